@@ -1,0 +1,148 @@
+"""What a shopper can do: one record for every action, and the action spaces as data.
+
+A new action is one `ActionType` and a place in an `ActionSpace`; prompts, parser, reward, metrics and
+the page drivers read what they need from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import model_validator
+
+from shop_r1.errors import ConfigError
+from shop_r1.jsonl import Record
+
+Effect = Literal["click", "type", "scroll", "leave"]
+"""What an action does to a page; the page drivers know these four."""
+
+
+@dataclass(frozen=True)
+class ActionType:
+    """One kind of action.
+
+    Attributes:
+        name: the value of the action's `type`.
+        fields: its fields in order. The last is the hardest to predict: the reward scales it by DARS.
+        effect: what it does to a page.
+        meaning: one sentence for the prompt.
+        example: field values for the prompt's example.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    effect: Effect
+    meaning: str
+    example: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """The kinds of action that a data set knows.
+
+    Attributes:
+        name: what `--space` calls it.
+        types: its kinds of action, in the order of the tables.
+    """
+
+    name: str
+    types: tuple[ActionType, ...]
+
+    @property
+    def type_names(self) -> tuple[str, ...]:
+        """The names of its kinds of action, in order."""
+        return tuple(kind.name for kind in self.types)
+
+    def kind(self, name: str) -> ActionType | None:
+        """Return the kind of action with this name, or None."""
+        return next((kind for kind in self.types if kind.name == name), None)
+
+
+CLICK = ActionType(
+    "click", ("name",), "click", "Click the element with this name.", {"name": "results.red_mug"}
+)
+TYPE_AND_SUBMIT = ActionType(
+    "type_and_submit",
+    ("name", "text"),
+    "type",
+    "Type the text into the input with this name and press Enter.",
+    {"name": "search_input", "text": "red mug"},
+)
+INPUT = ActionType(
+    "input",
+    ("name", "text"),
+    "type",
+    "Type the text into the input with this name.",
+    {"name": "search_input", "text": "red mug"},
+)
+SCROLL = ActionType("scroll", (), "scroll", "Scroll the page.", {})
+TERMINATE = ActionType(
+    "terminate", (), "leave", "Close the browser window without buying anything, unsatisfied.", {}
+)
+
+SHOP = ActionSpace("shop", (CLICK, TYPE_AND_SUBMIT, TERMINATE))
+"""The paper's space (Appendix B)."""
+OPERA = ActionSpace("opera", (CLICK, INPUT, TERMINATE, SCROLL))
+"""OPeRA's: click, input and terminate in its filtered set, scroll in the paper's Appendix E."""
+
+SPACES: Mapping[str, ActionSpace] = {space.name: space for space in (SHOP, OPERA)}
+
+
+def find_space(name: str) -> ActionSpace:
+    """Return the action space with this name.
+
+    Raises:
+        ConfigError: there is none; the message lists those that exist.
+    """
+    if name not in SPACES:
+        raise ConfigError(f"action space {name!r} is unknown; expected one of {', '.join(SPACES)}")
+    return SPACES[name]
+
+
+_KNOWN = {kind.name: kind for space in SPACES.values() for kind in space.types}
+
+
+class Action(Record):
+    """One action: its type, that type's fields, and what a data set says besides."""
+
+    type: str
+    """`click`, `type_and_submit`, `terminate`, `input` or `scroll`."""
+    name: str | None = None
+    """The element's hierarchical name on the page, for instance `results.red_mug`."""
+    text: str | None = None
+    """What is typed."""
+    click_type: str | None = None
+    """The click's subtype where the data has one (OPeRA). Metadata: never predicted, used by a metric."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> "Action":
+        kind = _KNOWN.get(self.type)
+        if kind is None:
+            raise ValueError(f"action type {self.type!r} is unknown; expected one of {', '.join(_KNOWN)}")
+        for field in ("name", "text"):
+            if getattr(self, field) is not None and field not in kind.fields:
+                raise ValueError(f"{self.type} takes no {field}")
+        return self
+
+    def value(self, field: str) -> str:
+        """Return the field's value, empty where the action has none."""
+        return getattr(self, field) or ""
+
+    def to_reply(self) -> dict[str, str]:
+        """Return what a model has to write: the type and that type's fields, metadata left out."""
+        return {"type": self.type} | {field: self.value(field) for field in _KNOWN[self.type].fields}
+
+
+def click(name: str) -> Action:
+    """Return a click on the element with this name."""
+    return Action(type=CLICK.name, name=name)
+
+
+def type_and_submit(name: str, text: str) -> Action:
+    """Return typing the text into the input with this name, then Enter."""
+    return Action(type=TYPE_AND_SUBMIT.name, name=name, text=text)
+
+
+def terminate() -> Action:
+    """Return leaving the shop."""
+    return Action(type=TERMINATE.name)

@@ -1,0 +1,1 @@
+"""Sources of sessions, splits, and the SFT and RL examples built from them."""

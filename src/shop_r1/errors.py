@@ -1,0 +1,46 @@
+"""What can go wrong, as a tree; `cli.main` turns each into one line and exit code 2.
+
+ShopR1Error
+├── DataError      a record, a file of records or a run folder is not what it should be
+├── ConfigError    a setting is unknown, out of range or contradicts another
+├── PageError      a page cannot be read, or a name stands for nothing on it
+├── ModelError     a checkpoint or an endpoint cannot serve
+├── StoreError     the demo store cannot start or was asked for something it does not have
+└── TrainingError  a run must not go on
+"""
+
+from pathlib import Path
+
+
+class ShopR1Error(Exception):
+    """A fault whose message tells a user where, what was found, what was expected and what to do."""
+
+
+class DataError(ShopR1Error):
+    """A record or a file is not what it should be."""
+
+    @classmethod
+    def at(cls, path: Path | str, line: int | None, problem: str) -> "DataError":
+        """Return the error with its place before it: `sessions.jsonl:41: action.name is missing`."""
+        place = f"{path}:{line}" if line is not None else f"{path}"
+        return cls(f"{place}: {problem}")
+
+
+class ConfigError(ShopR1Error):
+    """A setting is unknown, out of range or contradicts another."""
+
+
+class PageError(ShopR1Error):
+    """A page cannot be read, or a name stands for nothing on it."""
+
+
+class ModelError(ShopR1Error):
+    """A checkpoint or an endpoint cannot serve."""
+
+
+class StoreError(ShopR1Error):
+    """The demo store cannot start, or was asked for something it does not have."""
+
+
+class TrainingError(ShopR1Error):
+    """A run must not go on."""

@@ -1,0 +1,1 @@
+"""Predictions, metrics with intervals, tables beside the paper's, plots."""

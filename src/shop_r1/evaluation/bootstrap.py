@@ -1,0 +1,85 @@
+"""Intervals: the metrics of many resamples of the sessions at once, from counts.
+
+Sessions are drawn, not steps, since steps of one session are not independent. Shapes: B resamples (row 0 is
+the sample itself), S sessions, T types that occur, P predicted labels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shop_r1.results import Interval
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Predictions as counts."""
+
+    types: tuple[str, ...]
+    """The T types that occur, in the space's order."""
+    labels: tuple[str, ...]
+    """The P labels: the space's types in order, then `unparsable`."""
+    confusion: Floats
+    """(S, T, P) steps by true type and predicted label."""
+    exact: Floats
+    """(S, T) steps predicted exactly."""
+
+    @property
+    def diagonal(self) -> list[int]:
+        """Where each of the T types stands among the P labels."""
+        return [self.labels.index(name) for name in self.types]
+
+
+def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
+    """Return (1 + bootstrap, S): how often each session is drawn; row 0 is the sample itself."""
+    drawn = np.random.default_rng(seed).multinomial(sessions, np.full(sessions, 1 / sessions), size=bootstrap)
+    return np.vstack([np.ones((1, sessions)), drawn])
+
+
+def score_resamples(counts: Counts, totals: Floats, mix: Floats | None = None) -> Floats:
+    """Return (B, 3): exact accuracy, type accuracy and macro F1 of each resample.
+
+    Args:
+        counts: the predictions.
+        totals: (B, S) how often each resample holds each session.
+        mix: (T,) the share that each type is to have, or None for the share it has.
+    """
+    sessions, types, labels = counts.confusion.shape
+    confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)
+    return _scores(confusion, totals @ counts.exact, counts.diagonal, mix)
+
+
+def _scores(confusion: Floats, exact: Floats, diagonal: list[int], mix: Floats | None) -> Floats:
+    """Return (B, 3): exact, type accuracy, macro F1 of each resample.
+
+    Args:
+        confusion: (B, T, P) steps; a type may be missing from a resample and is then left out of the mean.
+        exact: (B, T) steps.
+        diagonal: (T,) each type's place among the P labels.
+        mix: (T,) the share that each type is to have, or None for the share it has.
+    """
+    support = confusion.sum(axis=2)
+    present = support > 0
+    if mix is not None:
+        share = np.where(present, mix, 0.0)
+        share = share / share.sum(axis=1, keepdims=True)
+        weight = np.divide(share, support, out=np.zeros_like(share), where=present)
+        confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
+    hits = confusion[:, np.arange(len(diagonal)), diagonal]
+    chosen = confusion.sum(axis=1)[:, diagonal]
+    f1 = np.divide(2 * hits, support + chosen, out=np.zeros_like(hits), where=support + chosen > 0)
+    macro = np.where(present, f1, 0.0).sum(axis=1) / present.sum(axis=1)
+    steps = support.sum(axis=1)
+    return np.stack([exact.sum(axis=1) / steps, hits.sum(axis=1) / steps, macro], axis=1)
+
+
+def find_bounds(values: Floats, sessions: int) -> Interval:
+    """Return the first value between the percentiles of the others, or in [0, 1] where nothing is known."""
+    value = float(values[0])
+    if sessions < 2 or len(values) < 2:  # one session says nothing about how sessions differ
+        return Interval(low=0.0, value=value, high=1.0)
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return Interval(low=float(low), value=value, high=float(high))

@@ -1,0 +1,248 @@
+"""The paper's metrics on predictions: exact match, type accuracy and macro F1, with intervals and per type.
+
+Definitions, all over steps:
+
+- exact: the whole action equals the shopper's on its type's fields (`rewards.action.exact_match`);
+- type accuracy: the action's type equals the shopper's;
+- macro F1: the mean, over the types that occur among the shoppers' actions, of F1 on the type alone. A type
+  that is predicted but never true lowers the recall of the true ones and gets no F1 of its own;
+- a reply that is not an action of the space counts in every denominator, as wrong and as `unparsable`, a
+  predicted label that is never true.
+
+Intervals: 95 %, percentile bootstrap over sessions (steps of one session are not independent). Where all
+steps are right, or all wrong, it has no width: read it beside the number of steps.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, PlainSerializer
+from sklearn.metrics import f1_score, precision_recall_fscore_support
+
+from shop_r1.actions import ActionSpace
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, score_resamples
+from shop_r1.jsonl import Record
+from shop_r1.results import Interval, Prediction
+from shop_r1.rewards.action import exact_match
+
+UNPARSABLE = "unparsable"
+"""The predicted label of a reply that is no action of the space."""
+PAPER_TEST_MIX: Mapping[str, int] = {"click": 690, "type_and_submit": 677, "terminate": 512}
+"""How many test steps of each type the paper's accuracies are over (Appendix C)."""
+COLLAPSE_SHARE = 0.8
+"""Predicting one type at least this often can be a collapse. Ours; the paper's 0.5B model is at 0.9."""
+COLLAPSE_EXCESS = 0.25
+"""It is one when the type is also predicted this much more often than shoppers do it. Ours."""
+
+
+def _from_list(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) == 3:
+        return dict(zip(("low", "value", "high"), value, strict=True))
+    return value
+
+
+def _to_list(interval: Interval) -> tuple[float, float, float]:
+    return (interval.low, interval.value, interval.high)
+
+
+Bounds = Annotated[Interval, BeforeValidator(_from_list), PlainSerializer(_to_list)]
+"""A value with its 95 % interval; in JSON `[low, value, high]`."""
+
+
+class Summary(Record):
+    """The three headline figures, as shares in [0, 1] with their intervals."""
+
+    exact: Bounds
+    type_accuracy: Bounds
+    type_f1_macro: Bounds
+
+
+class TypeMetrics(Record):
+    """The figures of one type of action; shares in [0, 1]."""
+
+    n: int
+    """Steps at which shoppers did this."""
+    predicted: int
+    """Steps at which this type was predicted."""
+    exact: float
+    """Share of the n steps predicted exactly."""
+    exact_interval: Bounds
+    type_accuracy: float
+    """Share of the n steps whose type was predicted (recall)."""
+    precision: float
+    """Share of the predictions of this type that were right; 0 where there is none."""
+    f1: float
+
+
+class Reweighted(Summary):
+    """The figures that a test set with another mix of types would give (each type's own rates kept)."""
+
+    mix: Mapping[str, float]
+    """Share of each type in that mix."""
+
+
+class Metrics(Record):
+    """What a set of predictions is worth; shares in [0, 1]."""
+
+    n: int
+    """Steps."""
+    sessions: int
+    exact: float
+    type_accuracy: float
+    type_f1_macro: float
+    intervals: Summary
+    """The same three with 95 % intervals over sessions; [0, value, 1] where there is only one session."""
+    per_type: Mapping[str, TypeMetrics]
+    """For each type that occurs among the shoppers' actions."""
+    gold_mix: Mapping[str, float]
+    """Share of each type of the space among the shoppers' actions."""
+    predicted_mix: Mapping[str, float]
+    """Share of each type of the space, and of `unparsable`, among the predictions."""
+    unparsable: int
+    """Steps without a prediction that is an action of the space."""
+    confusion: Mapping[str, Mapping[str, int]]
+    """Steps by the shopper's type, then by the predicted one."""
+    reweighted: Reweighted | None = None
+    """In the paper's test mix; None where a type of that mix never occurs here."""
+
+
+def evaluate_predictions(
+    predictions: Sequence[Prediction], space: ActionSpace, *, bootstrap: int = 1000, seed: int = 0
+) -> Metrics:
+    """Return the metrics of the predictions, with intervals.
+
+    Args:
+        predictions: one for each step.
+        space: the types that count; a predicted type outside it counts as unparsable.
+        bootstrap: resamples of the sessions, at least 1.
+        seed: of the resampling; the same seed gives the same intervals.
+
+    Raises:
+        DataError: there is no prediction, or a shopper's action is outside the space.
+        ConfigError: `bootstrap` is below 1.
+    """
+    if not predictions:
+        raise DataError("there are no predictions to evaluate; expected at least one step")
+    if bootstrap < 1:
+        raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
+    gold = [_gold_label(prediction, space) for prediction in predictions]
+    predicted = [predicted_label(prediction, space) for prediction in predictions]
+    counts = _count(predictions, gold, predicted, space)
+    totals = resample_sessions(counts.confusion.shape[0], bootstrap, seed)
+    macro = float(f1_score(gold, predicted, labels=list(counts.types), average="macro", zero_division=0))
+    intervals = _summary(counts, totals, None, macro)
+    confusion = counts.confusion.sum(axis=0)
+    n = len(predictions)
+    shares = confusion.sum(axis=0) / n
+    return Metrics(
+        n=n,
+        sessions=counts.confusion.shape[0],
+        exact=intervals.exact.value,
+        type_accuracy=intervals.type_accuracy.value,
+        type_f1_macro=intervals.type_f1_macro.value,
+        intervals=intervals,
+        per_type=_per_type(counts, gold, predicted, totals),
+        gold_mix={name: gold.count(name) / n for name in space.type_names},
+        predicted_mix=dict(zip(counts.labels, shares.tolist(), strict=True)),
+        unparsable=predicted.count(UNPARSABLE),
+        confusion={
+            name: {label: int(steps) for label, steps in zip(counts.labels, row, strict=True)}
+            for name, row in zip(counts.types, confusion, strict=True)
+        },
+        reweighted=_reweighted(counts, totals, PAPER_TEST_MIX),
+    )
+
+
+def find_collapse(metrics: Metrics) -> str | None:
+    """Return a sentence when the predictions have collapsed to one type of action, else None.
+
+    They have when one type makes up at least `COLLAPSE_SHARE` of the predictions and `COLLAPSE_EXCESS` more
+    than of the shoppers' actions.
+    """
+    for name, share in metrics.predicted_mix.items():
+        real = metrics.gold_mix.get(name, 0.0)
+        if name != UNPARSABLE and share >= COLLAPSE_SHARE and share - real >= COLLAPSE_EXCESS:
+            return f"{share:.0%} of the predictions are {name}, but only {real:.0%} of the shoppers' actions"
+    return None
+
+
+def predicted_label(prediction: Prediction, space: ActionSpace) -> str:
+    """Return the predicted type, or `unparsable` where there is none in the space."""
+    if prediction.action is None or space.kind(prediction.action.type) is None:
+        return UNPARSABLE
+    return prediction.action.type
+
+
+def _gold_label(prediction: Prediction, space: ActionSpace) -> str:
+    if space.kind(prediction.gold.type) is None:
+        raise DataError(
+            f"session {prediction.session_id}, step {prediction.step}: gold.type is "
+            f"{prediction.gold.type!r}; the space {space.name} has {', '.join(space.type_names)}"
+        )
+    return prediction.gold.type
+
+
+def _count(
+    predictions: Sequence[Prediction], gold: Sequence[str], predicted: Sequence[str], space: ActionSpace
+) -> Counts:
+    types = tuple(name for name in space.type_names if name in set(gold))
+    labels = (*space.type_names, UNPARSABLE)
+    rows = {name: row for row, name in enumerate(dict.fromkeys(each.session_id for each in predictions))}
+    confusion = np.zeros((len(rows), len(types), len(labels)))
+    exact = np.zeros((len(rows), len(types)))
+    for prediction, true, label in zip(predictions, gold, predicted, strict=True):
+        row, column = rows[prediction.session_id], types.index(true)
+        confusion[row, column, labels.index(label)] += 1
+        if label == true and prediction.action is not None:
+            exact[row, column] += exact_match(prediction.action, prediction.gold)
+    return Counts(types, labels, confusion, exact)
+
+
+def _summary(counts: Counts, totals: Floats, mix: Floats | None, macro: float | None = None) -> Summary:
+    scores = score_resamples(counts, totals, mix)
+    if macro is not None:
+        scores[0, 2] = macro
+    exact, type_accuracy, f1 = (find_bounds(column, totals.shape[1]) for column in scores.T)
+    return Summary(exact=exact, type_accuracy=type_accuracy, type_f1_macro=f1)
+
+
+def _per_type(
+    counts: Counts, gold: Sequence[str], predicted: Sequence[str], totals: Floats
+) -> dict[str, TypeMetrics]:
+    precision, recall, f1, support = precision_recall_fscore_support(
+        gold, predicted, labels=list(counts.types), zero_division=0
+    )
+    steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
+    return {
+        name: TypeMetrics(
+            n=int(support[place]),
+            predicted=predicted.count(name),
+            exact=float(hits[0, place] / steps[0, place]),
+            exact_interval=find_bounds(_drawn_share(hits[:, place], steps[:, place]), totals.shape[1]),
+            type_accuracy=float(recall[place]),
+            precision=float(precision[place]),
+            f1=float(f1[place]),
+        )
+        for place, name in enumerate(counts.types)
+    }
+
+
+def _drawn_share(hits: Floats, steps: Floats) -> Floats:
+    """Return the share in each resample that holds the type at all; the sample itself stays first."""
+    kept = steps > 0
+    return hits[kept] / steps[kept]
+
+
+def _reweighted(counts: Counts, totals: Floats, mix: Mapping[str, int]) -> Reweighted | None:
+    if set(counts.types) != set(mix):
+        return None
+    shares = {name: mix[name] / sum(mix.values()) for name in counts.types}
+    summary = _summary(counts, totals, np.array(list(shares.values())))
+    return Reweighted(
+        exact=summary.exact,
+        type_accuracy=summary.type_accuracy,
+        type_f1_macro=summary.type_f1_macro,
+        mix=shares,
+    )

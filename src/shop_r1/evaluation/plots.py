@@ -1,0 +1,276 @@
+"""Plots as SVG text: the same figures give the same bytes, colours told apart by colour-blind readers.
+
+Text stays text and takes the reader's font; ink turns light where the screen is dark. Each plot carries a
+title and a description for those who hear it read.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from shop_r1.errors import DataError
+from shop_r1.evaluation.metrics import UNPARSABLE, Metrics
+from shop_r1.evaluation.paper import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
+from shop_r1.evaluation.tables import TableRow, percent
+from shop_r1.jsonl import Record
+from shop_r1.results import Interval
+
+BLUE, ORANGE, GREEN, PINK, SKY, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8c8c8c"
+"""Okabe and Ito's palette (2008), plus grey."""
+_INK = "#333333"
+_DARK_INK = "#d6d6d6"
+_COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
+_HATCHES = ("", "///", "\\\\\\", "--", "||", "")
+_STYLE: Mapping[str, Any] = {
+    "svg.hashsalt": "shop-r1",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": "#999999",
+    "grid.alpha": 0.35,
+    "hatch.linewidth": 0.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4,
+}
+
+
+class RewardCurve(Record):
+    """One part of the reward over training."""
+
+    part: str
+    """`total`, `format`, `type`, `attribute`, `value` or `rationale`."""
+    steps: tuple[int, ...]
+    means: tuple[float, ...]
+    """Mean over the step's replies."""
+    spreads: tuple[float, ...]
+    """Standard deviation over the step's replies; as many as steps."""
+
+
+def plot_results(rows: Sequence[TableRow]) -> str:
+    """Return each setting's exact accuracy and macro F1 with intervals, the paper's (3B) as hollow marks."""
+    with matplotlib.rc_context(dict(_STYLE)):
+        figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(rows)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axes, field, label, colour in (
+            (left, "exact", "exact accuracy, %", BLUE),
+            (right, "type_f1_macro", "macro F1 of types, %", ORANGE),
+        ):
+            for place, row in enumerate(rows):
+                _draw_interval(axes, getattr(row, field), place, colour)
+                if row.paper is not None:
+                    paper = 100 * getattr(row.paper, field)
+                    axes.plot(paper, place, "D", markerfacecolor="none", color=GREY)
+            axes.set_xlabel(label)
+            axes.set_xlim(left=0)
+            axes.grid(axis="x")
+        if any(row.paper is not None for row in rows):
+            figure.suptitle("hollow: the paper's 3B model on its own data", fontsize=8, color=GREY)
+        left.set_yticks(range(len(rows)), [row.setting for row in rows])
+        left.set_ylim(len(rows) - 0.5, -0.5)
+        values = "; ".join(
+            f"{row.setting} exact {percent(row.exact.value)}, F1 {percent(row.type_f1_macro.value)}"
+            for row in rows
+        )
+        return _to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
+
+
+def _draw_interval(axes: Any, interval: Interval, place: float, colour: str) -> None:
+    axes.plot([100 * interval.low, 100 * interval.high], [place, place], color=colour, solid_capstyle="butt")
+    axes.plot(100 * interval.value, place, "o", color=colour)
+
+
+def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> str:
+    """Return the three metrics against the sampling temperature, with the points of Figure 2 that are known.
+
+    Args:
+        rows: sampled rows of one setting; rows without a temperature are left out.
+        setting: keep this setting's rows only.
+
+    Raises:
+        DataError: no row has a temperature.
+    """
+    kept = sorted(
+        (row for row in rows if row.temperature and setting in (None, row.setting)),
+        key=lambda row: row.temperature or 0.0,
+    )
+    if not kept:
+        raise DataError("no row has a temperature; expected the rows of a temperature sweep")
+    curves = (
+        ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
+        ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
+        ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
+    )
+    with matplotlib.rc_context(dict(_STYLE)):
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for field, label, colour, marker, known in curves:
+            _draw_sweep(axes, kept, field, label, colour, marker)
+            axes.plot(
+                list(known),
+                [100 * share for share in known.values()],
+                marker,
+                color=colour,
+                markerfacecolor="none",
+            )
+        axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
+        axes.set_xlabel("sampling temperature")
+        axes.set_ylabel("%")
+        axes.grid(axis="y")
+        figure.legend(loc="outside right upper")
+        values = "; ".join(f"T {row.temperature:g}: exact {percent(row.exact.value)}" for row in kept)
+        return _to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {values}.")
+
+
+def _draw_sweep(
+    axes: Any, rows: Sequence[TableRow], field: str, label: str, colour: str, marker: str
+) -> None:
+    places = [row.temperature for row in rows]
+    intervals: list[Interval] = [getattr(row, field) for row in rows]
+    axes.plot(places, [100 * each.value for each in intervals], marker + "-", color=colour, label=label)
+    lows, highs = [100 * each.low for each in intervals], [100 * each.high for each in intervals]
+    axes.fill_between(places, lows, highs, color=colour, alpha=0.15, linewidth=0)
+
+
+def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over training") -> str:
+    """Return one small plot for each part of the reward: its mean over the steps, its spread as a band.
+
+    Raises:
+        DataError: there is no curve, or one whose steps, means and spreads differ in number.
+    """
+    _check_curves(curves)
+    columns = min(3, len(curves))
+    lines = -(-len(curves) // columns)
+    with matplotlib.rc_context(dict(_STYLE)):
+        figure = Figure(figsize=(2.3 * columns + 0.3, 1.7 * lines + 0.3), layout="constrained")
+        grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+        for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
+            colour = _COLOURS[place % len(_COLOURS)]
+            lows = [mean - spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+            highs = [mean + spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+            axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(curve.steps, curve.means, color=colour)
+            axes.set_title(curve.part, loc="left")
+            axes.grid(axis="y")
+            axes.margins(x=0.02)
+        for axes in grid[len(curves) :]:
+            axes.set_axis_off()
+        figure.supxlabel("training step", fontsize=9)
+        ends = "; ".join(
+            f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
+        )
+        return _to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
+
+
+def _check_curves(curves: Sequence[RewardCurve]) -> None:
+    if not curves:
+        raise DataError("there are no reward curves to plot; expected at least one part of the reward")
+    for curve in curves:
+        counts = len(curve.steps), len(curve.means), len(curve.spreads)
+        if len(set(counts)) > 1 or not curve.steps:
+            raise DataError(
+                f"reward curve {curve.part}: {counts[0]} steps, {counts[1]} means, {counts[2]} spreads; "
+                "expected equally many, at least one"
+            )
+
+
+def plot_mixes(rows: Sequence[TableRow]) -> str:
+    """Return the mix of predicted types of each setting as bars, under the shoppers' own mix."""
+    gold = next((row.gold_mix for row in rows if row.gold_mix), {})
+    mixes = [("shoppers", gold)] if gold else []
+    mixes += [(row.setting, row.predicted_mix) for row in rows if row.predicted_mix]
+    if not mixes:
+        raise DataError("no row has a mix of predicted types to plot")
+    labels = [
+        label for label in dict.fromkeys(label for _, mix in mixes for label in mix) if label != UNPARSABLE
+    ]
+    colours = dict(zip(labels, zip(_COLOURS, _HATCHES, strict=True), strict=False)) | {
+        UNPARSABLE: (GREY, "xxx")
+    }
+    with matplotlib.rc_context(dict(_STYLE)):
+        figure = Figure(figsize=(6.4, 0.8 + 0.34 * len(mixes)), layout="constrained")
+        axes = figure.subplots()
+        starts = [0.0] * len(mixes)
+        for label in (*labels, UNPARSABLE):
+            widths = [100 * mix.get(label, 0.0) for _, mix in mixes]
+            colour, hatch = colours[label]
+            axes.barh(
+                range(len(mixes)), widths, left=starts, color=colour, hatch=hatch, label=label, height=0.7
+            )
+            starts = [start + width for start, width in zip(starts, widths, strict=True)]
+        axes.set_yticks(range(len(mixes)), [setting for setting, _ in mixes])
+        axes.set_ylim(len(mixes) - 0.5, -0.5)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("% of steps")
+        figure.legend(loc="outside right upper")
+        return _to_svg(figure, "Mix of predicted types of action", f"In per cent: {_tell_mixes(mixes)}.")
+
+
+def _tell_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+    return "; ".join(
+        f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
+        for setting, mix in mixes
+    )
+
+
+def plot_confusion(metrics: Metrics, title: str = "True against predicted type") -> str:
+    """Return the shoppers' types (lines) against the predicted (columns): share of the line, and steps."""
+    trues = list(metrics.confusion)
+    labels = list(metrics.predicted_mix)
+    counts = [[metrics.confusion[true].get(label, 0) for label in labels] for true in trues]
+    shares = [[count / sum(line) for count in line] for line in counts]
+    with matplotlib.rc_context(dict(_STYLE)):
+        figure = Figure(figsize=(1.5 + 1.05 * len(labels), 0.9 + 0.45 * len(trues)), layout="constrained")
+        axes = figure.subplots()
+        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.4, edgecolors="white", linewidth=1)
+        for line, row in enumerate(counts):
+            for column, count in enumerate(row):
+                # a dark cell colour is never reached (vmax above), so black stays legible in both modes
+                text = f"{percent(shares[line][column])} ({count})"
+                axes.text(
+                    column + 0.5, line + 0.5, text, ha="center", va="center", color="#000000", fontsize=8
+                )
+        axes.set_xticks([column + 0.5 for column in range(len(labels))], labels)
+        axes.set_yticks([line + 0.5 for line in range(len(trues))], trues)
+        axes.set_ylim(len(trues), 0)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        told = "; ".join(
+            f"{true}: " + ", ".join(f"{label} {count}" for label, count in zip(labels, row, strict=True))
+            for true, row in zip(trues, counts, strict=True)
+        )
+        return _to_svg(figure, title, f"Steps by true type: {told}.")
+
+
+def _to_svg(figure: Figure, title: str, description: str) -> str:
+    """Return the figure as one `<svg>` element with title, description and ink that suits dark screens."""
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    FigureCanvasSVG(figure).print_svg(stream, metadata=nothing)
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    opening, body = text.split(">", 1)
+    dark = (
+        f'text{{fill:{_DARK_INK}!important}} text[style*="#000000"]{{fill:#000!important}} '
+        f'[style*="stroke: {_INK}"]{{stroke:{_DARK_INK}!important}}'
+    )
+    head = (
+        f"\n <title>{escape(title)}</title>\n <desc>{escape(description)}</desc>\n"
+        f" <style>@media (prefers-color-scheme: dark){{{dark}}}</style>"
+    )
+    return f'{opening} role="img">{head}{body}'

@@ -1,0 +1,88 @@
+"""Predictions that somebody recorded: our own JSONL, or actions beside actions as for OPeRA's test set."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shop_r1.actions import Action, ActionSpace
+from shop_r1.config import describe_validation
+from shop_r1.errors import DataError
+from shop_r1.jsonl import parse_record, read_lines
+from shop_r1.results import Prediction
+
+
+class ActionPair(BaseModel):
+    """One line of a file of actions beside predicted actions; what else the line holds is not needed here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    session_id: str = Field(min_length=1)
+    step_idx: int = Field(ge=0)
+    gold: Action
+    pred: Any
+    """The predicted action; null, or anything that is no action of the space, counts as unparsable."""
+
+
+def read_action_predictions(path: Path, space: ActionSpace) -> list[Prediction]:
+    """Return the predictions in the file, in order; none is skipped.
+
+    Args:
+        path: lines of `{session_id, step_idx, gold, pred}` (OPeRA's form) or of our own `Prediction`.
+        space: the action space. A prediction outside it has `action` None and its reason in `failure`.
+
+    Raises:
+        DataError: the file cannot be read or is empty, a line is neither form, or a true action is not in the
+            space; the message names file, line and field.
+    """
+    predictions = list(_read(path, space))
+    if not predictions:
+        raise DataError.at(path, None, "holds no predictions; expected one JSON object on each line")
+    return predictions
+
+
+def _read(path: Path, space: ActionSpace) -> Iterator[Prediction]:
+    for number, line in read_lines(path):
+        values = _parse_object(line, path, number)
+        if "pred" in values or "step_idx" in values:
+            prediction = _from_pair(parse_record(line, ActionPair, path, number), space)
+        else:
+            prediction = _within(parse_record(line, Prediction, path, number), space)
+        if space.kind(prediction.gold.type) is None:
+            known = ", ".join(space.type_names)
+            problem = f"gold.type is {prediction.gold.type!r}; the space {space.name} has {known}"
+            raise DataError.at(path, number, problem)
+        yield prediction
+
+
+def _parse_object(line: str, path: Path, number: int) -> Mapping[str, Any]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError.at(path, number, f"is not JSON ({error}); is the line whole?") from None
+    if not isinstance(values, dict):
+        raise DataError.at(
+            path, number, f"is a JSON {type(values).__name__}; expected an object with gold and pred"
+        )
+    return values
+
+
+def _from_pair(pair: ActionPair, space: ActionSpace) -> Prediction:
+    prediction = Prediction(session_id=pair.session_id, step=pair.step_idx, gold=pair.gold)
+    if pair.pred is None:
+        return prediction.model_copy(update={"failure": "no prediction"})
+    try:
+        action = Action.model_validate(pair.pred)
+    except ValidationError as error:
+        return prediction.model_copy(update={"failure": f"not an action: {describe_validation(error)}"})
+    return _within(prediction.model_copy(update={"action": action}), space)
+
+
+def _within(prediction: Prediction, space: ActionSpace) -> Prediction:
+    """Return the prediction, its action taken out where the space does not have it."""
+    if prediction.action is None or space.kind(prediction.action.type) is not None:
+        return prediction
+    problem = f"{prediction.action.type!r} is not in the space {space.name}"
+    return prediction.model_copy(update={"action": None, "failure": problem})

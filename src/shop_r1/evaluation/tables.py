@@ -1,0 +1,285 @@
+"""The paper's tables from our metrics, its own rows beside: as text, Markdown and JSON."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shop_r1.actions import ActionSpace
+from shop_r1.config import describe_validation
+from shop_r1.errors import DataError
+from shop_r1.evaluation.metrics import UNPARSABLE, Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
+from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
+from shop_r1.jsonl import Record, read_json, write_json
+from shop_r1.results import Interval
+
+TEXT_WIDTH = 80
+"""Columns of a text table at most; a terminal's oldest width."""
+
+
+class TableRow(Record):
+    """One setting's figures; shares in [0, 1], intervals as `[low, value, high]`."""
+
+    setting: str
+    exact: Bounds
+    type_accuracy: Bounds
+    type_f1_macro: Bounds
+    per_type: Mapping[str, TypeMetrics] = {}
+    predicted_mix: Mapping[str, float] = {}
+    gold_mix: Mapping[str, float] = {}
+    n: int
+    """Steps."""
+    sessions: int | None = None
+    unparsable: int = 0
+    model: str | None = None
+    decoding: str = "greedy"
+    temperature: float | None = None
+    context: str = "whole-session"
+    reweighted: Reweighted | None = None
+    """The same in the paper's test mix."""
+    collapse: str | None = None
+    """What `find_collapse` says."""
+    paper: PaperRow | None = None
+    """The paper's row for this setting, where it has one."""
+    note: str | None = None
+
+
+class Grid(Record):
+    """A table ready to be shown: cells as text."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def table_row(
+    setting: str,
+    metrics: Metrics,
+    *,
+    model: str | None = None,
+    decoding: str = "greedy",
+    temperature: float | None = None,
+    context: str = "whole-session",
+    note: str | None = None,
+) -> TableRow:
+    """Return the metrics as one row, with the paper's row for `setting` (3B) where there is one."""
+    return TableRow(
+        setting=setting,
+        exact=metrics.intervals.exact,
+        type_accuracy=metrics.intervals.type_accuracy,
+        type_f1_macro=metrics.intervals.type_f1_macro,
+        per_type=metrics.per_type,
+        predicted_mix=metrics.predicted_mix,
+        gold_mix=metrics.gold_mix,
+        n=metrics.n,
+        sessions=metrics.sessions,
+        unparsable=metrics.unparsable,
+        model=model,
+        decoding=decoding,
+        temperature=temperature,
+        context=context,
+        reweighted=metrics.reweighted,
+        collapse=find_collapse(metrics),
+        paper=find_paper_row(setting),
+        note=note,
+    )
+
+
+def write_table(path: Path, rows: Iterable[TableRow]) -> None:
+    """Write the rows as a JSON list; the file appears whole or not at all."""
+    write_json(path, [row.model_dump(mode="json", exclude_none=True) for row in rows])
+
+
+def read_table(path: Path) -> list[TableRow]:
+    """Return the rows of a `table.json`.
+
+    Raises:
+        DataError: the file cannot be read, is not a list, or a row is not such a row.
+    """
+    values = read_json(path)
+    if not isinstance(values, list):
+        raise DataError.at(path, None, f"is a JSON {type(values).__name__}; expected a list of rows")
+    rows = []
+    for number, value in enumerate(values):
+        try:
+            rows.append(TableRow.model_validate(value))
+        except ValidationError as error:
+            raise DataError.at(path, None, f"row {number}: {describe_validation(error)}") from None
+    return rows
+
+
+def percent(share: float | None) -> str:
+    """Return a share in per cent with one decimal (`27.7`); a dash for None.
+
+    >>> percent(0.2772), percent(1.0), percent(None)
+    ('27.7', '100', '–')
+    """
+    if share is None:
+        return "–"
+    text = f"{100 * share:.1f}"
+    return "100" if text == "100.0" else text
+
+
+def _spread(interval: Interval) -> str:
+    return f"{percent(interval.value)} [{percent(interval.low)}, {percent(interval.high)}]"
+
+
+_HEADER = ("setting", "exact %", "type accuracy %", "macro F1 %")
+
+
+def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessions") -> Grid:
+    """Return the headline figures, under each setting the paper's (3B, its own data)."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        lines.append(
+            (row.setting, *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)), str(row.n))
+        )
+        if row.paper is not None:
+            lines.append(("  paper, 3B", *_paper_cells(row.paper), ""))
+    note = "In brackets: 95 % interval, bootstrap over sessions. n: steps. Unparsable replies count as wrong."
+    return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=note)
+
+
+def _paper_cells(row: PaperRow) -> tuple[str, str, str]:
+    """Return the paper's figures with both of its decimals."""
+    exact, accuracy, f1 = (
+        f"{100 * share:.2f}" for share in (row.exact, row.type_accuracy, row.type_f1_macro)
+    )
+    return (exact, accuracy, f1)
+
+
+def reweighted_grid(rows: Sequence[TableRow]) -> Grid | None:
+    """Return the headline figures in the paper's test mix; None where no row has them."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        if row.reweighted is None:
+            continue
+        figures = (row.reweighted.exact, row.reweighted.type_accuracy, row.reweighted.type_f1_macro)
+        lines.append((row.setting, *map(_spread, figures)))
+        if row.paper is not None:
+            lines.append(("  paper, 3B", *_paper_cells(row.paper)))
+    if not lines:
+        return None
+    note = "Each type's own rates, weighted click 690, type_and_submit 677, terminate 512 (Appendix C)."
+    return Grid(title="The same in the paper's test mix", header=_HEADER, rows=tuple(lines), note=note)
+
+
+def per_type_grid(rows: Sequence[TableRow]) -> Grid:
+    """Return each type's figures (Table 3), the paper's beside where it has them."""
+    lines = []
+    for row in rows:
+        for place, (name, figures) in enumerate(row.per_type.items()):
+            paper = row.paper.exact_per_type.get(name) if row.paper is not None else None
+            shares = (figures.exact, figures.type_accuracy, figures.precision, figures.f1, paper)
+            lines.append((row.setting if place == 0 else "", name, str(figures.n), *map(percent, shares)))
+    header = ("setting", "type", "n", "exact %", "recall %", "prec. %", "F1 %", "paper %")
+    note = "recall: type accuracy on this type's steps; paper: the paper's exact accuracy (Table 3)."
+    return Grid(title="Per type of action", header=header, rows=tuple(lines), note=note)
+
+
+def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
+    """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
+    labels = (*space.type_names, UNPARSABLE)
+    lines = []
+    gold = next((row.gold_mix for row in rows if row.gold_mix), {})
+    if gold:
+        lines.append(("shoppers", *(percent(gold.get(label)) for label in labels)))
+    for row in rows:
+        if row.predicted_mix:
+            lines.append((row.setting, *(percent(row.predicted_mix.get(label)) for label in labels)))
+    alarms = [f"{row.setting}: {row.collapse}." for row in rows if row.collapse]
+    note = " ".join(alarms) or "No setting has collapsed to one type."
+    return Grid(title="Mix of predicted types, %", header=("setting", *labels), rows=tuple(lines), note=note)
+
+
+def temperature_grid(rows: Sequence[TableRow]) -> Grid:
+    """Return the sweep over sampling temperatures (Figure 2), coldest first, greedy before all."""
+    ordered = sorted(rows, key=lambda row: row.temperature or 0.0)
+    lines = tuple(
+        (
+            f"{row.temperature:g}" if row.temperature else "greedy",
+            row.setting,
+            *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)),
+        )
+        for row in ordered
+    )
+    note = (
+        "Paper (Figure 2, 3B): exact 27.7 at 0.6, peak 28.6 at 0.7; type accuracy near 36 throughout; "
+        "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
+    )
+    return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=lines, note=note)
+
+
+def context_grid(rows: Sequence[TableRow]) -> Grid:
+    """Return whole-session against latest-step context (Table 5), the paper's beside."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        figures = (row.exact, row.type_accuracy, row.type_f1_macro)
+        lines.append((f"{row.setting}, {row.context}", *map(_spread, figures)))
+        paper = find_paper_row(row.context, CONTEXTS)
+        if paper is not None:
+            lines.append(("  paper, 3B", *_paper_cells(paper)))
+    return Grid(title="Context", header=("setting, context", *_HEADER[1:]), rows=tuple(lines))
+
+
+def paper_grids() -> list[Grid]:
+    """Return the paper's own Tables 2, 4, 5 and A3."""
+    sources = (
+        ("Table 2", MAIN),
+        ("Table 4", ABLATIONS),
+        ("Table 5", CONTEXTS),
+        ("Table A3, OPeRA", OPERA_ROWS),
+    )
+    return [
+        Grid(
+            title=f"Paper, {title}",
+            header=("model", *_HEADER),
+            rows=tuple((row.model, row.setting, *_paper_cells(row)) for row in rows),
+            note=" ".join(f"{row.model}, {row.setting}: {row.note}." for row in rows if row.note),
+        )
+        for title, rows in sources
+    ]
+
+
+def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
+    """Return the grid as plain text; lines are at most `width` columns, a long first cell is wrapped.
+
+    A grid whose other columns alone pass `width` becomes wider than that rather than losing figures.
+    """
+    cells = [grid.header, *grid.rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(grid.header))]
+    room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
+    widths[0] = max(min(widths[0], room), min(widths[0], 8))
+    lines = [grid.title, ""] if grid.title else []
+    for place, row in enumerate(cells):
+        lines += _text_lines(row, widths)
+        if place == 0:
+            lines.append("  ".join("-" * each for each in widths))
+    if grid.note:
+        lines += ["", *textwrap.wrap(grid.note, width)]
+    return "\n".join(lines) + "\n"
+
+
+def _text_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    indent = "  " if row[0].startswith("  ") else ""
+    first = textwrap.wrap(row[0].strip(), widths[0], initial_indent=indent, subsequent_indent="  ") or [""]
+    rest = "  ".join(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+    head = f"{first[0].ljust(widths[0])}  {rest}".rstrip()
+    return [head, *first[1:]]
+
+
+def to_markdown(grid: Grid) -> str:
+    """Return the grid as a Markdown table under its title."""
+    lines = [f"### {grid.title}", ""] if grid.title else []
+    lines.append(_markdown_line(grid.header))
+    lines.append(_markdown_line(["---", *("---:" for _ in grid.header[1:])]))
+    lines += [_markdown_line(row) for row in grid.rows]
+    if grid.note:
+        lines += ["", grid.note]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.strip().replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

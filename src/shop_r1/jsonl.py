@@ -1,0 +1,189 @@
+"""Typed records on disk, one JSON object a line, plain or zstd; faults name file, line and field."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import zstandard
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shop_r1.config import describe_validation
+from shop_r1.errors import DataError
+
+
+class Record(BaseModel):
+    """Base of every record on disk: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+def read_records(path: Path, schema: type[RecordT]) -> Iterator[RecordT]:
+    """Yield the file's records in order, one at a time.
+
+    Args:
+        path: `.jsonl` or `.jsonl.zst`. Blank lines are allowed and ignored.
+        schema: the record class that every line must fit.
+
+    Raises:
+        DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
+    """
+    count = 0
+    for number, line in read_lines(path):
+        yield parse_record(line, schema, path, number)
+        count += 1
+    if count == 0:
+        raise DataError.at(
+            path, None, f"holds no records; expected one {schema.__name__} as JSON on each line"
+        )
+
+
+def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int) -> RecordT:
+    """Return the line as a record; `path` and `number` (from 1) only name the place in errors."""
+    try:
+        return schema.model_validate_json(line)
+    except ValidationError as error:
+        raise DataError.at(path, number, describe_validation(error)) from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text) of the file's lines that are not blank.
+
+    Raises:
+        DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
+    """
+    number = 0
+    try:
+        with _open_text(path) as stream:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise DataError.at(path, number + 1, "is not UTF-8 text") from None
+    except zstandard.ZstdError as error:
+        raise DataError.at(
+            path, number + 1, f"broken zstd data ({error}); expected a whole .zst file"
+        ) from None
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[IO[str]]:
+    with path.open("rb") as raw:
+        if path.suffix == ".zst":
+            yield io.TextIOWrapper(io.BufferedReader(_WholeFrames(raw)), "utf-8")
+        else:
+            yield io.TextIOWrapper(raw, "utf-8")
+
+
+class _WholeFrames(io.RawIOBase):
+    """Reads zstd frames one after the other; an unfinished one is an error.
+
+    zstandard's own stream reader ends a half-written file without a word, as if it had been shorter.
+    """
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._frame: Any = None
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            # Small pieces: one compressed byte can stand for tens of thousands.
+            piece = self._source.read(4096)
+            if not piece:
+                if self._frame is not None:
+                    raise zstandard.ZstdError("the file breaks off inside a frame")
+                return 0
+            self._ready = b"".join(self._decompress(piece))
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
+
+    def _decompress(self, piece: bytes) -> Iterator[bytes]:
+        while piece:
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            yield self._frame.decompress(piece)
+            piece = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+
+
+def write_records(path: Path, records: Iterable[BaseModel]) -> int:
+    """Write the records and return how many; the file appears whole or not at all.
+
+    Raises:
+        DataError: the disk is full or the folder cannot be written; an older file stays as it was.
+    """
+    count = 0
+    with replacing(path) as stream:
+        for record in records:
+            stream.write(record.model_dump_json(exclude_none=True).encode() + b"\n")
+            count += 1
+    return count
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one indented JSON document; it appears whole or not at all."""
+    with replacing(path) as stream:
+        stream.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON document in the file.
+
+    Raises:
+        DataError: the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, an endless number, nested too deeply.
+        raise DataError.at(path, getattr(error, "lineno", None), f"is not JSON ({error})") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the text as UTF-8; the file appears whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a stream beside `path` (zstd for `.zst`) and put it in its place only when all went well.
+
+    Raises:
+        DataError: the folder cannot be written or the disk is full; an older file stays as it was.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as raw:
+            if path.suffix == ".zst":
+                with zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False) as stream:
+                    yield stream
+            else:
+                yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be written ({error.strerror or error})") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Who can answer: a checkpoint on this machine."""

@@ -1,0 +1,77 @@
+"""The records of a simplified page, and the way from a name back to its element."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rapidfuzz import process
+
+from shop_r1.errors import PageError
+
+_NAMES_SHOWN = 5  # close names in an error message (ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """Something on a page that a shopper can act on.
+
+    Attributes:
+        name: unique on the page, e.g. `results.red_mug.add_to_cart`; at most 80 characters.
+        tag: the tag in the original document.
+        role: link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or the role
+            that the page gives.
+        label: its accessible name, as far as static HTML tells.
+        path: a CSS path for `document.querySelector` or `locate` in the original document.
+        href: where a link leads, as written; None for the rest.
+        value: what a field holds, or what an option or button sends; None where there is none.
+        states: of checked, selected, pressed, disabled, expanded, collapsed, current.
+        options: the names of a select's options.
+    """
+
+    name: str
+    tag: str
+    role: str
+    label: str
+    path: str
+    href: str | None = None
+    value: str | None = None
+    states: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SimplifiedPage:
+    """What the model sees of a page.
+
+    Attributes:
+        html: the short page; `name` attributes are the elements' names.
+        elements: in page order, names unique.
+        dropped: how many parts were left out, by reason.
+    """
+
+    html: str
+    elements: tuple[Element, ...]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, Element]:
+        """The elements under their names."""
+        return {element.name: element for element in self.elements}
+
+
+def find_element(page: SimplifiedPage, name: str) -> Element:
+    """Return the element with this name.
+
+    Raises:
+        PageError: no element has it; the message lists the closest names.
+    """
+    element = page.by_name.get(name)
+    if element is not None:
+        return element
+    if not page.elements:
+        raise PageError(f"no element is named {name[:120]!r}: the page has none that can be acted on")
+    close = [match[0] for match in process.extract(name[:120], list(page.by_name), limit=_NAMES_SHOWN)]
+    raise PageError(
+        f"none of the page's {len(page.elements)} elements is named {name[:120]!r}; "
+        f"the closest: {', '.join(close)}"
+    )

@@ -1,0 +1,195 @@
+"""Words to names: `section.sub_section.label`, short, readable and unique on the page."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shop_r1.pages import rules
+
+_WORDS = re.compile(r"[^\W_]+")
+_COUNT = re.compile(r"\s*[(\[]\s*[\d.,\s+]+\s*[)\]]\s*$")
+_SLUG_SPLIT = re.compile(r"[/=.;:]+")
+_NOT_PATH = re.compile(r"^[a-zA-Z]+://[^/]*|[?#].*", re.S)
+_IDENTIFIER = re.compile(r"[0-9a-f]{12,}|(?:\D*\d){4,}\D*")
+_NAME = re.compile(r"[^\s.\"'<>&]+(?:\.[^\s.\"'<>&]+)*")
+
+
+def to_words(text: str) -> list[str]:
+    """Return the lower-case words of a text; letters, digits and marks of every script count.
+
+    >>> to_words("Men's 4.5-star “Café” mugs (12)")
+    ['mens', '4', '5', 'star', 'café', 'mugs']
+    """
+    text = text[: 2 * rules.LABEL_TEXT_MAX]
+    text = _COUNT.sub("", text) or text
+    text = text.replace("'", "").replace("’", "")
+    if text.isascii():
+        return _WORDS.findall(text.lower())
+    text = unicodedata.normalize("NFC", text.lower())
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
+    return "".join(kept).split()
+
+
+def join_words(words: Sequence[str], limit: int) -> str:
+    """Return the words joined by `_`, cut after the last whole word that fits (one too long is cut itself).
+
+    >>> join_words(["nordal", "red", "ceramic", "mug"], 15)
+    'nordal_red'
+    """
+    joined = "_".join(words)
+    if len(joined) <= limit:
+        return joined
+    cut = joined[: limit + 1].rfind("_")
+    return joined[:cut] if cut > 0 else joined[:limit]
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a name: non-empty parts joined by dots, without blanks or markup."""
+    return len(text) <= rules.NAME_MAX and _NAME.fullmatch(text) is not None
+
+
+def label_within(label: Sequence[str], title: Sequence[str]) -> list[str]:
+    """Return a label's words without the title of the item that it stands in.
+
+    >>> label_within(["add", "red", "mug", "to", "cart"], ["red", "mug"])
+    ['add', 'to', 'cart']
+    >>> label_within(["reviews", "of", "red", "mug"], ["red", "mug"])
+    ['reviews']
+    """
+    size = len(title)
+    if not size or len(label) <= size:
+        return list(label)
+    for start in range(len(label) - size + 1):
+        if list(label[start : start + size]) == list(title):
+            rest = [*label[:start], *label[start + size :]]
+            while len(rest) > 1 and rest[-1] in rules.DANGLING_WORDS:
+                rest.pop()
+            return rest
+    return list(label)
+
+
+def is_identifier(word: str) -> bool:
+    """Return whether a word was made by a machine: many digits, or a long hexadecimal number."""
+    return _IDENTIFIER.fullmatch(word) is not None
+
+
+def slug_words(href: str) -> list[str]:
+    """Return the words of an address's last telling part, without numbers that only a machine reads.
+
+    >>> slug_words("https://shop.example/kitchen/red-mug_2041.html?sid=88")
+    ['red', 'mug']
+    """
+    if href.strip().lower().startswith(rules.EMPTY_HREFS[1:]):
+        return []
+    path = _NOT_PATH.sub("", href.strip()[:2000])
+    for part in reversed(_SLUG_SPLIT.split(path)):
+        words = [word for word in to_words(part) if not is_identifier(word) and not word.isdigit()]
+        words = [word for word in words if word not in rules.SLUG_NOISE and len(word) > 1]
+        if words:
+            return words
+    return []
+
+
+@dataclass(slots=True)
+class NameRequest:
+    """What is known of an element that needs a name.
+
+    Attributes:
+        sections: names of the parts of the page that it stands in, outermost first.
+        label: its own words, joined.
+        address: where it leads, whose words tell it from others of the same label, or "".
+        hint: a section to add before a counter is, or "".
+        given: the name that it already carries on a simplified page, or "".
+    """
+
+    sections: tuple[str, ...]
+    label: str
+    address: str = ""
+    hint: str = ""
+    given: str = ""
+
+
+def unique_names(requests: Sequence[NameRequest]) -> list[str]:
+    """Return one name per request, all different; linear in their number.
+
+    Elements that would share a name all get more of their sections, then the hint; a counter comes last.
+    So a name depends on its own place and on its namesakes only, not on what else the page holds.
+    """
+    names = [""] * len(requests)
+    taken: set[str] = set()
+    waiting: list[int] = []
+    for index, request in enumerate(requests):
+        if request.given and request.given not in taken:
+            names[index] = request.given
+            taken.add(request.given)
+        else:
+            waiting.append(index)
+    for compose in (_short_name, _long_name, _hinted_name):
+        groups: dict[str, list[int]] = {}
+        for index in waiting:
+            groups.setdefault(compose(requests[index]), []).append(index)
+        waiting = []
+        for name, members in groups.items():
+            if len(members) == 1 and name not in taken:
+                names[members[0]] = name
+                taken.add(name)
+            else:
+                waiting.extend(members)
+        waiting.sort()
+    _count_up(waiting, requests, names, taken)
+    return names
+
+
+def _count_up(
+    waiting: Sequence[int], requests: Sequence[NameRequest], names: list[str], taken: set[str]
+) -> None:
+    counters: dict[str, int] = {}
+    for index in waiting:
+        base = name = _short_name(requests[index])
+        number = counters.get(base, 1)
+        while name in taken:
+            number += 1
+            suffix = f"_{number}"
+            name = base[: rules.NAME_MAX - len(suffix)].rstrip("_.") + suffix
+        counters[base] = number
+        names[index] = name
+        taken.add(name)
+
+
+def _short_name(request: NameRequest) -> str:
+    return compose_name(request.sections, request.label, rules.SECTIONS_SHOWN)
+
+
+def _long_name(request: NameRequest) -> str:
+    return compose_name(request.sections, request.label, len(request.sections))
+
+
+def _hinted_name(request: NameRequest) -> str:
+    hint = request.hint or join_words(slug_words(request.address), rules.SECTION_MAX)
+    sections = (*request.sections, hint) if hint else request.sections
+    return compose_name(sections, request.label, rules.SECTIONS_SHOWN)
+
+
+def compose_name(sections: Sequence[str], label: str, shown: int) -> str:
+    """Return the innermost `shown` sections and the label, joined by dots, without repeats.
+
+    >>> compose_name(("results", "red_mug"), "red_mug", 2)
+    'results.red_mug'
+    >>> compose_name(("footer", "footer_help"), "returns", 2)
+    'footer_help.returns'
+    """
+    parts = [label]
+    for section in reversed(sections):
+        if len(parts) > shown:
+            break
+        inner = parts[-1]
+        if not section or section in parts:
+            continue
+        if len(parts) > 1 and inner.startswith(f"{section}_"):
+            continue
+        parts.append(section)
+    parts.reverse()
+    while len(parts) > 1 and sum(map(len, parts)) + len(parts) - 1 > rules.NAME_MAX:
+        parts.pop(0)
+    return ".".join(parts)[: rules.NAME_MAX]

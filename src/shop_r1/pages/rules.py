@@ -1,0 +1,179 @@
+"""What of a page survives, as data: each table says why its entries are there.
+
+The rules speak of HTML and accessibility (the WHATWG HTML standard, WAI-ARIA 1.2), never of one site.
+"""
+
+from typing import Final
+
+# Tags dropped with all they hold, and the reason each is counted under.
+DROPPED_TAGS: Final[dict[str, str]] = {
+    # never drawn: code, settings, and parts a script may or may not use later
+    **dict.fromkeys(("script", "style", "link", "meta", "base"), "script_or_style"),
+    **dict.fromkeys(("head", "title"), "head"),
+    **dict.fromkeys(("template", "datalist", "param", "source", "track", "colgroup", "col"), "template"),
+    # shown only to browsers without scripts; a shopper's browser has them
+    "noscript": "noscript",
+    # drawn by other documents or by scripts: their content is not in this page
+    **dict.fromkeys(
+        ("iframe", "frame", "object", "embed", "canvas", "video", "audio", "applet", "math"), "embedded"
+    ),
+    # lines and progress bars say nothing in words
+    **dict.fromkeys(("hr", "wbr"), "decoration"),
+}
+
+# Declarations in a style attribute that take an element off the screen.
+HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))"
+
+# Classes of menus that open when one points at them: their style hides them, and yet a shopper can go there.
+COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?menu)(?:$|[\s_-])"
+
+# Elements that flow within a line of text; everything else starts a line of its own.
+INLINE_TAGS: Final = frozenset({
+    "a", "abbr", "acronym", "area", "b", "bdi", "bdo", "big", "button", "cite", "code", "data", "del",
+    "dfn", "em", "font", "i", "img", "input", "ins", "kbd", "label", "map", "mark", "meter", "nobr",
+    "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "small", "span",
+    "strike", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
+})  # fmt: skip
+
+HEADING_TAGS: Final[dict[str, int]] = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+
+# Struck-out text is an old price: the one piece of inline style that changes what a shopper understands.
+STRUCK_TAGS: Final = frozenset({"s", "del", "strike"})
+
+# Parts of a page with a name of their own. An empty word adds nothing to names: everything on a page is in
+# `main` or `header`, so saying it would only make each name longer.
+LANDMARK_WORDS: Final[dict[str, str]] = {
+    "main": "",
+    "banner": "",
+    "region": "",
+    "form": "",
+    "complementary": "",
+    "group": "",
+    "radiogroup": "",
+    "list": "",
+    "menu": "",
+    "navigation": "nav",
+    "contentinfo": "footer",
+    "search": "search",
+    "dialog": "dialog",
+    "alertdialog": "dialog",
+}
+
+# Labels of navigation that say no more than that it is one: such names start with `nav`.
+GENERIC_NAV_WORDS: Final = frozenset({
+    "main", "primary", "top", "site", "global", "header", "menu", "navigation", "nav",
+})  # fmt: skip
+
+# The role that a tag has by itself (HTML Accessibility API Mappings), for tags that can name a section.
+SECTION_ROLES: Final[dict[str, str]] = {
+    "main": "main",
+    "header": "banner",
+    "footer": "contentinfo",
+    "nav": "navigation",
+    "aside": "complementary",
+    "section": "region",
+    "search": "search",
+    "form": "form",
+    "fieldset": "group",
+    "details": "group",
+    "dialog": "dialog",
+    "ul": "list",
+    "ol": "list",
+    "menu": "menu",
+    "table": "group",
+}
+
+# Headings inside these do not reach past them.
+SCOPE_TAGS: Final = frozenset({
+    "main", "header", "footer", "nav", "aside", "section", "article", "form", "fieldset", "details",
+    "dialog", "li", "td", "th", "table", "ul", "ol", "dl",
+})  # fmt: skip
+
+# One of several alike (a product in a list, a line of a cart): its title names the controls within.
+ITEM_TAGS: Final = frozenset({"li", "article", "tr"})
+ITEM_ROLES: Final = frozenset({"listitem", "article", "row"})
+REPEATED_MIN: Final = (
+    3  # so many alike siblings, each with a control, are items too (ours: 2 is often layout)
+)
+
+# Roles that say "this can be acted on", and how each is printed.
+ACTION_ROLES: Final[dict[str, str]] = {
+    "link": "a",
+    "button": "button",
+    "tab": "button",
+    "menuitem": "button",
+    "menuitemradio": "button",
+    "menuitemcheckbox": "button",
+    "option": "button",
+    "checkbox": "button",
+    "radio": "button",
+    "switch": "button",
+    "treeitem": "button",
+    "searchbox": "button",
+    "textbox": "button",
+    "combobox": "button",
+    "spinbutton": "button",
+    "slider": "button",
+}
+
+BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})
+TEXT_TYPES: Final = frozenset({
+    "text", "search", "email", "tel", "url", "number", "password", "date", "month", "week", "time",
+    "datetime-local",
+})  # fmt: skip
+
+# States a shopper sees, as (attribute, value that counts, word printed).
+ARIA_STATES: Final = (
+    ("aria-checked", ("true", "mixed"), "checked"),
+    ("aria-selected", ("true",), "selected"),
+    ("aria-pressed", ("true", "mixed"), "pressed"),
+    ("aria-disabled", ("true",), "disabled"),
+    ("aria-expanded", ("true",), "expanded"),
+    ("aria-expanded", ("false",), "collapsed"),
+    ("aria-current", ("page", "step", "location", "date", "time", "true"), "current"),
+)
+STATE_WORDS: Final = ("checked", "selected", "pressed", "disabled", "expanded", "collapsed", "current")
+
+# Names of query fields as shops write them, when neither type=search nor role=search says so.
+SEARCH_FIELDS: Final = frozenset({
+    "q", "query", "search", "keyword", "keywords", "searchterm", "search_query", "searchquery",
+    "search_field", "searchtext", "s",
+})  # fmt: skip
+
+# Words that a label may not end with once the item's title has been cut out of it ("reviews of", "add to").
+DANGLING_WORDS: Final = frozenset({
+    "a", "an", "the", "of", "for", "to", "from", "on", "in", "by", "with",
+})  # fmt: skip
+
+# Addresses that say nothing about where a link leads.
+EMPTY_HREFS: Final = ("#", "javascript:", "void(")
+SLUG_NOISE: Final = frozenset({
+    "html", "htm", "php", "asp", "aspx", "jsp", "index", "www", "com", "http", "https", "do", "cgi",
+})  # fmt: skip
+
+# Lengths in characters. 80 is the project's bound; a part is cut at whole words well before it so that two
+# sections and a label fit.
+NAME_MAX: Final = 80
+SECTION_MAX: Final = 24
+TITLE_MAX: Final = 40
+LABEL_MAX: Final = 40
+SECTIONS_SHOWN: Final = 2
+LABEL_TEXT_MAX: Final = 200
+
+# Hostile input: bounds well past any real page (the largest of 91 real ones: 3.1 million characters).
+PAGE_MAX_CHARS: Final = 20_000_000
+DEPTH_MAX: Final = 512  # as Blink's own tree builder
+ATTRIBUTES_MAX: Final = 256
+OPTIONS_MAX: Final = 3000  # in one select
+OPEN_FORMATTING_MAX: Final = 50  # unclosed <b>, <font>, ...: each paragraph would repeat all of them
+
+# How files that are no pages begin.
+BINARY_MARKS: Final = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+)

@@ -1,0 +1,85 @@
+"""Where on the page we are, in the words that go before a label: landmarks, headings, items."""
+
+from dataclasses import dataclass
+
+from shop_r1.pages import rules
+from shop_r1.pages.controls import heading_level
+from shop_r1.pages.labels import item_title, section_name
+from shop_r1.pages.names import join_words, to_words
+from shop_r1.pages.node import Node, visible_text
+from shop_r1.pages.tree import Tree
+
+_TERM_LEVEL = 7  # a <dt> heads the descriptions after it, below every heading
+_PART = 0  # the level of a landmark, list or item: no heading ends it
+
+
+@dataclass(slots=True)
+class Scope:
+    """What to go back to when a part of the page ends."""
+
+    parts: list[tuple[int, str]]
+    size: int
+    base: int
+    is_item: bool
+
+
+class Sections:
+    """The parts and headings that the walk is under, outermost first."""
+
+    def __init__(self, tree: Tree):
+        self._tree = tree
+        self._parts: list[tuple[int, str]] = []  # (heading level or _PART, words)
+        self._base = 0  # headings below this index belong to an outer part
+        self._items: list[str] = []
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The sections' names, outermost first."""
+        return tuple(words for _, words in self._parts)
+
+    @property
+    def item(self) -> str:
+        """The title of the item that we are in, "" outside of items."""
+        return self._items[-1] if self._items else ""
+
+    def enter(self, node: Node, *, is_item: bool) -> Scope | None:
+        """Begin a part of the page; None when the node is none."""
+        if not (node.tag in rules.SCOPE_TAGS or is_item or node.attributes.get("role")):
+            return None
+        scope = Scope(self._parts, len(self._parts), self._base, False)
+        words = section_name(node, self._tree)
+        if words:
+            # A part with a name of its own does not belong to the heading of the part before it.
+            self._parts = [
+                part for index, part in enumerate(self._parts) if index < self._base or part[0] == _PART
+            ]
+        elif is_item:
+            words = item_title(node, self._tree)
+            scope.is_item = True
+            self._items.append(words)
+        if words:
+            self._parts.append((_PART, words))
+        self._base = len(self._parts)
+        return scope
+
+    def leave(self, scope: Scope) -> None:
+        """End the part that `enter` began."""
+        self._parts = scope.parts
+        del self._parts[scope.size :]
+        self._base = scope.base
+        if scope.is_item:
+            self._items.pop()
+
+    def note_heading(self, node: Node) -> None:
+        """Let what follows a heading be named after it; the page's own title (level 1) is in no name."""
+        if node.tag == "dt":
+            level = _TERM_LEVEL
+        elif node.tag in rules.HEADING_TAGS or node.role == "heading":
+            level = heading_level(node)
+        else:
+            return
+        while len(self._parts) > self._base and self._parts[-1][0] >= level:
+            self._parts.pop()
+        words = to_words(visible_text(node, images=True))
+        if level > 1 and words and join_words(words, rules.TITLE_MAX) != self.item:
+            self._parts.append((level, join_words(words, rules.SECTION_MAX)))

@@ -1,0 +1,139 @@
+"""Lines of terse HTML: text runs collapsed and escaped, tags opened only once something stands in them."""
+
+import re
+import unicodedata
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff\ufff0-\uffff"
+    "\U000f0000-\U0010ffff]"
+)
+_UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
+
+
+def clean(text: str) -> str:
+    """Return the text with whitespace collapsed and without characters that nobody sees.
+
+    Private-use characters are dropped too: on the web they are icon fonts' glyphs.
+    """
+    text = " ".join(text.split())
+    return text if text.isprintable() else " ".join(_INVISIBLE.sub("", text).split())
+
+
+def escape(text: str) -> str:
+    """Return the text as HTML, with only those `&` and `<` escaped that a parser would take for markup."""
+    return _UNSAFE.sub(lambda match: "&amp;" if match.group() == "&" else "&lt;", text)
+
+
+def attribute(name: str, value: str) -> str:
+    """Return ` name="value"`, escaped."""
+    return f' {name}="{escape(clean(value)).replace(chr(34), "&quot;")}"'
+
+
+def _starts_word(character: str) -> bool:
+    """Return whether a new text starting so after a letter or digit is a new word that styles set apart."""
+    return character.isupper() or unicodedata.category(character) == "Sc"
+
+
+class Writer:
+    """Builds the short page line by line.
+
+    A tag opened with `open` is held back until text or a control follows, so that empty lists, items and
+    headings leave nothing behind.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._run: list[str] = []
+        self._pending: list[tuple[str, bool]] = []
+        self._space = False
+        self._after_tag = False
+
+    def text(self, text: str) -> None:
+        """Add text to the line; whitespace at its ends separates it from its neighbours."""
+        words = clean(text)
+        if not words:
+            self._space = self._space or bool(text)
+            return
+        self._begin()
+        if self._line_has_content() and (
+            self._space
+            or text[:1].isspace()
+            or (self._after_tag and words[0].isalnum())
+            or (self._run and self._run[-1][-1].isalnum() and _starts_word(words[0]))
+        ):
+            self._run.append(" ")
+        self._run.append(words)
+        self._space = text[-1:].isspace()
+        self._after_tag = False
+
+    def control(self, markup: str) -> None:
+        """Add the start tag of a control, set apart from what stands before it."""
+        self._begin()
+        if self._line_has_content():
+            self._run.append(" ")
+        self._flush_run()
+        self._line.append(markup)
+        self._space = self._after_tag = False
+        self._fresh = True
+
+    def close_control(self, markup: str) -> None:
+        """Add a control's end tag."""
+        self._flush_run()
+        self._line.append(markup)
+        self._space, self._after_tag, self._fresh = False, True, False
+
+    def space(self) -> None:
+        """Set what follows apart from what stands before it."""
+        self._space = True
+
+    def line(self) -> None:
+        """End the line; an empty one leaves nothing."""
+        self._flush_run()
+        text = "".join(self._line).strip()
+        if text:
+            self._lines.append(text)
+        self._line.clear()
+        self._space = self._after_tag = self._fresh = False
+
+    def open(self, markup: str, *, own_line: bool = False) -> int:
+        """Hold a start tag back until something follows; `own_line` ends the line after it."""
+        self._pending.append((markup, own_line))
+        return len(self._pending)
+
+    def close(self, depth: int, markup: str) -> bool:
+        """End the tag that `open` returned `depth` for: add `markup`, or take an unused start tag back."""
+        if len(self._pending) >= depth:
+            del self._pending[depth - 1 :]
+            return False
+        if markup:
+            self._flush_run()
+            self._line.append(markup)
+        return True
+
+    def html(self) -> str:
+        """Return all lines."""
+        self.line()
+        return "\n".join(self._lines)
+
+    _fresh = False
+
+    def _line_has_content(self) -> bool:
+        return bool(self._run or self._line) and not (self._fresh and not self._run)
+
+    def _begin(self) -> None:
+        if not self._pending:
+            return
+        self._flush_run()
+        for markup, own_line in self._pending:
+            self._line.append(markup)
+            self._fresh = True
+            if own_line:
+                self.line()
+        self._pending.clear()
+
+    def _flush_run(self) -> None:
+        if self._run:
+            self._line.append(escape("".join(self._run)))
+            self._run.clear()
+            self._fresh = False

@@ -1,0 +1,231 @@
+"""Session prefix to chat messages within a token budget, and an action to the reply that a model should give.
+
+A prompt is one system message and one user message, `Page 1: … Action 1: … Page 2: …`. Every piece of the
+user message ends with one newline, so that step t's message is a prefix of step t+1's, in characters and,
+for byte-pair tokenizers that split at newlines, in tokens too: a key/value cache can be carried along.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shop_r1.actions import Action, ActionSpace
+from shop_r1.config import Config
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.jsonl import Record
+from shop_r1.sessions import Session
+
+CountTokens = Callable[[str], int]
+"""How many tokens a text has. Called on the same pages again and again: wrap it in `functools.lru_cache`."""
+
+NOT_SHOWN = "(page not shown)"
+"""Stands for an earlier page's body in the latest-step context."""
+LEFT_OUT = "(page left out)"
+"""Stands for an earlier page's body that the budget cut."""
+REST_LEFT_OUT = "(rest of the page left out)"
+"""Ends a current page whose tail the budget cut."""
+
+TEMPLATE_TOKENS = 32
+"""Kept free for the chat template's own marks. Ours: Qwen's takes 13 with its own vocabulary, about 30 with
+one of a few hundred entries."""
+PIECE_TOKENS = 1
+"""Kept free for each piece, since tokens counted apart can differ by a few from the whole's. Ours."""
+
+
+class PromptConfig(Config):
+    """What of a session the model sees."""
+
+    context: Literal["whole-session", "latest-step"] = "whole-session"
+    """All pages so far, or the current page alone (paper, Table 5). All actions so far in both."""
+    max_tokens: int = Field(default=32768, gt=0)
+    """Longest prompt and reply together, in tokens. Paper 4.1."""
+    reply_tokens: int = Field(default=256, gt=0)
+    """Of these, kept free for the reply. Ours."""
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> "PromptConfig":
+        if self.reply_tokens >= self.max_tokens:
+            raise ValueError(f"reply_tokens {self.reply_tokens} must be below max_tokens {self.max_tokens}")
+        return self
+
+
+class Prompt(Record):
+    """One prompt, and what the budget cost it."""
+
+    messages: tuple[dict[str, str], ...]
+    """The system message, then the user message, each with `role` and `content`."""
+    pages_cut: int = 0
+    """How many earlier pages lost their body to the budget."""
+    page_truncated: bool = False
+    """Whether the current page lost its tail to the budget."""
+    tokens: int | None = None
+    """Estimated length in tokens, chat template included: the sum over the pieces plus the allowances."""
+
+
+def render_prompt(
+    session: Session, step: int, space: ActionSpace, config: PromptConfig, count_tokens: CountTokens
+) -> Prompt:
+    """Return the prompt that asks for the session's action at `step` (from 0): Eq. 1's c_1..t and a_1..t-1.
+
+    Raises:
+        DataError: the session has no such step.
+        ConfigError: the actions alone are over the budget.
+    """
+    if not 0 <= step < len(session.steps):
+        raise DataError(f"session {session.session_id} has steps 0 to {len(session.steps) - 1}; found {step}")
+    pages = [taken.page.html for taken in session.steps[: step + 1]]
+    actions = [taken.action for taken in session.steps[:step]]
+    try:
+        return render_history(pages, actions, space, config, count_tokens)
+    except ConfigError as error:
+        raise ConfigError(f"session {session.session_id}, step {step}: {error}") from None
+
+
+def render_history(
+    pages: Sequence[str],
+    actions: Sequence[Action],
+    space: ActionSpace,
+    config: PromptConfig,
+    count_tokens: CountTokens,
+) -> Prompt:
+    """Return the prompt for these pages' simplified HTML, oldest first, and the actions between them.
+
+    Over budget, the oldest pages' bodies go first, then the current page's tail; actions always stay.
+    Past rationales are never in a prompt: a log has none.
+
+    Raises:
+        ConfigError: the actions alone are over the budget.
+        ValueError: there is not exactly one page more than there are actions.
+    """
+    if len(pages) != len(actions) + 1:
+        raise ValueError(
+            f"{len(pages)} pages and {len(actions)} actions; expected one page more than actions"
+        )
+    system = render_system(space)
+    room = config.max_tokens - config.reply_tokens - TEMPLATE_TOKENS - _count(system, count_tokens)
+    current = _page_piece(len(pages), pages[-1])
+    needed = _count(current, count_tokens)
+    if config.context == "latest-step":
+        pieces = [_past_piece(i, NOT_SHOWN, action) for i, action in enumerate(actions, 1)]
+        pages_cut, used = 0, sum(_count(piece, count_tokens) for piece in pieces)
+    else:
+        pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens)
+    truncated = needed > room - used
+    if truncated:
+        current = _truncate_page(len(pages), pages[-1], room - used, count_tokens)
+        needed = _count(current, count_tokens)
+    return Prompt(
+        messages=(
+            {"role": "system", "content": system},
+            {"role": "user", "content": "".join((*pieces, current))},
+        ),
+        pages_cut=pages_cut,
+        page_truncated=truncated,
+        tokens=config.max_tokens - config.reply_tokens - room + used + needed,
+    )
+
+
+def render_system(space: ActionSpace) -> str:
+    """Return the system message for an action space."""
+    actions = [
+        f"- `{kind.name}`: {kind.meaning} Example: {_dump({'type': kind.name, **kind.example})}"
+        for kind in space.types
+    ]
+    first = space.types[0]
+    reply = {
+        "rationale": "I want a closer look at this mug.",
+        "action": {"type": first.name, **first.example},
+    }
+    text = _system_template().replace("{{actions}}", "\n".join(actions))
+    return text.replace("{{reply}}", _dump(reply))
+
+
+def render_reply(rationale: str, action: Action) -> str:
+    """Return the reply that says this: one JSON object with the keys `rationale` and `action`.
+
+    >>> render_reply("I need a mug.", Action(type="click", name="results.red_mug"))
+    '{"rationale": "I need a mug.", "action": {"type": "click", "name": "results.red_mug"}}'
+    """
+    return _dump({"rationale": rationale, "action": action.to_reply()})
+
+
+def _fit_past(
+    pages: Sequence[str], actions: Sequence[Action], room: int, count_tokens: CountTokens
+) -> tuple[list[str], int, int]:
+    """Return the past's pieces, how many of them lost their body, and their tokens."""
+    pieces = [
+        _past_piece(i, page, action) for i, (page, action) in enumerate(zip(pages, actions, strict=False), 1)
+    ]
+    lengths = [_count(piece, count_tokens) for piece in pieces]
+    used, cut = sum(lengths), 0
+    for index, action in enumerate(actions):
+        if used <= room:
+            break
+        shorter = _past_piece(index + 1, LEFT_OUT, action)
+        saved = lengths[index] - _count(shorter, count_tokens)
+        if saved > 0:  # A page no longer than the marker stays: to cut it would cost, not save.
+            pieces[index] = shorter
+            used -= saved
+            cut += 1
+    return pieces, cut, used
+
+
+def _truncate_page(number: int, html: str, room: int, count_tokens: CountTokens) -> str:
+    """Return the page's piece with as many of its first lines as there is room for."""
+    room -= _count(_page_piece(number, REST_LEFT_OUT), count_tokens)
+    if room < 0:
+        raise ConfigError(
+            f"the system prompt and the actions alone are {-room} tokens over the budget; raise max_tokens"
+        )
+    body = defuse(html.rstrip())
+    kept = _take(body.splitlines(keepends=True), room, count_tokens)
+    if not kept:  # One endless line: a cut between words shows more than no page at all.
+        kept = _take([word + " " for word in body.split(" ")], room, count_tokens)
+    return _page_piece(number, f"{kept.rstrip()}\n{REST_LEFT_OUT}".lstrip())
+
+
+def _take(parts: Sequence[str], room: int, count_tokens: CountTokens, chunk: int = 64) -> str:
+    """Return the longest run of first parts that fits; each is counted at most twice."""
+    taken = 0
+    for size in (chunk, 1):
+        while taken < len(parts):
+            length = _count("".join(parts[taken : taken + size]), count_tokens)
+            if length > room:
+                break
+            room -= length
+            taken += size
+    return "".join(parts[:taken])
+
+
+def _past_piece(number: int, body: str, action: Action) -> str:
+    return f"{_page_piece(number, body)}Action {number}: {_dump(action.to_reply())}\n"
+
+
+def _page_piece(number: int, body: str) -> str:
+    return f"Page {number}:\n{defuse(body.rstrip())}\n"
+
+
+def _count(text: str, count_tokens: CountTokens) -> int:
+    return count_tokens(text) + PIECE_TOKENS
+
+
+def defuse(text: str) -> str:
+    """Return page text in which nothing reads as a chat template's mark such as `<|im_end|>`.
+
+    Pages are hostile input: without this, a shop could end the user's turn and write the model's.
+    """
+    return text.replace("<|", "< |")
+
+
+def _dump(value: object) -> str:
+    # JSON has its own escape, so a mark such as <|im_end|> in a name or a query survives as plain text.
+    return json.dumps(value, ensure_ascii=False).replace("<|", "\\u003c|")
+
+
+@cache
+def _system_template() -> str:
+    return files("shop_r1.prompts").joinpath("texts/system.md").read_text("utf-8").strip()

@@ -1,0 +1,193 @@
+"""The report: one self-contained HTML file with the tables, the curves and a reader for sessions."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shop_r1.config import describe_validation
+from shop_r1.errors import DataError
+from shop_r1.jsonl import Record, read_json, write_text
+from shop_r1.report.replay import SessionReplay, embed_json, replay_sessions
+from shop_r1.report.safe_page import clean_text
+from shop_r1.results import Prediction
+from shop_r1.sessions import Session
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+Bounds = tuple[float, float, float]
+"""Low, value, high of a share, as `table.json` has them."""
+
+
+class _Loose(BaseModel):
+    """A record of which only the named fields are needed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PaperFigures(_Loose):
+    """The paper's figures for the same setting; shares."""
+
+    exact: float
+    type_accuracy: float
+    type_f1_macro: float
+
+
+class TypeFigures(_Loose):
+    """One type's figures; shares."""
+
+    n: int
+    exact: float
+    type_accuracy: float
+
+
+class ScoreRow(_Loose):
+    """What the report needs of one row of `table.json`."""
+
+    setting: str
+    exact: Bounds
+    type_accuracy: Bounds
+    type_f1_macro: Bounds
+    n: int | None = None
+    unparsable: int = 0
+    per_type: Mapping[str, TypeFigures] = {}
+    predicted_mix: Mapping[str, float] = {}
+    gold_mix: Mapping[str, float] = {}
+    collapse: str | None = None
+    paper: PaperFigures | None = None
+    note: str | None = None
+
+
+class ReportTable(Record):
+    """A further table, cells as text; the first column is the line's name."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+class ReportFigure(Record):
+    """A plot."""
+
+    svg: str
+    """One `<svg>` element; its `<title>` and `<desc>` become the image's text for those who cannot see it."""
+    caption: str = ""
+
+
+class ReportInputs(Record):
+    """All that a report shows."""
+
+    title: str
+    summary: str = ""
+    """A sentence or two under the title."""
+    settings: Mapping[str, str] = {}
+    """Name and value of what the run was made with."""
+    rows: tuple[ScoreRow, ...] = ()
+    """The rows of `table.json`."""
+    tables: tuple[ReportTable, ...] = ()
+    figures: tuple[ReportFigure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Alarms of the run, one sentence each."""
+    sessions: tuple[Session, ...] = ()
+    predictions: Mapping[str, tuple[Prediction, ...]] = {}
+    """For each setting, its predictions."""
+    session_limit: int = Field(default=20, ge=0)
+    page_limit_chars: int = Field(default=60_000, ge=1)
+
+
+def build_report(path_out: Path, inputs: ReportInputs) -> Path:
+    """Write the report and return its path; it appears whole or not at all, and needs no network to be read.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    replay = replay_sessions(
+        inputs.sessions,
+        inputs.predictions,
+        session_limit=inputs.session_limit,
+        page_limit_chars=inputs.page_limit_chars,
+    )
+    write_text(path_out, render_report(inputs, replay))
+    return path_out
+
+
+def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
+    """Return the report's HTML."""
+    script = _read_template("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    collapsed = tuple(f"{row.setting}: {row.collapse}." for row in inputs.rows if row.collapse)
+    html = (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            inputs=inputs,
+            warnings=(*inputs.warnings, *collapsed),
+            types=list(dict.fromkeys(name for row in inputs.rows for name in row.per_type)),
+            labels=list(dict.fromkeys(name for row in inputs.rows for name in row.predicted_mix)),
+            gold_mix=next((row.gold_mix for row in inputs.rows if row.gold_mix), {}),
+            replay=replay,
+            replay_json=embed_json(replay.data),
+            script=script,
+            script_hash=f"sha256-{digest}",
+            style=_read_template("report.css"),
+            frame_style=embed_json(_read_template("page.css")),
+        )
+    )
+    return clean_text(html)
+
+
+def read_score_rows(path: Path) -> tuple[ScoreRow, ...]:
+    """Return the rows of a `table.json`.
+
+    Raises:
+        DataError: the file cannot be read, is not a list, or a row lacks a figure.
+    """
+    values = read_json(path)
+    if not isinstance(values, list):
+        raise DataError.at(path, None, f"is a JSON {type(values).__name__}; expected a list of rows")
+    rows = []
+    for number, value in enumerate(values):
+        try:
+            rows.append(ScoreRow.model_validate(value))
+        except ValidationError as error:
+            raise DataError.at(path, None, f"row {number}: {describe_validation(error)}") from None
+    return tuple(rows)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "data_image": _data_image, "alternative": _alternative}
+    return environment
+
+
+def _read_template(name: str) -> str:
+    return (_TEMPLATES / name).read_text("utf-8")
+
+
+def _percent(share: float | None, decimals: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{decimals}f}"
+
+
+def _data_image(svg: str) -> str:
+    """Return the plot as a data URL: an image runs no script and its ids cannot clash with another's."""
+    return "data:image/svg+xml;base64," + base64.b64encode(clean_text(svg).encode()).decode()
+
+
+def _alternative(svg: str) -> str:
+    found: list[Any] = [re.search(f"<{tag}>(.*?)</{tag}>", svg, re.DOTALL) for tag in ("title", "desc")]
+    return " ".join(unescape(match[1]).strip() for match in found if match)

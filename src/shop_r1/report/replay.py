@@ -1,0 +1,167 @@
+"""What the session reader shows: pages, true actions, predictions and rewards, as plain JSON values."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shop_r1.actions import Action
+from shop_r1.report.safe_page import clean_text, make_safe
+from shop_r1.results import Prediction, RewardBreakdown
+from shop_r1.sessions import Page, Session
+
+REWARD_PARTS = ("format", "type", "attribute", "value", "rationale", "total")
+
+Predicted = Mapping[tuple[str, int], Sequence[tuple[str, Prediction]]]
+"""For each (session, step): each setting's predictions, in the settings' order."""
+
+
+@dataclass(frozen=True)
+class SessionReplay:
+    """The sessions that the reader shows, and what was left out of it.
+
+    Attributes:
+        data: JSON values: `settings`, `pages` (url, safe, source, cut), `sessions`; steps point into `pages`.
+        shown: sessions in `data`.
+        available: sessions that could have been shown.
+        cut_pages: pages in `data` that were cut at the limit.
+        unplaced: predictions for sessions or steps that the recorded sessions do not have.
+    """
+
+    data: dict[str, Any]
+    shown: int
+    available: int
+    cut_pages: int
+    unplaced: int
+
+
+@dataclass
+class _Pages:
+    """The pages met so far, each held once."""
+
+    limit_chars: int
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def place(self, page: Page) -> int:
+        """Return the page's place among the entries, added where it is new."""
+        key = (page.url, page.html)
+        if key not in self.places:
+            source = page.html[: self.limit_chars]
+            self.places[key] = len(self.entries)
+            self.entries.append(
+                {
+                    "url": clean_text(page.url),
+                    "safe": make_safe(source),
+                    "source": clean_text(source),
+                    "cut": len(page.html) - len(source),
+                }
+            )
+        return self.places[key]
+
+
+def replay_sessions(
+    sessions: Sequence[Session],
+    predictions: Mapping[str, Sequence[Prediction]],
+    *,
+    session_limit: int,
+    page_limit_chars: int,
+) -> SessionReplay:
+    """Return the first sessions that have predictions (or, without any predictions, the first sessions).
+
+    Args:
+        sessions: recorded sessions.
+        predictions: for each setting, its predictions; several for one step are all shown.
+        session_limit: show at most this many.
+        page_limit_chars: cut longer pages here; the cut is counted and shown.
+    """
+    predicted = _by_step(predictions)
+    steps = {(session.session_id, step) for session in sessions for step in range(len(session.steps))}
+    wanted = {session_id for session_id, _ in predicted}
+    chosen = [session for session in sessions if not wanted or session.session_id in wanted]
+    pages = _Pages(page_limit_chars)
+    shown = [_session(session, predicted, pages) for session in chosen[:session_limit]]
+    return SessionReplay(
+        data={"settings": list(predictions), "pages": pages.entries, "sessions": shown},
+        shown=len(shown),
+        available=len(chosen),
+        cut_pages=sum(1 for entry in pages.entries if entry["cut"]),
+        unplaced=sum(len(answers) for place, answers in predicted.items() if place not in steps),
+    )
+
+
+def embed_json(value: Any) -> str:
+    r"""Return the value as ASCII JSON that is safe inside `<script type="application/json">`.
+
+    >>> print(embed_json("</script>"))
+    "\u003c/script\u003e"
+    """
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _by_step(predictions: Mapping[str, Sequence[Prediction]]) -> Predicted:
+    found: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
+    for setting, answers in predictions.items():
+        for prediction in answers:
+            found[prediction.session_id, prediction.step].append((setting, prediction))
+    return found
+
+
+def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str, Any]:
+    return {
+        "id": clean_text(session.session_id),
+        "source": clean_text(session.source),
+        "outcome": session.outcome,
+        "steps": [
+            {
+                "page": pages.place(step.page),
+                "action": _action(step.action),
+                "rationale": _optional(step.rationale),
+                "predictions": [
+                    _prediction(setting, prediction, step.action)
+                    for setting, prediction in predicted.get((session.session_id, place), ())
+                ],
+            }
+            for place, step in enumerate(session.steps)
+        ],
+    }
+
+
+def _action(action: Action) -> dict[str, str]:
+    return {key: clean_text(value) for key, value in action.to_reply().items()}
+
+
+def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str, Any]:
+    action = prediction.action
+    same = "unparsable"
+    if action is not None:
+        same = "type" if action.type == true.type else "none"
+        same = "action" if action.to_reply() == true.to_reply() else same
+    return {
+        "setting": setting,
+        "same": same,
+        "action": _action(action) if action is not None else None,
+        "rationale": _optional(prediction.rationale),
+        "failure": _optional(prediction.failure),
+        "response": _optional(prediction.response) if action is None else None,
+        "prompt_tokens": prediction.prompt_tokens,
+        "pages_cut": prediction.pages_cut,
+        "reward": _reward(prediction.reward) if prediction.reward is not None else None,
+    }
+
+
+def _reward(reward: RewardBreakdown) -> list[dict[str, Any]]:
+    return [
+        {
+            "part": part,
+            "earned": f"{getattr(reward, part):.6g}",
+            "reason": clean_text(reward.reasons.get(part, "")),
+        }
+        for part in REWARD_PARTS
+    ]
+
+
+def _optional(text: str | None) -> str | None:
+    return clean_text(text) if text is not None else None

@@ -1,0 +1,147 @@
+"""The action's part of the reward: type, attributes present, values alike (paper, Table 1).
+
+Everything is read from the action type's fields, so a new action needs no line here.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from shop_r1.actions import Action, ActionSpace, ActionType
+from shop_r1.config import Config
+from shop_r1.errors import DataError
+from shop_r1.jsonl import Record
+from shop_r1.rewards.rouge import rouge_l
+
+
+class ActionRewardConfig(Config):
+    """What a right action earns."""
+
+    kind: Literal["hierarchical", "binary"] = "hierarchical"
+    """Table 1's parts, or 1 for the whole action and else 0 (Table 2's RL (binary), Table 4's fifth row)."""
+    type_reward: float = Field(default=0.3, ge=0)
+    """For the right type. Paper, Table 1."""
+    attribute_reward: float = Field(default=0.2, ge=0)
+    """For fields that are not empty, split evenly over the type's fields. Paper, Table 1."""
+    dars: bool = True
+    """Whether the last field's similarity is scaled; off in Table 4's "no reward scale"."""
+    dars_factor: float = Field(default=1000.0, ge=0)
+    """Multiplies the similarity of the type's last field: a click's name, a query's text. Paper 4.1."""
+    minor_value_weight: float = Field(default=0.1, ge=0)
+    """Multiplies the similarity of every other field: the input in which a query is typed. Paper, Table 1."""
+    similarity_floor: float = Field(default=0.75, ge=0, le=1)
+    """Similarities at or below this earn 0. Paper 3, given there as an example."""
+
+
+class ActionScore(Record):
+    """What one action earned, part by part, and why."""
+
+    type: float
+    attribute: float
+    value: float
+    reasons: Mapping[str, str]
+    """One sentence for each of `type`, `attribute`, `value`."""
+
+
+def exact_match(predicted: Action | None, target: Action) -> bool:
+    """Return whether the type and all of the type's fields are equal, to the letter.
+
+    A missing field equals an empty one; metadata such as `click_type` is not compared. None never matches.
+    """
+    return predicted is not None and predicted.to_reply() == target.to_reply()
+
+
+def score_action(
+    predicted: Action, target: Action, space: ActionSpace, config: ActionRewardConfig
+) -> ActionScore:
+    """Return the predicted action's reward against the target.
+
+    Attribute and value parts need the right type. The binary kind puts its 1 in `value`, unscaled.
+
+    Raises:
+        DataError: the target's type is none of the space's.
+    """
+    kind = find_target_kind(target, space)
+    if config.kind == "binary":
+        return _score_binary(predicted, target)
+    if predicted.type != target.type:
+        reason = f"0, since the type is {predicted.type} where the shopper chose {target.type}"
+        return ActionScore(
+            type=0.0, attribute=0.0, value=0.0, reasons=dict.fromkeys(("type", "attribute", "value"), reason)
+        )
+    attribute, why_attribute = _score_attributes(predicted, kind, config)
+    value, why_value = _score_values(predicted, target, kind, config)
+    return ActionScore(
+        type=config.type_reward,
+        attribute=attribute,
+        value=value,
+        reasons={
+            "type": f"{config.type_reward:g}, since the type {target.type} is right",
+            "attribute": why_attribute,
+            "value": why_value,
+        },
+    )
+
+
+def find_target_kind(target: Action, space: ActionSpace) -> ActionType:
+    """Return the target's kind of action.
+
+    Raises:
+        DataError: it is none of the space's.
+    """
+    kind = space.kind(target.type)
+    if kind is None:
+        expected = ", ".join(space.type_names)
+        raise DataError(
+            f"target type {target.type!r} is not in the {space.name} space; expected one of {expected}"
+        )
+    return kind
+
+
+def _score_binary(predicted: Action, target: Action) -> ActionScore:
+    right = exact_match(predicted, target)
+    unused = "0, since the binary reward has no such part"
+    return ActionScore(
+        type=0.0,
+        attribute=0.0,
+        value=float(right),
+        reasons={
+            "type": unused,
+            "attribute": unused,
+            "value": "1, since the whole action matches" if right else "0, since the action does not match",
+        },
+    )
+
+
+def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardConfig) -> tuple[float, str]:
+    if not kind.fields:
+        return 0.0, f"0, since {kind.name} takes no fields"
+    present = [field for field in kind.fields if predicted.value(field)]
+    share = config.attribute_reward * len(present) / len(kind.fields)
+    missing = [field for field in kind.fields if field not in present]
+    parts = [
+        f"{name} {word}"
+        for name, word in ((" and ".join(present), "given"), (" and ".join(missing), "empty"))
+        if name
+    ]
+    return share, f"{share:g}, with {', '.join(parts)}"
+
+
+def _score_values(
+    predicted: Action, target: Action, kind: ActionType, config: ActionRewardConfig
+) -> tuple[float, str]:
+    if not kind.fields:
+        return 0.0, f"0, since {kind.name} takes no fields"
+    total, reasons = 0.0, []
+    for field in kind.fields:
+        weight = config.minor_value_weight
+        if field == kind.fields[-1]:
+            weight = config.dars_factor if config.dars else 1.0
+        similarity = rouge_l(predicted.value(field), target.value(field))
+        if similarity > config.similarity_floor:
+            total += weight * similarity
+            reasons.append(f"{field} {weight:g} × ROUGE-L {similarity:.4g}")
+        else:
+            reasons.append(f"{field} 0 (ROUGE-L {similarity:.4g} is not above {config.similarity_floor:g})")
+    return total, f"{total:g}: {', '.join(reasons)}"

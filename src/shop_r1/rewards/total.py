@@ -1,0 +1,159 @@
+"""The only scorer: one reply to its reward, part by part (paper, Table 1 and Eq. 4)."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from shop_r1.actions import Action, ActionSpace
+from shop_r1.config import Config
+from shop_r1.errors import DataError
+from shop_r1.jsonl import Record, parse_record, read_lines
+from shop_r1.prompts.parse import ParseFailure, Response, parse_response
+from shop_r1.prompts.render import render_reply
+from shop_r1.results import RewardBreakdown
+from shop_r1.rewards.action import ActionRewardConfig, find_target_kind, score_action
+
+PARTS = ("format", "type", "attribute", "value", "rationale")
+"""The parts of a reward, in the order of Table 1."""
+
+CertaintyDirection = Literal["kl_uniform_model", "kl_model_uniform"]
+"""What self-certainty measures: KL(U || p), or KL(p || U). docs/rewards.md says why the first is default."""
+
+
+class RewardConfig(Config):
+    """What a reply earns; every part can be switched off (Table 4).
+
+    The paper's binary baseline (Table 2, RL (binary)) is `use_format=False, use_rationale=False` and
+    `action.kind="binary"`; its ablation "binary action reward" is `action.kind="binary"` alone.
+    """
+
+    use_format: bool = True
+    """Whether being in format earns anything. A reply out of format earns 0 in all either way."""
+    format_reward: float = Field(default=0.5, ge=0)
+    """For a reply in format. Paper, Table 1."""
+    use_rationale: bool = True
+    """Whether the rationale's self-certainty counts."""
+    certainty_weight: float = Field(default=0.005, ge=0)
+    """α: multiplies the self-certainty s, which is in nats per token. Paper 4.1."""
+    certainty_direction: CertaintyDirection = "kl_uniform_model"
+    """Which divergence s is. Ours, see docs/rewards.md."""
+    action: ActionRewardConfig = ActionRewardConfig()
+    """What the action earns."""
+
+
+def score_response(
+    response: str | None, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
+) -> RewardBreakdown:
+    """Return the reply's reward and, for each part, one sentence that says why.
+
+    Args:
+        response: the raw reply; None where there is none, which earns 0.
+        target: what the shopper did.
+        certainty: mean self-certainty over the rationale's tokens, in nats per token; None where nothing
+            measured it, which earns 0 for that part.
+        space: the action space of both.
+        config: the reward's settings.
+
+    Raises:
+        DataError: the target is not in the space.
+        ValueError: `certainty` is not finite.
+    """
+    parsed = parse_response(response or "", space)
+    if isinstance(parsed, ParseFailure):
+        find_target_kind(target, space)  # A wrong target is a fault even where the reply earns nothing.
+        return _score_failure(parsed)
+    return score_parsed(parsed, target, certainty, space, config)
+
+
+def score_parsed(
+    response: Response, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
+) -> RewardBreakdown:
+    """Return what `score_response` does, for a reply that has been parsed already."""
+    action = score_action(response.action, target, space, config.action)
+    format_part, why_format = _score_format(config)
+    rationale, why_rationale = _score_rationale(certainty, config)
+    return RewardBreakdown(
+        format=format_part,
+        type=action.type,
+        attribute=action.attribute,
+        value=action.value,
+        rationale=rationale,
+        total=format_part + action.type + action.attribute + action.value + rationale,
+        reasons={"format": why_format, **action.reasons, "rationale": why_rationale},
+    )
+
+
+def max_reward(target: Action, space: ActionSpace, config: RewardConfig) -> float:
+    """Return the total that the target itself would earn, with a certainty of 0."""
+    return score_response(render_reply("", target), target, 0.0, space, config).total
+
+
+def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterator[dict[str, float]]:
+    """Yield the parts and the total of each of the file's replies, in order.
+
+    Args:
+        path: lines of `{"response": …, "target": …, "certainty": …}`, `.jsonl` or `.jsonl.zst`.
+        space: the action space of replies and targets.
+        config: the reward's settings.
+
+    Raises:
+        DataError: the file cannot be read, holds no line, or a line is not such a record.
+    """
+    count = 0
+    for number, line in read_lines(path):
+        record = parse_record(line, ScoreLine, path, number)
+        try:
+            scored = score_response(record.response, record.target, record.certainty, space, config)
+        except DataError as error:
+            raise DataError.at(path, number, str(error)) from None
+        count += 1
+        yield {part: getattr(scored, part) for part in (*PARTS, "total")}
+    if count == 0:
+        raise DataError.at(
+            path, None, "holds no lines; expected {response, target, certainty} as JSON on each"
+        )
+
+
+class ScoreLine(Record):
+    """One line of `shop-r1 score --jsonl`."""
+
+    response: str | None
+    """The raw reply; null where there was none."""
+    target: Action
+    certainty: FiniteFloat | None = None
+    """Self-certainty in nats per token; null where nothing measured it."""
+    expected: Any = None
+    """Ignored: what a file of test cases says should come out."""
+
+
+def _score_failure(failure: ParseFailure) -> RewardBreakdown:
+    rest = dict.fromkeys(PARTS, "0, since the reply is out of format")
+    return RewardBreakdown(
+        format=0.0,
+        type=0.0,
+        attribute=0.0,
+        value=0.0,
+        rationale=0.0,
+        total=0.0,
+        reasons=rest | {"format": f"0, out of format ({failure.reason}): {failure.message}"},
+    )
+
+
+def _score_format(config: RewardConfig) -> tuple[float, str]:
+    if not config.use_format:
+        return 0.0, "0, since the format reward is switched off; the reply is in format"
+    return config.format_reward, f"{config.format_reward:g}, since the reply is in format"
+
+
+def _score_rationale(certainty: float | None, config: RewardConfig) -> tuple[float, str]:
+    if not config.use_rationale:
+        return 0.0, "0, since the rationale reward is switched off"
+    if certainty is None:
+        return 0.0, "0, since no self-certainty was measured"
+    if not math.isfinite(certainty):
+        raise ValueError(f"certainty is {certainty}; expected a finite number of nats per token")
+    part = config.certainty_weight * certainty
+    return part, f"{part:g}: α {config.certainty_weight:g} × self-certainty {certainty:g} nats per token"

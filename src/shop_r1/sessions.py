@@ -1,0 +1,60 @@
+"""Sessions: what a shopper saw and did, recorded or simulated, in one schema."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shop_r1.actions import SPACES, Action
+from shop_r1.jsonl import Record
+
+Outcome = Literal["purchase", "terminate", "unfinished"]
+
+
+class Page(Record):
+    """One page as the shopper met it, already simplified (`pages.simplify_page`)."""
+
+    url: str = ""
+    html: str
+    """Simplified HTML in which every element that can be acted on has a unique `name`."""
+
+
+class Step(Record):
+    """One observation and what the shopper did next."""
+
+    page: Page
+    action: Action
+    rationale: str | None = None
+    """Why, in the first person; None where nobody said."""
+
+
+class Session(Record):
+    """One visit: steps in order of time."""
+
+    session_id: str = Field(min_length=1)
+    user_id: str | None = None
+    source: str = "log"
+    """Where it comes from: `store`, `pages`, `opera`, `log`."""
+    space: str = "shop"
+    """The action space of its actions (`actions.SPACES`)."""
+    outcome: Outcome = "unfinished"
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _actions_are_in_the_space(self) -> "Session":
+        if self.space not in SPACES:
+            raise ValueError(f"space {self.space!r} is unknown; expected one of {', '.join(SPACES)}")
+        for index, step in enumerate(self.steps):
+            if SPACES[self.space].kind(step.action.type) is None:
+                raise ValueError(
+                    f"steps.{index} is a {step.action.type}, which the {self.space} space does not have"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _terminate_is_last(self) -> "Session":
+        for index, step in enumerate(self.steps[:-1]):
+            if step.action.type == "terminate":
+                raise ValueError(
+                    f"steps.{index} terminates, but {len(self.steps) - index - 1} steps follow it"
+                )
+        return self

@@ -1,0 +1,1 @@
+"""A shopper in a page driver, and the scripted shoppers."""

@@ -1,0 +1,108 @@
+"""The one loop that lets a shopper, whoever decides for it, act in a page driver until it stops."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from shop_r1.actions import Action
+from shop_r1.errors import PageError
+from shop_r1.sessions import Outcome, Page, Session, Step
+from shop_r1.simulation.driver import Observation, PageDriver
+
+MAX_STEPS = 20
+FAULTS_MAX = 3
+"""A shopper that cannot do what it wants so many times in a row stops."""
+_PURCHASES = frozenset({"buy now", "place order"})
+
+
+class Decision(NamedTuple):
+    """What a shopper says and does."""
+
+    rationale: str | None
+    action: Action
+
+
+class Policy(Protocol):
+    """Anyone who decides what to do next."""
+
+    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision:
+        """Return the next decision.
+
+        Args:
+            history: the steps so far.
+            page: what is seen now.
+            rng: the session's only source of chance.
+        """
+        ...
+
+
+@dataclass
+class Tally:
+    """What happened over many sessions: outcomes, steps, and actions that could not be done, by reason."""
+
+    sessions: int = 0
+    steps: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+def run_session(
+    policy: Policy,
+    driver: PageDriver,
+    seed: int | str,
+    max_steps: int = MAX_STEPS,
+    *,
+    session_id: str = "",
+    user_id: str | None = None,
+    start: str = "/",
+    source: str = "store",
+    tally: Tally | None = None,
+) -> Session:
+    """Return one visit as a session, the same for the same seed, policy and store.
+
+    An action that the page cannot take is recorded, changes nothing and is counted in `tally.faults`. The
+    visit ends when the shopper terminates, buys now or places the order, after `max_steps` steps or after
+    `FAULTS_MAX` such actions in a row.
+
+    Raises:
+        PageError: the start page cannot be opened.
+    """
+    rng = random.Random(f"shop-r1 session {seed}")
+    tally = tally if tally is not None else Tally()
+    steps: list[Step] = []
+    seen = driver.open(start)
+    outcome: Outcome = "unfinished"
+    faults = 0
+    while len(steps) < max_steps and faults < FAULTS_MAX and outcome == "unfinished":
+        decision = policy.act(steps, seen.page, rng)
+        steps.append(Step(page=seen.page, action=decision.action, rationale=decision.rationale))
+        try:
+            after = driver.act(decision.action)
+        except PageError as error:
+            tally.faults[str(error)[:200]] += 1
+            faults += 1
+            continue
+        faults = 0
+        outcome = _outcome(decision.action, seen)
+        seen = after
+    tally.sessions += 1
+    tally.steps += len(steps)
+    tally.outcomes[outcome] += 1
+    return Session(
+        session_id=session_id or f"{source}-{seed}",
+        user_id=user_id,
+        source=source,
+        outcome=outcome,
+        steps=tuple(steps),
+    )
+
+
+def _outcome(action: Action, seen: Observation) -> Outcome:
+    if action.type == "terminate":
+        return "terminate"
+    element = seen.simplified.by_name.get(action.value("name"))
+    if action.type == "click" and element is not None and element.label.lower() in _PURCHASES:
+        return "purchase"
+    return "unfinished"

@@ -1,0 +1,262 @@
+"""Who shops, and for what: hidden personas on a small grid, and intents, each with its prior."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+"""(P,) one number per persona."""
+
+
+class Kind(Protocol):
+    """A kind of product as shoppers know it; `store.kinds.Kind` is one."""
+
+    @property
+    def noun(self) -> str:
+        """What it is called, such as `Mug`."""
+        ...
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """The colours that it comes in."""
+        ...
+
+    @property
+    def materials(self) -> tuple[str, ...]:
+        """What it is made of, mostly."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What is special about it, mostly."""
+        ...
+
+    @property
+    def option(self) -> str:
+        """Name of what is chosen on the product's page (`Size`, `Pack`), or empty."""
+        ...
+
+    @property
+    def cheapest_cents(self) -> int:
+        """Low end of the usual prices, in cents."""
+        ...
+
+    @property
+    def dearest_cents(self) -> int:
+        """High end of the usual prices, in cents."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One shopper's hidden character.
+
+    Attributes:
+        budget: the most it pays, as a place on the kind's usual prices (0 cheapest, 1 dearest, log scale).
+        price_weight: how much a high price puts it off, in nats over the whole range of prices.
+        quality_weight: how much one star of rating draws it, in nats.
+        patience: how many searches it makes at most.
+        loyal: whether it searches again for a brand whose product it liked.
+        reads_reviews: whether it reads reviews before it buys.
+        careful: whether it goes by way of the cart instead of buying now.
+    """
+
+    budget: float
+    price_weight: float
+    quality_weight: float
+    patience: int
+    loyal: bool
+    reads_reviews: bool
+    careful: bool
+
+    @property
+    def price_driven(self) -> bool:
+        """Whether price matters much to it."""
+        return self.price_weight > 1
+
+    @property
+    def quality_driven(self) -> bool:
+        """Whether rating matters much to it."""
+        return self.quality_weight > 1
+
+
+# Value -> prior, all ours: tuned so that the crowd's mix of actions comes near the paper's (docs/crowd.md).
+_DRIVES = {(0.5, 0.5): 0.56, (5.0, 0.5): 0.22, (0.5, 4.0): 0.22}  # (price weight, quality weight)
+_BUDGETS = {
+    True: {0.2: 0.55, 0.45: 0.35, 0.9: 0.1},
+    False: {0.2: 0.08, 0.45: 0.27, 0.9: 0.65},
+}  # by price_driven
+_PATIENCE = {2: 0.2, 3: 0.65, 4: 0.15}
+_LOYAL = {False: 0.75, True: 0.25}
+_READS_REVIEWS = {False: 0.85, True: 0.15}
+_CAREFUL = {False: 0.93, True: 0.07}
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Personas side by side, so that the choice rule weighs all of them at once.
+
+    Attributes:
+        personas: P of them.
+        prior: (P,) their shares, summing to 1.
+    """
+
+    personas: tuple[Persona, ...]
+    prior: Floats
+
+    def __len__(self) -> int:
+        return len(self.personas)
+
+    def _column(self, field: str) -> NDArray[np.float64]:
+        return np.array([getattr(persona, field) for persona in self.personas], dtype=np.float64)
+
+    @cached_property
+    def budget(self) -> Floats:
+        """(P,) `Persona.budget`."""
+        return self._column("budget")
+
+    @cached_property
+    def price_weight(self) -> Floats:
+        """(P,) `Persona.price_weight`."""
+        return self._column("price_weight")
+
+    @cached_property
+    def quality_weight(self) -> Floats:
+        """(P,) `Persona.quality_weight`."""
+        return self._column("quality_weight")
+
+    @cached_property
+    def patience(self) -> Floats:
+        """(P,) `Persona.patience`."""
+        return self._column("patience")
+
+    @cached_property
+    def loyal(self) -> NDArray[np.bool_]:
+        """(P,) `Persona.loyal`."""
+        return self._column("loyal") > 0
+
+    @cached_property
+    def reads_reviews(self) -> NDArray[np.bool_]:
+        """(P,) `Persona.reads_reviews`."""
+        return self._column("reads_reviews") > 0
+
+    @cached_property
+    def careful(self) -> NDArray[np.bool_]:
+        """(P,) `Persona.careful`."""
+        return self._column("careful") > 0
+
+    @cached_property
+    def price_driven(self) -> NDArray[np.bool_]:
+        """(P,) `Persona.price_driven`."""
+        return self._column("price_driven") > 0
+
+    @cached_property
+    def quality_driven(self) -> NDArray[np.bool_]:
+        """(P,) `Persona.quality_driven`."""
+        return self._column("quality_driven") > 0
+
+
+@lru_cache(maxsize=1)
+def persona_grid() -> Crowd:
+    """Return every persona (216) with its prior."""
+    personas, prior = [], []
+    for (price_weight, quality_weight), budget, patience in product(_DRIVES, _BUDGETS[True], _PATIENCE):
+        for loyal, reads, careful in product(_LOYAL, _READS_REVIEWS, _CAREFUL):
+            persona = Persona(budget, price_weight, quality_weight, patience, loyal, reads, careful)
+            share = _DRIVES[price_weight, quality_weight] * _BUDGETS[persona.price_driven][budget]
+            share *= _PATIENCE[patience] * _LOYAL[loyal] * _READS_REVIEWS[reads] * _CAREFUL[careful]
+            personas.append(persona)
+            prior.append(share)
+    return Crowd(tuple(personas), np.array(prior))
+
+
+@lru_cache(maxsize=512)
+def crowd_of(persona: Persona) -> Crowd:
+    """Return the crowd that is this one persona."""
+    return Crowd((persona,), np.ones(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a shopper came for, in lower-case words.
+
+    Attributes:
+        noun: the kind of product.
+        wanted: one to three attribute words, in the order of English.
+        option: the option value to choose (`large`, `pair`), or empty for any.
+        cheapest_cents: where the shopper thinks this kind's prices begin.
+        dearest_cents: where the shopper thinks they end.
+    """
+
+    noun: str
+    wanted: tuple[str, ...]
+    option: str
+    cheapest_cents: int
+    dearest_cents: int
+
+    def budget_cents(self, place: Floats) -> Floats:
+        """Return the prices, in cents, at places of this kind's usual range (log scale)."""
+        ratio = self.dearest_cents / self.cheapest_cents
+        return np.asarray(self.cheapest_cents * ratio**place, dtype=np.float64)
+
+
+OPTION_VALUES = {"Size": ("small", "medium", "large"), "Pack": ("single", "pair", "set")}
+_OPTION_WANTED = 0.12  # ours: share of intents that name an option value where the kind has options
+# (feature, colour, material) wanted or not -> share. Ours: mostly two words, as in real queries.
+_PATTERNS = {
+    (False, True, True): 0.16,
+    (True, True, False): 0.18,
+    (True, False, True): 0.14,
+    (False, True, False): 0.04,
+    (True, True, True): 0.48,
+}
+
+
+def intents_of(kind: Kind) -> Iterator[tuple[Intent, float]]:
+    """Yield every intent for one kind of product with its share among them; the shares sum to 1."""
+    options = {"": 1.0}
+    if kind.option:
+        values = OPTION_VALUES[kind.option]
+        options = {"": 1 - _OPTION_WANTED} | {value: _OPTION_WANTED / len(values) for value in values}
+    slots = (kind.features, kind.colours, kind.materials)
+    for pattern, share in _PATTERNS.items():
+        chosen = [slot for slot, is_wanted in zip(slots, pattern, strict=True) if is_wanted]
+        combinations = list(product(*chosen))
+        for words in combinations:
+            wanted = tuple(word.lower() for word in words)
+            for option, option_share in options.items():
+                intent = Intent(kind.noun.lower(), wanted, option, kind.cheapest_cents, kind.dearest_cents)
+                yield intent, share / len(combinations) * option_share
+
+
+@dataclass(frozen=True)
+class Market:
+    """What shoppers know before they come: the kinds of product that exist."""
+
+    kinds: tuple[Kind, ...]
+
+    @classmethod
+    def of(cls, kinds: Sequence[Kind]) -> "Market":
+        """Return the market of some kinds of product, each as likely to be wanted."""
+        return cls(tuple(kinds))
+
+    @cached_property
+    def by_noun(self) -> dict[str, list[tuple[Intent, float]]]:
+        """For each noun its intents with their priors over the whole market."""
+        return {
+            kind.noun.lower(): [(intent, share / len(self.kinds)) for intent, share in intents_of(kind)]
+            for kind in self.kinds
+        }
+
+    def draw(self, rng: random.Random) -> tuple[Persona, Intent]:
+        """Return a persona and an intent drawn from their priors."""
+        crowd = persona_grid()
+        persona = rng.choices(crowd.personas, weights=crowd.prior.tolist())[0]
+        intents = self.by_noun[rng.choice(self.kinds).noun.lower()]
+        return persona, rng.choices([i for i, _ in intents], weights=[share for _, share in intents])[0]

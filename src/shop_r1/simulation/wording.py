@@ -1,0 +1,63 @@
+"""What scripted shoppers say: queries, and one sentence in the first person for every reason they have.
+
+Few words, so that a tiny tokenizer knows them; each sentence names the fact that decided.
+"""
+
+from collections.abc import Sequence
+
+CHEAP, BEST = "cheap", "best"
+SIZES = ("small", "medium", "large")
+MODIFIERS = frozenset({CHEAP, BEST})
+_VOWELS = "aeiou"
+
+
+def money(cents: int) -> str:
+    """Return a price as the store shows it.
+
+    >>> money(129900)
+    '$1,299.00'
+    """
+    return f"${cents / 100:,.2f}"
+
+
+def thing(words: Sequence[str]) -> str:
+    """Return what is looked for, with its article where it takes one.
+
+    >>> thing(("cheap", "red", "mug")), thing(("iron", "pan")), thing(("blue", "gloves"))
+    ('a cheap red mug', 'an iron pan', 'blue gloves')
+    """
+    if not words:
+        return "something"
+    plural = words[-1].endswith("s") and not words[-1].endswith("ss")
+    text = " ".join(words)
+    if plural:
+        return text
+    return f"{'an' if text[0] in _VOWELS else 'a'} {text}"
+
+
+def without_modifier(query: Sequence[str]) -> tuple[str, ...]:
+    """Return the query's words without `cheap` and `best`."""
+    return tuple(word for word in query if word not in MODIFIERS)
+
+
+def with_option(words: Sequence[str], option: str) -> tuple[str, ...]:
+    """Return the words with an option value where English puts it.
+
+    >>> with_option(("red", "jacket"), "large"), with_option(("red", "mug"), "pair")
+    (('large', 'red', 'jacket'), ('red', 'mug', 'pair'))
+    """
+    if not option:
+        return tuple(words)
+    return (option, *words) if option in SIZES else (*words, option)
+
+
+def with_modifier(query: Sequence[str], modifier: str) -> tuple[str, ...]:
+    """Return the query with this modifier as its only one."""
+    return (modifier, *without_modifier(query))
+
+
+def without_word(query: Sequence[str], word: str) -> tuple[str, ...]:
+    """Return the query without its first occurrence of the word."""
+    words = list(query)
+    words.remove(word)
+    return tuple(words)

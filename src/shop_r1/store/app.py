@@ -1,0 +1,89 @@
+"""The demo store as a Starlette app; it knows nothing of the rest of the project."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shop_r1.errors import StoreError
+from shop_r1.store.browse import Browsing
+from shop_r1.store.catalogue import Catalogue
+from shop_r1.store.frame import Frame
+from shop_r1.store.purchase import Purchasing
+from shop_r1.store.search import SearchIndex
+from shop_r1.store.visitors import Visitors, secret_ids
+
+_FAULTS = {
+    400: "That does not work",
+    404: "Page not found",
+    405: "That does not work here",
+    409: "Not available",
+    413: "Too long",
+    415: "That does not work",
+}
+
+
+def create_app(
+    catalogue: Catalogue, page_size: int = 6, visitor_ids: Callable[[], str] | None = None
+) -> Starlette:
+    """Return the store's ASGI app.
+
+    Every page works by links and forms alone. Visitors, carts and orders live in memory, as long as the app.
+
+    Args:
+        catalogue: what it sells.
+        page_size: products on a page of results, 1 or more.
+        visitor_ids: makes the ids in visitors' cookies; unguessable ones by default,
+            `visitors.seeded_ids(seed)` where a run has to repeat.
+
+    Raises:
+        StoreError: `page_size` is below 1.
+    """
+    if page_size < 1:
+        raise StoreError(f"page size {page_size}: expected at least 1 product to a page")
+    frame = Frame(catalogue, Visitors(visitor_ids or secret_ids()))
+    browsing = Browsing(frame, SearchIndex(catalogue), page_size)
+    purchasing = Purchasing(frame)
+
+    async def show_fault(request: Request, fault: Exception) -> Response:
+        assert isinstance(fault, HTTPException)
+        heading = _FAULTS.get(fault.status_code, "That does not work")
+        unexplained = fault.detail == HTTPStatus(fault.status_code).phrase
+        detail = "Check the address, or search." if unexplained else fault.detail
+        return frame.page(request, "fault", fault.status_code, heading=heading, detail=detail)
+
+    return Starlette(
+        routes=[*_browsing_routes(browsing), *_purchasing_routes(purchasing)],
+        exception_handlers={HTTPException: show_fault},
+    )
+
+
+def _browsing_routes(browsing: Browsing) -> list[Route]:
+    return [
+        Route("/", browsing.home),
+        Route("/departments", browsing.departments),
+        Route("/department/{slug}", browsing.department),
+        Route("/search", browsing.search),
+        Route("/product/{id}", browsing.product),
+        Route("/product/{id}/reviews", browsing.reviews),
+        Route("/picture/{id}.svg", browsing.picture),
+        Route("/pixel.gif", browsing.pixel),
+        *(Route(path, browsing.text) for path in ("/help", "/returns", "/privacy", "/account")),
+    ]
+
+
+def _purchasing_routes(purchasing: Purchasing) -> list[Route]:
+    return [
+        Route("/cart", purchasing.cart),
+        Route("/cart/add", purchasing.add, methods=["POST"]),
+        Route("/cart/update", purchasing.update, methods=["POST"]),
+        Route("/cart/remove", purchasing.remove, methods=["POST"]),
+        Route("/checkout", purchasing.checkout),
+        Route("/checkout", purchasing.place_order, methods=["POST"]),
+        Route("/order/{number}", purchasing.order),
+        Route("/cookies", purchasing.accept_cookies, methods=["POST"]),
+    ]

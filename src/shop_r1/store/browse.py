@@ -1,0 +1,208 @@
+"""Pages that are only looked at: home, departments, results, products, reviews, texts and pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shop_r1.store.catalogue import Product, slugify
+from shop_r1.store.frame import Frame
+from shop_r1.store.inputs import read_options, read_page, read_search, url
+from shop_r1.store.pictures import PIXEL, draw_product
+from shop_r1.store.search import MAX_QUERY_CHARACTERS, RATING_FLOOR, SORTS, Found, Search, SearchIndex
+
+_POPULAR = 3
+_RELATED = 3
+_REVIEWS_PER_PAGE = 3
+_TEXTS = {
+    "help": ("Help", "Search, or pick a department. This is a demo store: nothing is sold or charged."),
+    "returns": ("Returns", "Send anything back within 30 days for a full refund."),
+    "privacy": ("Privacy", "One cookie remembers your cart. It is forgotten when the store stops."),
+    "account": ("Account", "No account is needed. Your cart waits on this device."),
+}
+_CACHED_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A link that sets or clears a filter, or picks a sort: its label, where it leads, whether it is on."""
+
+    label: str
+    href: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a list is shown: page `number` of `count`, both from 1, with links to its neighbours."""
+
+    number: int
+    count: int
+    previous: str
+    next: str
+
+
+class Browsing:
+    """Answers the GET requests of visitors who look around."""
+
+    def __init__(self, frame: Frame, index: SearchIndex, page_size: int) -> None:
+        self._frame = frame
+        self._catalogue = frame.catalogue
+        self._index = index
+        self._page_size = page_size
+        self._departments = {slugify(name): name for name in self._catalogue.departments}
+        self._popular = [p for p in index.find(Search()).products if p.stock][:_POPULAR]
+
+    async def home(self, request: Request) -> Response:
+        """Answer `/`: the departments and a few popular products."""
+        return self._frame.page(request, "home", popular=self._popular)
+
+    async def departments(self, request: Request) -> Response:
+        """Answer `/departments`: links to all departments."""
+        return self._frame.page(request, "departments")
+
+    async def department(self, request: Request) -> Response:
+        """Answer `/department/{slug}`: its products, popular first, with the filters of a search."""
+        slug = request.path_params["slug"]
+        if slug not in self._departments:
+            raise HTTPException(404, "The store has no such department.")
+        params = {**request.query_params, "department": slug, "q": ""}
+        name = self._departments[slug]
+        kinds = [kind for kind, products in self._catalogue.by_kind.items() if products[0].department == name]
+        return self._results(request, params, f"/department/{slug}", name, kinds)
+
+    async def search(self, request: Request) -> Response:
+        """Answer `/search`: what was found, or a page that helps on when nothing was."""
+        return self._results(request, dict(request.query_params), "/search", "", [])
+
+    def _results(
+        self, request: Request, params: dict[str, str], path: str, department: str, kinds: list[str]
+    ) -> Response:
+        query = params.get("q", "")[:MAX_QUERY_CHARACTERS].strip()
+        search = read_search(self._catalogue, params)
+        found = self._index.find(search) if search.words or search.department else None
+        kept = {name: params.get(name) for name in ("rating", "price", "brand", "sort")}
+        kept = {"q": query, "department": None if department else params.get("department"), **kept}
+        if found is None or not found.products:
+            filtered = bool(search.brand or search.below_dollars or search.min_rating)
+            unfiltered = url(path, q=query, department=kept["department"]) if filtered else ""
+            return self._frame.page(request, "empty", query=query, unfiltered=unfiltered)
+        paging = make_paging(request, len(found.products), self._page_size, path, kept)
+        return self._frame.page(
+            request,
+            "results",
+            query=query,
+            heading=department or f"Results for {query}",
+            department=department,
+            kinds=kinds,
+            products=page_of(found.products, paging, self._page_size),
+            total=len(found.products),
+            sponsored=found.sponsored,
+            filters=_filters(search, found, path, kept),
+            sorts=_sorts(search, path, kept),
+            paging=paging,
+            shortened=len(params.get("q", "")) > MAX_QUERY_CHARACTERS,
+            longest=MAX_QUERY_CHARACTERS,
+        )
+
+    async def product(self, request: Request) -> Response:
+        """Answer `/product/{id}`; options are chosen in the URL, so they need no script and no memory."""
+        product = self._find_product(request)
+        chosen = read_options(product, request.query_params)
+        slugs = {slugify(name): slugify(value) for name, value in chosen.items()}
+        groups = [
+            (
+                group.name,
+                [
+                    Choice(value, _option_url(product, slugs, group.name, value), value == chosen[group.name])
+                    for value in group.values
+                ],
+            )
+            for group in product.options
+        ]
+        related = self._related(product)
+        return self._frame.page(
+            request, "product", product=product, groups=groups, chosen=slugs, related=related
+        )
+
+    def _related(self, product: Product) -> list[Product]:
+        """Return the products of its kind that share the most attribute words, then the nearest in price."""
+        others = [p for p in self._catalogue.by_kind[product.kind] if p.id != product.id and p.stock]
+        wanted = set(product.attributes)
+        others.sort(
+            key=lambda p: (-len(wanted & set(p.attributes)), abs(p.price_cents - product.price_cents), p.id)
+        )
+        return others[:_RELATED]
+
+    async def reviews(self, request: Request) -> Response:
+        """Answer `/product/{id}/reviews`: what customers wrote, a few to a page."""
+        product = self._find_product(request)
+        path = f"/product/{product.id}/reviews"
+        paging = make_paging(request, len(product.reviews), _REVIEWS_PER_PAGE, path, {})
+        reviews = page_of(product.reviews, paging, _REVIEWS_PER_PAGE)
+        return self._frame.page(request, "reviews", product=product, reviews=reviews, paging=paging)
+
+    async def text(self, request: Request) -> Response:
+        """Answer the fixed texts: `/help`, `/returns`, `/privacy`, `/account`."""
+        heading, paragraph = _TEXTS[request.url.path.strip("/")]
+        return self._frame.page(request, "text", heading=heading, paragraph=paragraph)
+
+    async def picture(self, request: Request) -> Response:
+        """Answer `/picture/{id}.svg`: a drawing of the product."""
+        svg = draw_product(self._find_product(request))
+        return Response(svg, media_type="image/svg+xml", headers=_CACHED_A_DAY)
+
+    async def pixel(self, request: Request) -> Response:
+        """Answer `/pixel.gif`: nothing to see. Real shops count page views like this; this one does not."""
+        return Response(PIXEL, media_type="image/gif", headers=_CACHED_A_DAY)
+
+    def _find_product(self, request: Request) -> Product:
+        product = self._catalogue.by_id.get(request.path_params["id"])
+        if product is None:
+            raise HTTPException(404, "The store has no such product.")
+        return product
+
+
+def make_paging(
+    request: Request, items: int, page_size: int, path: str, kept: dict[str, str | None]
+) -> Paging:
+    """Return the part of a list that the URL asks for; 404 past its end."""
+    count = max(1, -(-items // page_size))
+    number = read_page(request.query_params)
+    if number > count:
+        raise HTTPException(404, f"The last page is {count}.")
+    previous = url(path, **kept, page=number - 1 if number > 2 else None) if number > 1 else ""
+    following = url(path, **kept, page=number + 1) if number < count else ""
+    return Paging(number, count, previous, following)
+
+
+def page_of(items: Sequence[ItemT], paging: Paging, page_size: int) -> Sequence[ItemT]:
+    """Return the items of one page."""
+    return items[(paging.number - 1) * page_size : paging.number * page_size]
+
+
+def _filters(search: Search, found: Found, path: str, kept: dict[str, str | None]) -> list[Choice]:
+    """Return filter links; each sets its filter, or clears it where it is on, and starts at page 1 again."""
+    offers = [("rating", str(RATING_FLOOR), f"{RATING_FLOOR} stars up", search.min_rating is not None)]
+    offers += [("price", str(b), f"Under ${b}", b == search.below_dollars) for b in found.bands]
+    offers += [("brand", brand, brand, brand == search.brand) for brand in found.brands]
+    return [
+        Choice(label, url(path, **{**kept, name: None if is_on else value}), is_on)
+        for name, value, label, is_on in offers
+    ]
+
+
+def _sorts(search: Search, path: str, kept: dict[str, str | None]) -> list[Choice]:
+    return [
+        Choice(label, url(path, **{**kept, "sort": None if key == "relevance" else key}), key == search.sort)
+        for key, label in SORTS.items()
+    ]
+
+
+def _option_url(product: Product, chosen: dict[str, str], name: str, value: str) -> str:
+    return url(f"/product/{product.id}", **{**chosen, slugify(name): slugify(value)})

@@ -1,0 +1,237 @@
+"""A catalogue of invented products, the same for the same seed and with other brands for another."""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from shop_r1.errors import StoreError
+from shop_r1.store.kinds import (
+    BRANDS_PER_DEPARTMENT,
+    CARE,
+    COLOURS,
+    DEPARTMENTS,
+    KINDS,
+    OPTION_VALUES,
+    USES,
+    Kind,
+)
+from shop_r1.store.reviews import Review, write_reviews
+
+SIZE_RANGE = (len(KINDS) * 2, 12_000)
+"""Fewest and most products. Beyond the upper end a kind runs short of distinct titles."""
+
+# Brands are numbers spelled as onset, vowel, cluster, vowel, coda: "N-o-rd-a-l". Vowels separate the
+# consonants, so two numbers never spell the same word.
+_ONSETS = "bdfghjklmnprstvwyz"
+_VOWELS = "aeiou"
+_CLUSTERS = ("rd", "lm", "nd", "lv", "rv", "mb", "nt", "rn", "ld", "sk", "rt", "lt", "nk", "rl")
+_CODAS = ("", "l", "n", "r", "s", "x", "m", "k")
+_SPELLINGS = len(_ONSETS) * len(_VOWELS) * len(_CLUSTERS) * len(_VOWELS) * len(_CODAS)  # 50,400
+_BRANDS = BRANDS_PER_DEPARTMENT * len(DEPARTMENTS)  # 48
+_STRIDE = 19_483  # coprime to _SPELLINGS (= 2^5 * 3^2 * 5^2 * 7): neighbours in a block sound unlike
+SEED_PERIOD = _SPELLINGS // _BRANDS
+"""Seeds that differ modulo this number (1,050) share no brand."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionGroup:
+    """A choice to make before buying, such as `Size`: its name and 2 or 3 values, the first the default."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product.
+
+    Attributes:
+        id: the title in lower case joined with hyphens; unique in its catalogue.
+        title: brand, one to three attribute words, noun.
+        attributes: the attribute words of the title, in the title's order.
+        price_cents: price in cents, positive.
+        rating: average rating, 1.0 to 5.0, one decimal.
+        review_count: how many customers rated it; `reviews` holds the few that wrote a text.
+        options: none to two groups.
+        stock: pieces on hand; 0 means out of stock.
+        delivery_days: working days until it arrives, 1 to 7.
+        delivery_cents: price of delivery in cents; 0 means free.
+        sponsored: whether its brand pays for a place above the results.
+        best_seller: whether it has the most ratings of its kind.
+    """
+
+    id: str
+    title: str
+    brand: str
+    kind: str
+    department: str
+    attributes: tuple[str, ...]
+    price_cents: int
+    rating: float
+    review_count: int
+    options: tuple[OptionGroup, ...]
+    stock: int
+    delivery_days: int
+    delivery_cents: int
+    sponsored: bool
+    best_seller: bool
+    description: str
+    reviews: tuple[Review, ...]
+
+    @property
+    def popularity(self) -> float:
+        """How high it stands where nothing was searched for: rating times log of the number of ratings."""
+        return self.rating * math.log10(1 + self.review_count)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All products of a store, in the order they were generated (by department, then kind)."""
+
+    seed: int
+    products: tuple[Product, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, Product]:
+        """Products by their id."""
+        return {product.id: product for product in self.products}
+
+    @cached_property
+    def brands(self) -> frozenset[str]:
+        """Every brand that has a product."""
+        return frozenset(product.brand for product in self.products)
+
+    @cached_property
+    def by_kind(self) -> dict[str, tuple[Product, ...]]:
+        """Products by the noun of their kind."""
+        groups: dict[str, list[Product]] = {}
+        for product in self.products:
+            groups.setdefault(product.kind, []).append(product)
+        return {kind: tuple(group) for kind, group in groups.items()}
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """Names of the departments, in shop order."""
+        return DEPARTMENTS
+
+
+def slugify(text: str) -> str:
+    """Return `text` as it stands in a URL.
+
+    >>> slugify("Nordal Red Ceramic Mug")
+    'nordal-red-ceramic-mug'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def generate_catalogue(seed: int, size: int = 1200) -> Catalogue:
+    """Return a catalogue of `size` products; equal arguments give equal catalogues.
+
+    Catalogues whose seeds differ modulo `SEED_PERIOD` share no brand.
+
+    Raises:
+        StoreError: `size` is outside `SIZE_RANGE`.
+    """
+    if not SIZE_RANGE[0] <= size <= SIZE_RANGE[1]:
+        raise StoreError(f"catalogue size {size}: expected {SIZE_RANGE[0]} to {SIZE_RANGE[1]} products")
+    rng = random.Random(f"shop-r1 catalogue {seed}")
+    brands = _brands_by_department(seed, rng)
+    products: list[Product] = []
+    for position, kind in enumerate(KINDS):
+        count = size // len(KINDS) + (position < size % len(KINDS))
+        products.extend(_generate_kind(rng, kind, brands[kind.department], count))
+    return Catalogue(seed=seed, products=tuple(products))
+
+
+def _brands_by_department(seed: int, rng: random.Random) -> dict[str, dict[str, float]]:
+    """Return each department's brands with their quality, about -1 to 1: good brands cost and rate higher."""
+    first = seed % SEED_PERIOD * _BRANDS
+    names = [_spell((first + offset) * _STRIDE % _SPELLINGS) for offset in range(_BRANDS)]
+    rng.shuffle(names)
+    name = iter(names)
+    return {
+        department: {next(name): rng.uniform(-1, 1) for _ in range(BRANDS_PER_DEPARTMENT)}
+        for department in DEPARTMENTS
+    }
+
+
+def _spell(number: int) -> str:
+    word = ""
+    for part in (_ONSETS, _VOWELS, _CLUSTERS, _VOWELS, _CODAS):
+        number, index = divmod(number, len(part))
+        word += part[index]
+    return word.capitalize()
+
+
+def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], count: int) -> Iterator[Product]:
+    titles = _distinct_titles(rng, kind, list(brands), count)
+    review_counts = [round(math.exp(rng.gauss(4.0, 1.4))) + 1 for _ in titles]
+    most = max(range(count), key=review_counts.__getitem__)
+    for position, (brand, attributes) in enumerate(titles):
+        yield _generate_product(
+            rng, kind, brand, brands[brand], attributes, review_counts[position], position == most
+        )
+
+
+def _distinct_titles(
+    rng: random.Random, kind: Kind, brands: list[str], count: int
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return `count` different (brand, attributes); seven in ten carry two attributes."""
+    titles: dict[tuple[str, tuple[str, ...]], None] = {}
+    slots = (kind.features, kind.colours, kind.materials)  # the order of English: Large Red Ceramic
+    while len(titles) < count:
+        chosen = rng.choices(((1, 2), (0, 1), (0, 2), (1,), (0, 1, 2)), weights=(45, 15, 10, 15, 15))[0]
+        attributes = tuple(rng.choice(slots[slot]) for slot in chosen)
+        titles[rng.choice(brands), attributes] = None
+    return list(titles)
+
+
+def _generate_product(
+    rng: random.Random,
+    kind: Kind,
+    brand: str,
+    quality: float,
+    attributes: tuple[str, ...],
+    review_count: int,
+    best_seller: bool,
+) -> Product:
+    title = " ".join((brand, *attributes, kind.noun))
+    rating = round(min(5.0, max(1.0, rng.gauss(3.9 + 0.3 * quality + 0.2 * best_seller, 0.55))), 1)
+    return Product(
+        id=slugify(title),
+        title=title,
+        brand=brand,
+        kind=kind.noun,
+        department=kind.department,
+        attributes=attributes,
+        price_cents=_price_cents(rng, kind, quality),
+        rating=rating,
+        review_count=review_count,
+        options=_options(kind, attributes),
+        stock=rng.choices((0, rng.randint(1, 4), rng.randint(5, 200)), weights=(6, 8, 86))[0],
+        delivery_days=rng.randint(1, 7),
+        delivery_cents=rng.choices((0, 299, 499), weights=(55, 25, 20))[0],
+        sponsored=rng.random() < 0.08,
+        best_seller=best_seller,
+        description=f"{rng.choice(USES[kind.department])}, {rng.choice(CARE)}.",
+        reviews=write_reviews(rng, kind.noun, rating, min(review_count, rng.randint(3, 9))),
+    )
+
+
+def _price_cents(rng: random.Random, kind: Kind, quality: float) -> int:
+    """Return a price on the kind's range, log-uniform, pulled up by the brand's quality; ends in 49 or 99."""
+    place = min(1.0, max(0.0, rng.random() * 0.75 + 0.125 * (1 + quality)))
+    cents: float = kind.cheapest_cents * (kind.dearest_cents / kind.cheapest_cents) ** place
+    return max(99, round(cents / 50) * 50 - 1)
+
+
+def _options(kind: Kind, attributes: tuple[str, ...]) -> tuple[OptionGroup, ...]:
+    groups = []
+    if not any(word in COLOURS for word in attributes):
+        groups.append(OptionGroup("Colour", kind.colours[:3]))
+    if kind.option and not set(OPTION_VALUES[kind.option]) & set(attributes):
+        groups.append(OptionGroup(kind.option, OPTION_VALUES[kind.option]))
+    return tuple(groups)

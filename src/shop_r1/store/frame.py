@@ -1,0 +1,133 @@
+"""What every page shares: the visitor, the templates and the security headers."""
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from shop_r1.store.catalogue import Catalogue, slugify
+from shop_r1.store.inputs import url
+from shop_r1.store.visitors import Visitor, Visitors
+
+STORE_NAME = "Demo Store"
+COOKIE = "visitor"
+MAX_PATH_CHARACTERS = 2_000
+_TEMPLATES = Path(__file__).parent / "templates"
+_PAGES = (
+    "home",
+    "departments",
+    "results",
+    "empty",
+    "product",
+    "reviews",
+    "cart",
+    "checkout",
+    "order",
+    "text",
+    "fault",
+)
+
+
+def money(cents: int) -> str:
+    """Return a price as shown.
+
+    >>> money(129900)
+    '$1,299.00'
+    """
+    return f"${cents / 100:,.2f}"
+
+
+class Frame:
+    """Answers requests with whole pages: knows who visits, and fills the templates around the content."""
+
+    def __init__(self, catalogue: Catalogue, visitors: Visitors) -> None:
+        self.catalogue = catalogue
+        self.visitors = visitors
+        environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("store.css", "store.js"))
+        environment.filters.update(money=money, slug=slugify)
+        environment.globals.update(
+            store=STORE_NAME,
+            style=Markup(style),
+            script=Markup(script),
+            departments=catalogue.departments,
+            url=url,
+        )
+        self._templates = {name: environment.get_template(f"{name}.html") for name in _PAGES}
+        self._headers = security_headers(style, script)
+
+    def visitor(self, request: Request) -> Visitor:
+        """Return who visits: the cookie's visitor, or a new one whose cookie goes with the answer."""
+        known: Visitor | None = getattr(request.state, "visitor", None)
+        if known is None:
+            known = self.visitors.recall(request.cookies.get(COOKIE))
+            request.state.is_new = known is None
+            known = known or self.visitors.welcome()
+            request.state.visitor = known
+        return known
+
+    def page(self, request: Request, template: str, status: int = 200, **content: object) -> Response:
+        """Return the page made from a template of `_PAGES` and its content."""
+        visitor = self.visitor(request)
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        html = self._templates[template].render(
+            cart_count=visitor.cart_count,
+            cookie_banner=visitor.pages_seen == 0,
+            notice=visitor.take_notice(),
+            here=here[:MAX_PATH_CHARACTERS],
+            content_query=content.pop("query", ""),
+            **content,
+        )
+        visitor.pages_seen += 1
+        return self._finish(request, HTMLResponse(html, status, self._headers))
+
+    def redirect(self, request: Request, path: str) -> Response:
+        """Return the answer to a form: go and see `path`, so that reloading never sends the form again."""
+        self.visitor(request)
+        return self._finish(request, RedirectResponse(path, 303, self._headers))
+
+    def _finish(self, request: Request, response: Response) -> Response:
+        if request.state.is_new:
+            # Lax: another site's form cannot fill or empty this visitor's cart.
+            response.set_cookie(
+                COOKIE,
+                request.state.visitor.id,
+                httponly=True,
+                samesite="lax",
+                secure=request.url.scheme == "https",
+            )
+        return response
+
+
+def security_headers(style: str, script: str) -> dict[str, str]:
+    """Return the headers of every page: only its own inline style and script, forms and pictures work."""
+    policy = {
+        "default-src": "'none'",
+        "style-src": _content_hash(style),
+        "script-src": _content_hash(script),
+        "img-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def _content_hash(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

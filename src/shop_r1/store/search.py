@@ -1,0 +1,196 @@
+"""Full-text search over a catalogue: SQLite FTS5 with BM25, then filters, sort and one sponsored place."""
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from shop_r1.store.catalogue import Catalogue, Product
+
+PRICE_BANDS = (10, 15, 25, 40, 60, 100, 150, 250)
+"""Upper ends of the "Under $n" filters, in dollars."""
+RATING_FLOOR = 4
+"""Lower end of the rating filter, in stars."""
+SORTS = {
+    "relevance": "Relevance",
+    "price-low": "Lowest price",
+    "price-high": "Highest price",
+    "rating": "Top rated",
+}
+"""Sort keys of the URL and their labels."""
+MAX_QUERY_CHARACTERS = 200
+MAX_QUERY_WORDS = 16
+
+_STOP_WORDS = frozenset(
+    ["a", "an", "and", "for", "i", "in", "is", "my", "of", "on", "or", "that", "the", "to", "with"]
+)
+_TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT = 10.0, 2.0, 1.0  # ours: the title says what it is
+_BRANDS_OFFERED, _BANDS_OFFERED = 1, 2
+_CACHED_QUERIES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a visitor asks for: words, filters (None: not set) and a sort key of `SORTS`."""
+
+    words: tuple[str, ...] = ()
+    department: str | None = None
+    brand: str | None = None
+    below_dollars: int | None = None
+    min_rating: int | None = None
+    sort: str = "relevance"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All products that answer a search, best first, and the filters worth offering beside them.
+
+    Attributes:
+        products: every match, in order.
+        sponsored: the product whose first place is paid for, or None.
+        brands: brands to offer as filters, most frequent first.
+        bands: price filters to offer, in dollars; each keeps some of the matches and drops some.
+    """
+
+    products: tuple[Product, ...]
+    sponsored: Product | None
+    brands: tuple[str, ...]
+    bands: tuple[int, ...]
+
+
+def query_words(query: str) -> tuple[str, ...]:
+    """Return the distinct words to search for: letters and digits only, lower case, no stop words.
+
+    Whatever a user types, the words are safe inside a quoted FTS5 string. At most `MAX_QUERY_WORDS`
+    words of the first `MAX_QUERY_CHARACTERS` characters are used. Stop words stay when there is nothing else.
+
+    >>> query_words('a "red" mug OR NEAR(x*')
+    ('red', 'mug', 'near', 'x')
+    """
+    words = list(dict.fromkeys(re.findall(r"[^\W_]+", query[:MAX_QUERY_CHARACTERS].lower())))
+    telling = [word for word in words if word not in _STOP_WORDS]
+    return tuple((telling or words)[:MAX_QUERY_WORDS])
+
+
+class SearchIndex:
+    """The searchable form of one catalogue; built once, held in memory, only read afterwards."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._products = catalogue.products
+        # One event loop owns the index at a time; a test client may run that loop in another thread.
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=8)
+        self._connection.execute(
+            "CREATE VIRTUAL TABLE products USING fts5(title, department, description, "
+            "content='', tokenize='porter unicode61 remove_diacritics 2')"
+        )
+        self._connection.executemany(
+            "INSERT INTO products(rowid, title, department, description) VALUES (?, ?, ?, ?)",
+            ((row, p.title, p.department, p.description) for row, p in enumerate(self._products)),
+        )
+        self._connection.commit()
+        self._ranked = lru_cache(maxsize=_CACHED_QUERIES)(self._rank)
+        self._popular = tuple(sorted(self._products, key=lambda p: (-p.popularity, p.id)))
+
+    def close(self) -> None:
+        """Free the index."""
+        self._connection.close()
+
+    def rank(self, words: tuple[str, ...]) -> tuple[Product, ...]:
+        """Return the products that hold any of the words, those that hold more of them first, then by BM25.
+
+        Words are compared by their English stem. Ties go to the more popular product.
+        """
+        return self._ranked(words)
+
+    def find(self, search: Search) -> Found:
+        """Return what answers `search`; without words, all products that pass the filters, popular first."""
+        ranked = self.rank(search.words) if search.words else self._popular
+        passing = [product for product in ranked if passes(product, search)]
+        # Offers come from what would be there without a brand or a price chosen, so they stay in place.
+        unbound = replace(search, brand=None, below_dollars=None)
+        offering = [product for product in ranked if passes(product, unbound)]
+        sponsored = None
+        if search.sort == "relevance" and search.words:
+            sponsored = self._choose_sponsored(passing, search.words)
+        if sponsored is not None:
+            passing.remove(sponsored)
+            passing.insert(0, sponsored)
+        _sort(passing, search.sort)
+        return Found(
+            tuple(passing), sponsored, _offer_brands(offering, search), _offer_bands(offering, search)
+        )
+
+    def _rank(self, words: tuple[str, ...]) -> tuple[Product, ...]:
+        coverage = self._coverage(words)
+        rows = self._connection.execute(
+            "SELECT rowid, bm25(products, ?, ?, ?) FROM products WHERE products MATCH ?",
+            (_TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT, " OR ".join(f'"{w}"' for w in words)),
+        )
+        # FTS5's score is negative, the better the lower.
+        keyed = sorted(
+            (-coverage[row], round(score, 6), -self._products[row].popularity, row) for row, score in rows
+        )
+        return tuple(self._products[row] for *_, row in keyed)
+
+    def _coverage(self, words: tuple[str, ...]) -> Counter[int]:
+        """Return how many of the words each matching row holds.
+
+        BM25 alone would let one rare word outweigh two frequent ones, and put partial matches first.
+        """
+        coverage: Counter[int] = Counter()
+        for word in words:
+            rows = self._connection.execute(
+                "SELECT rowid FROM products WHERE products MATCH ?", (f'"{word}"',)
+            )
+            coverage.update(row for (row,) in rows)
+        return coverage
+
+    def _choose_sponsored(self, passing: Sequence[Product], words: tuple[str, ...]) -> Product | None:
+        """Return the best sponsored match in stock, of the kind that leads the results, if there is one."""
+        if not passing:
+            return None
+        kind = passing[0].kind
+        return next((p for p in passing if p.sponsored and p.stock and p.kind == kind), None)
+
+
+def passes(product: Product, search: Search) -> bool:
+    """Return whether the product passes every filter that is set (words are not looked at)."""
+    return (
+        (search.department is None or product.department == search.department)
+        and (search.brand is None or product.brand == search.brand)
+        and (search.below_dollars is None or product.price_cents < search.below_dollars * 100)
+        and (search.min_rating is None or product.rating >= search.min_rating)
+    )
+
+
+def _sort(products: list[Product], sort: str) -> None:
+    """Sort in place; sorting is stable, so equal prices or ratings keep the order of relevance."""
+    if sort == "price-low":
+        products.sort(key=lambda product: product.price_cents)
+    elif sort == "price-high":
+        products.sort(key=lambda product: -product.price_cents)
+    elif sort == "rating":
+        products.sort(key=lambda product: -product.rating)
+
+
+def _offer_brands(products: Sequence[Product], search: Search) -> tuple[str, ...]:
+    if search.brand is not None:
+        return (search.brand,)
+    counts = Counter(product.brand for product in products)
+    if len(counts) < 2:
+        return ()
+    return tuple(brand for brand, _ in counts.most_common(_BRANDS_OFFERED))
+
+
+def _offer_bands(products: Sequence[Product], search: Search) -> tuple[int, ...]:
+    if search.below_dollars is not None:
+        return (search.below_dollars,)
+    shares = {band: sum(p.price_cents < band * 100 for p in products) for band in PRICE_BANDS}
+    useful = [band for band in PRICE_BANDS if 0 < shares[band] < len(products)]
+    # The bands nearest to a third and two thirds of the matches tell most.
+    wanted = [
+        min(useful, key=lambda b: abs(shares[b] - len(products) * part)) for part in (1 / 3, 2 / 3) if useful
+    ]
+    return tuple(sorted(set(wanted)))[:_BANDS_OFFERED]

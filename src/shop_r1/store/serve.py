@@ -1,0 +1,46 @@
+"""Runs the demo store on a port of this machine."""
+
+import socket
+from contextlib import suppress
+
+import uvicorn
+
+from shop_r1.errors import StoreError
+from shop_r1.store.app import create_app
+from shop_r1.store.catalogue import generate_catalogue
+
+
+def serve(port: int, seed: int, host: str = "127.0.0.1") -> None:
+    """Serve the store of `seed` until interrupted.
+
+    Raises:
+        StoreError: the port cannot be had.
+    """
+    app = create_app(generate_catalogue(seed))
+    # Bound before uvicorn starts: it would log a trace and exit where we can say what is wrong.
+    with bind(host, port) as listener:
+        config = uvicorn.Config(app, log_level="warning", server_header=False)
+        with suppress(KeyboardInterrupt):  # the way to stop it, not a fault
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 picks a free one.
+
+    Raises:
+        StoreError: the port is out of range, taken or not ours to use, or the host is not this machine's.
+    """
+    if not 0 <= port <= 65_535:
+        raise StoreError(f"port {port}: expected 0 to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise StoreError(
+            f"{host}:{port} cannot be used ({error.strerror}); stop what runs there or choose another port"
+        ) from None
+    return listener

@@ -1,0 +1,1 @@
+"""SFT, GRPO on TRL, and the recipe of the small base checkpoint."""

@@ -1,0 +1,95 @@
+"""What a training run shows and writes while it goes on: progress, metrics, alarms."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+CONSOLE = Console(stderr=True)
+
+
+class ProgressCallback(TrainerCallback):
+    """A progress bar with the time left and a few of the last metrics."""
+
+    def __init__(self, title: str, shown: Sequence[str]) -> None:
+        self._shown = shown
+        self._title = title
+        self._progress = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=CONSOLE,
+        )
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        self._task = self._progress.add_task(self._title, total=state.max_steps, note="")
+        self._progress.start()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the chosen metrics."""
+        found = [(name.split("/")[-1], logs[name]) for name in self._shown if logs and logs.get(name) is not None]
+        if found:
+            self._progress.update(self._task, note=", ".join(f"{name} {float(value):.3g}" for name, value in found))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Leave the bar as it ended."""
+        self._progress.stop()
+
+
+class MetricsLog(TrainerCallback):
+    """Writes each step's metrics as one JSON line.
+
+    Attributes:
+        last: the metrics of the last line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._path = path
+        self.last: dict[str, float] = {}
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Append the line."""
+        numbers = {
+            name: float(value)
+            for name, value in (logs or {}).items()
+            if isinstance(value, (int, float)) and math.isfinite(value)
+        }
+        if "train_runtime" in numbers or not numbers:
+            return
+        self.last = numbers
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": state.global_step} | numbers) + "\n")

@@ -1,0 +1,162 @@
+"""Supervised fine-tuning: the cold start of the paper (section 3, Eq. 2), on TRL's SFTTrainer.
+
+A session stays whole: one tree whose trunk is its last prompt and whose branches are the replies after each
+page. The loss is on the replies alone. A reply sees the pages and actions before it, never the rationales
+of earlier replies, exactly as in RL, in evaluation and on a live shop, where past rationales are not known.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from pydantic import Field
+from trl import SFTConfig, SFTTrainer
+
+from shop_r1.actions import find_space
+from shop_r1.config import Config
+from shop_r1.data.examples import Example, renderer
+from shop_r1.errors import DataError
+from shop_r1.llm.local import LocalModel, load_model
+from shop_r1.llm.tree import Tree, grow_tree, pack_trees
+from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.sessions import Session
+from shop_r1.training.monitor import MetricsLog, ProgressCallback
+
+
+class SftConfig(Config):
+    """Settings of `shop-r1 sft`; the defaults are the paper's (4.1) where it has them."""
+
+    model: str = "base"
+    """`base`, a checkpoint folder, or a name on the Hugging Face hub."""
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees."""
+    epochs: float = Field(4.0, gt=0)
+    """Passes over the sessions. Paper 4.1."""
+    max_steps: int = -1
+    """Optimiser steps; -1 leaves it to `epochs`."""
+    learning_rate: float = Field(2e-5, gt=0)
+    """AdamW's peak. Paper 4.1."""
+    schedule: str = "cosine"
+    """transformers' name of the learning-rate schedule. Ours."""
+    warmup_steps: int = Field(20, ge=0)
+    """Steps of linear warm-up. Ours."""
+    weight_decay: float = 0.0
+    """AdamW's. Ours."""
+    adam_beta2: float = 0.999
+    """AdamW's second beta."""
+    device_batch: int = Field(1, ge=1)
+    """Sessions on a device at once. Paper 4.1."""
+    accumulation: int = Field(64, ge=1)
+    """Batches an optimiser step: 64 sessions a step on one device. Paper 4.1: global batch 64."""
+    bf16: bool = True
+    """Compute in bfloat16; weights and optimiser stay float32."""
+    gradient_checkpointing: bool = False
+    """Save memory by computing activations twice."""
+    seed: int = 0
+    """Order of the sessions."""
+
+
+def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
+    """Return the session as a tree with one branch, a prompt and its reply, for each step.
+
+    Raises:
+        DataError: a step has no rationale.
+    """
+    render = renderer(model, config)
+    prompts, replies = [], []
+    for step, taken in enumerate(session.steps):
+        if taken.rationale is None:
+            raise DataError(
+                f"session {session.session_id}, step {step} has no rationale; SFT learns rationales too, so "
+                "write them first (the paper used a language model) or leave the session out"
+            )
+        prompts.append(render(Example(session, step)).ids)
+        replies.append(model.reply_ids(render_reply(taken.rationale, taken.action)))
+    return grow_tree(prompts, replies)
+
+
+def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]:
+    """Return the trees as what a Hugging Face model takes; the labels are already shifted."""
+    batch = pack_trees(trees, pad_id)
+    labels = batch.shift_labels()
+    return {
+        "input_ids": batch.input_ids,
+        "position_ids": batch.position_ids,
+        "attention_mask": batch.attention_mask,
+        "labels": labels,
+        "shift_labels": labels,
+    }
+
+
+def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapping[str, float]:
+    """Fine-tune on the sessions, write the checkpoint to `out`, and return the last logged metrics.
+
+    Raises:
+        DataError: a session has no rationales.
+        ModelError: the model cannot be loaded.
+    """
+    for session in sessions:
+        find_space(session.space)
+    model = load_model(config.model)
+    trees: dict[int, Tree] = {}
+
+    def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
+        for row in rows:
+            if row["session"] not in trees:
+                trees[row["session"]] = session_tree(sessions[row["session"]], model, config.prompt)
+        return tree_features([trees[row["session"]] for row in rows], model.pad_id)
+
+    dataset = Dataset.from_dict(
+        {
+            "session": list(range(len(sessions))),
+            "length": [sum(len(step.page.html) for step in session.steps) for session in sessions],
+        }
+    )
+    log = MetricsLog(out / "metrics.jsonl")
+    trainer = SFTTrainer(
+        model=model.model,
+        args=_arguments(config, out),
+        train_dataset=dataset,
+        data_collator=collate,
+        processing_class=model.tokenizer,
+        callbacks=[log, ProgressCallback("SFT", ("loss", "mean_token_accuracy"))],
+    )
+    _quiet(trainer)
+    trainer.train()
+    trainer.save_model(str(out))
+    return log.last
+
+
+def _arguments(config: SftConfig, out: Path) -> SFTConfig:
+    return SFTConfig(
+        output_dir=str(out),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule,
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        adam_beta2=config.adam_beta2,
+        per_device_train_batch_size=config.device_batch,
+        gradient_accumulation_steps=config.accumulation,
+        bf16=config.bf16,
+        gradient_checkpointing=config.gradient_checkpointing,
+        train_sampling_strategy="group_by_length",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        max_length=None,
+        logging_steps=10,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+    )
+
+
+def _quiet(trainer: Any) -> None:
+    """Take out the callback that prints every log line; `ProgressCallback` shows them."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,225 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shop_r1.actions import Action, click, terminate
+from shop_r1.errors import DataError
+from shop_r1.report.build import (
+    ReportFigure,
+    ReportInputs,
+    ReportTable,
+    ScoreRow,
+    build_report,
+    read_score_rows,
+)
+from shop_r1.results import Prediction, RewardBreakdown
+from shop_r1.sessions import Page, Session, Step
+
+EVIL = (
+    "</script><script>document.title='HACKED'</script></iframe></textarea><img src=x onerror=\"alert('1')\">"
+    '<a name="go" href="https://evil.example/x" onclick="alert(1)">\x00go</a>\u2028<!--'
+)
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes, and the text within each tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.tags[-1][0] if self.tags else "", data))
+
+
+def make_session(name: str = "s1", html: str = EVIL, action: Action | None = None) -> Session:
+    steps = (
+        Step(
+            page=Page(url="https://shop.example/?q=" + EVIL, html=html),
+            action=action or click("go"),
+            rationale=EVIL,
+        ),
+        Step(page=Page(html=html), action=terminate()),
+    )
+    return Session(session_id=name, outcome="terminate", steps=steps)
+
+
+def make_prediction(session: Session, step: int = 0, action: Action | None = None, **more: Any) -> Prediction:
+    gold = session.steps[step].action if step < len(session.steps) else click("x")
+    return Prediction(session_id=session.session_id, step=step, gold=gold, action=action, **more)
+
+
+def make_hostile_inputs() -> ReportInputs:
+    session = make_session(EVIL)
+    reward = RewardBreakdown(
+        format=0.5,
+        type=0.3,
+        attribute=0.2,
+        value=1000,
+        rationale=0.131,
+        total=1001.131,
+        reasons={"format": EVIL},
+    )
+    prediction = make_prediction(session, 0, click(EVIL), rationale=EVIL, response=EVIL, reward=reward)
+    unparsable = make_prediction(session, 1, None, failure=EVIL, response=EVIL)
+    row = {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
+    return ReportInputs(
+        title=EVIL,
+        summary=EVIL,
+        settings={EVIL: EVIL},
+        rows=(ScoreRow.model_validate({"setting": EVIL, "note": EVIL, "collapse": EVIL, **row}),),
+        tables=(ReportTable(title=EVIL, header=(EVIL, EVIL), rows=((EVIL, EVIL),), note=EVIL),),
+        figures=(ReportFigure(svg=f"<svg><title>{EVIL}</title></svg>", caption=EVIL),),
+        warnings=(EVIL,),
+        sessions=(session,),
+        predictions={EVIL: (prediction, unparsable)},
+    )
+
+
+def build(tmp_path: Path, inputs: ReportInputs) -> str:
+    return build_report(tmp_path / "report" / "index.html", inputs).read_text("utf-8")
+
+
+def replay_of(text: str) -> Any:
+    found = re.search(r'<script type="application/json" id="replay">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_hostile_content_adds_no_element_and_no_attribute(tmp_path: Path) -> None:
+    text = build(tmp_path, make_hostile_inputs())
+    elements = Elements(text)
+    assert [tag for tag, _ in elements.tags].count("script") == 3  # the two data blocks and our own
+    assert [tag for tag, _ in elements.tags].count("iframe") == 1
+    assert "\x00" not in text
+    for tag, attributes in elements.tags:
+        assert not [key for key in attributes if key.startswith("on")], tag
+    replay = replay_of(text)
+    assert replay["sessions"][0]["steps"][0]["rationale"] == EVIL.replace("\x00", "\ufffd")
+
+
+def test_the_report_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
+    for tag, attributes in Elements(build(tmp_path, make_hostile_inputs())).tags:
+        for key in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+            value = attributes.get(key)
+            assert value is None or value.startswith(("#", "data:image/svg+xml;base64,")), (tag, key, value)
+
+
+def test_only_our_own_script_may_run_and_the_frame_is_sandboxed_without_scripts(tmp_path: Path) -> None:
+    elements = Elements(build(tmp_path, make_hostile_inputs())).tags
+    policy = next(
+        each["content"] for tag, each in elements if each.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert re.fullmatch(r"'sha256-[\w+/]{43}='", rules["script-src"])
+    assert rules["img-src"] == "data:"
+    frame = next(each for tag, each in elements if tag == "iframe")
+    assert frame["sandbox"] == "allow-same-origin"
+
+
+def test_pages_reach_the_reader_inert_and_once(tmp_path: Path) -> None:
+    session = make_session()
+    replay = replay_of(build(tmp_path, ReportInputs(title="t", sessions=(session, make_session("s2")))))
+    assert len(replay["pages"]) == 2  # two addresses, one content; the second session shares both
+    assert '<a name="go">' in replay["pages"][0]["safe"]
+    assert "onclick" not in replay["pages"][0]["safe"]
+    assert replay["pages"][0]["source"].startswith("</script>")
+
+
+def test_the_reader_has_actions_verdicts_rationales_and_rewards(tmp_path: Path) -> None:
+    session = make_session()
+    reward = RewardBreakdown(
+        format=0.5,
+        type=0.3,
+        attribute=0.2,
+        value=0,
+        rationale=0.13,
+        total=1.13,
+        reasons={"value": "too unlike"},
+    )
+    inputs = ReportInputs(
+        title="t",
+        sessions=(session,),
+        predictions={
+            "sft": (
+                make_prediction(session, 0, click("other"), reward=reward),
+                make_prediction(session, 1, terminate()),
+            ),
+            "shop-r1": (
+                make_prediction(session, 0, None, failure="not JSON"),
+                make_prediction(session, 1, click("x")),
+            ),
+        },
+    )
+    first, second = replay_of(build(tmp_path, inputs))["sessions"][0]["steps"]
+    assert first["action"] == {"type": "click", "name": "go"}
+    assert [each["same"] for each in first["predictions"]] == ["type", "unparsable"]
+    assert [each["same"] for each in second["predictions"]] == ["action", "none"]
+    assert first["predictions"][0]["reward"][3] == {"part": "value", "earned": "0", "reason": "too unlike"}
+    assert first["predictions"][0]["reward"][-1]["earned"] == "1.13"
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    sessions = tuple(make_session(f"s{place}", html="<p>" + "x" * 50) for place in range(5))
+    stray = make_prediction(sessions[0], 9)
+    inputs = ReportInputs(
+        title="t",
+        sessions=sessions,
+        predictions={"sft": (*(make_prediction(session) for session in sessions[:4]), stray)},
+        session_limit=3,
+        page_limit_chars=20,
+    )
+    text = build(tmp_path, inputs)
+    assert "Shown: 3 of 4 sessions; 2 pages cut at 20 characters" in text
+    assert "1 predictions belong to no recorded step" in text
+    assert replay_of(text)["pages"][0]["cut"] == 33  # 3 + 50 characters, 20 kept
+
+
+def test_a_report_without_sessions_says_so(tmp_path: Path) -> None:
+    text = build(tmp_path, ReportInputs(title="Nothing yet"))
+    assert "No recorded session was given" in text
+    assert "<script" not in text
+
+
+def test_the_table_shows_per_cent_with_intervals_beside_the_papers(tmp_path: Path) -> None:
+    figures = {
+        "exact": [0.25, 0.2812, 0.31],
+        "type_accuracy": [0.3, 0.4, 0.5],
+        "type_f1_macro": [0.1, 0.2, 0.3],
+    }
+    paper = {"exact": 0.2772, "type_accuracy": 0.364, "type_f1_macro": 0.3128, "source": "Table 2"}
+    path = tmp_path / "table.json"
+    path.write_text(
+        json.dumps([{"setting": "shop-r1", "n": 9, "paper": paper, "more": 1, **figures}]), "utf-8"
+    )
+    text = build(tmp_path, ReportInputs(title="t", rows=read_score_rows(path)))
+    assert '<b>28.1</b> <span class="bounds">[25.0, 31.0]</span>' in text
+    assert "27.72" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{}", "expected a list"), ('[{"setting": "a"}]', "row 0: exact"), ("[", "is not JSON")],
+)
+def test_a_broken_table_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(content, "utf-8")
+    with pytest.raises(DataError, match=message):
+        read_score_rows(path)
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(DataError, match="cannot be written"):
+        build_report(tmp_path / "file" / "index.html", ReportInputs(title="t"))

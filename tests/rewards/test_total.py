@@ -1,0 +1,183 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from shop_r1.actions import SHOP, Action, click, terminate, type_and_submit
+from shop_r1.errors import DataError
+from shop_r1.prompts.render import render_reply
+from shop_r1.rewards.action import ActionRewardConfig
+from shop_r1.rewards.total import (
+    PARTS,
+    RewardConfig,
+    max_reward,
+    score_lines,
+    score_response,
+)
+
+SHARED_CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "score_cases.jsonl"
+PAPER = RewardConfig()
+LAMP = click("results.desk_lamp")
+
+
+def score(
+    response: str | None, target: Action, certainty: float | None = 0.0, config: RewardConfig = PAPER
+) -> list[float]:
+    """Return format, type, attribute, value, rationale, total."""
+    scored = score_response(response, target, certainty, SHOP, config)
+    return [getattr(scored, part) for part in (*PARTS, "total")]
+
+
+def reply(action: str, rationale: str = "I like it.") -> str:
+    return f'{{"rationale": "{rationale}", "action": {action}}}'
+
+
+SEARCH = type_and_submit("nav.search", "small desk lamp")
+
+CASES: list[tuple[str | None, Action, float | None, list[float]]] = [
+    # Everything right: .5 + .3 + .2 + 1000 · 1 + .005 · 20.
+    (
+        reply('{"type": "click", "name": "results.desk_lamp"}'),
+        LAMP,
+        20.0,
+        [0.5, 0.3, 0.2, 1000, 0.1, 1001.1],
+    ),
+    # results desk lamp / results floor lamp: 2 of 3 words, below the floor.
+    (reply('{"type": "click", "name": "results.floor_lamp"}'), LAMP, 0.0, [0.5, 0.3, 0.2, 0, 0, 1.0]),
+    # One word too many: 2·3 / (3 + 4) = 6/7.
+    (
+        reply('{"type": "click", "name": "results.desk_lamp_2"}'),
+        LAMP,
+        None,
+        [0.5, 0.3, 0.2, 6000 / 7, 0, 1 + 6000 / 7],
+    ),
+    # A missing name costs attribute and value, not the format.
+    (reply('{"type": "click"}'), LAMP, 10.0, [0.5, 0.3, 0, 0, 0.05, 0.85]),
+    # The wrong type keeps format and rationale: .5 + .005 · 4.
+    (reply('{"type": "terminate"}'), LAMP, 4.0, [0.5, 0, 0, 0, 0.02, 0.52]),
+    # No rationale is in format, and whatever was measured for it counts.
+    (reply('{"type": "terminate"}', rationale=""), terminate(), 2.0, [0.5, 0.3, 0, 0, 0.01, 0.81]),
+    # The input right and the text half right (small lamp: 2·2 / (2 + 3) = 0.8): .1 · 1 + 1000 · .8.
+    (
+        reply('{"type": "type_and_submit", "name": "nav.search", "text": "small lamp"}'),
+        SEARCH,
+        0.0,
+        [0.5, 0.3, 0.2, 800.1, 0, 801.1],
+    ),
+    # The text right in other letters, the input half right (1 of 2 words): 1000 · 1.
+    (
+        reply('{"type": "type_and_submit", "name": "nav.menu", "text": "Small DESK lamp"}'),
+        SEARCH,
+        0.0,
+        [0.5, 0.3, 0.2, 1000, 0, 1001],
+    ),
+    # Out of format: a field that the type does not have, text around, a fence, an unknown type, no reply.
+    (reply('{"type": "terminate", "name": "x"}'), terminate(), 9.0, [0.0] * 6),
+    ("So: " + reply('{"type": "terminate"}'), terminate(), 9.0, [0.0] * 6),
+    ("```\n" + reply('{"type": "terminate"}') + "\n```", terminate(), 9.0, [0.0] * 6),
+    (reply('{"type": "hover", "name": "x"}'), LAMP, 9.0, [0.0] * 6),
+    (None, LAMP, 9.0, [0.0] * 6),
+]
+
+
+@pytest.mark.parametrize(("response", "target", "certainty", "expected"), CASES)
+def test_replies_worked_out_by_hand(
+    response: str | None, target: Action, certainty: float | None, expected: list[float]
+) -> None:
+    assert score(response, target, certainty) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.skipif(not SHARED_CASES.exists(), reason="the shared cases are not beside this clone")
+def test_the_shared_cases_agree() -> None:
+    expected = [json.loads(line)["expected"] for line in SHARED_CASES.read_text("utf-8").splitlines()]
+    found = list(score_lines(SHARED_CASES, SHOP, PAPER))
+    assert len(found) == len(expected) > 30
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+RIGHT = render_reply("I like it.", LAMP)
+
+
+def test_no_format_reward_still_earns_nothing_out_of_format() -> None:
+    config = RewardConfig(use_format=False)
+    assert score(RIGHT, LAMP, 2.0, config) == pytest.approx([0, 0.3, 0.2, 1000, 0.01, 1000.51])
+    assert score("no", LAMP, 2.0, config) == [0.0] * 6
+
+
+def test_no_rationale_reward_ignores_the_certainty() -> None:
+    assert score(RIGHT, LAMP, 2.0, RewardConfig(use_rationale=False)) == pytest.approx(
+        [0.5, 0.3, 0.2, 1000, 0, 1001]
+    )
+
+
+def test_no_reward_scale_leaves_the_similarity() -> None:
+    config = RewardConfig(action=ActionRewardConfig(dars=False))
+    assert score(RIGHT, LAMP, 2.0, config) == pytest.approx([0.5, 0.3, 0.2, 1, 0.01, 2.01])
+
+
+def test_binary_action_reward_keeps_format_and_rationale() -> None:
+    config = RewardConfig(action=ActionRewardConfig(kind="binary"))
+    assert score(RIGHT, LAMP, 2.0, config) == pytest.approx([0.5, 0, 0, 1, 0.01, 1.51])
+    assert score(RIGHT, click("results.desk"), 2.0, config) == pytest.approx([0.5, 0, 0, 0, 0.01, 0.51])
+
+
+def test_the_binary_baseline_is_1_or_0() -> None:
+    config = RewardConfig(use_format=False, use_rationale=False, action=ActionRewardConfig(kind="binary"))
+    assert score(RIGHT, LAMP, 26.0, config) == [0, 0, 0, 1, 0, 1]
+    assert score(RIGHT, terminate(), 26.0, config) == [0.0] * 6
+    assert score("no", LAMP, 26.0, config) == [0.0] * 6
+
+
+def test_the_most_that_a_target_earns() -> None:
+    assert max_reward(LAMP, SHOP, PAPER) == pytest.approx(1001)  # .5 + .3 + .2 + 1000
+    assert max_reward(SEARCH, SHOP, PAPER) == pytest.approx(1001.1)  # and .1 for the input
+    assert max_reward(terminate(), SHOP, PAPER) == pytest.approx(0.8)  # .5 + .3
+
+
+def test_every_part_has_a_reason() -> None:
+    for response in (RIGHT, "no"):
+        scored = score_response(response, LAMP, 26.0, SHOP, PAPER)
+        assert set(scored.reasons) == set(PARTS)
+    assert scored.reasons["format"].startswith("0, out of format (extra_text): ")
+    right = score_response(RIGHT, LAMP, 26.0, SHOP, PAPER)
+    assert right.reasons["rationale"] == "0.13: α 0.005 × self-certainty 26 nats per token"
+
+
+def test_a_certainty_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="certainty is nan"):
+        score(RIGHT, LAMP, float("nan"))
+
+
+def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_reply() -> None:
+    with pytest.raises(DataError, match="not in the shop space"):
+        score("no", Action(type="scroll"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"response": "x"', "replies.jsonl:2: record: Invalid JSON"),
+        ('{"target": {"type": "terminate"}}', "replies.jsonl:2: response: Field required"),
+        ('{"response": "x", "target": {"type": "hover"}}', "replies.jsonl:2: target: .*'hover' is unknown"),
+        ('{"response": "x", "target": {"type": "scroll"}}', "replies.jsonl:2: target type 'scroll'"),
+        (
+            '{"response": "x", "target": {"type": "terminate"}, "certainty": NaN}',
+            "replies.jsonl:2: .*certainty",
+        ),
+        ('{"response": "x", "target": {"type": "terminate"}, "mood": 1}', "replies.jsonl:2: mood: Extra"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "replies.jsonl"
+    good = '{"response": null, "target": {"type": "terminate"}, "certainty": 1, "expected": {}}'
+    path.write_text(f"{good}\n{line}\n")
+    with pytest.raises(DataError, match=message):
+        list(score_lines(path, SHOP, PAPER))
+
+
+def test_an_empty_file_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n")
+    with pytest.raises(DataError, match="holds no lines"):
+        list(score_lines(path, SHOP, PAPER))

@@ -1,0 +1,113 @@
+import re
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from shop_r1.actions import Action, click, terminate, type_and_submit
+from shop_r1.errors import PageError
+from shop_r1.simulation.driver import InProcessDriver
+
+
+def product_name(driver: InProcessDriver, query: str = "mug") -> str:
+    driver.open("/")
+    seen = driver.act(type_and_submit("search_input", query))
+    return next(e.name for e in seen.simplified.elements if (e.href or "").startswith("/product/"))
+
+
+def test_typing_into_the_search_field_submits_its_form(driver: InProcessDriver) -> None:
+    driver.open("/")
+    seen = driver.act(type_and_submit("search_input", "red mug & <b>"))
+    assert seen.page.url == "/search?q=red+mug+%26+%3Cb%3E"
+    assert "<b>" not in seen.page.html
+
+
+def test_a_link_leads_to_its_page_and_a_button_sends_its_form(driver: InProcessDriver) -> None:
+    name = product_name(driver)
+    assert driver.act(click(name)).page.url.startswith("/product/")
+    button = next(e.name for e in driver.act(click(name_of(driver, "add to cart"))).simplified.elements)
+    assert button
+    seen = driver.act(click(name_of(driver, "checkout")))
+    assert seen.page.url == "/checkout"
+    assert driver.act(click(name_of(driver, "place order"))).page.url == "/order/1"
+
+
+def name_of(driver: InProcessDriver, label: str) -> str:
+    seen = driver.act(terminate())
+    return next(e.name for e in seen.simplified.elements if e.label.lower() == label)
+
+
+def test_a_new_visit_has_an_empty_cart(driver: InProcessDriver) -> None:
+    driver.act(click(product_name(driver))) if driver.open("/") else None
+    driver.act(click(name_of(driver, "add to cart")))
+    assert "Your cart is empty" not in driver.act(click("cart")).page.html
+    driver.open("/")
+    assert "Your cart is empty" in driver.act(click("cart")).page.html
+
+
+def test_leaving_and_typing_into_no_field_change_nothing(driver: InProcessDriver) -> None:
+    before = driver.open("/")
+    assert driver.act(terminate()) == before
+    with pytest.raises(PageError, match="expected a field"):
+        driver.act(type_and_submit("cart", "mug"))
+    assert driver.act(terminate()) == before
+
+
+@pytest.mark.parametrize("name", ["", "nowhere", "results.red_mug' or 1=1", "\x00", "🛒" * 500, "../../etc/passwd"])
+def test_a_name_that_is_not_on_the_page_is_a_page_error(driver: InProcessDriver, name: str) -> None:
+    driver.open("/")
+    with pytest.raises(PageError, match="named"):
+        driver.act(click(name))
+    assert driver.act(terminate()).page.url == "/"
+
+
+def test_acting_before_opening_is_a_page_error(driver: InProcessDriver) -> None:
+    with pytest.raises(PageError, match="open"):
+        driver.act(click("cart"))
+
+
+def hostile_app() -> Starlette:
+    async def home(request: Request) -> Response:
+        page = (
+            '<a href="https://elsewhere.example/x">Away</a><a href="javascript:alert(1)">Script</a>'
+            '<a href="/loop">Loop</a><a href="/away">Redirect</a><button>Dead</button>'
+            '<form action="https://elsewhere.example/"><input name="q" type="search"><button>Go</button></form>'
+        )
+        return HTMLResponse(page)
+
+    async def loop(request: Request) -> Response:
+        return RedirectResponse("/loop")
+
+    async def away(request: Request) -> Response:
+        return RedirectResponse("https://elsewhere.example/")
+
+    return Starlette(routes=[Route("/", home), Route("/loop", loop), Route("/away", away)])
+
+
+@pytest.mark.parametrize("label", ["Away", "Script", "Loop", "Redirect", "Go"])
+def test_nothing_leads_out_of_the_store_or_round_in_circles(label: str) -> None:
+    with InProcessDriver(hostile_app()) as driver:
+        seen = driver.open("/")
+        name = next(e.name for e in seen.simplified.elements if e.label == label)
+        with pytest.raises(PageError, match=re.compile("out of the store|redirects")):
+            driver.act(click(name))
+        assert driver.act(terminate()) == seen
+
+
+def test_a_button_without_a_form_changes_nothing() -> None:
+    with InProcessDriver(hostile_app()) as driver:
+        seen = driver.open("/")
+        name = next(e.name for e in seen.simplified.elements if e.label == "Dead")
+        assert driver.act(click(name)) == seen
+
+
+def test_opening_another_site_is_refused(driver: InProcessDriver) -> None:
+    with pytest.raises(PageError, match="out of the store"):
+        driver.open("https://elsewhere.example/")
+
+
+def test_scrolling_leaves_the_page_as_it_is(driver: InProcessDriver) -> None:
+    before = driver.open("/")
+    assert driver.act(Action(type="scroll")) == before

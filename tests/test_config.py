@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field, ValidationError
+
+from shop_r1.config import Config, load_config
+from shop_r1.errors import ConfigError
+
+
+class Inner(Config):
+    rate: float = Field(default=0.5, ge=0)
+    names: tuple[str, ...] = ()
+
+
+class Outer(Config):
+    seed: int = 0
+    model: str = "tiny"
+    on: bool = False
+    inner: Inner = Inner()
+
+
+def test_without_file_and_overrides_the_defaults_hold() -> None:
+    assert load_config(Outer) == Outer()
+
+
+def test_the_file_passes_the_defaults_and_the_command_line_passes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('seed = 3\nmodel = "big"\n[inner]\nrate = 2.0\n')
+    settings = load_config(Outer, path, ["seed=4", "inner.names=['a', 'b']"])
+    assert settings == Outer(seed=4, model="big", inner=Inner(rate=2.0, names=("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model=Qwen/Qwen2.5-3B-Instruct", "Qwen/Qwen2.5-3B-Instruct"),
+        ('model="3"', "3"),
+        ("model=a=b", "a=b"),
+        ("model=", ""),
+        (" model = x ", "x"),
+        ("model=a # b", "a # b"),
+    ],
+)
+def test_a_value_that_is_not_toml_is_a_string(override: str, expected: str) -> None:
+    assert load_config(Outer, None, [override]).model == expected
+
+
+def test_a_value_cannot_smuggle_in_a_second_key() -> None:
+    assert load_config(Outer, None, ['model="a"\nseed = 9']) == Outer(model='"a"\nseed = 9')
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sead=3", "settings: sead: Extra inputs"),
+        ("inner.rat=3", r"inner\.rat: Extra inputs"),
+        ("inner.rate=-1", r"inner\.rate: .*greater than or equal to 0 \(found -1\)"),
+        ("seed=many", r"seed: .*found 'many'"),
+        ("on=5", "on: "),
+        ("seed", "expected key=value"),
+        ("=3", "expected key=value"),
+        ("seed.x=3", "seed is a value, not a table"),
+    ],
+)
+def test_a_bad_override_is_refused_with_its_reason(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(Outer, None, ["seed=1", override])
+
+
+def test_a_bad_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    with pytest.raises(ConfigError, match=r"run\.toml: cannot be read \(No such file"):
+        load_config(Outer, path)
+    path.write_text("seed = = 3")
+    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
+        load_config(Outer, path)
+    path.write_bytes(b"model = '\xff'")
+    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
+        load_config(Outer, path)
+    path.write_text("sead = 3")
+    with pytest.raises(ConfigError, match=r"run\.toml: sead: Extra inputs"):
+        load_config(Outer, path)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Outer().seed = 3
