@@ -27,8 +27,7 @@ def test_typing_into_the_search_field_submits_its_form(driver: InProcessDriver) 
 def test_a_link_leads_to_its_page_and_a_button_sends_its_form(driver: InProcessDriver) -> None:
     name = product_name(driver)
     assert driver.act(click(name)).page.url.startswith("/product/")
-    button = next(e.name for e in driver.act(click(name_of(driver, "add to cart"))).simplified.elements)
-    assert button
+    assert driver.act(click(name_of(driver, "add to cart"))).page.url == "/cart"
     seen = driver.act(click(name_of(driver, "checkout")))
     assert seen.page.url == "/checkout"
     assert driver.act(click(name_of(driver, "place order"))).page.url == "/order/1"
@@ -40,7 +39,7 @@ def name_of(driver: InProcessDriver, label: str) -> str:
 
 
 def test_a_new_visit_has_an_empty_cart(driver: InProcessDriver) -> None:
-    driver.act(click(product_name(driver))) if driver.open("/") else None
+    driver.act(click(product_name(driver)))
     driver.act(click(name_of(driver, "add to cart")))
     assert "Your cart is empty" not in driver.act(click("cart")).page.html
     driver.open("/")
@@ -55,7 +54,9 @@ def test_leaving_and_typing_into_no_field_change_nothing(driver: InProcessDriver
     assert driver.act(terminate()) == before
 
 
-@pytest.mark.parametrize("name", ["", "nowhere", "results.red_mug' or 1=1", "\x00", "🛒" * 500, "../../etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["", "nowhere", "results.red_mug' or 1=1", "\x00", "🛒" * 500, "../../etc/passwd"]
+)
 def test_a_name_that_is_not_on_the_page_is_a_page_error(driver: InProcessDriver, name: str) -> None:
     driver.open("/")
     with pytest.raises(PageError, match="named"):
@@ -73,7 +74,7 @@ def hostile_app() -> Starlette:
         page = (
             '<a href="https://elsewhere.example/x">Away</a><a href="javascript:alert(1)">Script</a>'
             '<a href="/loop">Loop</a><a href="/away">Redirect</a><button>Dead</button>'
-            '<form action="https://elsewhere.example/"><input name="q" type="search"><button>Go</button></form>'
+            '<form action="https://elsewhere.example/"><input name="q"><button>Go</button></form>'
         )
         return HTMLResponse(page)
 

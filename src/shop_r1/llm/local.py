@@ -266,3 +266,36 @@ class _Decoder:
             return
         self._cache.batch_select_indices(keep)
         self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """What one scoring pass says of every reply token.
+
+    Attributes:
+        log_probs: (N,) log probability of the token at the given temperature, in nats.
+        entropy: (N,) entropy of the distribution it was drawn from, at the same temperature, in nats.
+        logits: (N, V) float32, untempered.
+    """
+
+    log_probs: Tensor
+    entropy: Tensor
+    logits: Tensor
+
+
+def score_tokens(model: Any, batch: TreeBatch, temperature: float = 1.0) -> TokenScores:
+    """Return the model's view of the batch's N reply tokens; gradients flow where they are enabled."""
+    logits = project(model, hidden_states(model, batch)[batch.predictors])
+    log_probs = torch.log_softmax(logits / temperature, -1)
+    chosen = log_probs.gather(1, batch.targets[:, None])[:, 0]
+    entropy = torch.special.entr(log_probs.detach().exp()).sum(-1)
+    return TokenScores(chosen, entropy, logits)
+
+
+def token_offsets(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return which characters of the decoded text each token stands for, as (first, last + 1).
+
+    A character of several tokens belongs to the token that completes it; special tokens have none.
+    """
+    ends = [len(tokenizer.decode(ids[: count + 1], skip_special_tokens=True).rstrip("�")) for count in range(len(ids))]
+    return list(zip([0, *ends[:-1]], ends, strict=True))

@@ -76,7 +76,7 @@ def decode_page(raw: bytes) -> str:
     head = raw[:1024]
     if head.startswith((b"<\0", b"\0<")):
         return raw.decode("utf-16-le" if head.startswith(b"<\0") else "utf-16-be", "replace")
-    if len(head) > 64 and head.count(0) * 4 > len(head):
+    if len(head) > 64 and head.count(0) * 4 >= len(head):
         raise PageError("the page is binary data (a quarter of it zero bytes), not HTML")
     declared = _META_CHARSET.search(raw[:4096])
     return _decode_as(raw, declared.group(1).decode("ascii", "replace").lower() if declared else None)

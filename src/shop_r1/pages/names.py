@@ -180,11 +180,9 @@ def compose_name(sections: Sequence[str], label: str, shown: int) -> str:
     'footer_help.returns'
     """
     parts = [label]
-    for section in reversed(sections):
-        if len(parts) > shown:
-            break
+    for section in [section for section in reversed(sections) if section][:shown]:
         inner = parts[-1]
-        if not section or section in parts:
+        if section in parts:
             continue
         if len(parts) > 1 and inner.startswith(f"{section}_"):
             continue

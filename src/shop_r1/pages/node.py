@@ -85,7 +85,7 @@ class Node:
 
 
 def visible_text(node: Node, *, images: bool = False, limit: int = rules.LABEL_TEXT_MAX) -> str:
-    """Return the text at and below a node, whitespace collapsed, read up to about `limit` characters.
+    """Return the text at and below a node, whitespace collapsed, cut at `limit` characters.
 
     Args:
         node: where to read.
@@ -120,4 +120,4 @@ def _read_text(node: Node, images: bool, limit: int) -> str:
                 parts.append(" ")
                 stack.append(" ")
             stack.extend(reversed(child.children))
-    return " ".join("".join(parts).split())
+    return " ".join("".join(parts).split())[:limit].rstrip()

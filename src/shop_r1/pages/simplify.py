@@ -23,6 +23,7 @@ from shop_r1.pages.writer import Writer, attribute, clean, escape
 
 _PLACE = re.compile("\0(\\d+)\0")
 _WORD = re.compile(r"[^\W_]")
+_STRUCTURE = rules.SCOPE_TAGS | {"tr", "tbody", "thead", "tfoot", "dt", "dd"}
 # Elements of these tags without these attributes only hold others: no name, state or section hangs on them.
 _PLAIN_BLOCKS = frozenset({"div", "p", "center", "body", "tbody", "thead", "tfoot"})
 _PLAIN_TAGS = _PLAIN_BLOCKS | {"span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label"}
@@ -94,7 +95,7 @@ class _Walk:
         self.sections = Sections(tree)
         self.inline = 0
         self.in_control = 0
-        self.in_list = 0
+        self.lists: list[bool] = []  # whether each open list has an open item
         self.after_term = False
         self.tables: list[bool] = []  # whether each open table is data (else layout)
         self.option_slots: dict[int, list[int]] = {}
@@ -174,7 +175,7 @@ class _Walk:
     def _spoken(self, node: Node) -> str:
         """Return what a screen reader says of a node drawn without words, such as a row of stars."""
         label = node.get("aria-label") or node.get("title")
-        if not label or node.controls or not _WORD.search(label):
+        if not label or node.controls or node.tag in _STRUCTURE or not _WORD.search(label):
             return ""
         if node.role == "img" or not _WORD.search(visible_text(node, images=True)):
             return label
@@ -226,14 +227,15 @@ class _Walk:
         elif tag in rules.HEADING_TAGS or node.role == "heading":
             level = heading_level(node)
             is_title = (
-                bool(self.sections.item or self.in_list) and node.controls and not self.tree.is_simplified
+                bool(self.sections.item or self.lists) and node.controls and not self.tree.is_simplified
             )
             if not is_title:
                 leave.depth, leave.markup = self.writer.open(f"<h{level}>"), f"</h{level}>"
             leave.inline = True
         elif tag in ("ul", "ol", "menu"):
             self._open_list(node, leave)
-        elif tag == "li" and self.in_list:
+        elif tag == "li" and self.lists and not self.lists[-1]:
+            self.lists[-1] = True
             leave.depth = self.writer.open("<li>")
         self.inline += leave.inline
 
@@ -247,7 +249,7 @@ class _Walk:
     def _open_list(self, node: Node, leave: _Exit) -> None:
         name = "ol" if node.tag == "ol" else "ul"
         leave.depth, leave.markup = self.writer.open(f"<{name}>", own_line=True), f"</{name}>"
-        self.in_list += 1
+        self.lists.append(False)
 
     def _is_data_table(self, table: Node) -> bool:
         """Return whether a table holds rows of facts rather than the page's layout."""
@@ -268,7 +270,7 @@ class _Walk:
             self.in_control -= 1
             self.inline -= 1
             writer.close_control(leave.markup)
-            if node.tag not in rules.INLINE_TAGS:
+            if self._stands_alone(node):
                 self._break()
             if node.control == "a" and node.heading is not None and not self.tree.is_simplified:
                 self.sections.note_heading(node.heading)
@@ -276,7 +278,9 @@ class _Walk:
         self.inline -= leave.inline
         if node.tag in ("ul", "ol", "menu") and leave.depth:
             writer.line()
-            self.in_list -= 1
+            self.lists.pop()
+        elif node.tag == "li" and leave.depth:
+            self.lists[-1] = False
         if node.tag == "table" and self.tables.pop():
             writer.line()
         if leave.depth:
@@ -304,8 +308,8 @@ class _Walk:
     def _as_control(self, node: Node) -> Node | _Exit | None:
         """Write a control; the node itself comes back when it is to be treated as a plain element."""
         native = node.tag in ("a", "area", "button", "input", "select", "textarea", "summary")
-        if node.tag == "option":
-            return None
+        if node.tag == "option":  # outside of a select: nothing can be chosen
+            return node
         if self.in_control and node.control in ("a", "button", "summary"):
             self.tree.dropped["nested_control"] += 1
             return node
@@ -331,11 +335,11 @@ class _Walk:
     def _clickable(self, node: Node, index: int, label: str) -> _Exit | None:
         role = node.role
         shown = f' role="{role}"' if role in rules.ACTION_ROLES and role not in ("button", "link") else ""
-        is_block = node.tag not in rules.INLINE_TAGS
+        is_block = self._stands_alone(node)
         if is_block:
             self._break()
         self.writer.control(f'<{node.control} name="\0{index}\0"{shown}{self._states(node)}>')
-        if node.tag == "input" or not _WORD.search(visible_text(node)):
+        if node.tag == "input" or not (_WORD.search(visible_text(node)) or _holds_field(node)):
             self.writer.text(label)
             self.writer.close_control(f"</{node.control}>")
             if is_block:
@@ -344,6 +348,10 @@ class _Walk:
         self.in_control += 1
         self.inline += 1
         return _Exit(node, markup=f"</{node.control}>", control=True)
+
+    def _stands_alone(self, control: Node) -> bool:
+        """Return whether a control takes a line of its own; on a simplified page the lines are given."""
+        return control.tag not in rules.INLINE_TAGS and not self.tree.is_simplified
 
     def _select(self, node: Node, index: int) -> None:
         own = self.requests[index]
@@ -393,3 +401,10 @@ class _Walk:
             states=states_of(node, simplified=self.tree.is_simplified),
             options=options,
         )
+
+
+def _holds_field(node: Node) -> bool:
+    """Return whether a field that is printed within a link or button stands in it."""
+    return node.controls > 0 and any(
+        inner.control in ("input", "select", "textarea") for inner in node.elements()
+    )

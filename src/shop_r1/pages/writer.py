@@ -7,6 +7,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff\ufff0-\uffff"
     "\U000f0000-\U0010ffff]"
 )
+_INLINE_MARKUP = frozenset({"<s>"})
 _UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
 
 
@@ -124,6 +125,9 @@ class Writer:
     def _begin(self) -> None:
         if not self._pending:
             return
+        if self._space and self._line_has_content() and self._pending[0][0] in _INLINE_MARKUP:
+            self._run.append(" ")
+            self._space = False
         self._flush_run()
         for markup, own_line in self._pending:
             self._line.append(markup)

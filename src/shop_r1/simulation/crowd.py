@@ -24,10 +24,10 @@ PAPER_MIX = {"click": 690, "type_and_submit": 677, "terminate": 512}
 """Actions of the paper's test set (Appendix C)."""
 
 # From OPeRA (NEU-HAI/OPeRA, CC-BY-4.0), 218 sessions, clicks and inputs only. Its input, search (a click on
-# the search button) and suggested_term are one act here, `search`, so their rows are averaged by how often each
-# occurs (186, 279, 72) and their columns added. What has no counterpart here is in `other`.
+# the search button) and suggested_term are one act here, `search`, so their rows are averaged by how often
+# each occurs (186, 279, 72) and their columns added. What has no counterpart here is in `other`.
 OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
-    "search": {"search": 0.668, "product_link": 0.186, "filter": 0.019, "purchase": 0.026, END: 0.024},
+    "search": {"search": 0.670, "product_link": 0.186, "filter": 0.019, "purchase": 0.026, END: 0.024},
     "product_link": {
         "search": 0.096,
         "product_link": 0.123,
@@ -169,7 +169,7 @@ def _next_table(facts: CrowdFacts) -> str:
         if not counts:
             continue
         rows.append(
-            (f"{last} (n = {counts.total()})", *(_share(counts[k], counts.total()) for k in SUBTYPES))
+            (f"`{last}` (n = {counts.total()})", *(_share(counts[k], counts.total()) for k in SUBTYPES))
         )
         if last in OPERA_NEXT:
             real = dict(OPERA_NEXT[last])

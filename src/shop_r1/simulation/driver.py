@@ -98,10 +98,11 @@ class InProcessDriver:
         """Start a new visit: cookies are forgotten.
 
         Raises:
-            PageError: the answer is not a page.
+            PageError: the URL leads out of the store, or the answer is not a page.
         """
         self._cookies.clear()
-        return self._load(_Request("GET", urljoin(f"http://{_HOST}/", url)))
+        self._url = f"http://{_HOST}/"
+        return self._load(_Request("GET", self._within_store(url, "the start page")))
 
     def act(self, action: Action) -> Observation:
         """Do the action; see `PageDriver.act`. Scrolling and leaving do not change the page."""

@@ -169,9 +169,8 @@ def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
 @lru_cache(maxsize=4096)
 def read_page(url: str, html: str) -> PageFacts:
     """Return what the page says; what it does not say is left at its default."""
-    address = urlsplit(url)
-    kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(address.path)), "other")
-    asked = parse_qs(address.query)
+    path, asked = _read_address(url)
+    kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
     document = LexborHTMLParser(html)
     heading = document.css_first("h1")
     text = " ".join((document.body.text(separator=" ") if document.body else "").split())
@@ -182,7 +181,7 @@ def read_page(url: str, html: str) -> PageFacts:
         query=tuple(asked.get("q", [""])[0].lower().split()),
         is_cheap_only="price" in asked,
         is_good_only="rating" in asked,
-        slug=address.path.split("/")[2] if kind in ("product", "reviews") else "",
+        slug=path.split("/")[2] if kind in ("product", "reviews") else "",
         title=" ".join(heading.text(separator=" ").split()) if heading else "",
         items=tuple(_read_items(document)),
         names=names,
@@ -194,6 +193,15 @@ def read_page(url: str, html: str) -> PageFacts:
         delivery_cents=_cents(delivery) if delivery and delivery.group(1) else 0,
         selected=selected,
     )
+
+
+def _read_address(url: str) -> tuple[str, dict[str, list[str]]]:
+    """Return the path and what is asked for; a log's address that is none says nothing."""
+    try:
+        address = urlsplit(url)
+        return address.path, parse_qs(address.query, max_num_fields=100)
+    except ValueError:
+        return "", {}
 
 
 def _cents(match: re.Match[str] | None) -> int:

@@ -60,7 +60,7 @@ def at_results(now: Situation, shares: Shares) -> list[Choice]:
             _speak_out(now, shares)
         matches = exact or matches
     if not matches:
-        return _nothing_matches(now, shares)
+        return _nothing_matches(now, shares, any(wanted <= set(item.words) for item in now.facts.page.items))
     fits = _pick(now, shares, matches)
     return _nothing_fits(now, shares, matches, ~fits)
 
@@ -74,24 +74,24 @@ def _speak_out(now: Situation, shares: Shares) -> None:
     shares.take(now.search(words), 0.85, now.can_search, reason)
 
 
-def _narrow_down(now: Situation, shares: Shares, when: Bools) -> None:
-    """Set the filter that the query's modifier asks for, once, now that no match on the page suits."""
+def _narrow_down(now: Situation, shares: Shares, dear: Bools, other: Bools) -> None:
+    """Set a filter, once, now that no match on the page suits and the query says which filter."""
     page = now.facts.page
     if now.facts.has_filtered:
         return
     if CHEAP in now.query and page.price_filter is not None:
         label, name = page.price_filter
         reason = f"These cost more than I want to pay, so I only look at products {label}."
-        shares.take(click(name), 0.85, when, reason)
+        shares.take(click(name), 0.9, dear, reason)
     if BEST in now.query and page.rating_filter is not None:
-        reason = "Quality matters to me, so I only look at products with 4 stars or more."
-        shares.take(click(page.rating_filter), 0.85, when, reason)
+        reason = "None of these is good enough, so I only look at products with 4 stars or more."
+        shares.take(click(page.rating_filter), 0.9, other, reason)
 
 
 def _pick(now: Situation, shares: Shares, matches: Sequence[Item]) -> Bools:
     """Click one of the matches that look affordable and well rated; return for whom there is one, (P,)."""
     crowd, intent = now.crowd, now.intent
-    price = np.array([item.price_cents for item in matches])  # (n,)
+    price = np.array([max(1, item.price_cents) for item in matches])  # (n,)
     rating = np.array([item.rating or 0.0 for item in matches])
     in_stock = np.array([item.in_stock for item in matches])
     fits = price[None, :] <= now.budget[:, None] * _GLANCE_PRICE  # (P, n)
@@ -101,7 +101,9 @@ def _pick(now: Situation, shares: Shares, matches: Sequence[Item]) -> Bools:
     look = np.array([_BEST_SELLER_WEIGHT * i.best_seller + _SPONSORED_WEIGHT * i.sponsored for i in matches])
     look = look - _POSITION_WEIGHT * np.arange(len(matches))
     utility = look - crowd.price_weight[:, None] * dearness + crowd.quality_weight[:, None] * (rating - 4)
-    weight = np.where(fits, np.exp(utility - utility.max(axis=1, keepdims=True)), 0.0)
+    utility = np.where(fits, utility, -np.inf)
+    peak = utility.max(axis=1, keepdims=True)
+    weight = np.exp(utility - np.where(np.isfinite(peak), peak, 0.0))  # (P, n), 0 where it does not fit
     total = weight.sum(axis=1)
     any_fits: Bools = total > 0
     weight /= np.where(any_fits, total, 1.0)[:, None]
@@ -122,20 +124,20 @@ def _why_clicked(item: Item, now: Situation) -> str:
     return f"The {title} matches what I want, so I look at it."
 
 
-def _nothing_matches(now: Situation, shares: Shares) -> list[Choice]:
-    """Search for less, or give up."""
-    what = thing(without_modifier(now.query))
+def _nothing_matches(now: Situation, shares: Shares, is_known: bool) -> list[Choice]:
+    """Search for less, or give up; `is_known`: what matches was seen before and turned down."""
+    what = f"{'other ' if is_known else ''}result is {thing(without_modifier(now.query))}"
     words = now.required
     if len(words) > 3 or (len(words) == 3 and MODIFIERS & set(now.query)):
         first, last = words[0], words[-2]
-        reason = f"No result is {what}, so I search again without {first}."
+        reason = f"No {what}, so I search again without {first}."
         shares.take(now.search(without_word(now.query, first)), 0.92, now.can_search, reason)
-        reason = f"No result is {what}, so I search again without {last}."
+        reason = f"No {what}, so I search again without {last}."
         shares.take(now.search(without_word(now.query, last)), 0.3, now.can_search, reason)
     elif len(words) == 2:
-        reason = f"No result is {what}, so I search for any {words[-1]}."
+        reason = f"No {what}, so I search for any {words[-1]}."
         shares.take(now.search((words[-1],)), 0.15, now.can_search, reason)
-    return shares.finish(f"No result is {what}, so I give up and leave.")
+    return shares.finish(f"No {what}, so I give up and leave.")
 
 
 def _nothing_fits(now: Situation, shares: Shares, matches: Sequence[Item], when: Bools) -> list[Choice]:
@@ -143,18 +145,28 @@ def _nothing_fits(now: Situation, shares: Shares, matches: Sequence[Item], when:
     cheapest = min(item.price_cents for item in matches)
     highest = max(item.rating or 0.0 for item in matches)
     dear = when & (cheapest > now.budget * _GLANCE_PRICE)
-    poor = when & ~dear
+    poor = when & ~dear & (highest < now.rating_floor - _GLANCE_RATING)
+    mixed = when & ~dear & ~poor
     can = now.can_search
+    too_dear, too_poor = (
+        f"{money(cheapest)} is more than I want to pay",
+        f"{highest} stars is not good enough for me",
+    )
+    neither = "None of these is good, affordable and in stock at once"
     if not MODIFIERS & set(now.query):
-        reason = f"{money(cheapest)} is more than I want to pay, so I search for cheap ones."
-        shares.take(now.search(with_modifier(now.query, CHEAP)), 0.92, dear & can, reason)
-        reason = f"{highest} stars is not good enough for me, so I search for the best."
-        shares.take(now.search(with_modifier(now.query, BEST)), 0.92, poor & can, reason)
+        cheaper, better = (
+            now.search(with_modifier(now.query, CHEAP)),
+            now.search(with_modifier(now.query, BEST)),
+        )
+        shares.take(cheaper, 0.92, dear & can, f"{too_dear}, so I search for cheap ones.")
+        shares.take(better, 0.92, poor & can, f"{too_poor}, so I search for the best.")
+        shares.take(better, 0.92, mixed & can, f"{neither}, so I search for the best.")
     if len(now.required) > 2:
         first = now.required[0]
         reason = f"None of these suits me, so I search again without {first}."
         shares.take(now.search(without_word(now.query, first)), 0.9, when & can, reason)
     else:
-        _narrow_down(now, shares, when)
-    shares.take(terminate(), 1.0, dear, f"{money(cheapest)} is still more than I want to pay, so I leave.")
-    return shares.finish(f"{highest} stars is not good enough for me, so I leave.")
+        _narrow_down(now, shares, dear, when & ~dear)
+    shares.take(terminate(), 1.0, dear, f"{too_dear}, so I leave.")
+    shares.take(terminate(), 1.0, poor, f"{too_poor}, so I leave.")
+    return shares.finish(f"{neither}, so I leave.")

@@ -93,3 +93,51 @@ class MetricsLog(TrainerCallback):
         self.last = numbers
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": state.global_step} | numbers) + "\n")
+
+
+class CollapseAlarm(TrainerCallback):
+    """Warns when one type of action takes over the policy's replies.
+
+    The shares are averaged over the last 20 steps; the alarm sounds when one type has at least 80 % of the
+    replies and at least 25 points more than in the data (both ours), once for each type.
+
+    Attributes:
+        raised: the warnings so far.
+    """
+
+    def __init__(self, path: Path, window: int = 20) -> None:
+        path.unlink(missing_ok=True)
+        self._path = path
+        self._window = window
+        self._recent: list[Mapping[str, float]] = []
+        self.raised: dict[str, str] = {}
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Look at the step's shares."""
+        self._recent = [*self._recent, logs or {}][-self._window :]
+        if len(self._recent) < self._window:
+            return
+        for key in list(self._recent[-1]):
+            name = key.removeprefix("policy/share_")
+            if name == key or name in self.raised:
+                continue
+            share, real = self._mean(key), self._mean(f"data/share_{name}")
+            if share >= 0.8 and share - real >= 0.25:
+                self._raise(state.global_step, name, share, real)
+
+    def _mean(self, key: str) -> float:
+        return sum(float(logs.get(key, 0.0)) for logs in self._recent) / len(self._recent)
+
+    def _raise(self, step: int, name: str, share: float, real: float) -> None:
+        text = f"step {step}: {share:.0%} of the replies are {name}, in the data {real:.0%}: the policy collapses"
+        self.raised[name] = text
+        CONSOLE.print(f"[bold red]Alarm[/] {text}")
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, "alarm": "collapse", "message": text}) + "\n")

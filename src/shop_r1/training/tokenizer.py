@@ -1,10 +1,13 @@
 """The base checkpoint's tokenizer: byte-level BPE over shop pages, with Qwen's chat marks and template."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from shop_r1.errors import TrainingError
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
@@ -32,11 +35,21 @@ _CHAT_TEMPLATE = (
 """ChatML, as Qwen2.5-Instruct uses it."""
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """Return a Hugging Face tokenizer of at most `vocabulary` tokens, made from the texts.
+LINE_SHARE = 0.04
+"""A line that stands in this share of the texts is part of the shops' frame, not of their goods. Ours."""
 
-    Every byte has a token, so any text can be written; the result depends on the texts alone.
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int, lines: int = 160) -> Any:
+    """Return a Hugging Face tokenizer of exactly `vocabulary` tokens, made from the texts.
+
+    Every byte has a token, so any text can be written; the result depends on the texts alone. The lines that
+    save most, such as a footer's links, get a token each: they are a third of a shop's pages and say nothing.
+
+    Raises:
+        TrainingError: the texts are too few for so large a vocabulary.
     """
+    frame = frequent_lines(texts, lines)
+    known = set(frame)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -46,14 +59,20 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
-        texts,
+        (piece for text in texts for piece in _between(text, known)),
         trainers.BpeTrainer(
-            vocab_size=vocabulary,
+            vocab_size=vocabulary - len(frame),
             special_tokens=[END_OF_TEXT, TURN_START, TURN_END],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
+    tokenizer.add_tokens([AddedToken(line, normalized=False, special=False) for line in frame])
+    if tokenizer.get_vocab_size() != vocabulary:
+        raise TrainingError(
+            f"the texts give {tokenizer.get_vocab_size()} tokens, not {vocabulary}; take more sessions or a smaller "
+            "vocabulary"
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=TURN_END,
@@ -63,3 +82,29 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
         clean_up_tokenization_spaces=False,
         model_max_length=8192,
     )
+
+
+def frequent_lines(texts: Sequence[str], most: int) -> list[str]:
+    """Return the lines, with their ends, of which many texts have one; those that save most text first."""
+    counts: Counter[str] = Counter()
+    spread: Counter[str] = Counter()
+    for text in texts:
+        found = [line for line in text.splitlines(keepends=True) if len(line) > 12 and line.endswith("\n")]
+        counts.update(found)
+        spread.update(set(found))
+    common = [line for line, number in spread.items() if number >= LINE_SHARE * len(texts)]
+    return sorted(common, key=lambda line: (-counts[line] * len(line), line))[:most]
+
+
+def _between(text: str, frame: set[str]) -> Iterator[str]:
+    """Yield what stands between the text's frame lines, since BPE never sees more than that at once."""
+    piece = ""
+    for line in text.splitlines(keepends=True):
+        if line in frame:
+            if piece:
+                yield piece
+            piece = ""
+        else:
+            piece += line
+    if piece:
+        yield piece

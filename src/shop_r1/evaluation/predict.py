@@ -1,0 +1,132 @@
+"""A checkpoint and examples to predictions."""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from pydantic import Field
+
+from shop_r1.actions import find_space
+from shop_r1.config import Config
+from shop_r1.data.examples import Example, Rendered, renderer
+from shop_r1.llm.local import LocalModel, Sampling, sample_replies
+from shop_r1.llm.tree import Branch, Tree, grow_tree
+from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.results import Prediction
+from shop_r1.rewards.rationale import measure_certainty
+from shop_r1.rewards.total import RewardConfig, score_response
+
+Progress = Callable[[int, int], None]
+"""Called with how many sessions are done and how many there are."""
+
+
+class PredictConfig(Config):
+    """How predictions are made."""
+
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees."""
+    sampling: Sampling = Sampling()
+    """How replies are drawn; temperature 0 is greedy. Paper 4.1: 0.6."""
+    reward: RewardConfig = RewardConfig()
+    """How replies are scored for the report."""
+    batch_tokens: int = Field(default=24_000, ge=1)
+    """Tokens of prompts at once; a single longer session still runs alone."""
+    bf16: bool = True
+    """Compute in bfloat16."""
+    seed: int = 0
+    """Of the sampled replies."""
+
+
+def predict(
+    model: LocalModel, examples: Sequence[Example], config: PredictConfig, progress: Progress | None = None
+) -> list[Prediction]:
+    """Return a prediction for each example, in the examples' order.
+
+    The steps of a session are one tree: its pages are run through the model once, not once for each step.
+    """
+    render = renderer(model, config.prompt)
+    sessions = _by_session(examples)
+    rendered = {index: render(example) for index, example in enumerate(examples)}
+    predictions: dict[int, Prediction] = {}
+    done = 0
+    for batch in _batches(sessions, rendered, config.batch_tokens):
+        indices = [index for rows in batch for index in rows]
+        trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
+        found = _answer(model, [examples[index] for index in indices], trees, config)
+        for index, prediction in zip(indices, found, strict=True):
+            prompt = rendered[index]
+            update = {"prompt_tokens": len(prompt.ids), "pages_cut": prompt.prompt.pages_cut}
+            predictions[index] = prediction.model_copy(update=update)
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(sessions))
+    return [predictions[index] for index in range(len(examples))]
+
+
+def _by_session(examples: Sequence[Example]) -> list[list[int]]:
+    sessions: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        sessions.setdefault(example.session.session_id, []).append(index)
+    return list(sessions.values())
+
+
+def _batches(
+    sessions: Sequence[list[int]], rendered: dict[int, Rendered], budget: int
+) -> Iterator[list[list[int]]]:
+    """Yield sessions of like length together, so that little is padding."""
+    lengths = {rows[0]: max(len(rendered[index].ids) for index in rows) for rows in sessions}
+    batch: list[list[int]] = []
+    for rows in sorted(sessions, key=lambda rows: lengths[rows[0]], reverse=True):
+        longest = lengths[(batch or [rows])[0][0]]
+        if batch and (len(batch) + 1) * longest > budget:
+            yield batch
+            batch = []
+        batch.append(rows)
+    if batch:
+        yield batch
+
+
+def _answer(
+    model: LocalModel, examples: Sequence[Example], trees: Sequence[Tree], config: PredictConfig
+) -> list[Prediction]:
+    seeds = [_seed(config.seed, example) for example in examples]
+    with torch.autocast(model.model.device.type, torch.bfloat16, enabled=config.bf16):
+        replies = sample_replies(model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds)
+        answered = _with_replies(trees, replies)
+        direction = config.reward.certainty_direction
+        certainties = measure_certainty(model, answered, examples[0].space, direction)
+    return [
+        _read_reply(example, model.decode(ids), certainty, config.reward)
+        for example, ids, certainty in zip(examples, replies, certainties, strict=True)
+    ]
+
+
+def _with_replies(trees: Sequence[Tree], replies: Sequence[list[int]]) -> list[Tree]:
+    left = iter(replies)
+    return [
+        Tree(tree.trunk, tuple(Branch(b.attach, b.prompt, tuple(next(left))) for b in tree.branches)) for tree in trees
+    ]
+
+
+def _read_reply(example: Example, reply: str, certainty: float | None, reward: RewardConfig) -> Prediction:
+    """Return the prediction that a reply is: parsed and scored by the same functions as in training."""
+    gold = example.session.steps[example.step].action
+    space = find_space(example.session.space)
+    parsed = parse_response(reply, space)
+    failed = isinstance(parsed, ParseFailure)
+    return Prediction(
+        session_id=example.session.session_id,
+        step=example.step,
+        gold=gold,
+        response=reply,
+        action=None if failed else parsed.action,
+        rationale=None if failed else parsed.rationale,
+        failure=f"{parsed.reason}: {parsed.message}" if failed else None,
+        reward=score_response(reply, gold, certainty, space, reward),
+    )
+
+
+def _seed(seed: int, example: Example) -> int:
+    """Return a seed that depends on the session and the step, not on the order of the examples."""
+    return zlib.crc32(f"{seed},{example.session.session_id},{example.step}".encode())

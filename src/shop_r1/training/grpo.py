@@ -1,0 +1,355 @@
+"""GRPO with the Shop-R1 reward (paper, section 3, Table 1, Eq. 4), on TRL's GRPOTrainer.
+
+The subclass changes three things and nothing else. Replies are sampled, and scored, as trees: the prompt
+that a group shares is run once (`llm.tree`), with the result that stock TRL gives. And rewards come from the
+project's only scorer, with the self-certainty of the policy's own distribution, measured in a scoring pass.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from datasets import Dataset
+from pydantic import Field
+from torch import Tensor
+from transformers import PrinterCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from shop_r1.actions import Action, find_space
+from shop_r1.config import Config
+from shop_r1.data.examples import Example, renderer
+from shop_r1.errors import TrainingError
+from shop_r1.llm.local import (
+    LocalModel,
+    Sampling,
+    load_model,
+    resolve_model,
+    sample_replies,
+    score_tokens,
+)
+from shop_r1.llm.tree import Tree, grow_tree, pack_trees
+from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.results import RewardBreakdown
+from shop_r1.rewards.rationale import measure_certainty
+from shop_r1.rewards.total import PARTS, RewardConfig, max_reward, score_response
+from shop_r1.training.monitor import CollapseAlarm, MetricsLog, ProgressCallback
+
+
+class GrpoConfig(Config):
+    """Settings of `shop-r1 grpo`; the defaults are the paper's (4.1) where it has them."""
+
+    model: str = "base"
+    """The checkpoint to start from, usually SFT's: `base`, a folder, or a name on the Hugging Face hub."""
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees."""
+    reward: RewardConfig = RewardConfig()
+    """What a reply earns."""
+    steps: int = Field(default=500, ge=1)
+    """Optimiser steps. Paper 4.1."""
+    prompts: int = Field(default=8, ge=1)
+    """Prompts a step; times `group` replies: the paper's global batch of 64."""
+    group: int = Field(default=8, ge=2)
+    """G, replies for each prompt. Ours; the paper does not say."""
+    learning_rate: float = Field(default=1e-7, gt=0)
+    """AdamW's peak. Paper 4.1."""
+    schedule: str = "constant"
+    """transformers' name of the learning-rate schedule. Ours."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps of linear warm-up. Ours."""
+    beta: float = Field(default=0.001, ge=0)
+    """Weight of the KL divergence to the reference policy. Paper 4.1."""
+    clip: float = Field(default=0.2, gt=0)
+    """ε, how far the probability ratio may move. GRPO's usual."""
+    temperature: float = Field(default=0.6, gt=0)
+    """Of sampling, and of the probabilities in the loss. Paper 4.1."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Of sampling. Ours: all of the distribution."""
+    reply_tokens: int = Field(default=128, ge=8)
+    """Replies are cut here, in tokens. Ours."""
+    skew: float = Field(default=1.1, gt=0)
+    """How much more frequent each other type is than `terminate`. Paper 4.1."""
+    equal_groups: Literal["paper", "skip"] = "skip"
+    """What groups whose rule rewards are all equal teach. `paper`: whatever their self-certainty says, which
+    the group's standard deviation blows up to unit size. `skip`: nothing (docs/rewards.md)."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients are clipped to this norm. Ours."""
+    bf16: bool = True
+    """Compute in bfloat16; weights and optimiser stay float32."""
+    seed: int = 0
+    """Order of the prompts and every sampled reply."""
+
+
+def train_grpo(examples: Sequence[Example], config: GrpoConfig, out: Path, title: str = "GRPO") -> Mapping[str, float]:
+    """Train on the examples, write the checkpoint to `out`, and return the last logged metrics.
+
+    Beside the checkpoint stand `metrics.jsonl` (one line a step) and `rollouts.jsonl` (every step's first
+    group: replies, rewards part by part, advantages).
+
+    Raises:
+        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree.
+        ModelError: the model cannot be loaded.
+    """
+    check_gold(examples, config.reward)
+    model = load_model(config.model)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = ShopR1Trainer(model, examples, config, out)
+    log = MetricsLog(out / "metrics.jsonl")
+    trainer.add_callback(log)
+    trainer.add_callback(CollapseAlarm(out / "alarms.jsonl"))
+    trainer.add_callback(ProgressCallback(title, ("reward/value", "policy/parsed")))
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    trainer.save_model(str(out))
+    return log.last
+
+
+def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
+    """Score every gold action as a reply; it must earn the most there is.
+
+    Raises:
+        TrainingError: one does not. Training on such rewards would fail without a sign.
+    """
+    for example in examples:
+        gold, space = example.session.steps[example.step].action, example.space
+        earned = max_reward(gold, space, reward)
+        fields = space.kind(gold.type)
+        filled = Action(type=gold.type, **dict.fromkeys(fields.fields if fields else (), "mug"))
+        most = max_reward(filled, space, reward)
+        if earned < most:
+            raise TrainingError(
+                f"session {example.session.session_id}, step {example.step}: the gold action earns {earned:g} of "
+                f"{most:g}; the data does not fit its action space {space.name}"
+            )
+
+
+class ShopR1Trainer(GRPOTrainer):
+    """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer."""
+
+    def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
+        self._local = model
+        self._examples = examples
+        self._config = config
+        self._rollouts = out / "rollouts.jsonl"
+        self._rollouts.unlink(missing_ok=True)
+        self._scored: list[RewardBreakdown] = []
+        self._rules: Tensor | None = None
+        render = renderer(model, config.prompt)
+
+        def read(rows: dict[str, list[int]]) -> dict[str, list[Any]]:
+            prompts = [list(render(examples[index]).prompt.messages) for index in rows["example"]]
+            return {"prompt": prompts, "example": rows["example"]}
+
+        dataset = Dataset.from_dict({"example": list(range(len(examples)))})
+        dataset.set_transform(read)
+        # TRL loads the reference policy from the name in the model's configuration.
+        model.model.config._name_or_path = resolve_model(config.model)
+        super().__init__(
+            model=model.model,
+            reward_funcs=[_placeholder],
+            args=_arguments(config, out),
+            train_dataset=dataset,
+            processing_class=model.tokenizer,
+        )
+
+    # -- sampling -------------------------------------------------------------------------------------
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        """Return a reply for each prompt; equal prompts beside each other are run as one tree."""
+        self._prompt_ids = prompt_ids
+        if self.use_vllm:
+            return super()._generate_single_turn(prompt_ids, *args, **kwargs)  # type: ignore[no-any-return]
+        sampling = Sampling(
+            temperature=self._config.temperature,
+            top_p=self._config.top_p,
+            max_new_tokens=self._config.reply_tokens,
+        )
+        first = self.accelerator.process_index * len(prompt_ids)
+        seeds = [_seed(self._config.seed, self.state.global_step, first + row) for row in range(len(prompt_ids))]
+        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in _group_equal(prompt_ids)]
+        self.model.eval()
+        with self.accelerator.autocast():
+            replies = sample_replies(
+                self.accelerator.unwrap_model(self.model), trees, sampling, self._local.end_ids, self._local.pad_id, seeds
+            )
+        self.model.train()
+        return replies, None
+
+    # -- scoring --------------------------------------------------------------------------------------
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor, None]:
+        """Return (B, C) log probabilities and entropies of the replies; shared prompts are run once.
+
+        Args:
+            model: the policy or the reference.
+            input_ids: (B, P + C), prompts padded on the left, replies on the right.
+            attention_mask: (B, P + C).
+            logits_to_keep: C.
+            *args: TRL's other arguments, for images and mixtures of experts.
+            **kwargs: likewise.
+        """
+        trees, places = _read_rows(input_ids, attention_mask, logits_to_keep)
+        batch = pack_trees(trees, self._local.pad_id).to(input_ids.device)
+        with self.accelerator.autocast():
+            scores = score_tokens(self.accelerator.unwrap_model(model), batch, self.temperature)
+        shape = (input_ids.shape[0], logits_to_keep)
+        rows, columns = places.to(input_ids.device).unbind(1)
+        log_probs = scores.log_probs.new_zeros(shape).index_put((rows, columns), scores.log_probs)
+        entropies = scores.entropy.new_zeros(shape).index_put((rows, columns), scores.entropy)
+        return log_probs, entropies, None
+
+    # -- rewards --------------------------------------------------------------------------------------
+
+    def _calculate_rewards(
+        self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, completion_ids_list: list[list[int]]
+    ) -> Tensor:
+        """Return (B, 1) rewards of all processes' replies, and note their parts."""
+        certainties = self._measure_certainty(inputs, completion_ids_list)
+        self._scored = []
+        for row, ids, certainty in zip(inputs, completion_ids_list, certainties, strict=True):
+            example = self._examples[row["example"]]
+            gold = example.session.steps[example.step].action
+            self._scored.append(
+                score_response(self._local.decode(ids), gold, certainty, example.space, self._config.reward)
+            )
+        self._log_parts(inputs, completion_ids_list)
+        totals = torch.tensor([[score.total] for score in self._scored], device=self.accelerator.device)
+        rules = totals - torch.tensor([[score.rationale] for score in self._scored], device=totals.device)
+        totals, rules = self.accelerator.gather(totals), self.accelerator.gather(rules)
+        return self._settle_equal_groups(totals, rules)
+
+    def _settle_equal_groups(self, totals: Tensor, rules: Tensor) -> Tensor:
+        """Return the totals; in groups whose rule rewards are all equal, their mean when those are skipped."""
+        grouped, rule_groups = totals.view(-1, self.num_generations), rules.view(-1, self.num_generations)
+        equal = (rule_groups.amax(1) - rule_groups.amin(1)) < 1e-6
+        self._metrics["train"]["policy/equal_groups"].append(equal.float().mean().item())
+        if self._config.equal_groups == "paper":
+            return totals
+        settled = torch.where(equal[:, None], grouped.mean(1, keepdim=True), grouped)
+        return settled.view(-1, 1)
+
+    def _measure_certainty(self, inputs: list[dict[str, Any]], replies: list[list[int]]) -> list[float | None]:
+        """Return each reply's self-certainty; None where it has no rationale or the reward is switched off."""
+        if not self._config.reward.use_rationale:
+            return [None] * len(replies)
+        # Equal prompts stand beside each other, so the trees' branches keep the rows' order.
+        trees = [
+            grow_tree([self._prompt_ids[row] for row in rows], [replies[row] for row in rows])
+            for rows in _group_equal(self._prompt_ids)
+        ]
+        policy = LocalModel(self.accelerator.unwrap_model(self.model), self._local.tokenizer)
+        space = self._examples[inputs[0]["example"]].space
+        with self.accelerator.autocast():
+            return measure_certainty(policy, trees, space, self._config.reward.certainty_direction)
+
+    # -- watching -------------------------------------------------------------------------------------
+
+    def _log_parts(self, inputs: list[dict[str, Any]], replies: list[list[int]]) -> None:
+        metrics = self._metrics["train"]
+        for part in (*PARTS, "total"):
+            values = self.accelerator.gather(
+                torch.tensor([float(getattr(score, part)) for score in self._scored], device=self.accelerator.device)
+            )
+            metrics[f"reward/{part}"].append(values.mean().item())
+            metrics[f"reward/{part}_std"].append(values.std().item())
+        golds = [self._examples[row["example"]].action_type for row in inputs]
+        spaces = [self._examples[row["example"]].space for row in inputs]
+        parsed = [
+            parse_response(self._local.decode(ids), space) for ids, space in zip(replies, spaces, strict=True)
+        ]
+        found = [None if isinstance(reply, ParseFailure) else reply.action.type for reply in parsed]
+        metrics["policy/parsed"].append(sum(name is not None for name in found) / len(found))
+        for name in find_space(spaces[0].name).type_names:
+            metrics[f"policy/share_{name}"].append(sum(other == name for other in found) / len(found))
+            metrics[f"data/share_{name}"].append(sum(other == name for other in golds) / len(golds))
+        self._write_rollouts(inputs, replies)
+
+    def _write_rollouts(self, inputs: list[dict[str, Any]], replies: list[list[int]]) -> None:
+        """Append the step's first group."""
+        if not self.accelerator.is_main_process:
+            return
+        example = self._examples[inputs[0]["example"]]
+        count = min(self.num_generations, len(replies))
+        record = {
+            "step": self.state.global_step,
+            "session_id": example.session.session_id,
+            "session_step": example.step,
+            "gold": example.session.steps[example.step].action.to_reply(),
+            "replies": [
+                {"text": self._local.decode(ids)} | score.model_dump(exclude={"reasons"})
+                for ids, score in zip(replies[:count], self._scored[:count], strict=True)
+            ],
+        }
+        with self._rollouts.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _placeholder(**kwargs: Any) -> list[float]:
+    """Stand where TRL wants a reward function; `_calculate_rewards` does the work."""
+    raise TrainingError("rewards come from ShopR1Trainer._calculate_rewards")
+
+
+def _group_equal(prompt_ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the row numbers of runs of equal prompts, in order."""
+    groups: list[list[int]] = []
+    for row, ids in enumerate(prompt_ids):
+        if groups and prompt_ids[groups[-1][0]] == ids:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> tuple[list[Tree], Tensor]:
+    """Return padded rows as trees, equal prompts together, and (N, 2) the row and column of each reply token."""
+    prompts: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
+    split = input_ids.shape[1] - reply_length
+    for row, (ids, mask) in enumerate(zip(input_ids.tolist(), attention_mask.tolist(), strict=True)):
+        prompt = tuple(token for token, keep in zip(ids[:split], mask[:split], strict=True) if keep)
+        reply = [token for token, keep in zip(ids[split:], mask[split:], strict=True) if keep]
+        prompts.setdefault(prompt, []).append((row, reply))
+    trees = [grow_tree([prompt] * len(rows), [reply for _, reply in rows]) for prompt, rows in prompts.items()]
+    places = [(row, column) for rows in prompts.values() for row, reply in rows for column in range(len(reply))]
+    return trees, torch.tensor(places, dtype=torch.long).view(-1, 2)
+
+
+def _seed(*numbers: int) -> int:
+    """Return one seed for (run, step, row): the same numbers give the same reply in a rerun."""
+    text = ",".join(map(str, numbers)).encode()
+    return zlib.crc32(text) | zlib.crc32(text[::-1]) << 32
+
+
+def _arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
+    return GRPOConfig(
+        output_dir=str(out),
+        max_steps=config.steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule,
+        warmup_steps=config.warmup_steps,
+        per_device_train_batch_size=config.prompts * config.group,
+        gradient_accumulation_steps=1,
+        num_generations=config.group,
+        max_completion_length=config.reply_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        beta=config.beta,
+        epsilon=config.clip,
+        loss_type="grpo",
+        scale_rewards="group",
+        max_grad_norm=config.max_grad_norm,
+        bf16=config.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        remove_unused_columns=False,
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+    )
