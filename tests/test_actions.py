@@ -71,6 +71,6 @@ def test_what_is_no_action_is_refused_with_its_reason(fields: dict[str, object],
 
 def test_actions_and_spaces_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        click("a").name = "b"
+        click("a").name = "b"  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
         SHOP.name = "x"  # type: ignore[misc]

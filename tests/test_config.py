@@ -84,4 +84,4 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Outer().seed = 3
+        Outer().seed = 3  # type: ignore[misc]

@@ -36,6 +36,8 @@ class Prediction(Record):
     prompt_tokens: int | None = None
     pages_cut: int | None = None
     """How many of the prompt's pages lost their body to the token budget."""
+    page_truncated: bool | None = None
+    """Whether the current page lost its tail to the token budget."""
     reward: RewardBreakdown | None = None
 
 

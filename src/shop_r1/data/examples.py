@@ -46,7 +46,7 @@ def split_sessions(
     """Return (training, held-out) sessions, shuffled with the seed; all of a user's sessions on one side.
 
     Raises:
-        DataError: fewer than `held_out` + 1 sessions.
+        DataError: fewer than `held_out` + 1 sessions, or too few users to leave any for training.
     """
     if len(sessions) <= held_out:
         raise DataError(f"{len(sessions)} sessions; expected more than the {held_out} to hold out")
@@ -59,6 +59,11 @@ def split_sessions(
     test: list[Session] = []
     for user in order:
         (test if len(test) < held_out else training).extend(users[user])
+    if not training:
+        raise DataError(
+            f"holding out {held_out} of {len(sessions)} sessions leaves none for training, since all of a "
+            f"user's sessions stay together and there are {len(users)} users; hold out fewer"
+        )
     return training, test
 
 

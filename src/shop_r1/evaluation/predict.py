@@ -56,7 +56,11 @@ def predict(
         found = _answer(model, [examples[index] for index in indices], trees, config)
         for index, prediction in zip(indices, found, strict=True):
             prompt = rendered[index]
-            update = {"prompt_tokens": len(prompt.ids), "pages_cut": prompt.prompt.pages_cut}
+            update = {
+                "prompt_tokens": len(prompt.ids),
+                "pages_cut": prompt.prompt.pages_cut,
+                "page_truncated": prompt.prompt.page_truncated,
+            }
             predictions[index] = prediction.model_copy(update=update)
         done += len(batch)
         if progress is not None:
@@ -105,7 +109,8 @@ def _answer(
 def _with_replies(trees: Sequence[Tree], replies: Sequence[list[int]]) -> list[Tree]:
     left = iter(replies)
     return [
-        Tree(tree.trunk, tuple(Branch(b.attach, b.prompt, tuple(next(left))) for b in tree.branches)) for tree in trees
+        Tree(tree.trunk, tuple(Branch(b.attach, b.prompt, tuple(next(left))) for b in tree.branches))
+        for tree in trees
     ]
 
 
@@ -114,15 +119,19 @@ def _read_reply(example: Example, reply: str, certainty: float | None, reward: R
     gold = example.session.steps[example.step].action
     space = find_space(example.session.space)
     parsed = parse_response(reply, space)
-    failed = isinstance(parsed, ParseFailure)
+    action = rationale = failure = None
+    if isinstance(parsed, ParseFailure):
+        failure = f"{parsed.reason}: {parsed.message}"
+    else:
+        action, rationale = parsed.action, parsed.rationale
     return Prediction(
         session_id=example.session.session_id,
         step=example.step,
         gold=gold,
         response=reply,
-        action=None if failed else parsed.action,
-        rationale=None if failed else parsed.rationale,
-        failure=f"{parsed.reason}: {parsed.message}" if failed else None,
+        action=action,
+        rationale=rationale,
+        failure=failure,
         reward=score_response(reply, gold, certainty, space, reward),
     )
 

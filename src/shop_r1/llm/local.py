@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
 
 from shop_r1.config import Config
 from shop_r1.errors import ModelError
-from shop_r1.llm.tree import Tree, TreeBatch, pack_trees
+from shop_r1.llm.tree import Tree, TreeBatch, common_prefix, pack_trees
 
 BASE_CHECKPOINT = Path(__file__).parent / "base"
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
@@ -87,32 +88,62 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         model = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise ModelError(
-            f"model {name_or_path!r} cannot be loaded ({reason}); expected `base`, a folder with a Hugging Face "
-            "causal LM in safetensors, or its name on the hub"
+            f"model {name_or_path!r} cannot be loaded ({reason}); expected `base`, a folder with a Hugging "
+            "Face causal LM in safetensors, or its name on the hub"
         ) from None
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
+        raise ModelError(f"model {name_or_path!r} cannot be loaded: its tokenizer's files are missing")
     if tokenizer.chat_template is None:
         raise ModelError(f"model {name_or_path!r}: its tokenizer has no chat template; use an instruct model")
+    try:
+        check_attention(model.config)
+    except ModelError as error:
+        raise ModelError(f"model {name_or_path!r}: {error}") from None
     return LocalModel(model.eval(), tokenizer)
+
+
+def check_attention(config: Any) -> None:
+    """Make sure that a packed tree gives what each reply alone would.
+
+    That needs attention that obeys a mask of our own and no state besides.
+
+    Raises:
+        ModelError: the model's attention is of another kind.
+    """
+    text = config.get_text_config()
+    layers = getattr(text, "layer_types", None)
+    if layers is None and getattr(text, "sliding_window", None) is not None:
+        layers = ["sliding_attention"]
+    kinds = {*(layers or ())} - {"full_attention"}
+    if config._attn_implementation != "sdpa":
+        kinds.add(f"attention by {config._attn_implementation}")  # Others read a mask of bools as numbers.
+    if kinds:
+        raise ModelError(
+            f"{config.model_type} models with {', '.join(sorted(kinds))} are not supported; use one whose "
+            "layers all have full attention (Qwen2.5, Qwen3, Llama 3), loaded with attention by sdpa"
+        )
 
 
 def hidden_states(model: Any, batch: TreeBatch, **kwargs: Any) -> Tensor:
     """Return (B * T, H), the last hidden state of every packed token."""
+    check_attention(model.config)
     outputs = model.base_model(
         input_ids=batch.input_ids,
         position_ids=batch.position_ids,
         attention_mask=batch.attention_mask,
         **{"use_cache": False} | kwargs,
     )
-    return outputs.last_hidden_state.flatten(0, 1)
+    hidden: Tensor = outputs.last_hidden_state
+    return hidden.flatten(0, 1)
 
 
 def project(model: Any, hidden: Tensor) -> Tensor:
     """Return (N, V) float32 logits of (N, H) hidden states, with the model's own scaling of them."""
     config = model.config.get_text_config()
-    logits = model.get_output_embeddings()(hidden).float()
+    logits: Tensor = model.get_output_embeddings()(hidden).float()
     for scale in ("logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier"):
         if getattr(config, scale, None) not in (None, 1, 1.0):
             raise ModelError(f"models that scale their logits ({scale}) are not supported")
@@ -247,7 +278,7 @@ class _Decoder:
             past_key_values=self._cache,
             use_cache=True,
         )
-        hidden = outputs.last_hidden_state
+        hidden: Tensor = outputs.last_hidden_state
         result = hidden.new_zeros(len(tokens), hidden.shape[-1])
         result[kept] = hidden[row[kept], self._slot[kept]]
         return result
@@ -295,7 +326,15 @@ def score_tokens(model: Any, batch: TreeBatch, temperature: float = 1.0) -> Toke
 def token_offsets(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
     """Return which characters of the decoded text each token stands for, as (first, last + 1).
 
-    A character of several tokens belongs to the token that completes it; special tokens have none.
+    A character of several tokens belongs to each of them, as in a fast tokenizer's own offsets; special
+    tokens have none.
     """
-    ends = [len(tokenizer.decode(ids[: count + 1], skip_special_tokens=True).rstrip("�")) for count in range(len(ids))]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    offsets, start = [], 0
+    for count in range(1, len(ids) + 1):
+        beginning = tokenizer.decode(ids[:count], skip_special_tokens=True)
+        whole = common_prefix(beginning, text)
+        cut = len(beginning) > whole  # It ends inside a character, which reads as a replacement so far.
+        offsets.append((start, whole + cut))
+        start = whole
+    return offsets

@@ -65,8 +65,8 @@ def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
     return Tree(trunk, tuple(branches))
 
 
-def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many tokens both begin with.
+def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return how many tokens, or characters, both begin with.
 
     >>> common_prefix([1, 2, 3], [1, 2, 4, 5])
     2
@@ -156,7 +156,9 @@ def _mask(positions: Tensor, branch: Tensor, attach: Tensor) -> Tensor:
     """Return (B, 1, T, T): a token sees the trunk up to its limit, and its own branch up to itself."""
     seen_branch, own_branch = branch[:, None, :], branch[:, :, None]
     in_trunk = (seen_branch == 0) & (positions[:, None, :] < attach[:, :, None])
-    in_branch = (seen_branch == own_branch) & (own_branch > 0) & (positions[:, None, :] <= positions[:, :, None])
+    in_branch = (
+        (seen_branch == own_branch) & (own_branch > 0) & (positions[:, None, :] <= positions[:, :, None])
+    )
     # A padding row sees itself: a row that sees nothing would be NaN in the softmax.
     itself = torch.eye(positions.shape[1], dtype=torch.bool)[None]
     return (in_trunk | in_branch | itself)[:, None]

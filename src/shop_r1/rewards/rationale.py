@@ -23,7 +23,9 @@ def measure_certainty(
     """
     masks = [_rationale_mask(model, branch.reply, space) for tree in trees for branch in tree.branches]
     batch = pack_trees(trees, model.pad_id).to(model.model.device)
-    chosen = torch.tensor([flag for mask in masks for flag in mask], dtype=torch.bool, device=batch.owners.device)
+    chosen = torch.tensor(
+        [flag for mask in masks for flag in mask], dtype=torch.bool, device=batch.owners.device
+    )
     if not chosen.any():
         return [None] * len(masks)
     logits = project(model.model, hidden_states(model.model, batch)[batch.predictors[chosen]])

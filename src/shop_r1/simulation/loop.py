@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from shop_r1.actions import Action
-from shop_r1.errors import PageError
+from shop_r1.errors import ModelError, PageError
 from shop_r1.sessions import Outcome, Page, Session, Step
 from shop_r1.simulation.driver import Observation, PageDriver
 
@@ -24,11 +24,21 @@ class Decision(NamedTuple):
     action: Action
 
 
+class NoStepError(ModelError):
+    """A visit in which not one reply could be read; counted as the outcome "no step"."""
+
+
+class Unreadable(NamedTuple):
+    """What a shopper said that is no decision, and why."""
+
+    reason: str
+
+
 class Policy(Protocol):
     """Anyone who decides what to do next."""
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision:
-        """Return the next decision.
+    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
+        """Return the next decision, or why there is none; a reply that cannot be read is a fault.
 
         Args:
             history: the steps so far.
@@ -62,12 +72,13 @@ def run_session(
 ) -> Session:
     """Return one visit as a session, the same for the same seed, policy and store.
 
-    An action that the page cannot take is recorded, changes nothing and is counted in `tally.faults`. The
-    visit ends when the shopper terminates, buys now or places the order, after `max_steps` steps or after
-    `FAULTS_MAX` such actions in a row.
+    An action that the page cannot take is recorded, changes nothing and is counted in `tally.faults`; so is
+    a reply that cannot be read, which leaves no step. The visit ends when the shopper terminates, buys now or
+    places the order, after `max_steps` steps or after `FAULTS_MAX` such faults in a row.
 
     Raises:
         PageError: the start page cannot be opened.
+        NoStepError: not one reply could be read.
     """
     rng = random.Random(f"shop-r1 session {seed}")
     tally = tally if tally is not None else Tally()
@@ -77,6 +88,10 @@ def run_session(
     faults = 0
     while len(steps) < max_steps and faults < FAULTS_MAX and outcome == "unfinished":
         decision = policy.act(steps, seen.page, rng)
+        if isinstance(decision, Unreadable):
+            tally.faults[decision.reason[:200]] += 1
+            faults += 1
+            continue
         steps.append(Step(page=seen.page, action=decision.action, rationale=decision.rationale))
         try:
             after = driver.act(decision.action)
@@ -89,7 +104,9 @@ def run_session(
         seen = after
     tally.sessions += 1
     tally.steps += len(steps)
-    tally.outcomes[outcome] += 1
+    tally.outcomes[outcome if steps else "no step"] += 1
+    if not steps:
+        raise NoStepError(f"visit {session_id or seed}: none of its first {faults} replies could be read")
     return Session(
         session_id=session_id or f"{source}-{seed}",
         user_id=user_id,

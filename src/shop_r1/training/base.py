@@ -84,7 +84,8 @@ def look_back(model: Any, head: int, offset: int, strength: float = 5.0) -> None
         model: a Qwen2 (its query and key projections have biases).
         head: query head; it shares its key bias with the other heads of its key/value group.
         offset: how many tokens back, at least 1.
-        strength: size of the biases; 5 gives over 0.9 of the attention to that token at initialisation.
+        strength: size of the biases; 5 gives 0.91 of the attention to that token by itself, and 0.59 on
+            average beside the random projections of `new_model`.
     """
     attention = model.model.layers[0].self_attn
     size = attention.head_dim
@@ -126,7 +127,8 @@ def copy_batch(
     """Return random strings, a random gap, and the same strings in another order.
 
     Returns:
-        ids (R, T) for R rows and a bool mask (R, T) of the tokens that can be known: the repeats but their first tokens.
+        ids (R, T) for R rows and a bool mask (R, T) of the tokens that can be known: the repeats but their
+        first tokens.
     """
     count, length = curriculum.strings, rng.randint(max(3, curriculum.longest // 2), curriculum.longest)
     rows = max(4, min(16, config.step_tokens // (2 * count * length)))
@@ -168,7 +170,11 @@ def teach_copying(model: Any, config: BaseConfig, progress: Progress) -> CopyCur
         _set_rate(optimizer, config.learning_rate, step, config.copy_steps)
         loss, accuracy = masked_step(model, optimizer, *copy_batch(config, curriculum, rng, generator))
         curriculum.observe(accuracy, step)
-        progress(step + 1, config.copy_steps, f"loss {loss:.2f}, copied {curriculum.accuracy:.2f} of {curriculum.longest}")
+        progress(
+            step + 1,
+            config.copy_steps,
+            f"loss {loss:.2f}, copied {curriculum.accuracy:.2f} of {curriculum.longest}",
+        )
     return curriculum
 
 

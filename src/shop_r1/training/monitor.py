@@ -50,9 +50,13 @@ class ProgressCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Show the chosen metrics."""
-        found = [(name.split("/")[-1], logs[name]) for name in self._shown if logs and logs.get(name) is not None]
+        found = [
+            (name.split("/")[-1], logs[name]) for name in self._shown if logs and logs.get(name) is not None
+        ]
         if found:
-            self._progress.update(self._task, note=", ".join(f"{name} {float(value):.3g}" for name, value in found))
+            self._progress.update(
+                self._task, note=", ".join(f"{name} {float(value):.3g}" for name, value in found)
+            )
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -136,7 +140,10 @@ class CollapseAlarm(TrainerCallback):
         return sum(float(logs.get(key, 0.0)) for logs in self._recent) / len(self._recent)
 
     def _raise(self, step: int, name: str, share: float, real: float) -> None:
-        text = f"step {step}: {share:.0%} of the replies are {name}, in the data {real:.0%}: the policy collapses"
+        text = (
+            f"step {step}: {share:.0%} of the replies are {name}, in the data {real:.0%}: "
+            "the policy collapses"
+        )
         self.raised[name] = text
         CONSOLE.print(f"[bold red]Alarm[/] {text}")
         with self._path.open("a", encoding="utf-8") as stream:

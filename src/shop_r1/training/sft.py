@@ -66,15 +66,23 @@ def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> T
     """
     render = renderer(model, config)
     prompts, replies = [], []
+    for step, (taken, rationale) in enumerate(zip(session.steps, _check_rationales(session), strict=True)):
+        prompts.append(render(Example(session, step)).ids)
+        replies.append(model.reply_ids(render_reply(rationale, taken.action)))
+    return grow_tree(prompts, replies)
+
+
+def _check_rationales(session: Session) -> list[str]:
+    """Return each step's rationale."""
+    rationales = []
     for step, taken in enumerate(session.steps):
         if taken.rationale is None:
             raise DataError(
                 f"session {session.session_id}, step {step} has no rationale; SFT learns rationales too, so "
                 "write them first (the paper used a language model) or leave the session out"
             )
-        prompts.append(render(Example(session, step)).ids)
-        replies.append(model.reply_ids(render_reply(taken.rationale, taken.action)))
-    return grow_tree(prompts, replies)
+        rationales.append(taken.rationale)
+    return rationales
 
 
 def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]:
@@ -99,6 +107,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     """
     for session in sessions:
         find_space(session.space)
+        _check_rationales(session)
     model = load_model(config.model)
     trees: dict[int, Tree] = {}
 
@@ -149,6 +158,7 @@ def _arguments(config: SftConfig, out: Path) -> SFTConfig:
         remove_unused_columns=False,
         max_length=None,
         logging_steps=10,
+        logging_first_step=True,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,

@@ -1,30 +1,31 @@
 """The base checkpoint's tokenizer: byte-level BPE over shop pages, with Qwen's chat marks and template."""
 
+import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
+from transformers import Qwen2Tokenizer
 
 from shop_r1.errors import TrainingError
 
-END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+END_OF_TEXT, TURN_START, TURN_END = _MARKS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
-_SPLIT = "|".join(
-    (
-        r'(?:\s?<[^<>"\n]{1,40}[>"])+\n?',  # runs of markup, up to a quote that opens a name
-        r'"?\}*,? ?\{?"[a-z_]+": ?(?:\{"[a-z_]+": ?)?"?',  # what stands between the values of JSON
-        r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word with the mark before it: ` mug`, `_mug`, `.mug`
-        r"\.?\p{N}{1,3}",  # `4` and `.49` of $4.49
-        r"[.,;:!?]+",
-        r"\s*[\r\n]+",
-        r" ?[^\s\p{L}\p{N}]+",
-        r"\s+",
-    )
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""What BPE never merges across. As in Qwen2 but for three things: whole runs of markup and of JSON syntax
-can become one token, since pages and replies repeat few of them, and up to three digits can."""
+"""Qwen2's own rule of what BPE never merges across: transformers applies it to every Qwen2 checkpoint."""
+
+FRAGMENTS = (
+    *('\n<li><a name="', '<li><a name="', '<a name="', '<button name="', '<input name="', '<h1>', '<ul>\n', '<ol>\n'),
+    *("</a>\n", "</a>", "</h1>\n", "</button>", "</ul>\n", "</ol>\n", "<page>\n", '">'),
+    *('{"rationale": "', '", "action": {"type": "', '{"type": "', '", "name": "', '", "text": "', '"}}', '"}\n'),
+    *(".99", ".49", " stars (", "Page ", "Action "),
+)
+"""Runs of markup and JSON syntax that get a token each: pages and replies hardly hold others."""
 
 _CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -48,40 +49,40 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, lines: int = 160) -> 
     Raises:
         TrainingError: the texts are too few for so large a vocabulary.
     """
-    frame = frequent_lines(texts, lines)
-    known = set(frame)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    whole = [*frequent_lines(texts, lines), *FRAGMENTS]
+    learned = Tokenizer(models.BPE())
+    learned.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        (piece for text in texts for piece in _between(text, known)),
+    cut = re.compile("|".join(re.escape(text) for text in sorted(whole, key=len, reverse=True)))
+    learned.train_from_iterator(
+        (piece for text in texts for piece in cut.split(text) if piece),
         trainers.BpeTrainer(
-            vocab_size=vocabulary - len(frame),
-            special_tokens=[END_OF_TEXT, TURN_START, TURN_END],
+            vocab_size=vocabulary - len(whole) - len(_MARKS),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
-    tokenizer.add_tokens([AddedToken(line, normalized=False, special=False) for line in frame])
-    if tokenizer.get_vocab_size() != vocabulary:
-        raise TrainingError(
-            f"the texts give {tokenizer.get_vocab_size()} tokens, not {vocabulary}; take more sessions or a smaller "
-            "vocabulary"
-        )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+    bpe = json.loads(learned.to_str())["model"]
+    tokenizer = Qwen2Tokenizer(
+        vocab=bpe["vocab"],
+        merges=[tuple(merge) for merge in bpe["merges"]],
+        unk_token=None,
         eos_token=TURN_END,
         pad_token=END_OF_TEXT,
         additional_special_tokens=[TURN_START],
         chat_template=_CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
         model_max_length=8192,
     )
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
+    if len(tokenizer) != vocabulary:
+        raise TrainingError(
+            f"the texts give {len(tokenizer)} tokens, not {vocabulary}; take more sessions or a smaller vocabulary"
+        )
+    return tokenizer
 
 
 def frequent_lines(texts: Sequence[str], most: int) -> list[str]:
@@ -94,17 +95,3 @@ def frequent_lines(texts: Sequence[str], most: int) -> list[str]:
         spread.update(set(found))
     common = [line for line, number in spread.items() if number >= LINE_SHARE * len(texts)]
     return sorted(common, key=lambda line: (-counts[line] * len(line), line))[:most]
-
-
-def _between(text: str, frame: set[str]) -> Iterator[str]:
-    """Yield what stands between the text's frame lines, since BPE never sees more than that at once."""
-    piece = ""
-    for line in text.splitlines(keepends=True):
-        if line in frame:
-            if piece:
-                yield piece
-            piece = ""
-        else:
-            piece += line
-    if piece:
-        yield piece

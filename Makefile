@@ -1,0 +1,56 @@
+# What a clone needs: Python 3.11 or newer and make. `make` alone says what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# Written when the set-up is through, and only then: one that failed or was interrupted is done again.
+READY := $(VENV)/.ready
+UNFINISHED := $(VENV)/.unfinished
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types check lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 12
+
+setup: $(READY) ## make .venv with the pinned dependencies
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python %d.%d is too old; give a newer one: make PYTHON=python3.11 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) with the packages of requirements.lock; the first time takes some minutes."
+	@if [ -e $(UNFINISHED) ]; then rm -rf $(VENV); fi
+	@$(PYTHON) -m venv $(VENV)
+	@touch $(UNFINISHED)
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@rm -f $(UNFINISHED)
+	@touch $(READY)
+
+demo: $(READY) ## the main job on the built-in store, at most 10 minutes; results in runs/demo
+	@$(BIN)/shop-r1 demo $(ARGS)
+
+test: $(READY) ## all tests, slow ones and doctests too
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff, as linter and as formatter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types test ## lint, types and test
+
+lock: ## remake requirements.lock from the newest versions that pyproject.toml allows
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip --quiet --quiet install '.[train,dev]'
+	@{ sed -n '/^#/p' requirements.lock; \
+	   build/lock/bin/python -m pip freeze --all --exclude shop-r1 --exclude pip \
+	   | grep -Ev '^(nvidia-|cuda-|triton)' | sed 's/+cpu$$//'; } > build/requirements.lock
+	@mv build/requirements.lock requirements.lock
+
+clean: ## remove .venv, caches and builds; runs stay
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@find src tests benchmarks recipes -name __pycache__ -prune -exec rm -rf {} +

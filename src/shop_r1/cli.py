@@ -1,0 +1,94 @@
+"""`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
+
+Exit codes: 0 done; 1 a fault of ours; 2 a fault in what was given; 130 interrupted; 141 nobody reads on.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from shop_r1.commands import evaluation, look, reporting, sessions, training
+from shop_r1.errors import ShopR1Error
+
+TRACEBACK = "SHOP_R1_TRACEBACK"
+"""Set to 1, faults of ours are shown with their traceback."""
+
+app = typer.Typer(
+    name="shop-r1",
+    help="Learn from recorded shopping sessions to simulate a shopper: train, evaluate, let it shop.",
+    epilog="A first look: shop-r1 demo. Each command's --help has an example.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(training.demo)
+app.command()(look.store)
+app.command()(look.simplify)
+app.command()(sessions.simulate)
+app.add_typer(sessions.data, name="data")
+app.command()(training.sft)
+app.command()(training.grpo)
+app.command()(evaluation.evaluate)
+app.command()(look.score)
+app.command()(reporting.report)
+app.command()(look.doctor)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; faults go to stderr as one line."""
+    try:
+        return _invoke(arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except typer.TyperException as error:
+        _tell(_usage(error))
+        return 2
+    except ShopR1Error as error:
+        _tell(str(error))
+        return 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _tell(f"{place}{error.strerror or error}")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last stop before the user
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        found = " ".join(str(error).split())[:300]
+        _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
+        return 1
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("shop-r1", list(arguments) or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line, on one line, and where help is."""
+    context = getattr(error, "ctx", None)
+    problem = " ".join(getattr(error, "format_message", error.__str__)().split())
+    path = context.command_path if context is not None else "shop-r1"
+    return f"{problem} (see {path} --help)"
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"shop-r1: {text}", err=True)

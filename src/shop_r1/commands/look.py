@@ -1,0 +1,152 @@
+"""`store`, `simplify`, `score`, `doctor`: look at one thing at a time."""
+
+import math
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shop_r1.commands.show import read_settings, remark, say, say_json, say_table
+from shop_r1.errors import ConfigError, DataError, PageError, ShopR1Error
+
+
+def store(
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8000,
+    seed: Annotated[int, typer.Option(help="Of the catalogue.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the built-in store until Ctrl-C.
+
+    Example: shop-r1 store --port 8000
+    """
+    from shop_r1.store.serve import bind, serve
+
+    with bind(host, port) as probe:  # So that the address is printed only when it will be served.
+        port = probe.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    say(f"http://{shown}:{port}/")
+    remark("Serving the store; Ctrl-C stops it.")
+    sys.stdout.flush()
+    serve(port, seed, host)
+
+
+def simplify(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="HTML pages; - reads stdin.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each page.")] = False,
+) -> None:
+    """Show pages as a model sees them, and what was dropped.
+
+    Example: shop-r1 simplify page.html --json
+    """
+    faults = []
+    for file in files:
+        try:
+            found = _describe(file)
+        except ShopR1Error as error:
+            faults.append(str(error))
+            continue
+        if as_json:
+            say_json(found)
+        else:
+            _show_page(found, several=len(files) > 1)
+    if len(faults) == 1:
+        raise PageError(faults[0])
+    if faults:
+        raise PageError(f"{len(faults)} of {len(files)} pages could not be read: {'; '.join(faults)}")
+
+
+def _describe(file: Path) -> dict[str, Any]:
+    from shop_r1.pages.simplify import describe
+
+    if str(file) != "-":
+        return describe(file)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "page.html"
+        copy.write_bytes(typer.get_binary_stream("stdin").read())
+        try:
+            return describe(copy) | {"file": "-"}
+        except PageError as error:
+            raise PageError(str(error).replace(str(copy), "-")) from None
+
+
+def _show_page(found: Mapping[str, Any], *, several: bool) -> None:
+    if several:
+        say(f"==> {found['file']} <==")
+    say(found["html"])
+    dropped = ", ".join(f"{reason} {count}" for reason, count in found["dropped"].items())
+    elements = len(found["elements"])
+    remark(f"{found['file']}: {elements} elements that can be acted on; dropped: {dropped or 'nothing'}")
+
+
+def score(
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="key=value", help="Settings of the reward.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="JSON", help="What the shopper did.")] = None,
+    response: Annotated[str | None, typer.Option(metavar="TEXT", help="The model's reply.")] = None,
+    certainty: Annotated[
+        float | None, typer.Option(help="Self-certainty of the rationale, nats per token.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Lines of {response, target, certainty} instead.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Action space: shop or opera.")] = "shop",
+    as_json: Annotated[bool, typer.Option("--json", help="The parts as JSON.")] = False,
+) -> None:
+    """Explain a reply's reward, part by part.
+
+    Example: shop-r1 score --target '{"type": "click", "name": "results.red_mug"}' --response
+    '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}' --certainty 26
+    """
+    from shop_r1.actions import find_space
+    from shop_r1.rewards.total import PARTS, RewardConfig, score_lines, score_response
+
+    config, known = read_settings(RewardConfig, settings or []), find_space(space)
+    if jsonl is not None:
+        if target is not None or response is not None or certainty is not None:
+            raise ConfigError("--jsonl takes the place of --target, --response and --certainty")
+        for scored in score_lines(jsonl, known, config):
+            say_json(scored)
+        return
+    if target is None or response is None:
+        raise ConfigError("score needs --target and --response, or --jsonl FILE")
+    if certainty is not None and not math.isfinite(certainty):
+        raise ConfigError(f"--certainty is {certainty}; expected a finite number of nats per token")
+    found = score_response(response, _read_target(target), certainty, known, config)
+    if as_json:
+        say_json({part: getattr(found, part) for part in (*PARTS, "total")})
+        return
+    rows = [(part, f"{getattr(found, part):.6g}", found.reasons[part]) for part in PARTS]
+    say_table([("part", "earned", "why"), *rows, ("total", f"{found.total:.6g}", "")])
+
+
+def _read_target(text: str) -> Any:
+    from shop_r1.actions import Action
+    from shop_r1.jsonl import parse_record
+
+    try:
+        return parse_record(text, Action, "--target", 1)
+    except DataError as error:
+        problem = str(error).removeprefix("--target:1: ")
+        raise DataError(
+            f'--target: {problem}; expected for instance {{"type": "click", "name": "results.red_mug"}}'
+        ) from None
+
+
+def doctor() -> None:
+    """Say what this machine has and what it can run.
+
+    Example: shop-r1 doctor
+    """
+    from shop_r1.commands.machine import describe_machine
+
+    facts, capacity = describe_machine()
+    say_table(facts)
+    say("")
+    say_table(capacity)
+    say("")
+    say("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
+    say("reference model. yes: it takes under 80 % of the device's. Long contexts need more.")

@@ -1,0 +1,160 @@
+"""`report`: one page that shows an evaluation folder."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shop_r1.commands.show import remark, say
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.jsonl import read_json, read_lines, read_records
+from shop_r1.results import Prediction
+from shop_r1.runs import RunFolder, digest_file
+from shop_r1.sessions import Session
+
+if TYPE_CHECKING:
+    from shop_r1.evaluation.plots import RewardCurve
+    from shop_r1.evaluation.tables import TableRow
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that evaluate wrote.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
+    ] = None,
+    training: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder that grpo wrote, for its reward curves.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="The page's title.")] = "Shop-R1: evaluation",
+) -> None:
+    """Write DIR/report/index.html: tables, plots and a reader for sessions, in one file.
+
+    Example: shop-r1 report runs/evaluation --training runs/grpo
+    """
+    from shop_r1.evaluation import plots
+    from shop_r1.evaluation.tables import read_table
+    from shop_r1.report.build import ReportFigure, ReportInputs, build_report, read_score_rows
+
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` wrote")
+    rows = read_table(folder / "table.json")
+    settings = RunFolder(folder).read_settings()
+    predictions = _read_predictions(folder)
+    sessions, warning = _read_sessions(settings, data)
+    figures = [(plots.plot_results(rows), "Accuracy with 95 % intervals")]
+    if any(row.predicted_mix for row in rows):
+        figures.append((plots.plot_mixes(rows), "What is predicted, against what shoppers do"))
+    if len([row for row in rows if row.temperature]) > 1:
+        figures.append((plots.plot_temperature(rows), "Sampling temperature (paper, Figure 2)"))
+    if training is not None:
+        figures.append((plots.plot_rewards(read_curves(training)), "Reward part by part during GRPO"))
+    inputs = ReportInputs(
+        title=title,
+        settings=_shown(settings),
+        rows=read_score_rows(folder / "table.json"),
+        tables=_tables(rows, folder),
+        figures=tuple(ReportFigure(svg=svg, caption=caption) for svg, caption in figures),
+        warnings=(warning,) if warning else (),
+        sessions=tuple(sessions),
+        predictions=predictions,
+    )
+    say(f"{build_report(folder / 'report' / 'index.html', inputs)}")
+    if warning:
+        remark(warning)
+
+
+def read_curves(folder: Path) -> "list[RewardCurve]":
+    """Return the reward curves of a folder that `grpo` wrote.
+
+    Raises:
+        DataError: its `metrics.jsonl` cannot be read, or holds no rewards.
+    """
+    import json
+
+    from shop_r1.evaluation.plots import RewardCurve
+
+    path = folder / "metrics.jsonl"
+    lines: list[dict[str, float]] = []
+    for number, text in read_lines(path):
+        try:
+            lines.append(dict(json.loads(text)))
+        except (ValueError, TypeError) as error:
+            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
+    parts = [key.removeprefix("reward/") for key in (lines[0] if lines else {}) if key.startswith("reward/")]
+    parts = [part for part in parts if not part.endswith("_std")]
+    if not parts:
+        raise DataError.at(path, 1, "holds no rewards; expected the metrics of `shop-r1 grpo`")
+    kept = [line for line in lines if all(f"reward/{part}" in line for part in parts)]
+    return [
+        RewardCurve(
+            part=part,
+            steps=tuple(int(line["step"]) for line in kept),
+            means=tuple(line[f"reward/{part}"] for line in kept),
+            spreads=tuple(line.get(f"reward/{part}_std", 0.0) for line in kept),
+        )
+        for part in parts
+    ]
+
+
+def _read_predictions(folder: Path) -> dict[str, tuple[Prediction, ...]]:
+    """Return the predictions of the folder, or of each of its runs' folders, by name."""
+    files = sorted(folder.glob("predictions.jsonl")) or sorted(folder.glob("*/predictions.jsonl"))
+    if not files:
+        raise DataError.at(folder, None, "holds no predictions.jsonl; expected what `shop-r1 evaluate` wrote")
+    return {
+        "model" if file.parent == folder else file.parent.name: tuple(read_records(file, Prediction))
+        for file in files
+    }
+
+
+def _read_sessions(settings: Mapping[str, Any], data: Path | None) -> tuple[Sequence[Session], str | None]:
+    """Return the sessions that were evaluated, and a warning where they cannot be had as they were."""
+    recorded = settings.get("settings", {}).get("data")
+    if data is not None:
+        return list(read_records(data, Session)), None
+    if recorded is None:
+        return [], None  # Somebody else's predictions: there are no pages to show.
+    path = Path(recorded)
+    if not path.exists():
+        return [], f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
+    warning = None
+    if settings.get("inputs", {}).get(recorded) != digest_file(path):
+        warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
+    return list(read_records(path, Session)), warning
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the few settings that a reader wants to see."""
+    values = settings.get("settings", {})
+    shown = {key: str(values[key]) for key in ("model", "data", "first_step") if key in values}
+    prompt, sampling = values.get("prompt", {}), values.get("sampling", {})
+    if prompt:
+        shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
+    if sampling:
+        shown["reply"] = f"at most {sampling.get('max_new_tokens')} tokens"
+    shown["seed"] = str(settings.get("seed"))
+    shown["revision"] = str(settings.get("revision"))
+    return shown
+
+
+def _tables(rows: "Sequence[TableRow]", folder: Path) -> tuple[Any, ...]:
+    from shop_r1.evaluation import tables
+    from shop_r1.report.build import ReportTable
+
+    grids = []
+    if len({row.temperature for row in rows}) > 1:
+        grids.append(tables.temperature_grid(rows))
+    if len({row.context for row in rows}) > 1:
+        grids.append(tables.context_grid(rows))
+    shown = [ReportTable(title=g.title, header=g.header, rows=g.rows, note=g.note) for g in grids]
+    for path in sorted([*folder.glob("context.json"), *folder.glob("*/context.json")]):
+        values = read_json(path)
+        cells = [(page["url"], f"{page['tokens']:,}") for page in values["pages"][:200]]
+        note = (
+            f"{values['prompts']} prompts; the budget took {values['pages_cut']} earlier pages' bodies and "
+            f"the current page's tail in {values['prompts_truncated']}. At most 200 pages are listed."
+        )
+        title = "Pages" if path.parent == folder else f"Pages, {path.parent.name}"
+        shown.append(ReportTable(title=title, header=("page", "tokens"), rows=tuple(cells), note=note))
+    return tuple(shown)

@@ -1,0 +1,198 @@
+"""`simulate` and `data`: make sessions, bring them in, look at them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import mean, median
+from typing import Annotated, Any
+
+import typer
+
+from shop_r1.commands.show import progress, read_settings, remark, say, say_table
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.sessions import Session
+
+data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
+bring = typer.Typer(help="Turn other people's records into sessions.")
+data.add_typer(bring, name="import")
+
+_FAULTS_SHOWN = 20
+
+Out = Annotated[
+    Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
+]
+
+
+def simulate(
+    out: Out,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="key=value", help="prompt.* and sampling.* of a model.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the shoppers.")] = 0,
+    catalogue_seed: Annotated[int, typer.Option(help="Of the store's goods.")] = 0,
+    policy: Annotated[
+        str, typer.Option(help="scripted, or a model: base, a checkpoint folder, a name on the hub.")
+    ] = "scripted",
+    max_steps: Annotated[int, typer.Option(min=1, help="Steps of a visit at most.")] = 20,
+) -> None:
+    """Let shoppers visit the built-in store and write their sessions.
+
+    Example: shop-r1 simulate --count 200 --seed 1 --out sessions.jsonl
+    """
+    from shop_r1.jsonl import write_records
+    from shop_r1.simulation.loop import Tally
+
+    if policy == "scripted" and settings:
+        raise ConfigError(f"{settings[0]!r}: settings are for models; expected --policy MODEL beside them")
+    tally = Tally()
+    with progress("Shopping") as move:
+        options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
+        if policy == "scripted":
+            sessions = _scripted(count, seed, catalogue_seed, options)
+        else:
+            sessions = _modelled(policy, settings or [], count, seed, catalogue_seed, options)
+        written = write_records(out, _at_least_one(sessions))
+    outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
+    say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    if tally.faults:
+        faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
+        remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")
+
+
+def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
+    """Yield the sessions; raise where there is none, so that no empty file takes a good one's place."""
+    none = True
+    for session in sessions:
+        none = False
+        yield session
+    if none:
+        raise DataError("no visit gave a session: not one of the model's replies could be read")
+
+
+def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any]) -> Iterator[Session]:
+    from shop_r1.simulation.persona import Market
+    from shop_r1.simulation.shopper import generate_sessions
+    from shop_r1.store.app import create_app
+    from shop_r1.store.catalogue import generate_catalogue
+    from shop_r1.store.kinds import KINDS
+
+    app = create_app(generate_catalogue(catalogue_seed))
+    return generate_sessions(app, Market.of(KINDS), count, seed, **options)
+
+
+def _modelled(
+    name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
+) -> Iterator[Session]:
+    from shop_r1.commands.models import fit_prompt, load
+    from shop_r1.config import Config
+    from shop_r1.llm.local import Sampling
+    from shop_r1.prompts.render import PromptConfig
+    from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
+    from shop_r1.store.app import create_app
+    from shop_r1.store.catalogue import generate_catalogue
+
+    class ShopperConfig(Config):
+        prompt: PromptConfig = PromptConfig()
+        sampling: Sampling = Sampling()
+
+    config = read_settings(ShopperConfig, settings)
+    model = load(name)
+    prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
+    shopper = ModelShopper(model, prompt, config.sampling)
+    return generate_model_sessions(
+        create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options
+    )
+
+
+@bring.command("pages")
+def import_saved_pages(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="links.json and the pages it names.")],
+    out: Out,
+) -> None:
+    """Import moves between saved pages: each a session of one step, the link that was clicked.
+
+    Example: shop-r1 data import pages saved_pages --out moves.jsonl
+    """
+    from shop_r1.data.sources import import_pages
+    from shop_r1.jsonl import write_records
+
+    found = import_pages(folder)
+    write_records(out, found.sessions)
+    for fault in found.unresolved:
+        say(f"left out: {fault}")
+    ways = ", ".join(f"by {way} {number}" for way, number in found.chosen_by.most_common())
+    moves = len(found.sessions) + len(found.unresolved)
+    say(f"{out}: {len(found.sessions)} of {moves} moves; links found {ways}")
+    say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
+
+
+@data.command()
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")],
+) -> None:
+    """Check every line of a file of sessions and name what is wrong.
+
+    Example: shop-r1 data validate sessions.jsonl
+    """
+    from shop_r1.jsonl import parse_record, read_lines
+
+    faults: list[str] = []
+    seen: dict[str, int] = {}
+    lines = steps = 0
+    for number, line in read_lines(file):
+        lines += 1
+        try:
+            session = parse_record(line, Session, file, number)
+        except DataError as error:
+            faults.append(str(error))
+            continue
+        steps += len(session.steps)
+        first = seen.setdefault(session.session_id, number)
+        if first != number:
+            faults.append(f"{file}:{number}: session_id {session.session_id!r} also stands in line {first}")
+    if lines == 0:
+        raise DataError.at(file, None, "holds no sessions; expected one as JSON on each line")
+    for fault in faults[: _FAULTS_SHOWN if len(faults) > 1 else 0]:
+        say(fault)
+    if len(faults) == 1:
+        raise DataError(faults[0])
+    if faults:
+        shown = f"; the first {_FAULTS_SHOWN} are above" if len(faults) > _FAULTS_SHOWN else ""
+        raise DataError.at(file, None, f"{len(faults)} faults in {lines} lines{shown}")
+    say(f"{file}: {lines} sessions, {steps} steps, all as they should be")
+
+
+@data.command()
+def stats(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")],
+) -> None:
+    """Count sessions, steps, actions and outcomes.
+
+    Example: shop-r1 data stats sessions.jsonl
+    """
+    from shop_r1.data.sources import describe_sessions
+    from shop_r1.jsonl import read_records
+
+    sessions = list(read_records(file, Session))
+    facts = describe_sessions(sessions)
+    lengths = [len(session.steps) for session in sessions]
+    told = sum(step.rationale is not None for session in sessions for step in session.steps)
+    pages = [len(step.page.html) for session in sessions for step in session.steps]
+    say_table(
+        [
+            ("sessions", str(len(sessions))),
+            ("users", str(len({session.user_id for session in sessions} - {None}))),
+            ("steps", f"{sum(lengths)}, {told} with a rationale"),
+            ("steps a session", f"mean {mean(lengths):.2f}, median {median(lengths):g}, most {max(lengths)}"),
+            ("page, characters", f"mean {mean(pages):.0f}, median {median(pages):g}, most {max(pages)}"),
+            ("sources", _shares(facts["source"])),
+            ("outcomes", _shares(facts["outcome"])),
+            ("actions", _shares(facts["action"])),
+            ("after the first", _shares(facts["after_first"]) or "none"),
+        ]
+    )
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    return ", ".join(f"{name} {count} ({count / total:.1%})" for name, count in counts.items())

@@ -1,0 +1,92 @@
+"""What commands print: results to stdout, progress and remarks to stderr, settings from the command line."""
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from shop_r1.config import Config, load_config
+from shop_r1.errors import ConfigError
+
+WIDTH = 80
+"""Columns of what is printed at most."""
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def say(text: str) -> None:
+    """Print a line of the result to stdout."""
+    typer.echo(text)
+
+
+def remark(text: str) -> None:
+    """Print a line about what goes on to stderr, wrapped."""
+    typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
+
+
+def say_json(value: Any, *, indent: int | None = None) -> None:
+    """Print a JSON value to stdout, on one line unless an indent is given."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
+def say_table(rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> None:
+    """Print rows of text aligned in columns; the last column is wrapped within `WIDTH`."""
+    found = widths or [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    left = sum(found) + 2 * len(found)
+    for row in rows:
+        head = "".join(cell.ljust(width) + "  " for cell, width in zip(row[:-1], found, strict=True))
+        lines = textwrap.wrap(row[-1], max(20, WIDTH - left)) or [""]
+        say((head + lines[0]).rstrip())
+        for line in lines[1:]:
+            say(" " * left + line)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr; what is yielded moves it: `move(done, total)`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def split_words(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Return the settings file, if there is one, and the overrides of `[CONFIG.toml] [key=value …]`.
+
+    Raises:
+        ConfigError: a word is neither, or there are two files.
+    """
+    files = [word for word in words if "=" not in word]
+    wrong = [word for word in files if not word.endswith(".toml")] or files[1:]
+    if wrong:
+        raise ConfigError(f"{wrong[0]!r}: expected at most one settings file (*.toml), then key=value")
+    return (Path(files[0]) if files else None), [word for word in words if "=" in word]
+
+
+def read_settings(schema: type[ConfigT], words: Sequence[str], **chosen: str | float | None) -> ConfigT:
+    """Return settings from `[CONFIG.toml] [key=value …]`; options that were given (`chosen`) come last.
+
+    Raises:
+        ConfigError: a word is neither, there are two files, or the settings are not valid.
+    """
+    path, overrides = split_words(words)
+    # JSON's strings and numbers are TOML's too, so a model named 3 stays a string.
+    overrides += [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
+    return load_config(schema, path, overrides)
+
+
+def existing(paths: Sequence[Path | str]) -> list[Path]:
+    """Return those that are on this machine (a model can be a name on the hub instead)."""
+    return [Path(path) for path in paths if Path(path).exists()]

@@ -1,0 +1,104 @@
+"""`sft`, `grpo` and `demo`: train a shopper."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.commands.show import existing, read_settings, remark, say
+from shop_r1.runs import RunFolder
+from shop_r1.sessions import Session
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
+]
+Data = Annotated[Path, typer.Option("--data", metavar="sessions.jsonl", help="What to learn from.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
+]
+
+
+def sft(data: Data, out: Out, settings: Words = None, model: Model = None) -> None:
+    """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
+
+    Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
+    """
+    from shop_r1.commands.models import fit_prompt, hide_loading
+    from shop_r1.training.sft import SftConfig, train_sft
+
+    config = read_settings(SftConfig, settings or [], model=model)
+    sessions = _read(data)
+    hide_loading()
+    config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
+    folder = RunFolder(out)
+    folder.write_settings(config, existing([data, config.model]), config.seed, command="sft")
+    say(f"SFT on {len(sessions)} sessions, {sum(len(each.steps) for each in sessions)} replies")
+    last = train_sft(sessions, config, out)
+    _finish(out, last, "loss")
+    say(f"Next: shop-r1 grpo --model {out} --data {data} --out runs/grpo")
+
+
+def grpo(data: Data, out: Out, settings: Words = None, model: Model = None) -> None:
+    """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
+
+    Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
+    """
+    from shop_r1.commands.models import fit_prompt, hide_loading
+    from shop_r1.data.examples import balance_examples, count_types, list_examples
+    from shop_r1.training.grpo import GrpoConfig, train_grpo
+
+    config = read_settings(GrpoConfig, settings or [], model=model)
+    sessions = _read(data)
+    examples = list_examples(sessions)
+    balanced = balance_examples(examples, config.skew, config.seed)
+    hide_loading()
+    config = config.model_copy(
+        update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
+    )
+    folder = RunFolder(out)
+    folder.write_settings(config, existing([data, config.model]), config.seed, command="grpo")
+    say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
+    say(f"balanced (skew {config.skew:g}): {len(balanced)} steps: {_counts(count_types(balanced))}")
+    last = train_grpo(balanced, config, out)
+    _finish(out, last, "reward/total")
+    say(f"Next: shop-r1 evaluate --model {out} --data TEST.jsonl --out runs/evaluation")
+
+
+def demo(
+    settings: Words = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
+
+    Run again after an interruption, it goes on from the last finished stage.
+
+    Example: shop-r1 demo --out runs/demo
+    """
+    from shop_r1.commands.show import split_words
+    from shop_r1.demo import run_demo
+
+    config, overrides = split_words(settings or [])
+    run_demo(out, seed, config, overrides)
+
+
+def _read(data: Path) -> Sequence[Session]:
+    from shop_r1.jsonl import read_records
+
+    return list(read_records(data, Session))
+
+
+def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:
+    told = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
+    say(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
+    alarms = out / "alarms.jsonl"
+    if alarms.exists():
+        remark(f"Alarms were raised: read {alarms}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))

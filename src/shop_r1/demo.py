@@ -1,0 +1,377 @@
+"""The main job on the built-in store: sessions, SFT, GRPO twice, evaluation, report; one call, resumable.
+
+Each stage leaves files in the run folder and a marker with the digest of what it was made from; a stage
+whose marker still fits is not run again.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shop_r1 import __version__
+from shop_r1.actions import SHOP
+from shop_r1.config import Config, load_config
+from shop_r1.data.examples import Example, balance_examples, count_types, list_examples
+from shop_r1.evaluation.metrics import evaluate_predictions
+from shop_r1.evaluation.plots import RewardCurve, plot_mixes, plot_results, plot_rewards, plot_temperature
+from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.evaluation.tables import (
+    Grid,
+    TableRow,
+    context_grid,
+    main_grid,
+    mix_grid,
+    paper_grids,
+    per_type_grid,
+    read_table,
+    reweighted_grid,
+    table_row,
+    temperature_grid,
+    to_markdown,
+    to_text,
+    write_table,
+)
+from shop_r1.jsonl import read_json, read_lines, read_records, write_json, write_records, write_text
+from shop_r1.llm.local import BASE_CHECKPOINT, Sampling, load_model
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
+from shop_r1.results import Prediction
+from shop_r1.rewards.action import ActionRewardConfig
+from shop_r1.rewards.total import PARTS, RewardConfig
+from shop_r1.runs import RunFolder
+from shop_r1.sessions import Session
+from shop_r1.simulation.persona import Market
+from shop_r1.simulation.reachable import reachable_predictions
+from shop_r1.simulation.shopper import generate_sessions
+from shop_r1.store.app import create_app
+from shop_r1.store.catalogue import generate_catalogue
+from shop_r1.store.kinds import KINDS
+from shop_r1.store.visitors import seeded_ids
+from shop_r1.training.grpo import GrpoConfig, train_grpo
+from shop_r1.training.sft import SftConfig, train_sft
+
+CONSOLE = Console(stderr=True)
+PROMPT = PromptConfig(max_tokens=4096, reply_tokens=96)
+BINARY = RewardConfig(use_format=False, use_rationale=False, action=ActionRewardConfig(kind="binary"))
+"""The paper's baseline: 1 when the whole action matches, else 0 (Table 2)."""
+
+
+class DemoConfig(Config):
+    """Settings of `shop-r1 demo`, fitted to ten minutes on two CPU cores; all ours."""
+
+    catalogue_seed: int = 1
+    """Of the store's goods. The base checkpoint's tokenizer and schooling used 101 to 130."""
+    training_sessions: int = Field(default=2600, ge=10)
+    """Visits that SFT and GRPO learn from."""
+    held_out_sessions: int = Field(default=400, ge=2)
+    """Visits that the table is made on."""
+    sweep_sessions: int = Field(default=100, ge=2)
+    """Of these, how many the temperature sweep and the context comparison use."""
+    sweep: tuple[float, ...] = (0.6, 0.8, 1.0, 1.2)
+    """Temperatures of the sweep (paper, Figure 2)."""
+    sft: SftConfig = SftConfig(prompt=PROMPT, learning_rate=1e-3, epochs=1, device_batch=8, accumulation=1)
+    """The cold start."""
+    grpo: GrpoConfig = GrpoConfig(prompt=PROMPT, steps=100, learning_rate=1e-4, reply_tokens=64)
+    """Both RL runs; they differ in the reward alone."""
+    seed: int = 0
+    """Of shoppers, training and sampling."""
+
+
+class Demo:
+    """One run of the main job in its folder."""
+
+    def __init__(self, out: Path, config: DemoConfig) -> None:
+        self._out = out
+        self._config = config
+        self._run = RunFolder(out)
+        self._digest = hashlib.sha256(f"{__version__}{config.model_dump_json()}".encode()).hexdigest()
+
+    def stage(self, number: int, name: str, title: str, action: Callable[[], None]) -> None:
+        """Run one stage unless an earlier run finished it with the same settings."""
+        digest = hashlib.sha256(f"{self._digest}{name}".encode()).hexdigest()
+        if self._run.stage_done(name, digest):
+            CONSOLE.print(f"[dim]{number}/6 {title}: done in an earlier run[/]")
+            return
+        CONSOLE.print(f"[bold]{number}/6 {title}[/]")
+        started = time.monotonic()
+        action()
+        self._run.finish_stage(name, digest)
+        CONSOLE.print(f"    took {time.monotonic() - started:.0f} s")
+
+    def sessions(self) -> tuple[list[Session], list[Session]]:
+        """Return (training, held-out) sessions."""
+        training = list(read_records(self._out / "sessions.jsonl.zst", Session))
+        return training, list(read_records(self._out / "held_out.jsonl.zst", Session))
+
+    # -- the stages -----------------------------------------------------------------------------------
+
+    def record_sessions(self) -> None:
+        """Let scripted shoppers visit the store."""
+        config = self._config
+        app = create_app(generate_catalogue(config.catalogue_seed), visitor_ids=seeded_ids(config.seed))
+        total = config.training_sessions + config.held_out_sessions
+        with _progress("Sessions") as (progress, task):
+            found = list(
+                generate_sessions(
+                    app,
+                    Market.of(KINDS),
+                    total,
+                    config.seed,
+                    progress=lambda done, count: progress.update(task, completed=done, total=count),
+                )
+            )
+        write_records(self._out / "held_out.jsonl.zst", found[: config.held_out_sessions])
+        write_records(self._out / "sessions.jsonl.zst", found[config.held_out_sessions :])
+
+    def train_sft(self) -> None:
+        """Cold start from the base checkpoint."""
+        training, _ = self.sessions()
+        train_sft(training, self._config.sft, self._out / "sft")
+
+    def train_grpo(self, name: str, reward: RewardConfig) -> None:
+        """RL from the SFT checkpoint with this reward."""
+        training, _ = self.sessions()
+        examples = balance_examples(list_examples(training), self._config.grpo.skew, self._config.seed)
+        CONSOLE.print("    examples: " + ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items())))
+        config = self._config.grpo.model_copy(update={"model": str(self._out / "sft"), "reward": reward})
+        train_grpo(examples, config, self._out / name, title=f"GRPO {name}")
+
+    def evaluate(self) -> None:
+        """Predict the held-out sessions with every checkpoint, at the paper's temperature and greedily."""
+        _, held_out = self.sessions()
+        rows: list[TableRow] = []
+        for setting, checkpoint in self._checkpoints():
+            for temperature in (PredictConfig().sampling.temperature, 0.0):
+                rows.append(self._predict_row(setting, checkpoint, held_out, temperature))
+        best = reachable_predictions(held_out, Market.of(KINDS))
+        rows.append(_reachable_row(best.exact, best.types))
+        write_table(self._out / "all_rows.json", rows)
+        write_table(self._out / "table.json", [row for row in rows if row.temperature != 0.0])
+
+    def sweep(self) -> None:
+        """Vary the temperature (Figure 2) and the context (Table 5) of the last checkpoint."""
+        _, held_out = self.sessions()
+        part = held_out[: self._config.sweep_sessions]
+        setting, checkpoint = self._checkpoints()[-1]
+        rows = [self._predict_row(setting, checkpoint, part, t, keep=False) for t in self._config.sweep]
+        write_table(self._out / "temperatures.json", rows)
+        contexts = [
+            self._predict_row(setting, checkpoint, part, 0.6, context=context, keep=False)
+            for context in ("whole-session", "latest-step")
+        ]
+        write_table(self._out / "contexts.json", contexts)
+
+    def report(self) -> None:
+        """Write the report, and the tables as text and Markdown."""
+        grids = self.grids()
+        write_text(self._out / "tables.txt", "\n\n".join(to_text(grid) for grid in grids) + "\n")
+        write_text(self._out / "tables.md", "\n\n".join(to_markdown(grid) for grid in grids) + "\n")
+        _, held_out = self.sessions()
+        rows = read_table(self._out / "table.json")
+        build_report(
+            self._out / "report" / "index.html",
+            ReportInputs(
+                title="Shop-R1 on the built-in store",
+                summary="A model of a million parameters, taught on scripted shoppers' sessions. Predictions at "
+                "temperature 0.6, the paper's; greedy ones in the tables below.",
+                settings=self._settings(),
+                rows=read_score_rows(self._out / "table.json"),
+                tables=tuple(ReportTable.model_validate(grid.model_dump()) for grid in grids[1:]),
+                figures=self._figures(rows),
+                warnings=self.warnings(),
+                sessions=tuple(held_out),
+                predictions={
+                    setting: tuple(read_records(self._predictions(setting, 0.6), Prediction))
+                    for setting, _ in self._checkpoints()
+                },
+            ),
+        )
+
+    # -- what they share ------------------------------------------------------------------------------
+
+    def _checkpoints(self) -> list[tuple[str, Path]]:
+        return [
+            ("zero-shot", BASE_CHECKPOINT),
+            ("sft", self._out / "sft"),
+            ("sft+rl(binary)", self._out / "binary"),
+            ("shop-r1", self._out / "shop-r1"),
+        ]
+
+    def _predictions(self, setting: str, temperature: float) -> Path:
+        name = setting.replace("+", "_").replace("(", "_").replace(")", "")
+        return self._out / "predictions" / f"{name}_t{temperature:g}.jsonl"
+
+    def _predict_row(
+        self,
+        setting: str,
+        checkpoint: Path,
+        held_out: Sequence[Session],
+        temperature: float,
+        context: str = "whole-session",
+        keep: bool = True,
+    ) -> TableRow:
+        prompt = PROMPT.model_copy(update={"context": context})
+        sampling = Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens)
+        config = PredictConfig(prompt=prompt, sampling=sampling, seed=self._config.seed)
+        examples: list[Example] = list_examples(held_out)
+        with _progress(f"{setting}, T {temperature:g}") as (progress, task):
+            found = predict(
+                load_model(str(checkpoint)),
+                examples,
+                config,
+                progress=lambda done, count: progress.update(task, completed=done, total=count),
+            )
+        if keep:
+            write_records(self._predictions(setting, temperature), found)
+        metrics = evaluate_predictions(found, SHOP, seed=self._config.seed)
+        decoding = "sampled" if temperature else "greedy"
+        return table_row(setting, metrics, decoding=decoding, temperature=temperature, context=context)
+
+    def grids(self) -> list[Grid]:
+        """Return every table of the run, the main one first."""
+        rows, every = read_table(self._out / "table.json"), read_table(self._out / "all_rows.json")
+        greedy = [row for row in every if row.temperature == 0.0]
+        found = [
+            main_grid(rows, "Held-out sessions, sampled at temperature 0.6 (the paper's)"),
+            main_grid(greedy, "The same, greedy"),
+            reweighted_grid(rows),
+            per_type_grid(rows),
+            mix_grid(rows, SHOP),
+            temperature_grid(read_table(self._out / "temperatures.json")),
+            context_grid(read_table(self._out / "contexts.json")),
+            *paper_grids(),
+        ]
+        return [grid for grid in found if grid is not None]
+
+    def _figures(self, rows: Sequence[TableRow]) -> tuple[ReportFigure, ...]:
+        sweep = read_table(self._out / "temperatures.json")
+        return (
+            ReportFigure(svg=plot_results(rows), caption="Held-out sessions, 95 % intervals."),
+            ReportFigure(svg=plot_mixes(rows), caption="Predicted types against the shoppers' own."),
+            ReportFigure(svg=plot_temperature(sweep), caption="Sampling temperature (paper, Figure 2)."),
+            ReportFigure(
+                svg=plot_rewards(_curves(self._out / "shop-r1" / "metrics.jsonl")),
+                caption="Shop-R1's reward, part by part, over GRPO's steps.",
+            ),
+        )
+
+    def _settings(self) -> dict[str, str]:
+        config = self._config
+        return {
+            "sessions": f"{config.training_sessions} to learn from, {config.held_out_sessions} held out",
+            "SFT": f"{config.sft.epochs:g} epochs, learning rate {config.sft.learning_rate:g}",
+            "GRPO": f"{config.grpo.steps} steps of {config.grpo.prompts} prompts x {config.grpo.group} replies, "
+            f"learning rate {config.grpo.learning_rate:g}",
+            "seed": str(config.seed),
+        }
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return the run's alarms, training's and evaluation's."""
+        raised = [
+            f"{name}: {line}"
+            for name in ("binary", "shop-r1")
+            if (self._out / name / "alarms.jsonl").exists()
+            for _, line in read_lines(self._out / name / "alarms.jsonl")
+        ]
+        rows = read_table(self._out / "table.json")
+        return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))
+
+
+def run_demo(out: Path, seed: int = 0, config_path: Path | None = None, overrides: Sequence[str] = ()) -> None:
+    """Run the main job in `out`, going on after the last finished stage, and print the table.
+
+    Raises:
+        ShopR1Error: a setting is wrong, the disk is full, or training must not go on.
+    """
+    config = load_config(DemoConfig, config_path, [f"seed={seed}", *overrides])
+    config = config.model_copy(
+        update={
+            "sft": config.sft.model_copy(update={"seed": config.seed}),
+            "grpo": config.grpo.model_copy(update={"seed": config.seed}),
+        }
+    )
+    torch.use_deterministic_algorithms(True)
+    started = time.monotonic()
+    demo = Demo(out, config)
+    write_json(out / "settings.json", config.model_dump(mode="json") | {"version": __version__})
+    demo.stage(1, "sessions", "Scripted shoppers visit the store", demo.record_sessions)
+    demo.stage(2, "sft", "SFT: learn from what they did and why", demo.train_sft)
+    demo.stage(3, "binary", "GRPO with the binary reward", lambda: demo.train_grpo("binary", BINARY))
+    demo.stage(4, "shop-r1", "GRPO with the Shop-R1 reward", lambda: demo.train_grpo("shop-r1", config.grpo.reward))
+    demo.stage(5, "evaluate", "Evaluate on held-out sessions", demo.evaluate)
+    demo.stage(6, "report", "Sweep, tables and report", lambda: (demo.sweep(), demo.report())[-1])
+    _tell(demo, out, time.monotonic() - started)
+
+
+def _tell(demo: Demo, out: Path, seconds: float) -> None:
+    shown = Console(width=80, highlight=False)
+    shown.print()
+    for grid in demo.grids()[:2]:
+        shown.print(to_text(grid), markup=False)
+        shown.print()
+    for warning in demo.warnings():
+        shown.print(f"Alarm: {warning}", markup=False)
+    if not demo.warnings():
+        shown.print("Alarms: none.")
+    shown.print(f"Took {seconds:.0f} s. Tables: {out}/tables.txt, {out}/table.json.", markup=False)
+    shown.print(f"Report: open {out}/report/index.html in a browser.", markup=False)
+    shown.print("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).", markup=False)
+
+
+def _reachable_row(exact: Sequence[Prediction], types: Sequence[Prediction]) -> TableRow:
+    """Return the row of the best possible predictor: actions from one argmax, types from the other."""
+    actions = evaluate_predictions(exact, SHOP)
+    kinds = evaluate_predictions(types, SHOP)
+    row = table_row("reachable", actions, decoding="exact", note="the best that any predictor can reach")
+    return row.model_copy(
+        update={
+            "type_accuracy": kinds.intervals.type_accuracy,
+            "type_f1_macro": kinds.intervals.type_f1_macro,
+            "predicted_mix": kinds.predicted_mix,
+        }
+    )
+
+
+def _curves(path: Path, bins: int = 25) -> list[RewardCurve]:
+    """Return the reward's parts over the steps, averaged over runs of steps so that curves can be read."""
+    import json
+
+    lines = [json.loads(line) for _, line in read_lines(path)]
+    width = max(1, len(lines) // bins)
+    groups = [lines[start : start + width] for start in range(0, len(lines), width)]
+
+    def means(key: str) -> tuple[float, ...]:
+        return tuple(sum(line.get(key, 0.0) for line in group) / len(group) for group in groups)
+
+    steps = tuple(int(group[-1]["step"]) for group in groups)
+    return [
+        RewardCurve(part=part, steps=steps, means=means(f"reward/{part}"), spreads=means(f"reward/{part}_std"))
+        for part in PARTS
+    ]
+
+
+class _progress:
+    """A progress bar as a context manager: (progress, task)."""
+
+    def __init__(self, title: str) -> None:
+        self._progress = Progress(
+            TextColumn("    {task.description:<22}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=CONSOLE,
+        )
+        self._title = title
+
+    def __enter__(self) -> tuple[Progress, "object"]:
+        self._progress.start()
+        return self._progress, self._progress.add_task(self._title, total=None)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

@@ -1,0 +1,159 @@
+"""A run folder: what a run was made with, and which of its stages are done."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shop_r1.config import Config
+from shop_r1.errors import DataError
+from shop_r1.jsonl import read_json, write_json
+
+PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "pydantic")
+"""Whose versions can change a result."""
+_PIECE_BYTES = 1 << 20
+
+
+class RunFolder:
+    """A folder that a run writes to.
+
+    Attributes:
+        path: the folder; made when first written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write_settings(
+        self,
+        config: Config | Mapping[str, Any],
+        inputs: Sequence[Path] = (),
+        seed: int | None = None,
+        **more: Any,
+    ) -> Path:
+        """Write `settings.json`, all that is needed to do the run again, and return its path.
+
+        Args:
+            config: the settings as they were resolved, defaults included.
+            inputs: files and folders that the run reads; their digests are written.
+            seed: of everything random.
+            **more: further values worth keeping.
+
+        Raises:
+            DataError: an input cannot be read, or the folder cannot be written.
+        """
+        settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+        path = self.path / "settings.json"
+        record = {
+            "settings": settings,
+            "seed": seed,
+            "inputs": {str(each): digest_file(each) for each in inputs},
+            "versions": package_versions(),
+            "revision": source_revision(),
+            **more,
+        }
+        write_json(path, record)
+        return path
+
+    def read_settings(self) -> dict[str, Any]:
+        """Return what `write_settings` wrote.
+
+        Raises:
+            DataError: there is no `settings.json`, or it is not a JSON object.
+        """
+        values = read_json(self.path / "settings.json")
+        if not isinstance(values, dict):
+            raise DataError.at(self.path / "settings.json", None, "is not a JSON object")
+        return values
+
+    def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:
+        """Return whether the stage was finished with this digest of settings and inputs.
+
+        A marker that is missing, torn or of another digest says no; so does an output that is gone.
+        """
+        try:
+            marker = read_json(self._marker(name))
+        except DataError:
+            return False
+        same = isinstance(marker, dict) and marker.get("digest") == digest
+        return same and all(output.exists() for output in outputs)
+
+    def finish_stage(self, name: str, digest: str) -> None:
+        """Note that the stage is done. Call it last, when all that the stage writes is in place.
+
+        Raises:
+            DataError: the folder cannot be written.
+        """
+        write_json(self._marker(name), {"stage": name, "digest": digest})
+
+    def _marker(self, name: str) -> Path:
+        return self.path / "stages" / f"{name}.json"
+
+
+def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), **more: Any) -> str:
+    """Return the digest of a stage's settings and inputs; the inputs count by content, not by place.
+
+    Args:
+        config: the stage's settings.
+        inputs: files and folders that it reads.
+        **more: further JSON values on which its result depends.
+
+    Raises:
+        DataError: an input cannot be read.
+    """
+    settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    values = {"settings": settings, "inputs": [digest_file(path) for path in inputs], **more}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's files with their names, in order of name.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            _add_file(digest, path)
+            return digest.hexdigest()
+        for file in sorted(each for each in path.rglob("*") if each.is_file()):
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
+            _add_file(digest, file)
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    return digest.hexdigest()
+
+
+def _add_file(digest: Any, path: Path) -> None:
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages that can change a result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def source_revision() -> str | None:
+    """Return the git revision of the running source, with `-dirty` where files differ; None without git."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():  # Installed: a repository further up would be somebody else's.
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,35 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tiny import make_sessions, save_tiny_checkpoint, train_tiny_tokenizer
+
+from shop_r1.sessions import Session
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # No test may reach for a network; read when transformers is imported.
+os.environ["OMP_NUM_THREADS"] = "1"  # Models this small only lose by threads; read when torch is imported.
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Any:
+    return train_tiny_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_tokenizer)
+
+
+@pytest.fixture
+def tiny_model(tiny_checkpoint: Path) -> Any:
+    """A fresh `LocalModel`, since training changes it."""
+    from shop_r1.llm.local import load_model
+
+    return load_model(str(tiny_checkpoint))
+
+
+@pytest.fixture
+def tiny_sessions() -> list[Session]:
+    return make_sessions()

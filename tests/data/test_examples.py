@@ -1,0 +1,151 @@
+from collections import Counter
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
+
+from shop_r1.data.examples import (
+    Example,
+    balance_examples,
+    count_types,
+    list_examples,
+    renderer,
+    split_sessions,
+)
+from shop_r1.errors import DataError
+from shop_r1.llm.local import LocalModel
+from shop_r1.llm.tree import common_prefix
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.sessions import Session
+
+
+def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -> None:
+    found = [
+        (each.session.session_id, each.step, each.action_type) for each in list_examples(tiny_sessions[:2])
+    ]
+    assert found == [
+        ("buys", 1, "click"),
+        ("buys", 2, "click"),
+        ("leaves", 1, "click"),
+        ("leaves", 2, "terminate"),
+    ]
+    assert len(list_examples(tiny_sessions, first_step=0)) == 3 + 3 + 4 + 2
+
+
+# -- splitting --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.sampled_from(["ann", "bob", "cy", "dee", "eve", None]), min_size=2, max_size=14),
+    st.integers(0, 9),
+)
+def test_no_user_is_on_both_sides_and_no_session_is_lost(users: list[str | None], seed: int) -> None:
+    sessions = [make_session(f"s{row}", SEARCH, user=user) for row, user in enumerate(users)]
+    try:
+        training, test = split_sessions(sessions, 1, seed)
+    except DataError:
+        assert len(set(users)) == 1 and users[0] is not None  # one user alone cannot be on two sides
+        return
+    assert sorted(each.session_id for each in training + test) == sorted(each.session_id for each in sessions)
+    known = [{each.user_id for each in side} - {None} for side in (training, test)]
+    assert not known[0] & known[1]
+    assert training and test
+
+
+def test_a_split_holds_out_the_asked_number_and_depends_on_the_seed_alone() -> None:
+    sessions = [make_session(f"s{row:02}", SEARCH) for row in range(30)]
+    training, test = split_sessions(sessions, 10, seed=1)
+    assert (len(training), len(test)) == (20, 10)
+    again = split_sessions(sessions[::-1], 10, seed=1)
+    assert again == (training, test)
+    assert split_sessions(sessions, 10, seed=2)[1] != test
+    assert [each.session_id for each in test] != [f"s{row:02}" for row in range(10)]
+
+
+def test_holding_out_all_there_is_is_refused() -> None:
+    sessions = [make_session(f"s{row}", SEARCH, user="ann") for row in range(4)]
+    with pytest.raises(DataError, match="4 sessions; expected more than the 4"):
+        split_sessions(sessions, 4, seed=0)
+    with pytest.raises(DataError, match="leaves none for training"):
+        split_sessions(sessions, 1, seed=0)
+
+
+# -- balancing --------------------------------------------------------------------------------------------
+
+
+def make_examples(clicks: int, searches: int, leaves: int) -> list[Example]:
+    steps = [LOOK] * clicks + [AGAIN] * searches + [LEAVE] * leaves
+    return [Example(make_session(f"s{row}", SEARCH, step), 1) for row, step in enumerate(steps)]
+
+
+@pytest.mark.parametrize("counts", [(300, 250, 100), (120, 500, 400), (500, 60, 400), (110, 110, 100)])
+@pytest.mark.parametrize("skew", [1.1, 1.0, 2.0])
+def test_the_other_types_are_skew_times_as_frequent_as_terminate(
+    counts: tuple[int, int, int], skew: float
+) -> None:
+    examples = make_examples(*counts)
+    chosen = balance_examples(examples, skew, seed=0)
+    assert len({each.session.session_id for each in chosen}) == len(chosen)  # none twice
+    found = count_types(chosen)
+    # The scarcest type, after weighting, gives the unit: no larger balanced sample could be drawn.
+    weights = {"click": Fraction(str(skew)), "type_and_submit": Fraction(str(skew)), "terminate": Fraction(1)}
+    unit = min(Fraction(count) / weight for count, weight in zip(counts, weights.values(), strict=True))
+    for name, weight in weights.items():
+        assert abs(found[name] - unit * weight) <= Fraction(1, 2)
+
+
+def test_balancing_is_seeded_and_shuffled() -> None:
+    examples = make_examples(60, 60, 20)
+    chosen = balance_examples(examples, 1.1, seed=4)
+    assert chosen == balance_examples(examples, 1.1, seed=4)
+    assert chosen != balance_examples(examples, 1.1, seed=5)
+    types = [each.action_type for each in chosen]
+    assert types != sorted(types)
+    assert Counter(types) == count_types(chosen)
+
+
+def test_balancing_needs_a_session_that_terminates() -> None:
+    with pytest.raises(DataError, match="no session terminates"):
+        balance_examples(make_examples(5, 5, 0), 1.1, seed=0)
+
+
+# -- prompts ----------------------------------------------------------------------------------------------
+
+
+def test_a_steps_prompt_is_the_beginning_of_the_nexts(tiny_model: LocalModel) -> None:
+    session = make_session("long", SEARCH, AGAIN, LOOK, BUY)
+    render = renderer(tiny_model, PromptConfig())
+    rendered = [render(Example(session, step)) for step in range(4)]
+    opening = tiny_model.tokenizer("<|im_end|>\n<|im_start|>assistant\n")["input_ids"]
+    for now, after in pairwise(rendered):
+        assert after.prompt.messages[0] == now.prompt.messages[0]
+        assert after.prompt.messages[1]["content"].startswith(now.prompt.messages[1]["content"])
+        # In tokens as well: all of the prompt but what opens the reply, and the newline before that, which
+        # may have merged with its neighbours.
+        assert common_prefix(now.ids, after.ids) >= len(now.ids) - len(opening) - 1
+    assert tiny_model.tokenizer.decode(rendered[0].ids).endswith("<|im_start|>assistant\n")
+
+
+def test_pages_are_counted_once() -> None:
+    counted: list[str] = []
+
+    class Counting:
+        def prompt_ids(self, messages: object) -> list[int]:
+            return [1]
+
+        def reply_ids(self, reply: str) -> list[int]:
+            return [1]
+
+        def count_tokens(self, text: str) -> int:
+            counted.append(text)
+            return len(text)
+
+    render = renderer(Counting(), PromptConfig())
+    session = make_session("long", SEARCH, LOOK, BUY)
+    for step in (0, 1, 2, 2, 1, 0):
+        render(Example(session, step))
+    assert len(counted) == len(set(counted))

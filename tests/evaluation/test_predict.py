@@ -1,0 +1,139 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from shop_r1.data.examples import Example, list_examples, renderer
+from shop_r1.evaluation import predict as module
+from shop_r1.evaluation.metrics import evaluate_predictions
+from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.llm.local import LocalModel, Sampling
+from shop_r1.prompts.parse import Response, parse_response
+from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.rewards.certainty import token_certainty
+from shop_r1.rewards.total import RewardConfig, score_response
+from shop_r1.sessions import Session
+
+
+def settings(temperature: float = 1.0, **changes: Any) -> PredictConfig:
+    return PredictConfig(sampling=Sampling(temperature=temperature, max_new_tokens=10), bf16=False, **changes)
+
+
+def oracle(monkeypatch: pytest.MonkeyPatch, model: LocalModel, script: Sequence[str]) -> None:
+    """Let the model answer with these replies, one after the other."""
+    left = iter(script)
+
+    def answer(_: Any, trees: Any, *rest: Any) -> list[list[int]]:
+        return [model.reply_ids(next(left)) for tree in trees for _ in tree.branches]
+
+    monkeypatch.setattr(module, "sample_replies", answer)
+
+
+def test_predictions_come_in_the_order_of_the_examples(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    examples = list_examples(tiny_sessions)
+    mixed = [examples[index] for index in (5, 0, 6, 3, 1, 7, 2, 4)]
+    found = predict(tiny_model, mixed, settings())
+    assert [(each.session_id, each.step) for each in found] == [
+        (each.session.session_id, each.step) for each in mixed
+    ]
+    assert [each.gold for each in found] == [each.session.steps[each.step].action for each in mixed]
+
+
+def test_a_prediction_depends_on_its_step_and_the_seed_alone(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    examples = list_examples(tiny_sessions)
+    together = predict(tiny_model, examples, settings())
+    assert len({each.response for each in together}) > 6
+    backwards = predict(tiny_model, examples[::-1], settings(batch_tokens=1))[::-1]
+    alone = [predict(tiny_model, [example], settings())[0] for example in examples]
+    assert [each.response for each in together] == [each.response for each in backwards]
+    assert [each.response for each in together] == [each.response for each in alone]
+    other = predict(tiny_model, examples, settings(seed=1))
+    assert all(one.response != two.response for one, two in zip(together, other, strict=True))
+
+
+def test_greedy_predictions_are_those_of_generate(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    examples = list_examples(tiny_sessions)
+    render = renderer(tiny_model, PromptConfig())
+    for example, found in zip(examples, predict(tiny_model, examples, settings(0.0, seed=9)), strict=True):
+        ids = torch.tensor([render(example).ids])
+        expected = tiny_model.model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=10
+        )
+        assert found.response == tiny_model.decode(expected[0, ids.shape[1] :].tolist())
+        assert found.prompt_tokens == ids.shape[1]
+        assert found.pages_cut == 0
+
+
+def test_replies_are_parsed_scored_and_counted(
+    tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = list_examples(tiny_sessions[:2])
+    right = [render_reply("So it is.", each.session.steps[each.step].action) for each in examples]
+    script = [right[0], "no JSON", right[2], right[0]]  # the last is a click where the shopper leaves
+    oracle(monkeypatch, tiny_model, script)
+    found = predict(tiny_model, examples, settings())
+    assert [each.response for each in found] == script
+    assert [each.action for each in found] == [
+        examples[0].session.steps[1].action,
+        None,
+        found[2].gold,
+        found[0].gold,
+    ]
+    assert [each.rationale for each in found] == ["So it is.", None, "So it is.", "So it is."]
+    failure = found[1].failure
+    assert failure is not None and failure.startswith("extra_text: ")
+    assert [each.failure is None for each in found] == [True, False, True, True]
+    metrics = evaluate_predictions(found, examples[0].space, bootstrap=1)
+    assert (metrics.n, metrics.unparsable, metrics.exact) == (4, 1, 0.5)
+
+
+@torch.no_grad()
+def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
+    tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = list_examples(tiny_sessions[:2])
+    script = [
+        render_reply("A \u20ac and more.", each.session.steps[each.step].action) for each in examples[:3]
+    ] + ["no"]
+    oracle(monkeypatch, tiny_model, script)
+    config = settings(reward=RewardConfig(certainty_weight=1.0))
+    render = renderer(tiny_model, config.prompt)
+    for example, text, found in zip(examples, script, predict(tiny_model, examples, config), strict=True):
+        certainty = None
+        parsed = parse_response(text, example.space)
+        if isinstance(parsed, Response):
+            prompt = render(example).ids
+            encoded = tiny_model.tokenizer(text, return_offsets_mapping=True)
+            ids = torch.tensor([prompt + encoded["input_ids"]])
+            logits = tiny_model.model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
+            first, last = parsed.rationale_span
+            inside = [start < last and end > first for start, end in encoded["offset_mapping"]]
+            certainty = token_certainty(logits[torch.tensor(inside)]).mean().item()
+        expected = score_response(text, found.gold, certainty, example.space, config.reward)
+        assert found.reward is not None
+        assert found.reward.total == pytest.approx(expected.total, abs=1e-5)
+        assert found.reward.rationale == pytest.approx(expected.rationale, abs=1e-5)
+
+
+def test_a_cut_prompt_is_counted_and_progress_goes_by_sessions(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    session = tiny_sessions[2]
+    full = predict(tiny_model, [Example(session, 3)], settings())[0]
+    assert full.prompt_tokens is not None
+    tight = PromptConfig(max_tokens=full.prompt_tokens + 40, reply_tokens=32)
+    told: list[tuple[int, int]] = []
+    examples = [Example(session, 3), Example(tiny_sessions[0], 1)]
+    config = settings(prompt=tight, batch_tokens=1)
+    found = predict(tiny_model, examples, config, lambda done, of: told.append((done, of)))
+    assert found[0].pages_cut is not None and found[0].pages_cut >= 1
+    assert found[0].prompt_tokens is not None and found[0].prompt_tokens <= full.prompt_tokens + 8
+    assert found[1].pages_cut == 0
+    assert told == [(1, 2), (2, 2)]

@@ -1,0 +1,265 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+from tests.tiny import SHAPE, save_tiny_checkpoint, tiny_qwen2, train_tiny_tokenizer
+from torch import Tensor
+from transformers import (
+    LogitsProcessorList,
+    MistralConfig,
+    MistralForCausalLM,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from shop_r1.errors import ModelError
+from shop_r1.llm.local import LocalModel, Sampling, load_model, sample_replies, token_offsets
+from shop_r1.llm.tree import grow_tree
+
+ENDS = (9, 10)
+FORESTS: list[list[list[int]]] = [
+    [[5, 1, 2], [5, 1, 2, 3, 4], [5, 1, 2]],
+    [[7]],
+    [[1, 2, 3, 4, 5, 6], [8, 8], [1, 2, 7]],
+    [[3, 1], [3, 2]],
+    [[4, 4, 4]],
+]
+PROMPTS = [prompt for prompts in FORESTS for prompt in prompts]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return tiny_qwen2(vocabulary=11, seed=2, initializer_range=0.2)
+
+
+def sample(model: Any, forest: list[list[list[int]]], seeds: list[int], **settings: Any) -> list[list[int]]:
+    return sample_replies(
+        model, [grow_tree(prompts) for prompts in forest], Sampling(**settings), ENDS, 0, seeds
+    )
+
+
+# -- greedy ---------------------------------------------------------------------------------------------
+
+
+def test_greedy_replies_are_those_of_generate(model: Any) -> None:
+    found = sample(model, FORESTS, [0] * len(PROMPTS), temperature=0, max_new_tokens=12)
+    for prompt, reply in zip(PROMPTS, found, strict=True):
+        ids = torch.tensor([prompt])
+        expected = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=12,
+            eos_token_id=list(ENDS),
+            pad_token_id=0,
+        )
+        assert reply == expected[0, len(prompt) :].tolist()
+
+
+# -- the distribution -----------------------------------------------------------------------------------
+
+
+def processed(model: Any, prompt: list[int], sampling: dict[str, Any]) -> Tensor:
+    """Return (V,) the probabilities of the next token by Hugging Face's own logits processors."""
+    warpers = LogitsProcessorList([TemperatureLogitsWarper(sampling["temperature"])])
+    if "top_k" in sampling:
+        warpers.append(TopKLogitsWarper(sampling["top_k"]))
+    if "top_p" in sampling:
+        warpers.append(TopPLogitsWarper(sampling["top_p"]))
+    ids = torch.tensor([prompt])
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[:, -1].float()
+    warped: Tensor = warpers(ids, logits)
+    return warped.double().softmax(-1)[0]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        {"temperature": 1.0},
+        {"temperature": 0.6},
+        {"temperature": 1.3, "top_k": 3},
+        {"temperature": 1.0, "top_p": 0.7},
+        {"temperature": 0.8, "top_k": 5, "top_p": 0.9},
+    ],
+    ids=str,
+)
+def test_pairs_of_tokens_come_as_often_as_the_processed_probabilities_say(
+    model: Any, sampling: dict[str, Any]
+) -> None:
+    prompt, draws = [5, 1, 2], 6000
+    first = processed(model, prompt, sampling)
+    expected = {}  # of (a, b), and of (a,) where a ends the reply
+    for a in range(11):
+        if a in ENDS:
+            expected[(a,)] = first[a].item()
+            continue
+        second = processed(model, [*prompt, a], sampling)
+        expected |= {(a, b): (first[a] * second[b]).item() for b in range(11)}
+    forest = [[prompt] * 50] * (draws // 50)
+    replies = sample(model, forest, list(range(draws)), max_new_tokens=2, **sampling)
+    counts = dict.fromkeys(expected, 0)
+    for reply in replies:
+        counts[tuple(reply)] += 1
+    assert all(expected[pair] > 0 for pair, count in counts.items() if count)
+    common = [pair for pair in expected if expected[pair] * draws >= 5]
+    observed = [counts[pair] for pair in common]
+    wanted = [expected[pair] * draws for pair in common]
+    observed, wanted = [*observed, draws - sum(observed)], [*wanted, draws - sum(wanted)]
+    if wanted[-1] < 1e-6:
+        observed, wanted = observed[:-1], wanted[:-1]
+    assert len(wanted) > 4
+    assert chisquare(observed, wanted, sum_check=False).pvalue > 0.001
+
+
+# -- independence, ends, length -------------------------------------------------------------------------
+
+
+def test_a_reply_depends_on_its_prompt_and_its_seed_alone(model: Any) -> None:
+    seeds = [100 + row for row in range(len(PROMPTS))]
+    together = sample(model, FORESTS, seeds, temperature=1.0, max_new_tokens=20)
+    assert len({len(reply) for reply in together}) > 3  # trees leave the batch at different times
+    alone = [
+        sample(model, [[prompt]], [seed], temperature=1.0, max_new_tokens=20)[0]
+        for prompt, seed in zip(PROMPTS, seeds, strict=True)
+    ]
+    backwards = sample(
+        model, [prompts[::-1] for prompts in FORESTS[::-1]], seeds[::-1], temperature=1.0, max_new_tokens=20
+    )
+    assert together == alone == backwards[::-1]
+
+
+def test_equal_seeds_give_equal_replies_and_others_differ(model: Any) -> None:
+    replies = sample(model, [[[5, 1]] * 4], [3, 3, 4, 2**63 + 3], temperature=1.0, max_new_tokens=20)
+    assert replies[0] == replies[1] == replies[3] != replies[2]
+
+
+def test_replies_stop_at_an_end_token_or_at_the_limit(model: Any) -> None:
+    replies = sample(model, [[[5, 1, 2]] * 60], list(range(60)), temperature=1.0, max_new_tokens=7)
+    assert {len(reply) for reply in replies} >= {1, 2, 7}
+    for reply in replies:
+        assert not set(reply[:-1]) & set(ENDS)
+        assert len(reply) == 7 or reply[-1] in ENDS
+    assert any(reply[-1] not in ENDS for reply in replies)
+
+
+# -- offsets --------------------------------------------------------------------------------------------
+
+TOKENIZER = train_tiny_tokenizer()
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\ufffd"), max_size=20))
+def test_offsets_are_those_of_the_tokenizer_itself_and_cover_the_text(text: str) -> None:
+    encoded = TOKENIZER(text, add_special_tokens=False, return_offsets_mapping=True)
+    offsets = token_offsets(TOKENIZER, [*encoded["input_ids"], TOKENIZER.eos_token_id])
+    assert offsets == [*encoded["offset_mapping"], (len(text), len(text))]  # the turn's end has no characters
+    assert {place for start, end in offsets for place in range(start, end)} == set(range(len(text)))
+
+
+def test_a_character_of_several_tokens_belongs_to_each_of_them() -> None:
+    ids = TOKENIZER("a\u20ac!", add_special_tokens=False)["input_ids"]
+    assert len(ids) == 5  # a, three bytes of the euro sign, an exclamation mark
+    assert token_offsets(TOKENIZER, ids) == [(0, 1), (1, 2), (1, 2), (1, 2), (2, 3)]
+
+
+def test_bytes_that_are_no_character_still_have_a_place() -> None:
+    euro = TOKENIZER("\u20ac", add_special_tokens=False)["input_ids"]
+    broken = [*euro[:2], *TOKENIZER("mug", add_special_tokens=False)["input_ids"]]
+    offsets = token_offsets(TOKENIZER, broken)
+    assert offsets[-1][1] == len(TOKENIZER.decode(broken))
+    assert [start for start, _ in offsets] == sorted(start for start, _ in offsets)
+
+
+# -- loading --------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_loads_with_its_tokenizer(tiny_checkpoint: Path) -> None:
+    loaded = load_model(str(tiny_checkpoint))
+    assert not loaded.model.training
+    assert loaded.end_ids == (loaded.tokenizer.convert_tokens_to_ids("<|im_end|>"),)
+    assert loaded.pad_id == loaded.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    messages = [{"role": "user", "content": "Mug?"}]
+    chat = "<|im_start|>user\nMug?<|im_end|>\n<|im_start|>assistant\n"
+    assert loaded.tokenizer.decode(loaded.prompt_ids(messages)) == chat
+    assert loaded.tokenizer.decode(loaded.reply_ids("Süß")) == "Süß<|im_end|>"
+    assert loaded.decode(loaded.reply_ids("Süß")) == "Süß"
+    assert loaded.count_tokens("Mug?") == len(loaded.tokenizer("Mug?")["input_ids"])
+
+
+def test_without_a_pad_token_the_end_token_fills(tiny_model: LocalModel) -> None:
+    tiny_model.tokenizer.pad_token = None
+    assert tiny_model.pad_id == tiny_model.end_ids[0]
+
+
+def remove_folder(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def drop_chat_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+
+
+def pickle_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save(tiny_qwen2().state_dict(), folder / "pytorch_model.bin")
+
+
+def cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+
+
+def swap_weights(folder: Path) -> None:
+    tiny_qwen2(hidden_size=32).save_pretrained(folder / "wide")
+    (folder / "wide" / "model.safetensors").replace(folder / "model.safetensors")
+
+
+def break_config(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": ')
+
+
+def unknown_architecture(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "abacus"}')
+
+
+def drop_tokenizer(folder: Path) -> None:
+    for file in folder.glob("*token*"):
+        file.unlink()
+
+
+def slide(folder: Path) -> None:
+    MistralForCausalLM(MistralConfig(**SHAPE, sliding_window=64)).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (remove_folder, r"holds no checkpoint \(no config.json"),
+        (drop_chat_template, "no chat template"),
+        (pickle_weights, "safetensors"),
+        (cut_weights, "cannot be loaded"),
+        (swap_weights, "cannot be loaded"),
+        (break_config, "JSON"),
+        (unknown_architecture, "abacus"),
+        (drop_tokenizer, "cannot be loaded"),
+        (slide, "sliding_attention"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(
+    damage: Any, why: str, tmp_path: Path, tiny_tokenizer: Any
+) -> None:
+    save_tiny_checkpoint(tmp_path, tiny_tokenizer)
+    load_model(str(tmp_path))
+    damage(tmp_path)
+    with pytest.raises(ModelError, match=why) as caught:
+        load_model(str(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)

@@ -1,0 +1,170 @@
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+from starlette.applications import Starlette
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from shop_r1.actions import SHOP, Action, terminate
+from shop_r1.llm import local
+from shop_r1.llm.local import LocalModel, Sampling
+from shop_r1.llm.tree import Tree
+from shop_r1.prompts.render import PromptConfig, render_history, render_reply
+from shop_r1.sessions import Page, Step
+from shop_r1.simulation import policy
+from shop_r1.simulation.driver import InProcessDriver
+from shop_r1.simulation.loop import FAULTS_MAX, Decision, Tally, Unreadable, run_session
+from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
+
+BYTES, END = 256, 256
+PROMPT = PromptConfig(max_tokens=8000, reply_tokens=64)
+
+
+class ByteTokenizer:
+    """One token for each byte, and one that ends a turn."""
+
+    eos_token_id = END
+    pad_token_id = END
+
+    def apply_chat_template(self, messages: Sequence[dict[str, str]], **_: object) -> dict[str, list[int]]:
+        text = "\n".join(f"{message['role']}: {message['content']}" for message in messages)
+        return {"input_ids": list(text.encode())}
+
+    def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
+        return {"input_ids": list(text.encode())}
+
+    def decode(self, ids: Sequence[int], **_: object) -> str:
+        return bytes(token for token in ids if token < BYTES).decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def model() -> LocalModel:
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=BYTES + 1,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        eos_token_id=END,
+        pad_token_id=END,
+        bos_token_id=None,
+    )
+    return LocalModel(Qwen2ForCausalLM(config).eval(), ByteTokenizer())
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[str]]:
+    """Replies to give one after the other; the last is repeated. The model and its prompts stay real."""
+    replies: list[str] = []
+
+    def reply(*_: object) -> list[list[int]]:
+        return [model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0])]
+
+    monkeypatch.setattr(policy, "sample_replies", reply)
+    yield replies
+
+
+def shopper(model: LocalModel) -> ModelShopper:
+    return ModelShopper(model, PROMPT, Sampling(max_new_tokens=6))
+
+
+def test_a_random_models_babble_is_no_decision(model: LocalModel) -> None:
+    found = shopper(model).act([], Page(html="<page>\n</page>"), random.Random(0))
+    assert isinstance(found, Unreadable)
+    assert found.reason.startswith("unparsable reply: ")
+
+
+def test_the_model_sees_the_prompt_of_training_and_nothing_else(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[list[int]]:
+        seen.extend((*trees[0].trunk, *trees[0].branches[0].prompt))
+        return [[END]]
+
+    monkeypatch.setattr(policy, "sample_replies", watch)
+    action = Action(type="type_and_submit", name="search_input", text="mug")
+    history = [Step(page=Page(html="<page>home</page>"), action=action, rationale="A secret.")]
+    shopper(model).act(history, Page(html="<page>results</page>"), random.Random(0))
+    prompt = render_history(
+        ["<page>home</page>", "<page>results</page>"], [action], SHOP, PROMPT, model.count_tokens
+    )
+    assert seen == model.prompt_ids(prompt.messages)
+    assert "A secret." not in model.decode(seen)
+
+
+def test_the_same_seed_gives_the_same_reply_and_another_seed_another(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[int]] = []
+    real = local.sample_replies
+
+    def watch(*arguments: object) -> list[list[int]]:
+        replies = real(*arguments)  # type: ignore[arg-type]
+        drawn.extend(replies)
+        return replies
+
+    monkeypatch.setattr(policy, "sample_replies", watch)
+    for seed in (1, 1, 2):
+        shopper(model).act([], Page(html="<page></page>"), random.Random(seed))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_readable_reply_is_done_in_the_store(model: LocalModel, app: Starlette, says: list[str]) -> None:
+    says += [
+        render_reply("I need a mug.", Action(type="type_and_submit", name="search_input", text="mug")),
+        render_reply("Nothing for me.", terminate()),
+    ]
+    tally = Tally()
+    (session,) = generate_model_sessions(app, shopper(model), 1, 7, tally=tally)
+    assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
+    assert session.steps[0].rationale == "I need a mug."
+    assert session.steps[1].page.url.startswith("/search")
+    assert (session.outcome, session.session_id, session.source) == ("terminate", "model-7-00000", "store")
+    assert tally.faults.total() == 0
+
+
+def test_unreadable_replies_and_unknown_names_are_counted_as_faults(
+    model: LocalModel, app: Starlette, says: list[str]
+) -> None:
+    says += ["", render_reply("", Action(type="click", name="no.such.thing"))]
+    tally = Tally()
+    (session,) = generate_model_sessions(app, shopper(model), 1, 0, tally=tally)
+    assert session.outcome == "unfinished"
+    assert len(session.steps) == FAULTS_MAX - 1  # the unreadable reply left no step
+    assert tally.faults.total() == FAULTS_MAX
+    assert tally.faults["unparsable reply: empty"] == 1
+
+
+def test_visits_without_one_readable_reply_are_left_out_and_counted(
+    model: LocalModel, app: Starlette, says: list[str]
+) -> None:
+    says += [""]
+    tally, told = Tally(), []
+    found = generate_model_sessions(
+        app, shopper(model), 3, 0, tally=tally, progress=lambda done, total: told.append((done, total))
+    )
+    assert list(found) == []
+    assert (tally.sessions, tally.steps, tally.outcomes) == (3, 0, {"no step": 3})
+    assert tally.faults == {"unparsable reply: empty": 3 * FAULTS_MAX}
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_faults_are_forgiven_when_the_next_reply_is_good(driver: InProcessDriver) -> None:
+    search = Decision(None, Action(type="type_and_submit", name="search_input", text="mug"))
+    stammer = Unreadable("stammer")
+    said = [stammer, stammer, search, stammer, stammer, Decision(None, terminate())]
+
+    class Stammering:
+        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
+            return said.pop(0)
+
+    tally = Tally()
+    session = run_session(Stammering(), driver, 0, tally=tally)
+    assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
+    assert session.outcome == "terminate"
+    assert tally.faults == {"stammer": 4}

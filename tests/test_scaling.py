@@ -1,0 +1,113 @@
+"""The arithmetic of docs/scaling.md, against transformers and PyTorch where they can count it themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.scaling import (
+    SHAPES,
+    Shape,
+    Workload,
+    activation_bytes,
+    cache_bytes,
+    causal_pairs,
+    forward_flops,
+    group_size,
+    grpo_flops,
+    main,
+    sft_flops,
+)
+
+ROOT = Path(__file__).parents[1]
+TINY = Shape(layers=3, hidden=64, heads=4, kv_heads=2, head_size=16, intermediate=192, vocabulary=300)
+
+
+def qwen(shape: Shape, **more: object) -> Any:
+    transformers = pytest.importorskip("transformers")
+    return transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.hidden,
+            intermediate_size=shape.intermediate,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.kv_heads,
+            tie_word_embeddings=True,
+            **more,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_parameters_are_those_of_transformers_own_model(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    with torch.device("meta"):
+        model = qwen(SHAPES[name])
+    assert SHAPES[name].parameters == sum(each.numel() for each in model.parameters())
+
+
+def test_the_3b_model_has_3_09_billion_parameters_and_2_77_without_its_embedding() -> None:
+    shape = SHAPES["3B"]  # both figures stand on its model card
+    assert round(shape.parameters / 1e9, 2) == 3.09
+    assert round((shape.parameters - shape.vocabulary * shape.hidden) / 1e9, 2) == 2.77
+
+
+def test_forward_operations_are_those_that_pytorch_counts() -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = qwen(TINY, attn_implementation="eager")  # eager attention computes all T x T pairs
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(input_ids=torch.zeros(1, 50, dtype=torch.long))
+    assert counter.get_total_flops() == forward_flops(TINY, 50, 50 * 50, 50)
+
+
+def test_activations_are_a_lower_bound_and_not_far_off() -> None:
+    torch = pytest.importorskip("torch")
+    model = qwen(TINY).to(torch.bfloat16)
+    weights = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    saved: dict[int, int] = {}
+
+    def note(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        kept = model.model(input_ids=torch.zeros(1, 100, dtype=torch.long)).last_hidden_state
+    assert kept.requires_grad
+    counted = activation_bytes(TINY, 100, checkpointed=False)
+    assert counted <= sum(saved.values()) <= 1.5 * counted
+
+
+def test_a_token_of_the_3b_models_cache_takes_36_kib() -> None:
+    # 36 layers x (key + value) x 2 heads x 128 x 2 bytes
+    assert cache_bytes(SHAPES["3B"], 1) == 36 * 2 * 2 * 128 * 2 == 36 * 1024
+
+
+def test_a_shared_prompt_has_the_pairs_of_one_prompt_and_its_replies() -> None:
+    work = Workload(context=5, reply=2, group=2)  # prompt 3, two replies of 2
+    # Prompt: 1 + 2 + 3 pairs. Each reply: (3 + 1) + (3 + 2).
+    assert group_size(work, shared=True) == (3 + 2 * 2, 6 + 2 * 9)
+    assert group_size(work, shared=False) == (2 * 5, 2 * (6 + 9))
+    assert causal_pairs(5) == 6 + 9
+
+
+def test_sharing_the_prompt_saves_nearly_the_group_size() -> None:
+    work = Workload()
+    shared, repeated = (grpo_flops(SHAPES["3B"], work, each, checkpointed=False) for each in (True, False))
+    assert 7 < repeated / shared < 8
+
+
+def test_a_step_is_the_known_rule_of_six_operations_a_parameter_and_token_without_long_context() -> None:
+    shape, work = SHAPES["3B"], Workload(context=256, reply=64, replies=4)  # every token scored
+    rule = 6 * shape.parameters * work.sessions * work.context
+    assert sft_flops(shape, work, checkpointed=False) == pytest.approx(rule, rel=0.02)
+
+
+def test_the_document_shows_what_the_script_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    printed = capsys.readouterr().out
+    document = (ROOT / "docs" / "scaling.md").read_text("utf-8")
+    assert document.split("<!-- python -m benchmarks.scaling -->\n")[1].startswith("\n" + printed)

@@ -1,0 +1,164 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from tests.tiny import LOOK, SEARCH, make_session, with_action, with_rationale
+
+from shop_r1.actions import click
+from shop_r1.data.examples import Example, renderer
+from shop_r1.errors import DataError, ModelError
+from shop_r1.llm.local import LocalModel, load_model, score_tokens
+from shop_r1.llm.tree import grow_tree, pack_trees
+from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.sessions import Session
+from shop_r1.training.sft import SftConfig, session_tree, train_sft, tree_features
+
+PROMPT = PromptConfig()
+
+
+def score_session(model: LocalModel, session: Session) -> list[torch.Tensor]:
+    """Return each reply's log probabilities, one tensor a step, as SFT sees them."""
+    batch = pack_trees([session_tree(session, model, PROMPT)], model.pad_id)
+    log_probs = score_tokens(model.model, batch).log_probs
+    return [log_probs[batch.owners == step] for step in range(len(session.steps))]
+
+
+def test_the_labels_are_exactly_the_replies_and_the_ends_of_their_turns(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    trees = [session_tree(session, tiny_model, PROMPT) for session in tiny_sessions]
+    features = tree_features(trees, tiny_model.pad_id)
+    assert torch.equal(features["labels"], features["shift_labels"])
+    for row, session in zip(features["shift_labels"], tiny_sessions, strict=True):
+        learned = tiny_model.tokenizer.decode(row[row != -100])
+        replies = [render_reply(step.rationale or "", step.action) for step in session.steps]
+        assert learned == "".join(f"{reply}<|im_end|>" for reply in replies)
+
+
+def test_each_label_stands_at_the_token_before_the_one_it_names(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    features = tree_features([session_tree(tiny_sessions[0], tiny_model, PROMPT)], tiny_model.pad_id)
+    ids, labels = features["input_ids"][0], features["shift_labels"][0]
+    places = (labels != -100).nonzero()[:, 0]
+    for place in places.tolist()[:-1]:
+        if labels[place] != tiny_model.tokenizer.eos_token_id:
+            assert ids[place + 1] == labels[place]
+    before = tiny_model.tokenizer.decode(ids[: places[0] + 1])
+    assert before.endswith("<|im_start|>assistant\n")
+
+
+@torch.no_grad()
+def test_a_replys_loss_is_that_of_the_same_prompt_and_reply_alone(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    render = renderer(tiny_model, PROMPT)
+    for session in tiny_sessions:
+        for step, found in enumerate(score_session(tiny_model, session)):
+            prompt = render(Example(session, step)).ids
+            taken = session.steps[step]
+            reply = tiny_model.reply_ids(render_reply(taken.rationale or "", taken.action))
+            logits = tiny_model.model(input_ids=torch.tensor([prompt + reply])).logits[
+                0, len(prompt) - 1 : -1
+            ]
+            expected = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None])[:, 0]
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_loss_of_a_batch_is_the_mean_over_all_of_its_reply_tokens(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    trees = [session_tree(session, tiny_model, PROMPT) for session in tiny_sessions[:2]]
+    loss = tiny_model.model(**tree_features(trees, tiny_model.pad_id)).loss
+    tokens = torch.cat([row for session in tiny_sessions[:2] for row in score_session(tiny_model, session)])
+    assert loss.item() == pytest.approx(-tokens.mean().item(), abs=1e-5)
+
+
+@torch.no_grad()
+def test_past_rationales_are_never_seen_but_past_actions_are(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    session = tiny_sessions[0]
+    first, second, third = score_session(tiny_model, session)
+    told = score_session(tiny_model, with_rationale(session, 1, "Something else altogether."))
+    torch.testing.assert_close(told[0], first)
+    torch.testing.assert_close(told[2], third, atol=1e-6, rtol=1e-6)
+    assert told[1].sum().item() != pytest.approx(second.sum().item(), abs=0.1)
+    did = score_session(tiny_model, with_action(session, 1, click("results.blue_mug")))
+    torch.testing.assert_close(did[0], first)
+    assert did[2].sum().item() != pytest.approx(third.sum().item(), abs=1e-3)
+
+
+def test_a_session_without_rationales_is_refused_before_any_training(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    silent = make_session("silent", SEARCH, LOOK.model_copy(update={"rationale": None}))
+    with pytest.raises(DataError, match="session silent, step 1 has no rationale"):
+        train_sft(
+            [make_session("fine", SEARCH), silent], SftConfig(model=str(tiny_checkpoint)), tmp_path / "out"
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path: Path, tiny_sessions: list[Session]) -> None:
+    with pytest.raises(ModelError, match="holds no checkpoint"):
+        train_sft(tiny_sessions, SftConfig(model=str(tmp_path / "none")), tmp_path / "out")
+
+
+def quick(checkpoint: Path, steps: int) -> SftConfig:
+    return SftConfig(
+        model=str(checkpoint),
+        max_steps=steps,
+        learning_rate=2e-2,
+        warmup_steps=0,
+        device_batch=2,
+        accumulation=2,
+        bf16=False,
+    )
+
+
+def test_training_lowers_the_loss_and_leaves_a_checkpoint_and_its_metrics(
+    tmp_path: Path, tiny_checkpoint: Path, tiny_sessions: list[Session]
+) -> None:
+    last = train_sft(tiny_sessions, quick(tiny_checkpoint, steps=12), tmp_path / "out")
+
+    def loss(model: LocalModel) -> float:
+        with torch.no_grad():
+            scored = [row for session in tiny_sessions for row in score_session(model, session)]
+        return -torch.cat(scored).mean().item()
+
+    before, after = loss(load_model(str(tiny_checkpoint))), loss(load_model(str(tmp_path / "out")))
+    assert after < before - 0.5
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    # The first step's loss is taken before anything is learned, over all four sessions: the mean over every
+    # token of the step, although it was computed in two halves of different lengths.
+    assert lines[0]["step"] == 1
+    assert lines[0]["loss"] == pytest.approx(before, abs=1e-3)
+    assert [line["step"] for line in lines] == [1, 10]
+    assert lines[-1] == {"step": 10} | dict(last)
+    assert all(math.isfinite(line["loss"]) for line in lines)
+
+
+def test_the_same_seed_trains_the_same_weights(
+    tmp_path: Path, tiny_checkpoint: Path, tiny_sessions: list[Session]
+) -> None:
+    for name in ("first", "second"):
+        train_sft(tiny_sessions, quick(tiny_checkpoint, steps=2), tmp_path / name)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
+    assert weights[0] == weights[1]
+
+
+def test_a_tree_of_a_session_is_that_of_its_prompts(
+    tiny_model: LocalModel, tiny_sessions: list[Session]
+) -> None:
+    session = tiny_sessions[0]
+    render = renderer(tiny_model, PROMPT)
+    prompts = [render(Example(session, step)).ids for step in range(3)]
+    tree = session_tree(session, tiny_model, PROMPT)
+    assert [(*tree.trunk[: b.attach], *b.prompt) for b in tree.branches] == [tuple(ids) for ids in prompts]
+    assert tree.trunk == grow_tree(prompts).trunk
+    # Each prompt but the last adds only the few tokens that open the reply: its pages are in the trunk.
+    assert max(len(branch.prompt) for branch in tree.branches[:-1]) < 30
