@@ -165,6 +165,8 @@ def memory_rows(shape: Shape, work: Workload) -> Iterator[tuple[str, str, int]]:
     yield "reference policy (GRPO)", "float32 weights", FLOAT32 * size
     yield "activations, kept", "one session, bfloat16", activation_bytes(shape, tokens, False)
     yield "activations, checkpointed", "one session, bfloat16", activation_bytes(shape, tokens, True)
+    group = activation_bytes(shape, work.prompts * tokens, True)
+    yield "the same, all of a GRPO step", f"{work.prompts} prompts at once", group
     yield "logits of every token", "float32, not made by us", logit_bytes(shape, tokens)
     yield "logits of a group's replies", "G x C, float32", logit_bytes(shape, work.group * work.reply)
     yield "key/value cache, shared", "P + G x C tokens", cache_bytes(shape, group_size(work, True)[0])

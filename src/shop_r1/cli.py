@@ -49,8 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         _tell("interrupted")
         return 130
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return 141
     except typer.TyperException as error:
         _tell(_usage(error))
@@ -59,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         _tell(str(error))
         return 2
     except OSError as error:
+        _abandon_stdout()
         place = f"{error.filename}: " if error.filename else ""
         _tell(f"{place}{error.strerror or error}")
         return 2
@@ -80,6 +80,14 @@ def _invoke(arguments: Sequence[str]) -> int:
     finally:
         sys.stdout.flush()
     return 0
+
+
+def _abandon_stdout() -> None:
+    """Where stdout takes no more, send the rest nowhere: Python flushes it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: typer.TyperException) -> str:

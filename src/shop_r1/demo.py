@@ -5,6 +5,7 @@ whose marker still fits is not run again.
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ from shop_r1.evaluation.tables import (
     to_text,
     write_table,
 )
-from shop_r1.jsonl import read_json, read_lines, read_records, write_json, write_records, write_text
+from shop_r1.jsonl import read_lines, read_records, write_records, write_text
 from shop_r1.llm.local import BASE_CHECKPOINT, Sampling, load_model
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
@@ -91,6 +92,10 @@ class Demo:
         self._config = config
         self._run = RunFolder(out)
         self._digest = hashlib.sha256(f"{__version__}{config.model_dump_json()}".encode()).hexdigest()
+
+    def write_settings(self) -> None:
+        """Write what the run is made with to `settings.json`."""
+        self._run.write_settings(self._config, seed=self._config.seed)
 
     def stage(self, number: int, name: str, title: str, action: Callable[[], None]) -> None:
         """Run one stage unless an earlier run finished it with the same settings."""
@@ -299,7 +304,7 @@ def run_demo(out: Path, seed: int = 0, config_path: Path | None = None, override
     torch.use_deterministic_algorithms(True)
     started = time.monotonic()
     demo = Demo(out, config)
-    write_json(out / "settings.json", config.model_dump(mode="json") | {"version": __version__})
+    demo.write_settings()
     demo.stage(1, "sessions", "Scripted shoppers visit the store", demo.record_sessions)
     demo.stage(2, "sft", "SFT: learn from what they did and why", demo.train_sft)
     demo.stage(3, "binary", "GRPO with the binary reward", lambda: demo.train_grpo("binary", BINARY))
@@ -340,8 +345,6 @@ def _reachable_row(exact: Sequence[Prediction], types: Sequence[Prediction]) -> 
 
 def _curves(path: Path, bins: int = 25) -> list[RewardCurve]:
     """Return the reward's parts over the steps, averaged over runs of steps so that curves can be read."""
-    import json
-
     lines = [json.loads(line) for _, line in read_lines(path)]
     width = max(1, len(lines) // bins)
     groups = [lines[start : start + width] for start in range(0, len(lines), width)]

@@ -157,7 +157,14 @@ def test_visits_without_one_readable_reply_are_left_out_and_counted(
 def test_faults_are_forgiven_when_the_next_reply_is_good(driver: InProcessDriver) -> None:
     search = Decision(None, Action(type="type_and_submit", name="search_input", text="mug"))
     stammer = Unreadable("stammer")
-    said = [stammer, stammer, search, stammer, stammer, Decision(None, terminate())]
+    said: list[Decision | Unreadable] = [
+        stammer,
+        stammer,
+        search,
+        stammer,
+        stammer,
+        Decision(None, terminate()),
+    ]
 
     class Stammering:
         def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:

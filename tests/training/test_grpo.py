@@ -275,7 +275,7 @@ def test_groups_with_equal_rules_teach_nothing_when_skipped_and_certainty_when_n
         assert trainer._metrics["train"]["policy/equal_groups"] == [1.0]
         found[rule] = trainer.batch["advantages"]
     assert found["skip"].tolist() == [0.0] * 8
-    assert found["paper"].abs().min() > 0.01
+    assert found["paper"].abs().max() > 0.1
     mixed = answer((*RIGHT[:3], "no"), clicks, settings(tiny_checkpoint), tmp_path)
     assert mixed._metrics["train"]["policy/equal_groups"] == [0.0]
     assert mixed.batch["advantages"].abs().min() > 0.1
@@ -354,7 +354,7 @@ def test_a_step_makes_the_better_replies_likelier(
         """Return how much likelier the right reply is than the three others' mean, in nats a token."""
         model = load_model(str(folder))
         prompt = renderer(model, GrpoConfig().prompt)(clicks[0]).ids
-        means = []
+        means: list[float] = []
         for text in SCRIPT:
             ids = model.reply_ids(text)
             with torch.no_grad():

@@ -1,9 +1,11 @@
-from typing import Any
+import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import VOCABULARY, train_tiny_tokenizer
+from transformers import AutoTokenizer
 
 from shop_r1.errors import TrainingError
 from shop_r1.training.tokenizer import frequent_lines, train_tokenizer
@@ -25,8 +27,17 @@ def test_texts_that_are_too_few_are_refused() -> None:
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
-def test_any_text_comes_back_as_it_was(text: str) -> None:
-    assert TOKENIZER.decode(TOKENIZER(text, add_special_tokens=False)["input_ids"]) == text
+def test_any_text_comes_back_composed(text: str) -> None:
+    # Qwen2's tokenizer composes characters (NFC) and loses nothing else.
+    found = TOKENIZER.decode(TOKENIZER(text, add_special_tokens=False)["input_ids"])
+    assert found == unicodedata.normalize("NFC", text)
+
+
+def test_a_checkpoint_brings_back_the_same_tokenizer(tiny_checkpoint: Path) -> None:
+    loaded = AutoTokenizer.from_pretrained(tiny_checkpoint)
+    assert loaded.get_vocab() == TOKENIZER.get_vocab()
+    text = f'{PAGE}{FOOTER}{{"rationale": "S\u00fc\u00df \u2013 4 \u20ac.", "action": {{"type": "click"}}}}'
+    assert loaded(text)["input_ids"] == TOKENIZER(text)["input_ids"]
 
 
 def test_the_chat_template_is_chatml_and_ends_turns_with_one_token() -> None:
@@ -38,8 +49,11 @@ def test_the_chat_template_is_chatml_and_ends_turns_with_one_token() -> None:
         "<|im_start|>assistant\n"
     )
     assert TOKENIZER.eos_token == "<|im_end|>"
-    ids: Any = TOKENIZER("<|im_start|><|im_end|><|endoftext|>")["input_ids"]
-    assert ids == [1, 2, 0]
+    marks = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+    assert TOKENIZER("".join(marks))["input_ids"] == TOKENIZER.convert_tokens_to_ids(marks)
+    assert TOKENIZER.decode(TOKENIZER(text)["input_ids"], skip_special_tokens=True) == (
+        "system\nBe a shopper.\nuser\nPage 1:\n\nassistant\n"
+    )
 
 
 def test_lines_of_the_shops_frame_get_a_token_each() -> None:

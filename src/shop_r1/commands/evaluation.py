@@ -201,7 +201,7 @@ def _tell_budget(
     """Write `context.json`, what the pages took and what the budget cut, and say it."""
     from shop_r1.jsonl import write_json
 
-    pages = {}
+    pages: dict[str, dict[str, Any]] = {}
     for example in examples:
         for step in example.session.steps[: example.step + 1]:
             if step.page.html not in pages:

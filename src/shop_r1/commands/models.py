@@ -1,9 +1,11 @@
 """What a checkpoint's own configuration says before it is loaded."""
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shop_r1.commands.show import remark
-from shop_r1.errors import ConfigError
+from shop_r1.errors import ConfigError, ModelError
 from shop_r1.prompts.render import PromptConfig
 
 if TYPE_CHECKING:
@@ -11,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def hide_loading() -> None:
-    """Keep transformers' own progress bars off the screen; ours say what goes on."""
-    from transformers.utils import logging
+    """Keep transformers' progress bars and the hub's retries off the screen; ours say what goes on."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    hub_logging.set_verbosity(logging.ERROR)
 
 
 def load(name_or_path: str) -> "LocalModel":
@@ -27,25 +31,52 @@ def load(name_or_path: str) -> "LocalModel":
     """
     from shop_r1.llm.local import load_model
 
+    check_place(name_or_path)
     hide_loading()
     model = load_model(name_or_path)
     model.tokenizer.model_max_length = 10**30
     return model
 
 
-def longest_context(name_or_path: str) -> int | None:
-    """Return how many positions the checkpoint promises; None where it does not say or cannot be read.
+def check_place(name_or_path: str) -> None:
+    """Refuse a folder that holds no checkpoint, before the hub is asked for a model of that name.
 
-    A checkpoint that cannot be read is `load_model`'s to report, with the reason.
+    What is not `owner/name`, or begins with a folder that is here, can only be meant as a folder.
+
+    Raises:
+        ModelError: there is no `config.json` in it.
+    """
+    path = Path(name_or_path)
+    is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))
+    is_place = is_place or path.exists() or (len(path.parts) == 2 and Path(path.parts[0]).is_dir())
+    if is_place and name_or_path != "base" and not (path / "config.json").exists():
+        found = "holds no checkpoint (no config.json in it)" if path.exists() else "is not there"
+        raise ModelError(
+            f"model {name_or_path!r}: {path} {found}; expected `base`, a checkpoint folder, or a name on the "
+            "Hugging Face hub"
+        )
+
+
+def longest_context(name_or_path: str) -> int | None:
+    """Return how many positions the checkpoint promises; None where it does not say.
+
+    Raises:
+        ModelError: it cannot be loaded.
     """
     from transformers import AutoConfig
 
     from shop_r1.llm.local import resolve_model
 
+    check_place(name_or_path)
+    hide_loading()
     try:
         config = AutoConfig.from_pretrained(resolve_model(name_or_path), trust_remote_code=False)
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"model {name_or_path!r} cannot be loaded ({reason}); expected `base`, a checkpoint folder, or a "
+            "name on the Hugging Face hub"
+        ) from None
     found = getattr(config.get_text_config(), "max_position_embeddings", None)
     return found if isinstance(found, int) else None
 

@@ -20,9 +20,22 @@ _SPLIT = (
 """Qwen2's own rule of what BPE never merges across: transformers applies it to every Qwen2 checkpoint."""
 
 FRAGMENTS = (
-    *('\n<li><a name="', '<li><a name="', '<a name="', '<button name="', '<input name="', '<h1>', '<ul>\n', '<ol>\n'),
-    *("</a>\n", "</a>", "</h1>\n", "</button>", "</ul>\n", "</ol>\n", "<page>\n", '">'),
-    *('{"rationale": "', '", "action": {"type": "', '{"type": "', '", "name": "', '", "text": "', '"}}', '"}\n'),
+    *('\n<li><a name="', '<li><a name="', '<a name="', '<button name="', '<input name="'),
+    *(
+        "<h1>",
+        "<ul>\n",
+        "<ol>\n",
+        "</a>\n",
+        "</a>",
+        "</h1>\n",
+        "</button>",
+        "</ul>\n",
+        "</ol>\n",
+        "<page>\n",
+        '">',
+    ),
+    *('{"rationale": "', '", "action": {"type": "', '{"type": "'),
+    *('", "name": "', '", "text": "', '"}}', '"}\n'),
     *(".99", ".49", " stars (", "Page ", "Action "),
 )
 """Runs of markup and JSON syntax that get a token each: pages and replies hardly hold others."""
@@ -80,7 +93,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, lines: int = 160) -> 
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     if len(tokenizer) != vocabulary:
         raise TrainingError(
-            f"the texts give {len(tokenizer)} tokens, not {vocabulary}; take more sessions or a smaller vocabulary"
+            f"the texts give {len(tokenizer)} tokens, not {vocabulary}; take more sessions or a smaller "
+            "vocabulary"
         )
     return tokenizer
 

@@ -1,0 +1,578 @@
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from shop_r1 import cli
+from shop_r1.commands import look
+from shop_r1.jsonl import read_records, write_records
+from shop_r1.results import Prediction
+from shop_r1.sessions import Session
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+TARGET = '{"type": "click", "name": "results.red_mug"}'
+REPLY = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}'
+PAGE = (
+    "<!doctype html><title>Shop</title><body><script>x()</script>"
+    '<nav><a href="/">Home</a></nav><main><h1>Mugs</h1><a href="/red">Red mug</a></main></body>'
+)
+
+Shell = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run one command here; return its exit code, stdout and stderr."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "page.html"
+    path.write_text(PAGE, "utf-8")
+    return path
+
+
+def session_line(**changes: Any) -> str:
+    step = {"page": {"url": "/", "html": "<page></page>"}, "action": json.loads(TARGET), "rationale": "So."}
+    last = {"page": {"url": "/x", "html": "<page>x</page>"}, "action": {"type": "terminate"}}
+    return json.dumps({"session_id": "s", "outcome": "terminate", "steps": [step, last]} | changes)
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Path:
+    path = tmp_path / "sessions.jsonl"
+    path.write_text(f"{session_line()}\n{session_line(session_id='t')}\n", "utf-8")
+    return path
+
+
+def all_commands() -> Iterator[tuple[str, Any]]:
+    def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield path, command
+        for name, each in (inner or {}).items():
+            yield from walk(f"{path} {name}".strip(), each)
+
+    yield from walk("", typer.main.get_command(cli.app))
+
+
+COMMANDS = dict(all_commands())
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert set(COMMANDS) == {
+        *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "score", "report", "doctor"),
+        *("data import pages", "data validate", "data stats"),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_with_an_example(name: str, shell: Shell) -> None:
+    code, out, _ = shell(*name.split(), "--help")
+    assert code == 0
+    assert f"Example: shop-r1 {name}" in " ".join(out.split())
+    for parameter in COMMANDS[name].params:
+        assert parameter.help or parameter.name == "help", f"{name}: {parameter.name} has no help"
+
+
+def test_help_needs_no_heavy_library() -> None:
+    heavy = ("torch", "transformers", "trl", "sklearn", "scipy", "matplotlib", "numpy", "lxml", "starlette")
+    code = (
+        "import sys; from shop_r1 import cli; cli.run(['--help']); cli.run(['sft', '--help']);"
+        f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or '') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- score -------------------------------------------------------------------------------------------------
+
+
+def test_score_gives_each_part_as_json(shell: Shell) -> None:
+    code, out, err = shell("score", "--target", TARGET, "--response", REPLY, "--certainty", 26, "--json")
+    assert (code, err) == (0, "")
+    # Paper, Table 1: 0.5 + 0.3 + 0.2 + 1000 x 1 + 0.005 x 26
+    expected = {"format": 0.5, "type": 0.3, "attribute": 0.2, "value": 1000.0, "rationale": 0.13}
+    assert json.loads(out) == pytest.approx(expected | {"total": 1001.13})
+
+
+def test_score_explains_each_part_within_80_columns(shell: Shell) -> None:
+    _, out, _ = shell("score", "--target", TARGET, "--response", "It is this: " + REPLY)
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    parts = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert parts == ["part", "format", "type", "attribute", "value", "rationale", "total"]
+    assert "out of format" in out
+    starts = {line.index(line.split()[2]) for line in lines if len(line.split()) > 2 and line[0] != " "}
+    assert len(starts) == 1  # the reasons stand under one another
+
+
+def test_score_takes_settings_of_the_reward(shell: Shell) -> None:
+    words = ("score", "action.dars_factor=10", "--target", TARGET, "--response", REPLY, "--json")
+    assert json.loads(shell(*words)[1])["value"] == 10
+
+
+def test_score_reads_a_file_line_by_line(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    line = {"response": REPLY, "target": json.loads(TARGET), "certainty": 10}
+    path.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'response': None})}\n", "utf-8")
+    code, out, _ = shell("score", "--jsonl", path)
+    assert code == 0
+    assert [json.loads(each)["total"] for each in out.splitlines()] == pytest.approx([1001.05, 0.0])
+
+
+def test_score_agrees_with_the_worked_out_cases(shell: Shell) -> None:
+    path = SHARED / "data" / "score_cases.jsonl"
+    if not path.exists():
+        pytest.skip("no ../shared/data/score_cases.jsonl beside this clone")
+    found = [json.loads(line) for line in shell("score", "--jsonl", path)[1].splitlines()]
+    expected = [json.loads(line)["expected"] for line in path.read_text("utf-8").splitlines()]
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+# -- simplify ----------------------------------------------------------------------------------------------
+
+
+def test_simplify_prints_one_json_line_for_each_page(shell: Shell, page: Path) -> None:
+    code, out, _ = shell("simplify", page, page, "--json")
+    assert code == 0
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert first == second
+    assert set(first) == {"file", "html", "elements", "dropped"}
+    assert [element.get("href") for element in first["elements"]] == ["/", "/red"]
+    assert first["file"] == str(page)
+
+
+def test_simplify_prints_the_page_and_a_summary(shell: Shell, page: Path) -> None:
+    code, out, err = shell("simplify", page)
+    assert code == 0
+    assert out.startswith("<page")
+    assert "2 elements that can be acted on; dropped: head 1, script_or_style 1" in " ".join(err.split())
+
+
+def test_simplify_reads_stdin(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PAGE.encode())))
+    code, out, _ = shell("simplify", "-", "--json")
+    assert (code, json.loads(out)["file"]) == (0, "-")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, out, err = shell("simplify", "-")
+    assert (code, out) == (2, "")
+    assert err.startswith("shop-r1: -: ")
+
+
+def test_a_bad_page_among_several_is_named_and_the_good_ones_are_printed(
+    shell: Shell, page: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.html"
+    empty.write_bytes(b"")
+    code, out, err = shell("simplify", page, empty, page, "--json")
+    assert code == 2
+    assert len(out.splitlines()) == 2
+    assert err.startswith(f"shop-r1: {empty}: ") and err.count("\n") == 1
+
+
+def test_simplify_works_on_every_real_page(shell: Shell) -> None:
+    files = sorted((SHARED / "data" / "pages").rglob("*.html"))[::10]
+    if not files:
+        pytest.skip("no ../shared/data/pages beside this clone")
+    code, out, _ = shell("simplify", *files, "--json")
+    assert (code, len(out.splitlines())) == (0, len(files))
+
+
+# -- sessions ----------------------------------------------------------------------------------------------
+
+
+def test_simulated_sessions_are_counted_and_valid(shell: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "s.jsonl.zst"
+    code, text, _ = shell("simulate", "--count", 3, "--seed", 5, "--out", out)
+    assert code == 0
+    sessions = list(read_records(out, Session))
+    assert len(sessions) == 3
+    assert f"3 sessions, {sum(len(each.steps) for each in sessions)} steps" in text
+    assert shell("data", "validate", out)[0] == 0
+    code, text, _ = shell("data", "stats", out)
+    assert (code, text.splitlines()[0].split()) == (0, ["sessions", "3"])
+    again = tmp_path / "again.jsonl"
+    shell("simulate", "--count", 3, "--seed", 5, "--out", again)
+    assert list(read_records(again, Session)) == sessions
+
+
+def test_validate_names_every_fault_with_its_line(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    half = session_line()[:60]
+    path.write_text("\n".join([session_line(), half, session_line(), session_line(steps=[])]), "utf-8")
+    code, out, err = shell("data", "validate", path)
+    assert code == 2
+    assert [line.removeprefix(f"{path}:").split(":")[0] for line in out.splitlines()] == ["2", "3", "4"]
+    assert "also stands in line 1" in out
+    assert err == f"shop-r1: {path}: 3 faults in 4 lines\n"
+
+
+# -- evaluate ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    gold = {"type": "click", "name": "a"}
+    rows = [gold, {"type": "click", "name": "b"}, None, {"type": "input", "name": "a", "text": "x"}]
+    lines = [
+        json.dumps({"session_id": f"s{i % 2}", "step_idx": i, "gold": gold, "pred": pred})
+        for i, pred in enumerate(rows)
+    ]
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_evaluate_scores_a_file_of_predictions(shell: Shell, predictions: Path) -> None:
+    code, out, _ = shell("evaluate", "--predictions", predictions, "--space", "opera", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["n"], found["exact"], found["type_accuracy"], found["unparsable"]) == (4, 0.25, 0.5, 1)
+    assert found["type_f1_macro"] == pytest.approx(2 * 1 * 0.5 / 1.5)  # precision 1, recall 0.5
+    assert found["per_type"]["click"]["n"] == 4
+
+
+def test_evaluate_prints_and_writes_the_table(shell: Shell, predictions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, text, _ = shell(
+        "evaluate", "--predictions", predictions, "--space", "opera", "--out", out, "--setting", "sft"
+    )
+    assert code == 0
+    assert "25.0 [" in text and "16.76" in text  # the paper's SFT row beside it
+    assert len(list(read_records(out / "predictions.jsonl", Prediction))) == 4
+    assert json.loads((out / "table.json").read_text("utf-8"))[0]["exact"][1] == 0.25
+    code, text, _ = shell("report", out)
+    assert code == 0
+    assert Path(text.strip()).read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a few thousand random weights that reads 3,000 tokens."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from shop_r1.actions import SHOP
+    from shop_r1.prompts.render import render_system
+    from shop_r1.training.tokenizer import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = train_tokenizer([render_system(SHOP)] * 3, 400, lines=0)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=400,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=3000,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_saved_pages_go_through_to_the_report(shell: Shell, tiny: Path, tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    long = PAGE.replace("<h1>", "<p>much to read</p>" * 3000 + "<h1>")
+    for name, text in (("short.html", PAGE), ("long.html", long)):
+        (pages / name).write_text(text, "utf-8")
+    moves = [{"site": "x", "from_file": f"{n}.html", "href": "/red", "text": ""} for n in ("short", "long")]
+    (pages / "links.json").write_text(json.dumps([*moves, {"from_file": "none.html", "href": "/"}]), "utf-8")
+
+    data, out = tmp_path / "moves.jsonl", tmp_path / "run"
+    code, text, _ = shell("data", "import", "pages", pages, "--out", data)
+    assert code == 0
+    assert "left out: links.json, entry 2 (none.html): cannot be read" in text
+    assert "2 of 3 moves" in text
+
+    words = ("evaluate", "--model", tiny, "--data", data, "--out", out)
+    code, _, err = shell(*words)
+    assert code == 2 and "--first-step 0" in err
+    code, text, err = shell(
+        *words, "--first-step", 0, "--temperature", 0, "sampling.max_new_tokens=4", "prompt.reply_tokens=8"
+    )
+    assert code == 0
+    told = " ".join(err.split())
+    assert "Prompt budget: 3000 tokens" in told
+    assert "the current page's tail in 1 prompts" in told
+    found = list(read_records(out / "predictions.jsonl", Prediction))
+    assert [prediction.page_truncated for prediction in found] == [False, True]
+    assert all(prediction.prompt_tokens and prediction.prompt_tokens <= 3000 for prediction in found)
+    budget = json.loads((out / "context.json").read_text("utf-8"))
+    assert (budget["prompts"], budget["prompts_truncated"]) == (2, 1)
+    assert {page["url"] for page in budget["pages"]} == {"short.html", "long.html"}
+    assert json.loads((out / "settings.json").read_text("utf-8"))["settings"]["prompt"]["max_tokens"] == 3000
+
+    code, text, _ = shell("report", out)
+    assert code == 0
+    assert "long.html" in Path(text.strip()).read_text("utf-8")
+
+
+def test_a_sweep_writes_one_folder_for_each_way_of_asking(
+    shell: Shell, tiny: Path, sessions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "sweep"
+    options = (
+        "--temperature",
+        0,
+        "--temperature",
+        0.7,
+        "--context",
+        "whole-session",
+        "--context",
+        "latest-step",
+    )
+    code, text, _ = shell(
+        *("evaluate", "--model", tiny, "--data", sessions, "--out", out, *options, "--json"),
+        "sampling.max_new_tokens=4",
+    )
+    assert code == 0
+    labels = {
+        f"{context}-{how}" for context in ("whole-session", "latest-step") for how in ("greedy", "t0.7")
+    }
+    assert {path.parent.name for path in out.glob("*/predictions.jsonl")} == labels
+    assert [(row["context"], row["temperature"]) for row in json.loads(text)] == [
+        *(("whole-session", 0.0), ("whole-session", 0.7), ("latest-step", 0.0), ("latest-step", 0.7)),
+    ]
+    code, text, _ = shell("report", out, "--data", sessions)
+    assert code == 0
+
+
+def test_both_stages_train_from_the_command_line(
+    shell: Shell, tiny: Path, sessions: Path, tmp_path: Path
+) -> None:
+    told = tmp_path / "told.jsonl"
+    write_records(
+        told,
+        [
+            session.model_copy(
+                update={"steps": tuple(s.model_copy(update={"rationale": "So."}) for s in session.steps)}
+            )
+            for session in read_records(sessions, Session)
+        ],
+    )
+    sft, grpo = tmp_path / "sft", tmp_path / "grpo"
+    code, text, _ = shell(
+        *("sft", "--model", tiny, "--data", told, "--out", sft),
+        *("max_steps=1", "accumulation=1", "bf16=false", "prompt.reply_tokens=8"),
+    )
+    assert code == 0
+    assert "SFT on 2 sessions, 4 replies" in text
+    settings = json.loads((sft / "settings.json").read_text("utf-8"))
+    assert settings["settings"]["max_steps"] == 1
+    assert set(settings["inputs"]) == {str(told), str(tiny)}
+    code, text, _ = shell(
+        *("grpo", "--model", sft, "--data", told, "--out", grpo),
+        *("steps=1", "prompts=2", "group=2", "reply_tokens=8", "bf16=false", "prompt.reply_tokens=8"),
+    )
+    assert code == 0
+    assert "2 steps: terminate 2" in text and "balanced (skew 1.1): 2 steps" in text
+    assert (grpo / "model.safetensors").exists()
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("score", "needs --target and --response"),
+        ("score --target nonsense --response x", "--target: "),
+        (
+            "score --target {target} --response x --space moon",
+            "'moon' is unknown; expected one of shop, opera",
+        ),
+        ("score --target {target} --response x --certainty nan", "expected a finite number"),
+        (
+            "score --target {target} --response x --wrong",
+            "No such option: --wrong",
+        ),
+        ("score --target {target} --response x moon", "'moon': expected at most one settings file"),
+        ("score --target {target} --response x action.dars=moon", "action.dars: "),
+        ("score --jsonl {empty}", "empty.jsonl: holds no lines"),
+        ("score --jsonl {half}", "half.jsonl:2: "),
+        ("score --jsonl {nothing}", "nothing.jsonl: cannot be read (No such file"),
+        ("moon", "No such command 'moon'"),
+        ("data", "Missing command"),
+        ("data validate {empty}", "empty.jsonl: holds no sessions"),
+        ("data validate {half}", "half.jsonl:"),
+        ("data stats {empty}", "empty.jsonl: holds no records"),
+        ("data stats {half}", "half.jsonl:1: "),
+        ("data import pages {folder} --out {out}", "links.json: cannot be read"),
+        ("simplify {json}", "page.json: "),
+        ("simplify {folder}", "cannot be read"),
+        ("simplify {empty}", "empty.jsonl: "),
+        ("store --port 99999", "port 99999: expected 0 to 65535"),
+        ("store --port moon", "--port"),
+        ("simulate --out {blocked}", "cannot be written"),
+        ("simulate --count 0 --out {out}", "--count"),
+        ("simulate --policy {nothing} --out {out}", "nothing.jsonl is not there"),
+        ("simulate --out {out} sampling.top_k=3", "settings are for models"),
+        ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
+        ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
+        ("sft --data {sessions} --out {out} --model {tiny} epochs=-1", "epochs: "),
+        ("sft --data {sessions} --out {out} --model {tiny} nonsense=1", "nonsense: "),
+        ("sft --data {sessions} --out {out} --model {tiny}", "step 1 has no rationale"),
+        ("sft {nothing} --data {sessions} --out {out}", "expected at most one settings file"),
+        ("sft none.toml --data {sessions} --out {out}", "none.toml: cannot be read"),
+        ("sft --data {half} --out {out}", "half.jsonl:1: "),
+        ("grpo --data {empty} --out {out}", "empty.jsonl: holds no records"),
+        ("grpo --data {sessions} --out {out} --model {folder}", "folder holds no checkpoint"),
+        ("evaluate", "needs --model, --data and --out"),
+        ("evaluate --predictions {empty}", "empty.jsonl: holds no predictions"),
+        ("evaluate --predictions {half}", "half.jsonl:1: "),
+        ("evaluate --predictions {half} --model base", "takes the place of"),
+        ("evaluate --model {nothing} --data {sessions} --out {out}", "nothing.jsonl is not there"),
+        ("evaluate --model {tiny} --data {empty} --out {out}", "empty.jsonl: holds no records"),
+        ("evaluate --model {tiny} --data {sessions} --out {blocked}", "cannot be written"),
+        ("evaluate --model {tiny} --data {sessions} --out {out} --context moon", "'moon' is unknown"),
+        ("evaluate --model {tiny} --data {sessions} --out {out} --temperature -1", "--temperature"),
+        ("report {nothing}", "no such folder"),
+        ("report {folder}", "table.json: cannot be read"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(
+    words: str, problem: str, shell: Shell, sessions: Path, tiny: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    files = {"empty": "", "half": f"{session_line()[:70]}\n{session_line()}"}
+    paths = {name: tmp_path / f"{name}.jsonl" for name in (*files, "nothing")}
+    for name, text in files.items():
+        paths[name].write_text(text, "utf-8")
+    case = {"response": REPLY, "target": json.loads(TARGET)}
+    if words.startswith("score"):
+        paths["half"].write_text(json.dumps(case) + "\n" + json.dumps(case)[:50], "utf-8")
+    (tmp_path / "page.json").write_text('{"not": "a page"}', "utf-8")
+    places = paths | {"folder": folder, "out": out, "blocked": paths["empty"] / "run"}
+    places |= {"sessions": sessions, "tiny": tiny, "json": tmp_path / "page.json"}
+    filled = [TARGET if word == "{target}" else word.format(**places) for word in words.split()]
+    code, _, err = shell(*filled)
+    last = err.rstrip("\n").split("\n")[-1]
+    assert code == 2, err
+    assert last.startswith("shop-r1: "), err
+    assert problem in last
+    assert "Traceback" not in err
+    written = [path.name for path in out.rglob("*")] if out.exists() else []
+    assert set(written) <= {"settings.json", "metrics.jsonl"}  # the record of a run that then failed
+
+
+def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sessions.jsonl"
+    out.write_text("good\n", "utf-8")
+    code, _, err = shell(
+        *("simulate", "--policy", tiny, "--count", 1, "--out", out),
+        *("sampling.max_new_tokens=2", "prompt.reply_tokens=8"),
+    )
+    assert (code, out.read_text("utf-8")) == (2, "good\n")
+    assert "not one of the model's replies could be read" in err
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_busy_port_is_one_sentence(shell: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, out, err = shell("store", "--port", port)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"shop-r1: 127.0.0.1:{port} cannot be used (Address already in use)")
+    assert err.count("\n") == 1
+
+
+def test_the_store_says_where_it_is_first(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shop_r1.store.serve.serve", lambda port, seed, host: None)
+    code, out, _ = shell("store", "--port", 0)
+    assert code == 0
+    assert out.startswith("http://127.0.0.1:") and not out.startswith("http://127.0.0.1:0/")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "shop-r1: interrupted\n"),
+        (OSError(28, "No space left on device"), 2, "shop-r1: No space left on device\n"),
+        (
+            RuntimeError("two\nlines"),
+            1,
+            "shop-r1: unexpected RuntimeError: two lines (set SHOP_R1_TRACEBACK=1 to see where)\n",
+        ),
+    ],
+)
+def test_other_faults_have_their_own_codes(
+    fault: BaseException, code: int, told: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(look, "_describe", fail)
+    monkeypatch.delenv(cli.TRACEBACK, raising=False)
+    assert shell("simplify", "page.html") == (code, "", told)
+    if code == 1:
+        monkeypatch.setenv(cli.TRACEBACK, "1")
+        assert "Traceback (most recent call last)" in shell("simplify", "page.html")[2]
+
+
+def run_outside(*words: str, **options: Any) -> "subprocess.Popen[bytes]":
+    program = "import sys; from shop_r1.cli import main; main()"
+    return subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.PIPE, **options)
+
+
+def test_nobody_reading_on_is_no_fault(page: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_outside("simplify", str(page), "--json", stdout=writer)
+    os.close(writer)
+    assert done.communicate(timeout=60)[1] == b""
+    assert done.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_one_sentence(page: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run_outside("simplify", str(page), "--json", stdout=full)
+        err = done.communicate(timeout=60)[1]
+    assert (done.returncode, err) == (2, b"shop-r1: No space left on device\n")
+
+
+def test_doctor_says_what_this_machine_can_run(shell: Shell) -> None:
+    code, out, _ = shell("doctor")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 90
+    for word in ("python", "device", "memory", "cores", "base checkpoint", "browser", "Qwen2.5-3B-Instruct"):
+        assert word in out
+
+
+def test_a_failed_start_does_not_touch_an_earlier_run(shell: Shell, sessions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "settings.json").write_text("good", "utf-8")
+    for command in ("sft", "grpo", "evaluate"):
+        code, _, err = shell(command, "--data", sessions, "--out", out, "--model", tmp_path / "none")
+        assert code == 2 and "is not there" in err
+    assert (out / "settings.json").read_text("utf-8") == "good"
