@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from pydantic import Field
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from shop_r1 import __version__
 from shop_r1.actions import SHOP
@@ -143,7 +143,9 @@ class Demo:
         """RL from the SFT checkpoint with this reward."""
         training, _ = self.sessions()
         examples = balance_examples(list_examples(training), self._config.grpo.skew, self._config.seed)
-        CONSOLE.print("    examples: " + ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items())))
+        CONSOLE.print(
+            "    examples: " + ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items()))
+        )
         config = self._config.grpo.model_copy(update={"model": str(self._out / "sft"), "reward": reward})
         train_grpo(examples, config, self._out / name, title=f"GRPO {name}")
 
@@ -173,7 +175,8 @@ class Demo:
         write_table(self._out / "contexts.json", contexts)
 
     def report(self) -> None:
-        """Write the report, and the tables as text and Markdown."""
+        """Write the sweep, the tables as text and Markdown, and the report."""
+        self.sweep()
         grids = self.grids()
         write_text(self._out / "tables.txt", "\n\n".join(to_text(grid) for grid in grids) + "\n")
         write_text(self._out / "tables.md", "\n\n".join(to_markdown(grid) for grid in grids) + "\n")
@@ -183,8 +186,8 @@ class Demo:
             self._out / "report" / "index.html",
             ReportInputs(
                 title="Shop-R1 on the built-in store",
-                summary="A model of a million parameters, taught on scripted shoppers' sessions. Predictions at "
-                "temperature 0.6, the paper's; greedy ones in the tables below.",
+                summary="A model of a million parameters, taught on scripted shoppers' sessions. "
+                "Predictions at temperature 0.6, the paper's; greedy ones in the tables below.",
                 settings=self._settings(),
                 rows=read_score_rows(self._out / "table.json"),
                 tables=tuple(ReportTable.model_validate(grid.model_dump()) for grid in grids[1:]),
@@ -271,8 +274,8 @@ class Demo:
         return {
             "sessions": f"{config.training_sessions} to learn from, {config.held_out_sessions} held out",
             "SFT": f"{config.sft.epochs:g} epochs, learning rate {config.sft.learning_rate:g}",
-            "GRPO": f"{config.grpo.steps} steps of {config.grpo.prompts} prompts x {config.grpo.group} replies, "
-            f"learning rate {config.grpo.learning_rate:g}",
+            "GRPO": f"{config.grpo.steps} steps of {config.grpo.prompts} prompts x "
+            f"{config.grpo.group} replies, learning rate {config.grpo.learning_rate:g}",
             "seed": str(config.seed),
         }
 
@@ -288,7 +291,9 @@ class Demo:
         return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))
 
 
-def run_demo(out: Path, seed: int = 0, config_path: Path | None = None, overrides: Sequence[str] = ()) -> None:
+def run_demo(
+    out: Path, seed: int = 0, config_path: Path | None = None, overrides: Sequence[str] = ()
+) -> None:
     """Run the main job in `out`, going on after the last finished stage, and print the table.
 
     Raises:
@@ -308,9 +313,11 @@ def run_demo(out: Path, seed: int = 0, config_path: Path | None = None, override
     demo.stage(1, "sessions", "Scripted shoppers visit the store", demo.record_sessions)
     demo.stage(2, "sft", "SFT: learn from what they did and why", demo.train_sft)
     demo.stage(3, "binary", "GRPO with the binary reward", lambda: demo.train_grpo("binary", BINARY))
-    demo.stage(4, "shop-r1", "GRPO with the Shop-R1 reward", lambda: demo.train_grpo("shop-r1", config.grpo.reward))
+    demo.stage(
+        4, "shop-r1", "GRPO with the Shop-R1 reward", lambda: demo.train_grpo("shop-r1", config.grpo.reward)
+    )
     demo.stage(5, "evaluate", "Evaluate on held-out sessions", demo.evaluate)
-    demo.stage(6, "report", "Sweep, tables and report", lambda: (demo.sweep(), demo.report())[-1])
+    demo.stage(6, "report", "Vary temperature and context, write the report", demo.report)
     _tell(demo, out, time.monotonic() - started)
 
 
@@ -326,7 +333,9 @@ def _tell(demo: Demo, out: Path, seconds: float) -> None:
         shown.print("Alarms: none.")
     shown.print(f"Took {seconds:.0f} s. Tables: {out}/tables.txt, {out}/table.json.", markup=False)
     shown.print(f"Report: open {out}/report/index.html in a browser.", markup=False)
-    shown.print("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).", markup=False)
+    shown.print(
+        "Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).", markup=False
+    )
 
 
 def _reachable_row(exact: Sequence[Prediction], types: Sequence[Prediction]) -> TableRow:
@@ -354,7 +363,9 @@ def _curves(path: Path, bins: int = 25) -> list[RewardCurve]:
 
     steps = tuple(int(group[-1]["step"]) for group in groups)
     return [
-        RewardCurve(part=part, steps=steps, means=means(f"reward/{part}"), spreads=means(f"reward/{part}_std"))
+        RewardCurve(
+            part=part, steps=steps, means=means(f"reward/{part}"), spreads=means(f"reward/{part}_std")
+        )
         for part in PARTS
     ]
 
@@ -372,7 +383,7 @@ class _progress:
         )
         self._title = title
 
-    def __enter__(self) -> tuple[Progress, "object"]:
+    def __enter__(self) -> tuple[Progress, TaskID]:
         self._progress.start()
         return self._progress, self._progress.add_task(self._title, total=None)
 

@@ -11,8 +11,10 @@ batches are small, because the number of steps decides when copying sets in, not
 """
 
 import random
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,12 @@ from torch.nn.functional import cross_entropy
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.config import Config
+from shop_r1.data.examples import Example
+from shop_r1.jsonl import read_records
+from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.sessions import Session
+from shop_r1.training.monitor import step_progress
+from shop_r1.training.tokenizer import train_tokenizer
 
 
 class BaseConfig(Config):
@@ -41,10 +49,14 @@ class BaseConfig(Config):
     """AdamW's peak."""
     copy_steps: int = 3000
     """Steps of copying random strings."""
-    page_steps: int = 1500
+    page_steps: int = 900
     """Steps of reading pages, mixed with copying."""
-    step_tokens: int = 3072
-    """Tokens a step, about."""
+    copy_tokens: int = 3072
+    """Tokens a step of copying, about."""
+    page_tokens: int = 2400
+    """Tokens a step of reading, about."""
+    frame_lines: int = 100
+    """How many frequent lines get a token of their own, at most."""
     seed: int = 0
     """Of weights and batches."""
 
@@ -131,7 +143,7 @@ def copy_batch(
         first tokens.
     """
     count, length = curriculum.strings, rng.randint(max(3, curriculum.longest // 2), curriculum.longest)
-    rows = max(4, min(16, config.step_tokens // (2 * count * length)))
+    rows = max(4, min(16, config.copy_tokens // (2 * count * length)))
     strings = torch.randint(0, config.vocabulary, (rows, count, length), generator=generator)
     gap = torch.randint(0, config.vocabulary, (rows, rng.randint(0, 2 * length)), generator=generator)
     order = torch.rand(rows, count, generator=generator).argsort(1)
@@ -197,7 +209,7 @@ def teach_pages(
         if step % 4 == 3:
             ids, mask = copy_batch(config, curriculum, rng, generator)
         else:
-            ids, mask = _page_batch(pages, config.step_tokens, model.config.pad_token_id)
+            ids, mask = _page_batch(pages, config.page_tokens, model.config.pad_token_id)
         loss, accuracy = masked_step(model, optimizer, ids, mask)
         progress(step + 1, config.page_steps, f"loss {loss:.2f}, right {accuracy:.2f}")
 
@@ -222,3 +234,56 @@ def _set_rate(optimizer: Any, peak: float, step: int, steps: int) -> None:
     left = min(1.0, (steps - step) / (steps / 5))
     for group in optimizer.param_groups:
         group["lr"] = peak * min(1.0, (step + 1) / 100) * max(0.1, left)
+
+
+def tokenizer_texts(sessions: Sequence[Session]) -> list[str]:
+    """Return all that the tokenizer has to write: prompts, message by message, and replies."""
+    texts = []
+    for session in sessions:
+        last = Example(session, len(session.steps) - 1)
+        prompt = render_prompt(session, last.step, last.space, PromptConfig(), len)
+        texts += [f"{message['role']}\n{message['content']}" for message in prompt.messages]
+        texts += [f"assistant\n{render_reply(step.rationale or '', step.action)}" for step in session.steps]
+    return texts
+
+
+def read_pages(sessions: Sequence[Session], tokenizer: Any, seed: int) -> Iterator[list[int]]:
+    """Yield without end the token ids of up to three of a visit's pages, out of order: no action shows."""
+    rng = random.Random(seed)
+    while True:
+        pages = [step.page.html for step in rng.choice(sessions).steps]
+        rng.shuffle(pages)
+        yield tokenizer("\n".join(pages[:3]))["input_ids"]
+
+
+def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> None:
+    """Make the base checkpoint and write it to `out`: tokenizer, copying, pages.
+
+    Args:
+        sessions: visits to stores other than the demo's; of these only single pages are learnt.
+        config: shape and schooling.
+        out: the checkpoint's folder.
+
+    Raises:
+        TrainingError: too few sessions for the vocabulary.
+    """
+    tokenizer = train_tokenizer(tokenizer_texts(sessions), config.vocabulary, config.frame_lines)
+    model = new_model(config, tokenizer.eos_token_id)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    with step_progress("Copying") as progress:
+        curriculum = teach_copying(model, config, progress)
+    with step_progress("Reading") as progress:
+        teach_pages(model, config, read_pages(sessions, tokenizer, config.seed), curriculum, progress)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run `python -m shop_r1.training.base OUT SESSIONS.jsonl...` (recipes/base.sh)."""
+    out, *files = map(Path, arguments)
+    sessions = [session for file in files for session in read_records(file, Session)]
+    make_base(sessions, BaseConfig(), out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -36,7 +36,12 @@ from shop_r1.prompts.render import PromptConfig
 from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.rationale import measure_certainty
 from shop_r1.rewards.total import PARTS, RewardConfig, max_reward, score_response
-from shop_r1.training.monitor import CollapseAlarm, MetricsLog, ProgressCallback
+from shop_r1.training.monitor import (
+    CollapseAlarm,
+    MetricsLog,
+    ProgressCallback,
+    refuse_several_processes,
+)
 
 
 class GrpoConfig(Config):
@@ -96,6 +101,7 @@ def train_grpo(
         ModelError: the model cannot be loaded.
     """
     check_gold(examples, config.reward)
+    refuse_several_processes()
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
@@ -396,6 +402,7 @@ def _arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
         scale_rewards="group",
         max_grad_norm=config.max_grad_norm,
         bf16=config.bf16,
+        activation_checkpointing=False,
         use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         logging_steps=1,

@@ -2,15 +2,44 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from shop_r1.errors import TrainingError
+
 CONSOLE = Console(stderr=True)
+
+
+def refuse_several_processes() -> None:
+    """Stop a distributed start: trees are scored past the wrappers that would average the gradients.
+
+    Raises:
+        TrainingError: more than one process.
+    """
+    count = PartialState().num_processes
+    if count > 1:
+        raise TrainingError(f"{count} processes; training runs on one process so far (docs/scaling.md)")
+
+
+@contextmanager
+def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar; yield the function that moves it: (steps done, steps, a few words)."""
+    columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=20), MofNCompleteColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
+        task = progress.add_task(title, total=None, note="")
+
+        def move(done: int, total: int, words: str) -> None:
+            progress.update(task, completed=done, total=total, note=words)
+
+        yield move
 
 
 class ProgressCallback(TrainerCallback):

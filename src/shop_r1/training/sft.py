@@ -18,11 +18,11 @@ from shop_r1.actions import find_space
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
-from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.tree import Tree, grow_tree, pack_trees
+from shop_r1.llm.local import LocalModel, load_model, score_tokens
+from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
-from shop_r1.training.monitor import MetricsLog, ProgressCallback
+from shop_r1.training.monitor import MetricsLog, ProgressCallback, refuse_several_processes
 
 
 class SftConfig(Config):
@@ -86,16 +86,34 @@ def _check_rationales(session: Session) -> list[str]:
 
 
 def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]:
-    """Return the trees as what a Hugging Face model takes; the labels are already shifted."""
+    """Return the trees as what `TreeSftTrainer` takes: the tensors of a `TreeBatch`, by name.
+
+    `labels` and `shift_labels` are there for the trainer, which counts the tokens to learn.
+    """
     batch = pack_trees(trees, pad_id)
-    labels = batch.shift_labels()
-    return {
-        "input_ids": batch.input_ids,
-        "position_ids": batch.position_ids,
-        "attention_mask": batch.attention_mask,
-        "labels": labels,
-        "shift_labels": labels,
-    }
+    return dict(vars(batch)) | {"labels": batch.targets, "shift_labels": batch.targets}
+
+
+class TreeSftTrainer(SFTTrainer):
+    """TRL's trainer with the loss computed at the reply tokens alone: no logits where none are needed."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Return the mean negative log-likelihood of the reply tokens, in nats."""
+        batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
+        with self.accelerator.autocast():
+            scores = score_tokens(model, batch)
+        metrics = self._metrics["train" if model.training else "eval"]
+        right = (scores.logits.detach().argmax(-1) == batch.targets).float().mean()
+        metrics["mean_token_accuracy"].append(right.item())
+        metrics["entropy"].append(scores.entropy.mean().item())
+        count = len(batch.targets) if num_items_in_batch is None else num_items_in_batch
+        return -scores.log_probs.sum() / count
 
 
 def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapping[str, float]:
@@ -108,6 +126,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     for session in sessions:
         find_space(session.space)
         _check_rationales(session)
+    refuse_several_processes()
     model = load_model(config.model)
     trees: dict[int, Tree] = {}
 
@@ -124,7 +143,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         }
     )
     log = MetricsLog(out / "metrics.jsonl")
-    trainer = SFTTrainer(
+    trainer = TreeSftTrainer(
         model=model.model,
         args=_arguments(config, out),
         train_dataset=dataset,
