@@ -166,6 +166,24 @@ def test_log_probs_loss_and_gradients_are_those_of_the_stock_trainer(
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
+def test_the_kept_scoring_pass_gives_the_loss_and_gradients_of_a_fresh_one(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
+
+    def compute() -> tuple[float, list[Tensor]]:
+        loss = trainer._compute_loss(trainer.model, trainer.batch)
+        return loss.item(), list(torch.autograd.grad(loss, list(trainer.model.parameters())))
+
+    assert trainer._pass is not None
+    kept = compute()
+    assert trainer._pass is None  # used once; the next is computed afresh
+    fresh = compute()
+    assert kept[0] == pytest.approx(fresh[0], abs=1e-6)
+    for found, expected in zip(kept[1], fresh[1], strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
 def test_the_kl_to_the_reference_is_zero_at_the_first_step_and_not_at_the_second(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """A checkpoint on this machine: load it, score replies with it, sample replies from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -299,28 +299,89 @@ class _Decoder:
         self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]
 
 
+Measure = Callable[[Tensor], Tensor]
+"""From (N, V) untempered logits to (N,) some figure of each distribution; computed without gradients."""
+
+
 @dataclass(frozen=True)
 class TokenScores:
-    """What one scoring pass says of every reply token.
+    """What a scoring pass says of reply tokens.
 
     Attributes:
         log_probs: (N,) log probability of the token at the given temperature, in nats.
         entropy: (N,) entropy of the distribution it was drawn from, at the same temperature, in nats.
-        logits: (N, V) float32, untempered.
+        right: (N,) whether the token is the likeliest.
+        measured: (N,) what `measure` found; None without one.
     """
 
     log_probs: Tensor
     entropy: Tensor
-    logits: Tensor
+    right: Tensor
+    measured: Tensor | None = None
 
 
-def score_tokens(model: Any, batch: TreeBatch, temperature: float = 1.0) -> TokenScores:
+def score_tokens(
+    model: Any, batch: TreeBatch, temperature: float = 1.0, measure: Measure | None = None
+) -> TokenScores:
     """Return the model's view of the batch's N reply tokens; gradients flow where they are enabled."""
     logits = project(model, hidden_states(model, batch)[batch.predictors])
     log_probs = torch.log_softmax(logits / temperature, -1)
     chosen = log_probs.gather(1, batch.targets[:, None])[:, 0]
-    entropy = torch.special.entr(log_probs.detach().exp()).sum(-1)
-    return TokenScores(chosen, entropy, logits)
+    with torch.no_grad():
+        entropy = torch.special.entr(log_probs.exp()).sum(-1)
+        right = logits.argmax(-1) == batch.targets
+        measured = measure(logits) if measure is not None else None
+    return TokenScores(chosen, entropy, right, measured)
+
+
+def score_trees(
+    model: Any,
+    trees: Sequence[Tree],
+    pad_id: int,
+    temperature: float = 1.0,
+    measure: Measure | None = None,
+    batch_tokens: int = 6000,
+) -> list[TokenScores]:
+    """Return each branch's scores, by tree and branch.
+
+    Trees of like length are run together, about `batch_tokens` tokens at once, since attention over padding
+    costs as much as over pages.
+    """
+    sizes = [len(tree.trunk) + sum(len(b.prompt) + len(b.reply) for b in tree.branches) for tree in trees]
+    found: dict[int, list[TokenScores]] = {}
+    for rows in _batches(sizes, batch_tokens):
+        batch = pack_trees([trees[row] for row in rows], pad_id).to(model.device)
+        scores = iter(_split_branches(score_tokens(model, batch, temperature, measure), batch))
+        for row in rows:
+            found[row] = [next(scores) for _ in trees[row].branches]
+    return [score for row in range(len(trees)) for score in found[row]]
+
+
+def _batches(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yield the row numbers, longest first, as many at once as fit the budget when padded."""
+    batch: list[int] = []
+    for row in sorted(range(len(sizes)), key=lambda row: -sizes[row]):
+        if batch and (len(batch) + 1) * sizes[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _split_branches(scores: TokenScores, batch: TreeBatch) -> list[TokenScores]:
+    lengths = torch.bincount(batch.owners, minlength=len(batch.last_prompt)).tolist()
+    measured = [None] * len(lengths) if scores.measured is None else scores.measured.split(lengths)
+    return [
+        TokenScores(*parts)
+        for parts in zip(
+            scores.log_probs.split(lengths),
+            scores.entropy.split(lengths),
+            scores.right.split(lengths),
+            measured,
+            strict=True,
+        )
+    ]
 
 
 def token_offsets(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ project's only scorer, with the self-certainty of the policy's own distribution,
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,17 +25,20 @@ from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.local import (
     LocalModel,
+    Measure,
     Sampling,
+    TokenScores,
     load_model,
     resolve_model,
     sample_replies,
-    score_tokens,
+    score_trees,
 )
-from shop_r1.llm.tree import Tree, grow_tree, pack_trees
+from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.results import RewardBreakdown
-from shop_r1.rewards.rationale import measure_certainty
+from shop_r1.rewards.certainty import token_certainty
+from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import PARTS, RewardConfig, max_reward, score_response
 from shop_r1.training.monitor import (
     CollapseAlarm,
@@ -42,6 +46,9 @@ from shop_r1.training.monitor import (
     ProgressCallback,
     refuse_several_processes,
 )
+
+_Row = tuple[tuple[int, ...], tuple[int, ...]]
+"""A prompt's and a reply's token ids."""
 
 
 class GrpoConfig(Config):
@@ -149,7 +156,7 @@ class ShopR1Trainer(GRPOTrainer):
         self._rollouts = out / "rollouts.jsonl"
         self._rollouts.unlink(missing_ok=True)
         self._scored: list[RewardBreakdown] = []
-        self._rules: Tensor | None = None
+        self._pass: tuple[int, dict[_Row, TokenScores]] | None = None
         render = renderer(model, config.prompt)
 
         def read(rows: dict[str, list[int]]) -> dict[str, list[Any]]:
@@ -221,15 +228,33 @@ class ShopR1Trainer(GRPOTrainer):
             *args: TRL's other arguments, for images and mixtures of experts.
             **kwargs: likewise.
         """
-        trees, places = _read_rows(input_ids, attention_mask, logits_to_keep)
-        batch = pack_trees(trees, self._local.pad_id).to(input_ids.device)
+        rows = _read_rows(input_ids, attention_mask, logits_to_keep)
+        if self._pass is not None and torch.is_grad_enabled() and self._pass[0] == _version(self.model):
+            scores = [self._pass[1][row] for row in rows]
+            self._pass = None
+        else:
+            scores = self._score(model, rows)
+        return (
+            _pad([score.log_probs for score in scores], logits_to_keep),
+            _pad([score.entropy for score in scores], logits_to_keep),
+            None,
+        )
+
+    def _score(self, model: Any, rows: Sequence[_Row], measure: Measure | None = None) -> list[TokenScores]:
+        """Return each row's scores; rows with equal prompts share one tree."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, (prompt, _) in enumerate(rows):
+            groups.setdefault(prompt, []).append(index)
+        trees = [
+            grow_tree([prompt] * len(found), [rows[i][1] for i in found]) for prompt, found in groups.items()
+        ]
         with self.accelerator.autocast():
-            scores = score_tokens(self.accelerator.unwrap_model(model), batch, self.temperature)
-        shape = (input_ids.shape[0], logits_to_keep)
-        rows, columns = places.to(input_ids.device).unbind(1)
-        log_probs = scores.log_probs.new_zeros(shape).index_put((rows, columns), scores.log_probs)
-        entropies = scores.entropy.new_zeros(shape).index_put((rows, columns), scores.entropy)
-        return log_probs, entropies, None
+            scores = score_trees(
+                self.accelerator.unwrap_model(model), trees, self._local.pad_id, self.temperature, measure
+            )
+        order = [index for found in groups.values() for index in found]
+        by_row = dict(zip(order, scores, strict=True))
+        return [by_row[index] for index in range(len(rows))]
 
     # -- rewards --------------------------------------------------------------------------------------
 
@@ -277,18 +302,24 @@ class ShopR1Trainer(GRPOTrainer):
     def _measure_certainty(
         self, inputs: list[dict[str, Any]], replies: list[list[int]]
     ) -> list[float | None]:
-        """Return each reply's self-certainty; None without a rationale or with that reward switched off."""
-        if not self._config.reward.use_rationale:
+        """Return each reply's self-certainty; None without a rationale or with that reward switched off.
+
+        The pass that measures it is the policy's scoring pass: it keeps its gradients for the loss that
+        follows, so certainty costs no pass of its own.
+        """
+        rows = [(tuple(ids), tuple(reply)) for ids, reply in zip(self._prompt_ids, replies, strict=True)]
+        reward = self._config.reward
+        measure = partial(token_certainty, direction=reward.certainty_direction)
+        with torch.set_grad_enabled(self.model.training):
+            scores = self._score(self.model, rows, measure)
+        if self.model.training:
+            self._pass = (_version(self.model), dict(zip(rows, scores, strict=True)))
+        if not reward.use_rationale:
             return [None] * len(replies)
-        # Equal prompts stand beside each other, so the trees' branches keep the rows' order.
-        trees = [
-            grow_tree([self._prompt_ids[row] for row in rows], [replies[row] for row in rows])
-            for rows in _group_equal(self._prompt_ids)
+        return [
+            rationale_certainty(self._local, ids, score.measured, self._examples[row["example"]].space)
+            for row, ids, score in zip(inputs, replies, scores, strict=True)
         ]
-        policy = LocalModel(self.accelerator.unwrap_model(self.model), self._local.tokenizer)
-        space = self._examples[inputs[0]["example"]].space
-        with self.accelerator.autocast():
-            return measure_certainty(policy, trees, space, self._config.reward.certainty_direction)
 
     # -- watching -------------------------------------------------------------------------------------
 
@@ -350,21 +381,27 @@ def _group_equal(prompt_ids: Sequence[Sequence[int]]) -> list[list[int]]:
     return groups
 
 
-def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> tuple[list[Tree], Tensor]:
-    """Return padded rows as trees, one for equal prompts, and (N, 2) each reply token's row and column."""
-    prompts: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
+def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> list[_Row]:
+    """Return padded rows as (prompt, reply), padding left out."""
     split = input_ids.shape[1] - reply_length
-    for row, (ids, mask) in enumerate(zip(input_ids.tolist(), attention_mask.tolist(), strict=True)):
-        prompt = tuple(token for token, keep in zip(ids[:split], mask[:split], strict=True) if keep)
-        reply = [token for token, keep in zip(ids[split:], mask[split:], strict=True) if keep]
-        prompts.setdefault(prompt, []).append((row, reply))
-    trees = [
-        grow_tree([prompt] * len(rows), [reply for _, reply in rows]) for prompt, rows in prompts.items()
-    ]
-    places = [
-        (row, column) for rows in prompts.values() for row, reply in rows for column in range(len(reply))
-    ]
-    return trees, torch.tensor(places, dtype=torch.long).view(-1, 2)
+    rows = []
+    for ids, mask in zip(input_ids.tolist(), attention_mask.tolist(), strict=True):
+        kept = [
+            (token, place < split) for place, (token, keep) in enumerate(zip(ids, mask, strict=True)) if keep
+        ]
+        prompt = tuple(token for token, in_prompt in kept if in_prompt)
+        rows.append((prompt, tuple(token for token, in_prompt in kept if not in_prompt)))
+    return rows
+
+
+def _version(model: Any) -> int:
+    """Return a number that grows whenever a weight is changed in place."""
+    return sum(weight._version for weight in model.parameters())
+
+
+def _pad(rows: Sequence[Tensor], width: int) -> Tensor:
+    """Return (B, width), each row's values from the left, zeros after them."""
+    return torch.stack([torch.nn.functional.pad(row, (0, width - len(row))) for row in rows])
 
 
 def _round_mantissa(values: Tensor) -> Tensor:

@@ -109,8 +109,7 @@ class TreeSftTrainer(SFTTrainer):
         with self.accelerator.autocast():
             scores = score_tokens(model, batch)
         metrics = self._metrics["train" if model.training else "eval"]
-        right = (scores.logits.detach().argmax(-1) == batch.targets).float().mean()
-        metrics["mean_token_accuracy"].append(right.item())
+        metrics["mean_token_accuracy"].append(scores.right.float().mean().item())
         metrics["entropy"].append(scores.entropy.mean().item())
         count = len(batch.targets) if num_items_in_batch is None else num_items_in_batch
         return -scores.log_probs.sum() / count
