@@ -68,18 +68,30 @@ class DemoConfig(Config):
 
     catalogue_seed: int = 1
     """Of the store's goods. The base checkpoint's tokenizer and schooling used 101 to 130."""
-    training_sessions: int = Field(default=2600, ge=10)
+    page_size: int = Field(default=4, ge=1)
+    """Products on a page of results: fewer than the store's usual 6, for shorter prompts."""
+    training_sessions: int = Field(default=2400, ge=10)
     """Visits that SFT and GRPO learn from."""
-    held_out_sessions: int = Field(default=400, ge=2)
+    held_out_sessions: int = Field(default=300, ge=2)
     """Visits that the table is made on."""
-    sweep_sessions: int = Field(default=100, ge=2)
+    sweep_sessions: int = Field(default=60, ge=2)
     """Of these, how many the temperature sweep and the context comparison use."""
     sweep: tuple[float, ...] = (0.6, 0.8, 1.0, 1.2)
     """Temperatures of the sweep (paper, Figure 2)."""
-    sft: SftConfig = SftConfig(prompt=PROMPT, learning_rate=1e-3, epochs=1, device_batch=8, accumulation=1)
+    sft: SftConfig = SftConfig(
+        prompt=PROMPT, learning_rate=1.5e-3, epochs=1, device_batch=8, accumulation=1, adam_beta2=0.98
+    )
     """The cold start."""
-    grpo: GrpoConfig = GrpoConfig(prompt=PROMPT, steps=100, learning_rate=1e-4, reply_tokens=64)
-    """Both RL runs; they differ in the reward alone."""
+    grpo: GrpoConfig = GrpoConfig(
+        prompt=PROMPT,
+        reward=RewardConfig(action=ActionRewardConfig(similarity_floor=0.9)),
+        steps=60,
+        learning_rate=3e-4,
+        reply_tokens=64,
+    )
+    """Both RL runs; they differ in the reward alone. The similarity floor is 0.9, not the paper's 0.75: at
+    0.75 typing the last query once more earns 857 of 1000 where the shopper changed one word of four, and
+    the policy learnt that instead (measured: exact matches of queries fell from 8.7 % to 0.3 %)."""
     seed: int = 0
     """Of shoppers, training and sampling."""
 
@@ -119,7 +131,11 @@ class Demo:
     def record_sessions(self) -> None:
         """Let scripted shoppers visit the store."""
         config = self._config
-        app = create_app(generate_catalogue(config.catalogue_seed), visitor_ids=seeded_ids(config.seed))
+        app = create_app(
+            generate_catalogue(config.catalogue_seed),
+            page_size=config.page_size,
+            visitor_ids=seeded_ids(config.seed),
+        )
         total = config.training_sessions + config.held_out_sessions
         with _progress("Sessions") as (progress, task):
             found = list(
@@ -154,8 +170,9 @@ class Demo:
         _, held_out = self.sessions()
         rows: list[TableRow] = []
         for setting, checkpoint in self._checkpoints():
-            for temperature in (PredictConfig().sampling.temperature, 0.0):
-                rows.append(self._predict_row(setting, checkpoint, held_out, temperature))
+            rows.append(self._predict_row(setting, checkpoint, held_out, 0.6))
+            if setting in ("sft", "shop-r1"):
+                rows.append(self._predict_row(setting, checkpoint, held_out, 0.0))
         best = reachable_predictions(held_out, Market.of(KINDS))
         rows.append(_reachable_row(best.exact, best.types))
         write_table(self._out / "all_rows.json", rows)
@@ -168,11 +185,9 @@ class Demo:
         setting, checkpoint = self._checkpoints()[-1]
         rows = [self._predict_row(setting, checkpoint, part, t, keep=False) for t in self._config.sweep]
         write_table(self._out / "temperatures.json", rows)
-        contexts = [
-            self._predict_row(setting, checkpoint, part, 0.6, context=context, keep=False)
-            for context in ("whole-session", "latest-step")
-        ]
-        write_table(self._out / "contexts.json", contexts)
+        latest = self._predict_row(setting, checkpoint, part, 0.6, context="latest-step", keep=False)
+        whole = next(row for row in rows if row.temperature == 0.6)
+        write_table(self._out / "contexts.json", [whole, latest])
 
     def report(self) -> None:
         """Write the sweep, the tables as text and Markdown, and the report."""
@@ -226,7 +241,9 @@ class Demo:
     ) -> TableRow:
         prompt = PROMPT.model_copy(update={"context": context})
         sampling = Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens)
-        config = PredictConfig(prompt=prompt, sampling=sampling, seed=self._config.seed)
+        config = PredictConfig(
+            prompt=prompt, sampling=sampling, seed=self._config.seed, batch_tokens=60_000, certainty=keep
+        )
         examples: list[Example] = list_examples(held_out)
         with _progress(f"{setting}, T {temperature:g}") as (progress, task):
             found = predict(

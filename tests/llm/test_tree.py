@@ -85,13 +85,14 @@ def qwen2() -> Any:
 def test_a_tree_scores_each_reply_as_if_it_were_alone(family: str, prompts: list[list[int]]) -> None:
     model = make_model(family)
     replies = make_replies(len(prompts))
-    packed = score_tokens(model, pack_trees([grow_tree(prompts, replies)], 0))
+    batch = pack_trees([grow_tree(prompts, replies)], 0)
+    packed = project(model, hidden_states(model, batch)[batch.predictors])
     alone = score_alone(model, prompts, replies)
     assert alone.std() > 0.1  # else any two scores would be alike
-    torch.testing.assert_close(packed.logits, alone, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(packed, alone, atol=TOLERANCE, rtol=0)
     targets = torch.tensor([token for reply in replies for token in reply])
     expected = alone.log_softmax(-1)[torch.arange(len(targets)), targets]
-    torch.testing.assert_close(packed.log_probs, expected, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(score_tokens(model, batch).log_probs, expected, atol=TOLERANCE, rtol=0)
 
 
 # Few different tokens and short prompts, so that shared beginnings and equal prompts are common.
@@ -134,7 +135,8 @@ def test_gradients_of_a_tree_are_those_of_its_pairs_alone(qwen2: Any, prompts: l
 def test_temperature_divides_the_logits_of_probabilities_and_entropy_alone(qwen2: Any) -> None:
     batch = pack_trees([grow_tree([[5, 1], [5, 2]], [[3, 4], [6]])], 0)
     scores = score_tokens(qwen2, batch, temperature=0.6)
-    expected = (scores.logits.double() / 0.6).softmax(-1)
+    logits = project(qwen2, hidden_states(qwen2, batch)[batch.predictors])
+    expected = (logits.double() / 0.6).softmax(-1)
     rows = torch.arange(3)
     torch.testing.assert_close(
         scores.log_probs.double().exp(), expected[rows, batch.targets], atol=1e-6, rtol=0

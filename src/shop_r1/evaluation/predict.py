@@ -32,6 +32,8 @@ class PredictConfig(Config):
     """How replies are scored for the report."""
     batch_tokens: int = Field(default=24_000, ge=1)
     """Tokens of prompts at once; a single longer session still runs alone."""
+    certainty: bool = True
+    """Measure each reply's self-certainty, in a scoring pass; without it that part of the reward is 0."""
     bf16: bool = True
     """Compute in bfloat16."""
     seed: int = 0
@@ -97,9 +99,10 @@ def _answer(
     seeds = [_seed(config.seed, example) for example in examples]
     with torch.autocast(model.model.device.type, torch.bfloat16, enabled=config.bf16):
         replies = sample_replies(model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds)
-        answered = _with_replies(trees, replies)
-        direction = config.reward.certainty_direction
-        certainties = measure_certainty(model, answered, examples[0].space, direction)
+        certainties: list[float | None] = [None] * len(replies)
+        if config.certainty:
+            answered, direction = _with_replies(trees, replies), config.reward.certainty_direction
+            certainties = measure_certainty(model, answered, examples[0].space, direction)
     return [
         _read_reply(example, model.decode(ids), certainty, config.reward)
         for example, ids, certainty in zip(examples, replies, certainties, strict=True)
