@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -323,7 +322,6 @@ def run_demo(
             "grpo": config.grpo.model_copy(update={"seed": config.seed}),
         }
     )
-    torch.use_deterministic_algorithms(True)
     started = time.monotonic()
     demo = Demo(out, config)
     demo.write_settings()

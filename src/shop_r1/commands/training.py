@@ -79,10 +79,12 @@ def demo(
 
     Example: shop-r1 demo --out runs/demo
     """
+    from shop_r1.commands.models import hide_loading
     from shop_r1.commands.show import split_words
     from shop_r1.demo import run_demo
 
     config, overrides = split_words(settings or [])
+    hide_loading()
     run_demo(out, seed, config, overrides)
 
 

@@ -269,7 +269,8 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
     """
     tokenizer = train_tokenizer(tokenizer_texts(sessions), config.vocabulary, config.frame_lines)
     model = new_model(config, tokenizer.eos_token_id)
-    model.config.pad_token_id = tokenizer.pad_token_id
+    for settings in (model.config, model.generation_config):
+        settings.pad_token_id = tokenizer.pad_token_id
     with step_progress("Copying") as progress:
         curriculum = teach_copying(model, config, progress)
     with step_progress("Reading") as progress:
