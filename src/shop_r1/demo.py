@@ -239,9 +239,7 @@ class Demo:
     ) -> TableRow:
         prompt = PROMPT.model_copy(update={"context": context})
         sampling = Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens)
-        config = PredictConfig(
-            prompt=prompt, sampling=sampling, seed=self._config.seed, batch_tokens=60_000, certainty=keep
-        )
+        config = PredictConfig(prompt=prompt, sampling=sampling, seed=self._config.seed, certainty=keep)
         examples: list[Example] = list_examples(held_out)
         with _progress(f"{setting}, T {temperature:g}") as (progress, task):
             found = predict(

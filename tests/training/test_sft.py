@@ -32,7 +32,9 @@ def test_the_labels_are_exactly_the_replies_and_the_ends_of_their_turns(
     features = tree_features(trees, tiny_model.pad_id)
     assert torch.equal(features["labels"], features["shift_labels"])
     learned = tiny_model.tokenizer.decode(features["targets"])
-    replies = [render_reply(step.rationale or "", step.action) for made in tiny_sessions for step in made.steps]
+    replies = [
+        render_reply(step.rationale or "", step.action) for made in tiny_sessions for step in made.steps
+    ]
     assert torch.equal(features["labels"], features["targets"])
     assert learned == "".join(f"{reply}<|im_end|>" for reply in replies)
 

@@ -1,6 +1,7 @@
 """What a checkpoint's own configuration says before it is loaded."""
 
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ def hide_loading() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    # TRL 1.16 still calls what transformers 5.23 has renamed; users can do nothing about it.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
     hub_logging.set_verbosity(logging.ERROR)
 
 
