@@ -14,7 +14,7 @@ from shop_r1.training.base import (
 )
 
 CONFIG = BaseConfig(
-    vocabulary=300, width=32, layers=2, longest_context=256, copy_steps=40, page_steps=8, step_tokens=256
+    vocabulary=300, width=32, layers=2, longest_context=256, copy_steps=40, page_steps=8, copy_tokens=256
 )
 
 
