@@ -82,6 +82,24 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
         load_config(Outer, path)
 
 
+class Middle(Config):
+    inner: Inner = Inner(rate=0.25, names=("a",))
+    depth: int = 1
+
+
+class Preset(Config):
+    middle: Middle = Middle(depth=3)
+    other: Inner = Inner(rate=0.75)
+
+
+def test_changing_one_key_of_a_table_leaves_the_tables_other_presets(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[other]\nnames = ['x']\n")
+    found = load_config(Preset, path, ["middle.inner.rate=0.5"])
+    assert found.other == Inner(rate=0.75, names=("x",))
+    assert found.middle == Middle(depth=3, inner=Inner(rate=0.5, names=("a",)))
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Outer().seed = 3  # type: ignore[misc]

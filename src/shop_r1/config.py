@@ -1,7 +1,7 @@
 """Settings: typed, frozen, from TOML, with `key=value` overrides; unknown keys are refused."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,11 +34,28 @@ def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequ
     values = _read_toml(path) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
+    defaults = {
+        name: field.get_default(call_default_factory=True) for name, field in schema.model_fields.items()
+    }
     try:
-        return schema.model_validate(values)
+        return schema.model_validate(_fill_tables(defaults, values))
     except ValidationError as error:
         source = str(path) if path is not None else "settings"
         raise ConfigError(f"{source}: {describe_validation(error)}") from None
+
+
+def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values, each table among them filled up from the default of that table as a whole.
+
+    Else changing one key of a table would put its other keys back to the defaults of the table's class.
+    """
+    filled = dict(values)
+    for name, value in values.items():
+        default = defaults.get(name)
+        if isinstance(default, Config) and isinstance(value, dict):
+            whole = dict(default)
+            filled[name] = whole | _fill_tables(whole, value)
+    return filled
 
 
 def describe_validation(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from shop_r1 import __version__
 from shop_r1.actions import SHOP
 from shop_r1.config import Config, load_config
-from shop_r1.data.examples import Example, balance_examples, count_types, list_examples
+from shop_r1.data.examples import balance_examples, count_types, list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots import RewardCurve, plot_mixes, plot_results, plot_rewards, plot_temperature
 from shop_r1.evaluation.predict import PredictConfig, predict
@@ -39,7 +39,7 @@ from shop_r1.evaluation.tables import (
 )
 from shop_r1.jsonl import read_lines, read_records, write_records, write_text
 from shop_r1.llm.local import BASE_CHECKPOINT, Sampling, load_model
-from shop_r1.prompts.render import PromptConfig
+from shop_r1.prompts.render import Context, PromptConfig
 from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
 from shop_r1.results import Prediction
 from shop_r1.rewards.action import ActionRewardConfig
@@ -58,6 +58,8 @@ from shop_r1.training.sft import SftConfig, train_sft
 
 CONSOLE = Console(stderr=True)
 PROMPT = PromptConfig(max_tokens=4096, reply_tokens=96)
+TEMPERATURE = 0.6
+"""Of sampling, in training and in the main table. Paper 4.1."""
 BINARY = RewardConfig(use_format=False, use_rationale=False, action=ActionRewardConfig(kind="binary"))
 """The paper's baseline: 1 when the whole action matches, else 0 (Table 2)."""
 
@@ -76,7 +78,7 @@ class DemoConfig(Config):
     sweep_sessions: int = Field(default=60, ge=2)
     """Of these, how many the temperature sweep and the context comparison use."""
     sweep: tuple[float, ...] = (0.0, 0.6, 0.9, 1.2)
-    """Temperatures of the sweep (paper, Figure 2); 0 is greedy. 0.6 has to be one of them."""
+    """Temperatures of the sweep (paper, Figure 2); 0 is greedy."""
     sft: SftConfig = SftConfig(
         prompt=PROMPT, learning_rate=1.5e-3, epochs=1, device_batch=4, accumulation=1, adam_beta2=0.98
     )
@@ -148,8 +150,8 @@ class Demo:
                     progress=lambda done, count: progress.update(task, completed=done, total=count),
                 )
             )
-        write_records(self._out / "held_out.jsonl.zst", found[: config.held_out_sessions])
-        write_records(self._out / "sessions.jsonl.zst", found[config.held_out_sessions :])
+        write_records(self._out / "sessions.jsonl.zst", found[: config.training_sessions])
+        write_records(self._out / "held_out.jsonl.zst", found[config.training_sessions :])
 
     def train_sft(self) -> None:
         """Cold start from the base checkpoint."""
@@ -171,7 +173,9 @@ class Demo:
         _, held_out = self.sessions()
         rows: list[TableRow] = []
         for setting, checkpoint in self._checkpoints():
-            rows.append(self._predict_row(setting, checkpoint, held_out, 0.6))
+            found = self._predict(setting, checkpoint, held_out)
+            write_records(self._predictions(setting), found)
+            rows.append(self._row(setting, found))
         best = reachable_predictions(held_out, Market.of(KINDS))
         rows.append(_reachable_row(best.exact, best.types))
         write_table(self._out / "table.json", rows)
@@ -181,11 +185,14 @@ class Demo:
         _, held_out = self.sessions()
         part = held_out[: self._config.sweep_sessions]
         setting, checkpoint = self._checkpoints()[-1]
-        rows = [self._predict_row(setting, checkpoint, part, t, keep=False) for t in self._config.sweep]
+        whole = self._row(setting, self._read_predictions(setting, part))
+        rows = [
+            whole if t == TEMPERATURE else self._row(setting, self._predict(setting, checkpoint, part, t), t)
+            for t in self._config.sweep
+        ]
         write_table(self._out / "temperatures.json", rows)
-        latest = self._predict_row(setting, checkpoint, part, 0.6, context="latest-step", keep=False)
-        whole = next(row for row in rows if row.temperature == 0.6)
-        write_table(self._out / "contexts.json", [whole, latest])
+        latest = self._predict(setting, checkpoint, part, context="latest-step")
+        write_table(self._out / "contexts.json", [whole, self._row(setting, latest, context="latest-step")])
 
     def report(self) -> None:
         """Write the sweep, the tables as text and Markdown, and the report."""
@@ -208,7 +215,7 @@ class Demo:
                 warnings=self.warnings(),
                 sessions=tuple(held_out),
                 predictions={
-                    setting: tuple(read_records(self._predictions(setting, 0.6), Prediction))
+                    setting: tuple(read_records(self._predictions(setting), Prediction))
                     for setting, _ in self._checkpoints()
                 },
             ),
@@ -224,33 +231,45 @@ class Demo:
             ("shop-r1", self._out / "shop-r1"),
         ]
 
-    def _predictions(self, setting: str, temperature: float) -> Path:
+    def _predictions(self, setting: str) -> Path:
         name = setting.replace("+", "_").replace("(", "_").replace(")", "")
-        return self._out / "predictions" / f"{name}_t{temperature:g}.jsonl"
+        return self._out / "predictions" / f"{name}.jsonl"
 
-    def _predict_row(
+    def _read_predictions(self, setting: str, sessions: Sequence[Session]) -> list[Prediction]:
+        """Return what `evaluate` predicted for these sessions."""
+        names = {session.session_id for session in sessions}
+        found = read_records(self._predictions(setting), Prediction)
+        return [prediction for prediction in found if prediction.session_id in names]
+
+    def _predict(
         self,
         setting: str,
         checkpoint: Path,
-        held_out: Sequence[Session],
-        temperature: float,
-        context: str = "whole-session",
-        keep: bool = True,
-    ) -> TableRow:
-        prompt = PROMPT.model_copy(update={"context": context})
-        sampling = Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens)
-        config = PredictConfig(prompt=prompt, sampling=sampling, seed=self._config.seed, certainty=keep)
-        examples: list[Example] = list_examples(held_out)
+        sessions: Sequence[Session],
+        temperature: float = TEMPERATURE,
+        context: Context = "whole-session",
+    ) -> list[Prediction]:
+        config = PredictConfig(
+            prompt=PROMPT.model_copy(update={"context": context}),
+            sampling=Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens),
+            seed=self._config.seed,
+        )
         with _progress(f"{setting}, T {temperature:g}") as (progress, task):
-            found = predict(
+            return predict(
                 load_model(str(checkpoint)),
-                examples,
+                list_examples(sessions),
                 config,
                 progress=lambda done, count: progress.update(task, completed=done, total=count),
             )
-        if keep:
-            write_records(self._predictions(setting, temperature), found)
-        metrics = evaluate_predictions(found, SHOP, seed=self._config.seed)
+
+    def _row(
+        self,
+        setting: str,
+        predictions: Sequence[Prediction],
+        temperature: float = TEMPERATURE,
+        context: Context = "whole-session",
+    ) -> TableRow:
+        metrics = evaluate_predictions(predictions, SHOP, seed=self._config.seed)
         decoding = "sampled" if temperature else "greedy"
         return table_row(setting, metrics, decoding=decoding, temperature=temperature, context=context)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from shop_r1.data.examples import Example, list_examples, renderer
-from shop_r1.evaluation import predict as module
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.llm import local
 from shop_r1.llm.local import LocalModel, Sampling
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import PromptConfig, render_reply
@@ -16,18 +16,16 @@ from shop_r1.rewards.total import RewardConfig, score_response
 from shop_r1.sessions import Session
 
 
-def settings(temperature: float = 1.0, **changes: Any) -> PredictConfig:
-    return PredictConfig(sampling=Sampling(temperature=temperature, max_new_tokens=10), bf16=False, **changes)
+def settings(temperature: float = 1.0, length: int = 10, **changes: Any) -> PredictConfig:
+    sampling = Sampling(temperature=temperature, max_new_tokens=length)
+    return PredictConfig(sampling=sampling, bf16=False, **changes)
 
 
 def oracle(monkeypatch: pytest.MonkeyPatch, model: LocalModel, script: Sequence[str]) -> None:
-    """Let the model answer with these replies, one after the other."""
-    left = iter(script)
-
-    def answer(_: Any, trees: Any, *rest: Any) -> list[list[int]]:
-        return [model.reply_ids(next(left)) for tree in trees for _ in tree.branches]
-
-    monkeypatch.setattr(module, "sample_replies", answer)
+    """Let the first batch's replies be these, one after the other; the model itself is run."""
+    rows = [torch.tensor(model.reply_ids(text)) for text in script]
+    tokens = iter(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=model.end_ids[0]).T)
+    monkeypatch.setattr(local, "_picker", lambda _: lambda logits, uniform: next(tokens))
 
 
 def test_predictions_come_in_the_order_of_the_examples(
@@ -78,7 +76,7 @@ def test_replies_are_parsed_scored_and_counted(
     right = [render_reply("So it is.", each.session.steps[each.step].action) for each in examples]
     script = [right[0], "no JSON", right[2], right[0]]  # the last is a click where the shopper leaves
     oracle(monkeypatch, tiny_model, script)
-    found = predict(tiny_model, examples, settings())
+    found = predict(tiny_model, examples, settings(length=200))
     assert [each.response for each in found] == script
     assert [each.action for each in found] == [
         examples[0].session.steps[1].action,
@@ -103,7 +101,7 @@ def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
         render_reply("A \u20ac and more.", each.session.steps[each.step].action) for each in examples[:3]
     ] + ["no"]
     oracle(monkeypatch, tiny_model, script)
-    config = settings(reward=RewardConfig(certainty_weight=1.0))
+    config = settings(length=200, reward=RewardConfig(certainty_weight=1.0))
     render = renderer(tiny_model, config.prompt)
     for example, text, found in zip(examples, script, predict(tiny_model, examples, config), strict=True):
         certainty = None

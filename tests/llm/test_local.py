@@ -39,9 +39,8 @@ def model() -> Any:
 
 
 def sample(model: Any, forest: list[list[list[int]]], seeds: list[int], **settings: Any) -> list[list[int]]:
-    return sample_replies(
-        model, [grow_tree(prompts) for prompts in forest], Sampling(**settings), ENDS, 0, seeds
-    )
+    trees = [grow_tree(prompts) for prompts in forest]
+    return [reply.ids for reply in sample_replies(model, trees, Sampling(**settings), ENDS, 0, seeds)]
 
 
 # -- greedy ---------------------------------------------------------------------------------------------
@@ -265,3 +264,18 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(
         load_model(str(tmp_path))
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+# -- measuring ------------------------------------------------------------------------------------------
+
+
+def test_what_is_measured_is_each_tokens_untempered_distribution(model: Any) -> None:
+    trees = [grow_tree(prompts) for prompts in FORESTS]
+    sampling = Sampling(temperature=0.6, max_new_tokens=12)
+    seeds = list(range(len(PROMPTS)))
+    replies = sample_replies(model, trees, sampling, ENDS, 0, seeds, lambda logits: logits[:, 3])
+    assert len({len(reply.ids) for reply in replies}) > 1  # some end early
+    for prompt, reply in zip(PROMPTS, replies, strict=True):
+        logits = model(input_ids=torch.tensor([prompt + reply.ids])).logits[0, len(prompt) - 1 : -1]
+        assert reply.measured is not None
+        torch.testing.assert_close(reply.measured, logits[:, 3], atol=1e-5, rtol=0)

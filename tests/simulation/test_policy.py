@@ -8,7 +8,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.actions import SHOP, Action, terminate
 from shop_r1.llm import local
-from shop_r1.llm.local import LocalModel, Sampling
+from shop_r1.llm.local import LocalModel, SampledReply, Sampling
 from shop_r1.llm.tree import Tree
 from shop_r1.prompts.render import PromptConfig, render_history, render_reply
 from shop_r1.sessions import Page, Step
@@ -60,8 +60,8 @@ def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[st
     """Replies to give one after the other; the last is repeated. The model and its prompts stay real."""
     replies: list[str] = []
 
-    def reply(*_: object) -> list[list[int]]:
-        return [model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0])]
+    def reply(*_: object) -> list[SampledReply]:
+        return [SampledReply(model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0]))]
 
     monkeypatch.setattr(policy, "sample_replies", reply)
     yield replies
@@ -82,9 +82,9 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
 ) -> None:
     seen: list[int] = []
 
-    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[list[int]]:
+    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledReply]:
         seen.extend((*trees[0].trunk, *trees[0].branches[0].prompt))
-        return [[END]]
+        return [SampledReply([END])]
 
     monkeypatch.setattr(policy, "sample_replies", watch)
     action = Action(type="type_and_submit", name="search_input", text="mug")
@@ -103,9 +103,9 @@ def test_the_same_seed_gives_the_same_reply_and_another_seed_another(
     drawn: list[list[int]] = []
     real = local.sample_replies
 
-    def watch(*arguments: object) -> list[list[int]]:
+    def watch(*arguments: object) -> list[SampledReply]:
         replies = real(*arguments)  # type: ignore[arg-type]
-        drawn.extend(replies)
+        drawn.extend(reply.ids for reply in replies)
         return replies
 
     monkeypatch.setattr(policy, "sample_replies", watch)

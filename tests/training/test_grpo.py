@@ -70,7 +70,7 @@ def answer(
     trainer.script = script
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1  # set by `train`
-    rows = [{"prompt": trainer.train_dataset[index]["prompt"], "example": index} for index in (0, 1)]
+    rows = [{"example": index} for index in (0, 1)]
     trainer._generate_and_score_completions([row for row in rows for _ in range(GROUP)])
     return trainer
 
@@ -100,8 +100,7 @@ SCRIPT = (
 def advantages(trainer: ShopR1Trainer, rewards: Sequence[float]) -> Tensor:
     """Return what TRL makes of these rewards of one group."""
     trainer._calculate_rewards = lambda *args: torch.tensor([[float(reward)] for reward in rewards])  # type: ignore[method-assign]
-    prompt = trainer.train_dataset[0]["prompt"]
-    batch = trainer._generate_and_score_completions([{"prompt": prompt, "example": 0}] * len(rewards))
+    batch = trainer._generate_and_score_completions([{"example": 0}] * len(rewards))
     found: Tensor = batch["advantages"]
     return found
 

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -10,11 +11,12 @@ from shop_r1.actions import find_space
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, Rendered, renderer
 from shop_r1.llm.local import LocalModel, Sampling, sample_replies
-from shop_r1.llm.tree import Branch, Tree, grow_tree
+from shop_r1.llm.tree import Tree, grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.results import Prediction
-from shop_r1.rewards.rationale import measure_certainty
+from shop_r1.rewards.certainty import token_certainty
+from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, score_response
 
 Progress = Callable[[int, int], None]
@@ -32,8 +34,6 @@ class PredictConfig(Config):
     """How replies are scored for the report."""
     batch_tokens: int = Field(default=24_000, ge=1)
     """Tokens of prompts at once; a single longer session still runs alone."""
-    certainty: bool = True
-    """Measure each reply's self-certainty, in a scoring pass; without it that part of the reward is 0."""
     bf16: bool = True
     """Compute in bfloat16."""
     seed: int = 0
@@ -96,24 +96,20 @@ def _batches(
 def _answer(
     model: LocalModel, examples: Sequence[Example], trees: Sequence[Tree], config: PredictConfig
 ) -> list[Prediction]:
+    measure = partial(token_certainty, direction=config.reward.certainty_direction)
     seeds = [_seed(config.seed, example) for example in examples]
     with torch.autocast(model.model.device.type, torch.bfloat16, enabled=config.bf16):
-        replies = sample_replies(model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds)
-        certainties: list[float | None] = [None] * len(replies)
-        if config.certainty:
-            answered, direction = _with_replies(trees, replies), config.reward.certainty_direction
-            certainties = measure_certainty(model, answered, examples[0].space, direction)
+        replies = sample_replies(
+            model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds, measure
+        )
     return [
-        _read_reply(example, model.decode(ids), certainty, config.reward)
-        for example, ids, certainty in zip(examples, replies, certainties, strict=True)
-    ]
-
-
-def _with_replies(trees: Sequence[Tree], replies: Sequence[list[int]]) -> list[Tree]:
-    left = iter(replies)
-    return [
-        Tree(tree.trunk, tuple(Branch(b.attach, b.prompt, tuple(next(left))) for b in tree.branches))
-        for tree in trees
+        _read_reply(
+            example,
+            model.decode(reply.ids),
+            rationale_certainty(model, reply.ids, reply.measured, example.space),
+            config.reward,
+        )
+        for example, reply in zip(examples, replies, strict=True)
     ]
 
 

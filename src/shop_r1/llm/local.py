@@ -151,6 +151,10 @@ def project(model: Any, hidden: Tensor) -> Tensor:
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
+Measure = Callable[[Tensor], Tensor]
+"""From (N, V) untempered logits to (N,) some figure of each distribution; computed without gradients."""
+
+
 class Sampling(Config):
     """How replies are drawn; the defaults are the paper's (4.1)."""
 
@@ -164,6 +168,19 @@ class Sampling(Config):
     """Replies are cut here, in tokens."""
 
 
+@dataclass(frozen=True)
+class SampledReply:
+    """One reply.
+
+    Attributes:
+        ids: its tokens, the ending one included.
+        measured: (len(ids),) what `measure` found of each token's distribution; None without one.
+    """
+
+    ids: list[int]
+    measured: Tensor | None = None
+
+
 @torch.no_grad()
 def sample_replies(
     model: Any,
@@ -172,8 +189,9 @@ def sample_replies(
     end_ids: Sequence[int],
     pad_id: int,
     seeds: Sequence[int],
-) -> list[list[int]]:
-    """Return one sampled reply for each branch of each tree, in order, the ending token included.
+    measure: Measure | None = None,
+) -> list[SampledReply]:
+    """Return one sampled reply for each branch of each tree, in order.
 
     Shared prompts are run once and their cache is never copied: the replies grow as branches of one
     sequence. The distribution is that of `generate` with the same temperature, top-k and top-p.
@@ -186,6 +204,7 @@ def sample_replies(
         pad_id: fills rectangles.
         seeds: one for each branch; a reply depends on its prompt and its seed alone (up to rounding in
             batches of other shapes).
+        measure: what to find out about each token's distribution, before temperature and cuts.
     """
     batch = pack_trees(trees, pad_id).to(model.device)
     decoder = _Decoder(model, batch, sampling.max_new_tokens)
@@ -194,16 +213,25 @@ def sample_replies(
     ends = torch.tensor(list(end_ids), device=model.device)
     alive = torch.ones(len(seeds), dtype=torch.bool, device=model.device)
     columns: list[Tensor] = []
+    measured: list[Tensor] = []
     hidden = decoder.first
     for place in range(sampling.max_new_tokens):
-        tokens = pick(project(model, hidden), uniforms[:, place])
+        logits = project(model, hidden)
+        tokens = pick(logits, uniforms[:, place])
         columns.append(torch.where(alive, tokens, -1))
+        if measure is not None:
+            measured.append(measure(logits))
         alive = alive & ~torch.isin(tokens, ends)
         if not alive.any() or place + 1 == sampling.max_new_tokens:
             break
         hidden = decoder.advance(torch.where(alive, tokens, pad_id), alive)
-    replies = torch.stack(columns, dim=1).tolist()
-    return [[token for token in reply if token >= 0] for reply in replies]
+    rows = [[token for token in row if token >= 0] for row in torch.stack(columns, dim=1).tolist()]
+    if measure is None:
+        return [SampledReply(ids) for ids in rows]
+    return [
+        SampledReply(ids, found[: len(ids)])
+        for ids, found in zip(rows, torch.stack(measured, dim=1), strict=True)
+    ]
 
 
 def _uniforms(seeds: Sequence[int], length: int) -> Tensor:
@@ -297,10 +325,6 @@ class _Decoder:
             return
         self._cache.batch_select_indices(keep)
         self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]
-
-
-Measure = Callable[[Tensor], Tensor]
-"""From (N, V) untempered logits to (N,) some figure of each distribution; computed without gradients."""
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,14 @@ PIECE_TOKENS = 1
 """Kept free for each piece, since tokens counted apart can differ by a few from the whole's. Ours."""
 
 
+Context = Literal["whole-session", "latest-step"]
+"""Whether earlier pages are shown, or only what was done on them (paper, Table 5)."""
+
+
 class PromptConfig(Config):
     """What of a session the model sees."""
 
-    context: Literal["whole-session", "latest-step"] = "whole-session"
+    context: Context = "whole-session"
     """All pages so far, or the current page alone (paper, Table 5). All actions so far in both."""
     max_tokens: int = Field(default=32768, gt=0)
     """Longest prompt and reply together, in tokens. Paper 4.1."""

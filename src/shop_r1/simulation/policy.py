@@ -42,8 +42,8 @@ class ModelShopper:
         tree = grow_tree([self._model.prompt_ids(prompt.messages)])
         model = self._model
         seeds = [rng.getrandbits(63)]
-        (ids,) = sample_replies(model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds)
-        reply = parse_response(model.decode(ids), self._space)
+        (sampled,) = sample_replies(model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds)
+        reply = parse_response(model.decode(sampled.ids), self._space)
         if isinstance(reply, ParseFailure):
             return Unreadable(f"unparsable reply: {reply.reason}")
         return Decision(reply.rationale, reply.action)

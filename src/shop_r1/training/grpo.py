@@ -8,7 +8,7 @@ project's only scorer, with the self-certainty of the policy's own distribution,
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -159,20 +159,26 @@ class ShopR1Trainer(GRPOTrainer):
         self._pass: tuple[int, dict[_Row, TokenScores]] | None = None
         render = renderer(model, config.prompt)
 
-        def read(rows: dict[str, list[int]]) -> dict[str, list[Any]]:
-            prompts = [list(render(examples[index]).prompt.messages) for index in rows["example"]]
-            return {"prompt": prompts, "example": rows["example"]}
+        @lru_cache(maxsize=config.prompts)
+        def messages(index: int) -> list[dict[str, str]]:
+            return list(render(examples[index]).prompt.messages)
 
-        dataset = Dataset.from_dict({"example": list(range(len(examples)))})
-        dataset.set_transform(read)
+        self._messages = messages
+
         # TRL loads the reference policy from the name in the model's configuration.
         model.model.config._name_or_path = resolve_model(config.model)
         super().__init__(
             model=model.model,
             reward_funcs=[_placeholder],
             args=_arguments(config, out),
-            train_dataset=dataset,
+            train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
             processing_class=model.tokenizer,
+        )
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Add each row's prompt, which is built when it is needed and never stored."""
+        return super()._generate_and_score_completions(  # type: ignore[no-any-return]
+            [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
 
     # -- sampling -------------------------------------------------------------------------------------
@@ -205,7 +211,7 @@ class ShopR1Trainer(GRPOTrainer):
                 seeds,
             )
         self.model.train()
-        return replies, None
+        return [reply.ids for reply in replies], None
 
     # -- scoring --------------------------------------------------------------------------------------
 
