@@ -71,7 +71,7 @@ class DemoConfig(Config):
     """Of the store's goods. The base checkpoint's tokenizer and schooling used 101 to 130."""
     page_size: int = Field(default=4, ge=1)
     """Products on a page of results: fewer than the store's usual 6, for shorter prompts."""
-    training_sessions: int = Field(default=2200, ge=10)
+    training_sessions: int = Field(default=1400, ge=10)
     """Visits that SFT and GRPO learn from."""
     held_out_sessions: int = Field(default=300, ge=2)
     """Visits that the table is made on."""
@@ -80,7 +80,7 @@ class DemoConfig(Config):
     sweep: tuple[float, ...] = (0.0, 0.6, 0.9, 1.2)
     """Temperatures of the sweep (paper, Figure 2); 0 is greedy."""
     sft: SftConfig = SftConfig(
-        prompt=PROMPT, learning_rate=1.5e-3, epochs=1, device_batch=4, accumulation=1, adam_beta2=0.98
+        prompt=PROMPT, learning_rate=1.5e-3, epochs=1, device_batch=3, accumulation=1, adam_beta2=0.98
     )
     """The cold start."""
     grpo: GrpoConfig = GrpoConfig(
