@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make the small base checkpoint in the package: a tokenizer, then copying, then reading shop pages.
-# Its shops are catalogues 101 to 130; the demo's is another. About a quarter of an hour on two CPU cores.
+# Its shops are catalogues 101 to 130; the demo's is another. About twenty minutes on two CPU cores.
 #
 #   recipes/base.sh [DIR]        (default src/shop_r1/llm/base, the folder in the package)
 set -eu

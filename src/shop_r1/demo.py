@@ -254,7 +254,8 @@ class Demo:
             sampling=Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens),
             seed=self._config.seed,
         )
-        with _progress(f"{setting}, T {temperature:g}") as (progress, task):
+        how = f"T {temperature:g}" if context == "whole-session" else context
+        with _progress(f"{setting}, {how}") as (progress, task):
             return predict(
                 load_model(str(checkpoint)),
                 list_examples(sessions),
