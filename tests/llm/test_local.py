@@ -19,7 +19,14 @@ from transformers import (
 )
 
 from shop_r1.errors import ModelError
-from shop_r1.llm.local import LocalModel, Sampling, load_model, sample_replies, token_offsets
+from shop_r1.llm.local import (
+    LocalModel,
+    Sampling,
+    load_model,
+    sample_replies,
+    save_checkpoint,
+    token_offsets,
+)
 from shop_r1.llm.tree import grow_tree
 
 ENDS = (9, 10)
@@ -279,3 +286,30 @@ def test_what_is_measured_is_each_tokens_untempered_distribution(model: Any) -> 
         logits = model(input_ids=torch.tensor([prompt + reply.ids])).logits[0, len(prompt) - 1 : -1]
         assert reply.measured is not None
         torch.testing.assert_close(reply.measured, logits[:, 3], atol=1e-5, rtol=0)
+
+
+# -- saving ---------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_as_it_was(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    first = load_model(str(tiny_checkpoint))
+    save_checkpoint(first, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with torch.no_grad():
+        next(first.model.parameters()).add_(1.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(first.tokenizer), "save_pretrained", full)
+        with pytest.raises(ModelError, match=r"out: the checkpoint cannot be written \(.*No space left"):
+            save_checkpoint(first, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    save_checkpoint(first, out)
+    weights = [next(model.parameters()) for model in (load_model(str(out)).model, first.model)]
+    assert torch.equal(*weights)
+    assert {path.name for path in out.iterdir()} == before.keys()

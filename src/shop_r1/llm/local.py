@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -89,10 +90,9 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise ModelError(
-            f"model {name_or_path!r} cannot be loaded ({reason}); expected `base`, a folder with a Hugging "
-            "Face causal LM in safetensors, or its name on the hub"
+            f"model {name_or_path!r} cannot be loaded ({_reason(error)}); expected `base`, a folder with a "
+            "Hugging Face causal LM in safetensors, or its name on the hub"
         ) from None
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
         raise ModelError(f"model {name_or_path!r} cannot be loaded: its tokenizer's files are missing")
@@ -103,6 +103,29 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
     return LocalModel(model.eval(), tokenizer)
+
+
+def save_checkpoint(model: LocalModel, out: Path) -> None:
+    """Write the model and its tokenizer to the folder; a checkpoint in it stays whole until the new one is.
+
+    Raises:
+        ModelError: it cannot be written, for instance because the disk is full.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".new-", dir=out) as beside:
+            model.model.save_pretrained(beside)
+            model.tokenizer.save_pretrained(beside)
+            for path in Path(beside).iterdir():
+                path.chmod(0o644)
+                path.replace(out / path.name)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{out}: the checkpoint cannot be written ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's first line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
 
 
 def check_attention(config: Any) -> None:

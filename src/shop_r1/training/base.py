@@ -26,6 +26,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from shop_r1.config import Config
 from shop_r1.data.examples import Example
 from shop_r1.jsonl import read_records
+from shop_r1.llm.local import LocalModel, save_checkpoint
 from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
 from shop_r1.sessions import Session
 from shop_r1.training.monitor import step_progress
@@ -275,8 +276,7 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
         curriculum = teach_copying(model, config, progress)
     with step_progress("Reading") as progress:
         teach_pages(model, config, read_pages(sessions, tokenizer, config.seed), curriculum, progress)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    save_checkpoint(LocalModel(model, tokenizer), out)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ from shop_r1.llm.local import (
     load_model,
     resolve_model,
     sample_replies,
+    save_checkpoint,
     score_trees,
 )
 from shop_r1.llm.tree import grow_tree
@@ -118,7 +119,7 @@ def train_grpo(
     trainer.add_callback(ProgressCallback(title, ("reward/value", "policy/parsed")))
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    trainer.save_model(str(out))
+    save_checkpoint(model, out)
     return log.last
 
 

@@ -18,7 +18,7 @@ from shop_r1.actions import find_space
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
-from shop_r1.llm.local import LocalModel, load_model, score_tokens
+from shop_r1.llm.local import LocalModel, load_model, save_checkpoint, score_tokens
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
@@ -152,7 +152,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     )
     _quiet(trainer)
     trainer.train()
-    trainer.save_model(str(out))
+    save_checkpoint(model, out)
     return log.last
 
 
