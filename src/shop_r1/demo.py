@@ -59,7 +59,7 @@ from shop_r1.training.sft import SftConfig, train_sft
 CONSOLE = Console(stderr=True)
 PROMPT = PromptConfig(max_tokens=4096, reply_tokens=96)
 TEMPERATURE = 0.6
-"""Of sampling, in training and in the main table. Paper 4.1."""
+"""Of sampling in the main table. Paper 4.1; `GrpoConfig.temperature` has it for training."""
 BINARY = RewardConfig(use_format=False, use_rationale=False, action=ActionRewardConfig(kind="binary"))
 """The paper's baseline: 1 when the whole action matches, else 0 (Table 2)."""
 

@@ -168,7 +168,6 @@ def test_the_layout_of_a_tiny_tree_is_as_worked_out_by_hand() -> None:
     assert batch.last_prompt.tolist() == [3, 5]
     assert batch.prompt_lengths.tolist() == [3, 4]
     assert batch.slots.tolist() == [[0, 0], [0, 1]]
-    assert batch.shift_labels().tolist() == [[-100, -100, -100, 7, -100, 8, -100]]
 
 
 def test_padding_stands_on_the_right_and_no_token_sees_it() -> None:

@@ -1,7 +1,7 @@
 """A checkpoint and examples to predictions."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -9,8 +9,8 @@ from pydantic import Field
 
 from shop_r1.actions import find_space
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, Rendered, renderer
-from shop_r1.llm.local import LocalModel, Sampling, sample_replies
+from shop_r1.data.examples import Example, renderer
+from shop_r1.llm.local import LocalModel, Sampling, batch_by_length, sample_replies
 from shop_r1.llm.tree import Tree, grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig
@@ -52,7 +52,9 @@ def predict(
     rendered = {index: render(example) for index, example in enumerate(examples)}
     predictions: dict[int, Prediction] = {}
     done = 0
-    for batch in _batches(sessions, rendered, config.batch_tokens):
+    longest = [max(len(rendered[index].ids) for index in rows) for rows in sessions]
+    for numbers in batch_by_length(longest, config.batch_tokens):
+        batch = [sessions[number] for number in numbers]
         indices = [index for rows in batch for index in rows]
         trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
         found = _answer(model, [examples[index] for index in indices], trees, config)
@@ -75,22 +77,6 @@ def _by_session(examples: Sequence[Example]) -> list[list[int]]:
     for index, example in enumerate(examples):
         sessions.setdefault(example.session.session_id, []).append(index)
     return list(sessions.values())
-
-
-def _batches(
-    sessions: Sequence[list[int]], rendered: dict[int, Rendered], budget: int
-) -> Iterator[list[list[int]]]:
-    """Yield sessions of like length together, so that little is padding."""
-    lengths = {rows[0]: max(len(rendered[index].ids) for index in rows) for rows in sessions}
-    batch: list[list[int]] = []
-    for rows in sorted(sessions, key=lambda rows: lengths[rows[0]], reverse=True):
-        longest = lengths[(batch or [rows])[0][0]]
-        if batch and (len(batch) + 1) * longest > budget:
-            yield batch
-            batch = []
-        batch.append(rows)
-    if batch:
-        yield batch
 
 
 def _answer(

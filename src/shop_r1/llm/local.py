@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -106,18 +107,22 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
 
 
 def save_checkpoint(model: LocalModel, out: Path) -> None:
-    """Write the model and its tokenizer to the folder; a checkpoint in it stays whole until the new one is.
+    """Write the model and its tokenizer beside, then move them into the folder, file by file.
+
+    So a disk that fills up leaves an older checkpoint in the folder as it was.
 
     Raises:
         ModelError: it cannot be written, for instance because the disk is full.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for left in out.glob(".new-*"):  # by a run that was killed here
+            rmtree(left)
         with TemporaryDirectory(prefix=".new-", dir=out) as beside:
             model.model.save_pretrained(beside)
             model.tokenizer.save_pretrained(beside)
             for path in Path(beside).iterdir():
-                path.chmod(0o644)
+                path.chmod(0o644)  # safetensors makes files that their owner alone can read
                 path.replace(out / path.name)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{out}: the checkpoint cannot be written ({_reason(error)})") from None
@@ -396,7 +401,7 @@ def score_trees(
     """
     sizes = [len(tree.trunk) + sum(len(b.prompt) + len(b.reply) for b in tree.branches) for tree in trees]
     found: dict[int, list[TokenScores]] = {}
-    for rows in _batches(sizes, batch_tokens):
+    for rows in batch_by_length(sizes, batch_tokens):
         batch = pack_trees([trees[row] for row in rows], pad_id).to(model.device)
         scores = iter(_split_branches(score_tokens(model, batch, temperature, measure), batch))
         for row in rows:
@@ -404,8 +409,14 @@ def score_trees(
     return [score for row in range(len(trees)) for score in found[row]]
 
 
-def _batches(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yield the row numbers, longest first, as many at once as fit the budget when padded."""
+def batch_by_length(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yield row numbers, longest row first, as many at once as fit the budget of tokens when padded.
+
+    A row longer than the budget comes alone.
+
+    >>> list(batch_by_length([2, 9, 3, 3], 6))
+    [[1], [2, 3], [0]]
+    """
     batch: list[int] = []
     for row in sorted(range(len(sizes)), key=lambda row: -sizes[row]):
         if batch and (len(batch) + 1) * sizes[batch[0]] > budget:

@@ -114,12 +114,6 @@ class TreeBatch:
         """Return the same batch on the device."""
         return TreeBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
-    def shift_labels(self) -> Tensor:
-        """Return (B, T) labels already shifted: what each position has to predict, -100 where nothing."""
-        labels = torch.full((self.input_ids.numel(),), -100, dtype=torch.long)
-        labels[self.predictors] = self.targets
-        return labels.view(self.input_ids.shape)
-
 
 def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
     """Return the trees as one batch; every figure in it follows from `Tree` alone."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from pydantic import Field
+from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from shop_r1.actions import find_space
@@ -127,13 +128,10 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         _check_rationales(session)
     refuse_several_processes()
     model = load_model(config.model)
-    trees: dict[int, Tree] = {}
 
     def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
-        for row in rows:
-            if row["session"] not in trees:
-                trees[row["session"]] = session_tree(sessions[row["session"]], model, config.prompt)
-        return tree_features([trees[row["session"]] for row in rows], model.pad_id)
+        trees = [session_tree(sessions[row["session"]], model, config.prompt) for row in rows]
+        return tree_features(trees, model.pad_id)
 
     dataset = Dataset.from_dict(
         {
@@ -150,7 +148,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         processing_class=model.tokenizer,
         callbacks=[log, ProgressCallback("SFT", ("loss", "mean_token_accuracy"))],
     )
-    _quiet(trainer)
+    trainer.remove_callback(PrinterCallback)  # ProgressCallback shows what it would print.
     trainer.train()
     save_checkpoint(model, out)
     return log.last
@@ -182,10 +180,3 @@ def _arguments(config: SftConfig, out: Path) -> SFTConfig:
         disable_tqdm=True,
         seed=config.seed,
     )
-
-
-def _quiet(trainer: Any) -> None:
-    """Take out the callback that prints every log line; `ProgressCallback` shows them."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
