@@ -26,6 +26,8 @@ class Element:
         value: what a field holds, or what an option or button sends; None where there is none.
         states: of checked, selected, pressed, disabled, expanded, collapsed, current.
         options: the names of a select's options.
+        also: paths of other elements that do the same: the picture that links where the title beside it does,
+            the label of a checkbox, the list item around a menu's link.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Element:
     value: str | None = None
     states: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,15 @@ class SimplifiedPage:
         html: the short page; `name` attributes are the elements' names.
         elements: in page order, names unique.
         dropped: how many parts were left out, by reason.
+        examples: the first parts left out for each reason, as raw HTML cut short; only when asked for.
+        cut: what a token budget took, by kind, in characters, items or elements as the kind says.
     """
 
     html: str
     elements: tuple[Element, ...]
     dropped: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cut: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Element]:
