@@ -1,32 +1,70 @@
 """How a control is printed: its type, state and value."""
 
 from shop_r1.pages import rules
-from shop_r1.pages.node import Node, visible_text
+from shop_r1.pages.elements import Element
+from shop_r1.pages.node import Node
 from shop_r1.pages.writer import attribute, clean
 
 _STATE_ATTRIBUTES = frozenset({"checked", "selected", "disabled", *(state[0] for state in rules.ARIA_STATES)})
 
 
 def input_markup(node: Node, index: int, label: str, *, simplified: bool) -> str:
-    r"""Return an input's start tag; `\\0index\\0` stands where its name goes.
+    r"""Return an input's start tag without its states and its end; `\\0index\\0` stands where its name goes.
 
-    A placeholder is kept unless it has become the label: then the name says it.
+    A placeholder is kept unless it has become the label: then the name says it. A label that stands for its
+    hidden checkbox or radio button is printed as that.
     """
-    kind = node.get("type").lower()
+    attributes = node.choice or node.attributes
+    kind = (attributes.get("type") or "").lower()
     parts = [f'<input name="\0{index}\0"']
     if kind in rules.TEXT_TYPES - {"text"} or kind in ("checkbox", "radio", "range", "file", "color"):
         parts.append(f' type="{kind}"')
-    if kind not in ("checkbox", "radio") and clean(node.get("value")):
-        parts.append(attribute("value", node.get("value")))
-    placeholder = clean(node.get("placeholder"))
+    value = attributes.get("value")
+    if value and kind not in ("checkbox", "radio") and clean(value):
+        parts.append(attribute("value", value))
+    placeholder = clean(attributes.get("placeholder") or "")
     if placeholder and (simplified or placeholder != label):
         parts.append(attribute("placeholder", placeholder))
-    return "".join(parts) + state_markup(node, simplified=simplified) + ">"
+    return "".join(parts)
+
+
+def role_markup(node: Node) -> str:
+    """Return the role that the page gives a link or button, where its tag does not say it already."""
+    if "role" not in node.attributes:
+        return ""
+    role = node.role
+    return f' role="{role}"' if role in rules.ACTION_ROLES and role not in ("button", "link") else ""
 
 
 def state_markup(node: Node, *, simplified: bool) -> str:
     """Return a control's states as attributes without values."""
-    return "".join(f" {word}" for word in states_of(node, simplified=simplified))
+    return "".join([f" {word}" for word in states_of(node, simplified=simplified)])
+
+
+def make_element(
+    node: Node, label: str, name: str, options: tuple[str, ...], *, simplified: bool
+) -> Element:
+    """Return the record of a control."""
+    href = node.attributes.get("href") if node.control == "a" else None
+    return Element(
+        name,
+        node.tag,
+        role_of(node),
+        label[: rules.LABEL_TEXT_MAX],
+        node.path,
+        href.strip() if href is not None else None,
+        value_of(node),
+        states_of(node, simplified=simplified),
+        options,
+        tuple([other.path for other in node.also]) if node.also else (),
+    )
+
+
+def holds_field(node: Node) -> bool:
+    """Return whether a field that is printed within a link or button stands in it."""
+    return node.controls > 0 and any(
+        inner.control in ("input", "select", "textarea") for inner in node.elements()
+    )
 
 
 def heading_level(node: Node) -> int:
@@ -39,7 +77,7 @@ def heading_level(node: Node) -> int:
 
 def states_of(node: Node, *, simplified: bool) -> tuple[str, ...]:
     """Return the states that a shopper sees, in the rules' order."""
-    attributes = node.attributes
+    attributes = node.choice or node.attributes
     if not attributes:
         return ()
     if simplified:
@@ -55,11 +93,12 @@ def states_of(node: Node, *, simplified: bool) -> tuple[str, ...]:
 
 def role_of(node: Node) -> str:
     """Return the role that the page gives a control, else its tag's own."""
-    given = node.role
-    if given in rules.ACTION_ROLES:
+    if "role" in node.attributes and (given := node.role) in rules.ACTION_ROLES:
         return given
-    kind = node.get("type").lower()
+    kind = (node.attributes.get("type") or "").lower()
     match node.tag:
+        case "label":
+            return ((node.choice or {}).get("type") or "button").lower()
         case "a" | "area":
             return "link"
         case "button":
@@ -83,7 +122,7 @@ def value_of(node: Node) -> str | None:
         case "input" | "button":
             return node.attributes.get("value")
         case "option":
-            return node.attributes.get("value") if "value" in node.attributes else visible_text(node)
+            return node.attributes["value"] if "value" in node.attributes else node.text
         case "textarea":
             return "".join(child for child in node.children if isinstance(child, str))
     return None

@@ -35,6 +35,11 @@ _RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noem
 _FORMATTING = frozenset(
     {"a", "big", "b", "code", "em", "font", "i", "nobr", "small", "strike", "strong", "s", "tt", "u"}
 )
+# Without `a` and `nobr`: a new one closes the open one, so that outside of tables they cannot pile up.
+_FORMATTING_TAG = re.compile(
+    r"<(/?)(b|big|code|em|font|i|small|strike|strong|s|tt|u|td|th|caption|object|marquee|applet)(?=[\s/>])", re.I
+)
+_CELLS = frozenset({"td", "th", "caption", "object", "marquee", "applet"})
 _CLOSED_BY_NEXT = frozenset({"p", "li", "option", "td", "th", "tr", "dt", "dd"})
 _STEP = re.compile(r"(?:[a-z][a-z0-9-]*|\*)(?::nth-child\((\d+)\))?")
 
@@ -145,13 +150,15 @@ def _bounded(text: str) -> str:
 
 
 def _piles_up(text: str, depth_max: int) -> bool:
-    """Return whether tags nest past the bound, or unclosed formatting elements pile up.
+    """Return whether tags nest past the bound, or unclosed formatting elements or options pile up.
 
-    A parser reopens each unclosed formatting element in every paragraph after it. Tags in scripts and
+    A parser reopens each unclosed formatting element in every paragraph after it: that is looked for on every
+    page, the rest on pages with so many tags that the square of their number can be felt. Tags in scripts and
     comments count too: a false alarm only costs the time of `_tame`.
     """
+    tags = _TAG_NAME if text.count("<") > rules.TAGS_UNCHECKED else _FORMATTING_TAG
     nest = _Nest()
-    for close, name in _TAG_NAME.findall(text):
+    for close, name in tags.findall(text):
         tag = name.lower()
         if close:
             nest.close(tag)
@@ -164,6 +171,8 @@ def _piles_up(text: str, depth_max: int) -> bool:
 
 def _has_many_attributes(text: str) -> bool:
     """Return whether a tag outside of scripts has too many attributes (`i<n.length ...` in one is no tag)."""
+    if len(text) < rules.ATTRIBUTES_UNCHECKED:
+        return False
     position = 0
     while (match := _MANY_ATTRIBUTES.search(text, position)) is not None:
         script = text.rfind("<script", position, match.start())
@@ -180,31 +189,42 @@ class _Nest:
 
     def __init__(self) -> None:
         self.tags: list[str] = []
-        self.formatting: dict[str, int] = {}
-        self.options = 0
         self._counts: dict[str, int] = {}
+        self._options = 0
+        self._cells = 0
+        self._formatting: dict[str, list[int]] = {}  # for each open one, how many cells it stands in
 
     def piled(self, tag: str) -> bool:
         """Return whether there are too many of a tag for the parser, whose time grows with their square."""
         if tag == "option":
-            return self.options >= rules.OPTIONS_MAX
-        return self.formatting.get(tag, 0) >= rules.OPEN_FORMATTING_MAX
+            return self._options >= rules.OPTIONS_MAX
+        return tag in _FORMATTING and len(self._formatting.get(tag, ())) >= rules.OPEN_FORMATTING_MAX
 
     def open(self, tag: str) -> None:
-        self.options = self.options + 1 if tag == "option" else 0 if tag == "select" else self.options
-        if tag in _FORMATTING:
-            self.formatting[tag] = self.formatting.get(tag, 0) + 1
+        if tag == "option":
+            self._options += 1
+        elif tag == "select":
+            self._options = 0
+        elif tag in _FORMATTING:
+            self._formatting.setdefault(tag, []).append(self._cells)
         if tag in _CLOSED_BY_NEXT and self.tags and self.tags[-1] == tag:
             return
         self.tags.append(tag)
         self._counts[tag] = self._counts.get(tag, 0) + 1
+        self._cells += tag in _CELLS
 
     def close(self, tag: str) -> None:
-        if self.formatting.get(tag, 0):
-            self.formatting[tag] -= 1
+        if tag in _FORMATTING:
+            # An end tag in a table's cell does not reach what was opened outside of it.
+            active = self._formatting.get(tag, [])
+            while active and active[-1] > self._cells:
+                active.pop()
+            if active and active[-1] == self._cells:
+                active.pop()
         while self._counts.get(tag, 0):
             closed = self.tags.pop()
             self._counts[closed] -= 1
+            self._cells -= closed in _CELLS
             if closed == tag:
                 return
 

@@ -4,7 +4,7 @@ import re
 
 from shop_r1.pages import rules
 from shop_r1.pages.names import is_identifier, join_words, slug_words, to_words
-from shop_r1.pages.node import Node, visible_text
+from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
 
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
@@ -16,7 +16,7 @@ def accessible_label(node: Node, tree: Tree) -> str:
     label = _aria_label(node, tree) or _native_label(node, tree)
     if not label and node.tag not in ("input", "select", "textarea"):
         heading = node.heading if node.control == "a" and node.heading is not node else None
-        label = (visible_text(heading, images=True) if heading else "") or visible_text(node, images=True)
+        label = (spoken_text(heading) if heading else "") or spoken_text(node)
     return label or node.get("title").strip() or node.get("placeholder").strip()
 
 
@@ -24,7 +24,7 @@ def _aria_label(node: Node, tree: Tree) -> str:
     by = node.get("aria-labelledby")
     if by:
         found = [tree.ids[key] for key in by.split()[:4] if key in tree.ids]
-        text = " ".join(visible_text(target, images=True) for target in found)
+        text = " ".join(spoken_text(target) for target in found)
         if text:
             return text
     return " ".join(node.get("aria-label").split())
@@ -34,7 +34,7 @@ def _native_label(node: Node, tree: Tree) -> str:
     if node.tag == "input" and node.control == "button":
         return node.get("alt") or node.get("value") or node.get("title")
     if node.tag == "option":
-        return visible_text(node) or node.get("label")
+        return node.text or node.get("label")
     if node.tag == "area":
         return node.get("alt")
     if node.tag not in ("input", "select", "textarea"):
@@ -45,7 +45,7 @@ def _native_label(node: Node, tree: Tree) -> str:
     while label is None and ancestor is not None and climbed < _CLIMB_MAX:
         label = ancestor if ancestor.tag == "label" else None
         ancestor, climbed = ancestor.parent, climbed + 1
-    return visible_text(label, images=True) if label is not None else ""
+    return spoken_text(label) if label is not None else ""
 
 
 def label_words(node: Node, label: str) -> list[str]:
@@ -70,7 +70,7 @@ def _without_count(node: Node, words: list[str]) -> list[str]:
     """
     if not node.get("aria-label") or not any(word.isdigit() for word in words):
         return words
-    shown = to_words(visible_text(node))
+    shown = to_words(node.text)
     rest = words[len(shown) :]
     if shown and words[: len(shown)] == shown and any(word.isdigit() for word in rest):
         return shown
@@ -113,7 +113,7 @@ def section_name(node: Node, tree: Tree) -> str:
             node, {"fieldset": "legend", "table": "caption", "details": "summary"}[node.tag]
         )
     if not label and role in ("dialog", "alertdialog") and node.heading is not None:
-        label = visible_text(node.heading)
+        label = node.heading.text
     words = to_words(label)
     if role == "navigation" and rules.GENERIC_NAV_WORDS.issuperset(words):
         return rules.LANDMARK_WORDS[role]
@@ -132,12 +132,12 @@ def _within_section(node: Node) -> bool:
 def _first_child_text(node: Node, tag: str) -> str:
     for child in node.children:
         if isinstance(child, Node) and child.tag == tag:
-            return visible_text(child)
+            return child.text
     return ""
 
 
 def item_title(node: Node, tree: Tree) -> str:
     """Return the words of an item's title: its label, heading or first link with words."""
     titled = node.heading or node.link
-    label = _aria_label(node, tree) or (visible_text(titled, images=True) if titled else "")
+    label = _aria_label(node, tree) or (spoken_text(titled) if titled else "")
     return join_words(to_words(label), rules.TITLE_MAX)

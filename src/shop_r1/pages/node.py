@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from shop_r1.pages import rules
 
 _PLAIN_TAG = re.compile(r"[a-z][a-z0-9-]*")
+_SPACED = frozenset({"button", "br"})
+Attributes = dict[str, str | None]
 
 
 class Node:
@@ -16,7 +18,9 @@ class Node:
         attributes: as written; an attribute without a value has None.
         parent: None for the root.
         position: 1-based among its parent's child elements in the original, dropped ones included.
-        children: text and visible elements in page order.
+        children: text and visible elements in page order; None where a block that was taken apart began or
+            ended (see `tree`).
+        bits: what its tag and attributes may mean (`rules.ATTRIBUTE_BITS`).
         control: the tag it is printed as when it can be acted on, else "".
         controls: how many nodes below it (not itself) can be acted on.
         heading: the first heading at or below it.
@@ -24,28 +28,30 @@ class Node:
         images: how many images stand at or below it.
         is_item: whether it is one of several alike (a product in a list, a line of a cart).
         folded: whether it repeats a link beside it and is left out.
+        also: other elements that do the same when acted on.
+        choice: of a label, the attributes of its hidden checkbox or radio button.
     """
 
-    __slots__ = (
-        "attributes", "children", "control", "controls", "folded", "heading", "images", "is_item", "link",
-        "parent", "path_cache", "position", "tag", "text_cache",
-    )  # fmt: skip
+    # Most elements never set these, so their defaults stand on the class: that makes a node cheap.
+    bits: int = 0
+    control: str = ""
+    controls: int = 0
+    images: int = 0
+    heading: "Node | None" = None
+    link: "Node | None" = None
+    is_item: bool = False
+    folded: bool = False
+    also: "tuple[Node, ...]" = ()
+    choice: Attributes | None = None
+    _path: str = ""
+    _text: str | None = None
 
-    def __init__(self, tag: str, attributes: dict[str, str | None], parent: "Node | None", position: int):
+    def __init__(self, tag: str, attributes: Attributes, parent: "Node | None", position: int):
         self.tag = tag
         self.attributes = attributes
         self.parent = parent
         self.position = position
-        self.children: list[Node | str] = []
-        self.control = ""
-        self.controls = 0
-        self.heading: Node | None = None
-        self.link: Node | None = None
-        self.is_item = False
-        self.folded = False
-        self.images = 0
-        self.path_cache = ""
-        self.text_cache: str | None = None
+        self.children: list[Node | str | None] = []
 
     def get(self, name: str) -> str:
         """Return an attribute's text, "" when it is absent or empty."""
@@ -62,18 +68,25 @@ class Node:
         """A CSS path from the root that holds in the original document and in a live page."""
         chain: list[Node] = []
         node: Node | None = self
-        while node is not None and not node.path_cache:
+        while node is not None and not node._path:
             chain.append(node)
             node = node.parent
-        path = node.path_cache if node is not None else ""
+        path = node._path if node is not None else ""
         for link in reversed(chain):
             if link.parent is None:
                 path = "html"
             else:
                 tag = link.tag if _PLAIN_TAG.fullmatch(link.tag) else "*"
                 path = f"{path} > {tag}:nth-child({link.position})"
-            link.path_cache = path
+            link._path = path
         return path
+
+    @property
+    def text(self) -> str:
+        """The text at and below it, whitespace collapsed, cut at the longest label; images say nothing."""
+        if self._text is None:
+            self._text = _read_text(self, False, rules.LABEL_TEXT_MAX)
+        return self._text
 
     def elements(self) -> Iterator["Node"]:
         """Yield every node below this one in page order."""
@@ -84,27 +97,21 @@ class Node:
             stack.extend(child for child in reversed(node.children) if isinstance(child, Node))
 
 
-def visible_text(node: Node, *, images: bool = False, limit: int = rules.LABEL_TEXT_MAX) -> str:
-    """Return the text at and below a node, whitespace collapsed, cut at `limit` characters.
-
-    Args:
-        node: where to read.
-        images: whether images stand in with their alt text.
-        limit: in characters; reading stops once past it, so that the cost does not grow with the page.
-    """
-    if limit != rules.LABEL_TEXT_MAX:
-        return _read_text(node, images, limit)
-    if images and node.images:
+def spoken_text(node: Node, *, limit: int = rules.LABEL_TEXT_MAX) -> str:
+    """Return the text at and below a node with the images' texts in it, cut at `limit` characters."""
+    if node.images or limit != rules.LABEL_TEXT_MAX:
         return _read_text(node, True, limit)
-    if node.text_cache is None:
-        node.text_cache = _read_text(node, False, limit)
-    return node.text_cache
+    return node.text
 
 
 def _read_text(node: Node, images: bool, limit: int) -> str:
+    """Read on until past the limit, so that the cost does not grow with the page."""
+    children = node.children
+    if len(children) == 1 and isinstance(children[0], str):
+        return " ".join(children[0][: 20 * limit].split())[:limit].rstrip()
     parts: list[str] = []
     size = 0
-    stack: list[Node | str] = [node]
+    stack: list[Node | str | None] = [node]
     while stack and size < limit:
         child = stack.pop()
         if isinstance(child, str):
@@ -112,11 +119,13 @@ def _read_text(node: Node, images: bool, limit: int) -> str:
                 child = f" {' '.join(child.split())[:limit]} "
             parts.append(child)
             size += len(child.strip())
+        elif child is None:
+            parts.append(" ")
         elif child.tag == "img":
             if images:
                 parts.append(f" {child.get('alt') or child.get('title')} ")
         elif child.tag not in ("select", "textarea") or child is node:
-            if child.tag not in rules.INLINE_TAGS or child.tag in ("button", "br"):
+            if child.tag not in rules.INLINE_TAGS or child.tag in _SPACED:
                 parts.append(" ")
                 stack.append(" ")
             stack.extend(reversed(child.children))

@@ -24,6 +24,10 @@ DROPPED_TAGS: Final[dict[str, str]] = {
 # Declarations in a style attribute that take an element off the screen.
 HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))"
 
+# Style elements are read for a screen this wide, in CSS pixels (ours: Playwright's default viewport).
+SCREEN_WIDTH: Final = 1280
+STYLE_RULES_MAX: Final = 200  # for one class, id or tag; a page with more of them has its first ones read
+
 # Classes of menus that open when one points at them: their style hides them, and yet a shopper can go there.
 COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?menu)(?:$|[\s_-])"
 
@@ -35,10 +39,48 @@ INLINE_TAGS: Final = frozenset({
     "strike", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
 })  # fmt: skip
 
+# Elements whose content is not walked: drawings, and fields whose content is their value.
+UNREAD_TAGS: Final = frozenset({"svg", "textarea"})
+
+# Elements between whose children white space says nothing.
+BLANK_TAGS: Final = frozenset({
+    "html", "body", "ul", "ol", "menu", "dl", "table", "tbody", "thead", "tfoot", "tr", "select", "nav",
+    "main", "header", "footer", "section", "article", "aside",
+})  # fmt: skip
+
+# Elements of these tags without any of these attributes only hold others: no name, state or section hangs on
+# them.
+PLAIN_BLOCKS: Final = frozenset({"div", "p", "center", "body", "tbody", "thead", "tfoot"})
+PLAIN_TAGS: Final = PLAIN_BLOCKS | {"span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label"}
+
+# What an attribute may mean for the element that has it, as bits, so that one look at each attribute is enough.
+HIDES: Final = 1  # it may take the element off the screen
+ACTS: Final = 2  # it may make the element something to act on
+TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
+KNOWN: Final = 8  # other elements point at it
+ATTRIBUTE_BITS: Final[dict[str, int]] = {
+    **dict.fromkeys(("hidden", "aria-hidden", "style"), HIDES),
+    **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
+    **dict.fromkeys(("aria-label", "aria-labelledby", "title"), TELLS),
+    "id": KNOWN,
+}
+TAG_BITS: Final[dict[str, int]] = {
+    **dict.fromkeys(("a", "area", "button", "label", "option", "select", "summary", "textarea"), ACTS),
+    "input": ACTS | HIDES,
+    **dict.fromkeys(("dialog", "img"), HIDES),
+}
+
+# An <a> with one of these can be followed or clicked.
+LINK_ATTRIBUTES: Final = frozenset({"href", "onclick", "tabindex"})
+
 HEADING_TAGS: Final[dict[str, int]] = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 
 # Struck-out text is an old price: the one piece of inline style that changes what a shopper understands.
 STRUCK_TAGS: Final = frozenset({"s", "del", "strike"})
+
+# Text that is a drawn line: a lone bar or bullet, or three and more dashes, stars and the like in a row. A single
+# dash stays, since it makes two prices a range.
+DECORATION: Final = r"[|¦‖•·∙]|(?:[-_=*~–—|•·∙]\s?){3,}"
 
 # Parts of a page with a name of their own. An empty word adds nothing to names: everything on a page is in
 # `main` or `header`, so saying it would only make each name longer.
@@ -165,7 +207,11 @@ PAGE_MAX_CHARS: Final = 20_000_000
 DEPTH_MAX: Final = 512  # as Blink's own tree builder
 ATTRIBUTES_MAX: Final = 256
 OPTIONS_MAX: Final = 3000  # in one select
+TAGS_UNCHECKED: Final = 12_000  # start and end tags: below this even the square of them parses in no time
+ATTRIBUTES_UNCHECKED: Final = 130_000  # characters: hold too few attributes for their square to take over 2 s
 OPEN_FORMATTING_MAX: Final = 50  # unclosed <b>, <font>, ...: each paragraph would repeat all of them
+
+EXAMPLES_SHOWN: Final = 3  # of each reason, with --explain
 
 # How files that are no pages begin.
 BINARY_MARKS: Final = (

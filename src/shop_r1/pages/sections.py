@@ -6,9 +6,11 @@ from shop_r1.pages import rules
 from shop_r1.pages.controls import heading_level
 from shop_r1.pages.labels import item_title, section_name
 from shop_r1.pages.names import join_words, to_words
-from shop_r1.pages.node import Node, visible_text
+from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
 
+_NAMING = frozenset({"role", "aria-label", "aria-labelledby"})
+_NAMED_BY_ITSELF = frozenset({"nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl"})
 _TERM_LEVEL = 7  # a <dt> heads the descriptions after it, below every heading
 _PART = 0  # the level of a landmark, list or item: no heading ends it
 
@@ -31,11 +33,14 @@ class Sections:
         self._parts: list[tuple[int, str]] = []  # (heading level or _PART, words)
         self._base = 0  # headings below this index belong to an outer part
         self._items: list[str] = []
+        self._words: tuple[str, ...] | None = ()  # None: to be made anew
 
     @property
     def words(self) -> tuple[str, ...]:
         """The sections' names, outermost first."""
-        return tuple(words for _, words in self._parts)
+        if self._words is None:
+            self._words = tuple([words for _, words in self._parts])
+        return self._words
 
     @property
     def item(self) -> str:
@@ -44,8 +49,9 @@ class Sections:
 
     def enter(self, node: Node, *, is_item: bool) -> Scope | None:
         """Begin a part of the page; None when the node is none."""
-        if not (node.tag in rules.SCOPE_TAGS or is_item or node.attributes.get("role")):
+        if not self._begins_part(node, is_item):
             return None
+        self._words = None
         scope = Scope(self._parts, len(self._parts), self._base, False)
         words = section_name(node, self._tree)
         if words:
@@ -62,8 +68,15 @@ class Sections:
         self._base = len(self._parts)
         return scope
 
+    def _begins_part(self, node: Node, is_item: bool) -> bool:
+        """Return whether a node may have words for names, or holds headings that must not reach past it."""
+        if is_item or not _NAMING.isdisjoint(node.attributes):
+            return True
+        return node.tag in rules.SCOPE_TAGS and (node.heading is not None or node.tag in _NAMED_BY_ITSELF)
+
     def leave(self, scope: Scope) -> None:
         """End the part that `enter` began."""
+        self._words = None
         self._parts = scope.parts
         del self._parts[scope.size :]
         self._base = scope.base
@@ -78,8 +91,9 @@ class Sections:
             level = heading_level(node)
         else:
             return
+        self._words = None
         while len(self._parts) > self._base and self._parts[-1][0] >= level:
             self._parts.pop()
-        words = to_words(visible_text(node, images=True))
+        words = to_words(spoken_text(node))
         if level > 1 and words and join_words(words, rules.TITLE_MAX) != self.item:
             self._parts.append((level, join_words(words, rules.SECTION_MAX)))

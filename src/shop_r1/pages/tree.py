@@ -1,13 +1,20 @@
-"""The visible part of a document as light nodes, with what later steps ask of each already counted."""
+"""The visible part of a document as light nodes, with what later steps ask of each already counted.
+
+A block that holds at most one thing to act on, and says nothing by itself, is taken apart as soon as it is read:
+its children move up to its parent, with None for the line breaks that it made. Pages are mostly such blocks.
+"""
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.pages import rules
-from shop_r1.pages.node import Node, visible_text
+from shop_r1.pages.node import Attributes, Node, spoken_text
+from shop_r1.pages.ratings import rating_of
+from shop_r1.pages.styles import Hiding, hiding_of
 
 MARKER = "page"
 """The first tag of a simplified page: what stands in it is already short and named."""
@@ -15,6 +22,10 @@ MARKER = "page"
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
 _WORD = re.compile(r"[^\W_]")
+_BITS = rules.ATTRIBUTE_BITS
+_ACTING = frozenset(name for name, bits in _BITS.items() if bits & rules.ACTS)
+_CHOICES = frozenset({"checkbox", "radio"})
+_EXAMPLE_CHARS = 160
 
 
 @dataclass
@@ -27,43 +38,40 @@ class Tree:
     ids: dict[str, Node] = field(default_factory=dict)
     labels: dict[str, Node] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] | None = None
+
+    def drop(self, reason: str, part: LexborNode | Node) -> None:
+        """Count a part that is left out; keep it as an example when examples are asked for."""
+        self.dropped[reason] += 1
+        if self.examples is not None:
+            known = self.examples.setdefault(reason, [])
+            if len(known) < rules.EXAMPLES_SHOWN:
+                known.append(_snippet(part))
 
 
-def build_tree(document: LexborHTMLParser) -> Tree:
-    """Return the document's visible nodes; iterative, so that no depth of nesting can overflow."""
-    source = document.root
-    assert source is not None, "parse_document returns a document with a root"
-    root = Node("html", {}, None, 1)
-    tree = Tree(root, _is_simplified(document))
-    parent, position, positions = root, 0, list[int]()
-    sources = [source]
-    current: LexborNode | None = source.first_child
-    while True:
-        if current is None:
-            if parent is root:
-                return tree
-            _finish(parent, tree)
-            assert parent.parent is not None
-            parent, position, current = parent.parent, positions.pop(), sources.pop().next
-            continue
-        tag = current.tag or ""
-        if tag == "-text":
-            parent.children.append(current.text_content or "")
-        elif tag[:1] in "-!":
-            tree.dropped["comment"] += tag == "-comment"
-        else:
-            position += 1
-            node = _visible_node(current, tag, parent, position, tree)
-            if node is not None:
-                parent.children.append(node)
-                child = current.first_child if tag not in ("svg", "textarea") else None
-                if child is not None:
-                    sources.append(current)
-                    positions.append(position)
-                    parent, position, current = node, 0, child
-                    continue
-                _finish(node, tree)
-        current = current.next
+def _snippet(part: LexborNode | Node) -> str:
+    if isinstance(part, Node):
+        written = "".join(f' {name}="{value or ""}"' for name, value in part.attributes.items())
+        text = f"<{part.tag}{written}>{spoken_text(part)}"
+    else:
+        text = part.html or ""
+    text = " ".join(text[: 20 * _EXAMPLE_CHARS].split())
+    return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 1]}…"
+
+
+def build_tree(
+    document: LexborHTMLParser, left_out: Collection[int] = frozenset(), *, explain: bool = False
+) -> Tree:
+    """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
+
+    Args:
+        document: a parsed page.
+        left_out: `mem_id`s of elements that a recipe leaves out.
+        explain: whether to keep examples of what is left out.
+    """
+    tree = Tree(Node("html", {}, None, 1), _is_simplified(document), examples={} if explain else None)
+    _Builder(tree, hiding_of(document), left_out).build(document)
+    return tree
 
 
 def _is_simplified(document: LexborHTMLParser) -> bool:
@@ -74,77 +82,196 @@ def _is_simplified(document: LexborHTMLParser) -> bool:
     return child is not None and child.tag == MARKER
 
 
-def _visible_node(source: LexborNode, tag: str, parent: Node, position: int, tree: Tree) -> Node | None:
-    """Return the element as a node, or None after counting why it is dropped."""
-    reason = rules.DROPPED_TAGS.get(tag)
-    if reason is None:
-        attributes: dict[str, str | None] = source.attributes
-        reason = _hidden_reason(tag, attributes) if attributes or tag == "dialog" else None
-        if reason is None:
-            if tag == "svg":
-                return _svg_image(source, attributes, parent, position, tree)
-            if tag == "img" and not _WORD.search(attributes.get("alt") or attributes.get("title") or ""):
-                reason = "image_without_alt"
-    if reason is not None:
-        if tag != "head" or source.first_child is not None:
-            tree.dropped[reason] += 1
+class _Builder:
+    """One pass over a document's nodes in page order."""
+
+    def __init__(self, tree: Tree, hiding: Hiding | None, left_out: Collection[int]):
+        self.tree = tree
+        self.hiding = hiding
+        self.left_out = left_out
+        self.hidden_choices: dict[str, Attributes] = {}
+
+    def build(self, document: LexborHTMLParser) -> None:
+        parent, position = self.tree.root, 0
+        source = document.root
+        assert source is not None, "parse_document returns a document with a root"
+        open_elements: list[tuple[LexborNode, int]] = []
+        current: LexborNode | None = source.first_child
+        while True:
+            if current is None:
+                if not open_elements:
+                    return
+                closed, position = open_elements.pop()
+                self._finish(parent)
+                parent = parent.parent or parent
+                current = closed.next
+                continue
+            tag = current.tag or ""
+            if tag == "-text":
+                text = current.text_content or ""
+                if self.tree.is_simplified or not text.isspace():
+                    parent.children.append(text)
+                elif parent.children and parent.children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
+                    parent.children.append(" ")
+            elif tag[0] in "-!":
+                if tag == "-comment":
+                    self.tree.drop("comment", current)
+            else:
+                position += 1
+                node = self._visible(current, tag, parent, position)
+                if node is not None:
+                    parent.children.append(node)
+                    child = current.first_child if tag not in rules.UNREAD_TAGS else None
+                    if child is not None:
+                        open_elements.append((current, position))
+                        parent, position, current = node, 0, child
+                        continue
+                    self._finish(node)
+            current = current.next
+
+    def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
+        """Return the element as a node, or None after counting why it is dropped."""
+        reason = rules.DROPPED_TAGS.get(tag)
+        if reason is not None:
+            if tag != "head" or source.first_child is not None:
+                self.tree.drop(reason, source)
+            return None
+        attributes: Attributes = source.attributes
+        bits = rules.TAG_BITS.get(tag, 0)
+        for name in attributes:
+            bits |= _BITS.get(name, 0)
+        if bits & rules.HIDES or self.hiding is not None:
+            reason = self._hidden_reason(source, tag, attributes)
+        if self.left_out and reason is None and source.mem_id in self.left_out:
+            reason = "recipe"
+        if reason is not None:
+            self.tree.drop(reason, source)
+            if tag == "input" and attributes.get("type", "") in _CHOICES:
+                self._note_choice(attributes, parent)
+            return None
+        if tag == "svg":
+            return self._svg_image(source, attributes, parent, position)
+        node = Node(tag, attributes, parent, position)
+        if bits:
+            node.bits = bits
+            if bits & rules.ACTS:
+                self._note_control(node)
+            if bits & rules.KNOWN:
+                self.tree.ids.setdefault(attributes["id"] or "", node)
+        if tag == "textarea":
+            node.children.append(source.text() or "")
+        return node
+
+    def _hidden_reason(self, source: LexborNode, tag: str, attributes: Attributes) -> str | None:
+        if "hidden" in attributes and attributes["hidden"] != "until-found":
+            return "hidden"
+        if attributes.get("aria-hidden") == "true":
+            return "aria_hidden"
+        style = attributes.get("style")
+        if style and _HIDDEN_STYLE.search(style):
+            return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "hidden_style"
+        if tag == "input" and (attributes.get("type") or "").lower() == "hidden":
+            return "hidden_input"
+        if tag == "dialog" and "open" not in attributes:
+            return "closed_dialog"
+        if tag == "img" and not _WORD.search(attributes.get("alt") or attributes.get("title") or ""):
+            return None if _ACTING.intersection(attributes) else "image_without_alt"
+        # A page that hides its whole body waits for a script to show it (against framing or flicker).
+        if self.hiding is not None and tag != "body" and self.hiding.hides(source, tag, attributes):
+            return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "style_rule"
         return None
-    node = Node(tag, attributes, parent, position)
-    if tag == "textarea":
-        node.children.append(source.text() or "")
-    _index(node, tree)
-    return node
+
+    def _svg_image(
+        self, source: LexborNode, attributes: Attributes, parent: Node, position: int
+    ) -> Node | None:
+        """Return a drawing that has a title or label as an image with that text; others are decoration."""
+        label = attributes.get("aria-label") or ""
+        child = source.first_child
+        while not label and child is not None:
+            label = (child.text() or "") if child.tag == "title" else ""
+            child = child.next
+        if not _WORD.search(label):
+            self.tree.drop("svg", source)
+            return None
+        return Node("img", {"alt": label}, parent, position)
+
+    def _note_control(self, node: Node) -> None:
+        tag, attributes = node.tag, node.attributes
+        if tag == "label":
+            self._note_label(node)
+        node.control = "a" if self.tree.is_simplified and tag == "a" else printed_tag(tag, attributes)
+        if node.control == "a" and attributes:
+            self.tree.links.append(node)
+
+    def _note_label(self, label: Node) -> None:
+        target = label.get("for")
+        if target:
+            self.tree.labels.setdefault(target, label)
+            label.choice = self.hidden_choices.get(target)
+
+    def _note_choice(self, choice: Attributes, parent: Node) -> None:
+        """Remember a hidden checkbox or radio button: shops draw their own, and its label is what one clicks."""
+        if choice.get("id"):
+            self.hidden_choices[choice["id"] or ""] = choice
+        label: Node | None = parent
+        while label is not None and label.tag in rules.INLINE_TAGS and label.tag != "label":
+            label = label.parent
+        if label is not None and label.tag == "label" and label.choice is None:
+            label.choice = choice
+
+    def _finish(self, node: Node) -> None:
+        """Hand what is now known of a finished node to its parent, find alike children, take plain ones apart."""
+        parent = node.parent
+        assert parent is not None
+        tag, controls = node.tag, node.controls
+        if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
+            node.heading = node.heading or node
+        if controls > 1:
+            self._find_items(node)
+        elif node.choice is not None and not controls:
+            node.control = "choice"
+        if tag == "img":
+            node.images = 1
+        elif not node.children and "class" in node.attributes and (rating := rating_of(node)):
+            node.children.append(f" {rating} ")
+        if node.images:
+            parent.images += node.images
+        if node.control:
+            controls += 1
+            if node.control == "a" and node.link is None and node.text:
+                node.link = node
+        if controls:
+            parent.controls += controls
+            if parent.link is None:
+                parent.link = node.link
+        if node.heading is not None and parent.heading is None:
+            parent.heading = node.heading
+        if controls <= 1 and tag in rules.PLAIN_TAGS and not (node.control or node.bits & rules.TELLS):
+            _take_apart(node, parent)
+
+    def _find_items(self, node: Node) -> None:
+        if node.tag in rules.ITEM_TAGS or ("role" in node.attributes and node.role in rules.ITEM_ROLES):
+            # An article under the page's own title is the page's subject, not one of several.
+            node.is_item = node.heading is None or node.heading.tag != "h1"
+        elif node.controls >= rules.REPEATED_MIN:
+            _mark_repeated(node)
 
 
-def _hidden_reason(tag: str, attributes: dict[str, str | None]) -> str | None:
-    if "hidden" in attributes and attributes["hidden"] != "until-found":
-        return "hidden"
-    if attributes.get("aria-hidden") == "true":
-        return "aria_hidden"
-    style = attributes.get("style")
-    if style and _HIDDEN_STYLE.search(style):
-        return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "hidden_style"
-    if tag == "input" and (attributes.get("type") or "").lower() == "hidden":
-        return "hidden_input"
-    if tag == "dialog" and "open" not in attributes:
-        return "closed_dialog"
-    return None
+def _take_apart(node: Node, parent: Node) -> None:
+    parent.children.pop()
+    if node.tag in rules.INLINE_TAGS:
+        parent.children.extend(node.children)
+    elif node.children:
+        parent.children += (None, *node.children, None)
+    elif parent.children and parent.children[-1] is not None:
+        parent.children.append(None)
 
 
-def _svg_image(
-    source: LexborNode, attributes: dict[str, str | None], parent: Node, position: int, tree: Tree
-) -> Node | None:
-    """Return a drawing that has a title or label as an image with that text; others are decoration."""
-    label = attributes.get("aria-label") or ""
-    child = source.first_child
-    while not label and child is not None:
-        label = (child.text() or "") if child.tag == "title" else ""
-        child = child.next
-    if not _WORD.search(label):
-        tree.dropped["svg"] += 1
-        return None
-    return Node("img", {"alt": label}, parent, position)
-
-
-def _index(node: Node, tree: Tree) -> None:
-    attributes = node.attributes
-    node.control = "a" if tree.is_simplified and node.tag == "a" else printed_tag(node.tag, attributes)
-    if not attributes:
-        return
-    if node.control == "a":
-        tree.links.append(node)
-    identity = attributes.get("id")
-    if identity:
-        tree.ids.setdefault(identity, node)
-    if node.tag == "label" and attributes.get("for"):
-        tree.labels.setdefault(attributes["for"] or "", node)
-
-
-def printed_tag(tag: str, attributes: dict[str, str | None]) -> str:
+def printed_tag(tag: str, attributes: Attributes) -> str:
     """Return the tag that an element is printed as if it can be acted on, else ""."""
     match tag:
         case "a" | "area":
-            if attributes.keys() & {"href", "onclick", "tabindex"} or (
+            if not rules.LINK_ATTRIBUTES.isdisjoint(attributes) or (
                 attributes.get("name") and "role" in attributes
             ):
                 return "a"
@@ -152,40 +279,14 @@ def printed_tag(tag: str, attributes: dict[str, str | None]) -> str:
             return tag
         case "input":
             return "button" if (attributes.get("type") or "").lower() in rules.BUTTON_TYPES else "input"
-    if not attributes:
-        return ""
-    role = attributes.get("role")
-    if role and role.strip().lower() in rules.ACTION_ROLES:
-        return rules.ACTION_ROLES[role.strip().lower()]
+    role = (attributes.get("role") or "").strip().lower()
+    if role in rules.ACTION_ROLES:
+        return rules.ACTION_ROLES[role]
     if "onclick" in attributes or attributes.get("tabindex") == "0":
         return "button"
     if attributes.get("contenteditable") in ("", "true"):
         return "button"
     return ""
-
-
-def _finish(node: Node, tree: Tree) -> None:
-    """Hand what is now known of a finished node to its parent, and find alike children."""
-    parent = node.parent
-    assert parent is not None
-    tag = node.tag
-    if tag in rules.HEADING_TAGS or node.attributes.get("role") == "heading":
-        node.heading = node.heading or node
-    if tag in rules.ITEM_TAGS or (node.attributes and node.role in rules.ITEM_ROLES):
-        # An article under the page's own title is the page's subject, not one of several.
-        node.is_item = node.controls > 1 and (node.heading is None or node.heading.tag != "h1")
-    elif node.controls >= rules.REPEATED_MIN:
-        _mark_repeated(node)
-    if node.control == "a" and node.link is None and visible_text(node):
-        node.link = node
-    if tag == "img":
-        node.images = 1
-    parent.images += node.images
-    parent.controls += node.controls + (1 if node.control else 0)
-    if parent.heading is None:
-        parent.heading = node.heading
-    if parent.link is None:
-        parent.link = node.link
 
 
 def _mark_repeated(node: Node) -> None:
@@ -198,34 +299,3 @@ def _mark_repeated(node: Node) -> None:
         if len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody"):
             for child in children:
                 child.is_item = True
-
-
-def fold_duplicate_links(tree: Tree) -> None:
-    """Mark image links that stand beside a text link to the same address and say nothing more."""
-    recent: dict[str, tuple[int, Node]] = {}
-    for index, link in enumerate(tree.links):
-        href = link.get("href").strip()
-        if not href or href.lower().startswith(rules.EMPTY_HREFS) or link.controls:
-            continue
-        seen = recent.get(href)
-        recent[href] = (index, link)
-        if seen is None or index - seen[0] > 3:
-            continue
-        spare = _spare_link(seen[1], link)
-        if spare is not None:
-            spare.folded = True
-            tree.dropped["duplicate_link"] += 1
-            recent[href] = (index, link if spare is seen[1] else seen[1])
-
-
-def _spare_link(first: Node, second: Node) -> Node | None:
-    """Return the one of two links to one address that can go, or None when both say something."""
-    texts = [visible_text(link, images=True).lower() for link in (first, second)]
-    drawn = [not _WORD.search(visible_text(link)) for link in (first, second)]
-    if not _WORD.search(texts[0]) or (drawn[0] and texts[0] in texts[1]):
-        return first
-    if not _WORD.search(texts[1]) or texts[0] == texts[1] or (drawn[1] and texts[1] in texts[0]):
-        return second
-    if (drawn[0] and texts[1] in texts[0]) or (drawn[1] and texts[0] in texts[1]):
-        return first if drawn[0] else second
-    return None

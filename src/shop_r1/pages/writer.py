@@ -3,10 +3,13 @@
 import re
 import unicodedata
 
+from shop_r1.pages import rules
+
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff\ufff0-\uffff"
     "\U000f0000-\U0010ffff]"
 )
+_DECORATION = re.compile(rules.DECORATION)
 _INLINE_MARKUP = frozenset({"<s>"})
 _UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
 
@@ -42,7 +45,8 @@ class Writer:
     headings leave nothing behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, drop_decoration: bool = False) -> None:
+        self._drops_decoration = drop_decoration
         self._lines: list[str] = []
         self._line: list[str] = []
         self._run: list[str] = []
@@ -56,7 +60,11 @@ class Writer:
         if not words:
             self._space = self._space or bool(text)
             return
-        self._begin()
+        if self._drops_decoration and not words[0].isalnum() and _DECORATION.fullmatch(words):
+            self._space = True
+            return
+        if self._pending:
+            self._begin()
         if self._line_has_content() and (
             self._space
             or text[:1].isspace()
@@ -70,7 +78,8 @@ class Writer:
 
     def control(self, markup: str) -> None:
         """Add the start tag of a control, set apart from what stands before it."""
-        self._begin()
+        if self._pending:
+            self._begin()
         if self._line_has_content():
             self._run.append(" ")
         self._flush_run()
@@ -90,6 +99,9 @@ class Writer:
 
     def line(self) -> None:
         """End the line; an empty one leaves nothing."""
+        if not (self._run or self._line):
+            self._space = self._after_tag = self._fresh = False
+            return
         self._flush_run()
         text = "".join(self._line).strip()
         if text:
@@ -123,8 +135,6 @@ class Writer:
         return bool(self._run or self._line) and not (self._fresh and not self._run)
 
     def _begin(self) -> None:
-        if not self._pending:
-            return
         if self._space and self._line_has_content() and self._pending[0][0] in _INLINE_MARKUP:
             self._run.append(" ")
             self._space = False

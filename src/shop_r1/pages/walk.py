@@ -1,0 +1,392 @@
+"""One pass over the visible nodes, in page order, that writes lines and collects requests for names."""
+
+import re
+from dataclasses import dataclass
+
+from shop_r1.pages import rules
+from shop_r1.pages.controls import (
+    heading_level,
+    holds_field,
+    input_markup,
+    make_element,
+    role_markup,
+    state_markup,
+)
+from shop_r1.pages.elements import SimplifiedPage
+from shop_r1.pages.labels import accessible_label, is_search_field, label_words
+from shop_r1.pages.names import NameRequest, is_name, join_words, label_within, to_words, unique_names
+from shop_r1.pages.node import Node, spoken_text
+from shop_r1.pages.sections import Scope, Sections
+from shop_r1.pages.tree import MARKER, Tree
+from shop_r1.pages.writer import Writer, attribute, clean, escape
+
+_PLACE = re.compile("\0(\\d+)\0")
+_WORD = re.compile(r"[^\W_]")
+_STRUCTURE = rules.SCOPE_TAGS | {"tr", "tbody", "thead", "tfoot", "dt", "dd"}
+_LAYOUT_TAGS = frozenset({
+    "table", "ul", "ol", "dl", "form", "fieldset", "section", "article", "h1", "h2", "h3", "h4", "h5",
+    "h6",
+})  # fmt: skip
+_LIST_TAGS = frozenset({"ul", "ol", "menu"})
+_CELL_TAGS = frozenset({"td", "th"})
+_ROW_TAGS = _CELL_TAGS | {"tr"}
+_NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
+_CLICKED = frozenset({"a", "button", "summary"})
+
+
+@dataclass(slots=True)
+class _Exit:
+    """What to do when a node's children have been walked."""
+
+    node: Node
+    scope: Scope | None = None
+    depth: int = 0
+    markup: str = ""
+    control: bool = False
+    inline: bool = False
+
+
+class Walk:
+    """The walk's state: where it is on the page, and what it has written so far."""
+
+    def __init__(self, tree: Tree):
+        self.tree = tree
+        self.is_raw = not tree.is_simplified
+        self.writer = Writer(drop_decoration=self.is_raw)
+        self.nodes: list[tuple[Node, str]] = []  # what can be acted on, with its label
+        self.requests: list[NameRequest] = []
+        self.options: dict[int, list[int]] = {}  # each select's options: indices in `nodes`
+        self.sections = Sections(tree)
+        self.inline = 0
+        self.controls: list[Node] = []  # the links and buttons that we are in
+        self.lists: list[bool] = []  # whether each open list has an open item
+        self.tables: list[bool] = []  # whether each open table is data (else layout)
+        self.after_term = False
+
+    def run(self) -> SimplifiedPage:
+        """Walk the tree and return the page."""
+        work: list[Node | str | _Exit | None] = [self.tree.root]
+        while work:
+            step = work.pop()
+            if step == " ":
+                self.writer.space()
+            elif isinstance(step, str):
+                self._text(step)
+            elif step is None:
+                self._break()
+            elif isinstance(step, _Exit):
+                self._leave(step)
+            elif _is_plain(step):
+                if step.tag in rules.PLAIN_BLOCKS:
+                    self._break()
+                    work.append(None)
+                work += reversed(step.children)
+            else:
+                leave = self._enter(step)
+                if leave is not None:
+                    work.append(leave)
+                    work += reversed(step.children)
+        return self._finished()
+
+    def _text(self, text: str) -> None:
+        if self.is_raw or self.inline or "\n" not in text:
+            self.writer.text(text)
+            return
+        first = True
+        for line in text.split("\n"):
+            if not first:
+                self.writer.line()
+            self.writer.text(line)
+            first = False
+
+    def _break(self) -> None:
+        if self.inline:
+            self.writer.space()
+        else:
+            self.writer.line()
+
+    def _enter(self, node: Node) -> _Exit | None:
+        """Write what stands before a node's children; None when they are not to be walked."""
+        if node.control:
+            if node.folded:
+                return None
+            if (kept := self._as_control(node)) is not node:
+                return kept if isinstance(kept, _Exit) else None
+        tag = node.tag
+        if tag == "img":
+            self._image(node)
+            return None
+        if tag == "br":
+            self._break()
+            return None
+        if node.folded or (tag == "caption" and self._in_data()):
+            return None
+        if node.bits & rules.TELLS and not node.controls and (spoken := _spoken(node)):
+            self.writer.text(f" {spoken} ")
+            return None
+        return self._open_block(node)
+
+    def _image(self, node: Node) -> None:
+        alt = clean(node.get("alt") or node.get("title"))
+        item = self.sections.item
+        if item and join_words(to_words(alt), rules.TITLE_MAX) == item:
+            self.tree.drop("duplicate_image", node)
+            return
+        self.writer.control(f"<img{attribute('alt', alt)}>")
+        self.writer.close_control("")
+
+    # Blocks: landmarks, headings, lists, tables
+
+    def _open_block(self, node: Node) -> _Exit:
+        leave = _Exit(node)
+        tag = node.tag
+        is_cell = tag in _CELL_TAGS and self._in_data()
+        if tag not in rules.INLINE_TAGS and not is_cell and not (tag == "dd" and self.after_term):
+            self._break()
+        self.after_term = False
+        if self.is_raw:
+            leave.scope = self.sections.enter(node, is_item=node.is_item and (tag != "tr" or self._in_data()))
+        self._open_tag(node, leave)
+        return leave
+
+    def _in_data(self) -> bool:
+        return bool(self.tables) and self.tables[-1]
+
+    def _open_tag(self, node: Node, leave: _Exit) -> None:
+        tag = node.tag
+        if tag == "li":
+            if self.lists and not self.lists[-1] and not self.inline:
+                self.lists[-1] = True
+                leave.depth = self.writer.open("<li>")
+        elif tag == "table":
+            self._open_table(node, leave)
+        elif tag in _ROW_TAGS:
+            if self._in_data():
+                leave.depth = self.writer.open(f"<{tag}>")
+                leave.inline = tag != "tr"
+        elif tag in rules.STRUCK_TAGS:
+            if not self.controls:
+                self.writer.text(" ")
+                leave.depth, leave.markup = self.writer.open("<s>"), "</s>"
+                leave.inline = True
+        elif self.inline:
+            pass
+        elif tag in _LIST_TAGS:
+            self._open_list(node, leave)
+        elif tag in rules.HEADING_TAGS or node.role == "heading":
+            level = heading_level(node)
+            if not (self.is_raw and node.controls and (self.sections.item or self.lists)):
+                leave.depth, leave.markup = self.writer.open(f"<h{level}>"), f"</h{level}>"
+            leave.inline = True
+        self.inline += leave.inline
+
+    def _open_table(self, node: Node, leave: _Exit) -> None:
+        self.tables.append(not self.inline and self._is_data_table(node))
+        if self.tables[-1]:
+            self._caption(node)
+            leave.depth, leave.markup = self.writer.open("<table>", own_line=True), "</table>"
+
+    def _caption(self, table: Node) -> None:
+        """Write a table's caption on a line before it: text within a table would not be read back there."""
+        for child in table.children:
+            if isinstance(child, Node) and child.tag == "caption":
+                self.writer.text(child.text)
+                self.writer.line()
+
+    def _open_list(self, node: Node, leave: _Exit) -> None:
+        name = "ol" if node.tag == "ol" else "ul"
+        leave.depth, leave.markup = self.writer.open(f"<{name}>", own_line=True), f"</{name}>"
+        self.lists.append(False)
+
+    def _is_data_table(self, table: Node) -> bool:
+        """Return whether a table holds rows of facts rather than the page's layout."""
+        if not self.is_raw:
+            return True
+        if table.role in ("presentation", "none"):
+            return False
+        cells = 0
+        for node in table.elements():
+            if node.tag in _LAYOUT_TAGS:
+                return False
+            cells += node.tag in _CELL_TAGS
+        return cells > 1
+
+    def _leave(self, leave: _Exit) -> None:
+        if leave.control:
+            self._leave_control(leave)
+            return
+        node, tag, writer = leave.node, leave.node.tag, self.writer
+        self.inline -= leave.inline
+        if leave.depth:
+            if tag in _LIST_TAGS:
+                writer.line()
+                self.lists.pop()
+            elif tag == "li":
+                self.lists[-1] = False
+        if tag == "table" and self.tables.pop():
+            writer.line()
+        if leave.depth:
+            writer.close(leave.depth, leave.markup)
+        if tag == "dt" and not self.inline and self.is_raw:
+            self._end_term(node)
+        elif tag not in rules.INLINE_TAGS and not (tag in _CELL_TAGS and leave.depth):
+            self._break()
+        elif leave.markup == "</s>":
+            writer.space()
+        if self.is_raw:
+            if leave.scope is not None:
+                self.sections.leave(leave.scope)
+            if node.heading is node or tag == "dt":
+                self.sections.note_heading(node)
+
+    def _end_term(self, term: Node) -> None:
+        """Leave the line of a term open for its description: `Material: ceramic`."""
+        text = term.text
+        if text:
+            self.writer.text(": " if text[-1].isalnum() else " ")
+            self.after_term = True
+
+    # Controls
+
+    def _as_control(self, node: Node) -> Node | _Exit | None:
+        """Write a control; the node itself comes back when it is to be treated as a plain element."""
+        control = node.control
+        if control == "option":  # outside of a select: nothing can be chosen
+            return node
+        if self.controls and control in _CLICKED:
+            self._merge("nested_control", node, self.controls[-1])
+            return node
+        if node.controls and node.tag not in _NATIVE_TAGS:
+            self._merge("clickable_wrapper", node, _first_control(node))
+            return node
+        label = accessible_label(node, self.tree)
+        index = self._add_element(node, label)
+        states = state_markup(node, simplified=not self.is_raw)
+        match control:
+            case "select":
+                self._select(node, index, states)
+            case "input" | "choice":
+                markup = input_markup(node, index, label, simplified=not self.is_raw)
+                self.writer.control(f"{markup}{states}>")
+                self.writer.close_control("")
+                return node if control == "choice" else None
+            case "textarea":
+                value = spoken_text(node, limit=rules.LABEL_TEXT_MAX * 10)
+                self.writer.control(f'<textarea name="\0{index}\0"{states}>{escape(clean(value))}')
+                self.writer.close_control("</textarea>")
+            case _:
+                return self._clickable(node, index, label, states)
+        return None
+
+    def _merge(self, reason: str, node: Node, kept: Node | None) -> None:
+        """Let a control that holds another, or stands in one, go: acting on either does the same."""
+        self.tree.drop(reason, node)
+        if kept is not None and self.is_raw:
+            kept.also = (*kept.also, node)
+
+    def _clickable(self, node: Node, index: int, label: str, states: str) -> _Exit | None:
+        start, end = f'<{node.control} name="\0{index}\0"{role_markup(node)}{states}>', f"</{node.control}>"
+        # A control takes a line of its own where its element does; on a simplified page the lines are given.
+        is_block = self.is_raw and node.tag not in rules.INLINE_TAGS
+        if is_block:
+            self._break()
+        self.writer.control(start)
+        words = node.text
+        if node.tag == "input" or not (_WORD.search(words) or holds_field(node)):
+            self.writer.text(label)
+        elif len(node.children) == 1 and isinstance(node.children[0], str):
+            self.writer.text(node.children[0])
+        else:
+            self.controls.append(node)
+            self.inline += 1
+            return _Exit(node, markup=end, control=True)
+        self.writer.close_control(end)
+        if is_block:
+            self._break()
+        return None
+
+    def _leave_control(self, leave: _Exit) -> None:
+        node = leave.node
+        self.controls.pop()
+        self.inline -= 1
+        self.writer.close_control(leave.markup)
+        if self.is_raw:
+            if node.tag not in rules.INLINE_TAGS:
+                self._break()
+            if node.control == "a" and node.heading is not None:
+                self.sections.note_heading(node.heading)
+
+    def _select(self, node: Node, index: int, states: str) -> None:
+        own = self.requests[index]
+        slots = self.options[index] = []
+        lines = [f'<select name="\0{index}\0"{states}>']
+        for option in node.elements():
+            if option.tag == "optgroup" and option.get("label"):
+                lines.append(f"<optgroup{attribute('label', option.get('label'))}>")
+            if option.tag != "option":
+                continue
+            label = accessible_label(option, self.tree)
+            slots.append(self._add_element(option, label, (*own.sections, own.label)))
+            state = state_markup(option, simplified=not self.is_raw)
+            lines.append(f'<option name="\0{slots[-1]}\0"{state}>{escape(label)}')
+        self.writer.control("".join(lines))
+        self.writer.close_control("</select>")
+
+    def _add_element(self, node: Node, label: str, sections: tuple[str, ...] | None = None) -> int:
+        """Record an element and its request for a name; its index is returned."""
+        index = len(self.nodes)
+        self.nodes.append((node, label))
+        given = node.get("name")
+        if not self.is_raw and is_name(given):
+            self.requests.append(NameRequest((), "", given=given))
+            return index
+        if sections is None:
+            sections = self.sections.words
+        words = label_words(node, label)
+        if self.sections.item and len(words) > 1:
+            words = label_within(words, self.sections.item.split("_"))
+        address = node.get("href") if node.control == "a" else ""
+        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address)
+        if node.control == "input" and is_search_field(node):
+            request = NameRequest((), "search_input", hint=sections[-1] if sections else "")
+        self.requests.append(request)
+        return index
+
+    def _finished(self) -> SimplifiedPage:
+        names = unique_names(self.requests)
+        body = _PLACE.sub(lambda match: names[int(match.group(1))], self.writer.html())
+        elements = []
+        for index, (node, label) in enumerate(self.nodes):
+            options = tuple([names[slot] for slot in self.options[index]]) if index in self.options else ()
+            elements.append(make_element(node, label, names[index], options, simplified=not self.is_raw))
+        examples = {reason: tuple(parts) for reason, parts in sorted((self.tree.examples or {}).items())}
+        return SimplifiedPage(
+            html=f"<{MARKER}>\n{body}" if body else f"<{MARKER}>",
+            elements=tuple(elements),
+            dropped=dict(sorted(self.tree.dropped.items())),
+            examples=examples,
+        )
+
+
+def _is_plain(node: Node) -> bool:
+    """Return whether an element only holds others: no name, state or section hangs on it."""
+    return (
+        node.tag in rules.PLAIN_TAGS
+        and not node.is_item
+        and not node.control
+        and not node.bits & rules.TELLS
+    )
+
+
+def _spoken(node: Node) -> str:
+    """Return what a screen reader says of a node drawn without words, such as a row of stars."""
+    label = node.get("aria-label") or node.get("title")
+    if not label or node.tag in _STRUCTURE or not _WORD.search(label):
+        return ""
+    if node.role == "img" or not _WORD.search(spoken_text(node)):
+        return label
+    return ""
+
+
+def _first_control(node: Node) -> Node | None:
+    return next((inner for inner in node.elements() if inner.control and not inner.folded), None)
