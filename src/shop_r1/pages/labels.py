@@ -1,33 +1,46 @@
 """What an element is called: accessible names (W3C accname, for static HTML) and section words."""
 
 import re
+from collections.abc import Iterator
 
 from shop_r1.pages import rules
-from shop_r1.pages.names import is_identifier, join_words, slug_words, to_words
+from shop_r1.pages.names import is_identifier, join_words, query_words, slug_words, to_words
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
+from shop_r1.pages.writer import clean
 
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
+_FIELDS = frozenset({"input", "select", "textarea"})
+_NATIVE_LABELS = _FIELDS | {"option", "area"}
 _CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
 
 
 def accessible_label(node: Node, tree: Tree) -> str:
     """Return an element's accessible name: labelled-by, aria-label, its own label, content, title; or ""."""
-    label = _aria_label(node, tree) or _native_label(node, tree)
-    if not label and node.tag not in ("input", "select", "textarea"):
+    label = ""
+    if node.bits & rules.TELLS:
+        label = _aria_label(node, tree)
+    if not label and node.tag in _NATIVE_LABELS:
+        label = _native_label(node, tree)
+    if not label and node.tag not in _FIELDS:
         heading = node.heading if node.control == "a" and node.heading is not node else None
         label = (spoken_text(heading) if heading else "") or spoken_text(node)
-    return label or node.get("title").strip() or node.get("placeholder").strip()
+    return clean(label or node.get("title") or node.get("placeholder"))
 
 
 def _aria_label(node: Node, tree: Tree) -> str:
     by = node.get("aria-labelledby")
     if by:
-        found = [tree.ids[key] for key in by.split()[:4] if key in tree.ids]
-        text = " ".join(spoken_text(target) for target in found)
+        text = " ".join(filter(None, [_text_of(key, tree) for key in by.split()[:4]]))
         if text:
             return text
     return " ".join(node.get("aria-label").split())
+
+
+def _text_of(key: str, tree: Tree) -> str:
+    """Return the text of the element that a label points at; it may be hidden (accname 1.2, step 2B)."""
+    target = tree.ids.get(key)
+    return spoken_text(target) if target is not None else tree.hidden_text(key)
 
 
 def _native_label(node: Node, tree: Tree) -> str:
@@ -37,30 +50,53 @@ def _native_label(node: Node, tree: Tree) -> str:
         return node.text or node.get("label")
     if node.tag == "area":
         return node.get("alt")
-    if node.tag not in ("input", "select", "textarea"):
-        return ""
-    label = tree.labels.get(node.get("id")) if node.get("id") else None
-    climbed = 0
-    ancestor = node.parent
-    while label is None and ancestor is not None and climbed < _CLIMB_MAX:
-        label = ancestor if ancestor.tag == "label" else None
-        ancestor, climbed = ancestor.parent, climbed + 1
+    label = label_of(node, tree)
     return spoken_text(label) if label is not None else ""
 
 
-def label_words(node: Node, label: str) -> list[str]:
-    """Return the words that name an element: its label's, else those of its address, field name or kind."""
+def label_of(field: Node, tree: Tree) -> Node | None:
+    """Return the label element of a field: the one that points at it, else the one around it."""
+    label = tree.labels.get(field.get("id")) if field.bits & rules.KNOWN else None
+    climbed = 0
+    ancestor = field.parent
+    while label is None and ancestor is not None and climbed < _CLIMB_MAX:
+        label = ancestor if ancestor.tag == "label" else None
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return label
+
+
+def label_words(node: Node, label: str, before: str) -> list[str]:
+    """Return the words that name an element.
+
+    They are its label's; without one a field's are those of the text before it on its line, and else come from
+    its address, picture, field name or classes, in this order; at last from what it is.
+    """
     words = to_words(label)
     if words:
         return _without_count(node, words)
-    if node.control == "a":
-        return slug_words(node.get("href")) or ["link"]
-    for attribute in ("name", "id"):
-        words = [word for word in to_words(_spaced(node.get(attribute))) if not is_identifier(word)]
+    if node.tag in _FIELDS and node.control != "button":
+        words = to_words(before[-rules.LABEL_MAX :])
+        if words:
+            return words
+    for words in _written_words(node):
         if words:
             return words
     kind = node.get("type") if node.tag == "input" else node.role
-    return to_words(kind) or [node.control]
+    return to_words(kind) or (["link"] if node.control == "a" else [node.control])
+
+
+def _written_words(node: Node) -> Iterator[list[str]]:
+    """Yield what the page's author wrote about an element without a label, the more telling first."""
+    if node.control == "a":
+        yield slug_words(node.get("href"))
+        yield query_words(node.get("href"))
+    yield to_words(node.get("value")) if node.tag == "img" else []
+    yield slug_words(node.get("src"))
+    for attribute in ("name", "id"):
+        yield [word for word in to_words(_spaced(node.get(attribute))) if not is_identifier(word)]
+    if node.control != "input":
+        words = to_words(_spaced(node.get("class")))
+        yield [word for word in words if word not in rules.CLASS_NOISE and not is_identifier(word)]
 
 
 def _without_count(node: Node, words: list[str]) -> list[str]:
@@ -136,8 +172,33 @@ def _first_child_text(node: Node, tag: str) -> str:
     return ""
 
 
-def item_title(node: Node, tree: Tree) -> str:
-    """Return the words of an item's title: its label, heading or first link with words."""
-    titled = node.heading or node.link
-    label = _aria_label(node, tree) or (spoken_text(titled) if titled else "")
-    return join_words(to_words(label), rules.TITLE_MAX)
+def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
+    """Return the words of an item's title, and whether they are written rather than a picture's.
+
+    They are its label's, its heading's, else those of its first link or picture with words.
+    """
+    label = _aria_label(node, tree)
+    if not label and node.heading is not None:
+        label = spoken_text(node.heading)
+    if label:
+        return to_words(label), True
+    linked = to_words(spoken_text(node.link)) if node.link else []
+    pictured = to_words(node.image.get("alt") or node.image.get("title")) if node.image else []
+    if not linked and not pictured:
+        return to_words(_leading_text(node)), True
+    # "View details" is in every item, while a picture's text says which one it is.
+    is_poor = len(linked) < rules.TITLE_WORDS_MIN and len(pictured) > len(linked)
+    return (pictured, False) if is_poor else (linked, True)
+
+
+def _leading_text(node: Node) -> str:
+    """Return the text that stands in a node before anything that can be acted on."""
+    for child in node.children:
+        if isinstance(child, Node):
+            if child.control or child.controls:
+                return ""
+            if child.text:
+                return child.text
+        elif child and not child.isspace():
+            return child
+    return ""

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
 from shop_r1.pages import rules
 
@@ -11,6 +12,8 @@ _WORDS = re.compile(r"[^\W_]+")
 _COUNT = re.compile(r"\s*[(\[]\s*[\d.,\s+]+\s*[)\]]\s*$")
 _SLUG_SPLIT = re.compile(r"[/=.;:]+")
 _NOT_PATH = re.compile(r"^[a-zA-Z]+://[^/]*|[?#].*", re.S)
+_EXTENSION = re.compile(r"\.[a-zA-Z]{2,5}$")
+_QUERY_VALUE = re.compile(r"[?&;][^=&;]*=([^&;#]*)")
 _IDENTIFIER = re.compile(r"[0-9a-f]{12,}|(?:\D*\d){4,}\D*")
 _NAME = re.compile(r"[^\s.\"'<>&]+(?:\.[^\s.\"'<>&]+)*")
 
@@ -22,7 +25,8 @@ def to_words(text: str) -> list[str]:
     ['mens', '4', '5', 'star', 'café', 'mugs']
     """
     text = text[: 2 * rules.LABEL_TEXT_MAX]
-    text = _COUNT.sub("", text) or text
+    if text[-1:] in ")] ":
+        text = _COUNT.sub("", text) or text
     text = text.replace("'", "").replace("’", "")
     if text.isascii():
         return _WORDS.findall(text.lower())
@@ -82,13 +86,27 @@ def slug_words(href: str) -> list[str]:
     """
     if href.strip().lower().startswith(rules.EMPTY_HREFS[1:]):
         return []
-    path = _NOT_PATH.sub("", href.strip()[:2000])
+    path = _EXTENSION.sub("", _NOT_PATH.sub("", href.strip()[:2000]))
     for part in reversed(_SLUG_SPLIT.split(path)):
-        words = [word for word in to_words(part) if not is_identifier(word) and not word.isdigit()]
-        words = [word for word in words if word not in rules.SLUG_NOISE and len(word) > 1]
+        words = _telling_words(part)
         if words:
             return words
     return []
+
+
+def query_words(href: str) -> list[str]:
+    """Return the words of the values that an address sends along.
+
+    >>> query_words("gateway?s_id=0&search_value=Quilted+covers&page=2")
+    ['quilted', 'covers']
+    """
+    values = _QUERY_VALUE.findall(href[:2000])
+    return [word for value in values for word in _telling_words(unquote_plus(value))]
+
+
+def _telling_words(text: str) -> list[str]:
+    words = [word for word in to_words(text) if not is_identifier(word) and not word.isdigit()]
+    return [word for word in words if word not in rules.SLUG_NOISE and len(word) > 1]
 
 
 @dataclass(slots=True)
@@ -166,9 +184,18 @@ def _long_name(request: NameRequest) -> str:
 
 
 def _hinted_name(request: NameRequest) -> str:
-    hint = request.hint or join_words(slug_words(request.address), rules.SECTION_MAX)
+    hint = request.hint or _address_hint(request)
     sections = (*request.sections, hint) if hint else request.sections
     return compose_name(sections, request.label, rules.SECTIONS_SHOWN)
+
+
+def _address_hint(request: NameRequest) -> str:
+    """Return the words of the path, or of what is sent along where the path only says the label again."""
+    for words in (slug_words(request.address), query_words(request.address)):
+        hint = join_words(words, rules.SECTION_MAX)
+        if hint and hint != request.label:
+            return hint
+    return ""
 
 
 def compose_name(sections: Sequence[str], label: str, shown: int) -> str:

@@ -25,7 +25,7 @@ class Node:
         controls: how many nodes below it (not itself) can be acted on.
         heading: the first heading at or below it.
         link: the first link with words at or below it.
-        images: how many images stand at or below it.
+        image: the first image at or below it; images without a text are none.
         is_item: whether it is one of several alike (a product in a list, a line of a cart).
         folded: whether it repeats a link beside it and is left out.
         also: other elements that do the same when acted on.
@@ -36,9 +36,9 @@ class Node:
     bits: int = 0
     control: str = ""
     controls: int = 0
-    images: int = 0
     heading: "Node | None" = None
     link: "Node | None" = None
+    image: "Node | None" = None
     is_item: bool = False
     folded: bool = False
     also: "tuple[Node, ...]" = ()
@@ -99,7 +99,7 @@ class Node:
 
 def spoken_text(node: Node, *, limit: int = rules.LABEL_TEXT_MAX) -> str:
     """Return the text at and below a node with the images' texts in it, cut at `limit` characters."""
-    if node.images or limit != rules.LABEL_TEXT_MAX:
+    if node.image is not None or limit != rules.LABEL_TEXT_MAX:
         return _read_text(node, True, limit)
     return node.text
 

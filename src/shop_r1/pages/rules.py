@@ -58,6 +58,7 @@ HIDES: Final = 1  # it may take the element off the screen
 ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
 KNOWN: Final = 8  # other elements point at it
+BOUNDS: Final = 16  # a heading in it does not reach past it (found out once its children are read)
 ATTRIBUTE_BITS: Final[dict[str, int]] = {
     **dict.fromkeys(("hidden", "aria-hidden", "style"), HIDES),
     **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
@@ -131,9 +132,15 @@ SCOPE_TAGS: Final = frozenset({
     "dialog", "li", "td", "th", "table", "ul", "ol", "dl",
 })  # fmt: skip
 
+# A plain block that holds a heading and something to act on is a part of its own, such as an advertisement: its
+# heading does not name what follows it. Unless its class says that it is only the head of such a part.
+HEAD_CLASS: Final = r"(?:^|[\s_-])(?:head|header|heading|title|caption)(?:$|[\s_-])"
+
 # One of several alike (a product in a list, a line of a cart): its title names the controls within.
 ITEM_TAGS: Final = frozenset({"li", "article", "tr"})
 ITEM_ROLES: Final = frozenset({"listitem", "article", "row"})
+LIST_TAGS: Final = frozenset({"ul", "ol", "menu"})
+MENU_LINKS_MIN: Final = 3  # a list with more to act on is a menu, and none of its links says what it is about
 REPEATED_MIN: Final = (
     3  # so many alike siblings, each with a control, are items too (ours: 2 is often layout)
 )
@@ -192,6 +199,16 @@ EMPTY_HREFS: Final = ("#", "javascript:", "void(")
 SLUG_NOISE: Final = frozenset({
     "html", "htm", "php", "asp", "aspx", "jsp", "index", "www", "com", "http", "https", "do", "cgi",
 })  # fmt: skip
+
+# Words of class names that say how a thing looks, not what it does.
+CLASS_NOISE: Final = frozenset({
+    "a", "btn", "button", "link", "icon", "ico", "img", "image", "js", "css", "left", "right", "top", "bottom",
+    "small", "large", "big", "md", "lg", "sm", "xs", "col", "row", "active", "first", "last", "no", "has", "is",
+    "primary", "secondary", "default", "visible", "hidden", "inline", "block", "clearfix", "wrapper",
+})  # fmt: skip
+
+# An item's first link with fewer words than this is called after its picture, where that says more (ours).
+TITLE_WORDS_MIN: Final = 3
 
 # Lengths in characters. 80 is the project's bound; a part is cut at whole words well before it so that two
 # sections and a label fit.

@@ -32,7 +32,7 @@ class Sections:
         self._tree = tree
         self._parts: list[tuple[int, str]] = []  # (heading level or _PART, words)
         self._base = 0  # headings below this index belong to an outer part
-        self._items: list[str] = []
+        self._items: list[tuple[str, list[str]]] = []  # title cut for names, words of a written one
         self._words: tuple[str, ...] | None = ()  # None: to be made anew
 
     @property
@@ -45,7 +45,11 @@ class Sections:
     @property
     def item(self) -> str:
         """The title of the item that we are in, "" outside of items."""
-        return self._items[-1] if self._items else ""
+        return self._items[-1][0] if self._items else ""
+
+    def says(self, words: list[str]) -> bool:
+        """Return whether these are the words of the written title of the item that we are in."""
+        return bool(self._items) and words == self._items[-1][1]
 
     def enter(self, node: Node, *, is_item: bool) -> Scope | None:
         """Begin a part of the page; None when the node is none."""
@@ -60,9 +64,10 @@ class Sections:
                 part for index, part in enumerate(self._parts) if index < self._base or part[0] == _PART
             ]
         elif is_item:
-            words = item_title(node, self._tree)
+            title, is_written = item_title(node, self._tree)
+            words = join_words(title, rules.TITLE_MAX)
             scope.is_item = True
-            self._items.append(words)
+            self._items.append((words, title if is_written else []))
         if words:
             self._parts.append((_PART, words))
         self._base = len(self._parts)
@@ -70,7 +75,7 @@ class Sections:
 
     def _begins_part(self, node: Node, is_item: bool) -> bool:
         """Return whether a node may have words for names, or holds headings that must not reach past it."""
-        if is_item or not _NAMING.isdisjoint(node.attributes):
+        if is_item or node.bits & rules.BOUNDS or not _NAMING.isdisjoint(node.attributes):
             return True
         return node.tag in rules.SCOPE_TAGS and (node.heading is not None or node.tag in _NAMED_BY_ITSELF)
 

@@ -21,6 +21,7 @@ MARKER = "page"
 
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
+_HEAD = re.compile(rules.HEAD_CLASS, re.I)
 _WORD = re.compile(r"[^\W_]")
 _BITS = rules.ATTRIBUTE_BITS
 _ACTING = frozenset(name for name, bits in _BITS.items() if bits & rules.ACTS)
@@ -39,6 +40,18 @@ class Tree:
     labels: dict[str, Node] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] | None = None
+    document: LexborHTMLParser | None = None
+    _sources: dict[str, LexborNode] | None = None
+
+    def hidden_text(self, identity: str) -> str:
+        """Return the text of an element that is not visible; "" where there is none."""
+        if self._sources is None:
+            found = self.document.css("[id]") if self.document is not None else []
+            self._sources = {node.attributes["id"] or "": node for node in reversed(found)}
+        source = self._sources.get(identity)
+        if source is None or source.tag in rules.DROPPED_TAGS:
+            return ""
+        return " ".join((source.text() or "").split())[: rules.LABEL_TEXT_MAX]
 
     def drop(self, reason: str, part: LexborNode | Node) -> None:
         """Count a part that is left out; keep it as an example when examples are asked for."""
@@ -69,7 +82,8 @@ def build_tree(
         left_out: `mem_id`s of elements that a recipe leaves out.
         explain: whether to keep examples of what is left out.
     """
-    tree = Tree(Node("html", {}, None, 1), _is_simplified(document), examples={} if explain else None)
+    root = Node("html", {}, None, 1)
+    tree = Tree(root, _is_simplified(document), examples={} if explain else None, document=document)
     _Builder(tree, hiding_of(document), left_out).build(document)
     return tree
 
@@ -231,21 +245,26 @@ class _Builder:
         elif node.choice is not None and not controls:
             node.control = "choice"
         if tag == "img":
-            node.images = 1
+            node.image = node if _WORD.search(node.get("alt") or node.get("title")) else None
         elif not node.children and "class" in node.attributes and (rating := rating_of(node)):
             node.children.append(f" {rating} ")
-        if node.images:
-            parent.images += node.images
+        if parent.image is None:
+            parent.image = node.image
         if node.control:
             controls += 1
             if node.control == "a" and node.link is None and node.text:
                 node.link = node
         if controls:
             parent.controls += controls
+            if controls > rules.MENU_LINKS_MIN and tag in rules.LIST_TAGS:
+                node.link = None  # the first of many links in a list is no title of what holds the list
             if parent.link is None:
                 parent.link = node.link
-        if node.heading is not None and parent.heading is None:
-            parent.heading = node.heading
+        if node.heading is not None:
+            if parent.heading is None:
+                parent.heading = node.heading
+            if controls and tag in rules.PLAIN_BLOCKS and _bounds_heading(node):
+                node.bits |= rules.BOUNDS | rules.TELLS
         if controls <= 1 and tag in rules.PLAIN_TAGS and not (node.control or node.bits & rules.TELLS):
             _take_apart(node, parent)
 
@@ -255,6 +274,13 @@ class _Builder:
             node.is_item = node.heading is None or node.heading.tag != "h1"
         elif node.controls >= rules.REPEATED_MIN:
             _mark_repeated(node)
+
+
+def _bounds_heading(node: Node) -> bool:
+    """Return whether a block holds something to act on beside its heading, and is not only a part's head."""
+    heading = node.heading
+    assert heading is not None
+    return node.controls > heading.controls + bool(heading.control) and not _HEAD.search(node.get("class"))
 
 
 def _take_apart(node: Node, parent: Node) -> None:
@@ -293,7 +319,7 @@ def _mark_repeated(node: Node) -> None:
     """Mark a node's alike children as items: same tag and first class, each with controls and a title."""
     alike: dict[tuple[str, str], list[Node]] = {}
     for child in node.children:
-        if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link):
+        if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link or child.image):
             alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
     for children in alike.values():
         if len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody"):

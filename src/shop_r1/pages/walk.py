@@ -13,7 +13,7 @@ from shop_r1.pages.controls import (
     state_markup,
 )
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.labels import accessible_label, is_search_field, label_words
+from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words
 from shop_r1.pages.names import NameRequest, is_name, join_words, label_within, to_words, unique_names
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.sections import Scope, Sections
@@ -27,7 +27,6 @@ _LAYOUT_TAGS = frozenset({
     "table", "ul", "ol", "dl", "form", "fieldset", "section", "article", "h1", "h2", "h3", "h4", "h5",
     "h6",
 })  # fmt: skip
-_LIST_TAGS = frozenset({"ul", "ol", "menu"})
 _CELL_TAGS = frozenset({"td", "th"})
 _ROW_TAGS = _CELL_TAGS | {"tr"}
 _NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
@@ -128,8 +127,7 @@ class Walk:
 
     def _image(self, node: Node) -> None:
         alt = clean(node.get("alt") or node.get("title"))
-        item = self.sections.item
-        if item and join_words(to_words(alt), rules.TITLE_MAX) == item:
+        if self.sections.item and self.sections.says(to_words(alt)):
             self.tree.drop("duplicate_image", node)
             return
         self.writer.control(f"<img{attribute('alt', alt)}>")
@@ -171,7 +169,7 @@ class Walk:
                 leave.inline = True
         elif self.inline:
             pass
-        elif tag in _LIST_TAGS:
+        elif tag in rules.LIST_TAGS:
             self._open_list(node, leave)
         elif tag in rules.HEADING_TAGS or node.role == "heading":
             level = heading_level(node)
@@ -218,7 +216,7 @@ class Walk:
         node, tag, writer = leave.node, leave.node.tag, self.writer
         self.inline -= leave.inline
         if leave.depth:
-            if tag in _LIST_TAGS:
+            if tag in rules.LIST_TAGS:
                 writer.line()
                 self.lists.pop()
             elif tag == "li":
@@ -266,6 +264,7 @@ class Walk:
             case "select":
                 self._select(node, index, states)
             case "input" | "choice":
+                self._note_toggle_label(node)
                 markup = input_markup(node, index, label, simplified=not self.is_raw)
                 self.writer.control(f"{markup}{states}>")
                 self.writer.close_control("")
@@ -277,6 +276,13 @@ class Walk:
             case _:
                 return self._clickable(node, index, label, states)
         return None
+
+    def _note_toggle_label(self, node: Node) -> None:
+        """Let a checkbox's or radio button's label lead to the same name: clicking either does the same."""
+        if node.tag == "input" and node.get("type").lower() in ("checkbox", "radio"):
+            label = label_of(node, self.tree)
+            if label is not None and not label.control:
+                node.also = (*node.also, label)
 
     def _merge(self, reason: str, node: Node, kept: Node | None) -> None:
         """Let a control that holds another, or stands in one, go: acting on either does the same."""
@@ -342,7 +348,7 @@ class Walk:
             return index
         if sections is None:
             sections = self.sections.words
-        words = label_words(node, label)
+        words = label_words(node, label, self.writer.run_text if not label else "")
         if self.sections.item and len(words) > 1:
             words = label_within(words, self.sections.item.split("_"))
         address = node.get("href") if node.control == "a" else ""

@@ -54,6 +54,11 @@ class Writer:
         self._space = False
         self._after_tag = False
 
+    @property
+    def run_text(self) -> str:
+        """The text on the current line since the last tag."""
+        return "".join(self._run)
+
     def text(self, text: str) -> None:
         """Add text to the line; whitespace at its ends separates it from its neighbours."""
         words = clean(text)
