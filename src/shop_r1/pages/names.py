@@ -36,14 +36,18 @@ def to_words(text: str) -> list[str]:
 
 
 def join_words(words: Sequence[str], limit: int) -> str:
-    """Return the words joined by `_`, cut after the last whole word that fits (one too long is cut itself).
+    """Return the words joined by `_`, or their beginning where they are longer than `limit` characters.
 
-    >>> join_words(["nordal", "red", "ceramic", "mug"], 15)
+    The cut is after a whole word (one that is too long is cut itself), and well below the limit: a name that
+    does not say all the same needs not be long.
+
+    >>> join_words(["nordal", "red", "ceramic", "mug"], 19)
     'nordal_red'
     """
     joined = "_".join(words)
     if len(joined) <= limit:
         return joined
+    limit = int(limit * rules.CUT_SHARE)
     cut = joined[: limit + 1].rfind("_")
     return joined[:cut] if cut > 0 else joined[:limit]
 
@@ -119,6 +123,7 @@ class NameRequest:
         address: where it leads, whose words tell it from others of the same label, or "".
         hint: a section to add before a counter is, or "".
         given: the name that it already carries on a simplified page, or "".
+        shown: how many sections its name has at first.
     """
 
     sections: tuple[str, ...]
@@ -126,6 +131,7 @@ class NameRequest:
     address: str = ""
     hint: str = ""
     given: str = ""
+    shown: int = rules.SECTIONS_SHOWN
 
 
 def unique_names(requests: Sequence[NameRequest]) -> list[str]:
@@ -176,7 +182,7 @@ def _count_up(
 
 
 def _short_name(request: NameRequest) -> str:
-    return compose_name(request.sections, request.label, rules.SECTIONS_SHOWN)
+    return compose_name(request.sections, request.label, request.shown)
 
 
 def _long_name(request: NameRequest) -> str:
@@ -207,13 +213,11 @@ def compose_name(sections: Sequence[str], label: str, shown: int) -> str:
     'footer_help.returns'
     """
     parts = [label]
-    for section in [section for section in reversed(sections) if section][:shown]:
-        inner = parts[-1]
-        if section in parts:
-            continue
-        if len(parts) > 1 and inner.startswith(f"{section}_"):
-            continue
-        parts.append(section)
+    for section in reversed(sections):
+        if len(parts) > shown:
+            break
+        if section and section not in parts and not (len(parts) > 1 and parts[-1].startswith(f"{section}_")):
+            parts.append(section)
     parts.reverse()
     while len(parts) > 1 and sum(map(len, parts)) + len(parts) - 1 > rules.NAME_MAX:
         parts.pop(0)

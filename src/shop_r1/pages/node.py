@@ -27,7 +27,8 @@ class Node:
         link: the first link with words at or below it.
         image: the first image at or below it; images without a text are none.
         is_item: whether it is one of several alike (a product in a list, a line of a cart).
-        folded: whether it repeats a link beside it and is left out.
+        folded: whether it repeats what stands elsewhere and is left out.
+        same: of a folded control, the one that stays.
         also: other elements that do the same when acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
@@ -41,6 +42,7 @@ class Node:
     image: "Node | None" = None
     is_item: bool = False
     folded: bool = False
+    same: "Node | None" = None
     also: "tuple[Node, ...]" = ()
     choice: Attributes | None = None
     _path: str = ""

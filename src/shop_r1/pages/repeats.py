@@ -1,47 +1,140 @@
-"""Links that say again what stands elsewhere on the page: pictures beside titles, menus written twice."""
-
-import re
+"""Links that say again what stands elsewhere on the page: menus written twice, pictures beside titles."""
 
 from shop_r1.pages import rules
+from shop_r1.pages.names import to_words
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
 
-_WORD = re.compile(r"[^\W_]")
+_STATES = frozenset(state[0] for state in rules.ARIA_STATES)
+_Key = tuple[str, str]  # a link's address and words
 
 
-def fold_into(spare: Node, kept: Node) -> None:
+def fold_repeats(tree: Tree) -> None:
+    """Leave out what is on the page twice; who acts on a part left out acts on the one that stays."""
+    if tree.is_simplified:
+        return
+    _fold_repeated_menus(tree)
+    _fold_duplicate_links(tree)
+
+
+def _fold_repeated_menus(tree: Tree) -> None:
+    """Fold blocks that hold only links, the same in the same order as a run of links before them.
+
+    Shops write their menu once for wide screens and once for phones, or above and below the goods.
+    """
+    keys = [_key_of(link) for link in tree.links]
+    places: dict[_Key, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key is not None and len(known := places.setdefault(key, [])) < rules.MENU_PLACES_MAX:
+            known.append(index)
+    folded_to = 0
+    for start, end, menu in sorted(tree.menus, key=lambda found: (found[0], -found[1])):
+        key = keys[start]
+        if start < folded_to or key is None or places[key][0] >= start or None in keys[start:end]:
+            continue
+        first = _place_before(places[key], keys, start, end)
+        if first is not None and _says_only_links(menu, tree.links[start:end]):
+            _fold_menu(tree, menu, start, end, first)
+            folded_to = end
+
+
+def _key_of(link: Node) -> _Key | None:
+    href = link.get("href").strip()
+    if not href or href.lower().startswith(rules.EMPTY_HREFS):
+        return None
+    return href, spoken_text(link).lower()
+
+
+def _place_before(places: list[int], keys: list[_Key | None], start: int, end: int) -> int | None:
+    size = end - start
+    for first in places:
+        if first + size <= start and keys[first : first + size] == keys[start:end]:
+            return first
+    return None
+
+
+def _says_only_links(menu: Node, links: list[Node]) -> bool:
+    said = sum(len(spoken_text(link)) for link in links)
+    # One blank between two links, and as much again for marks that set them apart.
+    return len(spoken_text(menu, limit=2 * said + 100)) <= said + 3 * len(links)
+
+
+def _fold_menu(tree: Tree, menu: Node, start: int, end: int, first: int) -> None:
+    menu.folded = True
+    menu.bits |= rules.TELLS
+    tree.drop("repeated_menu", menu)
+    for offset, link in enumerate(tree.links[start:end]):
+        _fold_into(link, tree.links[first + offset])
+
+
+def _fold_into(spare: Node, kept: Node) -> None:
     """Leave a control out: whoever acts on it acts on `kept`."""
-    spare.folded = True
+    while kept.same is not None:
+        kept = kept.same
+    spare.folded, spare.same = True, kept
     kept.also = (*kept.also, spare, *spare.also)
 
 
-def fold_duplicate_links(tree: Tree) -> None:
-    """Mark image links that stand beside a text link to the same address and say nothing more."""
+def _fold_duplicate_links(tree: Tree) -> None:
+    """Let one of several links to one address that stand close together be the link, the others mere text.
+
+    A product's picture, title, price and "view details" mostly lead to the same page.
+    """
     recent: dict[str, tuple[int, Node]] = {}
     for index, link in enumerate(tree.links):
-        href = link.get("href").strip()
-        if not href or href.lower().startswith(rules.EMPTY_HREFS) or link.controls:
+        key = None if link.controls or link.folded else _key_of(link)
+        if key is None:
             continue
-        seen = recent.get(href)
-        recent[href] = (index, link)
-        if seen is None or index - seen[0] > 3:
+        seen = recent.get(key[0])
+        recent[key[0]] = (index, link)
+        if seen is None or index - seen[0] > rules.SAME_LINK_DISTANCE:
             continue
-        spare = _spare_link(seen[1], link)
-        if spare is not None:
-            kept = link if spare is seen[1] else seen[1]
-            fold_into(spare, kept)
-            tree.drop("duplicate_link", spare)
-            recent[href] = (index, kept)
+        kept, spare = _better(seen[1], link)
+        is_said = _is_said(spare, kept)
+        is_drawn = is_said and (not to_words(spare.text) or spare.text == kept.text)
+        if not (is_drawn or _stand_together(kept, spare)):
+            continue
+        _fold_into(spare, kept)
+        tree.drop("duplicate_link", spare)
+        if not is_said:
+            spare.folded, spare.control = False, ""
+        recent[key[0]] = (index, kept)
 
 
-def _spare_link(first: Node, second: Node) -> Node | None:
-    """Return the one of two links to one address that can go, or None when both say something."""
-    texts = [spoken_text(link).lower() for link in (first, second)]
-    drawn = [not _WORD.search(link.text) for link in (first, second)]
-    if not _WORD.search(texts[0]) or (drawn[0] and texts[0] in texts[1]):
-        return first
-    if not _WORD.search(texts[1]) or texts[0] == texts[1] or (drawn[1] and texts[1] in texts[0]):
-        return second
-    if (drawn[0] and texts[1] in texts[0]) or (drawn[1] and texts[0] in texts[1]):
-        return first if drawn[0] else second
-    return None
+def _better(first: Node, second: Node) -> tuple[Node, Node]:
+    """Return the two links with the one first that says better where it leads: in words, then in more of them."""
+    ranks = [_rank(first), _rank(second)]
+    return (first, second) if ranks[0] >= ranks[1] else (second, first)
+
+
+def _rank(link: Node) -> tuple[bool, bool, int]:
+    words = to_words(link.text)
+    return link.heading is not None, any(not word.isdigit() for word in words), len(words)
+
+
+def _is_said(spare: Node, kept: Node) -> bool:
+    """Return whether the kept link's text has the other's, so that leaving the whole link out loses nothing."""
+    return spoken_text(spare).lower() in spoken_text(kept).lower()
+
+
+def _stand_together(first: Node, second: Node) -> bool:
+    """Return whether the smallest element around both is a part of the page with little else to act on.
+
+    Links with a state stay apart: the chosen colour and the chosen size lead to one address, the page's own.
+    """
+    if not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes)):
+        return False
+    around, climbed = set[Node](), 0
+    ancestor = first.parent
+    while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
+        around.add(ancestor)
+        ancestor, climbed = ancestor.parent, climbed + 1
+    ancestor = second.parent
+    while ancestor is not None and ancestor not in around:
+        ancestor = ancestor.parent
+    return (
+        ancestor is not None
+        and ancestor.controls <= rules.SAME_LINK_CONTROLS
+        and ancestor.tag not in ("html", "body", "main")
+    )
+

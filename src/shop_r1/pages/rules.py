@@ -141,6 +141,10 @@ ITEM_TAGS: Final = frozenset({"li", "article", "tr"})
 ITEM_ROLES: Final = frozenset({"listitem", "article", "row"})
 LIST_TAGS: Final = frozenset({"ul", "ol", "menu"})
 MENU_LINKS_MIN: Final = 3  # a list with more to act on is a menu, and none of its links says what it is about
+SAME_LINK_DISTANCE: Final = 4  # links to one address that are no further apart are one link
+SAME_LINK_CLIMB: Final = 12  # levels up to look for the part of the page that holds both
+SAME_LINK_CONTROLS: Final = 12  # a part with more to act on is no one product's
+MENU_PLACES_MAX: Final = 8  # places looked at for a menu's first copy
 REPEATED_MIN: Final = (
     3  # so many alike siblings, each with a control, are items too (ours: 2 is often layout)
 )
@@ -216,6 +220,7 @@ NAME_MAX: Final = 80
 SECTION_MAX: Final = 24
 TITLE_MAX: Final = 40
 LABEL_MAX: Final = 40
+CUT_SHARE: Final = 0.7  # what is over its length is cut to this share of it: the whole text stands beside it
 SECTIONS_SHOWN: Final = 2
 LABEL_TEXT_MAX: Final = 200
 

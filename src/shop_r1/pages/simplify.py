@@ -6,7 +6,7 @@ from typing import Any
 from shop_r1.errors import PageError
 from shop_r1.pages.document import parse_document
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.repeats import fold_duplicate_links
+from shop_r1.pages.repeats import fold_repeats
 from shop_r1.pages.tree import build_tree
 from shop_r1.pages.walk import Walk
 
@@ -21,8 +21,7 @@ def simplify_page(html: str | bytes) -> SimplifiedPage:
         PageError: the input is empty, too large or not HTML.
     """
     tree = build_tree(parse_document(html))
-    if not tree.is_simplified:
-        fold_duplicate_links(tree)
+    fold_repeats(tree)
     return Walk(tree).run()
 
 

@@ -36,6 +36,8 @@ class Tree:
     root: Node
     is_simplified: bool
     links: list[Node] = field(default_factory=list)
+    menus: list[tuple[int, int, Node]] = field(default_factory=list)
+    """Elements in which only links can be acted on, each with the range of its links in `links`."""
     ids: dict[str, Node] = field(default_factory=dict)
     labels: dict[str, Node] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -109,14 +111,16 @@ class _Builder:
         parent, position = self.tree.root, 0
         source = document.root
         assert source is not None, "parse_document returns a document with a root"
-        open_elements: list[tuple[LexborNode, int]] = []
+        open_elements: list[tuple[LexborNode, int, int]] = []
         current: LexborNode | None = source.first_child
         while True:
             if current is None:
                 if not open_elements:
                     return
-                closed, position = open_elements.pop()
+                closed, position, first_link = open_elements.pop()
                 self._finish(parent)
+                if parent.controls > rules.MENU_LINKS_MIN - 1:
+                    self._note_menu(parent, first_link)
                 parent = parent.parent or parent
                 current = closed.next
                 continue
@@ -137,7 +141,7 @@ class _Builder:
                     parent.children.append(node)
                     child = current.first_child if tag not in rules.UNREAD_TAGS else None
                     if child is not None:
-                        open_elements.append((current, position))
+                        open_elements.append((current, position, len(self.tree.links)))
                         parent, position, current = node, 0, child
                         continue
                     self._finish(node)
@@ -267,6 +271,11 @@ class _Builder:
                 node.bits |= rules.BOUNDS | rules.TELLS
         if controls <= 1 and tag in rules.PLAIN_TAGS and not (node.control or node.bits & rules.TELLS):
             _take_apart(node, parent)
+
+    def _note_menu(self, node: Node, first_link: int) -> None:
+        last_link = len(self.tree.links)
+        if node.controls == last_link - first_link and not node.control:
+            self.tree.menus.append((first_link, last_link, node))
 
     def _find_items(self, node: Node) -> None:
         if node.tag in rules.ITEM_TAGS or ("role" in node.attributes and node.role in rules.ITEM_ROLES):

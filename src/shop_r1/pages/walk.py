@@ -30,6 +30,8 @@ _LAYOUT_TAGS = frozenset({
 _CELL_TAGS = frozenset({"td", "th"})
 _ROW_TAGS = _CELL_TAGS | {"tr"}
 _NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
+_VALUED = frozenset({"input", "select", "textarea"})  # printed within a link or button that holds them
+_CUT_MARGIN = 20  # a label cut at its length may end before it, at a word
 _CLICKED = frozenset({"a", "button", "summary"})
 
 
@@ -106,9 +108,9 @@ class Walk:
 
     def _enter(self, node: Node) -> _Exit | None:
         """Write what stands before a node's children; None when they are not to be walked."""
+        if node.folded:
+            return None
         if node.control:
-            if node.folded:
-                return None
             if (kept := self._as_control(node)) is not node:
                 return kept if isinstance(kept, _Exit) else None
         tag = node.tag
@@ -118,7 +120,7 @@ class Walk:
         if tag == "br":
             self._break()
             return None
-        if node.folded or (tag == "caption" and self._in_data()):
+        if tag == "caption" and self._in_data():
             return None
         if node.bits & rules.TELLS and not node.controls and (spoken := _spoken(node)):
             self.writer.text(f" {spoken} ")
@@ -258,6 +260,8 @@ class Walk:
             self._merge("clickable_wrapper", node, _first_control(node))
             return node
         label = accessible_label(node, self.tree)
+        if node.controls and not node.text and control in _CLICKED:
+            label = self._take_in(node, label)
         index = self._add_element(node, label)
         states = state_markup(node, simplified=not self.is_raw)
         match control:
@@ -276,6 +280,14 @@ class Walk:
             case _:
                 return self._clickable(node, index, label, states)
         return None
+
+    def _take_in(self, node: Node, label: str) -> str:
+        """Let the controls within a link or button without words lead to its name; return the label to use."""
+        for inner in node.elements():
+            if inner.control and inner.control not in _VALUED:
+                label = label or accessible_label(inner, self.tree)
+                self._merge("nested_control", inner, node)
+        return label
 
     def _note_toggle_label(self, node: Node) -> None:
         """Let a checkbox's or radio button's label lead to the same name: clicking either does the same."""
@@ -299,7 +311,8 @@ class Walk:
         self.writer.control(start)
         words = node.text
         if node.tag == "input" or not (_WORD.search(words) or holds_field(node)):
-            self.writer.text(label)
+            is_cut = len(label) > rules.LABEL_TEXT_MAX - _CUT_MARGIN and node.image is not None
+            self.writer.text(spoken_text(node, limit=10 * rules.LABEL_TEXT_MAX) if is_cut else label)
         elif len(node.children) == 1 and isinstance(node.children[0], str):
             self.writer.text(node.children[0])
         else:
@@ -332,6 +345,7 @@ class Walk:
             if option.tag != "option":
                 continue
             label = accessible_label(option, self.tree)
+            option.also = tuple(inner for inner in option.elements() if inner.control) if option.controls else ()
             slots.append(self._add_element(option, label, (*own.sections, own.label)))
             state = state_markup(option, simplified=not self.is_raw)
             lines.append(f'<option name="\0{slots[-1]}\0"{state}>{escape(label)}')
@@ -349,10 +363,13 @@ class Walk:
         if sections is None:
             sections = self.sections.words
         words = label_words(node, label, self.writer.run_text if not label else "")
-        if self.sections.item and len(words) > 1:
+        if self.sections.says(words):  # the item's title: cut as in the names of all that is in the item
+            words = self.sections.item.split("_")
+        elif self.sections.item and len(words) > 1:
             words = label_within(words, self.sections.item.split("_"))
         address = node.get("href") if node.control == "a" else ""
-        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address)
+        shown = 1 if node.control in ("a", "option") else rules.SECTIONS_SHOWN
+        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address, shown=shown)
         if node.control == "input" and is_search_field(node):
             request = NameRequest((), "search_input", hint=sections[-1] if sections else "")
         self.requests.append(request)
