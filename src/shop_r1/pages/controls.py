@@ -5,8 +5,6 @@ from shop_r1.pages.elements import Element
 from shop_r1.pages.node import Node
 from shop_r1.pages.writer import attribute, clean
 
-_STATE_ATTRIBUTES = frozenset({"checked", "selected", "disabled", *(state[0] for state in rules.ARIA_STATES)})
-
 
 def input_markup(node: Node, index: int, label: str, *, simplified: bool) -> str:
     r"""Return an input's start tag without its states and its end; `\\0index\\0` stands where its name goes.
@@ -36,13 +34,13 @@ def role_markup(node: Node) -> str:
     return f' role="{role}"' if role in rules.ACTION_ROLES and role not in ("button", "link") else ""
 
 
-def state_markup(node: Node, *, simplified: bool) -> str:
+def state_markup(states: tuple[str, ...]) -> str:
     """Return a control's states as attributes without values."""
-    return "".join([f" {word}" for word in states_of(node, simplified=simplified)])
+    return "".join([f" {word}" for word in states]) if states else ""
 
 
 def make_element(
-    node: Node, label: str, name: str, options: tuple[str, ...], *, simplified: bool
+    node: Node, label: str, states: tuple[str, ...], name: str, options: tuple[str, ...]
 ) -> Element:
     """Return the record of a control."""
     href = node.attributes.get("href") if node.control == "a" else None
@@ -54,7 +52,7 @@ def make_element(
         node.path,
         href.strip() if href is not None else None,
         value_of(node),
-        states_of(node, simplified=simplified),
+        states,
         options,
         tuple([other.path for other in node.also]) if node.also else (),
     )
@@ -78,12 +76,10 @@ def heading_level(node: Node) -> int:
 def states_of(node: Node, *, simplified: bool) -> tuple[str, ...]:
     """Return the states that a shopper sees, in the rules' order."""
     attributes = node.choice or node.attributes
-    if not attributes:
+    if not (node.bits & rules.STATES or node.choice):
         return ()
     if simplified:
         return tuple(word for word in rules.STATE_WORDS if word in attributes)
-    if _STATE_ATTRIBUTES.isdisjoint(attributes):
-        return ()
     found: set[str] = {word for word in ("checked", "selected", "disabled") if word in attributes}
     for name, values, word in rules.ARIA_STATES:
         if attributes.get(name) in values:

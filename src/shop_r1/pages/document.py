@@ -37,8 +37,10 @@ _FORMATTING = frozenset(
 )
 # Without `a` and `nobr`: a new one closes the open one, so that outside of tables they cannot pile up.
 _FORMATTING_TAG = re.compile(
-    r"<(/?)(b|big|code|em|font|i|small|strike|strong|s|tt|u|td|th|caption|object|marquee|applet)(?=[\s/>])", re.I
+    r"<(/?)(b|big|code|em|font|i|small|strike|strong|s|tt|u|td|th|caption|object|marquee|applet)(?=[\s/>])",
+    re.I,
 )
+_IMPLIED_MAX = 1000  # elements that no tag stands for, on any real page
 _CELLS = frozenset({"td", "th", "caption", "object", "marquee", "applet"})
 _CLOSED_BY_NEXT = frozenset({"p", "li", "option", "td", "th", "tr", "dt", "dd"})
 _STEP = re.compile(r"(?:[a-z][a-z0-9-]*|\*)(?::nth-child\((\d+)\))?")
@@ -60,7 +62,10 @@ def parse_document(html: str | bytes) -> LexborHTMLParser:
     if len(text) > rules.PAGE_MAX_CHARS:
         raise PageError(f"the page has {len(text)} characters; at most {rules.PAGE_MAX_CHARS} are read")
     _refuse_json(text)
-    document = LexborHTMLParser(_bounded(_without_noscript(text)))
+    text = _without_noscript(text)
+    document = LexborHTMLParser(_bounded(text))
+    if _has_grown(document, text):
+        document = LexborHTMLParser(_tame(text, rules.DEPTH_MAX))
     if document.root is None:
         raise PageError("the page holds no element; expected HTML")
     return document
@@ -149,14 +154,23 @@ def _bounded(text: str) -> str:
     return text
 
 
+def _has_grown(document: LexborHTMLParser, text: str) -> bool:
+    """Return whether a page too small to be looked at before has far more elements than tags."""
+    count = text.count("<")
+    return count <= rules.FORMATTING_UNCHECKED and len(document.css("*")) > 2 * count + _IMPLIED_MAX
+
+
 def _piles_up(text: str, depth_max: int) -> bool:
     """Return whether tags nest past the bound, or unclosed formatting elements or options pile up.
 
-    A parser reopens each unclosed formatting element in every paragraph after it: that is looked for on every
-    page, the rest on pages with so many tags that the square of their number can be felt. Tags in scripts and
-    comments count too: a false alarm only costs the time of `_tame`.
+    A parser reopens each unclosed formatting element in every paragraph after it. Both are looked for where a
+    page has so many tags that the square of their number can be felt. Tags in scripts and comments count too: a
+    false alarm only costs the time of `_tame`.
     """
-    tags = _TAG_NAME if text.count("<") > rules.TAGS_UNCHECKED else _FORMATTING_TAG
+    count = text.count("<")
+    if count <= rules.FORMATTING_UNCHECKED:
+        return False
+    tags = _TAG_NAME if count > rules.TAGS_UNCHECKED else _FORMATTING_TAG
     nest = _Nest()
     for close, name in tags.findall(text):
         tag = name.lower()

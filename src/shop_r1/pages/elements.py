@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from rapidfuzz import process
 
@@ -11,8 +12,7 @@ from shop_r1.errors import PageError
 _NAMES_SHOWN = 5  # close names in an error message (ours)
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """Something on a page that a shopper can act on.
 
     Attributes:

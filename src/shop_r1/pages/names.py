@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from shop_r1.pages import rules
 
-_WORDS = re.compile(r"[^\W_]+")
+_ASCII_WORDS = {code: None if chr(code) == "'" else " " for code in range(128) if not chr(code).isalnum()}
 _COUNT = re.compile(r"\s*[(\[]\s*[\d.,\s+]+\s*[)\]]\s*$")
 _SLUG_SPLIT = re.compile(r"[/=.;:]+")
 _NOT_PATH = re.compile(r"^[a-zA-Z]+://[^/]*|[?#].*", re.S)
@@ -27,9 +27,9 @@ def to_words(text: str) -> list[str]:
     text = text[: 2 * rules.LABEL_TEXT_MAX]
     if text[-1:] in ")] ":
         text = _COUNT.sub("", text) or text
-    text = text.replace("'", "").replace("’", "")
     if text.isascii():
-        return _WORDS.findall(text.lower())
+        return text.lower().translate(_ASCII_WORDS).split()
+    text = text.replace("'", "").replace("’", "")
     text = unicodedata.normalize("NFC", text.lower())
     kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
     return "".join(kept).split()

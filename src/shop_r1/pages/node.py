@@ -68,19 +68,18 @@ class Node:
     @property
     def path(self) -> str:
         """A CSS path from the root that holds in the original document and in a live page."""
-        chain: list[Node] = []
-        node: Node | None = self
-        while node is not None and not node._path:
-            chain.append(node)
+        if self.parent is None:
+            return "html"
+        steps: list[str] = []
+        node: Node = self
+        while node.parent is not None and not node._path:
+            tag = node.tag if node.tag.isalnum() or _PLAIN_TAG.fullmatch(node.tag) else "*"
+            steps.append(f"{tag}:nth-child({node.position})")
             node = node.parent
-        path = node._path if node is not None else ""
-        for link in reversed(chain):
-            if link.parent is None:
-                path = "html"
-            else:
-                tag = link.tag if _PLAIN_TAG.fullmatch(link.tag) else "*"
-                path = f"{path} > {tag}:nth-child({link.position})"
-            link._path = path
+        steps.append(node._path or "html")
+        path = " > ".join(reversed(steps))
+        if self.parent.controls > 1:  # what stands around several controls is asked for again
+            self.parent._path = path.rpartition(" > ")[0]
         return path
 
     @property

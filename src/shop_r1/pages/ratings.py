@@ -4,7 +4,9 @@ import re
 
 from shop_r1.pages.node import Node
 
-_WIDGET = re.compile(r"(?:^|[\s_-])(?:star|stars|rating|ratings|rate|review-?stars?|stars?-?rating)(?:$|[\s_-]|\d)", re.I)
+_WIDGET = re.compile(
+    r"(?:^|[\s_-])(?:star|stars|rating|ratings|rate|review-?stars?|stars?-?rating)(?:$|[\s_-]|\d)", re.I
+)
 _NUMBER = re.compile(r"(?:star|rating|rate)s?[-_]?(\d{1,3})(?:[-_.](\d))?(?=$|[\s_-])", re.I)
 _WIDTH = re.compile(r"(?:^|[;\s])width\s*:\s*(\d{1,3}(?:\.\d+)?)\s*%", re.I)
 _STARS = 5.0

@@ -1,5 +1,8 @@
 """Links that say again what stands elsewhere on the page: menus written twice, pictures beside titles."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from shop_r1.pages import rules
 from shop_r1.pages.names import to_words
 from shop_r1.pages.node import Node, spoken_text
@@ -13,16 +16,21 @@ def fold_repeats(tree: Tree) -> None:
     """Leave out what is on the page twice; who acts on a part left out acts on the one that stays."""
     if tree.is_simplified:
         return
-    _fold_repeated_menus(tree)
-    _fold_duplicate_links(tree)
+    addresses = [(link.attributes.get("href") or "").strip() for link in tree.links]
+    times = Counter(addresses)
+    keys = [
+        _key_of(link, href) if times[href] > 1 else None
+        for link, href in zip(tree.links, addresses, strict=True)
+    ]
+    _fold_repeated_menus(tree, keys)
+    _fold_duplicate_links(tree, keys)
 
 
-def _fold_repeated_menus(tree: Tree) -> None:
+def _fold_repeated_menus(tree: Tree, keys: Sequence[_Key | None]) -> None:
     """Fold blocks that hold only links, the same in the same order as a run of links before them.
 
     Shops write their menu once for wide screens and once for phones, or above and below the goods.
     """
-    keys = [_key_of(link) for link in tree.links]
     places: dict[_Key, list[int]] = {}
     for index, key in enumerate(keys):
         if key is not None and len(known := places.setdefault(key, [])) < rules.MENU_PLACES_MAX:
@@ -38,14 +46,13 @@ def _fold_repeated_menus(tree: Tree) -> None:
             folded_to = end
 
 
-def _key_of(link: Node) -> _Key | None:
-    href = link.get("href").strip()
+def _key_of(link: Node, href: str) -> _Key | None:
     if not href or href.lower().startswith(rules.EMPTY_HREFS):
         return None
     return href, spoken_text(link).lower()
 
 
-def _place_before(places: list[int], keys: list[_Key | None], start: int, end: int) -> int | None:
+def _place_before(places: list[int], keys: Sequence[_Key | None], start: int, end: int) -> int | None:
     size = end - start
     for first in places:
         if first + size <= start and keys[first : first + size] == keys[start:end]:
@@ -75,15 +82,15 @@ def _fold_into(spare: Node, kept: Node) -> None:
     kept.also = (*kept.also, spare, *spare.also)
 
 
-def _fold_duplicate_links(tree: Tree) -> None:
+def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
     """Let one of several links to one address that stand close together be the link, the others mere text.
 
     A product's picture, title, price and "view details" mostly lead to the same page.
     """
     recent: dict[str, tuple[int, Node]] = {}
     for index, link in enumerate(tree.links):
-        key = None if link.controls or link.folded else _key_of(link)
-        if key is None:
+        key = keys[index]
+        if key is None or link.controls or link.folded:
             continue
         seen = recent.get(key[0])
         recent[key[0]] = (index, link)
@@ -137,4 +144,3 @@ def _stand_together(first: Node, second: Node) -> bool:
         and ancestor.controls <= rules.SAME_LINK_CONTROLS
         and ancestor.tag not in ("html", "body", "main")
     )
-

@@ -58,11 +58,19 @@ HIDES: Final = 1  # it may take the element off the screen
 ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
 KNOWN: Final = 8  # other elements point at it
+STATES: Final = 32  # a state of a control
 BOUNDS: Final = 16  # a heading in it does not reach past it (found out once its children are read)
 ATTRIBUTE_BITS: Final[dict[str, int]] = {
     **dict.fromkeys(("hidden", "aria-hidden", "style"), HIDES),
     **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
     **dict.fromkeys(("aria-label", "aria-labelledby", "title"), TELLS),
+    **dict.fromkeys(
+        ("checked", "selected", "disabled", "pressed", "expanded", "collapsed", "current"), STATES
+    ),
+    **dict.fromkeys(
+        ("aria-checked", "aria-selected", "aria-pressed", "aria-disabled", "aria-expanded", "aria-current"),
+        STATES,
+    ),
     "id": KNOWN,
 }
 TAG_BITS: Final[dict[str, int]] = {
@@ -140,7 +148,9 @@ HEAD_CLASS: Final = r"(?:^|[\s_-])(?:head|header|heading|title|caption)(?:$|[\s_
 ITEM_TAGS: Final = frozenset({"li", "article", "tr"})
 ITEM_ROLES: Final = frozenset({"listitem", "article", "row"})
 LIST_TAGS: Final = frozenset({"ul", "ol", "menu"})
-MENU_LINKS_MIN: Final = 3  # a list with more to act on is a menu, and none of its links says what it is about
+MENU_LINKS_MIN: Final = (
+    3  # so many links are a menu; in a list with more, and none of its links says what it is about
+)
 SAME_LINK_DISTANCE: Final = 4  # links to one address that are no further apart are one link
 SAME_LINK_CLIMB: Final = 12  # levels up to look for the part of the page that holds both
 SAME_LINK_CONTROLS: Final = 12  # a part with more to act on is no one product's
@@ -230,6 +240,7 @@ DEPTH_MAX: Final = 512  # as Blink's own tree builder
 ATTRIBUTES_MAX: Final = 256
 OPTIONS_MAX: Final = 3000  # in one select
 TAGS_UNCHECKED: Final = 12_000  # start and end tags: below this even the square of them parses in no time
+FORMATTING_UNCHECKED: Final = 3000  # start and end tags
 ATTRIBUTES_UNCHECKED: Final = 130_000  # characters: hold too few attributes for their square to take over 2 s
 OPEN_FORMATTING_MAX: Final = 50  # unclosed <b>, <font>, ...: each paragraph would repeat all of them
 

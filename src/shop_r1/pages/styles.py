@@ -98,7 +98,9 @@ class Hiding:
 
 def hiding_of(document: LexborHTMLParser) -> Hiding | None:
     """Return what the page's style elements hide; None when they hide nothing."""
-    sheets = [style.text() or "" for style in document.css("style") if _applies(style.attributes.get("media"))]
+    sheets = [
+        style.text() or "" for style in document.css("style") if _applies(style.attributes.get("media"))
+    ]
     text = "\n".join(sheets)
     if not _MAY_HIDE.search(text.replace("{", ";")):
         return None

@@ -108,43 +108,51 @@ class _Builder:
         self.hidden_choices: dict[str, Attributes] = {}
 
     def build(self, document: LexborHTMLParser) -> None:
-        parent, position = self.tree.root, 0
+        """Walk the document; what is asked of each node most often is bound to local names, for speed."""
         source = document.root
         assert source is not None, "parse_document returns a document with a root"
+        parent, children, position = self.tree.root, self.tree.root.children, 0
+        keeps_blanks, links, visible, finish = (
+            self.tree.is_simplified,
+            self.tree.links,
+            self._visible,
+            self._finish,
+        )
         open_elements: list[tuple[LexborNode, int, int]] = []
         current: LexborNode | None = source.first_child
         while True:
-            if current is None:
+            while current is None:
                 if not open_elements:
                     return
                 closed, position, first_link = open_elements.pop()
-                self._finish(parent)
-                if parent.controls > rules.MENU_LINKS_MIN - 1:
+                around = parent.parent
+                assert around is not None
+                finish(parent, around)
+                if parent.controls >= rules.MENU_LINKS_MIN:
                     self._note_menu(parent, first_link)
-                parent = parent.parent or parent
+                parent, children = around, around.children
                 current = closed.next
-                continue
             tag = current.tag or ""
             if tag == "-text":
                 text = current.text_content or ""
-                if self.tree.is_simplified or not text.isspace():
-                    parent.children.append(text)
-                elif parent.children and parent.children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
-                    parent.children.append(" ")
+                if keeps_blanks or not text.isspace():
+                    children.append(text)
+                elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
+                    children.append(" ")
             elif tag[0] in "-!":
                 if tag == "-comment":
                     self.tree.drop("comment", current)
             else:
                 position += 1
-                node = self._visible(current, tag, parent, position)
+                node = visible(current, tag, parent, position)
                 if node is not None:
-                    parent.children.append(node)
+                    children.append(node)
                     child = current.first_child if tag not in rules.UNREAD_TAGS else None
                     if child is not None:
-                        open_elements.append((current, position, len(self.tree.links)))
-                        parent, position, current = node, 0, child
+                        open_elements.append((current, position, len(links)))
+                        parent, children, position, current = node, node.children, 0, child
                         continue
-                    self._finish(node)
+                    finish(node, parent)
             current = current.next
 
     def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
@@ -237,10 +245,8 @@ class _Builder:
         if label is not None and label.tag == "label" and label.choice is None:
             label.choice = choice
 
-    def _finish(self, node: Node) -> None:
+    def _finish(self, node: Node, parent: Node) -> None:
         """Hand what is now known of a finished node to its parent, find alike children, take plain ones apart."""
-        parent = node.parent
-        assert parent is not None
         tag, controls = node.tag, node.controls
         if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
             node.heading = node.heading or node

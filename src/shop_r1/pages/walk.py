@@ -11,6 +11,7 @@ from shop_r1.pages.controls import (
     make_element,
     role_markup,
     state_markup,
+    states_of,
 )
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words
@@ -20,7 +21,6 @@ from shop_r1.pages.sections import Scope, Sections
 from shop_r1.pages.tree import MARKER, Tree
 from shop_r1.pages.writer import Writer, attribute, clean, escape
 
-_PLACE = re.compile("\0(\\d+)\0")
 _WORD = re.compile(r"[^\W_]")
 _STRUCTURE = rules.SCOPE_TAGS | {"tr", "tbody", "thead", "tfoot", "dt", "dd"}
 _LAYOUT_TAGS = frozenset({
@@ -31,7 +31,7 @@ _CELL_TAGS = frozenset({"td", "th"})
 _ROW_TAGS = _CELL_TAGS | {"tr"}
 _NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
 _VALUED = frozenset({"input", "select", "textarea"})  # printed within a link or button that holds them
-_CUT_MARGIN = 20  # a label cut at its length may end before it, at a word
+_CUT_MARGIN = 20
 _CLICKED = frozenset({"a", "button", "summary"})
 
 
@@ -54,7 +54,7 @@ class Walk:
         self.tree = tree
         self.is_raw = not tree.is_simplified
         self.writer = Writer(drop_decoration=self.is_raw)
-        self.nodes: list[tuple[Node, str]] = []  # what can be acted on, with its label
+        self.nodes: list[tuple[Node, str, tuple[str, ...]]] = []  # what can be acted on: label, states
         self.requests: list[NameRequest] = []
         self.options: dict[int, list[int]] = {}  # each select's options: indices in `nodes`
         self.sections = Sections(tree)
@@ -133,7 +133,6 @@ class Walk:
             self.tree.drop("duplicate_image", node)
             return
         self.writer.control(f"<img{attribute('alt', alt)}>")
-        self.writer.close_control("")
 
     # Blocks: landmarks, headings, lists, tables
 
@@ -263,7 +262,7 @@ class Walk:
         if node.controls and not node.text and control in _CLICKED:
             label = self._take_in(node, label)
         index = self._add_element(node, label)
-        states = state_markup(node, simplified=not self.is_raw)
+        states = state_markup(self.nodes[index][2])
         match control:
             case "select":
                 self._select(node, index, states)
@@ -271,12 +270,10 @@ class Walk:
                 self._note_toggle_label(node)
                 markup = input_markup(node, index, label, simplified=not self.is_raw)
                 self.writer.control(f"{markup}{states}>")
-                self.writer.close_control("")
                 return node if control == "choice" else None
             case "textarea":
                 value = spoken_text(node, limit=rules.LABEL_TEXT_MAX * 10)
-                self.writer.control(f'<textarea name="\0{index}\0"{states}>{escape(clean(value))}')
-                self.writer.close_control("</textarea>")
+                self.writer.control(f'<textarea name="\0{index}\0"{states}>{escape(clean(value))}</textarea>')
             case _:
                 return self._clickable(node, index, label, states)
         return None
@@ -308,20 +305,26 @@ class Walk:
         is_block = self.is_raw and node.tag not in rules.INLINE_TAGS
         if is_block:
             self._break()
-        self.writer.control(start)
-        words = node.text
-        if node.tag == "input" or not (_WORD.search(words) or holds_field(node)):
-            is_cut = len(label) > rules.LABEL_TEXT_MAX - _CUT_MARGIN and node.image is not None
-            self.writer.text(spoken_text(node, limit=10 * rules.LABEL_TEXT_MAX) if is_cut else label)
-        elif len(node.children) == 1 and isinstance(node.children[0], str):
-            self.writer.text(node.children[0])
-        else:
+        shown = self._shown_text(node, label)
+        if shown is None:
+            self.writer.open_control(start)
             self.controls.append(node)
             self.inline += 1
             return _Exit(node, markup=end, control=True)
-        self.writer.close_control(end)
+        self.writer.control(f"{start}{escape(shown)}{end}")
         if is_block:
             self._break()
+        return None
+
+    def _shown_text(self, node: Node, label: str) -> str | None:
+        """Return all that a link or button shows; None where its children must be walked for it."""
+        is_cut = len(label) > rules.LABEL_TEXT_MAX - _CUT_MARGIN  # a label ends before its length, at a word
+        if node.tag == "input" or not (_WORD.search(node.text) or holds_field(node)):
+            return (
+                clean(spoken_text(node, limit=10 * rules.LABEL_TEXT_MAX)) if is_cut and node.image else label
+            )
+        if len(node.children) == 1 and isinstance(node.children[0], str) and not is_cut:
+            return clean(node.children[0])
         return None
 
     def _leave_control(self, leave: _Exit) -> None:
@@ -345,17 +348,18 @@ class Walk:
             if option.tag != "option":
                 continue
             label = accessible_label(option, self.tree)
-            option.also = tuple(inner for inner in option.elements() if inner.control) if option.controls else ()
+            option.also = (
+                tuple(inner for inner in option.elements() if inner.control) if option.controls else ()
+            )
             slots.append(self._add_element(option, label, (*own.sections, own.label)))
-            state = state_markup(option, simplified=not self.is_raw)
+            state = state_markup(self.nodes[slots[-1]][2])
             lines.append(f'<option name="\0{slots[-1]}\0"{state}>{escape(label)}')
-        self.writer.control("".join(lines))
-        self.writer.close_control("</select>")
+        self.writer.control(f"{''.join(lines)}</select>")
 
     def _add_element(self, node: Node, label: str, sections: tuple[str, ...] | None = None) -> int:
         """Record an element and its request for a name; its index is returned."""
         index = len(self.nodes)
-        self.nodes.append((node, label))
+        self.nodes.append((node, label, states_of(node, simplified=not self.is_raw)))
         given = node.get("name")
         if not self.is_raw and is_name(given):
             self.requests.append(NameRequest((), "", given=given))
@@ -377,11 +381,13 @@ class Walk:
 
     def _finished(self) -> SimplifiedPage:
         names = unique_names(self.requests)
-        body = _PLACE.sub(lambda match: names[int(match.group(1))], self.writer.html())
+        pieces = self.writer.html().split("\0")
+        pieces[1::2] = [names[int(place)] for place in pieces[1::2]]
+        body = "".join(pieces)
         elements = []
-        for index, (node, label) in enumerate(self.nodes):
+        for index, (node, label, states) in enumerate(self.nodes):
             options = tuple([names[slot] for slot in self.options[index]]) if index in self.options else ()
-            elements.append(make_element(node, label, names[index], options, simplified=not self.is_raw))
+            elements.append(make_element(node, label, states, names[index], options))
         examples = {reason: tuple(parts) for reason, parts in sorted((self.tree.examples or {}).items())}
         return SimplifiedPage(
             html=f"<{MARKER}>\n{body}" if body else f"<{MARKER}>",
@@ -394,10 +400,7 @@ class Walk:
 def _is_plain(node: Node) -> bool:
     """Return whether an element only holds others: no name, state or section hangs on it."""
     return (
-        node.tag in rules.PLAIN_TAGS
-        and not node.is_item
-        and not node.control
-        and not node.bits & rules.TELLS
+        node.tag in rules.PLAIN_TAGS and not node.is_item and not node.control and not node.bits & rules.TELLS
     )
 
 

@@ -25,6 +25,8 @@ def clean(text: str) -> str:
 
 def escape(text: str) -> str:
     """Return the text as HTML, with only those `&` and `<` escaped that a parser would take for markup."""
+    if "&" not in text and "<" not in text:
+        return text
     return _UNSAFE.sub(lambda match: "&amp;" if match.group() == "&" else "&lt;", text)
 
 
@@ -82,19 +84,26 @@ class Writer:
         self._after_tag = False
 
     def control(self, markup: str) -> None:
+        """Add a whole control, set apart from what stands around it."""
+        self.open_control(markup)
+        self._after_tag, self._fresh = True, False
+
+    def open_control(self, markup: str) -> None:
         """Add the start tag of a control, set apart from what stands before it."""
         if self._pending:
             self._begin()
         if self._line_has_content():
             self._run.append(" ")
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         self._line.append(markup)
         self._space = self._after_tag = False
         self._fresh = True
 
     def close_control(self, markup: str) -> None:
         """Add a control's end tag."""
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         self._line.append(markup)
         self._space, self._after_tag, self._fresh = False, True, False
 
@@ -152,7 +161,8 @@ class Writer:
         self._pending.clear()
 
     def _flush_run(self) -> None:
-        if self._run:
-            self._line.append(escape("".join(self._run)))
-            self._run.clear()
+        run = self._run
+        if run:
+            self._line.append(escape("".join(run) if len(run) > 1 else run[0]))
+            run.clear()
             self._fresh = False
