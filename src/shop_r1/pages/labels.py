@@ -202,3 +202,15 @@ def _leading_text(node: Node) -> str:
         elif child and not child.isspace():
             return child
     return ""
+
+
+def nearby_title(node: Node, tree: Tree) -> str:
+    """Return the title of the smallest part of the page around a control that has one of its own; "" for none."""
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < _CLIMB_MAX and ancestor.controls <= rules.SAME_LINK_CONTROLS:
+        if ancestor.heading or ancestor.image or ancestor.link not in (None, node):
+            words, _ = item_title(ancestor, tree)
+            if words and words != to_words(node.text):
+                return join_words(words, rules.TITLE_MAX)
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return ""

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote_plus
 
 from shop_r1.pages import rules
@@ -121,24 +123,33 @@ class NameRequest:
         sections: names of the parts of the page that it stands in, outermost first.
         label: its own words, joined.
         address: where it leads, whose words tell it from others of the same label, or "".
-        hint: a section to add before a counter is, or "".
         given: the name that it already carries on a simplified page, or "".
         shown: how many sections its name has at first.
+        select: of an option, the index of its select's request.
+        subject: the element, for `nearby`.
     """
 
     sections: tuple[str, ...]
     label: str
     address: str = ""
-    hint: str = ""
     given: str = ""
     shown: int = rules.SECTIONS_SHOWN
+    select: int | None = None
+    subject: Any = None
 
 
-def unique_names(requests: Sequence[NameRequest]) -> list[str]:
+def unique_names(
+    requests: Sequence[NameRequest], nearby: Callable[[NameRequest], str] = lambda request: ""
+) -> list[str]:
     """Return one name per request, all different; linear in their number.
 
-    Elements that would share a name all get more of their sections, then the hint; a counter comes last.
-    So a name depends on its own place and on its namesakes only, not on what else the page holds.
+    Elements that would share a name all get one more section, then all, then what stands near them, then words of
+    their address; a counter comes last. So a name depends on its own place and on its namesakes, not on what else
+    the page holds. An option's name is its select's and its own words.
+
+    Args:
+        requests: in page order, a select's before its options'.
+        nearby: what an element stands beside, joined words or ""; asked for namesakes only.
     """
     names = [""] * len(requests)
     taken: set[str] = set()
@@ -147,51 +158,63 @@ def unique_names(requests: Sequence[NameRequest]) -> list[str]:
         if request.given and request.given not in taken:
             names[index] = request.given
             taken.add(request.given)
-        else:
+        elif request.select is None:
             waiting.append(index)
-    for compose in (_short_name, _long_name, _hinted_name):
-        groups: dict[str, list[int]] = {}
-        for index in waiting:
-            groups.setdefault(compose(requests[index]), []).append(index)
-        waiting = []
-        for name, members in groups.items():
-            if len(members) == 1 and name not in taken:
-                names[members[0]] = name
-                taken.add(name)
-            else:
-                waiting.extend(members)
-        waiting.sort()
-    _count_up(waiting, requests, names, taken)
+    stages: tuple[Callable[[NameRequest], str], ...] = (
+        lambda request: compose_name(request.sections, request.label, request.shown),
+        lambda request: compose_name(request.sections, request.label, request.shown + 1),
+        lambda request: compose_name(request.sections, request.label, len(request.sections)),
+        lambda request: _hinted_name(request, nearby(request)),
+        lambda request: _hinted_name(request, _address_hint(request)),
+    )
+    for compose in stages:
+        waiting = _name_those_alone(waiting, [compose(requests[index]) for index in waiting], names, taken)
+    for index in waiting:
+        request = requests[index]
+        names[index] = _count_up(compose_name(request.sections, request.label, request.shown), taken)
+    _name_options(requests, names, taken)
     return names
 
 
-def _count_up(
-    waiting: Sequence[int], requests: Sequence[NameRequest], names: list[str], taken: set[str]
-) -> None:
-    counters: dict[str, int] = {}
-    for index in waiting:
-        base = name = _short_name(requests[index])
-        number = counters.get(base, 1)
-        while name in taken:
-            number += 1
-            suffix = f"_{number}"
-            name = base[: rules.NAME_MAX - len(suffix)].rstrip("_.") + suffix
-        counters[base] = number
-        names[index] = name
-        taken.add(name)
+def _name_those_alone(
+    waiting: Sequence[int], wished: Sequence[str], names: list[str], taken: set[str]
+) -> list[int]:
+    """Give its name to each element that alone wishes it; return the others."""
+    times = Counter(wished)
+    left = []
+    for index, name in zip(waiting, wished, strict=True):
+        if times[name] == 1 and name not in taken:
+            names[index] = name
+        else:
+            left.append(index)
+    taken.update(name for name, count in times.items() if count == 1)
+    return left
 
 
-def _short_name(request: NameRequest) -> str:
-    return compose_name(request.sections, request.label, request.shown)
+def _count_up(name: str, taken: set[str]) -> str:
+    base, number = name, 1
+    while name in taken:
+        number += 1
+        suffix = f"_{number}"
+        name = base[: rules.NAME_MAX - len(suffix)].rstrip("_.") + suffix
+    taken.add(name)
+    return name
 
 
-def _long_name(request: NameRequest) -> str:
-    return compose_name(request.sections, request.label, len(request.sections))
+def _name_options(requests: Sequence[NameRequest], names: list[str], taken: set[str]) -> None:
+    """Name options after their select: by the last part of its name where no other select has the same."""
+    selects = {request.select for request in requests if request.select is not None}
+    endings = Counter(names[select].rpartition(".")[2] for select in selects)
+    for index, request in enumerate(requests):
+        if request.select is not None and not names[index]:
+            whole = names[request.select]
+            ending = whole.rpartition(".")[2]
+            name = f"{ending if endings[ending] == 1 else whole}.{request.label}"[: rules.NAME_MAX]
+            names[index] = _count_up(name.rstrip("_."), taken)
 
 
-def _hinted_name(request: NameRequest) -> str:
-    hint = request.hint or _address_hint(request)
-    sections = (*request.sections, hint) if hint else request.sections
+def _hinted_name(request: NameRequest, hint: str) -> str:
+    sections = (*request.sections, hint) if hint and hint != request.label else request.sections
     return compose_name(sections, request.label, rules.SECTIONS_SHOWN)
 
 

@@ -338,5 +338,14 @@ def _mark_repeated(node: Node) -> None:
             alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
     for children in alike.values():
         if len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody"):
+            _untitle_common_links(children)
             for child in children:
                 child.is_item = True
+
+
+def _untitle_common_links(items: list[Node]) -> None:
+    """Take back titles that several items share: "Add to cart" is what one can do with each of them."""
+    times = Counter(item.link.text for item in items if item.link is not None)
+    for item in items:
+        if item.link is not None and times[item.link.text] > 1:
+            item.link = None

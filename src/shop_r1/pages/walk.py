@@ -14,7 +14,7 @@ from shop_r1.pages.controls import (
     states_of,
 )
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words
+from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words, nearby_title
 from shop_r1.pages.names import NameRequest, is_name, join_words, label_within, to_words, unique_names
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.sections import Scope, Sections
@@ -129,6 +129,9 @@ class Walk:
 
     def _image(self, node: Node) -> None:
         alt = clean(node.get("alt") or node.get("title"))
+        if not _WORD.search(alt):
+            self.tree.drop("image_without_alt", node)
+            return
         if self.sections.item and self.sections.says(to_words(alt)):
             self.tree.drop("duplicate_image", node)
             return
@@ -339,7 +342,6 @@ class Walk:
                 self.sections.note_heading(node.heading)
 
     def _select(self, node: Node, index: int, states: str) -> None:
-        own = self.requests[index]
         slots = self.options[index] = []
         lines = [f'<select name="\0{index}\0"{states}>']
         for option in node.elements():
@@ -351,36 +353,42 @@ class Walk:
             option.also = (
                 tuple(inner for inner in option.elements() if inner.control) if option.controls else ()
             )
-            slots.append(self._add_element(option, label, (*own.sections, own.label)))
+            slots.append(self._add_element(option, label, index))
             state = state_markup(self.nodes[slots[-1]][2])
             lines.append(f'<option name="\0{slots[-1]}\0"{state}>{escape(label)}')
         self.writer.control(f"{''.join(lines)}</select>")
 
-    def _add_element(self, node: Node, label: str, sections: tuple[str, ...] | None = None) -> int:
+    def _add_element(self, node: Node, label: str, select: int | None = None) -> int:
         """Record an element and its request for a name; its index is returned."""
         index = len(self.nodes)
         self.nodes.append((node, label, states_of(node, simplified=not self.is_raw)))
         given = node.get("name")
         if not self.is_raw and is_name(given):
             self.requests.append(NameRequest((), "", given=given))
-            return index
-        if sections is None:
-            sections = self.sections.words
+        elif node.control == "input" and is_search_field(node):
+            self.requests.append(NameRequest(self.sections.words, "search_input", shown=0, subject=node))
+        else:
+            self.requests.append(self._request(node, label, select))
+        return index
+
+    def _request(self, node: Node, label: str, select: int | None) -> NameRequest:
         words = label_words(node, label, self.writer.run_text if not label else "")
         if self.sections.says(words):  # the item's title: cut as in the names of all that is in the item
             words = self.sections.item.split("_")
         elif self.sections.item and len(words) > 1:
             words = label_within(words, self.sections.item.split("_"))
-        address = node.get("href") if node.control == "a" else ""
-        shown = 1 if node.control in ("a", "option") else rules.SECTIONS_SHOWN
-        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address, shown=shown)
-        if node.control == "input" and is_search_field(node):
-            request = NameRequest((), "search_input", hint=sections[-1] if sections else "")
-        self.requests.append(request)
-        return index
+        is_link = node.control == "a"
+        return NameRequest(
+            sections=self.sections.words,
+            label=join_words(words, rules.LABEL_MAX),
+            address=node.get("href") if is_link else "",
+            shown=1 if is_link else rules.SECTIONS_SHOWN,
+            select=select,
+            subject=node,
+        )
 
     def _finished(self) -> SimplifiedPage:
-        names = unique_names(self.requests)
+        names = unique_names(self.requests, lambda request: nearby_title(request.subject, self.tree))
         pieces = self.writer.html().split("\0")
         pieces[1::2] = [names[int(place)] for place in pieces[1::2]]
         body = "".join(pieces)
