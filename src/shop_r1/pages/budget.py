@@ -7,7 +7,7 @@ subtracted, so that a slow tokenizer reads the page a few times, however much is
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from shop_r1.errors import PageError
@@ -548,7 +548,7 @@ def _rest_note(elements: int) -> str:
 def _with_options(element: Element, names: set[str]) -> Element:
     if all(option in names for option in element.options):
         return element
-    return replace(element, options=tuple(option for option in element.options if option in names))
+    return element._replace(options=tuple(option for option in element.options if option in names))
 
 
 # Texts
