@@ -7,7 +7,7 @@ subtracted, so that a slow tokenizer reads the page a few times, however much is
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from shop_r1.errors import PageError
