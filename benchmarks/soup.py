@@ -729,8 +729,6 @@ class _Printer:
             self.place = self.place.under(_heading_level(facts.heading), words)
 
     def _select(self, tag: Tag, index: int) -> None:
-        request = self.requests[index]
-        sections = (*request.sections, request.label)
         pieces: list[str | int] = ['<select name="', index, f'"{_states(tag.attrs)}>']
         for option in tag.descendants:
             facts = self.survey.facts.get(id(option))
@@ -740,21 +738,24 @@ class _Printer:
                 pieces.append(f"<optgroup{_attribute('label', option.attrs['label'])}>")
             elif option.name == "option":
                 label = _tidy(self.survey.label(facts))
-                pieces += ('<option name="', self._ask(facts, label, sections))
+                pieces += ('<option name="', self._ask(facts, label, (), index))
                 pieces.append(f'"{_states(option.attrs)}>{markup.escape(label, quote=False)}')
         self.lines.control(*pieces)
         self.lines.end_control("</select>")
 
-    def _ask(self, facts: _Facts, label: str, sections: tuple[str, ...]) -> int:
+    def _ask(
+        self, facts: _Facts, label: str, sections: tuple[str, ...], select: int | None = None
+    ) -> int:
         """Ask for a control's name; where among the requests is returned."""
         tag = facts.tag
         words = self.survey.label_words(facts, label)
         if self.place.item and len(words) > 1:
             words = label_within(words, self.place.item.split("_"))
         address = tag.attrs.get("href", "") if facts.control == "a" else ""
-        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address)
+        shown = 1 if facts.control == "a" else rules.SECTIONS_SHOWN
+        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address, shown=shown, select=select)
         if facts.control == "input" and _is_search_field(tag):
-            request = NameRequest((), "search_input", hint=sections[-1] if sections else "")
+            request = NameRequest(sections, "search_input", shown=0)
         self.requests.append(request)
         return len(self.requests) - 1
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, reporting, sessions, training
+from shop_r1.commands import evaluation, look, pages, reporting, sessions, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command()(training.demo)
 app.command()(look.store)
-app.command()(look.simplify)
+app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
 app.command()(training.sft)

@@ -1,7 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_r1.pages.names import NameRequest, is_name, join_words, slug_words, to_words, unique_names
+from shop_r1.pages.names import (
+    NameRequest,
+    is_name,
+    join_words,
+    query_words,
+    slug_words,
+    to_words,
+    unique_names,
+)
 
 TEXT = st.text(max_size=40)
 
@@ -12,7 +20,42 @@ def test_a_name_keeps_two_sections_and_drops_repeats() -> None:
         NameRequest(("shop", "results", "red_mug"), "add_to_cart"),
         NameRequest(("results", "results"), "sort"),
     ]
-    assert unique_names(requests) == ["results.red_mug", "results.red_mug.add_to_cart", "results.sort"]
+    assert unique_names(requests) == ["shop.results.red_mug", "results.red_mug.add_to_cart", "results.sort"]
+
+
+def test_a_link_shows_one_section_and_the_title_of_its_item_without_repeating_it() -> None:
+    requests = [
+        NameRequest(("shop", "results", "red_mug"), "red_mug", shown=1),
+        NameRequest(("shop", "results", "red_mug"), "reviews", shown=1),
+    ]
+    assert unique_names(requests) == ["results.red_mug", "red_mug.reviews"]
+
+
+def test_options_are_named_after_their_select_by_its_last_part_where_that_is_its_own() -> None:
+    requests = [
+        NameRequest(("buy_box",), "size"),
+        NameRequest((), "small", select=0),
+        NameRequest((), "small", select=0),
+        NameRequest(("bill",), "state"),
+        NameRequest((), "maine", select=3),
+        NameRequest(("send",), "state"),
+        NameRequest((), "maine", select=5),
+    ]
+    assert unique_names(requests) == [
+        "buy_box.size",
+        "size.small",
+        "size.small_2",
+        "bill.state",
+        "bill.state.maine",
+        "send.state",
+        "send.state.maine",
+    ]
+
+
+def test_namesakes_are_told_apart_by_what_stands_near_before_their_address() -> None:
+    requests = [NameRequest((), "buy", "/x", subject="red_mug"), NameRequest((), "buy", "/y", subject="bowl")]
+    found = unique_names(requests, nearby=lambda request: str(request.subject))
+    assert found == ["red_mug.buy", "bowl.buy"]
 
 
 def test_namesakes_get_more_sections_then_the_address_then_a_number() -> None:
@@ -52,8 +95,13 @@ def test_machine_made_parts_of_an_address_name_nothing() -> None:
     assert slug_words("javascript:void(0)") == []
 
 
-def test_a_single_long_word_is_cut_within() -> None:
-    assert join_words(["a" * 50], 40) == "a" * 40
+def test_what_an_address_sends_along_is_read_too() -> None:
+    assert query_words("gate?id=77&find=Quilted%20covers;x=1#top") == ["quilted", "covers"]
+
+
+def test_a_single_long_word_is_cut_within_to_seven_tenths_of_the_limit() -> None:
+    assert join_words(["a" * 50], 40) == "a" * 28
+    assert join_words(["a" * 40], 40) == "a" * 40
 
 
 @given(

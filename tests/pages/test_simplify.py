@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from shop_r1.errors import PageError
+from shop_r1.pages import rules
 from shop_r1.pages.document import locate, parse_document
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.simplify import describe, simplify_page
+from shop_r1.pages.simplify import simplify_page
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.html"))
 
@@ -109,26 +110,19 @@ def test_a_page_of_no_visible_content_is_an_empty_page() -> None:
     assert (page.html, page.elements) == ("<page>", ())
 
 
-def test_describe_gives_what_the_command_prints(tmp_path: Path) -> None:
-    file = tmp_path / "page.html"
-    file.write_text("<a href=/p>Mug</a><button>Buy</button><script></script>")
-    assert describe(file) == {
-        "file": str(file),
-        "html": '<page>\n<a name="mug">Mug</a> <button name="buy">Buy</button>',
-        "elements": [
-            {"name": "mug", "tag": "a", "label": "Mug", "href": "/p"},
-            {"name": "buy", "tag": "button", "label": "Buy"},
-        ],
-        "dropped": {"script_or_style": 1},
-    }
+def test_examples_of_what_is_left_out_are_kept_when_asked_for() -> None:
+    html = "<p hidden>one</p><p hidden>two</p><p hidden>three</p><p hidden>four</p><script>x</script>"
+    assert dict(simplify_page(html).examples) == {}
+    page = simplify_page(html, explain=True)
+    assert page.dropped["hidden"] == 4
+    assert page.examples["hidden"] == tuple(f'<p hidden="">{word}</p>' for word in ("one", "two", "three"))
+    assert set(page.examples) == set(page.dropped)
 
 
-def test_describe_names_the_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(PageError, match=r"missing\.html: cannot be read"):
-        describe(tmp_path / "missing.html")
-    (tmp_path / "empty.html").write_text("")
-    with pytest.raises(PageError, match=r"empty\.html: the page is empty"):
-        describe(tmp_path / "empty.html")
+def test_every_reason_for_leaving_out_is_explained() -> None:
+    assert set(rules.DROPPED_TAGS.values()) <= set(rules.REASONS)
+    page = simplify_page("".join(case.read_text() for case in CASES))
+    assert set(page.dropped) <= set(rules.REASONS)
 
 
 PIECES = st.sampled_from(

@@ -1,16 +1,14 @@
-"""`store`, `simplify`, `score`, `doctor`: look at one thing at a time."""
+"""`store`, `score`, `doctor`: look at one thing at a time."""
 
 import math
 import sys
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from shop_r1.commands.show import read_settings, remark, say, say_json, say_table
-from shop_r1.errors import ConfigError, DataError, PageError, ShopR1Error
+from shop_r1.errors import ConfigError, DataError
 
 
 def store(
@@ -31,54 +29,6 @@ def store(
     remark("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
     serve(port, seed, host)
-
-
-def simplify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="HTML pages; - reads stdin.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each page.")] = False,
-) -> None:
-    """Show pages as a model sees them, and what was dropped.
-
-    Example: shop-r1 simplify page.html --json
-    """
-    faults = []
-    for file in files:
-        try:
-            found = _describe(file)
-        except ShopR1Error as error:
-            faults.append(str(error))
-            continue
-        if as_json:
-            say_json(found)
-        else:
-            _show_page(found, several=len(files) > 1)
-    if len(faults) == 1:
-        raise PageError(faults[0])
-    if faults:
-        raise PageError(f"{len(faults)} of {len(files)} pages could not be read: {'; '.join(faults)}")
-
-
-def _describe(file: Path) -> dict[str, Any]:
-    from shop_r1.pages.simplify import describe
-
-    if str(file) != "-":
-        return describe(file)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "page.html"
-        copy.write_bytes(typer.get_binary_stream("stdin").read())
-        try:
-            return describe(copy) | {"file": "-"}
-        except PageError as error:
-            raise PageError(str(error).replace(str(copy), "-")) from None
-
-
-def _show_page(found: Mapping[str, Any], *, several: bool) -> None:
-    if several:
-        say(f"==> {found['file']} <==")
-    say(found["html"])
-    dropped = ", ".join(f"{reason} {count}" for reason, count in found["dropped"].items())
-    elements = len(found["elements"])
-    remark(f"{found['file']}: {elements} elements that can be acted on; dropped: {dropped or 'nothing'}")
 
 
 def score(

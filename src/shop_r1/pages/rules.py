@@ -21,6 +21,31 @@ DROPPED_TAGS: Final[dict[str, str]] = {
     **dict.fromkeys(("hr", "wbr"), "decoration"),
 }
 
+# Every reason that something is counted under when it is left out, in words.
+REASONS: Final[dict[str, str]] = {
+    "aria_hidden": "hidden from screen readers (aria-hidden)",
+    "clickable_wrapper": "an element to click around another one; its first one stands for it",
+    "closed_dialog": "a dialog that is not open",
+    "comment": "comments",
+    "decoration": "lines, bars and bullets",
+    "duplicate_image": "a picture that says the title of its item again",
+    "duplicate_link": "a link to where one beside it leads; its text stays where it says more",
+    "embedded": "frames, films and plug-ins, whose content is elsewhere",
+    "head": "the document's head, which nobody sees",
+    "hidden": "hidden by attribute",
+    "hidden_input": "fields that only the shop's own code reads",
+    "hidden_style": "hidden by its style attribute",
+    "image_without_alt": "pictures without a text",
+    "nested_control": "something to click within a link or button; that one stands for it",
+    "noscript": "shown only to browsers without scripts",
+    "recipe": "left out by the site's recipe",
+    "repeated_menu": "a run of links that stands earlier on the page too",
+    "script_or_style": "scripts, styles and settings",
+    "style_rule": "hidden by a rule of the page's own style elements",
+    "svg": "drawings without a title",
+    "template": "parts that a script may use later",
+}
+
 # Declarations in a style attribute that take an element off the screen.
 HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))"
 

@@ -117,13 +117,18 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """Yield each rule's selectors and declarations, those within media queries that do not hold left out."""
     outer: list[bool] = []  # for each open at-rule, whether its rules hold
     selectors: str | None = None
+    nested = 0  # blocks that are open within a rule: it is passed over with them
     for content, brace in _BRACE.findall(text):
         if brace == "{":
             head = content.rsplit(";", 1)[-1].strip()
-            if selectors is None and head.startswith("@"):
+            if selectors is not None:
+                nested += 1
+            elif head.startswith("@"):
                 outer.append(_at_rule_holds(head))
             else:
                 selectors = head
+        elif nested:
+            nested -= 1
         elif selectors is not None:
             if all(outer):
                 yield selectors, content

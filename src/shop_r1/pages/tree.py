@@ -256,7 +256,7 @@ class _Builder:
             node.control = "choice"
         if tag == "img":
             node.image = node if _WORD.search(node.get("alt") or node.get("title")) else None
-        elif not node.children and "class" in node.attributes and (rating := rating_of(node)):
+        elif not node.children and node.attributes and (rating := rating_of(node)):
             node.children.append(f" {rating} ")
         if parent.image is None:
             parent.image = node.image

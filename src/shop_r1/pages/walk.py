@@ -388,6 +388,8 @@ class Walk:
         )
 
     def _finished(self) -> SimplifiedPage:
+        if self.writer.decorations:
+            self.tree.dropped["decoration"] += self.writer.decorations
         names = unique_names(self.requests, lambda request: nearby_title(request.subject, self.tree))
         pieces = self.writer.html().split("\0")
         pieces[1::2] = [names[int(place)] for place in pieces[1::2]]

@@ -49,6 +49,8 @@ class Writer:
 
     def __init__(self, *, drop_decoration: bool = False) -> None:
         self._drops_decoration = drop_decoration
+        self.decorations = 0
+        """How many drawn lines were left out."""
         self._lines: list[str] = []
         self._line: list[str] = []
         self._run: list[str] = []
@@ -69,6 +71,7 @@ class Writer:
             return
         if self._drops_decoration and not words[0].isalnum() and _DECORATION.fullmatch(words):
             self._space = True
+            self.decorations += 1
             return
         if self._pending:
             self._begin()
