@@ -32,7 +32,9 @@ class Sections:
         self._tree = tree
         self._parts: list[tuple[int, str]] = []  # (heading level or _PART, words)
         self._base = 0  # headings below this index belong to an outer part
-        self._items: list[tuple[str, list[str]]] = []  # title cut for names, words of a written one
+        self.item = ""
+        """The title of the item that we are in, cut for names; "" outside of items."""
+        self._items: list[tuple[str, list[str]]] = []  # such titles, each with its words if it is a written one
         self._words: tuple[str, ...] | None = ()  # None: to be made anew
 
     @property
@@ -41,11 +43,6 @@ class Sections:
         if self._words is None:
             self._words = tuple([words for _, words in self._parts])
         return self._words
-
-    @property
-    def item(self) -> str:
-        """The title of the item that we are in, "" outside of items."""
-        return self._items[-1][0] if self._items else ""
 
     def says(self, words: list[str]) -> bool:
         """Return whether these are the words of the written title of the item that we are in."""
@@ -68,6 +65,7 @@ class Sections:
             words = join_words(title, rules.TITLE_MAX)
             scope.is_item = True
             self._items.append((words, title if is_written else []))
+            self.item = words
         if words:
             self._parts.append((_PART, words))
         self._base = len(self._parts)
@@ -87,6 +85,7 @@ class Sections:
         self._base = scope.base
         if scope.is_item:
             self._items.pop()
+            self.item = self._items[-1][0] if self._items else ""
 
     def note_heading(self, node: Node) -> None:
         """Let what follows a heading be named after it; the page's own title (level 1) is in no name."""

@@ -77,7 +77,9 @@ class Walk:
                 self._break()
             elif isinstance(step, _Exit):
                 self._leave(step)
-            elif _is_plain(step):
+            elif step.tag in rules.PLAIN_TAGS and not (
+                step.control or step.is_item or step.bits & rules.TELLS
+            ):  # it only holds others
                 if step.tag in rules.PLAIN_BLOCKS:
                     self._break()
                     work.append(None)
@@ -405,13 +407,6 @@ class Walk:
             dropped=dict(sorted(self.tree.dropped.items())),
             examples=examples,
         )
-
-
-def _is_plain(node: Node) -> bool:
-    """Return whether an element only holds others: no name, state or section hangs on it."""
-    return (
-        node.tag in rules.PLAIN_TAGS and not node.is_item and not node.control and not node.bits & rules.TELLS
-    )
 
 
 def _spoken(node: Node) -> str:
