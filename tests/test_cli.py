@@ -319,7 +319,7 @@ def test_saved_pages_go_through_to_the_report(shell: Shell, tiny: Path, tmp_path
     assert code == 0
     told = " ".join(err.split())
     assert "Prompt budget: 3000 tokens" in told
-    assert "the current page's tail in 1 prompts" in told
+    assert "part of the current page in 1 prompts" in told
     found = list(read_records(out / "predictions.jsonl", Prediction))
     assert [prediction.page_truncated for prediction in found] == [False, True]
     assert all(prediction.prompt_tokens and prediction.prompt_tokens <= 3000 for prediction in found)

@@ -37,7 +37,7 @@ class Prediction(Record):
     pages_cut: int | None = None
     """How many of the prompt's pages lost their body to the token budget."""
     page_truncated: bool | None = None
-    """Whether the current page lost its tail to the token budget."""
+    """Whether the current page was shortened to fit the token budget."""
     reward: RewardBreakdown | None = None
 
 

@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 
 from shop_r1.errors import PageError
 from shop_r1.pages import budget
-from shop_r1.pages.budget import estimate_tokens, fit_page
+from shop_r1.pages.budget import fit_html, fit_page
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.simplify import simplify_page
+from shop_r1.pages.tokens import estimate_tokens
 
 TOKENIZER = Path(budget.__file__).parents[1] / "llm" / "base" / "tokenizer.json"
 
@@ -108,7 +109,7 @@ def test_a_long_text_ends_after_a_whole_word() -> None:
     text = fitted.html.split("\n")[2]
     assert re.fullmatch(r"(?:word\d+ )+…", text)
     assert words(300).startswith(text.removesuffix(" …"))
-    assert fitted.cut == {"text_characters": len(words(300)) - len(text.removesuffix(" …"))}
+    assert fitted.cut == {"characters": len(words(300)) - len(text)}
     assert names(fitted) == names(page)
 
 
@@ -122,7 +123,7 @@ def test_only_as_many_texts_are_shortened_as_needed_the_longest_first() -> None:
 def test_texts_are_shortened_before_lists_are() -> None:
     page = simplify_page(f"<ul>{links(40)}</ul><p>{words(2000)}</p>")
     fitted = fit_page(page, below(page, 0.3))
-    assert fitted.cut.keys() == {"text_characters"}
+    assert fitted.cut.keys() == {"characters"}
 
 
 def test_markup_characters_survive_where_a_text_is_cut() -> None:
@@ -143,7 +144,8 @@ def test_a_list_of_facts_keeps_its_ends_and_counts_the_rest() -> None:
     expected = [*range(17), "…", *range(22, 30)]  # 25 stay: 17 and 8; 5 go
     html = "".join(f"\n<li>Fact {i}" if i != "…" else "\n<li>… 5 more" for i in expected)
     assert fitted.html.startswith(f"<page>\n<ul>{html}\n</ul>\n")
-    assert fitted.cut == {"list_items": 5}
+    gone = sum(len(f"\n<li>Fact {index}") for index in range(17, 22)) - len("\n<li>… 5 more")
+    assert fitted.cut == {"characters": gone, "list_items": 5}
 
 
 def test_rows_without_controls_go_before_lists_with_controls() -> None:
@@ -151,7 +153,7 @@ def test_rows_without_controls_go_before_lists_with_controls() -> None:
     page = simplify_page(f"<ul>{links(100)}</ul><table>{rows}</table>")
     fitted = fit_page(page, below(page, 0.9))
     assert re.search(r"\n<tr><td>… \d+ more\n", fitted.html)
-    assert fitted.cut.keys() == {"table_rows"}
+    assert fitted.cut.keys() == {"characters", "table_rows"}
 
 
 def test_images_and_lines_in_a_long_run_go_but_prices_stay() -> None:
@@ -159,9 +161,9 @@ def test_images_and_lines_in_a_long_run_go_but_prices_stay() -> None:
     lines = "".join(f"<p>Line {index}</p>" for index in range(30))
     page = simplify_page(f"{images}<h2>Text</h2>{lines}<p>Now $12.99</p>{lines}<a href='/buy'>Buy</a>")
     fitted = fit_page(page, 120)
-    assert "\n… 24 more images\n" in fitted.html
+    assert "\n… 24 more lines\n" in fitted.html
     assert "Now $12.99" in fitted.html
-    assert sum(map(int, re.findall(r"… (\d+) more lines", fitted.html))) == fitted.cut["lines"] - 24
+    assert sum(map(int, re.findall(r"… (\d+) more lines", fitted.html))) == fitted.cut["lines"]
     assert fitted.cut["images"] == 24
     assert names(fitted) == names(page)
 
@@ -170,20 +172,11 @@ def test_a_select_says_how_many_options_are_gone_and_its_element_lists_the_other
     options = "".join(f"<option>Country {index}" for index in range(250))
     page = simplify_page(f"<label>Country<select name=c>{options}</select></label>")
     fitted = fit_page(page, below(page, 0.1))
-    select = fitted.by_name[names(page)[0]]
-    gone = 250 - len(select.options)
+    before, after = page.elements[0].options, fitted.elements[0].options
+    gone = 250 - len(after)
     assert f'<optgroup label="… {gone} more">' in fitted.html
-    assert select.options == (*page.elements[0].options[: len(select.options) * 2 // 3 + 1],
-                              *page.elements[0].options[-(len(select.options) // 3) :])  # fmt: skip
-    assert fitted.cut == {"elements": gone, "options": gone}
-
-
-def test_options_without_names_of_their_own_are_known_by_their_place() -> None:
-    page = simplify_page("<select>" + "".join(f"<option>Size {index}" for index in range(100)) + "</select>")
-    bare = re.sub(r'<option name="[^"]*">', "<option>", page.html)
-    fitted = fit_page(SimplifiedPage(bare, page.elements), 100)
-    assert fitted.html.count("<option>") == len(fitted.elements) - 1 == len(fitted.elements[0].options)
-    assert [element.label for element in fitted.elements[1:]] == re.findall(r"<option>([^<]*)", fitted.html)
+    assert after == (*before[: len(after) - len(after) // 3], *before[-(len(after) // 3) :])
+    assert (fitted.cut["elements"], fitted.cut["options"]) == (gone, gone)
 
 
 def test_the_group_of_an_option_is_said_again_after_a_gap() -> None:
@@ -219,21 +212,20 @@ def test_what_is_selected_checked_or_current_stays() -> None:
 
 
 def test_of_a_row_of_links_in_one_line_the_ends_stay() -> None:
-    page = simplify_page("<p>Brands: " + " | ".join(f"<a href='/{i}'>Brand {i}</a>" for i in range(60)))
+    page = simplify_page("<p>Brands: " + ", ".join(f"<a href='/{i}'>Brand {i}</a>" for i in range(60)))
     fitted = fit_page(page, 100)
     first, last = fitted.html.split(" … ")
-    assert first.startswith('<page>\nBrands: <a name="brand_0">Brand 0</a> | ')
+    assert first.startswith('<page>\nBrands: <a name="brand_0">Brand 0</a>, ')
     assert re.match(rf"{fitted.cut['elements']} more <a ", last)
     assert last.endswith('<a name="brand_59">Brand 59</a>')
 
 
 def test_inner_lists_are_cut_before_the_outer_one() -> None:
-    menu = "".join(f"<li><a href='/m{i}'>Menu {i}</a><ul>{links(30)}</ul>" for i in range(30))
+    inner = "".join(f"<li><a href='/{{0}}/{i}'>Link {{0}} {i}</a>" for i in range(30))
+    menu = "".join(f"<li><a href='/m{i}'>Menu {i}</a><ul>{inner.format(i)}</ul>" for i in range(30))
     page = simplify_page(f"<ul>{menu}</ul>")
     fitted = fit_page(page, below(page, 0.9))
-    assert [name for name in names(fitted) if "menu_" in name.split(".")[-1]] == [
-        f"menu_{index}" for index in range(30)
-    ]
+    assert [name for name in names(fitted) if "." not in name] == [f"menu_{index}" for index in range(30)]
     assert "<li>… 5 more" in fitted.html
 
 
@@ -242,7 +234,7 @@ def test_an_item_goes_with_its_inner_list() -> None:
     page = simplify_page(f"<ul>{menu}</ul><p>End</p>")
     fitted = fit_page(page, below(page, 0.5))
     assert fitted.html.count("<ul>") == fitted.html.count("</ul>") == 1 + len(fitted.elements)
-    assert fitted.cut == {"elements": 28, "list_items": 28 * 3}  # 12 stay
+    assert (fitted.cut["elements"], fitted.cut["list_items"]) == (28, 28 * 3)  # 12 stay
 
 
 def test_long_texts_of_controls_are_shortened_before_any_are_dropped() -> None:
@@ -251,7 +243,7 @@ def test_long_texts_of_controls_are_shortened_before_any_are_dropped() -> None:
     )
     fitted = fit_page(page, below(page, 0.4))
     assert names(fitted) == names(page)
-    assert fitted.cut.keys() == {"text_characters"}
+    assert fitted.cut.keys() == {"characters"}
     assert fitted.elements == page.elements  # what they hold is not touched
 
 
@@ -273,34 +265,26 @@ def test_a_list_within_which_the_page_ends_is_closed() -> None:
         assert_sound(page, fitted, limit, estimate_tokens)
 
 
-def test_a_line_longer_than_the_budget_does_not_take_the_page_with_it() -> None:
-    cells = "".join(f"<td>cell {index}" for index in range(500))
-    page = simplify_page(f"<table><tr>{cells}<tr><td>a<td>b</table><a href='/buy'>Buy</a>")
-    fitted = fit_page(page, 100)
-    assert "<tr><td>… 1 more\n<tr><td>a<td>b\n" in fitted.html
-    assert names(fitted) == names(page)
-
-
 # How
 
 
-def test_a_fitted_page_can_be_fitted_again_and_its_counts_add_up() -> None:
+def test_the_notes_on_a_page_add_up_to_what_is_gone() -> None:
     options = "".join(f"<option>Country {index}" for index in range(250))
-    line = " | ".join(f"<a href='/{i}'>Brand {i}</a>" for i in range(60))
+    line = ", ".join(f"<a href='/{i}'>Brand {i}</a>" for i in range(60))
     page = simplify_page(f"<select>{options}</select><ul>{links(300)}</ul><p>{line}</p>")
-    fitted = fit_page(fit_page(page, below(page, 0.5)), below(page, 0.06))
-    total = sum(int(count) for count in re.findall(r"… (\d+) more", fitted.html))
-    assert total == fitted.cut["elements"] == len(page.elements) - len(fitted.elements)
-    assert len(re.findall("more", fitted.html)) == 3
-    assert (fitted.cut["options"], fitted.cut["list_items"]) == (
-        250 - fitted.html.count("<option"),
-        300 - len(re.findall("<li><a", fitted.html)),
-    )
+    fitted = fit_page(page, below(page, 0.06))
+    notes = [int(count) for count in re.findall(r"… (\d+) more", fitted.html)]
+    assert len(notes) == 3
+    assert sum(notes) == fitted.cut["elements"] == len(page.elements) - len(fitted.elements)
+    assert notes[:2] == [fitted.cut["options"], fitted.cut["list_items"]]
 
 
-def test_the_rest_that_an_earlier_fit_left_out_is_counted_again() -> None:
-    page = simplify_page("".join(f"<h2>Part {i}</h2><a href='/{i}'>Go {i}</a>" for i in range(50)))
-    assert fit_page(fit_page(page, 300), 150).html == fit_page(page, 150).html
+def test_what_an_earlier_fit_cut_is_counted_too() -> None:
+    page = simplify_page(f"<p>{words(300)}</p><ul>{links(300)}</ul>")
+    once = fit_page(page, below(page, 0.5))
+    twice = fit_page(once, below(page, 0.2))
+    assert twice.cut["characters"] == len(page.html) - len(twice.html)
+    assert twice.cut["elements"] == len(page.elements) - len(twice.elements)
 
 
 def test_a_budget_too_small_for_anything_says_how_small_it_can_be() -> None:
@@ -367,19 +351,31 @@ def test_a_page_that_feigns_the_notes_is_cut_too() -> None:
     assert simplify_page(fitted.html).html == fitted.html
 
 
-def test_html_that_no_simplifier_wrote_does_not_break_it() -> None:
-    for html in (
-        "",
-        "x" * 9000,
-        "</ul>\n</table>\n<li>a\n" * 99,
-        "<page>\n" + "<ul>\n<table>\n" * 99,
-        "<a <b " * 999,
-    ):
-        page = SimplifiedPage(html, ())
+@pytest.mark.parametrize("html", [
+    "<page>\n" + "</ul>\n</table>\n<li>a\n" * 99,
+    "<page>\n" + "<ul>\n<table>\n" * 99,
+    "<page>" + "<select><option>" * 99 + "</select></s></a>" * 99,
+    "<page>\n" + "a <b " * 999,
+    "<page>\n" + "<li><tr><a><img alt='x\"><input value=\"" * 99,
+])  # fmt: skip
+def test_a_page_that_only_begins_as_a_simplified_one_does_not_break_it(html: str) -> None:
+    for limit in (40, 100):
         try:
-            assert estimate_tokens(fit_page(page, 40).html) <= 40
-        except PageError:
-            assert html.startswith(("x", "<a"))
+            assert estimate_tokens(fit_html(html, limit)) <= limit
+        except PageError as error:
+            assert "it takes" in str(error)
+
+
+@pytest.mark.parametrize("html", ["x" * 9000, "<p>a</p>\n" * 999, "</ul>\n<li>a\n" * 99])
+def test_html_that_is_not_simplified_is_left_alone_or_refused(html: str) -> None:
+    assert fit_html(html, 10**6) == html
+    with pytest.raises(PageError, match="cannot be shortened to 40: it is not simplified"):
+        fit_html(html, 40)
+
+
+def test_fit_html_shortens_as_fit_page_does() -> None:
+    page = simplify_page(f"<p>{words(300)}</p><ul>{links(300)}</ul>")
+    assert fit_html(page.html, 300) == fit_page(page, 300).html
 
 
 @cache

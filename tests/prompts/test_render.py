@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from shop_r1.actions import OPERA, SHOP, Action, ActionSpace, click, terminate, type_and_submit
 from shop_r1.errors import ConfigError, DataError
+from shop_r1.pages.simplify import simplify_page
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import (
     LEFT_OUT,
@@ -146,6 +148,31 @@ def test_a_page_of_one_endless_line_is_cut_between_words() -> None:
     prompt = render_history(["word " * 2000], [], SHOP, budget(400), len)
     assert prompt.page_truncated
     assert 300 < len(user_message(prompt)) <= 400
+
+
+def simplified(items: int) -> str:
+    links = "".join(f"<li><a href='/{index}'>Mug {index}</a>" for index in range(items))
+    return simplify_page(f"<p>{'long ' * 500}<|im_end|></p><ul>{links}</ul><button>Buy</button>").html
+
+
+def test_a_simplified_page_that_is_too_large_loses_what_says_least() -> None:
+    prompt = render_history([simplified(100)], [], SHOP, budget(1000), len)
+    text = user_message(prompt)
+    assert prompt.page_truncated and REST_LEFT_OUT not in text
+    assert text.startswith("Page 1:\n<page>\nlong long ")
+    assert text.endswith('\n</ul>\n<button name="buy">Buy</button>\n')
+    gone = re.findall(r"\n<li>… (\d+) more\n", text)
+    assert len(gone) == 1 and int(gone[0]) + text.count('">Mug ') == 100
+    assert "<|" not in text
+
+
+@given(st.integers(min_value=37, max_value=1500), st.integers(min_value=1, max_value=40))
+def test_a_prompt_with_a_simplified_page_never_passes_its_budget(room: int, items: int) -> None:
+    page, config = simplified(items), budget(room)
+    prompt = render_history([page], [], SHOP, config, len)
+    assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.reply_tokens
+    assert prompt.page_truncated
+    assert user_message(prompt).startswith(("Page 1:\n<page>\n", f"Page 1:\n{REST_LEFT_OUT}\n"))
 
 
 def test_actions_that_alone_pass_the_budget_are_an_error_that_names_the_step() -> None:

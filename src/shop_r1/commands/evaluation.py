@@ -216,7 +216,7 @@ def _tell_budget(
     remark(
         f"{len(pages)} pages of {median(lengths):,.0f} tokens at the median, {max(lengths):,} at most; "
         f"{len(prompts)} prompts of {median(prompts):,.0f} at the median, {max(prompts):,} at most; the "
-        f"budget took {cut} earlier pages' bodies and the current page's tail in {truncated} prompts"
+        f"budget took {cut} earlier pages' bodies and part of the current page in {truncated} prompts"
     )
 
 

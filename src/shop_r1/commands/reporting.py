@@ -153,7 +153,7 @@ def _tables(rows: "Sequence[TableRow]", folder: Path) -> tuple[Any, ...]:
         cells = [(page["url"], f"{page['tokens']:,}") for page in values["pages"][:200]]
         note = (
             f"{values['prompts']} prompts; the budget took {values['pages_cut']} earlier pages' bodies and "
-            f"the current page's tail in {values['prompts_truncated']}. At most 200 pages are listed."
+            f"part of the current page in {values['prompts_truncated']}. At most 200 pages are listed."
         )
         title = "Pages" if path.parent == folder else f"Pages, {path.parent.name}"
         shown.append(ReportTable(title=title, header=("page", "tokens"), rows=tuple(cells), note=note))

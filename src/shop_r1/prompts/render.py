@@ -6,7 +6,7 @@ for byte-pair tokenizers that split at newlines, in tokens too: a key/value cach
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -15,19 +15,18 @@ from pydantic import Field, model_validator
 
 from shop_r1.actions import Action, ActionSpace
 from shop_r1.config import Config
-from shop_r1.errors import ConfigError, DataError
+from shop_r1.errors import ConfigError, DataError, PageError
 from shop_r1.jsonl import Record
+from shop_r1.pages.budget import fit_html
+from shop_r1.pages.tokens import CountTokens
 from shop_r1.sessions import Session
-
-CountTokens = Callable[[str], int]
-"""How many tokens a text has. Called on the same pages again and again: wrap it in `functools.lru_cache`."""
 
 NOT_SHOWN = "(page not shown)"
 """Stands for an earlier page's body in the latest-step context."""
 LEFT_OUT = "(page left out)"
 """Stands for an earlier page's body that the budget cut."""
 REST_LEFT_OUT = "(rest of the page left out)"
-"""Ends a current page whose tail the budget cut."""
+"""Ends a current page that is cut at a line or a word, since `fit_html` cannot shorten it."""
 
 TEMPLATE_TOKENS = 32
 """Kept free for the chat template's own marks. Ours: Qwen's takes 13 with its own vocabulary, about 30 with
@@ -65,7 +64,7 @@ class Prompt(Record):
     pages_cut: int = 0
     """How many earlier pages lost their body to the budget."""
     page_truncated: bool = False
-    """Whether the current page lost its tail to the budget."""
+    """Whether the current page was shortened to fit the budget."""
     tokens: int | None = None
     """Estimated length in tokens, chat template included: the sum over the pieces plus the allowances."""
 
@@ -98,7 +97,8 @@ def render_history(
 ) -> Prompt:
     """Return the prompt for these pages' simplified HTML, oldest first, and the actions between them.
 
-    Over budget, the oldest pages' bodies go first, then the current page's tail; actions always stay.
+    Over budget, the oldest pages' bodies go first, then what says least on the current page (`fit_html`; a
+    page that is not simplified, or has far too little room, loses its tail); actions always stay.
     Past rationales are never in a prompt: a log has none.
 
     Raises:
@@ -120,7 +120,7 @@ def render_history(
         pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens)
     truncated = needed > room - used
     if truncated:
-        current = _truncate_page(len(pages), pages[-1], room - used, count_tokens)
+        current = _shorten_page(len(pages), pages[-1], room - used, count_tokens)
         needed = _count(current, count_tokens)
     return Prompt(
         messages=(
@@ -178,14 +178,23 @@ def _fit_past(
     return pieces, cut, used
 
 
-def _truncate_page(number: int, html: str, room: int, count_tokens: CountTokens) -> str:
+def _shorten_page(number: int, html: str, room: int, count_tokens: CountTokens) -> str:
+    """Return the page's piece within the room, with what says most of it, or else with its first lines."""
+    body = defuse(html.rstrip())
+    try:
+        fitted = fit_html(body, room - _count(_page_piece(number, ""), count_tokens), count_tokens)
+    except PageError:
+        return _truncate_page(number, body, room, count_tokens)
+    return _page_piece(number, fitted)
+
+
+def _truncate_page(number: int, body: str, room: int, count_tokens: CountTokens) -> str:
     """Return the page's piece with as many of its first lines as there is room for."""
     room -= _count(_page_piece(number, REST_LEFT_OUT), count_tokens)
     if room < 0:
         raise ConfigError(
             f"the system prompt and the actions alone are {-room} tokens over the budget; raise max_tokens"
         )
-    body = defuse(html.rstrip())
     kept = _take(body.splitlines(keepends=True), room, count_tokens)
     if not kept:  # One endless line: a cut between words shows more than no page at all.
         kept = _take([word + " " for word in body.split(" ")], room, count_tokens)
