@@ -175,8 +175,11 @@ def _first_child_text(node: Node, tag: str) -> str:
 def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
     """Return the words of an item's title, and whether they are written rather than a picture's.
 
-    They are its label's, its heading's, else those of its first link or picture with words.
+    They are those of the title that a recipe says it has, its label's, its heading's, else those of its first
+    link or picture with words.
     """
+    if node.title is not None and (words := to_words(spoken_text(node.title))):
+        return words, bool(node.title.text)
     label = _aria_label(node, tree)
     if not label and node.heading is not None:
         label = spoken_text(node.heading)

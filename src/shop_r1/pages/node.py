@@ -27,6 +27,8 @@ class Node:
         link: the first link with words at or below it.
         image: the first image at or below it; images without a text are none.
         is_item: whether it is one of several alike (a product in a list, a line of a cart).
+        section: the word that a recipe names it by, else "".
+        title: of an item, the element that a recipe calls its title.
         folded: whether it repeats what stands elsewhere and is left out.
         same: of a folded control, the one that stays.
         also: other elements that do the same when acted on.
@@ -41,6 +43,8 @@ class Node:
     link: "Node | None" = None
     image: "Node | None" = None
     is_item: bool = False
+    section: str = ""
+    title: "Node | None" = None
     folded: bool = False
     same: "Node | None" = None
     also: "tuple[Node, ...]" = ()

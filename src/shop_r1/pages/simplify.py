@@ -2,24 +2,30 @@
 
 from shop_r1.pages.document import parse_document
 from shop_r1.pages.elements import SimplifiedPage
+from shop_r1.pages.recipes import Recipe, marks_of
 from shop_r1.pages.repeats import fold_repeats
-from shop_r1.pages.tree import build_tree
+from shop_r1.pages.tree import build_tree, is_simplified
 from shop_r1.pages.walk import Walk
 
 
-def simplify_page(html: str | bytes, *, explain: bool = False) -> SimplifiedPage:
+def simplify_page(
+    html: str | bytes, recipe: Recipe | None = None, *, explain: bool = False
+) -> SimplifiedPage:
     """Return the short page, its named elements and the counts of what was left out.
 
     The same page always gives the same result, and a page that is already simplified (its first tag is
-    `<page>`) comes back as it is.
+    `<page>`) comes back as it is, whatever the recipe.
 
     Args:
         html: a page as text, or as bytes in any encoding.
+        recipe: what is known of this kind of page beyond the rules for all (`recipes.load_recipe`).
         explain: whether to keep the first examples of what is left out, by reason.
 
     Raises:
-        PageError: the input is empty, too large or not HTML.
+        PageError: the input is empty, too large or not HTML, or the recipe is for another kind of page.
     """
-    tree = build_tree(parse_document(html), explain=explain)
+    document = parse_document(html)
+    marks = marks_of(recipe, document) if recipe is not None and not is_simplified(document) else None
+    tree = build_tree(document, marks, explain=explain)
     fold_repeats(tree)
     return Walk(tree).run()

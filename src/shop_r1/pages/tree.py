@@ -6,7 +6,7 @@ its children move up to its parent, with None for the line breaks that it made. 
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -27,6 +27,18 @@ _BITS = rules.ATTRIBUTE_BITS
 _ACTING = frozenset(name for name, bits in _BITS.items() if bits & rules.ACTS)
 _CHOICES = frozenset({"checkbox", "radio"})
 _EXAMPLE_CHARS = 160
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a recipe says of a document's elements; each element is told by its `mem_id`."""
+
+    left_out: Collection[int] = frozenset()
+    sections: Mapping[int, str] = field(default_factory=dict)
+    """Each with the word that names it."""
+    items: Collection[int] = frozenset()
+    titles: Mapping[int, int] = field(default_factory=dict)
+    """Each with the item that it is the title of."""
 
 
 @dataclass
@@ -74,23 +86,24 @@ def _snippet(part: LexborNode | Node) -> str:
     return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 1]}…"
 
 
-def build_tree(
-    document: LexborHTMLParser, left_out: Collection[int] = frozenset(), *, explain: bool = False
-) -> Tree:
+def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False) -> Tree:
     """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
 
     Args:
         document: a parsed page.
-        left_out: `mem_id`s of elements that a recipe leaves out.
+        marks: what a recipe says of its elements; a simplified page is not to be given any.
         explain: whether to keep examples of what is left out.
     """
     root = Node("html", {}, None, 1)
-    tree = Tree(root, _is_simplified(document), examples={} if explain else None, document=document)
-    _Builder(tree, hiding_of(document), left_out).build(document)
+    tree = Tree(root, is_simplified(document), examples={} if explain else None, document=document)
+    hiding = hiding_of(document)
+    builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
+    builder.build(document)
     return tree
 
 
-def _is_simplified(document: LexborHTMLParser) -> bool:
+def is_simplified(document: LexborHTMLParser) -> bool:
+    """Return whether a document is a simplified page: the first thing in it is the marker."""
     body = document.body
     child = body.first_child if body is not None else None
     while child is not None and child.tag == "-text" and not (child.text_content or "").strip():
@@ -101,10 +114,9 @@ def _is_simplified(document: LexborHTMLParser) -> bool:
 class _Builder:
     """One pass over a document's nodes in page order."""
 
-    def __init__(self, tree: Tree, hiding: Hiding | None, left_out: Collection[int]):
+    def __init__(self, tree: Tree, hiding: Hiding | None):
         self.tree = tree
         self.hiding = hiding
-        self.left_out = left_out
         self.hidden_choices: dict[str, Attributes] = {}
 
     def build(self, document: LexborHTMLParser) -> None:
@@ -168,8 +180,6 @@ class _Builder:
             bits |= _BITS.get(name, 0)
         if bits & rules.HIDES or self.hiding is not None:
             reason = self._hidden_reason(source, tag, attributes)
-        if self.left_out and reason is None and source.mem_id in self.left_out:
-            reason = "recipe"
         if reason is not None:
             self.tree.drop(reason, source)
             if tag == "input" and attributes.get("type", "") in _CHOICES:
@@ -286,9 +296,41 @@ class _Builder:
     def _find_items(self, node: Node) -> None:
         if node.tag in rules.ITEM_TAGS or ("role" in node.attributes and node.role in rules.ITEM_ROLES):
             # An article under the page's own title is the page's subject, not one of several.
-            node.is_item = node.heading is None or node.heading.tag != "h1"
+            node.is_item = node.is_item or node.heading is None or node.heading.tag != "h1"
         elif node.controls >= rules.REPEATED_MIN:
             _mark_repeated(node)
+
+
+class _MarkingBuilder(_Builder):
+    """The same pass with a recipe: a class of its own, so that pages without one pay nothing for it."""
+
+    def __init__(self, tree: Tree, hiding: Hiding | None, marks: Marks):
+        super().__init__(tree, hiding)
+        self.marks = marks
+        self.items: dict[int, Node] = {}
+
+    def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
+        key = source.mem_id
+        if key in self.marks.left_out:
+            self.tree.drop("recipe", source)
+            return None
+        node = super()._visible(source, tag, parent, position)
+        if node is not None:
+            self._mark(node, key)
+        return node
+
+    def _mark(self, node: Node, key: int) -> None:
+        """Note what the recipe says of an element; what it speaks of is not taken apart."""
+        section, item = self.marks.sections.get(key, ""), self.marks.titles.get(key)
+        if section:
+            node.section = section
+        if key in self.marks.items:
+            node.is_item = True
+            self.items[key] = node
+        if item in self.items:
+            self.items[item].title = node
+        if section or node.is_item or item is not None:
+            node.bits |= rules.TELLS
 
 
 def _bounds_heading(node: Node) -> bool:
