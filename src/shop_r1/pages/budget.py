@@ -12,6 +12,7 @@ from shop_r1.pages.pieces import line_costs, read_pieces, shown_html
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
 _NAMED = re.compile(r'<(?:a|button|input|select|option|textarea|summary) name="([^"]*)"')
+_QUERY_FIELD = re.compile(r'^(?!<tr>).*<input name="search_input')
 _LIST_START = re.compile(r"<(ul|ol|table)>$")
 # Items and lines of the page, without our notes of what is gone.
 _KINDS = {
@@ -88,7 +89,41 @@ def fit_html(html: str, max_tokens: int, count_tokens: CountTokens = estimate_to
         # Cut lines and the whole count otherwise than estimated: aim lower, ever faster.
         step = max(2 * step, tokens - max_tokens)
         target = estimate - step
-    return _leave_rest_out(shown_html(pieces), max_tokens, count_tokens)
+    without_frame = _leave_frame_out(shown_html(pieces), max_tokens, count_tokens)
+    return _leave_rest_out(without_frame, max_tokens, count_tokens)
+
+
+def _leave_frame_out(html: str, max_tokens: int, count_tokens: CountTokens) -> str:
+    """Return the page with less of what stands before its title, as far as needed: the shop's menus, mostly.
+
+    The query field stays. A page without a title, or with one in a list, keeps all of it.
+    """
+    lines = html.split("\n")
+    title = next((index for index, line in enumerate(lines) if "<h1>" in line), 0)
+    if title < 2 or _lists_open(lines[:title]):
+        return html
+    costs = line_costs(lines, count_tokens(html), count_tokens)
+    query = [line.removeprefix("<li>") for line in lines[1:title] if _QUERY_FIELD.search(line)]
+    room = max_tokens - sum(costs[title:]) - count_tokens("\n".join([_frame_note(lines[:title]), *query])) - 2
+    stop, ends = _last_stop(lines[:title], costs[:title], room)
+    left_out = [line for line in lines[stop:title] if not _QUERY_FIELD.search(line)]
+    if not left_out:
+        return html
+    query = [line.removeprefix("<li>") for line in lines[stop:title] if _QUERY_FIELD.search(line)]
+    return "\n".join([*lines[:stop], *ends, _frame_note(left_out), *query, *lines[title:]])
+
+
+def _lists_open(lines: Sequence[str]) -> bool:
+    return sum(bool(_LIST_START.search(line)) - line.startswith(("</ul>", "</ol>", "</table>")) for line in lines) > 0
+
+
+def _frame_note(lines: Sequence[str]) -> str:
+    return f"(left out before the title: {_elements(lines)})"
+
+
+def _elements(lines: Sequence[str]) -> str:
+    count = sum(len(_NAMED.findall(line)) for line in lines)
+    return f"{count} element{'' if count == 1 else 's'}"
 
 
 def _leave_rest_out(html: str, max_tokens: int, count_tokens: CountTokens) -> str:
@@ -134,8 +169,7 @@ def _last_stop(lines: Sequence[str], costs: Sequence[float], target: float) -> t
 
 
 def _rest_note(rest: Sequence[str]) -> str:
-    elements = sum(len(_NAMED.findall(line)) for line in rest)
-    count = f": {elements} element{'s' if elements > 1 else ''}" if elements else ""
+    count = f": {_elements(rest)}" if any(map(_NAMED.search, rest)) else ""
     return f"(rest of the page left out{count})"
 
 

@@ -180,7 +180,7 @@ def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
     """
     if node.title is not None and (words := to_words(spoken_text(node.title))):
         return words, bool(node.title.text)
-    label = _aria_label(node, tree)
+    label = _aria_label(node, tree) or _menu_head(node)
     if not label and node.heading is not None:
         label = spoken_text(node.heading)
     if label:
@@ -192,6 +192,14 @@ def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
     # "View details" is in every item, while a picture's text says which one it is.
     is_poor = len(linked) < rules.TITLE_WORDS_MIN and len(pictured) > len(linked)
     return (pictured, False) if is_poor else (linked, True)
+
+
+def _menu_head(node: Node) -> str:
+    """Return the text before the menu in a list item that holds one: a heading after it is another thing's."""
+    if node.tag != "li" or node.heading is None or node.controls <= rules.MENU_LINKS_MIN:
+        return ""
+    holds_menu = any(inner.tag in rules.LIST_TAGS for inner in node.elements())
+    return _leading_text(node) if holds_menu else ""
 
 
 def _leading_text(node: Node) -> str:

@@ -120,7 +120,12 @@ def _rank(link: Node) -> tuple[bool, bool, int]:
 
 
 def _is_said(spare: Node, kept: Node) -> bool:
-    """Return whether the kept link's text has the other's, so that leaving the whole link out loses nothing."""
+    """Return whether the kept link's text has the other's, so that leaving the whole link out loses nothing.
+
+    A link within a sentence is part of it.
+    """
+    if spare.text and spare.parent is not None and spare.parent.text != spare.text:
+        return False
     return spoken_text(spare).lower() in spoken_text(kept).lower()
 
 

@@ -11,7 +11,7 @@ from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
 
 _NAMING = frozenset({"role", "aria-label", "aria-labelledby"})
-_NAMED_BY_ITSELF = frozenset({"nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl"})
+_NAMED_BY_ITSELF = frozenset({"main", "nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl"})
 _TERM_LEVEL = 7  # a <dt> heads the descriptions after it, below every heading
 _PART = 0  # the level of a landmark, list or item: no heading ends it
 _NAMED = -1  # the level of a section that a recipe names: around it only such sections count
@@ -73,12 +73,13 @@ class Sections:
         if node.section:
             level = _NAMED
             self._leave_unnamed(node)
-        if words:
-            # A part with a name of its own does not belong to the heading of the part before it.
+        if words or node.tag == "main" or node.role == "main":
+            # A part with a name of its own does not belong to the heading of the part before it, nor does the
+            # page's main part.
             self._parts = [
                 part for index, part in enumerate(self._parts) if index < self._base or part[0] <= _PART
             ]
-        elif is_item and (node.title is not None or not self._in_given_item):
+        if not words and is_item and (node.title is not None or not self._in_given_item):
             title, is_written = item_title(node, self._tree)
             words = join_words(title, rules.TITLE_MAX)
             self._items.append(_Item(words, title if is_written else [], node.title is not None))
