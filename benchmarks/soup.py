@@ -753,7 +753,8 @@ class _Printer:
             words = label_within(words, self.place.item.split("_"))
         address = tag.attrs.get("href", "") if facts.control == "a" else ""
         shown = 1 if facts.control == "a" else rules.SECTIONS_SHOWN
-        request = NameRequest(sections, join_words(words, rules.LABEL_MAX), address, shown=shown, select=select)
+        label = join_words(words, rules.LABEL_MAX)
+        request = NameRequest(sections, label, address, shown=shown, select=select)
         if facts.control == "input" and _is_search_field(tag):
             request = NameRequest(sections, "search_input", shown=0)
         self.requests.append(request)

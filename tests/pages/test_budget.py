@@ -452,7 +452,7 @@ def test_any_page_fits_into_any_budget_that_is_possible(html: str, part: float) 
 
 
 def test_what_stands_before_the_title_goes_before_the_goods_but_for_the_query_field() -> None:
-    menu = "".join(f"<p><a href=/m/{i}>Department {i} of this shop</a></p><h2>Part {i}</h2>" for i in range(60))
+    menu = "".join(f"<p><a href=/m/{i}>Department {i} of us</a></p><h2>Part {i}</h2>" for i in range(60))
     search = "<p>Search <input type=search name=q></p>"
     goods = "<main><h1>Red mug</h1><p>$9</p><button>Add to cart</button></main>"
     fitted = fit_page(simplify_page(f"<a href=/>Shop</a>{search}{menu}{goods}"), 150)

@@ -171,7 +171,8 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
     remark(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}")
     if look.max_tokens is not None:
         tokens = look.count_tokens(page.html)
-        remark(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {_counts(page.cut) or 'nothing'}")
+        cut = _counts(page.cut) or "nothing"
+        remark(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {cut}")
     if look.explain:
         _explain(page)
 

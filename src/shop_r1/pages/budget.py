@@ -114,7 +114,8 @@ def _leave_frame_out(html: str, max_tokens: int, count_tokens: CountTokens) -> s
 
 
 def _lists_open(lines: Sequence[str]) -> bool:
-    return sum(bool(_LIST_START.search(line)) - line.startswith(("</ul>", "</ol>", "</table>")) for line in lines) > 0
+    starts = sum(bool(_LIST_START.search(line)) for line in lines)
+    return starts > sum(line.startswith(("</ul>", "</ol>", "</table>")) for line in lines)
 
 
 def _frame_note(lines: Sequence[str]) -> str:

@@ -68,8 +68,8 @@ def label_of(field: Node, tree: Tree) -> Node | None:
 def label_words(node: Node, label: str, before: str) -> list[str]:
     """Return the words that name an element.
 
-    They are its label's; without one a field's are those of the text before it on its line, and else come from
-    its address, picture, field name or classes, in this order; at last from what it is.
+    They are its label's; without one a field's are those of the text before it on its line, and else come
+    from its address, picture, field name or classes, in this order; at last from what it is.
     """
     words = to_words(label)
     if words:
@@ -195,7 +195,7 @@ def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
 
 
 def _menu_head(node: Node) -> str:
-    """Return the text before the menu in a list item that holds one: a heading after it is another thing's."""
+    """Return the text before the menu in a list item that holds one; a heading after it is another's."""
     if node.tag != "li" or node.heading is None or node.controls <= rules.MENU_LINKS_MIN:
         return ""
     holds_menu = any(inner.tag in rules.LIST_TAGS for inner in node.elements())
@@ -216,7 +216,7 @@ def _leading_text(node: Node) -> str:
 
 
 def nearby_title(node: Node, tree: Tree) -> str:
-    """Return the title of the smallest part of the page around a control that has one of its own; "" for none."""
+    """Return the title of the smallest part around a control that has one of its own; "" for none."""
     ancestor, climbed = node.parent, 0
     while ancestor is not None and climbed < _CLIMB_MAX and ancestor.controls <= rules.SAME_LINK_CONTROLS:
         if ancestor.heading or ancestor.image or ancestor.link not in (None, node):

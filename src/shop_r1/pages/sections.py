@@ -11,7 +11,9 @@ from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.tree import Tree
 
 _NAMING = frozenset({"role", "aria-label", "aria-labelledby"})
-_NAMED_BY_ITSELF = frozenset({"main", "nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl"})
+_NAMED_BY_ITSELF = frozenset({
+    "main", "nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl",
+})  # fmt: skip
 _TERM_LEVEL = 7  # a <dt> heads the descriptions after it, below every heading
 _PART = 0  # the level of a landmark, list or item: no heading ends it
 _NAMED = -1  # the level of a section that a recipe names: around it only such sections count
