@@ -54,7 +54,7 @@ def make_element(
         value_of(node),
         states,
         options,
-        tuple([other.path for other in node.also]) if node.also else (),
+        tuple([other.path for other in node.also]),
     )
 
 

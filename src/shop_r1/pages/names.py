@@ -169,10 +169,12 @@ def unique_names(
     )
     for compose in stages:
         waiting = _name_those_alone(waiting, [compose(requests[index]) for index in waiting], names, taken)
+    numbers: dict[str, int] = {}
     for index in waiting:
         request = requests[index]
-        names[index] = _count_up(compose_name(request.sections, request.label, request.shown), taken)
-    _name_options(requests, names, taken)
+        wished = compose_name(request.sections, request.label, request.shown)
+        names[index] = _count_up(wished, taken, numbers)
+    _name_options(requests, names, taken, numbers)
     return names
 
 
@@ -191,17 +193,21 @@ def _name_those_alone(
     return left
 
 
-def _count_up(name: str, taken: set[str]) -> str:
-    base, number = name, 1
+def _count_up(base: str, taken: set[str], numbers: dict[str, int]) -> str:
+    """Return the first free name with a number; `numbers` holds the last one given to each base."""
+    name, number = base, numbers.get(base, 1)
     while name in taken:
         number += 1
         suffix = f"_{number}"
         name = base[: rules.NAME_MAX - len(suffix)].rstrip("_.") + suffix
     taken.add(name)
+    numbers[base] = number
     return name
 
 
-def _name_options(requests: Sequence[NameRequest], names: list[str], taken: set[str]) -> None:
+def _name_options(
+    requests: Sequence[NameRequest], names: list[str], taken: set[str], numbers: dict[str, int]
+) -> None:
     """Name options after their select: by the last part of its name where no other select has the same."""
     selects = {request.select for request in requests if request.select is not None}
     endings = Counter(names[select].rpartition(".")[2] for select in selects)
@@ -210,7 +216,7 @@ def _name_options(requests: Sequence[NameRequest], names: list[str], taken: set[
             whole = names[request.select]
             ending = whole.rpartition(".")[2]
             name = f"{ending if endings[ending] == 1 else whole}.{request.label}"[: rules.NAME_MAX]
-            names[index] = _count_up(name.rstrip("_."), taken)
+            names[index] = _count_up(name.rstrip("_."), taken, numbers)
 
 
 def _hinted_name(request: NameRequest, hint: str) -> str:

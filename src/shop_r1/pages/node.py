@@ -31,7 +31,6 @@ class Node:
         title: of an item, the element that a recipe calls its title.
         folded: whether it repeats what stands elsewhere and is left out.
         same: of a folded control, the one that stays.
-        also: other elements that do the same when acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
 
@@ -47,7 +46,7 @@ class Node:
     title: "Node | None" = None
     folded: bool = False
     same: "Node | None" = None
-    also: "tuple[Node, ...]" = ()
+    _others: "list[Node] | None" = None
     choice: Attributes | None = None
     _path: str = ""
     _text: str | None = None
@@ -85,6 +84,26 @@ class Node:
         if self.parent.controls > 1:  # what stands around several controls is asked for again
             self.parent._path = path.rpartition(" > ")[0]
         return path
+
+    def stand_for(self, *others: "Node") -> None:
+        """Let other elements lead to this one: acting on them does the same."""
+        if self._others is None:
+            self._others = []
+        self._others += others
+
+    @property
+    def also(self) -> "tuple[Node, ...]":
+        """The other elements that do the same when acted on, and those that these stood for."""
+        if self._others is None:
+            return ()
+        found: dict[Node, None] = {}
+        stack = self._others[::-1]
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found[node] = None
+                stack += (node._others or ())[::-1]
+        return tuple(found)
 
     @property
     def text(self) -> str:

@@ -35,10 +35,15 @@ def _fold_repeated_menus(tree: Tree, keys: Sequence[_Key | None]) -> None:
     for index, key in enumerate(keys):
         if key is not None and len(known := places.setdefault(key, [])) < rules.MENU_PLACES_MAX:
             known.append(index)
-    folded_to = 0
+    folded_to, work_left = 0, rules.MENU_WORK_MAX
     for start, end, menu in sorted(tree.menus, key=lambda found: (found[0], -found[1])):
         key = keys[start]
-        if start < folded_to or key is None or places[key][0] >= start or None in keys[start:end]:
+        if start < folded_to or key is None or places[key][0] >= start:
+            continue
+        work_left -= (end - start) * len(places[key])
+        if work_left < 0:  # nested menus would be compared again on each level
+            return
+        if None in keys[start:end]:
             continue
         first = _place_before(places[key], keys, start, end)
         if first is not None and _says_only_links(menu, tree.links[start:end]):
@@ -79,7 +84,7 @@ def _fold_into(spare: Node, kept: Node) -> None:
     while kept.same is not None:
         kept = kept.same
     spare.folded, spare.same = True, kept
-    kept.also = (*kept.also, spare, *spare.also)
+    kept.stand_for(spare)
 
 
 def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
@@ -142,10 +147,8 @@ def _stand_together(first: Node, second: Node) -> bool:
         around.add(ancestor)
         ancestor, climbed = ancestor.parent, climbed + 1
     ancestor = second.parent
-    while ancestor is not None and ancestor not in around:
+    while ancestor is not None and ancestor.controls <= rules.SAME_LINK_CONTROLS:
+        if ancestor in around:
+            return ancestor.tag not in ("html", "body", "main")
         ancestor = ancestor.parent
-    return (
-        ancestor is not None
-        and ancestor.controls <= rules.SAME_LINK_CONTROLS
-        and ancestor.tag not in ("html", "body", "main")
-    )
+    return False

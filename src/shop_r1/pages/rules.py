@@ -52,6 +52,11 @@ HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hid
 # Style elements are read for a screen this wide, in CSS pixels (ours: Playwright's default viewport).
 SCREEN_WIDTH: Final = 1280
 STYLE_RULES_MAX: Final = 200  # for one class, id or tag; a page with more of them has its first ones read
+SELECTOR_MAX_CHARS: Final = 1000  # the longest that 91 real pages ask for has 124
+# What reading and following a page's rules may cost; a unit is about 0.3 µs. Real pages need up to 35,000.
+STYLE_WORK_MAX: Final = 2_000_000
+STYLE_RULE_WORK: Final = 10  # one selector read
+STYLE_ASK_WORK: Final = 5  # one element compared with one compound
 
 # Classes of menus that open when one points at them: their style hides them, and yet a shopper can go there.
 COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?menu)(?:$|[\s_-])"
@@ -268,6 +273,12 @@ TAGS_UNCHECKED: Final = 12_000  # start and end tags: below this even the square
 FORMATTING_UNCHECKED: Final = 3000  # start and end tags
 ATTRIBUTES_UNCHECKED: Final = 130_000  # characters: hold too few attributes for their square to take over 2 s
 OPEN_FORMATTING_MAX: Final = 50  # unclosed <b>, <font>, ...: each paragraph would repeat all of them
+
+CONTROLS_MAX: Final = 100_000  # to act on, in one page; the most of a real one is 2156
+PATHS_MAX_CHARS: Final = 100_000_000  # of all elements' paths: depth times number
+HIDDEN_TEXT_MAX: Final = 4000  # characters, blanks too, and
+HIDDEN_NODES_MAX: Final = 1000  # nodes that are read of a hidden element for a label
+MENU_WORK_MAX: Final = 4_000_000  # links compared to find menus written twice
 
 EXAMPLES_SHOWN: Final = 3  # of each reason, with --explain
 

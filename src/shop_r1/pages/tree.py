@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.node import Attributes, Node, spoken_text
 from shop_r1.pages.ratings import rating_of
@@ -56,16 +57,23 @@ class Tree:
     examples: dict[str, list[str]] | None = None
     document: LexborHTMLParser | None = None
     _sources: dict[str, LexborNode] | None = None
+    _hidden_texts: dict[str, str] = field(default_factory=dict)
 
     def hidden_text(self, identity: str) -> str:
         """Return the text of an element that is not visible; "" where there is none."""
+        text = self._hidden_texts.get(identity)
+        if text is None:
+            text = self._hidden_texts[identity] = self._read_hidden(identity)
+        return text
+
+    def _read_hidden(self, identity: str) -> str:
         if self._sources is None:
             found = self.document.css("[id]") if self.document is not None else []
             self._sources = {node.attributes["id"] or "": node for node in reversed(found)}
         source = self._sources.get(identity)
         if source is None or source.tag in rules.DROPPED_TAGS:
             return ""
-        return " ".join((source.text() or "").split())[: rules.LABEL_TEXT_MAX]
+        return " ".join(_first_text(source).split())[: rules.LABEL_TEXT_MAX]
 
     def drop(self, reason: str, part: LexborNode | Node) -> None:
         """Count a part that is left out; keep it as an example when examples are asked for."""
@@ -74,6 +82,24 @@ class Tree:
             known = self.examples.setdefault(reason, [])
             if len(known) < rules.EXAMPLES_SHOWN:
                 known.append(_snippet(part))
+
+
+def _first_text(source: LexborNode) -> str:
+    """Return the text at and below an element, not read further than a label can be long."""
+    parts: list[str] = []
+    size = 0
+    steps = rules.HIDDEN_NODES_MAX
+    node: LexborNode | None = source.first_child
+    while node is not None and size < rules.HIDDEN_TEXT_MAX and steps > 0:
+        steps -= 1
+        if node.tag == "-text":
+            parts.append((node.text_content or "")[: rules.HIDDEN_TEXT_MAX])
+            size += len(parts[-1])
+        following = node.first_child
+        while following is None and node is not None and node.mem_id != source.mem_id:
+            following, node = node.next, node.parent
+        node = following
+    return "".join(parts)
 
 
 def _snippet(part: LexborNode | Node) -> str:
@@ -93,12 +119,19 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explai
         document: a parsed page.
         marks: what a recipe says of its elements; a simplified page is not to be given any.
         explain: whether to keep examples of what is left out.
+
+    Raises:
+        PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
     """
     root = Node("html", {}, None, 1)
     tree = Tree(root, is_simplified(document), examples={} if explain else None, document=document)
     hiding = hiding_of(document)
     builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
     builder.build(document)
+    if root.controls > rules.CONTROLS_MAX:
+        raise PageError(
+            f"the page has {root.controls} elements to act on; at most {rules.CONTROLS_MAX} are named"
+        )
     return tree
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.controls import (
     heading_level,
@@ -296,13 +297,13 @@ class Walk:
         if node.tag == "input" and node.get("type").lower() in ("checkbox", "radio"):
             label = label_of(node, self.tree)
             if label is not None and not label.control:
-                node.also = (*node.also, label)
+                node.stand_for(label)
 
     def _merge(self, reason: str, node: Node, kept: Node | None) -> None:
         """Let a control that holds another, or stands in one, go: acting on either does the same."""
         self.tree.drop(reason, node)
         if kept is not None and self.is_raw:
-            kept.also = (*kept.also, node)
+            kept.stand_for(node)
 
     def _clickable(self, node: Node, index: int, label: str, states: str) -> _Exit | None:
         start, end = f'<{node.control} name="\0{index}\0"{role_markup(node)}{states}>', f"</{node.control}>"
@@ -352,9 +353,8 @@ class Walk:
             if option.tag != "option":
                 continue
             label = accessible_label(option, self.tree)
-            option.also = (
-                tuple(inner for inner in option.elements() if inner.control) if option.controls else ()
-            )
+            if option.controls:
+                option.stand_for(*[inner for inner in option.elements() if inner.control])
             slots.append(self._add_element(option, label, index))
             state = state_markup(self.nodes[slots[-1]][2])
             lines.append(f'<option name="\0{slots[-1]}\0"{state}>{escape(label)}')
@@ -397,9 +397,17 @@ class Walk:
         pieces[1::2] = [names[int(place)] for place in pieces[1::2]]
         body = "".join(pieces)
         elements = []
+        paths_left = rules.PATHS_MAX_CHARS
         for index, (node, label, states) in enumerate(self.nodes):
             options = tuple([names[slot] for slot in self.options[index]]) if index in self.options else ()
-            elements.append(make_element(node, label, states, names[index], options))
+            element = make_element(node, label, states, names[index], options)
+            elements.append(element)
+            paths_left -= len(element.path) + (sum(map(len, element.also)) if element.also else 0)
+            if paths_left < 0:
+                raise PageError(
+                    f"the page's elements to act on stand too deep: {len(self.nodes)} paths take "
+                    f"more than {rules.PATHS_MAX_CHARS} characters"
+                )
         examples = {reason: tuple(parts) for reason, parts in sorted((self.tree.examples or {}).items())}
         return SimplifiedPage(
             html=f"<{MARKER}>\n{body}" if body else f"<{MARKER}>",
