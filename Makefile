@@ -10,7 +10,7 @@ UNFINISHED := $(VENV)/.unfinished
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check lock clean
+.PHONY: help setup demo test nightly lint types check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 12
@@ -33,6 +33,10 @@ demo: $(READY) ## the main job on the built-in store, at most 10 minutes; result
 
 test: $(READY) ## all tests, slow ones and doctests too
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Failing examples are kept in .hypothesis and tried first the next time.
+nightly: $(READY) ## 20,000 mutated pages through the simplifier
+	@SHOP_R1_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/pages/test_fuzz.py --hypothesis-show-statistics $(ARGS)
 
 lint: $(READY) ## ruff, as linter and as formatter
 	@$(BIN)/ruff check .

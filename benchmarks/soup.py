@@ -743,9 +743,7 @@ class _Printer:
         self.lines.control(*pieces)
         self.lines.end_control("</select>")
 
-    def _ask(
-        self, facts: _Facts, label: str, sections: tuple[str, ...], select: int | None = None
-    ) -> int:
+    def _ask(self, facts: _Facts, label: str, sections: tuple[str, ...], select: int | None = None) -> int:
         """Ask for a control's name; where among the requests is returned."""
         tag = facts.tag
         words = self.survey.label_words(facts, label)

@@ -18,6 +18,7 @@ from shop_r1.pages.simplify import simplify_page
         (b'{"items": [1, 2]}', "JSON"),
         (b"\0\1\2\3" * 100, "binary data"),
         ("x" * 20_000_001, "20000001 characters; at most 20000000"),
+        (b"<p>fifty megabytes</p>" * 2_300_000, "50600000 characters; at most 20000000"),
     ],
 )
 def test_what_is_no_page_is_refused_in_one_sentence(raw: str | bytes, sentence: str) -> None:
@@ -95,6 +96,28 @@ HOSTILE = {
     "footers": "<footer>" * 10_000,
     "long attribute": f'<a href="{"x" * 1_000_000}" title="{"y " * 300_000}">z</a>',
     "long word": f"<a href=/>{'z' * 1_000_000}</a>",
+    "a million attributes": "<div " + " ".join(f"a{i}" for i in range(1_000_000)) + ">x",
+    "attributes with tags in them": "<div " + "".join(f"a{i}='<>' " for i in range(100_000)) + ">x",
+    "depth of cells": "<table><tr><td>" * 30_000 + "x",
+    "depth of formatting": "<b><i>" * 50_000 + "x",
+    "depth of paragraphs": "<p><o:p>" * 50_000 + "x",
+    "formatting in cells": "".join(f"<b id={i}><table><td></b></td></table>" for i in range(3_000))
+    + "<p>x</p>" * 3_000,
+    "style rules": "<style>"
+    + "".join(
+        f".a{i % 50} .b{i}>p~q:not(.c){{display:block}}.a{i % 50}{{display:none}}" for i in range(50_000)
+    )
+    + "</style>"
+    + "".join(f"<p class='a{i % 50} b{i}'>x</p>" for i in range(5_000)),
+    "braces": "<style>.a{display:none}" + "{" * 1_000_000 + "</style><p class=a>x",
+    "labels": "".join(f"<p id=i{i}>x</p>" for i in range(20_000))
+    + f"<button aria-labelledby='{' '.join(f'i{i}' for i in range(20_000))}'></button>" * 20,
+    "one address": "<a href=/x>a</a> <a href=/x>b</a> <p></p>" * 10_000,
+    "alike menus": "<ul><li><a href=/a>A</a><li><a href=/b>B</a><li><a href=/c>C</a></ul>" * 5_000,
+    "drawn choices": "".join(
+        f"<input type=radio id=r{i} hidden><label for=r{i}>x</label>" for i in range(10_000)
+    ),
+    "stars": "<div class=star-4></div>" * 50_000,
     "namesakes": "".join(f"<a href=/{i}>x</a> " for i in range(5_000)),
 }
 

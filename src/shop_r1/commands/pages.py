@@ -67,9 +67,7 @@ class _Look(NamedTuple):
     recipe: Any
 
     @classmethod
-    def of(
-        cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None
-    ) -> "_Look":
+    def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Look":
         from shop_r1.pages.recipes import load_recipe
         from shop_r1.pages.tokens import estimate_tokens
 

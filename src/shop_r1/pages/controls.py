@@ -118,7 +118,7 @@ def value_of(node: Node) -> str | None:
         case "input" | "button":
             return node.attributes.get("value")
         case "option":
-            return node.attributes["value"] if "value" in node.attributes else node.text
+            return node.attributes.get("value", node.text)
         case "textarea":
             return "".join(child for child in node.children if isinstance(child, str))
     return None

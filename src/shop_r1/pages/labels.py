@@ -157,11 +157,11 @@ def section_name(node: Node, tree: Tree) -> str:
 
 
 def _within_section(node: Node) -> bool:
-    ancestor = node.parent
-    while ancestor is not None:
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < rules.SECTION_CLIMB:
         if ancestor.tag in ("article", "section", "aside", "nav", "li", "main"):
             return True
-        ancestor = ancestor.parent
+        ancestor, climbed = ancestor.parent, climbed + 1
     return False
 
 

@@ -143,9 +143,9 @@ def unique_names(
 ) -> list[str]:
     """Return one name per request, all different; linear in their number.
 
-    Elements that would share a name all get one more section, then all, then what stands near them, then words of
-    their address; a counter comes last. So a name depends on its own place and on its namesakes, not on what else
-    the page holds. An option's name is its select's and its own words.
+    Elements that would share a name all get one more section, then all, then what stands near them, then
+    words of their address; a counter comes last. So a name depends on its own place and on its namesakes, not
+    on what else the page holds. An option's name is its select's and its own words.
 
     Args:
         requests: in page order, a select's before its options'.

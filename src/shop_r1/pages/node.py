@@ -76,7 +76,7 @@ class Node:
         steps: list[str] = []
         node: Node = self
         while node.parent is not None and not node._path:
-            tag = node.tag if node.tag.isalnum() or _PLAIN_TAG.fullmatch(node.tag) else "*"
+            tag = node.tag if _PLAIN_TAG.fullmatch(node.tag) else "*"
             steps.append(f"{tag}:nth-child({node.position})")
             node = node.parent
         steps.append(node._path or "html")

@@ -114,7 +114,7 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
 
 
 def _better(first: Node, second: Node) -> tuple[Node, Node]:
-    """Return the two links with the one first that says better where it leads: in words, then in more of them."""
+    """Return the two links, first the one that says better where it leads: in words, and in more of them."""
     ranks = [_rank(first), _rank(second)]
     return (first, second) if ranks[0] >= ranks[1] else (second, first)
 

@@ -73,8 +73,9 @@ INLINE_TAGS: Final = frozenset({
 UNREAD_TAGS: Final = frozenset({"svg", "textarea"})
 
 # Elements between whose children white space says nothing.
-BLANK_TAGS: Final = frozenset({
-    "html", "body", "ul", "ol", "menu", "dl", "table", "tbody", "thead", "tfoot", "tr", "select", "nav",
+TABLE_TAGS: Final = frozenset({"table", "tbody", "thead", "tfoot", "tr"})
+BLANK_TAGS: Final = TABLE_TAGS | frozenset({
+    "html", "body", "ul", "ol", "menu", "dl", "select", "nav",
     "main", "header", "footer", "section", "article", "aside",
 })  # fmt: skip
 
@@ -83,7 +84,7 @@ BLANK_TAGS: Final = frozenset({
 PLAIN_BLOCKS: Final = frozenset({"div", "p", "center", "body", "tbody", "thead", "tfoot"})
 PLAIN_TAGS: Final = PLAIN_BLOCKS | {"span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label"}
 
-# What an attribute may mean for the element that has it, as bits, so that one look at each attribute is enough.
+# What an attribute may mean for the element that has it, as bits, so that one look at each is enough.
 HIDES: Final = 1  # it may take the element off the screen
 ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
@@ -117,8 +118,8 @@ HEADING_TAGS: Final[dict[str, int]] = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5":
 # Struck-out text is an old price: the one piece of inline style that changes what a shopper understands.
 STRUCK_TAGS: Final = frozenset({"s", "del", "strike"})
 
-# Text that is a drawn line: a lone bar or bullet, or three and more dashes, stars and the like in a row. A single
-# dash stays, since it makes two prices a range.
+# Text that is a drawn line: a lone bar or bullet, or three and more dashes, stars and the like in a row. A
+# single dash stays, since it makes two prices a range.
 DECORATION: Final = r"[|¦‖•·∙]|(?:[-_=*~–—|•·∙]\s?){3,}"
 
 # Parts of a page with a name of their own. An empty word adds nothing to names: everything on a page is in
@@ -170,8 +171,8 @@ SCOPE_TAGS: Final = frozenset({
     "dialog", "li", "td", "th", "table", "ul", "ol", "dl",
 })  # fmt: skip
 
-# A plain block that holds a heading and something to act on is a part of its own, such as an advertisement: its
-# heading does not name what follows it. Unless its class says that it is only the head of such a part.
+# A plain block that holds a heading and something to act on is a part of its own, such as an advertisement:
+# its heading does not name what follows it. Unless its class says that it is only the head of such a part.
 HEAD_CLASS: Final = r"(?:^|[\s_-])(?:head|header|heading|title|caption)(?:$|[\s_-])"
 
 # One of several alike (a product in a list, a line of a cart): its title names the controls within.
@@ -246,9 +247,10 @@ SLUG_NOISE: Final = frozenset({
 
 # Words of class names that say how a thing looks, not what it does.
 CLASS_NOISE: Final = frozenset({
-    "a", "btn", "button", "link", "icon", "ico", "img", "image", "js", "css", "left", "right", "top", "bottom",
-    "small", "large", "big", "md", "lg", "sm", "xs", "col", "row", "active", "first", "last", "no", "has", "is",
-    "primary", "secondary", "default", "visible", "hidden", "inline", "block", "clearfix", "wrapper",
+    "a", "btn", "button", "link", "icon", "ico", "img", "image", "js", "css", "left", "right", "top",
+    "bottom", "small", "large", "big", "md", "lg", "sm", "xs", "col", "row", "active", "first", "last", "no",
+    "has", "is", "primary", "secondary", "default", "visible", "hidden", "inline", "block", "clearfix",
+    "wrapper",
 })  # fmt: skip
 
 # An item's first link with fewer words than this is called after its picture, where that says more (ours).
@@ -279,6 +281,8 @@ PATHS_MAX_CHARS: Final = 100_000_000  # of all elements' paths: depth times numb
 HIDDEN_TEXT_MAX: Final = 4000  # characters, blanks too, and
 HIDDEN_NODES_MAX: Final = 1000  # nodes that are read of a hidden element for a label
 MENU_WORK_MAX: Final = 4_000_000  # links compared to find menus written twice
+
+SECTION_CLIMB: Final = 100  # levels up to look for the section that a header or footer belongs to
 
 EXAMPLES_SHOWN: Final = 3  # of each reason, with --explain
 

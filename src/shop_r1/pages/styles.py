@@ -1,8 +1,8 @@
 """What a page's own style elements hide: the simple part of the cascade (CSS 2.2, section 6.4).
 
-Rules whose selector is one compound (`.is-hidden`, `div#promo`, `li.more`) can hide an element. Any selector can
-show it again: longer ones are asked of Lexbor, compound by compound, and a rule for `:hover` or `:focus` says
-that a shopper can open the part, so it stays. Style sheets in files of their own are not read.
+Rules whose selector is one compound (`.is-hidden`, `div#promo`, `li.more`) can hide an element. Any selector
+can show it again: longer ones are read compound by compound, and a rule for `:hover` or `:focus` says that a
+shopper can open the part, so it stays. Style sheets in files of their own are not read.
 
 All of it is counted as work. A page that has used up `rules.STYLE_WORK_MAX` hides nothing more by its rules.
 """
@@ -27,8 +27,8 @@ _PART = re.compile(r"([.#])([\w-]+)")
 _LAST_COMPOUND = re.compile(r"[\s>+~]")
 _OPENS = re.compile(r":(?:hover|focus|focus-within|target|active)\b")
 _PSEUDO = re.compile(r"::?[\w-]+(?:\([^()]*\))?|\[[^\[\]]*\]")
-# What a part of a longer selector may hold to be looked at: pseudo-classes that count siblings or search below take
-# time that grows with the square of the page, and no shop's rule of the 91 real pages needs one.
+# What a part of a longer selector may hold to be looked at: pseudo-classes that count siblings or search
+# below take time that grows with the square of the page, and no rule of the 91 real pages needs one.
 _STEP = re.compile(
     r"\s*([>+~]?)\s*((?:[^\s>+~()\[\]:]|\[[^\[\]]*\]|:not\([^\s>+~():]*\)"
     r"|:(?:first-child|last-child|only-child|checked|empty|root)(?![\w(-]))+)"
@@ -127,10 +127,11 @@ class Hiding:
         return False
 
     def _matches(self, source: LexborNode, selector: str) -> bool:
-        """Return whether a selector holds for an element: right to left, all that may match a compound at once.
+        """Return whether a selector holds for an element: right to left, all that may match a part at once.
 
-        One that needs more than the work left, or that is not looked at (see `_STEP`), is taken not to hold. Lexbor
-        is not asked for all of it: it searches below the element, and takes for ever for `.a .b .c .d .e`.
+        One that needs more than the work left, or that is not looked at (see `_STEP`), is taken not to hold.
+        Lexbor is not asked for all of it: it searches below the element, too, and takes for ever for
+        `.a .b .c .d .e`.
         """
         self.work_left -= len(selector)
         found = [source]
@@ -161,7 +162,7 @@ class Hiding:
         return len(self.document.css("*"))
 
     def _before(self, nodes: list[LexborNode], combinator: str) -> list[LexborNode]:
-        """Return the elements that a combinator leads to from any of the nodes: ancestors, or siblings before."""
+        """Return the elements that a combinator leads to from the nodes: ancestors, or siblings before."""
         found: dict[int, LexborNode] = {}
         for node in nodes:
             near = node.prev if combinator in _SIBLINGS else node.parent
@@ -240,8 +241,8 @@ def _applies(media: str | None) -> bool:
 
 def _query_holds(query: str) -> bool:
     for bound, pixels in _WIDTH.findall(query):
-        wide = rules.SCREEN_WIDTH >= int(pixels[:6])
-        if wide != (bound == "min") and rules.SCREEN_WIDTH != int(pixels[:6]):
+        limit, width = int(pixels[:6]), rules.SCREEN_WIDTH
+        if width < limit if bound == "min" else width > limit:
             return False
     rest = _WIDTH.sub(" ", query).replace(" and ", " ").split()
     return set(rest) <= {"all", "screen", "only", "and"}

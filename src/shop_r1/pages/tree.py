@@ -1,7 +1,8 @@
 """The visible part of a document as light nodes, with what later steps ask of each already counted.
 
-A block that holds at most one thing to act on, and says nothing by itself, is taken apart as soon as it is read:
-its children move up to its parent, with None for the line breaks that it made. Pages are mostly such blocks.
+A block that holds at most one thing to act on, and says nothing by itself, is taken apart as soon as it is
+read: its children move up to its parent, with None for the line breaks that it made. Pages are mostly such
+blocks.
 """
 
 import re
@@ -180,11 +181,11 @@ class _Builder:
             tag = current.tag or ""
             if tag == "-text":
                 text = current.text_content or ""
-                if keeps_blanks or not text.isspace():
+                if not text.isspace() or (keeps_blanks and parent.tag not in rules.TABLE_TAGS):
                     children.append(text)
                 elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
                     children.append(" ")
-            elif tag[0] in "-!":
+            elif tag[:1] in "-!":
                 if tag == "-comment":
                     self.tree.drop("comment", current)
             else:
@@ -279,7 +280,7 @@ class _Builder:
             label.choice = self.hidden_choices.get(target)
 
     def _note_choice(self, choice: Attributes, parent: Node) -> None:
-        """Remember a hidden checkbox or radio button: shops draw their own, and its label is what one clicks."""
+        """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""
         if choice.get("id"):
             self.hidden_choices[choice["id"] or ""] = choice
         label: Node | None = parent
@@ -289,7 +290,7 @@ class _Builder:
             label.choice = choice
 
     def _finish(self, node: Node, parent: Node) -> None:
-        """Hand what is now known of a finished node to its parent, find alike children, take plain ones apart."""
+        """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
         tag, controls = node.tag, node.controls
         if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
             node.heading = node.heading or node

@@ -113,9 +113,8 @@ class Walk:
         """Write what stands before a node's children; None when they are not to be walked."""
         if node.folded:
             return None
-        if node.control:
-            if (kept := self._as_control(node)) is not node:
-                return kept if isinstance(kept, _Exit) else None
+        if node.control and (kept := self._as_control(node)) is not node:
+            return kept if isinstance(kept, _Exit) else None
         tag = node.tag
         if tag == "img":
             self._image(node)
@@ -285,7 +284,7 @@ class Walk:
         return None
 
     def _take_in(self, node: Node, label: str) -> str:
-        """Let the controls within a link or button without words lead to its name; return the label to use."""
+        """Let controls within a link or button without words lead to its name; return the label to use."""
         for inner in node.elements():
             if inner.control and inner.control not in _VALUED:
                 label = label or accessible_label(inner, self.tree)
@@ -366,7 +365,9 @@ class Walk:
         self.nodes.append((node, label, states_of(node, simplified=not self.is_raw)))
         given = node.get("name")
         if not self.is_raw and is_name(given):
-            self.requests.append(NameRequest((), "", given=given))
+            request = self._request(node, label, select)
+            request.given = given
+            self.requests.append(request)
         elif node.control == "input" and is_search_field(node):
             self.requests.append(NameRequest(self.sections.words, "search_input", shown=0, subject=node))
         else:
