@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from shop_r1.pages import rules
 
-_ASCII_WORDS = {code: None if chr(code) == "'" else " " for code in range(128) if not chr(code).isalnum()}
+_ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _COUNT = re.compile(r"\s*[(\[]\s*[\d.,\s+]+\s*[)\]]\s*$")
 _SLUG_SPLIT = re.compile(r"[/=.;:]+")
 _NOT_PATH = re.compile(r"^[a-zA-Z]+://[^/]*|[?#].*", re.S)
@@ -30,7 +30,7 @@ def to_words(text: str) -> list[str]:
     if text[-1:] in ")] ":
         text = _COUNT.sub("", text) or text
     if text.isascii():
-        return text.lower().translate(_ASCII_WORDS).split()
+        return _ASCII_WORDS.findall(text.replace("'", "").lower())
     text = text.replace("'", "").replace("’", "")
     text = unicodedata.normalize("NFC", text.lower())
     kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)

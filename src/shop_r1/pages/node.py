@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shop_r1.pages import rules
 
 _PLAIN_TAG = re.compile(r"[a-z][a-z0-9-]*")
+_COMMON = rules.INLINE_TAGS | rules.PLAIN_TAGS | rules.SCOPE_TAGS
 _SPACED = frozenset({"button", "br"})
 Attributes = dict[str, str | None]
 
@@ -71,19 +72,30 @@ class Node:
     @property
     def path(self) -> str:
         """A CSS path from the root that holds in the original document and in a live page."""
-        if self.parent is None:
+        steps = [self._step()]
+        node = self.parent
+        while node is not None and node.parent is not None and node.controls <= 1:
+            steps.append(node._step())
+            node = node.parent
+        if node is None:
             return "html"
+        steps.append(node._path or node._shared_path())
+        return " > ".join(reversed(steps))
+
+    def _shared_path(self) -> str:
+        """Return the path of an element around several controls, which is asked for once for each of them."""
         steps: list[str] = []
         node: Node = self
         while node.parent is not None and not node._path:
-            tag = node.tag if _PLAIN_TAG.fullmatch(node.tag) else "*"
-            steps.append(f"{tag}:nth-child({node.position})")
+            steps.append(node._step())
             node = node.parent
         steps.append(node._path or "html")
-        path = " > ".join(reversed(steps))
-        if self.parent.controls > 1:  # what stands around several controls is asked for again
-            self.parent._path = path.rpartition(" > ")[0]
-        return path
+        self._path = " > ".join(reversed(steps))
+        return self._path
+
+    def _step(self) -> str:
+        tag = self.tag
+        return f"{tag if tag in _COMMON or _PLAIN_TAG.fullmatch(tag) else '*'}:nth-child({self.position})"
 
     def stand_for(self, *others: "Node") -> None:
         """Let other elements lead to this one: acting on them does the same."""
