@@ -62,7 +62,7 @@ STYLE_ASK_WORK: Final = 5  # one element compared with one compound
 COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?menu)(?:$|[\s_-])"
 
 # Elements that flow within a line of text; everything else starts a line of its own.
-INLINE_TAGS: Final = frozenset({
+INLINE_TAGS: Final[frozenset[str]] = frozenset({
     "a", "abbr", "acronym", "area", "b", "bdi", "bdo", "big", "button", "cite", "code", "data", "del",
     "dfn", "em", "font", "i", "img", "input", "ins", "kbd", "label", "map", "mark", "meter", "nobr",
     "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "small", "span",
@@ -81,8 +81,10 @@ BLANK_TAGS: Final = TABLE_TAGS | frozenset({
 
 # Elements of these tags without any of these attributes only hold others: no name, state or section hangs on
 # them.
-PLAIN_BLOCKS: Final = frozenset({"div", "p", "center", "body", "tbody", "thead", "tfoot"})
-PLAIN_TAGS: Final = PLAIN_BLOCKS | {"span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label"}
+PLAIN_BLOCKS: Final[frozenset[str]] = frozenset({"div", "p", "center", "body", "tbody", "thead", "tfoot"})
+PLAIN_TAGS: Final[frozenset[str]] = PLAIN_BLOCKS | {
+    "span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label",
+}  # fmt: skip
 
 # What an attribute may mean for the element that has it, as bits, so that one look at each is enough.
 HIDES: Final = 1  # it may take the element off the screen
@@ -166,7 +168,7 @@ SECTION_ROLES: Final[dict[str, str]] = {
 }
 
 # Headings inside these do not reach past them.
-SCOPE_TAGS: Final = frozenset({
+SCOPE_TAGS: Final[frozenset[str]] = frozenset({
     "main", "header", "footer", "nav", "aside", "section", "article", "form", "fieldset", "details",
     "dialog", "li", "td", "th", "table", "ul", "ol", "dl",
 })  # fmt: skip

@@ -32,8 +32,8 @@ class Scope:
     """What to go back to when a part of the page ends."""
 
     parts: list[tuple[int, str]]
-    size: int
     base: int
+    headings: list[tuple[int, str]]  # the parts from `base` on
     items: list[_Item]
     item_count: int
 
@@ -70,7 +70,7 @@ class Sections:
         if not self._begins_part(node, is_item):
             return None
         self._words = None
-        scope = Scope(self._parts, len(self._parts), self._base, self._items, len(self._items))
+        scope = Scope(self._parts, self._base, self._parts[self._base :], self._items, len(self._items))
         level, words = _PART, node.section or section_name(node, self._tree)
         if node.section:
             level = _NAMED
@@ -78,9 +78,7 @@ class Sections:
         if words or node.tag == "main" or node.role == "main":
             # A part with a name of its own does not belong to the heading of the part before it, nor does the
             # page's main part.
-            self._parts = [
-                part for index, part in enumerate(self._parts) if index < self._base or part[0] <= _PART
-            ]
+            self._parts[self._base :] = [part for part in self._parts[self._base :] if part[0] <= _PART]
         if not words and is_item and (node.title is not None or not self._in_given_item):
             title, is_written = item_title(node, self._tree)
             words = join_words(title, rules.TITLE_MAX)
@@ -111,9 +109,8 @@ class Sections:
     def leave(self, scope: Scope) -> None:
         """End the part that `enter` began."""
         self._words = None
-        self._parts = scope.parts
-        del self._parts[scope.size :]
-        self._base = scope.base
+        self._parts, self._base = scope.parts, scope.base
+        self._parts[self._base :] = scope.headings
         self._items = scope.items
         del self._items[scope.item_count :]
 

@@ -1,0 +1,24 @@
+"""Compiles `pages/` with mypyc where SHOP_R1_COMPILE=1 asks for it (docs/pages.md, "Speed").
+
+All else about the package stands in pyproject.toml.
+"""
+
+import os
+
+from setuptools import setup
+
+# What `simplify_page` runs.
+COMPILED = (
+    "controls", "document", "elements", "labels", "names", "node", "ratings", "repeats", "rules", "sections",
+    "simplify", "styles", "tree", "walk", "writer",
+)  # fmt: skip
+
+
+def compiled_pages() -> list[object]:
+    """Return the extension modules; mypyc stands in the extra `dev`, as a part of mypy."""
+    from mypyc.build import mypycify
+
+    return list(mypycify([f"src/shop_r1/pages/{name}.py" for name in COMPILED], opt_level="3"))
+
+
+setup(ext_modules=compiled_pages() if os.environ.get("SHOP_R1_COMPILE") == "1" else [])
