@@ -7,8 +7,7 @@ import pytest
 from shop_r1.config import Config, load_config
 from shop_r1.evaluation.predict import PredictConfig
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.grpo import GrpoConfig
-from shop_r1.training.sft import SftConfig
+from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SCHEMAS: dict[str, type[Config]] = {"sft": SftConfig, "grpo": GrpoConfig, "evaluate": PredictConfig}

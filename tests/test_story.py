@@ -22,8 +22,9 @@ from shop_r1.simulation.shopper import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
-from shop_r1.training.grpo import GrpoConfig, train_grpo
-from shop_r1.training.sft import SftConfig, train_sft
+from shop_r1.training.grpo import train_grpo
+from shop_r1.training.settings import GrpoConfig, SftConfig
+from shop_r1.training.sft import train_sft
 from shop_r1.training.tokenizer import train_tokenizer
 
 PROMPT = PromptConfig(max_tokens=1200, reply_tokens=64)

@@ -53,8 +53,9 @@ from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.store.visitors import seeded_ids
-from shop_r1.training.grpo import GrpoConfig, train_grpo
-from shop_r1.training.sft import SftConfig, train_sft
+from shop_r1.training.grpo import train_grpo
+from shop_r1.training.settings import GrpoConfig, SftConfig
+from shop_r1.training.sft import train_sft
 
 CONSOLE = Console(stderr=True)
 PROMPT = PromptConfig(max_tokens=4096, reply_tokens=96)

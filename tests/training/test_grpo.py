@@ -19,7 +19,8 @@ from shop_r1.prompts.render import render_reply
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
 from shop_r1.sessions import Session
-from shop_r1.training.grpo import GrpoConfig, ShopR1Trainer, check_gold, train_grpo
+from shop_r1.training.grpo import ShopR1Trainer, check_gold, train_grpo
+from shop_r1.training.settings import GrpoConfig
 
 GROUP = 4
 

@@ -13,7 +13,8 @@ from shop_r1.llm.local import LocalModel, load_model, score_tokens
 from shop_r1.llm.tree import grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
-from shop_r1.training.sft import SftConfig, session_tree, train_sft, tree_features
+from shop_r1.training.settings import SftConfig
+from shop_r1.training.sft import session_tree, train_sft, tree_features
 
 PROMPT = PromptConfig()
 

@@ -28,7 +28,8 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None) -> No
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
-    from shop_r1.training.sft import SftConfig, train_sft
+    from shop_r1.training.settings import SftConfig
+    from shop_r1.training.sft import train_sft
 
     config = read_settings(SftConfig, settings or [], model=model)
     sessions = _read(data)
@@ -49,7 +50,8 @@ def grpo(data: Data, out: Out, settings: Words = None, model: Model = None) -> N
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
     from shop_r1.data.examples import balance_examples, count_types, list_examples
-    from shop_r1.training.grpo import GrpoConfig, train_grpo
+    from shop_r1.training.grpo import train_grpo
+    from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)
     sessions = _read(data)

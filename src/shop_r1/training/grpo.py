@@ -10,17 +10,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from datasets import Dataset
-from pydantic import Field
 from torch import Tensor
 from transformers import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from shop_r1.actions import Action, find_space
-from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.local import (
@@ -36,7 +34,6 @@ from shop_r1.llm.local import (
 )
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
-from shop_r1.prompts.render import PromptConfig
 from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
@@ -47,53 +44,10 @@ from shop_r1.training.monitor import (
     ProgressCallback,
     refuse_several_processes,
 )
+from shop_r1.training.settings import GrpoConfig, grpo_arguments
 
 _Row = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt's and a reply's token ids."""
-
-
-class GrpoConfig(Config):
-    """Settings of `shop-r1 grpo`; the defaults are the paper's (4.1) where it has them."""
-
-    model: str = "base"
-    """The checkpoint to start from, usually SFT's: `base`, a folder, or a name on the Hugging Face hub."""
-    prompt: PromptConfig = PromptConfig()
-    """What of a session the model sees."""
-    reward: RewardConfig = RewardConfig()
-    """What a reply earns."""
-    steps: int = Field(default=500, ge=1)
-    """Optimiser steps. Paper 4.1."""
-    prompts: int = Field(default=8, ge=1)
-    """Prompts a step; times `group` replies: the paper's global batch of 64."""
-    group: int = Field(default=8, ge=2)
-    """G, replies for each prompt. Ours; the paper does not say."""
-    learning_rate: float = Field(default=1e-7, gt=0)
-    """AdamW's peak. Paper 4.1."""
-    schedule: str = "constant"
-    """transformers' name of the learning-rate schedule. Ours."""
-    warmup_steps: int = Field(default=0, ge=0)
-    """Steps of linear warm-up. Ours."""
-    beta: float = Field(default=0.001, ge=0)
-    """Weight of the KL divergence to the reference policy. Paper 4.1."""
-    clip: float = Field(default=0.2, gt=0)
-    """ε, how far the probability ratio may move. GRPO's usual."""
-    temperature: float = Field(default=0.6, gt=0)
-    """Of sampling, and of the probabilities in the loss. Paper 4.1."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Of sampling. Ours: all of the distribution."""
-    reply_tokens: int = Field(default=128, ge=8)
-    """Replies are cut here, in tokens. Ours."""
-    skew: float = Field(default=1.1, gt=0)
-    """How much more frequent each other type is than `terminate`. Paper 4.1."""
-    equal_groups: Literal["paper", "skip"] = "skip"
-    """What groups whose rule rewards are all equal teach. `paper`: whatever their self-certainty says, which
-    the group's standard deviation blows up to unit size. `skip`: nothing (docs/rewards.md)."""
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    """Gradients are clipped to this norm. Ours."""
-    bf16: bool = True
-    """Compute in bfloat16; weights and optimiser stay float32."""
-    seed: int = 0
-    """Order of the prompts and every sampled reply."""
 
 
 def train_grpo(
@@ -171,7 +125,7 @@ class ShopR1Trainer(GRPOTrainer):
         super().__init__(
             model=model.model,
             reward_funcs=[_placeholder],
-            args=_arguments(config, out),
+            args=grpo_arguments(config, out),
             train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
             processing_class=model.tokenizer,
         )
@@ -425,33 +379,3 @@ def _seed(*numbers: int) -> int:
     """Return one seed for (run, step, row): the same numbers give the same reply in a rerun."""
     text = ",".join(map(str, numbers)).encode()
     return zlib.crc32(text) | zlib.crc32(text[::-1]) << 32
-
-
-def _arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
-    return GRPOConfig(
-        output_dir=str(out),
-        max_steps=config.steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup_steps,
-        per_device_train_batch_size=config.prompts * config.group,
-        gradient_accumulation_steps=1,
-        num_generations=config.group,
-        max_completion_length=config.reply_tokens,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        beta=config.beta,
-        epsilon=config.clip,
-        loss_type="grpo",
-        scale_rewards="group",
-        max_grad_norm=config.max_grad_norm,
-        bf16=config.bf16,
-        activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
-        remove_unused_columns=False,
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=config.seed,
-    )

@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from pydantic import Field
 from transformers import PrinterCallback
-from trl import SFTConfig, SFTTrainer
+from trl import SFTTrainer
 
 from shop_r1.actions import find_space
-from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
 from shop_r1.llm.local import LocalModel, load_model, save_checkpoint, score_tokens
@@ -24,39 +22,7 @@ from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
 from shop_r1.training.monitor import MetricsLog, ProgressCallback, refuse_several_processes
-
-
-class SftConfig(Config):
-    """Settings of `shop-r1 sft`; the defaults are the paper's (4.1) where it has them."""
-
-    model: str = "base"
-    """`base`, a checkpoint folder, or a name on the Hugging Face hub."""
-    prompt: PromptConfig = PromptConfig()
-    """What of a session the model sees."""
-    epochs: float = Field(4.0, gt=0)
-    """Passes over the sessions. Paper 4.1."""
-    max_steps: int = -1
-    """Optimiser steps; -1 leaves it to `epochs`."""
-    learning_rate: float = Field(2e-5, gt=0)
-    """AdamW's peak. Paper 4.1."""
-    schedule: str = "cosine"
-    """transformers' name of the learning-rate schedule. Ours."""
-    warmup_steps: int = Field(20, ge=0)
-    """Steps of linear warm-up. Ours."""
-    weight_decay: float = 0.0
-    """AdamW's. Ours."""
-    adam_beta2: float = 0.999
-    """AdamW's second beta."""
-    device_batch: int = Field(1, ge=1)
-    """Sessions on a device at once. Paper 4.1."""
-    accumulation: int = Field(64, ge=1)
-    """Batches an optimiser step: 64 sessions a step on one device. Paper 4.1: global batch 64."""
-    bf16: bool = True
-    """Compute in bfloat16; weights and optimiser stay float32."""
-    gradient_checkpointing: bool = False
-    """Save memory by computing activations twice."""
-    seed: int = 0
-    """Order of the sessions."""
+from shop_r1.training.settings import SftConfig, sft_arguments
 
 
 def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
@@ -142,7 +108,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     log = MetricsLog(out / "metrics.jsonl")
     trainer = TreeSftTrainer(
         model=model.model,
-        args=_arguments(config, out),
+        args=sft_arguments(config, out),
         train_dataset=dataset,
         data_collator=collate,
         processing_class=model.tokenizer,
@@ -152,31 +118,3 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     trainer.train()
     save_checkpoint(model, out)
     return log.last
-
-
-def _arguments(config: SftConfig, out: Path) -> SFTConfig:
-    return SFTConfig(
-        output_dir=str(out),
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup_steps,
-        weight_decay=config.weight_decay,
-        adam_beta2=config.adam_beta2,
-        per_device_train_batch_size=config.device_batch,
-        gradient_accumulation_steps=config.accumulation,
-        bf16=config.bf16,
-        use_cpu=not torch.cuda.is_available(),
-        activation_checkpointing=config.gradient_checkpointing,
-        train_sampling_strategy="group_by_length",
-        dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=False,
-        max_length=None,
-        logging_steps=10,
-        logging_first_step=True,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=config.seed,
-    )
