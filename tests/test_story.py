@@ -12,7 +12,8 @@ from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.tables import main_grid, read_table, table_row, to_text, write_table
 from shop_r1.jsonl import read_records, write_records
-from shop_r1.llm.local import Sampling, load_model
+from shop_r1.llm.local import load_model
+from shop_r1.llm.sampling import Sampling
 from shop_r1.prompts.render import PromptConfig, render_system
 from shop_r1.report.build import ReportInputs, build_report, read_score_rows
 from shop_r1.results import Prediction

@@ -38,7 +38,8 @@ from shop_r1.evaluation.tables import (
     write_table,
 )
 from shop_r1.jsonl import read_lines, read_records, write_records, write_text
-from shop_r1.llm.local import BASE_CHECKPOINT, Sampling, load_model
+from shop_r1.llm.local import BASE_CHECKPOINT, load_model
+from shop_r1.llm.sampling import Sampling
 from shop_r1.prompts.render import Context, PromptConfig
 from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
 from shop_r1.results import Prediction

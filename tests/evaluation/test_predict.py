@@ -7,8 +7,9 @@ import torch
 from shop_r1.data.examples import Example, list_examples, renderer
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
-from shop_r1.llm import local
-from shop_r1.llm.local import LocalModel, Sampling
+from shop_r1.llm import sampling
+from shop_r1.llm.local import LocalModel
+from shop_r1.llm.sampling import Sampling
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.rewards.certainty import token_certainty
@@ -25,7 +26,7 @@ def oracle(monkeypatch: pytest.MonkeyPatch, model: LocalModel, script: Sequence[
     """Let the first batch's replies be these, one after the other; the model itself is run."""
     rows = [torch.tensor(model.reply_ids(text)) for text in script]
     tokens = iter(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=model.end_ids[0]).T)
-    monkeypatch.setattr(local, "_picker", lambda _: lambda logits, uniform: next(tokens))
+    monkeypatch.setattr(sampling, "_picker", lambda _: lambda logits, uniform: next(tokens))
 
 
 def test_predictions_come_in_the_order_of_the_examples(

@@ -21,12 +21,11 @@ from transformers import (
 from shop_r1.errors import ModelError
 from shop_r1.llm.local import (
     LocalModel,
-    Sampling,
     load_model,
-    sample_replies,
     save_checkpoint,
     token_offsets,
 )
+from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
 
 ENDS = (9, 10)

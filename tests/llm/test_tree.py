@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from shop_r1.errors import ModelError
-from shop_r1.llm.local import hidden_states, project, score_tokens
+from shop_r1.llm.scoring import hidden_states, project, score_tokens
 from shop_r1.llm.tree import Branch, Tree, common_prefix, grow_tree, pack_trees
 
 Ids = Sequence[int]
@@ -154,10 +154,7 @@ def test_the_layout_of_a_tiny_tree_is_as_worked_out_by_hand() -> None:
     batch = pack_trees([tree], pad_id=0)
     assert batch.input_ids.tolist() == [[1, 2, 4, 3, 7, 5, 8]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 2, 3, 3, 4]]
-    assert ["".join(map(str, row)) for row in batch.attention_mask[0, 0].int().tolist()] == [
-        "1000000",  # 1
-        "1100000",  # 2
-        "1110000",  # 4
+    assert ["".join(map(str, row)) for row in batch.branch_mask[0, 0].int().tolist()] == [
         "1101000",  # 3 sees 1 2, not the trunk's 4
         "1101100",  # 7 sees 1 2 3
         "1110010",  # 5 sees 1 2 4
@@ -172,13 +169,9 @@ def test_the_layout_of_a_tiny_tree_is_as_worked_out_by_hand() -> None:
 
 def test_padding_stands_on_the_right_and_no_token_sees_it() -> None:
     batch = pack_trees([grow_tree([[1, 2, 3]], [[4]]), grow_tree([[1]], [[2]])], pad_id=9)
-    assert batch.input_ids.tolist() == [[1, 2, 3, 4], [1, 2, 9, 9]]
-    assert batch.attention_mask[1, 0].int().tolist() == [
-        [1, 0, 0, 0],
-        [1, 1, 0, 0],
-        [0, 0, 1, 0],
-        [0, 0, 0, 1],
-    ]
+    assert batch.input_ids.tolist() == [[1, 2, 3, 4], [9, 9, 1, 2]]
+    # A prompt of one token has no trunk: its region of two columns is all padding.
+    assert batch.branch_mask[1, 0].int().tolist() == [[0, 0, 1, 0], [0, 0, 1, 1]]
 
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))

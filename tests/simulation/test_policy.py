@@ -7,8 +7,9 @@ from starlette.applications import Starlette
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.actions import SHOP, Action, terminate
-from shop_r1.llm import local
-from shop_r1.llm.local import LocalModel, SampledReply, Sampling
+from shop_r1.llm import sampling
+from shop_r1.llm.local import LocalModel
+from shop_r1.llm.sampling import SampledReply, Sampling
 from shop_r1.llm.tree import Tree
 from shop_r1.prompts.render import PromptConfig, render_history, render_reply
 from shop_r1.sessions import Page, Step
@@ -61,7 +62,8 @@ def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[st
     replies: list[str] = []
 
     def reply(*_: object) -> list[SampledReply]:
-        return [SampledReply(model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0]))]
+        ids = model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0])
+        return [SampledReply(ids, torch.zeros(len(ids)))]
 
     monkeypatch.setattr(policy, "sample_replies", reply)
     yield replies
@@ -84,7 +86,7 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
 
     def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledReply]:
         seen.extend((*trees[0].trunk, *trees[0].branches[0].prompt))
-        return [SampledReply([END])]
+        return [SampledReply([END], torch.zeros(1))]
 
     monkeypatch.setattr(policy, "sample_replies", watch)
     action = Action(type="type_and_submit", name="search_input", text="mug")
@@ -101,7 +103,7 @@ def test_the_same_seed_gives_the_same_reply_and_another_seed_another(
     model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[list[int]] = []
-    real = local.sample_replies
+    real = sampling.sample_replies
 
     def watch(*arguments: object) -> list[SampledReply]:
         replies = real(*arguments)  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from tests.tiny import LOOK, SEARCH, make_session, with_action, with_rationale
 from shop_r1.actions import click
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError, ModelError
-from shop_r1.llm.local import LocalModel, load_model, score_tokens
+from shop_r1.llm.local import LocalModel, load_model
+from shop_r1.llm.scoring import score_tokens
 from shop_r1.llm.tree import grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session

@@ -85,7 +85,7 @@ def _modelled(
 ) -> Iterator[Session]:
     from shop_r1.commands.models import fit_prompt, load
     from shop_r1.config import Config
-    from shop_r1.llm.local import Sampling
+    from shop_r1.llm.sampling import Sampling
     from shop_r1.prompts.render import PromptConfig
     from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
     from shop_r1.store.app import create_app

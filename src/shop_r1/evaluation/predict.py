@@ -10,7 +10,9 @@ from pydantic import Field
 from shop_r1.actions import find_space
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
-from shop_r1.llm.local import LocalModel, Sampling, batch_by_length, sample_replies
+from shop_r1.llm.local import LocalModel
+from shop_r1.llm.sampling import Sampling, sample_replies
+from shop_r1.llm.scoring import batch_by_length
 from shop_r1.llm.tree import Tree, grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig

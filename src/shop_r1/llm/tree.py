@@ -5,8 +5,8 @@ each page. Both are a trunk with branches. A tree is packed into one sequence wh
 positions let each branch see just its own prompt and itself, so the model computes exactly what it would
 for every (prompt, reply) alone, and the shared part only once.
 
-Dimension letters: B trees, T tokens of the longest packed tree, S branches of a tree, N reply tokens of
-all trees, V vocabulary.
+Dimension letters: B trees, L columns of trunks, R columns of branches, T = L + R, N reply tokens of all
+trees, V vocabulary.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,11 @@ class Tree:
 
     trunk: tuple[int, ...]
     branches: tuple[Branch, ...]
+
+    @property
+    def size(self) -> int:
+        """How many tokens it has when packed."""
+        return len(self.trunk) + sum(len(each.prompt) + len(each.reply) for each in self.branches)
 
 
 def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None) -> Tree:
@@ -86,12 +91,13 @@ def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:
 
 @dataclass(frozen=True)
 class TreeBatch:
-    """Trees packed into rectangles.
+    """Trees packed into rectangles: all trunks in the first L columns, all branches in the R after them.
 
     Attributes:
-        input_ids: (B, T) trunk, then each branch's prompt and reply; padded on the right.
+        input_ids: (B, T) trunk, then each branch's prompt and reply; both regions padded on their right.
         position_ids: (B, T) each token's place in its own (prompt, reply).
-        attention_mask: (B, 1, T, T) bool, True where the row's token sees the column's.
+        branch_mask: (B, 1, R, T) bool, True where the branch region's token sees the column's. Trunk tokens
+            see what stands before them; `llm.attention` knows.
         predictors: (N,) indices into the flattened (B * T) of the tokens that predict a reply token.
         targets: (N,) the reply tokens, by tree, branch and place.
         owners: (N,) the branch each belongs to, counted over all trees.
@@ -102,13 +108,18 @@ class TreeBatch:
 
     input_ids: Tensor
     position_ids: Tensor
-    attention_mask: Tensor
+    branch_mask: Tensor
     predictors: Tensor
     targets: Tensor
     owners: Tensor
     last_prompt: Tensor
     prompt_lengths: Tensor
     slots: Tensor
+
+    @property
+    def trunk_width(self) -> int:
+        """L, the columns of the trunk region."""
+        return self.input_ids.shape[1] - self.branch_mask.shape[2]
 
     def to(self, device: torch.device) -> "TreeBatch":
         """Return the same batch on the device."""
@@ -117,27 +128,33 @@ class TreeBatch:
 
 def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
     """Return the trees as one batch; every figure in it follows from `Tree` alone."""
-    columns = [_layout(tree) for tree in trees]
-    width = max(len(ids) for ids, *_ in columns)
-    shape = (len(trees), width)
+    left = max(len(tree.trunk) for tree in trees)
+    right = max(tree.size - len(tree.trunk) for tree in trees)
+    shape = (len(trees), left + right)
     input_ids = torch.full(shape, pad_id)
     positions = torch.zeros(shape, dtype=torch.long)
-    branch = torch.full(shape, -1)  # 0 trunk, 1.. branches, -1 padding
-    attach = torch.zeros(shape, dtype=torch.long)  # how much of the trunk the token may see
-    for row, (ids, places, owner, limit) in enumerate(columns):
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        positions[row, : len(ids)] = torch.tensor(places)
-        branch[row, : len(ids)] = torch.tensor(owner)
-        attach[row, : len(ids)] = torch.tensor(limit)
-    return TreeBatch(input_ids, positions, _mask(positions, branch, attach), **_index_replies(trees, width))
+    branch = torch.full((len(trees), right), -1)  # 0.. branches, -1 padding
+    attach = torch.zeros((len(trees), right), dtype=torch.long)  # how much of the trunk the token may see
+    for row, tree in enumerate(trees):
+        trunk, count = len(tree.trunk), tree.size - len(tree.trunk)
+        input_ids[row, :trunk] = torch.tensor(tree.trunk, dtype=torch.long)
+        positions[row, :trunk] = torch.arange(trunk)
+        ids, places, owner, limit = _layout(tree)
+        input_ids[row, left : left + count] = torch.tensor(ids)
+        positions[row, left : left + count] = torch.tensor(places)
+        branch[row, :count] = torch.tensor(owner)
+        attach[row, :count] = torch.tensor(limit)
+    mask = _mask(positions[:, left:], branch, attach, left)
+    return TreeBatch(input_ids, positions, mask, **_index_replies(trees, left, right))
 
 
 def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Return a tree's ids, positions, branch numbers and trunk limits, token by token."""
-    ids, places = list(tree.trunk), list(range(len(tree.trunk)))
-    owner = [0] * len(ids)
-    limit = [place + 1 for place in places]
-    for number, branch in enumerate(tree.branches, 1):
+    """Return the branch region's ids, positions, branch numbers and trunk limits, token by token."""
+    ids: list[int] = []
+    places: list[int] = []
+    owner: list[int] = []
+    limit: list[int] = []
+    for number, branch in enumerate(tree.branches):
         tokens = branch.prompt + branch.reply
         ids += tokens
         places += range(branch.attach, branch.attach + len(tokens))
@@ -146,19 +163,17 @@ def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
     return ids, places, owner, limit
 
 
-def _mask(positions: Tensor, branch: Tensor, attach: Tensor) -> Tensor:
-    """Return (B, 1, T, T): a token sees the trunk up to its limit, and its own branch up to itself."""
-    seen_branch, own_branch = branch[:, None, :], branch[:, :, None]
-    in_trunk = (seen_branch == 0) & (positions[:, None, :] < attach[:, :, None])
-    in_branch = (
-        (seen_branch == own_branch) & (own_branch > 0) & (positions[:, None, :] <= positions[:, :, None])
-    )
+def _mask(positions: Tensor, branch: Tensor, attach: Tensor, left: int) -> Tensor:
+    """Return (B, 1, R, L + R): a token sees the trunk up to its limit, and its own branch up to itself."""
+    in_trunk = torch.arange(left) < attach[:, :, None]
+    same = (branch[:, :, None] == branch[:, None, :]) & (branch[:, :, None] >= 0)
+    in_branch = same & (positions[:, None, :] <= positions[:, :, None])
     # A padding row sees itself: a row that sees nothing would be NaN in the softmax.
-    itself = torch.eye(positions.shape[1], dtype=torch.bool)[None]
-    return (in_trunk | in_branch | itself)[:, None]
+    in_branch |= torch.eye(positions.shape[1], dtype=torch.bool)
+    return torch.cat([in_trunk, in_branch], dim=2)[:, None]
 
 
-def _index_replies(trees: Sequence[Tree], width: int) -> dict[str, Tensor]:
+def _index_replies(trees: Sequence[Tree], left: int, right: int) -> dict[str, Tensor]:
     predictors: list[int] = []
     targets: list[int] = []
     owners: list[int] = []
@@ -166,7 +181,7 @@ def _index_replies(trees: Sequence[Tree], width: int) -> dict[str, Tensor]:
     lengths: list[int] = []
     slots: list[tuple[int, int]] = []
     for row, tree in enumerate(trees):
-        start = row * width + len(tree.trunk)
+        start = row * (left + right) + left
         for slot, branch in enumerate(tree.branches):
             last = start + len(branch.prompt) - 1
             predictors += range(last, last + len(branch.reply))

@@ -6,7 +6,8 @@ from contextlib import suppress
 from functools import lru_cache
 
 from shop_r1.actions import SHOP, ActionSpace
-from shop_r1.llm.local import LocalModel, Sampling, sample_replies
+from shop_r1.llm.local import LocalModel
+from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history

@@ -1,8 +1,9 @@
 """GRPO with the Shop-R1 reward (paper, section 3, Table 1, Eq. 4), on TRL's GRPOTrainer.
 
 The subclass changes three things and nothing else. Replies are sampled, and scored, as trees: the prompt
-that a group shares is run once (`llm.tree`), with the result that stock TRL gives. And rewards come from the
-project's only scorer, with the self-certainty of the policy's own distribution, measured in a scoring pass.
+that a group shares is run once (`llm.tree`), with the result that stock TRL gives. For that, groups stay
+whole where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with
+the self-certainty of the distributions that the replies were drawn from.
 """
 
 import json
@@ -17,21 +18,15 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PrinterCallback
 from trl import GRPOTrainer
+from trl.trainer.utils import split_tensor_dict
 
 from shop_r1.actions import Action, find_space
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import TrainingError
-from shop_r1.llm.local import (
-    LocalModel,
-    Measure,
-    Sampling,
-    TokenScores,
-    load_model,
-    resolve_model,
-    sample_replies,
-    save_checkpoint,
-    score_trees,
-)
+from shop_r1.llm.attention import causal_lm
+from shop_r1.llm.local import LocalModel, load_model, resolve_model, save_checkpoint
+from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
+from shop_r1.llm.scoring import Measure, TokenScores, accept_trees, score_trees
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.results import RewardBreakdown
@@ -111,7 +106,10 @@ class ShopR1Trainer(GRPOTrainer):
         self._rollouts = out / "rollouts.jsonl"
         self._rollouts.unlink(missing_ok=True)
         self._scored: list[RewardBreakdown] = []
-        self._pass: tuple[int, dict[_Row, TokenScores]] | None = None
+        self._sampled: list[SampledReply] | None = None  # the step's replies; None where vLLM drew them
+        self._buffered_inputs: list[dict[str, Any]] | None = None
+        self._measure = partial(token_certainty, direction=config.reward.certainty_direction)
+        accept_trees(causal_lm(model.model))
         render = renderer(model, config.prompt)
 
         @lru_cache(maxsize=config.prompts)
@@ -129,6 +127,17 @@ class ShopR1Trainer(GRPOTrainer):
             train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
             processing_class=model.tokenizer,
         )
+        if self.ref_model is not None:
+            accept_trees(self.ref_model)
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Return the micro-batch to learn from, as TRL does, its rows in their order: groups stay whole."""
+        count = self.args.steps_per_generation
+        if self._step % count == 0 or self._buffered_inputs is None:
+            self._buffered_inputs = split_tensor_dict(
+                self._generate_and_score_completions(generation_batch), count
+            )
+        return self._buffered_inputs[self._step % count]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Add each row's prompt, which is built when it is needed and never stored."""
@@ -142,12 +151,13 @@ class ShopR1Trainer(GRPOTrainer):
         self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Return a reply for each prompt; equal prompts beside each other are run as one tree."""
-        self._prompt_ids = prompt_ids
+        self._prompt_ids, self._sampled = prompt_ids, None
         if self.use_vllm:
             return super()._generate_single_turn(prompt_ids, *args, **kwargs)  # type: ignore[no-any-return]
         sampling = Sampling(
             temperature=self._config.temperature,
             top_p=self._config.top_p,
+            top_k=self._config.top_k,
             max_new_tokens=self._config.reply_tokens,
         )
         first = self.accelerator.process_index * len(prompt_ids)
@@ -157,16 +167,17 @@ class ShopR1Trainer(GRPOTrainer):
         trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in _group_equal(prompt_ids)]
         self.model.eval()
         with self.accelerator.autocast():
-            replies = sample_replies(
+            self._sampled = sample_replies(
                 self.accelerator.unwrap_model(self.model),
                 trees,
                 sampling,
                 self._local.end_ids,
                 self._local.pad_id,
                 seeds,
+                self._measure,
             )
         self.model.train()
-        return [reply.ids for reply in replies], None
+        return [reply.ids for reply in self._sampled], None
 
     # -- scoring --------------------------------------------------------------------------------------
 
@@ -189,12 +200,7 @@ class ShopR1Trainer(GRPOTrainer):
             *args: TRL's other arguments, for images and mixtures of experts.
             **kwargs: likewise.
         """
-        rows = _read_rows(input_ids, attention_mask, logits_to_keep)
-        if self._pass is not None and torch.is_grad_enabled() and self._pass[0] == _version(self.model):
-            scores = [self._pass[1][row] for row in rows]
-            self._pass = None
-        else:
-            scores = self._score(model, rows)
+        scores = self._score(model, _read_rows(input_ids, attention_mask, logits_to_keep))
         return (
             _pad([score.log_probs for score in scores], logits_to_keep),
             _pad([score.entropy for score in scores], logits_to_keep),
@@ -210,9 +216,7 @@ class ShopR1Trainer(GRPOTrainer):
             grow_tree([prompt] * len(found), [rows[i][1] for i in found]) for prompt, found in groups.items()
         ]
         with self.accelerator.autocast():
-            scores = score_trees(
-                self.accelerator.unwrap_model(model), trees, self._local.pad_id, self.temperature, measure
-            )
+            scores = score_trees(model, trees, self._local.pad_id, self.temperature, measure)
         order = [index for found in groups.values() for index in found]
         by_row = dict(zip(order, scores, strict=True))
         return [by_row[index] for index in range(len(rows))]
@@ -265,21 +269,19 @@ class ShopR1Trainer(GRPOTrainer):
     ) -> list[float | None]:
         """Return each reply's self-certainty; None without a rationale or with that reward switched off.
 
-        The pass that measures it is the policy's scoring pass: it keeps its gradients for the loss that
-        follows, so certainty costs no pass of its own.
+        Sampling has measured it along the way. Replies of vLLM take a scoring pass without gradients.
         """
-        rows = [(tuple(ids), tuple(reply)) for ids, reply in zip(self._prompt_ids, replies, strict=True)]
-        reward = self._config.reward
-        measure = partial(token_certainty, direction=reward.certainty_direction)
-        with torch.set_grad_enabled(self.model.training):
-            scores = self._score(self.model, rows, measure)
-        if self.model.training:
-            self._pass = (_version(self.model), dict(zip(rows, scores, strict=True)))
-        if not reward.use_rationale:
+        if not self._config.reward.use_rationale:
             return [None] * len(replies)
+        if self._sampled is not None:
+            measured = [reply.measured for reply in self._sampled]
+        else:
+            rows = [(tuple(ids), tuple(reply)) for ids, reply in zip(self._prompt_ids, replies, strict=True)]
+            with torch.no_grad():
+                measured = [score.measured for score in self._score(self.model, rows, self._measure)]
         return [
-            rationale_certainty(self._local, ids, score.measured, self._examples[row["example"]].space)
-            for row, ids, score in zip(inputs, replies, scores, strict=True)
+            rationale_certainty(self._local, ids, found, self._examples[row["example"]].space)
+            for row, ids, found in zip(inputs, replies, measured, strict=True)
         ]
 
     # -- watching -------------------------------------------------------------------------------------
@@ -345,19 +347,10 @@ def _group_equal(prompt_ids: Sequence[Sequence[int]]) -> list[list[int]]:
 def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> list[_Row]:
     """Return padded rows as (prompt, reply), padding left out."""
     split = input_ids.shape[1] - reply_length
-    rows = []
-    for ids, mask in zip(input_ids.tolist(), attention_mask.tolist(), strict=True):
-        kept = [
-            (token, place < split) for place, (token, keep) in enumerate(zip(ids, mask, strict=True)) if keep
-        ]
-        prompt = tuple(token for token, in_prompt in kept if in_prompt)
-        rows.append((prompt, tuple(token for token, in_prompt in kept if not in_prompt)))
-    return rows
-
-
-def _version(model: Any) -> int:
-    """Return a number that grows whenever a weight is changed in place."""
-    return sum(weight._version for weight in model.parameters())
+    return [
+        (tuple(ids[:split][mask[:split]].tolist()), tuple(ids[split:][mask[split:]].tolist()))
+        for ids, mask in zip(input_ids, attention_mask.bool(), strict=True)
+    ]
 
 
 def _pad(rows: Sequence[Tensor], width: int) -> Tensor:

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from accelerate import PartialState
 from pydantic import Field
 from trl import GRPOConfig, SFTConfig
 
 from shop_r1.config import Config
+from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 
@@ -116,13 +118,26 @@ def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
 
 
 def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
-    """Return what TRL's GRPOTrainer takes."""
+    """Return what TRL's GRPOTrainer takes.
+
+    Raises:
+        ConfigError: a step's prompts cannot be spread evenly over devices and micro-batches.
+    """
+    processes = PartialState().num_processes
+    batches, left = divmod(config.prompts, config.device_prompts * processes)
+    if left or not batches:
+        raise ConfigError(
+            f"prompts = {config.prompts} cannot be spread evenly over {processes} process(es) with "
+            f"device_prompts = {config.device_prompts}; let prompts be a multiple of "
+            f"{config.device_prompts * processes}"
+        )
     return GRPOConfig(
         **_common_arguments(config, out),
         max_steps=config.steps,
         learning_rate=config.learning_rate,
-        per_device_train_batch_size=config.prompts * config.group,
-        gradient_accumulation_steps=1,
+        per_device_train_batch_size=config.device_prompts * config.group,
+        gradient_accumulation_steps=batches,
+        steps_per_generation=batches,
         num_generations=config.group,
         max_completion_length=config.reply_tokens,
         temperature=config.temperature,

@@ -7,7 +7,7 @@ of earlier replies, exactly as in RL, in evaluation and on a live shop, where pa
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -17,7 +17,9 @@ from trl import SFTTrainer
 from shop_r1.actions import find_space
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
-from shop_r1.llm.local import LocalModel, load_model, save_checkpoint, score_tokens
+from shop_r1.llm.attention import causal_lm
+from shop_r1.llm.local import LocalModel, load_model, save_checkpoint
+from shop_r1.llm.scoring import TokenScores, accept_trees
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
@@ -74,7 +76,7 @@ class TreeSftTrainer(SFTTrainer):
         """Return the mean negative log-likelihood of the reply tokens, in nats."""
         batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
         with self.accelerator.autocast():
-            scores = score_tokens(model, batch)
+            (scores,) = cast(list[TokenScores], model(trees=[batch]))
         metrics = self._metrics["train" if model.training else "eval"]
         metrics["mean_token_accuracy"].append(scores.right.float().mean().item())
         metrics["entropy"].append(scores.entropy.mean().item())
@@ -106,6 +108,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         }
     )
     log = MetricsLog(out / "metrics.jsonl")
+    accept_trees(causal_lm(model.model))
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),
