@@ -99,7 +99,7 @@ def look_for_not_finite(recent: RecentSteps) -> Iterator[Finding]:
 def look_for_equal_groups(recent: RecentSteps) -> Iterator[Finding]:
     """Find that hardly any group teaches: within a group all rewards are equal."""
     share = recent.mean("policy/equal_groups")
-    if share is not None and share > 0.8:
+    if share is not None and share > 0.85:
         yield (
             "",
             f"in {share:.0%} of the groups all replies earn the same, so they teach nothing; usual are 30 % "
