@@ -1,5 +1,7 @@
 """Things small enough to train in a test: a tokenizer, models of a few thousand parameters, sessions."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +88,34 @@ def tiny_qwen2(vocabulary: int = VOCABULARY, seed: int = 0, **settings: Any) -> 
     return Qwen2ForCausalLM(Qwen2Config(**(SHAPE | {"vocab_size": vocabulary} | settings))).eval()
 
 
-def save_tiny_checkpoint(folder: Path, tokenizer: Any, seed: int = 0) -> Path:
-    model = tiny_qwen2(eos_token_id=tokenizer.eos_token_id, seed=seed)
-    model.save_pretrained(folder)
+def tiny_llama(**settings: Any) -> Any:
+    """Return a random Llama of the same shape."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(**(SHAPE | settings))).eval()
+
+
+def tiny_gemma3(**settings: Any) -> Any:
+    """Return a random Gemma 3 of the same shape, all layers with full attention, and capped logits."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    torch.manual_seed(0)
+    kind = {"layer_types": ["full_attention"] * 2, "head_dim": 4, "query_pre_attn_scalar": 4}
+    return Gemma3ForCausalLM(
+        Gemma3TextConfig(**(SHAPE | kind | {"final_logit_softcapping": 9.0} | settings))
+    ).eval()
+
+
+def save_tiny_checkpoint(folder: Path, tokenizer: Any, seed: int = 0, family: str = "qwen2") -> Path:
+    ends = {"eos_token_id": tokenizer.eos_token_id}
+    makers: dict[str, Callable[..., Any]] = {
+        "qwen2": partial(tiny_qwen2, seed=seed),
+        "llama": tiny_llama,
+        "gemma3": tiny_gemma3,
+    }
+    makers[family](**ends).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

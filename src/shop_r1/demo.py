@@ -90,6 +90,7 @@ class DemoConfig(Config):
         prompt=PROMPT,
         reward=RewardConfig(action=ActionRewardConfig(similarity_floor=0.9)),
         steps=50,
+        device_prompts=8,
         learning_rate=3e-4,
         beta=0.0,
         reply_tokens=64,

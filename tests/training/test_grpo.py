@@ -1,17 +1,15 @@
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.tiny import LOOK, SEARCH, make_session, with_action
-from torch import Tensor
-from trl import GRPOTrainer
+from tests.tiny import LOOK, with_action
+from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make_clicks, reply, settings
 
-from shop_r1.actions import Action, click, terminate
+from shop_r1.actions import Action, click
 from shop_r1.data.examples import Example, list_examples, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.local import LocalModel, load_model
@@ -20,155 +18,15 @@ from shop_r1.prompts.render import render_reply
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
 from shop_r1.sessions import Session
+from shop_r1.training.advantages import group_advantages
 from shop_r1.training.grpo import ShopR1Trainer, check_gold, train_grpo
 from shop_r1.training.settings import GrpoConfig
 from shop_r1.training.watch import ScoredReply
 
-GROUP = 4
-
-
-def settings(checkpoint: Path, **changes: Any) -> GrpoConfig:
-    plain: dict[str, Any] = {
-        "model": str(checkpoint),
-        "steps": 2,
-        "prompts": 2,
-        "device_prompts": 2,
-        "group": GROUP,
-        "learning_rate": 1e-2,
-        "reply_tokens": 12,
-        "temperature": 0.7,
-        "beta": 0.1,
-        "bf16": False,
-    }
-    return GrpoConfig(**plain | changes)
-
-
-class ScriptedTrainer(ShopR1Trainer):
-    """Replies are given instead of sampled, and what TRL made of them is kept."""
-
-    script: Sequence[str] = ()
-    rewards: Tensor
-    batch: dict[str, Any]
-
-    def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        super()._generate_single_turn(prompt_ids, *args, **kwargs)
-        self._sampled = None
-        return [
-            self._local.reply_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
-        ], None
-
-    def _calculate_rewards(self, *args: Any) -> Tensor:
-        self.rewards = super()._calculate_rewards(*args)
-        return self.rewards
-
-    def _generate_and_score_completions(self, inputs: Any) -> Any:
-        self.rows = inputs
-        self.batch = super()._generate_and_score_completions(inputs)
-        return self.batch
-
-
-def answer(
-    script: Sequence[str], examples: Sequence[Example], config: GrpoConfig, out: Path
-) -> ScriptedTrainer:
-    """Return a trainer that has scored one batch: a group of these replies for each of two examples."""
-    trainer = ScriptedTrainer(load_model(config.model), examples, config, out)
-    trainer.script = script
-    trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1  # set by `train`
-    rows = [{"example": index} for index in (0, 1)]
-    trainer._generate_and_score_completions([row for row in rows for _ in range(GROUP)])
-    return trainer
-
-
-def reply(rationale: str, action: Action) -> str:
-    return render_reply(rationale, action)
-
 
 @pytest.fixture
 def clicks() -> list[Example]:
-    """Two steps whose gold action is a click on results.red_mug, after different histories."""
-    again = make_session("again", SEARCH, SEARCH, LOOK)
-    return [Example(make_session("once", SEARCH, LOOK), 1), Example(again, 2)]
-
-
-SCRIPT = (
-    reply("A red one – 4 € is cheap.", click("results.red_mug")),
-    reply("Or the blue one?", click("results.blue_mug")),
-    reply("", terminate()),
-    "I would click the mug.",
-)
-
-
-# -- Appendix A -----------------------------------------------------------------------------------------
-
-
-def advantages(trainer: ShopR1Trainer, rewards: Sequence[float]) -> Tensor:
-    """Return what TRL makes of these rewards of one group."""
-    trainer._watch = lambda *args: None  # type: ignore[method-assign]
-    trainer._calculate_rewards = lambda *args: torch.tensor([[float(reward)] for reward in rewards])  # type: ignore[method-assign]
-    batch = trainer._generate_and_score_completions([{"example": 0}] * len(rewards))
-    found: Tensor = batch["advantages"]
-    return found
-
-
-def test_advantages_are_those_of_appendix_a_in_trls_convention(
-    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
-) -> None:
-    trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, settings(tiny_checkpoint), tmp_path)
-    trainer.model.train()
-    one_or_zero, one_or_minus_one = advantages(trainer, (1, 0, 0, 0)), advantages(trainer, (1, -1, -1, -1))
-    # TRL divides by the sample standard deviation (n - 1 = 3) plus 1e-4.
-    # (1, 0, 0, 0): mean 1/4, deviations (3, -1, -1, -1)/4, squares 12/16, std sqrt(12/16/3) = 1/2:
-    #   3/4 / (1/2 + 1e-4) = 1.4997, -1/4 / (1/2 + 1e-4) = -0.4999.
-    # (1, -1, -1, -1): mean -1/2, deviations (3, -1, -1, -1)/2, squares 12/4, std sqrt(12/4/3) = 1:
-    #   3/2 / (1 + 1e-4) = 1.49985, -1/2 / (1 + 1e-4) = -0.49995.
-    third = -1 / 3
-    exact = torch.tensor([1, third, third, third])
-    torch.testing.assert_close(one_or_zero, exact * 0.75 / (0.5 + 1e-4), atol=1e-6, rtol=0)
-    torch.testing.assert_close(one_or_minus_one, exact * 1.5 / (1 + 1e-4), atol=1e-6, rtol=0)
-    # The invariance of Appendix A, up to that 1e-4; and its own numbers, which take the population's
-    # standard deviation: sqrt((n - 1) / n) = sqrt(3)/2 of the sample's.
-    torch.testing.assert_close(one_or_zero, one_or_minus_one, atol=2e-4, rtol=0)
-    appendix = torch.tensor([math.sqrt(3), *[-1 / math.sqrt(3)] * 3])
-    torch.testing.assert_close(one_or_zero * 2 / math.sqrt(3), appendix, atol=4e-4, rtol=0)
-
-
-# -- scoring --------------------------------------------------------------------------------------------
-
-
-def test_log_probs_loss_and_gradients_are_those_of_the_stock_trainer(
-    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
-    with torch.no_grad():  # away from the reference, so that the KL term counts too
-        for index, weight in enumerate(trainer.model.parameters()):
-            weight += 0.01 * torch.sin(torch.arange(weight.numel()) + index).view_as(weight)
-    trainer.batch["ref_per_token_logps"] -= 0.3
-    prompts, replies = trainer.batch["prompt_ids"], trainer.batch["completion_ids"]
-    ids = torch.cat([prompts, replies], 1)
-    mask = torch.cat([trainer.batch["prompt_mask"], trainer.batch["completion_mask"]], 1)
-    real = trainer.batch["completion_mask"].bool()
-    assert not mask.all() and not trainer.batch["prompt_mask"].all()  # padding on both sides
-
-    def compute() -> tuple[Tensor, Tensor, float, list[Tensor]]:
-        with torch.no_grad():
-            log_probs, entropy, _ = trainer._get_per_token_logps_and_entropies(
-                trainer.model, ids, mask, replies.shape[1], compute_entropy=True
-            )
-        loss = trainer._compute_loss(trainer.model, trainer.batch)
-        gradients = list(torch.autograd.grad(loss, list(trainer.model.parameters())))
-        return log_probs[real], entropy[real], loss.item(), gradients
-
-    ours = compute()
-    name = "_get_per_token_logps_and_entropies"
-    monkeypatch.setattr(ShopR1Trainer, name, getattr(GRPOTrainer, name))
-    stock = compute()
-    torch.testing.assert_close(ours[0], stock[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(ours[1], stock[1], atol=1e-5, rtol=0)
-    assert ours[2] == pytest.approx(stock[2], abs=1e-5)
-    assert sum(gradient.abs().sum().item() for gradient in stock[3]) > 1e-2
-    for found, expected in zip(ours[3], stock[3], strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    return make_clicks()
 
 
 def test_the_kl_to_the_reference_is_zero_at_the_first_step_and_not_at_the_second(
@@ -180,6 +38,25 @@ def test_the_kl_to_the_reference_is_zero_at_the_first_step_and_not_at_the_second
     first, second = read_lines(tmp_path / "metrics.jsonl")
     assert first["kl"] == 0.0
     assert second["kl"] > 1e-4
+
+
+def test_the_certainty_of_sampled_replies_is_that_of_their_own_distributions(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, settings(tiny_checkpoint), tmp_path)
+    trainer.model.train()
+    batch = trainer._generate_and_score_completions([{"example": 0}] * GROUP)
+    for row, sampled in enumerate(trainer._sampled or []):
+        prompt = batch["prompt_ids"][row][batch["prompt_mask"][row].bool()].tolist()
+        with torch.no_grad():
+            logits = trainer.model(input_ids=torch.tensor([prompt + sampled.ids])).logits[0].double()
+        logits = logits[len(prompt) - 1 : -1]
+        # KL(U || p) = -log V - mean log p, in float64; log p(token) at the sampling temperature, 0.7.
+        certainty = -logits.log_softmax(-1).mean(-1) - math.log(logits.shape[-1])
+        likely = (logits / 0.7).log_softmax(-1).gather(1, torch.tensor(sampled.ids)[:, None])[:, 0]
+        assert sampled.measured is not None
+        torch.testing.assert_close(sampled.measured.double(), certainty, atol=1e-5, rtol=0)
+        torch.testing.assert_close(sampled.log_probs.double(), likely, atol=1e-5, rtol=0)
 
 
 # -- rewards --------------------------------------------------------------------------------------------
@@ -220,7 +97,7 @@ def certainty_by_hand(model: LocalModel, example: Example, text: str) -> float |
 def test_rewards_are_those_of_the_scorer_on_the_same_replies(
     reward: RewardConfig, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    config = settings(tiny_checkpoint, reward=reward, equal_groups="paper")
+    config = settings(tiny_checkpoint, reward=reward, certainty_guard="paper")
     trainer = answer(SCRIPT, clicks, config, tmp_path)
     model = load_model(str(tiny_checkpoint))
     for row, found in enumerate(trainer.rewards[:, 0].tolist()):
@@ -279,41 +156,34 @@ def test_the_figures_are_of_all_processes_replies(
     assert logged["data/share_click"] == [1.0]
 
 
-# -- groups whose rules agree -----------------------------------------------------------------------------
+# -- advantages -------------------------------------------------------------------------------------------
 
 RIGHT = tuple(
     reply(text, click("results.red_mug")) for text in ("One.", "I like it.", "Cheap!", "Red, so red.")
 )
 
 
-def test_groups_with_equal_rules_teach_nothing_when_skipped_and_certainty_when_not(
+@pytest.mark.parametrize("guard", ["paper", "skip", "floor", "centred"])
+def test_the_advantages_to_learn_from_are_those_of_the_guard(
+    guard: Any, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint, certainty_guard=guard), tmp_path)
+    sure = torch.tensor([score.rationale for score in trainer._scored]).double().view(2, GROUP)
+    rules = torch.tensor([score.total for score in trainer._scored]).double().view(2, GROUP) - sure
+    expected = group_advantages(rules, sure, guard).flatten().float()
+    torch.testing.assert_close(trainer.batch["advantages"], expected, atol=1e-4, rtol=0)
+    assert expected.abs().max() > 0.1
+
+
+def test_groups_with_equal_rules_are_counted(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    found = {}
-    for rule in ("skip", "paper"):
-        trainer = answer(RIGHT, clicks, settings(tiny_checkpoint, equal_groups=rule), tmp_path)
-        assert trainer._metrics["train"]["policy/equal_groups"] == [1.0]
-        found[rule] = trainer.batch["advantages"]
-    assert found["skip"].tolist() == [0.0] * 8
-    assert found["paper"].abs().max() > 0.1
+    alike = answer(RIGHT, clicks, settings(tiny_checkpoint), tmp_path)
+    assert alike._metrics["train"]["policy/equal_groups"] == [1.0]
+    assert alike.batch["advantages"].tolist() == [0.0] * 8
     mixed = answer((*RIGHT[:3], "no"), clicks, settings(tiny_checkpoint), tmp_path)
     assert mixed._metrics["train"]["policy/equal_groups"] == [0.0]
     assert mixed.batch["advantages"].abs().min() > 0.1
-
-
-@pytest.mark.parametrize("rule", ["skip", "paper"])
-@pytest.mark.parametrize("count", [2, 3, 7, 8, 16])
-def test_equal_rewards_have_an_advantage_of_exactly_zero(
-    rule: str, count: int, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
-) -> None:
-    config = settings(tiny_checkpoint, equal_groups=rule, group=count, prompts=50)
-    trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, config, tmp_path)
-    totals = torch.linspace(1000.8, 1001.3, 50).repeat_interleave(count)[:, None]
-    settled = trainer._settle_equal_groups(totals, totals.double())[:, 0].view(-1, count)
-    # What TRL does next; without the rounding some of these would be +-0.37.
-    deviation = settled - settled.mean(1, keepdim=True)
-    assert deviation.abs().max() == 0.0
-    torch.testing.assert_close(settled[:, 0], totals[::count, 0], rtol=3e-4, atol=0)
 
 
 # -- the gold actions -------------------------------------------------------------------------------------

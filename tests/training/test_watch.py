@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_a_parts_share_is_its_covariance_with_the_total() -> None:
     assert sum(found[f"advantage/from_{part}"] for part in PARTS) == pytest.approx(1.0)
 
 
-def test_every_group_that_teaches_counts_the_same_and_others_not_at_all() -> None:
+def test_groups_count_by_their_squared_advantages_and_those_that_teach_nothing_not_at_all() -> None:
     certainty_only = [reply(MUG, (0.5, 0.3, 0.2, 1000.0, c), a) for c, a in ((0.1, 1.0), (0.2, -1.0))]
     value_only = [reply(MUG, (0.5, 0.3, 0.2, v, 0.1), a) for v, a in ((1000.0, 1.0), (0.0, -1.0))]
     teaches_nothing = [reply(MUG, (0.5, 0.3, 0.2, v, 0.1), 0.0) for v in (1000.0, 0.0)]
@@ -126,6 +127,10 @@ def test_every_group_that_teaches_counts_the_same_and_others_not_at_all() -> Non
     assert found["advantage/from_rationale"] == pytest.approx(0.5)
     assert found["advantage/from_value"] == pytest.approx(0.5)
     assert found["advantage/from_type"] == pytest.approx(0.0)
+    # With advantages a tenth the size, certainty's group weighs 0.02 beside 2.
+    quiet = [replace(reply, advantage=reply.advantage / 10) for reply in certainty_only]
+    found = advantage_metrics([*quiet, *value_only], 2)
+    assert found["advantage/from_rationale"] == pytest.approx(0.02 / 2.02)
 
 
 def test_a_part_that_speaks_against_the_total_has_a_negative_share() -> None:

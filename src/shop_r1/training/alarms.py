@@ -138,7 +138,7 @@ def look_for_dominance(recent: RecentSteps) -> Iterator[Finding]:
 
 _ADVICE = {
     "rationale": "The policy is taught to be sure of itself, not to be right: lower "
-    "reward.certainty_weight, or set equal_groups=skip.",
+    "reward.certainty_weight, or set certainty_guard=skip.",
     "format": "The policy learns nothing but the format: train SFT longer before RL.",
 }
 

@@ -37,6 +37,7 @@ from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, max_reward, score_response
+from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.live import LiveView, grpo_body
 from shop_r1.training.monitor import MetricsLog, RolloutLog, refuse_several_processes
@@ -164,11 +165,12 @@ class ShopR1Trainer(GRPOTrainer):
         return self._buffered_inputs[self._step % count]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Add each row's prompt, which is built when it is needed and never stored."""
+        """Add each row's prompt, which is built when it is needed and never stored, and our advantages."""
         started, self._tokens_before = time.perf_counter(), self.state.num_input_tokens_seen
         batch: dict[str, Any] = super()._generate_and_score_completions(
             [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
+        batch |= {"advantages": self._advantages()}
         self._watch(inputs, batch)
         self._seconds["rewards"] = time.perf_counter() - started - self._seconds["sampling"]
         return batch
@@ -268,28 +270,20 @@ class ShopR1Trainer(GRPOTrainer):
                 score_response(self._local.decode(ids), gold, certainty, example.space, self._config.reward)
             )
         totals = torch.tensor([[score.total] for score in self._scored], device=self.accelerator.device)
-        # In float64: at a reward of 1000, float32 rounding alone would make equal rules differ.
-        rules = torch.tensor(
-            [[score.total - score.rationale] for score in self._scored],
-            dtype=torch.float64,
-            device=totals.device,
+        return self.accelerator.gather(totals)  # type: ignore[no-any-return]
+
+    def _advantages(self) -> Tensor:
+        """Return (B,) the advantages of this process's replies, whose groups are whole."""
+        config, size = self._config, self.num_generations
+        certainty = torch.tensor([score.rationale for score in self._scored], dtype=torch.float64)
+        totals = torch.tensor([score.total for score in self._scored], dtype=torch.float64)
+        rules = (totals - certainty).view(-1, size)
+        equal = self.accelerator.gather(equal_rules(rules).float().to(self.accelerator.device))
+        self._metrics["train"]["policy/equal_groups"].append(equal.mean().item())
+        found = group_advantages(
+            rules, certainty.view(-1, size), config.certainty_guard, config.certainty_floor
         )
-        totals, rules = self.accelerator.gather(totals), self.accelerator.gather(rules)
-        return self._settle_equal_groups(totals, rules)
-
-    def _settle_equal_groups(self, totals: Tensor, rules: Tensor) -> Tensor:
-        """Return the totals; in groups that are to teach nothing, one number whose advantage is exactly 0.
-
-        Those are the groups whose rule rewards are all equal when they are skipped, and in any case the
-        groups whose totals are all equal.
-        """
-        grouped, rule_groups = totals.view(-1, self.num_generations), rules.view(-1, self.num_generations)
-        equal = (rule_groups.amax(1) - rule_groups.amin(1)) < 1e-6
-        self._metrics["train"]["policy/equal_groups"].append(equal.float().mean().item())
-        if self._config.equal_groups == "paper":
-            equal = grouped.amax(1) == grouped.amin(1)
-        settled = torch.where(equal[:, None], _round_mantissa(grouped.mean(1, keepdim=True)), grouped)
-        return settled.view(-1, 1)
+        return found.flatten().float().to(self.accelerator.device)
 
     def _measure_certainty(
         self, inputs: list[dict[str, Any]], replies: list[list[int]]
@@ -380,6 +374,8 @@ class ShopR1Trainer(GRPOTrainer):
             speed = speed_metrics(times[-1], self._seconds["sampling"], self._seconds["rewards"], tokens)
             for name, value in speed.items():
                 metrics[name].append(value)
+        if largest := metrics.get("sampling/probability_gap_max"):
+            largest[:] = [max(largest)]  # TRL logs the mean over micro-batches.
         super().log(logs, start_time)
 
 
@@ -411,16 +407,6 @@ def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> 
 def _pad(rows: Sequence[Tensor], width: int) -> Tensor:
     """Return (B, width), each row's values from the left, zeros after them."""
     return torch.stack([torch.nn.functional.pad(row, (0, width - len(row))) for row in rows])
-
-
-def _round_mantissa(values: Tensor) -> Tensor:
-    """Return float32 values rounded to 12 binary digits, so that the sum of up to 4096 copies is exact.
-
-    Else the mean of eight equal rewards of about 1000 can miss them by one rounding, 6e-5, which the group's
-    standard deviation, 6e-5 as well, blows up to an advantage of 0.37 for each of the eight.
-    """
-    mantissa, exponent = torch.frexp(values)
-    return torch.ldexp((mantissa * 4096).round() / 4096, exponent)
 
 
 def _seed(*numbers: int) -> int:

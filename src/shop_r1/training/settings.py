@@ -13,6 +13,7 @@ from shop_r1.config import Config
 from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
+from shop_r1.training.advantages import Guard
 from shop_r1.training.alarms import AlarmName
 
 
@@ -99,9 +100,11 @@ class GrpoConfig(TrainConfig):
     other. Paper 4.1: per-device batch 1."""
     skew: float = Field(default=1.1, gt=0)
     """How much more frequent each other type is than `terminate`. Paper 4.1."""
-    equal_groups: Literal["paper", "skip"] = "skip"
-    """What groups whose rule rewards are all equal teach. `paper`: whatever their self-certainty says, which
-    the group's standard deviation blows up to unit size. `skip`: nothing (docs/rewards.md)."""
+    certainty_guard: Guard = "skip"
+    """How self-certainty enters the advantages, above all in groups whose rule rewards are all equal
+    (`training.advantages`). `paper`: as Eq. A1 has it."""
+    certainty_floor: float = Field(default=0.1, gt=0)
+    """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
     rollout_groups: int = Field(default=1, ge=0)
     """Groups of each step that are written to rollouts.jsonl, with all their replies."""
     seed: int = 0

@@ -111,10 +111,11 @@ def reward_metrics(replies: Sequence[ScoredReply]) -> dict[str, float]:
 def advantage_metrics(replies: Sequence[ScoredReply], group: int) -> dict[str, float]:
     """Return the advantages' mean size, standard deviation, share of zeros, and which part decides them.
 
-    Advantages are a group's rewards, centred and divided by their standard deviation, so each group teaches
-    with the same force whatever its rewards' size. A part's share in a group is therefore
-    Cov(part, total) / Var(total), which sums to 1 over the parts, and its share of the step is the mean over
-    the groups that teach anything. It can be negative: the part then speaks against the total.
+    A group's advantages are its centred rewards times one factor, so a part's share in them is
+    Cov(part, total) / Var(total), which sums to 1 over the parts. The step's share is the mean over the
+    groups, weighted by the sum of their squared advantages: where they are divided by the group's standard
+    deviation, all groups that teach count the same, whatever their rewards' size. A share can be negative:
+    the part then speaks against the total.
     """
     advantages = torch.tensor([reply.advantage for reply in replies], dtype=torch.float64)
     found = {
@@ -125,19 +126,22 @@ def advantage_metrics(replies: Sequence[ScoredReply], group: int) -> dict[str, f
     parts = torch.tensor(
         [[getattr(reply.reward, part) for part in PARTS] for reply in replies], dtype=torch.float64
     ).view(-1, group, len(PARTS))
-    teaches = (advantages.view(-1, group) != 0).any(1)
-    if teaches.any():
-        shares = _decided_by(parts[teaches])
+    weights = advantages.view(-1, group).square().sum(1)
+    if weights.any():
+        shares = _decided_by(parts, weights)
         found |= {f"advantage/from_{part}": share for part, share in zip(PARTS, shares, strict=True)}
     return found
 
 
-def _decided_by(parts: Tensor) -> list[float]:
-    """Return (P,) the mean over groups of Cov(part, total) / Var(total), of (groups, G, P) rewards."""
+def _decided_by(parts: Tensor, weights: Tensor) -> list[float]:
+    """Return (P,) the mean over groups of Cov(part, total) / Var(total), of (groups, G, P) rewards.
+
+    Groups are weighted by (groups,) weights, not all 0.
+    """
     centred = parts - parts.mean(1, keepdim=True)
     total = centred.sum(2, keepdim=True)  # (groups, G, 1)
     shares = (centred * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
-    return [float(share) for share in shares.mean(0)]
+    return [float(share) for share in weights @ shares / weights.sum()]
 
 
 def type_shares(replies: Sequence[ScoredReply], types: Sequence[str]) -> dict[str, float]:

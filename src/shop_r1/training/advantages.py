@@ -1,0 +1,64 @@
+"""Advantages within groups (paper, Eq. A1), and guards for groups whose rule rewards are all equal.
+
+In such a group the replies differ in their self-certainty alone, a few thousandths. Divided by the group's
+standard deviation that becomes unit size, whatever its weight: the policy then drifts to saying what it is
+sure of. docs/training.md has the evidence for the default guard.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Guard = Literal["paper", "skip", "floor", "centred"]
+
+_EPSILON = 1e-4
+"""Added to the standard deviation, as TRL does."""
+_EQUAL = 1e-6
+"""Rule rewards this near are equal: far below any part's step, far above rounding in float64."""
+
+
+def equal_rules(rules: Tensor) -> Tensor:
+    """Return (groups,) bool: whether a group's (groups, G) rule rewards are all equal."""
+    return (rules.amax(1) - rules.amin(1)) < _EQUAL
+
+
+def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: float = 0.1) -> Tensor:
+    """Return each reply's advantage within its group.
+
+    With r = rules + certainty, d(x) = x minus its group's mean and σ the sample standard deviation:
+
+    - `paper`: d(r) / σ(r), as Eq. A1 has it.
+    - `skip`: the same, and 0 in groups whose rules are all equal.
+    - `floor`: d(r) / max(σ(rules), floor), the certainty left out of the standard deviation.
+    - `centred`: d(rules) / σ(rules) + d(certainty), the certainty centred and never scaled.
+
+    Args:
+        rules: (groups, G) rewards without the certainty part.
+        certainty: (groups, G) the certainty part, weight included.
+        guard: which of these.
+        floor: of `floor`, in units of the reward.
+
+    Returns:
+        (groups, G), computed in float64: at rewards of 1000, float32 rounding alone would make equal ones
+        differ.
+    """
+    rules, certainty = rules.double(), certainty.double()
+    together = rules + certainty
+    if guard == "floor":
+        return _centre(together) / _deviation(rules).clamp_min(floor)
+    if guard == "centred":
+        scaled = _centre(rules) / (_deviation(rules) + _EPSILON)
+        return torch.where(equal_rules(rules)[:, None], 0.0, scaled) + _centre(certainty)
+    advantages = _centre(together) / (_deviation(together) + _EPSILON)
+    # Where all are equal, rounding is no difference to learn from.
+    quiet = equal_rules(rules) if guard == "skip" else together.amax(1) == together.amin(1)
+    return torch.where(quiet[:, None], 0.0, advantages)
+
+
+def _centre(values: Tensor) -> Tensor:
+    return values - values.mean(1, keepdim=True)
+
+
+def _deviation(values: Tensor) -> Tensor:
+    return values.std(1, keepdim=True)

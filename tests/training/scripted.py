@@ -1,0 +1,88 @@
+"""GRPO trainers whose replies are given instead of sampled."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.tiny import LOOK, SEARCH, make_session
+from torch import Tensor
+
+from shop_r1.actions import Action, click, terminate
+from shop_r1.data.examples import Example
+from shop_r1.llm.local import load_model
+from shop_r1.prompts.render import render_reply
+from shop_r1.training.grpo import ShopR1Trainer
+from shop_r1.training.settings import GrpoConfig
+
+GROUP = 4
+
+
+def settings(checkpoint: Path, **changes: Any) -> GrpoConfig:
+    plain: dict[str, Any] = {
+        "model": str(checkpoint),
+        "steps": 2,
+        "prompts": 2,
+        "device_prompts": 2,
+        "group": GROUP,
+        "learning_rate": 1e-2,
+        "reply_tokens": 12,
+        "temperature": 0.7,
+        "beta": 0.1,
+        "bf16": False,
+    }
+    return GrpoConfig(**plain | changes)
+
+
+class ScriptedTrainer(ShopR1Trainer):
+    """Replies are given instead of sampled, and what TRL made of them is kept."""
+
+    script: Sequence[str] = ()
+    rewards: Tensor
+    batch: dict[str, Any]
+
+    def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        super()._generate_single_turn(prompt_ids, *args, **kwargs)
+        self._sampled = None
+        return [
+            self._local.reply_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
+        ], None
+
+    def _calculate_rewards(self, *args: Any) -> Tensor:
+        self.rewards = super()._calculate_rewards(*args)
+        return self.rewards
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self.rows = inputs
+        self.batch = super()._generate_and_score_completions(inputs)
+        return self.batch
+
+
+def answer(
+    script: Sequence[str], examples: Sequence[Example], config: GrpoConfig, out: Path
+) -> ScriptedTrainer:
+    """Return a trainer that has scored one batch: a group of these replies for each of two examples."""
+    trainer = ScriptedTrainer(load_model(config.model), examples, config, out)
+    trainer.script = script
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1  # set by `train`
+    rows = [{"example": index} for index in (0, 1)]
+    trainer._generate_and_score_completions([row for row in rows for _ in range(GROUP)])
+    return trainer
+
+
+def reply(rationale: str, action: Action) -> str:
+    return render_reply(rationale, action)
+
+
+SCRIPT = (
+    reply("A red one – 4 € is cheap.", click("results.red_mug")),
+    reply("Or the blue one?", click("results.blue_mug")),
+    reply("", terminate()),
+    "I would click the mug.",
+)
+
+
+def make_clicks() -> list[Example]:
+    """Return two steps whose gold action is a click on results.red_mug, after different histories."""
+    again = make_session("again", SEARCH, SEARCH, LOOK)
+    return [Example(make_session("once", SEARCH, LOOK), 1), Example(again, 2)]
