@@ -15,7 +15,7 @@ from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.jsonl import read_records
 from shop_r1.training.alarms import RULES, Alarm, Alarms
 from shop_r1.training.grpo import train_grpo
-from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter
+from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter, grpo_arguments, sft_arguments
 from shop_r1.training.sft import train_sft
 
 NOBODY: Any = None
@@ -188,6 +188,16 @@ def test_a_run_that_an_alarm_stops_has_written_its_weights(
     assert (tmp_path / "model.safetensors").exists()
 
 
+def test_sft_that_loses_its_weights_is_told_and_stopped(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    plain: dict[str, Any] = {"learning_rate": 1e30, "warmup_steps": 0, "device_batch": 4, "accumulation": 1}
+    config = SftConfig(model=str(tiny_checkpoint), max_steps=20, bf16=False, **plain)
+    config = config.model_copy(update={"stop_on_alarm": ("not_finite",)})
+    with pytest.raises(TrainingError, match="step 10: stopped by the alarm not_finite"):
+        train_sft(make_sessions(), config, tmp_path)
+    (alarm,) = read_records(tmp_path / "alarms.jsonl", Alarm)
+    assert alarm.subject == "grad_norm"
+
+
 def test_a_run_without_alarms_raises_none(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,3 +236,15 @@ def test_a_missing_package_is_named_before_anything_is_loaded(
 def test_no_package_is_needed_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shop_r1.training.settings.find_spec", lambda name: None)
     check_reporter("none")
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "trackio"])
+def test_the_chosen_package_is_passed_on_and_nothing_leaves_the_machine(name: Any, tmp_path: Path) -> None:
+    for arguments in (
+        grpo_arguments(GrpoConfig(report_to=name), tmp_path / "run"),
+        sft_arguments(SftConfig(report_to=name), tmp_path / "run"),
+    ):
+        assert arguments.report_to == [name]
+        assert (arguments.project, arguments.run_name) == ("shop-r1", "run")
+        assert arguments.trackio_space_id is None and not arguments.push_to_hub
+    assert grpo_arguments(GrpoConfig(), tmp_path).report_to == []
