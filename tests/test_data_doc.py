@@ -28,7 +28,7 @@ def test_every_example_says_what_it_is() -> None:
     assert len(EXAMPLES) == TEXT.count("```json")
 
 
-@pytest.mark.parametrize(("name", "text"), [each for each in EXAMPLES if each[0] != "rollout"])
+@pytest.mark.parametrize(("name", "text"), EXAMPLES)
 def test_an_example_is_the_record_that_it_is_said_to_be(name: str, text: str) -> None:
     values = json.loads(text)
     module, _, schema = name.removeprefix("list of ").rpartition(".")
@@ -59,9 +59,9 @@ def test_the_metrics_are_those_of_the_two_predictions() -> None:
 
 
 def test_a_rollouts_reply_is_scored_part_by_part() -> None:
-    (rollout,) = examples("rollout")
+    (rollout,) = examples("shop_r1.training.watch.Rollout")
     for reply in rollout["replies"]:
-        shown = RewardBreakdown.model_validate({key: reply[key] for key in reply if key != "text"})
+        shown = RewardBreakdown.model_validate({part: reply[part] for part in (*PARTS, "total")})
         assert shown.total == pytest.approx(sum(getattr(shown, part) for part in PARTS))
 
 

@@ -16,6 +16,7 @@ SMALL = [
     "sft.device_batch=4",
     "grpo.steps=2",
     "grpo.prompts=2",
+    "grpo.device_prompts=2",
     "grpo.group=2",
     "grpo.reply_tokens=48",
 ]

@@ -54,6 +54,7 @@ from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.store.visitors import seeded_ids
+from shop_r1.training.alarms import Alarm
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
@@ -316,10 +317,10 @@ class Demo:
     def warnings(self) -> tuple[str, ...]:
         """Return the run's alarms, training's and evaluation's."""
         raised = [
-            f"{name}: {line}"
-            for name in ("binary", "shop-r1")
+            f"{name}, step {alarm.step}: {alarm.message}"
+            for name in ("sft", "binary", "shop-r1")
             if (self._out / name / "alarms.jsonl").exists()
-            for _, line in read_lines(self._out / name / "alarms.jsonl")
+            for alarm in read_records(self._out / name / "alarms.jsonl", Alarm)
         ]
         rows = read_table(self._out / "table.json")
         return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from shop_r1.data.examples import Example, list_examples, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
+from shop_r1.prompts.render import render_reply
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
 from shop_r1.sessions import Session
 from shop_r1.training.advantages import group_advantages
 from shop_r1.training.grpo import ShopR1Trainer, check_gold, train_grpo
 from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.watch import ScoredReply
 
 
 @pytest.fixture
@@ -138,6 +141,21 @@ def test_the_parts_the_shares_and_the_parsed_are_logged(
     assert logged["data/share_click"] == 1.0
 
 
+def test_the_figures_are_of_all_processes_replies(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_another_process(replies: list[ScoredReply]) -> list[ScoredReply]:
+        return [*replies, *(replace(reply, action=None, tokens=100) for reply in replies)]
+
+    monkeypatch.setattr("shop_r1.training.grpo.gather_object", with_another_process)
+    trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
+    logged = trainer._metrics["train"]
+    assert logged["policy/parsed"] == [0.75 / 2]
+    assert logged["policy/share_click"] == [0.5 / 2]
+    assert logged["policy/length_max"] == [100.0]
+    assert logged["data/share_click"] == [1.0]
+
+
 # -- advantages -------------------------------------------------------------------------------------------
 
 RIGHT = tuple(
@@ -181,8 +199,27 @@ def test_gold_actions_that_earn_all_there_is_pass(reward: RewardConfig, tiny_ses
 @pytest.mark.parametrize("name", ["", "...", "__"])
 def test_a_gold_action_whose_name_says_nothing_is_refused(name: str, clicks: list[Example]) -> None:
     broken = Example(with_action(clicks[0].session, 1, click(name)), 1)
-    with pytest.raises(TrainingError, match="session once, step 1: the gold action"):
+    told = "session once, step 1: the gold action .*, given as the reply, earns .* where 1001 is the most"
+    with pytest.raises(TrainingError, match=told) as caught:
         check_gold([clicks[1], broken], RewardConfig())
+    reasons = score_response(
+        render_reply("", click(name)), click(name), 0.0, broken.space, RewardConfig()
+    ).reasons
+    assert f"value {reasons['value']}" in str(caught.value)
+    assert "leave the session out" in str(caught.value)
+
+
+def test_rewards_that_are_all_switched_off_are_refused(clicks: list[Example]) -> None:
+    nothing = ActionRewardConfig(type_reward=0, attribute_reward=0, dars_factor=0)
+    with pytest.raises(TrainingError, match="a right click earns 0, so nothing can be learnt"):
+        check_gold(clicks, RewardConfig(use_format=False, action=nothing))
+
+
+def test_gold_is_checked_before_the_model_is_loaded(tmp_path: Path, clicks: list[Example]) -> None:
+    broken = Example(with_action(clicks[0].session, 1, click("...")), 1)
+    with pytest.raises(TrainingError, match="the gold action"):
+        train_grpo([broken], GrpoConfig(model="none/there"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_gold_action_outside_its_space_is_refused(clicks: list[Example]) -> None:
@@ -209,7 +246,7 @@ def test_the_same_seed_gives_the_same_rollouts_and_another_seed_does_not(
         found.append((tmp_path / name / "rollouts.jsonl").read_text())
     assert found[0] == found[1] != found[2]
     rollouts = read_lines(tmp_path / "first" / "rollouts.jsonl")
-    assert [rollout["step"] for rollout in rollouts] == [0, 1]
+    assert [rollout["step"] for rollout in rollouts] == [1, 2]
     assert all(len(rollout["replies"]) == GROUP for rollout in rollouts)
     assert len({each["text"] for rollout in rollouts for each in rollout["replies"]}) == 2 * GROUP
     assert load_model(str(tmp_path / "first")).end_ids == load_model(str(tiny_checkpoint)).end_ids
@@ -249,6 +286,31 @@ def test_rollouts_hold_the_first_group_with_every_part_of_its_rewards(
         assert {part: each[part] for part in (*PARTS, "total")} == {
             part: getattr(scored, part) for part in (*PARTS, "total")
         }
+    assert [each["advantage"] for each in rollout["replies"]] == trainer.batch["advantages"][:GROUP].tolist()
+    assert rollout["replies"][0]["advantage"] > 0 > rollout["replies"][3]["advantage"]
+    lengths = [len(trainer._local.reply_ids(text)) for text in SCRIPT]
+    assert [each["tokens"] for each in rollout["replies"]] == lengths
+    assert not any(each["truncated"] for each in rollout["replies"])
+    assert trainer.sample == SCRIPT[0]
+
+
+def test_a_reply_without_its_end_was_truncated(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    config = settings(tiny_checkpoint, steps=1, reply_tokens=8, rollout_groups=2)
+    train_grpo(clicks, config, tmp_path)
+    replies = [each for line in read_lines(tmp_path / "rollouts.jsonl") for each in line["replies"]]
+    (logged,) = read_lines(tmp_path / "metrics.jsonl")
+    assert len(replies) == 2 * GROUP and all(each["tokens"] <= 8 for each in replies)
+    assert logged["policy/truncated"] == sum(each["truncated"] for each in replies) / len(replies) > 0
+    assert all(each["tokens"] == 8 for each in replies if each["truncated"])
+
+
+def test_no_rollouts_are_written_where_none_are_wanted(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    train_grpo(clicks, settings(tiny_checkpoint, steps=1, rollout_groups=0), tmp_path)
+    assert not (tmp_path / "rollouts.jsonl").exists()
 
 
 def test_a_grpo_defaults_to_the_papers_numbers() -> None:

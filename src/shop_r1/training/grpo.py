@@ -7,6 +7,8 @@ the self-certainty of the distributions that the replies were drawn from.
 """
 
 import json
+import re
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
@@ -14,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from torch import Tensor
 from transformers import PrinterCallback
 from trl import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
-from shop_r1.actions import Action, find_space
+from shop_r1.actions import Action
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
@@ -29,19 +32,20 @@ from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
 from shop_r1.llm.scoring import Measure, TokenScores, accept_trees, score_trees
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.prompts.render import render_reply
 from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
-from shop_r1.rewards.total import PARTS, RewardConfig, max_reward, score_response
+from shop_r1.rewards.total import RewardConfig, max_reward, score_response
 from shop_r1.training.advantages import equal_rules, group_advantages
-from shop_r1.training.monitor import (
-    CollapseAlarm,
-    MetricsLog,
-    ProgressCallback,
-    refuse_several_processes,
-)
-from shop_r1.training.settings import GrpoConfig, grpo_arguments
+from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.live import LiveView, grpo_body
+from shop_r1.training.monitor import MetricsLog, RolloutLog, refuse_several_processes
+from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
+from shop_r1.training.watch import ScoredReply, make_rollout, speed_metrics, step_metrics
 
+_TRL_COPIES = re.compile(r"completions/|rewards/|reward$|reward_std$|frac_reward_zero_std$")
+"""TRL's own figures of what `watch.step_metrics` has with the reward's parts told apart."""
 _Row = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt's and a reply's token ids."""
 
@@ -51,25 +55,31 @@ def train_grpo(
 ) -> Mapping[str, float]:
     """Train on the examples, write the checkpoint to `out`, and return the last logged metrics.
 
-    Beside the checkpoint stand `metrics.jsonl` (one line a step) and `rollouts.jsonl` (every step's first
-    group: replies, rewards part by part, advantages).
+    Beside the checkpoint stand `metrics.jsonl` (one line a step), `rollouts.jsonl` (some of each step's
+    groups: replies, rewards part by part, advantages) and, where there were any, `alarms.jsonl`.
 
     Raises:
-        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree.
+        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; or an
+            alarm of `stop_on_alarm` was raised (the checkpoint is written first).
+        ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
     """
     check_gold(examples, config.reward)
     refuse_several_processes()
+    check_reporter(config.report_to)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
     log = MetricsLog(out / "metrics.jsonl")
-    trainer.add_callback(log)
-    trainer.add_callback(CollapseAlarm(out / "alarms.jsonl"))
-    trainer.add_callback(ProgressCallback(title, ("reward/value", "policy/parsed")))
+    alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
+    noted = ("reward/value", "policy/parsed")
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
+        for callback in (log, alarms, view):
+            trainer.add_callback(callback)
+        trainer.train()
     save_checkpoint(model, out)
+    alarms.refuse_to_go_on(out)
     return log.last
 
 
@@ -88,24 +98,37 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
                 f"{place}: the gold action is a {gold.type}; the space {space.name} has "
                 f"{', '.join(space.type_names)}"
             )
-        earned = max_reward(gold, space, reward)
         most = max_reward(Action(type=gold.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
-        if earned < most:
+        if most <= 0:
             raise TrainingError(
-                f"{place}: the gold action {json.dumps(gold.to_reply(), ensure_ascii=False)} earns "
-                f"{earned:g} of {most:g}; a name or a text in it is empty or has no word"
+                f"{place}: with these reward settings a right {gold.type} earns {most:g}, so nothing can be "
+                "learnt from it; switch a part of the reward on"
+            )
+        scored = score_response(render_reply("", gold), gold, 0.0, space, reward)
+        if scored.total < most:
+            reasons = "; ".join(f"{part} {why}" for part, why in scored.reasons.items())
+            raise TrainingError(
+                f"{place}: the gold action {json.dumps(gold.to_reply(), ensure_ascii=False)}, given as the "
+                f"reply, earns {scored.total:g} where {most:g} is the most ({reasons}); mend the record (a "
+                "name or a text in it may be empty or have no word), or leave the session out"
             )
 
 
 class ShopR1Trainer(GRPOTrainer):
-    """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer."""
+    """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer.
+
+    Attributes:
+        sample: the last step's first reply.
+    """
 
     def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
         self._local = model
         self._examples = examples
         self._config = config
-        self._rollouts = out / "rollouts.jsonl"
-        self._rollouts.unlink(missing_ok=True)
+        self._rollouts = RolloutLog(out / "rollouts.jsonl")
+        self.sample = ""
+        self._seconds = {"sampling": 0.0, "rewards": 0.0}  # of the step so far
+        self._tokens_before = 0
         self._scored: list[RewardBreakdown] = []
         self._sampled: list[SampledReply] | None = None  # the step's replies; None where vLLM drew them
         self._buffered_inputs: list[dict[str, Any]] | None = None
@@ -128,6 +151,7 @@ class ShopR1Trainer(GRPOTrainer):
             train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
             processing_class=model.tokenizer,
         )
+        self.add_callback(self._rollouts)
         if self.ref_model is not None:
             accept_trees(self.ref_model)
 
@@ -142,10 +166,14 @@ class ShopR1Trainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Add each row's prompt, which is built when it is needed and never stored, and our advantages."""
+        started, self._tokens_before = time.perf_counter(), self.state.num_input_tokens_seen
         batch: dict[str, Any] = super()._generate_and_score_completions(
             [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
-        return batch | {"advantages": self._advantages()}
+        batch |= {"advantages": self._advantages()}
+        self._watch(inputs, batch)
+        self._seconds["rewards"] = time.perf_counter() - started - self._seconds["sampling"]
+        return batch
 
     # -- sampling -------------------------------------------------------------------------------------
 
@@ -241,7 +269,6 @@ class ShopR1Trainer(GRPOTrainer):
             self._scored.append(
                 score_response(self._local.decode(ids), gold, certainty, example.space, self._config.reward)
             )
-        self._log_parts(inputs, completion_ids_list)
         totals = torch.tensor([[score.total] for score in self._scored], device=self.accelerator.device)
         return self.accelerator.gather(totals)  # type: ignore[no-any-return]
 
@@ -280,46 +307,76 @@ class ShopR1Trainer(GRPOTrainer):
 
     # -- watching -------------------------------------------------------------------------------------
 
-    def _log_parts(self, inputs: list[dict[str, Any]], replies: list[list[int]]) -> None:
+    def _generate(self, prompts: list[Any]) -> Any:
+        """Sample as TRL does, and take the time."""
+        started = time.perf_counter()
+        found = super()._generate(prompts)
+        self._seconds["sampling"] = time.perf_counter() - started
+        return found
+
+    def _watch(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> None:
+        """Log the figures of all processes' replies, and write some of this one's groups."""
+        replies = self._describe_replies(inputs, batch)
+        self.sample = replies[0].text
         metrics = self._metrics["train"]
-        for part in (*PARTS, "total"):
-            values = self.accelerator.gather(
-                torch.tensor(
-                    [float(getattr(score, part)) for score in self._scored], device=self.accelerator.device
+        for name in filter(_TRL_COPIES.match, list(metrics)):
+            del metrics[name]
+        types = self._examples[inputs[0]["example"]].space.type_names
+        for name, value in step_metrics(gather_object(replies), self.num_generations, types).items():
+            metrics[name].append(value)
+        if self.accelerator.is_main_process:
+            self._write_rollouts(inputs, replies)
+
+    def _describe_replies(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> list[ScoredReply]:
+        """Return this process's replies with all that became of them, in order."""
+        found = []
+        ids, masks, advantages = (
+            batch[name].tolist() for name in ("completion_ids", "completion_mask", "advantages")
+        )
+        for row, tokens, mask, advantage, reward in zip(
+            inputs, ids, masks, advantages, self._scored, strict=True
+        ):
+            example, reply = self._examples[row["example"]], tokens[: sum(mask)]
+            text = self._local.decode(reply)
+            parsed = parse_response(text, example.space)
+            found.append(
+                ScoredReply(
+                    text=text,
+                    gold=example.session.steps[example.step].action,
+                    action=None if isinstance(parsed, ParseFailure) else parsed.action,
+                    reward=reward,
+                    advantage=advantage,
+                    tokens=len(reply),
+                    truncated=reply[-1] not in self._local.end_ids,
                 )
             )
-            metrics[f"reward/{part}"].append(values.mean().item())
-            metrics[f"reward/{part}_std"].append(values.std().item())
-        golds = [self._examples[row["example"]].action_type for row in inputs]
-        spaces = [self._examples[row["example"]].space for row in inputs]
-        parsed = [
-            parse_response(self._local.decode(ids), space) for ids, space in zip(replies, spaces, strict=True)
-        ]
-        found = [None if isinstance(reply, ParseFailure) else reply.action.type for reply in parsed]
-        metrics["policy/parsed"].append(sum(name is not None for name in found) / len(found))
-        for name in find_space(spaces[0].name).type_names:
-            metrics[f"policy/share_{name}"].append(sum(other == name for other in found) / len(found))
-            metrics[f"data/share_{name}"].append(sum(other == name for other in golds) / len(golds))
-        self._write_rollouts(inputs, replies)
+        return found
 
-    def _write_rollouts(self, inputs: list[dict[str, Any]], replies: list[list[int]]) -> None:
-        """Append the step's first group."""
-        if not self.accelerator.is_main_process:
-            return
-        example = self._examples[inputs[0]["example"]]
-        count = min(self.num_generations, len(replies))
-        record = {
-            "step": self.state.global_step,
-            "session_id": example.session.session_id,
-            "session_step": example.step,
-            "gold": example.session.steps[example.step].action.to_reply(),
-            "replies": [
-                {"text": self._local.decode(ids)} | score.model_dump(exclude={"reasons"})
-                for ids, score in zip(replies[:count], self._scored[:count], strict=True)
-            ],
-        }
-        with self._rollouts.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+    def _write_rollouts(self, inputs: list[dict[str, Any]], replies: Sequence[ScoredReply]) -> None:
+        """Append the step's first groups."""
+        group = self.num_generations
+        for start in range(0, len(replies), group)[: self._config.rollout_groups]:
+            example = self._examples[inputs[start]["example"]]
+            self._rollouts.append_group(
+                make_rollout(
+                    self.state.global_step + 1,
+                    example.session.session_id,
+                    example.step,
+                    replies[start : start + group],
+                )
+            )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what is known only when the step is over: where its time went."""
+        metrics = self._metrics["train"]
+        if times := metrics.pop("step_time", None):
+            tokens = self.state.num_input_tokens_seen - self._tokens_before
+            speed = speed_metrics(times[-1], self._seconds["sampling"], self._seconds["rewards"], tokens)
+            for name, value in speed.items():
+                metrics[name].append(value)
+        if largest := metrics.get("sampling/probability_gap_max"):
+            largest[:] = [max(largest)]  # TRL logs the mean over micro-batches.
+        super().log(logs, start_time)
 
 
 def _placeholder(**kwargs: Any) -> list[float]:

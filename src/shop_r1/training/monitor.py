@@ -1,8 +1,8 @@
-"""What a training run shows and writes while it goes on: progress, metrics, alarms."""
+"""What a training run writes while it goes on, and the bar of what is no trainer's run."""
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from shop_r1.errors import TrainingError
+from shop_r1.errors import DataError, TrainingError
+from shop_r1.jsonl import write_text
+from shop_r1.training.watch import Rollout
 
 CONSOLE = Console(stderr=True)
 
@@ -42,59 +44,57 @@ def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
         yield move
 
 
-class ProgressCallback(TrainerCallback):
-    """A progress bar with the time left and a few of the last metrics."""
+class StepLog(TrainerCallback):
+    """A file of JSON lines, each with its `step`, that a run adds to as it goes.
 
-    def __init__(self, title: str, shown: Sequence[str]) -> None:
-        self._shown = shown
-        self._title = title
-        self._progress = Progress(
-            TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=CONSOLE,
-        )
+    A fresh run begins with no file. One that goes on from a checkpoint keeps the lines up to the
+    checkpoint's step: what the interrupted run wrote after it will be written again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Show the bar."""
-        self._task = self._progress.add_task(self._title, total=state.max_steps, note="")
-        self._progress.start()
+        """Drop the lines of steps that are still to come."""
+        if state.is_world_process_zero:
+            keep_steps(self._path, state.global_step)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=state.global_step)
+    def append(self, line: str) -> None:
+        """Add one line; whoever calls is the main process.
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Show the chosen metrics."""
-        found = [
-            (name.split("/")[-1], logs[name]) for name in self._shown if logs and logs.get(name) is not None
-        ]
-        if found:
-            self._progress.update(
-                self._task, note=", ".join(f"{name} {float(value):.3g}" for name, value in found)
-            )
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Leave the bar as it ended."""
-        self._progress.stop()
+        Raises:
+            DataError: the disk is full or the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise DataError.at(self._path, None, f"cannot be written ({error.strerror or error})") from None
 
 
-class MetricsLog(TrainerCallback):
+def keep_steps(path: Path, last: int) -> None:
+    """Drop the file's lines with a `step` after `last`, and a torn last line; no line left, no file."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text("utf-8", errors="replace").split("\n") if _step(line) <= last]
+    if kept:
+        write_text(path, "".join(f"{line}\n" for line in kept))
+    else:
+        path.unlink()
+
+
+def _step(line: str) -> float:
+    """Return a line's step; infinity for what is no such line."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
+class MetricsLog(StepLog):
     """Writes each step's metrics as one JSON line.
 
     Attributes:
@@ -102,9 +102,7 @@ class MetricsLog(TrainerCallback):
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        self._path = path
+        super().__init__(path)
         self.last: dict[str, float] = {}
 
     def on_log(
@@ -116,64 +114,31 @@ class MetricsLog(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Append the line."""
-        numbers = {
-            name: float(value)
-            for name, value in (logs or {}).items()
-            if isinstance(value, (int, float)) and math.isfinite(value)
-        }
-        if "train_runtime" in numbers or not numbers:
+        numbers = finite_numbers(logs)
+        if is_summary(logs) or not numbers:
             return
         self.last = numbers
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": state.global_step} | numbers) + "\n")
+        if state.is_world_process_zero:
+            self.append(json.dumps({"step": state.global_step} | numbers))
 
 
-class CollapseAlarm(TrainerCallback):
-    """Warns when one type of action takes over the policy's replies.
+def finite_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return those of the logged values that are finite numbers; JSON has no others."""
+    return {
+        name: float(value)
+        for name, value in (logs or {}).items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
 
-    The shares are averaged over the last 20 steps; the alarm sounds when one type has at least 80 % of the
-    replies and at least 25 points more than in the data (both ours), once for each type.
 
-    Attributes:
-        raised: the warnings so far.
-    """
+def is_summary(logs: Mapping[str, Any] | None) -> bool:
+    """Return whether these are the totals that transformers logs once a run is over."""
+    return "train_runtime" in (logs or {})
 
-    def __init__(self, path: Path, window: int = 20) -> None:
-        path.unlink(missing_ok=True)
-        self._path = path
-        self._window = window
-        self._recent: list[Mapping[str, float]] = []
-        self.raised: dict[str, str] = {}
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Look at the step's shares."""
-        self._recent = [*self._recent, logs or {}][-self._window :]
-        if len(self._recent) < self._window:
-            return
-        for key in list(self._recent[-1]):
-            name = key.removeprefix("policy/share_")
-            if name == key or name in self.raised:
-                continue
-            share, real = self._mean(key), self._mean(f"data/share_{name}")
-            if share >= 0.8 and share - real >= 0.25:
-                self._raise(state.global_step, name, share, real)
+class RolloutLog(StepLog):
+    """Writes groups of replies, with their rewards and advantages."""
 
-    def _mean(self, key: str) -> float:
-        return sum(float(logs.get(key, 0.0)) for logs in self._recent) / len(self._recent)
-
-    def _raise(self, step: int, name: str, share: float, real: float) -> None:
-        text = (
-            f"step {step}: {share:.0%} of the replies are {name}, in the data {real:.0%}: "
-            "the policy collapses"
-        )
-        self.raised[name] = text
-        CONSOLE.print(f"[bold red]Alarm[/] {text}")
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, "alarm": "collapse", "message": text}) + "\n")
+    def append_group(self, rollout: Rollout) -> None:
+        """Add one group."""
+        self.append(rollout.model_dump_json(exclude_none=True))

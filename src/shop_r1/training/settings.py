@@ -1,7 +1,8 @@
 """Settings of SFT and GRPO, and what of them TRL's trainers have in common."""
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import PartialState
@@ -13,6 +14,7 @@ from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.advantages import Guard
+from shop_r1.training.alarms import AlarmName
 
 
 class TrainConfig(Config):
@@ -32,6 +34,13 @@ class TrainConfig(Config):
     """Compute in bfloat16; weights and optimiser stay float32."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
+    report_to: Literal["none", "tensorboard", "trackio"] = "none"
+    """Where the metrics go besides metrics.jsonl and the terminal: TensorBoard's event files in the output
+    folder, or trackio's database on this machine."""
+    alarms: bool = True
+    """Whether alarms are raised (docs/training.md)."""
+    stop_on_alarm: tuple[AlarmName, ...] = ()
+    """The alarms that end the run, once its weights are written; others are told and the run goes on."""
 
 
 class SftConfig(TrainConfig):
@@ -96,8 +105,24 @@ class GrpoConfig(TrainConfig):
     (`training.advantages`). `paper`: as Eq. A1 has it."""
     certainty_floor: float = Field(default=0.1, gt=0)
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
+    rollout_groups: int = Field(default=1, ge=0)
+    """Groups of each step that are written to rollouts.jsonl, with all their replies."""
     seed: int = 0
     """Order of the prompts and every sampled reply."""
+
+
+def check_reporter(name: str) -> None:
+    """Make sure that the package which takes the metrics is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if name != "none" and find_spec(name) is None:
+        command = {"tensorboard": "pip install 'shop-r1[watch]'"}.get(name, f"pip install {name}")
+        raise ConfigError(
+            f"report_to = {name!r}, but the package {name} is not installed; run {command}, or "
+            "leave report_to at 'none': metrics.jsonl has every figure too"
+        )
 
 
 def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
@@ -166,6 +191,8 @@ def _common_arguments(config: TrainConfig, out: Path) -> dict[str, Any]:
         "use_cpu": not torch.cuda.is_available(),
         "remove_unused_columns": False,
         "save_strategy": "no",
-        "report_to": "none",
+        "report_to": config.report_to,
+        "run_name": out.name,
+        "project": "shop-r1",
         "disable_tqdm": True,
     }

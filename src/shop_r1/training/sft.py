@@ -5,6 +5,7 @@ page. The loss is on the replies alone. A reply sees the pages and actions befor
 of earlier replies, exactly as in RL, in evaluation and on a live shop, where past rationales are not known.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,8 +24,10 @@ from shop_r1.llm.scoring import TokenScores, accept_trees
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
-from shop_r1.training.monitor import MetricsLog, ProgressCallback, refuse_several_processes
-from shop_r1.training.settings import SftConfig, sft_arguments
+from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.live import LiveView, sft_body
+from shop_r1.training.monitor import MetricsLog, refuse_several_processes
+from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
 
 
 def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
@@ -66,6 +69,9 @@ def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]
 class TreeSftTrainer(SFTTrainer):
     """TRL's trainer with the loss computed at the reply tokens alone: no logits where none are needed."""
 
+    _tokens = 0.0  # run through the model since the last log, padding left out
+    _since: float | None = None
+
     def compute_loss(
         self,
         model: Any,
@@ -74,14 +80,33 @@ class TreeSftTrainer(SFTTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Return the mean negative log-likelihood of the reply tokens, in nats."""
+        self._since = self._since or time.perf_counter()
         batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
         with self.accelerator.autocast():
             (scores,) = cast(list[TokenScores], model(trees=[batch]))
-        metrics = self._metrics["train" if model.training else "eval"]
-        metrics["mean_token_accuracy"].append(scores.right.float().mean().item())
-        metrics["entropy"].append(scores.entropy.mean().item())
+        self._watch(batch, scores)
         count = len(batch.targets) if num_items_in_batch is None else num_items_in_batch
         return -scores.log_probs.sum() / count
+
+    def _watch(self, batch: TreeBatch, scores: TokenScores) -> None:
+        """Note accuracy, entropy and tokens, of all processes."""
+        # A token is real if it is not at place 0, where only padding and each tree's first token are.
+        tokens = (batch.position_ids > 0).sum() + len(batch.position_ids)
+        learnt = torch.tensor(len(batch.targets), device=tokens.device)
+        sums = torch.stack([scores.right.sum(), scores.entropy.sum(), learnt, tokens]).float()
+        right, entropy, learnt_all, tokens_all = self.accelerator.reduce(sums, "sum").tolist()
+        self._tokens += tokens_all
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["mean_token_accuracy"].append(right / learnt_all)
+        metrics["entropy"].append(entropy / learnt_all)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the tokens a second since the last line."""
+        now = time.perf_counter()
+        if self._tokens and self._since is not None:
+            self._metrics["train"]["tokens_per_second"].append(self._tokens / (now - self._since))
+        self._tokens, self._since = 0.0, now
+        super().log(logs, start_time)
 
 
 def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapping[str, float]:
@@ -89,12 +114,15 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
 
     Raises:
         DataError: a session has no rationales.
+        ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
+        TrainingError: an alarm of `stop_on_alarm` was raised; the checkpoint is written first.
     """
     for session in sessions:
         find_space(session.space)
         _check_rationales(session)
     refuse_several_processes()
+    check_reporter(config.report_to)
     model = load_model(config.model)
 
     def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
@@ -108,6 +136,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         }
     )
     log = MetricsLog(out / "metrics.jsonl")
+    alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
     accept_trees(causal_lm(model.model))
     trainer = TreeSftTrainer(
         model=model.model,
@@ -115,9 +144,12 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         train_dataset=dataset,
         data_collator=collate,
         processing_class=model.tokenizer,
-        callbacks=[log, ProgressCallback("SFT", ("loss", "mean_token_accuracy"))],
+        callbacks=[log, alarms],
     )
-    trainer.remove_callback(PrinterCallback)  # ProgressCallback shows what it would print.
-    trainer.train()
+    trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
+    with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
+        trainer.add_callback(view)
+        trainer.train()
     save_checkpoint(model, out)
+    alarms.refuse_to_go_on(out)
     return log.last
