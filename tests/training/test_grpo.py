@@ -59,6 +59,16 @@ def test_the_certainty_of_sampled_replies_is_that_of_their_own_distributions(
         torch.testing.assert_close(sampled.log_probs.double(), likely, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_sampling_and_scoring_agree_on_the_probabilities(
+    batch: int, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
+) -> None:
+    train_grpo(clicks, settings(tiny_checkpoint, device_prompts=batch), tmp_path)
+    for line in read_lines(tmp_path / "metrics.jsonl"):
+        assert 0 <= line["sampling/probability_gap"] < 1e-6
+        assert line["sampling/probability_gap"] <= line["sampling/probability_gap_max"] < 1e-5
+
+
 # -- rewards --------------------------------------------------------------------------------------------
 
 

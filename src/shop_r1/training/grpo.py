@@ -42,7 +42,14 @@ from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.live import LiveView, grpo_body
 from shop_r1.training.monitor import MetricsLog, RolloutLog, refuse_several_processes
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
-from shop_r1.training.watch import ScoredReply, make_rollout, speed_metrics, step_metrics
+from shop_r1.training.watch import (
+    ScoredReply,
+    largest_probability_gap,
+    make_rollout,
+    probability_gap,
+    speed_metrics,
+    step_metrics,
+)
 
 _TRL_COPIES = re.compile(r"completions/|rewards/|reward$|reward_std$|frac_reward_zero_std$")
 """TRL's own figures of what `watch.step_metrics` has with the reward's parts told apart."""
@@ -230,12 +237,28 @@ class ShopR1Trainer(GRPOTrainer):
             *args: TRL's other arguments, for images and mixtures of experts.
             **kwargs: likewise.
         """
-        scores = self._score(model, _read_rows(input_ids, attention_mask, logits_to_keep))
+        rows = _read_rows(input_ids, attention_mask, logits_to_keep)
+        scores = self._score(model, rows)
+        if torch.is_grad_enabled() and self._sampled is not None:
+            self._note_gap(rows, scores)
         return (
             _pad([score.log_probs for score in scores], logits_to_keep),
             _pad([score.entropy for score in scores], logits_to_keep),
             None,
         )
+
+    def _note_gap(self, rows: Sequence[_Row], scores: Sequence[TokenScores]) -> None:
+        """Log how far the probabilities at which tokens were drawn are from those that are learnt from."""
+        drawn = {
+            (tuple(prompt), tuple(reply.ids)): reply.log_probs
+            for prompt, reply in zip(self._prompt_ids, self._sampled or [], strict=True)
+        }
+        pair = [drawn[row] for row in rows], [score.log_probs for score in scores]
+        gaps = torch.tensor([probability_gap(*pair), largest_probability_gap(*pair)])
+        gaps = self.accelerator.gather(gaps.to(self.accelerator.device)).view(-1, 2)
+        metrics = self._metrics["train"]
+        metrics["sampling/probability_gap"].append(gaps[:, 0].mean().item())
+        metrics["sampling/probability_gap_max"].append(gaps[:, 1].max().item())
 
     def _score(self, model: Any, rows: Sequence[_Row], measure: Measure | None = None) -> list[TokenScores]:
         """Return each row's scores; rows with equal prompts share one tree."""
