@@ -1,6 +1,6 @@
 """A checkpoint on this machine: load it, save it, and its tokenizer's view of text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from shop_r1.errors import ModelError
@@ -103,10 +104,15 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
     return LocalModel(model.eval(), tokenizer)
 
 
-def save_checkpoint(model: LocalModel, out: Path) -> None:
+def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write the model and its tokenizer beside, then move them into the folder, file by file.
 
     So a disk that fills up leaves an older checkpoint in the folder as it was.
+
+    Args:
+        model: what to write.
+        out: the folder.
+        weights: by name, where they are not the model's own (gathered from shards).
 
     Raises:
         ModelError: it cannot be written, for instance because the disk is full.
@@ -116,7 +122,7 @@ def save_checkpoint(model: LocalModel, out: Path) -> None:
         for left in out.glob(".new-*"):  # by a run that was killed here
             rmtree(left)
         with TemporaryDirectory(prefix=".new-", dir=out) as beside:
-            model.model.save_pretrained(beside)
+            model.model.save_pretrained(beside, state_dict=weights)
             model.tokenizer.save_pretrained(beside)
             for path in Path(beside).iterdir():
                 path.chmod(0o644)  # safetensors makes files that their owner alone can read

@@ -27,7 +27,7 @@ from shop_r1.actions import Action
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
-from shop_r1.llm.local import LocalModel, load_model, resolve_model, save_checkpoint
+from shop_r1.llm.local import LocalModel, load_model, resolve_model
 from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
 from shop_r1.llm.scoring import Measure, TokenScores, accept_trees, score_trees
 from shop_r1.llm.tree import grow_tree
@@ -39,8 +39,9 @@ from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, max_reward, score_response
 from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, grpo_body
-from shop_r1.training.monitor import MetricsLog, RolloutLog, refuse_several_processes
+from shop_r1.training.monitor import MetricsLog, RolloutLog
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
 from shop_r1.training.watch import (
     ScoredReply,
@@ -72,7 +73,6 @@ def train_grpo(
         ModelError: the model cannot be loaded.
     """
     check_gold(examples, config.reward)
-    refuse_several_processes()
     check_reporter(config.report_to)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
@@ -80,12 +80,14 @@ def train_grpo(
     log = MetricsLog(out / "metrics.jsonl")
     alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
     noted = ("reward/value", "policy/parsed")
+    check_strategy(trainer.accelerator)
+    say_strategy(trainer.accelerator)
     trainer.remove_callback(PrinterCallback)
     with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
         for callback in (log, alarms, view):
             trainer.add_callback(callback)
         trainer.train()
-    save_checkpoint(model, out)
+    save_trained(trainer, model, out)
     alarms.refuse_to_go_on(out)
     return log.last
 

@@ -7,27 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from shop_r1.errors import DataError, TrainingError
+from shop_r1.errors import DataError
 from shop_r1.jsonl import write_text
 from shop_r1.training.watch import Rollout
 
 CONSOLE = Console(stderr=True)
-
-
-def refuse_several_processes() -> None:
-    """Stop a distributed start: trees are scored past the wrappers that would average the gradients.
-
-    Raises:
-        TrainingError: more than one process.
-    """
-    count = PartialState().num_processes
-    if count > 1:
-        raise TrainingError(f"{count} processes; training runs on one process so far (docs/scaling.md)")
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Settings of SFT and GRPO, and what of them TRL's trainers have in common."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from accelerate import PartialState
 from pydantic import Field
 from trl import GRPOConfig, SFTConfig
 
@@ -151,7 +151,7 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
     Raises:
         ConfigError: a step's prompts cannot be spread evenly over devices and micro-batches.
     """
-    processes = PartialState().num_processes
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun and accelerate set it
     batches, left = divmod(config.prompts, config.device_prompts * processes)
     if left or not batches:
         raise ConfigError(
@@ -190,6 +190,7 @@ def _common_arguments(config: TrainConfig, out: Path) -> dict[str, Any]:
         "activation_checkpointing": config.gradient_checkpointing,
         "use_cpu": not torch.cuda.is_available(),
         "remove_unused_columns": False,
+        "ddp_find_unused_parameters": False,
         "save_strategy": "no",
         "report_to": config.report_to,
         "run_name": out.name,

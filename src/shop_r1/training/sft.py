@@ -19,14 +19,15 @@ from shop_r1.actions import find_space
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
 from shop_r1.llm.attention import causal_lm
-from shop_r1.llm.local import LocalModel, load_model, save_checkpoint
+from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.llm.scoring import TokenScores, accept_trees
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
 from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, sft_body
-from shop_r1.training.monitor import MetricsLog, refuse_several_processes
+from shop_r1.training.monitor import MetricsLog
 from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
 
 
@@ -85,8 +86,11 @@ class TreeSftTrainer(SFTTrainer):
         with self.accelerator.autocast():
             (scores,) = cast(list[TokenScores], model(trees=[batch]))
         self._watch(batch, scores)
-        count = len(batch.targets) if num_items_in_batch is None else num_items_in_batch
-        return -scores.log_probs.sum() / count
+        loss: torch.Tensor = -scores.log_probs.sum()
+        if num_items_in_batch is None:
+            return loss / len(batch.targets)
+        # The count is that of all processes, and their gradients are averaged afterwards.
+        return loss * int(self.accelerator.num_processes) / num_items_in_batch
 
     def _watch(self, batch: TreeBatch, scores: TokenScores) -> None:
         """Note accuracy, entropy and tokens, of all processes."""
@@ -121,7 +125,6 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     for session in sessions:
         find_space(session.space)
         _check_rationales(session)
-    refuse_several_processes()
     check_reporter(config.report_to)
     model = load_model(config.model)
 
@@ -146,10 +149,12 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         processing_class=model.tokenizer,
         callbacks=[log, alarms],
     )
+    check_strategy(trainer.accelerator)
+    say_strategy(trainer.accelerator)
     trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
     with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
         trainer.add_callback(view)
         trainer.train()
-    save_checkpoint(model, out)
+    save_trained(trainer, model, out)
     alarms.refuse_to_go_on(out)
     return log.last

@@ -1,0 +1,62 @@
+"""Which devices a run is spread over, and how: said, checked, and undone when weights are written."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from accelerate import DistributedType
+
+from shop_r1.errors import TrainingError
+from shop_r1.llm.local import LocalModel, save_checkpoint
+from shop_r1.training.monitor import CONSOLE
+
+_NAMES = {
+    DistributedType.NO: "one device",
+    DistributedType.MULTI_CPU: "data parallel (DDP)",
+    DistributedType.MULTI_GPU: "data parallel (DDP)",
+    DistributedType.FSDP: "fully sharded (FSDP)",
+}
+
+
+def describe_strategy(accelerator: Any) -> str:
+    """Return how the run is really spread, for instance `2 processes on cpu, data parallel (DDP)`."""
+    kind = accelerator.distributed_type
+    name = _NAMES.get(kind, str(kind))
+    if kind == DistributedType.FSDP:
+        name = f"fully sharded (FSDP{accelerator.state.fsdp_plugin.fsdp_version})"
+    count = accelerator.num_processes
+    return f"{count} process{'es' if count > 1 else ''} on {accelerator.device.type}, {name}"
+
+
+def check_strategy(accelerator: Any) -> None:
+    """Make sure that a run that asked to be sharded is: on a CPU accelerate 1.15 silently makes it DDP.
+
+    Raises:
+        TrainingError: it is not.
+    """
+    asked = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    if asked and accelerator.distributed_type != DistributedType.FSDP:
+        raise TrainingError(
+            f"FSDP was asked for (ACCELERATE_USE_FSDP), but what runs is {describe_strategy(accelerator)}; "
+            "accelerate shards on accelerators only: use one, or a configuration without FSDP"
+        )
+
+
+def say_strategy(accelerator: Any) -> None:
+    """Tell how the run is spread, once, where it is on more than one process."""
+    if accelerator.is_main_process and accelerator.num_processes > 1:
+        CONSOLE.print(describe_strategy(accelerator))
+
+
+def save_trained(trainer: Any, model: LocalModel, out: Path) -> None:
+    """Write the trained model to `out`, from the main process, gathered where it is sharded.
+
+    Raises:
+        ModelError: it cannot be written.
+    """
+    accelerator = trainer.accelerator
+    sharded = accelerator.distributed_type == DistributedType.FSDP
+    weights = accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    if accelerator.is_main_process:
+        save_checkpoint(model, out, weights)
+    accelerator.wait_for_everyone()

@@ -1,0 +1,51 @@
+"""Two processes on this machine give what one gives."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ("loss", "grad_norm", "kl", "entropy", "reward/total", "policy/parsed", "mean_token_accuracy")
+
+
+def launch(processes: int, *arguments: str) -> str:
+    """Run `tests.training.distributed` on this many processes; return what it wrote to stderr."""
+    module = ["-m", "tests.training.distributed", *arguments, str(2 // processes)]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    command = [sys.executable, *(torchrun if processes > 1 else []), *module]
+    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    told = launch(2, kind, str(tiny_checkpoint), str(tmp_path / "two"))
+    launch(1, kind, str(tiny_checkpoint), str(tmp_path / "one"))
+    assert told.count("2 processes on cpu, data parallel (DDP)") == 1
+    start, one, two = (
+        load_file(folder / "model.safetensors")
+        for folder in (tiny_checkpoint, tmp_path / "one", tmp_path / "two")
+    )
+    assert max((one[name] - start[name]).abs().max().item() for name in one) > 1e-3
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, atol=1e-5, rtol=0)
+    logs = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    assert len(logs[0]) == len(logs[1]) > 0
+    for first, second in zip(*logs, strict=True):
+        assert {name: second[name] for name in FIGURES if name in second} == {
+            name: pytest.approx(first[name], abs=1e-5) for name in FIGURES if name in first
+        }
