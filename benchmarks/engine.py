@@ -28,7 +28,7 @@ from shop_r1.data.examples import list_examples, renderer
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.llm.sampling import Sampling
-from shop_r1.llm.scoring import accept_trees, score_tokens
+from shop_r1.llm.scoring import accept_inside, score_tokens
 from shop_r1.llm.tree import Tree, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.certainty import token_certainty
@@ -150,7 +150,7 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
 
 def _sft_trainer(kind: type[Any], model: LocalModel, out: Path) -> Any:
     config = SftConfig(bf16=False, accumulation=1)
-    accept_trees(model.model)
+    accept_inside(model.model)
     trainer = kind(
         model=model.model,
         args=sft_arguments(config, out),

@@ -14,11 +14,10 @@ ROOT = Path(__file__).parents[2]
 FIGURES = ("loss", "grad_norm", "kl", "entropy", "reward/total", "policy/parsed", "mean_token_accuracy")
 
 
-def launch(processes: int, *arguments: str) -> str:
-    """Run `tests.training.distributed` on this many processes; return what it wrote to stderr."""
-    module = ["-m", "tests.training.distributed", *arguments, str(2 // processes)]
+def launch(processes: int, *module: str) -> str:
+    """Run a module on this many processes; return what it wrote to stderr."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [sys.executable, *(torchrun if processes > 1 else []), *module]
+    command = [sys.executable, *(torchrun if processes > 1 else []), "-m", *module]
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=300
@@ -30,8 +29,9 @@ def launch(processes: int, *arguments: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sft", "grpo"])
 def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    told = launch(2, kind, str(tiny_checkpoint), str(tmp_path / "two"))
-    launch(1, kind, str(tiny_checkpoint), str(tmp_path / "one"))
+    run = ("tests.training.distributed", kind, str(tiny_checkpoint))
+    told = launch(2, *run, str(tmp_path / "two"), "1")
+    launch(1, *run, str(tmp_path / "one"), "2")
     assert told.count("2 processes on cpu, data parallel (DDP)") == 1
     start, one, two = (
         load_file(folder / "model.safetensors")
@@ -49,3 +49,8 @@ def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, t
         assert {name: second[name] for name in FIGURES if name in second} == {
             name: pytest.approx(first[name], abs=1e-5) for name in FIGURES if name in first
         }
+
+
+@pytest.mark.slow
+def test_a_sharded_model_scores_and_samples_as_the_whole_one() -> None:
+    launch(2, "tests.training.sharded")

@@ -54,6 +54,7 @@ def sample_replies(
     pad_id: int,
     seeds: Sequence[int],
     measure: Measure | None = None,
+    to_the_end: bool = False,
 ) -> list[SampledReply]:
     """Return one sampled reply for each branch of each tree, in order.
 
@@ -69,6 +70,8 @@ def sample_replies(
         seeds: one for each branch; a reply depends on its prompt and its seed alone (up to rounding in
             batches of other shapes).
         measure: what to find out about each token's distribution, before temperature and cuts.
+        to_the_end: take `max_new_tokens` steps even when all replies have ended, so that processes which
+            share a sharded model stay in step.
     """
     model = causal_lm(model)
     batch = pack_trees(trees, pad_id).to(model.device)
@@ -89,7 +92,7 @@ def sample_replies(
         if measure is not None:
             measured.append(measure(logits))
         alive = alive & ~torch.isin(tokens, ends)
-        if not alive.any() or place + 1 == sampling.max_new_tokens:
+        if place + 1 == sampling.max_new_tokens or not (to_the_end or alive.any()):
             break
         hidden = decoder.advance(torch.where(alive, tokens, pad_id), alive)
     rows = [[token for token in row if token >= 0] for row in torch.stack(columns, dim=1).tolist()]
@@ -193,7 +196,7 @@ class _Decoder:
         active = torch.zeros(int(self._tree.max()) + 1, dtype=torch.bool, device=alive.device)
         active[self._tree[alive]] = True
         keep = active[self._rows].nonzero()[:, 0]
-        if len(keep) * 3 > len(self._rows) * 2:
+        if len(keep) * 3 > len(self._rows) * 2 or not len(keep):
             return
         self._cache.batch_select_indices(keep)
         self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]

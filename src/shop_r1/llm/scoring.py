@@ -110,28 +110,20 @@ def _score_rows(
     return chosen, entropy, right, measured
 
 
-def accept_trees(model: Any) -> None:
-    """Let `model(trees=[batch, ...])` return `score_trees`' scores, batch by batch.
+def accept_inside(model: Any) -> None:
+    """Let `model(inside=f)` return `f(model)`; other calls stay as they were.
 
-    What wraps a model to spread it over devices acts when it is called, so trees must come in by its call.
+    What wraps a model to spread it over devices gathers weights and averages gradients when the model is
+    called. So what we run with its parts has to run within such a call.
 
     Args:
-        model: a causal language model without wrappers; changed in place. Its other calls stay as they were.
+        model: a causal language model without wrappers; changed in place.
     """
     plain = model.forward
 
     @functools.wraps(type(model).forward)
-    def forward(
-        self: Any,
-        *args: Any,
-        trees: Sequence[TreeBatch] | None = None,
-        temperature: float = 1.0,
-        measure: Measure | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if trees is None:
-            return plain(*args, **kwargs)
-        return [score_tokens(self, batch, temperature, measure) for batch in trees]
+    def forward(self: Any, *args: Any, inside: Callable[[Any], Any] | None = None, **kwargs: Any) -> Any:
+        return plain(*args, **kwargs) if inside is None else inside(self)
 
     model.forward = types.MethodType(forward, model)
 
@@ -150,7 +142,7 @@ def score_trees(
     costs as much as over pages.
 
     Args:
-        model: what `accept_trees` was called on, wrapped or not; it is called once.
+        model: what `accept_inside` was called on, wrapped or not; it is called once.
         trees: trees whose branches have replies.
         pad_id: fills rectangles.
         temperature: as in `score_tokens`.
@@ -161,7 +153,9 @@ def score_trees(
     device = next(model.parameters()).device
     batches = [pack_trees([trees[row] for row in rows], pad_id).to(device) for rows in chunks]
     found: dict[int, list[TokenScores]] = {}
-    scored = model(trees=batches, temperature=temperature, measure=measure)
+    scored: list[TokenScores] = model(
+        inside=lambda whole: [score_tokens(whole, batch, temperature, measure) for batch in batches]
+    )
     for rows, batch, scores in zip(chunks, batches, scored, strict=True):
         parts = iter(_split_branches(scores, batch))
         for row in rows:

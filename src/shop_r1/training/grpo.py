@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from accelerate.utils import gather_object
 from datasets import Dataset
 from torch import Tensor
@@ -29,7 +30,7 @@ from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
 from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
-from shop_r1.llm.scoring import Measure, TokenScores, accept_trees, score_trees
+from shop_r1.llm.scoring import Measure, TokenScores, accept_inside, score_trees
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import render_reply
@@ -142,7 +143,7 @@ class ShopR1Trainer(GRPOTrainer):
         self._sampled: list[SampledReply] | None = None  # the step's replies; None where vLLM drew them
         self._buffered_inputs: list[dict[str, Any]] | None = None
         self._measure = partial(token_certainty, direction=config.reward.certainty_direction)
-        accept_trees(causal_lm(model.model))
+        accept_inside(causal_lm(model.model))
         render = renderer(model, config.prompt)
 
         @lru_cache(maxsize=config.prompts)
@@ -162,7 +163,7 @@ class ShopR1Trainer(GRPOTrainer):
         )
         self.add_callback(self._rollouts)
         if self.ref_model is not None:
-            accept_trees(self.ref_model)
+            accept_inside(self.ref_model)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Return the micro-batch to learn from, as TRL does, its rows in their order: groups stay whole."""
@@ -204,19 +205,18 @@ class ShopR1Trainer(GRPOTrainer):
             _seed(self._config.seed, self.state.global_step, first + row) for row in range(len(prompt_ids))
         ]
         trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in _group_equal(prompt_ids)]
+        ends, pad = self._local.end_ids, self._local.pad_id
+        # Sharded weights are gathered by all processes together, token by token.
+        together = self.accelerator.distributed_type == DistributedType.FSDP
         self.model.eval()
         with self.accelerator.autocast():
-            self._sampled = sample_replies(
-                self.accelerator.unwrap_model(self.model),
-                trees,
-                sampling,
-                self._local.end_ids,
-                self._local.pad_id,
-                seeds,
-                self._measure,
+            self._sampled = self.model(
+                inside=lambda model: sample_replies(
+                    model, trees, sampling, ends, pad, seeds, self._measure, to_the_end=together
+                )
             )
         self.model.train()
-        return [reply.ids for reply in self._sampled], None
+        return [reply.ids for reply in self._sampled or []], None
 
     # -- scoring --------------------------------------------------------------------------------------
 

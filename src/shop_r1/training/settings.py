@@ -98,6 +98,13 @@ class GrpoConfig(TrainConfig):
     device_prompts: int = Field(default=1, ge=1)
     """Prompts, each with its group, on a device at once; the rest of a step's prompts follow one after the
     other. Paper 4.1: per-device batch 1."""
+    vllm: Literal["none", "colocate", "server"] = "none"
+    """Whether vLLM samples, through TRL: in this process, or a server started with `trl vllm-serve`. Its
+    prefix caching runs a group's prompt once, as our own sampling does."""
+    vllm_memory: float = Field(default=0.3, gt=0, le=1)
+    """Of `colocate`: the share of the GPU's memory that vLLM may take. TRL's default."""
+    vllm_url: str = "http://0.0.0.0:8000"
+    """Of `server`: where it listens. TRL's default."""
     skew: float = Field(default=1.1, gt=0)
     """How much more frequent each other type is than `terminate`. Paper 4.1."""
     certainty_guard: Guard = "skip"
@@ -171,6 +178,10 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
         temperature=config.temperature,
         top_p=config.top_p,
         top_k=config.top_k,
+        use_vllm=config.vllm != "none",
+        vllm_mode="colocate" if config.vllm == "none" else config.vllm,
+        vllm_gpu_memory_utilization=config.vllm_memory,
+        vllm_server_base_url=config.vllm_url,
         beta=config.beta,
         epsilon=config.clip,
         loss_type="grpo",

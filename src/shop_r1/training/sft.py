@@ -7,8 +7,9 @@ of earlier replies, exactly as in RL, in evaluation and on a live shop, where pa
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -20,7 +21,7 @@ from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.scoring import TokenScores, accept_trees
+from shop_r1.llm.scoring import TokenScores, accept_inside, score_tokens
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
@@ -84,7 +85,7 @@ class TreeSftTrainer(SFTTrainer):
         self._since = self._since or time.perf_counter()
         batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
         with self.accelerator.autocast():
-            (scores,) = cast(list[TokenScores], model(trees=[batch]))
+            scores: TokenScores = model(inside=partial(score_tokens, batch=batch))
         self._watch(batch, scores)
         loss: torch.Tensor = -scores.log_probs.sum()
         if num_items_in_batch is None:
@@ -140,7 +141,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     )
     log = MetricsLog(out / "metrics.jsonl")
     alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
-    accept_trees(causal_lm(model.model))
+    accept_inside(causal_lm(model.model))
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),

@@ -1,0 +1,74 @@
+"""Scoring and sampling with a model sharded by plain torch FSDP2 over gloo, beside the whole model.
+
+For `torchrun`: `-m tests.training.sharded`; exits with an AssertionError where the two differ.
+"""
+
+import copy
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from tests.tiny import tiny_qwen2
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+
+from shop_r1.llm.sampling import Sampling, sample_replies
+from shop_r1.llm.scoring import accept_inside, score_trees
+from shop_r1.llm.tree import grow_tree
+
+PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
+REPLIES = [[7, 8, 3], [9]]
+
+
+def main() -> None:
+    """Compare each rank's own batch, and the gradients of both ranks' together."""
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    whole = tiny_qwen2(vocabulary=23).train()
+    sharded = copy.deepcopy(whole)
+    for model in (whole, sharded):
+        accept_inside(model)
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for layer in sharded.model.layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(sharded, mesh=mesh)
+    compare_gradients(whole, sharded, rank)
+    compare_samples(whole, sharded, rank)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def learn(model: Any, rank: int) -> torch.Tensor:
+    """Return the rank's log probabilities, and leave their mean's gradient in the model."""
+    tree = grow_tree([PROMPTS[rank]] * 2, [REPLIES[rank], REPLIES[rank][::-1]])
+    scores = score_trees(model, [tree], 0, temperature=0.7)
+    log_probs = torch.cat([score.log_probs for score in scores])
+    log_probs.mean().backward()
+    return log_probs.detach()
+
+
+def compare_gradients(whole: Any, sharded: Any, rank: int) -> None:
+    """FSDP2 averages gradients over ranks, each with a batch of its own."""
+    torch.testing.assert_close(learn(sharded, rank), learn(whole, rank), atol=1e-5, rtol=0)
+    learn(whole, 1 - rank)
+    for (name, weight), other in zip(whole.named_parameters(), sharded.parameters(), strict=True):
+        assert isinstance(other.grad, DTensor), name
+        torch.testing.assert_close(other.grad.full_tensor(), weight.grad / 2, atol=1e-5, rtol=0)
+
+
+def compare_samples(whole: Any, sharded: Any, rank: int) -> None:
+    """Ranks whose replies end at different times stay in step."""
+    sampling = Sampling(temperature=1.0, max_new_tokens=8)
+    draw = partial(
+        sample_replies, trees=[grow_tree([PROMPTS[rank]] * 3)], sampling=sampling, end_ids=(9, 10, 11)
+    )
+    draw = partial(draw, pad_id=0, seeds=[rank, 5 + rank, 9 + rank])
+    expected = [reply.ids for reply in draw(whole.eval())]
+    found = sharded.eval()(inside=partial(draw, to_the_end=True))
+    assert [reply.ids for reply in found] == expected
+
+
+if __name__ == "__main__":
+    main()
