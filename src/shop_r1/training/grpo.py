@@ -38,12 +38,14 @@ from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import PARTS, RewardConfig, max_reward, score_response
+from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.monitor import (
     CollapseAlarm,
     MetricsLog,
     ProgressCallback,
     refuse_several_processes,
 )
+from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import GrpoConfig, grpo_arguments
 
 _Row = tuple[tuple[int, ...], tuple[int, ...]]
@@ -51,29 +53,33 @@ _Row = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def train_grpo(
-    examples: Sequence[Example], config: GrpoConfig, out: Path, title: str = "GRPO"
+    examples: Sequence[Example], config: GrpoConfig, out: Path, title: str = "GRPO", resume: bool = False
 ) -> Mapping[str, float]:
     """Train on the examples, write the checkpoint to `out`, and return the last logged metrics.
 
     Beside the checkpoint stand `metrics.jsonl` (one line a step) and `rollouts.jsonl` (every step's first
-    group: replies, rewards part by part, advantages).
+    group: replies, rewards part by part, advantages). With `resume` the run goes on from its last good
+    checkpoint in `out`, if it has any; the reference stays the model that `config` names.
 
     Raises:
-        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree.
+        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; or `out`
+            holds checkpoints of another run, or one cannot be written.
         ModelError: the model cannot be loaded.
+        RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
     check_gold(examples, config.reward)
     refuse_several_processes()
+    data = digest_data([each.session for each in examples], [each.step for each in examples])
+    run = TrainingRun(out, config, data, resume)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
-    log = MetricsLog(out / "metrics.jsonl")
+    log = MetricsLog(out / "metrics.jsonl", keep=run.resumed)
     trainer.add_callback(log)
-    trainer.add_callback(CollapseAlarm(out / "alarms.jsonl"))
+    trainer.add_callback(CollapseAlarm(out / "alarms.jsonl", keep=run.resumed))
     trainer.add_callback(ProgressCallback(title, ("reward/value", "policy/parsed")))
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    save_checkpoint(model, out)
+    run.train(trainer, lambda: save_checkpoint(model, out))
     return log.last
 
 
@@ -101,7 +107,7 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
             )
 
 
-class ShopR1Trainer(GRPOTrainer):
+class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer."""
 
     def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
@@ -109,7 +115,6 @@ class ShopR1Trainer(GRPOTrainer):
         self._examples = examples
         self._config = config
         self._rollouts = out / "rollouts.jsonl"
-        self._rollouts.unlink(missing_ok=True)
         self._scored: list[RewardBreakdown] = []
         self._pass: tuple[int, dict[_Row, TokenScores]] | None = None
         render = renderer(model, config.prompt)

@@ -101,11 +101,20 @@ class MetricsLog(TrainerCallback):
         last: the metrics of the last line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        if not keep:
+            path.unlink(missing_ok=True)
         self._path = path
         self.last: dict[str, float] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"last": self.last}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.last = state["last"]
 
     def on_log(
         self,
@@ -138,12 +147,21 @@ class CollapseAlarm(TrainerCallback):
         raised: the warnings so far.
     """
 
-    def __init__(self, path: Path, window: int = 20) -> None:
-        path.unlink(missing_ok=True)
+    def __init__(self, path: Path, window: int = 20, keep: bool = False) -> None:
+        if not keep:
+            path.unlink(missing_ok=True)
         self._path = path
         self._window = window
         self._recent: list[Mapping[str, float]] = []
         self.raised: dict[str, str] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"recent": [dict(logs) for logs in self._recent], "raised": self.raised}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._recent, self.raised = state["recent"], state["raised"]
 
     def on_log(
         self,

@@ -11,6 +11,9 @@ from shop_r1.config import Config
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 
+SAVING = frozenset({"checkpoint_every", "keep_checkpoints"})
+"""Settings on which no weight depends: a resumed run may change them."""
+
 
 class TrainConfig(Config):
     """What SFT and GRPO share."""
@@ -29,6 +32,11 @@ class TrainConfig(Config):
     """Compute in bfloat16; weights and optimiser stay float32."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
+    checkpoint_every: int = Field(default=50, ge=0)
+    """Optimiser steps between checkpoints to resume from (docs/training.md); the last step gets one too. With
+    0 there are none but when the run is asked to stop. Ours."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """How many of them stay, the newest. With AdamW each takes three times the room of the weights. Ours."""
 
 
 class SftConfig(TrainConfig):

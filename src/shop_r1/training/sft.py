@@ -21,7 +21,9 @@ from shop_r1.llm.local import LocalModel, load_model, save_checkpoint, score_tok
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
+from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.monitor import MetricsLog, ProgressCallback, refuse_several_processes
+from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import SftConfig, sft_arguments
 
 
@@ -61,7 +63,7 @@ def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]
     return dict(vars(batch)) | {"labels": batch.targets, "shift_labels": batch.targets}
 
 
-class TreeSftTrainer(SFTTrainer):
+class TreeSftTrainer(ResumableTrainer, SFTTrainer):
     """TRL's trainer with the loss computed at the reply tokens alone: no logits where none are needed."""
 
     def compute_loss(
@@ -82,17 +84,24 @@ class TreeSftTrainer(SFTTrainer):
         return -scores.log_probs.sum() / count
 
 
-def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapping[str, float]:
+def train_sft(
+    sessions: Sequence[Session], config: SftConfig, out: Path, resume: bool = False
+) -> Mapping[str, float]:
     """Fine-tune on the sessions, write the checkpoint to `out`, and return the last logged metrics.
+
+    With `resume` the run goes on from its last good checkpoint in `out`, if it has any.
 
     Raises:
         DataError: a session has no rationales.
         ModelError: the model cannot be loaded.
+        TrainingError: `out` holds checkpoints of another run, or one cannot be written.
+        RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
     for session in sessions:
         find_space(session.space)
         _check_rationales(session)
     refuse_several_processes()
+    run = TrainingRun(out, config, digest_data(sessions), resume)
     model = load_model(config.model)
 
     def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
@@ -105,7 +114,7 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
             "length": [sum(len(step.page.html) for step in session.steps) for session in sessions],
         }
     )
-    log = MetricsLog(out / "metrics.jsonl")
+    log = MetricsLog(out / "metrics.jsonl", keep=run.resumed)
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),
@@ -115,6 +124,5 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
         callbacks=[log, ProgressCallback("SFT", ("loss", "mean_token_accuracy"))],
     )
     trainer.remove_callback(PrinterCallback)  # ProgressCallback shows what it would print.
-    trainer.train()
-    save_checkpoint(model, out)
+    run.train(trainer, lambda: save_checkpoint(model, out))
     return log.last
