@@ -6,9 +6,11 @@ ShopR1Error
 ├── PageError      a page cannot be read, or a name stands for nothing on it
 ├── ModelError     a checkpoint or an endpoint cannot serve
 ├── StoreError     the demo store cannot start or was asked for something it does not have
-└── TrainingError  a run must not go on
+├── TrainingError  a run must not go on
+└── RunStopped     no fault: a run was asked to stop and saved itself; its exit code is its own
 """
 
+import signal
 from pathlib import Path
 
 
@@ -44,3 +46,15 @@ class StoreError(ShopR1Error):
 
 class TrainingError(ShopR1Error):
     """A run must not go on."""
+
+
+class RunStopped(ShopR1Error):
+    """A run was asked to stop by a signal, wrote a checkpoint, and has not finished.
+
+    Attributes:
+        exit_code: 0 after SIGTERM, as a machine that is taken away expects; 130 after Ctrl-C.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 130 if signal_number == signal.SIGINT else 0

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from shop_r1.jsonl import read_json, write_json
 
 PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "pydantic")
 """Whose versions can change a result."""
+CHECKPOINTS = "checkpoints"
+"""Where in a run folder training keeps what it can go on from."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -70,6 +72,38 @@ class RunFolder:
             raise DataError.at(self.path / "settings.json", None, "is not a JSON object")
         return values
 
+    def check_settings(
+        self,
+        config: Config,
+        inputs: Sequence[Path] = (),
+        command: str | None = None,
+        free: Collection[str] = (),
+    ) -> None:
+        """Make sure that `settings.json` was written for the same run, by content of its inputs.
+
+        Args:
+            config: the settings now.
+            inputs: files and folders that the run reads.
+            command: as it was given to `write_settings`.
+            free: settings that may differ.
+
+        Raises:
+            DataError: it was not; the message names what differs.
+        """
+        record, path = self.read_settings(), self.path / "settings.json"
+        before, now = (
+            {key: value for key, value in settings.items() if key not in free}
+            for settings in (record.get("settings", {}), config.model_dump(mode="json"))
+        )
+        known = record.get("inputs", {}).values()
+        found = describe_differences({"command": record.get("command")}, {"command": command})
+        found += describe_differences(before, now)
+        found += [f"the contents of {each}" for each in inputs if digest_file(each) not in known]
+        if found:
+            raise DataError.at(
+                path, None, f"is of another run: {', '.join(found)}; give the same, or another --out"
+            )
+
     def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:
         """Return whether the stage was finished with this digest of settings and inputs.
 
@@ -110,8 +144,26 @@ def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = ()
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any], table: str = "") -> list[str]:
+    """Return what differs between two tables of settings, each as `table.key (1 there, 2 now)`.
+
+    >>> describe_differences({"seed": 0, "prompt": {"steps": 3}}, {"seed": 0, "prompt": {"steps": 4}})
+    ['prompt.steps (3 there, 4 now)']
+    """
+    found = []
+    for key in dict.fromkeys((*before, *now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += describe_differences(old, new, f"{table}{key}.")
+        elif old != new:
+            found.append(f"{table}{key} ({json.dumps(old)} there, {json.dumps(new)} now)")
+    return found
+
+
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file, or of a folder's files with their names, in order of name.
+
+    A trained model's folder counts without `checkpoints/`, from which only its own training reads.
 
     Raises:
         DataError: it cannot be read.
@@ -121,7 +173,8 @@ def digest_file(path: Path) -> str:
         if not path.is_dir():
             _add_file(digest, path)
             return digest.hexdigest()
-        for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        inside = (each for each in path.rglob("*") if path / CHECKPOINTS not in each.parents)
+        for file in sorted(each for each in inside if each.is_file()):
             digest.update(str(file.relative_to(path)).encode() + b"\0")
             _add_file(digest, file)
     except OSError as error:

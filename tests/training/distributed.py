@@ -1,4 +1,7 @@
-"""A small training run for `torchrun`: `-m tests.training.distributed sft|grpo CHECKPOINT OUT BATCH`."""
+"""A small training run for `torchrun`, which goes on where one was cut off.
+
+`-m tests.training.distributed sft|grpo CHECKPOINT OUT BATCH`
+"""
 
 import sys
 from pathlib import Path
@@ -25,16 +28,24 @@ def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
             device_batch=device_batch,
             accumulation=1,
             bf16=False,
+            checkpoint_every=2,
         )
-        train_sft(make_sessions(), config, out)
+        train_sft(make_sessions(), config, out, resume=True)
     else:
         # The tiny model's own replies earn nothing.
         ScriptedTrainer.script = SCRIPT
         grpo.ShopR1Trainer = ScriptedTrainer  # type: ignore[misc]
         grpo.train_grpo(
             make_clicks(),
-            settings(checkpoint, steps=STEPS, device_prompts=device_batch, learning_rate=1e-3),
+            settings(
+                checkpoint,
+                steps=STEPS,
+                device_prompts=device_batch,
+                learning_rate=1e-3,
+                checkpoint_every=2,
+            ),
             out,
+            resume=True,
         )
 
 

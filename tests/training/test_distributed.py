@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,17 @@ def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, t
         assert {name: second[name] for name in FIGURES if name in second} == {
             name: pytest.approx(first[name], abs=1e-5) for name in FIGURES if name in first
         }
+    assert_resumes(tmp_path, *run)
+
+
+def assert_resumes(folder: Path, *run: str) -> None:
+    """Both processes go on from their checkpoint of step 2, bit for bit."""
+    shutil.copytree(folder / "two/checkpoints/step-000002", folder / "again/checkpoints/step-000002")
+    shutil.copy(folder / "two/metrics.jsonl", folder / "again")
+    told = launch(2, *run, str(folder / "again"), "1")
+    assert told.count("step 2 of 3") == 1
+    weights = [(folder / name / "model.safetensors").read_bytes() for name in ("two", "again")]
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.slow

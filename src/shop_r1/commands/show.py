@@ -1,6 +1,7 @@
 """What commands print: results to stdout, progress and remarks to stderr, settings from the command line."""
 
 import json
+import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,18 +15,22 @@ from shop_r1.errors import ConfigError
 
 WIDTH = 80
 """Columns of what is printed at most."""
+_FIRST = os.environ.get("RANK", "0") == "0"
+"""Of several processes that train together, the first speaks."""
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def say(text: str) -> None:
     """Print a line of the result to stdout."""
-    typer.echo(text)
+    if _FIRST:
+        typer.echo(text)
 
 
 def remark(text: str) -> None:
     """Print a line about what goes on to stderr, wrapped."""
-    typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
+    if _FIRST:
+        typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
 
 
 def say_json(value: Any, *, indent: int | None = None) -> None:

@@ -1,14 +1,21 @@
 """`sft`, `grpo` and `demo`: train a shopper."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shop_r1.commands.show import existing, read_settings, remark, say
+from shop_r1.errors import RunStopped
 from shop_r1.runs import RunFolder
 from shop_r1.sessions import Session
+
+if TYPE_CHECKING:
+    from shop_r1.training.settings import GrpoConfig, SftConfig
+
+AGAIN = "give the same command with --resume to go on"
 
 Words = Annotated[
     list[str] | None,
@@ -20,10 +27,15 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")
+]
 
 
-def sft(data: Data, out: Out, settings: Words = None, model: Model = None) -> None:
+def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resume: Resume = False) -> None:
     """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
+
+    A run that was cut off, by whatever, goes on when the same command is given again with --resume.
 
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
@@ -35,16 +47,18 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None) -> No
     sessions = _read(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
-    folder = RunFolder(out)
-    folder.write_settings(config, existing([data, config.model]), config.seed, command="sft")
+    _write_settings(out, config, data, "sft", resume)
     say(f"SFT on {len(sessions)} sessions, {sum(len(each.steps) for each in sessions)} replies")
-    last = train_sft(sessions, config, out)
+    with _stop_in_order(AGAIN):
+        last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")
     say(f"Next: shop-r1 grpo --model {out} --data {data} --out runs/grpo")
 
 
-def grpo(data: Data, out: Out, settings: Words = None, model: Model = None) -> None:
+def grpo(data: Data, out: Out, settings: Words = None, model: Model = None, resume: Resume = False) -> None:
     """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
+
+    A run that was cut off, by whatever, goes on when the same command is given again with --resume.
 
     Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
     """
@@ -61,11 +75,11 @@ def grpo(data: Data, out: Out, settings: Words = None, model: Model = None) -> N
     config = config.model_copy(
         update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
     )
-    folder = RunFolder(out)
-    folder.write_settings(config, existing([data, config.model]), config.seed, command="grpo")
+    _write_settings(out, config, data, "grpo", resume)
     say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
     say(f"balanced (skew {config.skew:g}): {len(balanced)} steps: {_counts(count_types(balanced))}")
-    last = train_grpo(balanced, config, out)
+    with _stop_in_order(AGAIN):
+        last = train_grpo(balanced, config, out, resume=resume)
     _finish(out, last, "reward/total")
     say(f"Next: shop-r1 evaluate --model {out} --data TEST.jsonl --out runs/evaluation")
 
@@ -77,7 +91,8 @@ def demo(
 ) -> None:
     """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
 
-    Run again after an interruption, it goes on from the last finished stage.
+    Run again after an interruption, it goes on from the last finished stage; stopped by Ctrl-C or SIGTERM
+    while training, from there.
 
     Example: shop-r1 demo --out runs/demo
     """
@@ -87,13 +102,42 @@ def demo(
 
     config, overrides = split_words(settings or [])
     hide_loading()
-    run_demo(out, seed, config, overrides)
+    with _stop_in_order("run the demo again to go on"):
+        run_demo(out, seed, config, overrides)
 
 
 def _read(data: Path) -> Sequence[Session]:
     from shop_r1.jsonl import read_records
 
     return list(read_records(data, Session))
+
+
+def _write_settings(
+    out: Path, config: "SftConfig | GrpoConfig", data: Path, command: str, resume: bool
+) -> None:
+    """Write `settings.json`; a run that is resumed must have the one that is there."""
+    from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
+    from shop_r1.training.settings import WATCHING
+
+    folder, inputs = RunFolder(out), existing([data, config.model])
+    if not resume:
+        refuse_earlier_run(out)
+    elif not list_checkpoints(out):
+        remark(f"{out}: no checkpoint to go on from; training starts from the beginning")
+    if resume and (out / "settings.json").exists():
+        folder.check_settings(config, inputs, command, free=WATCHING)
+    else:
+        folder.write_settings(config, inputs, config.seed, command=command)
+
+
+@contextmanager
+def _stop_in_order(hint: str) -> Iterator[None]:
+    """Where a signal stopped training, say how to go on and exit with the code that is for it."""
+    try:
+        yield
+    except RunStopped as stop:
+        remark(f"{stop}; {hint}")
+        raise typer.Exit(stop.exit_code) from None
 
 
 def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:

@@ -59,6 +59,15 @@ class RecentSteps:
         self._logs.append(logs)
         self.best_parsed = max(self.best_parsed, self.mean("policy/parsed") or 0.0)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all there is, as plain values."""
+        return {"logs": [dict(logs) for logs in self._logs], "best_parsed": self.best_parsed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` described."""
+        self._logs.extend(state["logs"])
+        self.best_parsed = state["best_parsed"]
+
     @property
     def last(self) -> Mapping[str, Any]:
         """The latest step's metrics."""
@@ -248,6 +257,20 @@ class Alarms(StepLog):
                 )
         if self.stopping is not None:
             control.should_training_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know, as plain values."""
+        return {
+            "recent": self._recent.state_dict(),
+            "sounding": [[*key, steps] for key, steps in self._sounding.items()],
+            "raised": [alarm.model_dump() for alarm in self.raised],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._recent.load_state_dict(state["recent"])
+        self._sounding = {(name, subject): steps for name, subject, steps in state["sounding"]}
+        self.raised = [Alarm.model_validate(alarm) for alarm in state["raised"]]
 
     def _let_rest(self, found: Mapping[tuple[AlarmName, str], str]) -> None:
         """Count how long each alarm has been without cause, and forget those that have recovered."""

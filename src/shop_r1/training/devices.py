@@ -8,7 +8,7 @@ from accelerate import DistributedType
 
 from shop_r1.errors import TrainingError
 from shop_r1.llm.local import LocalModel, save_checkpoint
-from shop_r1.training.monitor import CONSOLE
+from shop_r1.training.monitor import tell
 
 _NAMES = {
     DistributedType.NO: "one device",
@@ -45,7 +45,7 @@ def check_strategy(accelerator: Any) -> None:
 def say_strategy(accelerator: Any) -> None:
     """Tell how the run is spread, once, where it is on more than one process."""
     if accelerator.is_main_process and accelerator.num_processes > 1:
-        CONSOLE.print(describe_strategy(accelerator))
+        tell(describe_strategy(accelerator))
 
 
 def save_trained(trainer: Any, model: LocalModel, out: Path) -> None:

@@ -40,9 +40,11 @@ from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, max_reward, score_response
 from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, grpo_body
 from shop_r1.training.monitor import MetricsLog, RolloutLog
+from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
 from shop_r1.training.watch import (
     ScoredReply,
@@ -60,21 +62,27 @@ _Row = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def train_grpo(
-    examples: Sequence[Example], config: GrpoConfig, out: Path, title: str = "GRPO"
+    examples: Sequence[Example], config: GrpoConfig, out: Path, title: str = "GRPO", resume: bool = False
 ) -> Mapping[str, float]:
     """Train on the examples, write the checkpoint to `out`, and return the last logged metrics.
 
     Beside the checkpoint stand `metrics.jsonl` (one line a step), `rollouts.jsonl` (some of each step's
-    groups: replies, rewards part by part, advantages) and, where there were any, `alarms.jsonl`.
+    groups: replies, rewards part by part, advantages) and, where there were any, `alarms.jsonl`. With
+    `resume` the run goes on from its last good checkpoint in `out`, if it has any; the reference stays the
+    model that `config` names.
 
     Raises:
-        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; or an
-            alarm of `stop_on_alarm` was raised (the checkpoint is written first).
+        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; an alarm
+            of `stop_on_alarm` was raised (the model is written first); `out` holds checkpoints of another
+            run; or one cannot be written.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
+        RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
     check_gold(examples, config.reward)
     check_reporter(config.report_to)
+    data = digest_data([each.session for each in examples], [each.step for each in examples])
+    run = TrainingRun(out, config, data, resume)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
@@ -87,8 +95,7 @@ def train_grpo(
     with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
         for callback in (log, alarms, view):
             trainer.add_callback(callback)
-        trainer.train()
-    save_trained(trainer, model, out)
+        run.train(trainer, lambda: save_trained(trainer, model, out))
     alarms.refuse_to_go_on(out)
     return log.last
 
@@ -124,7 +131,7 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
             )
 
 
-class ShopR1Trainer(GRPOTrainer):
+class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer.
 
     Attributes:

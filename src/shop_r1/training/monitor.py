@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,12 @@ from shop_r1.jsonl import write_text
 from shop_r1.training.watch import Rollout
 
 CONSOLE = Console(stderr=True)
+
+
+def tell(text: str) -> None:
+    """Print a line about the run to stderr, as it is; of several processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -92,6 +99,14 @@ class MetricsLog(StepLog):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.last: dict[str, float] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"last": self.last}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.last = state["last"]
 
     def on_log(
         self,

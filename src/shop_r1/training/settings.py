@@ -16,6 +16,11 @@ from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.advantages import Guard
 from shop_r1.training.alarms import AlarmName
 
+WATCHING = frozenset(
+    {"checkpoint_every", "keep_checkpoints", "report_to", "alarms", "stop_on_alarm", "rollout_groups"}
+)
+"""Settings on which no weight depends: a resumed run may change them."""
+
 
 class TrainConfig(Config):
     """What SFT and GRPO share."""
@@ -41,6 +46,11 @@ class TrainConfig(Config):
     """Whether alarms are raised (docs/training.md)."""
     stop_on_alarm: tuple[AlarmName, ...] = ()
     """The alarms that end the run, once its weights are written; others are told and the run goes on."""
+    checkpoint_every: int = Field(default=50, ge=0)
+    """Optimiser steps between checkpoints to resume from (docs/training.md); the last step gets one too. With
+    0 there are none but when the run is asked to stop. Ours."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """How many of them stay, the newest. With AdamW each takes three times the room of the weights. Ours."""
 
 
 class SftConfig(TrainConfig):
@@ -118,6 +128,11 @@ class GrpoConfig(TrainConfig):
     """Order of the prompts and every sampled reply."""
 
 
+def count_processes() -> int:
+    """Return how many processes train together: torchrun and accelerate say so in the environment."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def check_reporter(name: str) -> None:
     """Make sure that the package which takes the metrics is installed.
 
@@ -158,7 +173,7 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
     Raises:
         ConfigError: a step's prompts cannot be spread evenly over devices and micro-batches.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun and accelerate set it
+    processes = count_processes()
     batches, left = divmod(config.prompts, config.device_prompts * processes)
     if left or not batches:
         raise ConfigError(

@@ -26,9 +26,11 @@ from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
 from shop_r1.training.alarms import RULES, Alarms
+from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, sft_body
 from shop_r1.training.monitor import MetricsLog
+from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
 
 
@@ -68,7 +70,7 @@ def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]
     return dict(vars(batch)) | {"labels": batch.targets, "shift_labels": batch.targets}
 
 
-class TreeSftTrainer(SFTTrainer):
+class TreeSftTrainer(ResumableTrainer, SFTTrainer):
     """TRL's trainer with the loss computed at the reply tokens alone: no logits where none are needed."""
 
     _tokens = 0.0  # run through the model since the last log, padding left out
@@ -114,19 +116,26 @@ class TreeSftTrainer(SFTTrainer):
         super().log(logs, start_time)
 
 
-def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapping[str, float]:
+def train_sft(
+    sessions: Sequence[Session], config: SftConfig, out: Path, resume: bool = False
+) -> Mapping[str, float]:
     """Fine-tune on the sessions, write the checkpoint to `out`, and return the last logged metrics.
+
+    With `resume` the run goes on from its last good checkpoint in `out`, if it has any.
 
     Raises:
         DataError: a session has no rationales.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
-        TrainingError: an alarm of `stop_on_alarm` was raised; the checkpoint is written first.
+        TrainingError: an alarm of `stop_on_alarm` was raised (the model is written first); `out` holds
+            checkpoints of another run; or one cannot be written.
+        RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
     for session in sessions:
         find_space(session.space)
         _check_rationales(session)
     check_reporter(config.report_to)
+    run = TrainingRun(out, config, digest_data(sessions), resume)
     model = load_model(config.model)
 
     def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
@@ -155,7 +164,6 @@ def train_sft(sessions: Sequence[Session], config: SftConfig, out: Path) -> Mapp
     trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
     with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
         trainer.add_callback(view)
-        trainer.train()
-    save_trained(trainer, model, out)
+        run.train(trainer, lambda: save_trained(trainer, model, out))
     alarms.refuse_to_go_on(out)
     return log.last

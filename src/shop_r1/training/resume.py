@@ -1,0 +1,308 @@
+"""Going on where a run was cut off: what of transformers' and TRL's training loop must be kept, and signals.
+
+A resumed run is to end with the weights of one that was never interrupted, bit for bit on a CPU. transformers
+saves and loads weights, optimiser, schedule, random states and step counts, and skips the batches already
+seen. Three things it leaves out, and they are kept here. The order of an epoch's data is drawn when the epoch
+begins, from a random state that is long gone when the checkpoint is written. Sums for the next line of
+metrics are lost when the loop starts. And TRL counts steps of its own. What needs no keeping: a sampled
+reply is a function of (seed, step, row), and the reference policy is the model that the settings name.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.data_loader import get_sampler
+from accelerate.utils import gather_object
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from shop_r1.errors import RunStopped, TrainingError
+from shop_r1.runs import describe_differences, package_versions
+from shop_r1.training.checkpoints import (
+    Checkpoint,
+    CheckpointFolder,
+    RunIdentity,
+    find_checkpoint,
+    refuse_earlier_run,
+)
+from shop_r1.training.monitor import tell
+from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
+
+
+class ResumableTrainer(Trainer):
+    """transformers' Trainer, leaving to a `Keeper` where and how a checkpoint is written."""
+
+    keeper: "Keeper"
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.keeper.save()
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Stop where transformers warns; weights that are tied to others are rightly not in the file."""
+        missing = set(load_result.missing_keys) - set(self.model.all_tied_weights_keys)
+        wrong = sorted(missing | set(load_result.unexpected_keys))
+        if wrong:
+            raise TrainingError(
+                f"the checkpoint's weights are not this model's: {len(wrong)} names differ, such as "
+                f"{wrong[0]}"
+            )
+
+
+@dataclass
+class StopRequest:
+    """Whether a signal has asked the run to stop.
+
+    Attributes:
+        signal: which; None if none has.
+    """
+
+    signal: int | None = None
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        """Note the signal; a second Ctrl-C stops at once, a second SIGTERM changes nothing."""
+        if number == self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+        name = signal.Signals(number).name
+        os.write(
+            2, f"\n{name}: finishing this step, then saving a checkpoint\n".encode()
+        )  # safe in a handler
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopRequest]:
+    """Turn SIGTERM and Ctrl-C into a request for as long as the context lasts.
+
+    Only the main thread can do so; in another, and for signals that are ignored, all stays as it is.
+    """
+    request = StopRequest()
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, request.take)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Keeper(TrainerCallback):
+    """Decides when a checkpoint is due, writes what it holds, and puts it back.
+
+    Callbacks of the trainer with `state_dict` and `load_state_dict` are kept as well.
+    """
+
+    def __init__(self, trainer: Any, folder: CheckpointFolder, every: int, stop: StopRequest) -> None:
+        self._trainer = trainer
+        self._folder = folder
+        self._every = every
+        self._stop = stop
+        self._order: dict[str, Any] = {}
+        self._loop: dict[str, Any] | None = None
+
+    # -- when -----------------------------------------------------------------------------------------
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Ask for a checkpoint if one is due, and for an end if a signal did."""
+        done = state.global_step >= state.max_steps
+        due = self._every > 0 and (done or state.global_step % self._every == 0)
+        stop = self._asked() and not done
+        control.should_save |= due or stop
+        control.should_training_stop |= stop
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """End here if the signal came while the checkpoint was written."""
+        control.should_training_stop |= self._asked()
+
+    def _asked(self) -> bool:
+        """Return whether any process was asked to stop, and note it in all of them."""
+        if PartialState().num_processes > 1:
+            found = [number for number in gather_object([self._stop.signal]) if number is not None]
+            self._stop.signal = found[0] if found else None
+        return self._stop.signal is not None
+
+    # -- what -----------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint of the trainer as it is between two steps.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        trainer = self._trainer
+        trainer.store_flos()
+        with self._folder.writing(trainer.state.global_step, trainer.state.max_steps) as folder:
+            trainer.save_model(str(folder), _internal_call=True)
+            trainer._save_optimizer_and_scheduler(str(folder))
+            trainer._save_scaler(str(folder))
+            trainer._save_rng_state(str(folder))
+            torch.save(self._read_loop(), folder / _loop_name())
+            if trainer.args.should_save:
+                trainer.state.save_to_json(str(folder / "trainer_state.json"))
+                (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
+
+    def _read_loop(self) -> dict[str, Any]:
+        trainer = self._trainer
+        ended = float(trainer.state.epoch).is_integer()  # then the next epoch's order is still to be drawn
+        return {
+            "order": _read_order(trainer.callback_handler.train_dataloader) if ended else self._order,
+            "loss": trainer._tr_loss.item(),
+            "total_loss": trainer._total_loss_scalar,
+            "logged_step": trainer._globalstep_last_logged,
+            "metrics": {name: list(values) for name, values in trainer._metrics["train"].items()},
+            "trl_step": getattr(trainer, "_step", None),
+            "callbacks": {name: each.state_dict() for name, each in self._watchers()},
+        }
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Read what `save` wrote of the loop, for when it begins; callbacks have theirs at once."""
+        # Numbers, strings and tensors alone: nothing in it can run.
+        self._loop = torch.load(checkpoint.path / _loop_name(), weights_only=True)
+        for name, each in self._watchers():
+            each.load_state_dict(self._loop["callbacks"][name])
+
+    def _watchers(self) -> Iterator[tuple[str, Any]]:
+        for each in self._trainer.callback_handler.callbacks:
+            if hasattr(each, "load_state_dict"):
+                yield type(each).__name__, each
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Put back the loop's sums, which have just been set to zero."""
+        loop, trainer = self._loop, self._trainer
+        if loop is None:
+            return
+        trainer._tr_loss.fill_(loop["loss"])
+        trainer._total_loss_scalar = loop["total_loss"]
+        trainer._globalstep_last_logged = loop["logged_step"]
+        trainer._metrics["train"].update(loop["metrics"])
+        if loop["trl_step"] is not None:
+            trainer._step = loop["trl_step"]
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note from what the epoch's order is about to be drawn; when resuming, put that back first."""
+        if self._loop is not None:
+            _set_order(kwargs["train_dataloader"], self._loop["order"])
+            self._loop = None
+        self._order = _read_order(kwargs["train_dataloader"])
+
+
+def _loop_name() -> str:
+    return f"loop_{PartialState().process_index}.pt"
+
+
+def _read_order(loader: Any) -> dict[str, Any]:
+    """Return the states from which samplers draw: torch's own, or a generator's that they keep."""
+    generator = getattr(get_sampler(loader), "generator", None)
+    return {"torch": torch.get_rng_state(), "sampler": None if generator is None else generator.get_state()}
+
+
+def _set_order(loader: Any, order: dict[str, Any]) -> None:
+    torch.set_rng_state(order["torch"])
+    if order["sampler"] is not None:
+        get_sampler(loader).generator.set_state(order["sampler"])
+
+
+class TrainingRun:
+    """One run in its folder, from its start or from its last good checkpoint.
+
+    Attributes:
+        start: the checkpoint that it goes on from; None at the beginning.
+    """
+
+    def __init__(self, out: Path, config: TrainConfig, data: str, resume: bool) -> None:
+        """Find where the run begins.
+
+        Args:
+            out: the run's folder.
+            config: its settings, as resolved.
+            data: `digest_data` of what it learns from.
+            resume: go on from the last good checkpoint, if there is any.
+
+        Raises:
+            TrainingError: without `resume`, there are checkpoints; with it, they are another run's, or all
+                are torn.
+        """
+        settings = config.model_dump(mode="json", exclude=set(WATCHING))
+        run = RunIdentity(settings=settings, data=data, processes=count_processes())
+        self._out = out
+        self._every = config.checkpoint_every
+        self._folder = CheckpointFolder(out, run, config.keep_checkpoints)
+        if not resume:
+            refuse_earlier_run(out)
+        self.start = find_checkpoint(out) if resume else None
+        if self.start is not None:
+            _check_same(self.start, run)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it goes on from a checkpoint."""
+        return self.start is not None
+
+    def train(self, trainer: Any, finish: Callable[[], None]) -> None:
+        """Train from where the run begins, and call `finish`, which saves the model.
+
+        Raises:
+            TrainingError: a checkpoint cannot be written.
+            RunStopped: a signal asked for it; a checkpoint was written, and `finish` not called.
+        """
+        with stop_signals() as stop:
+            trainer.keeper = Keeper(trainer, self._folder, self._every, stop)
+            trainer.add_callback(trainer.keeper)
+            self._go(trainer)
+            if stop.signal is not None and trainer.state.global_step < trainer.state.max_steps:
+                raise self._stopped(trainer.state, stop.signal)
+            finish()
+
+    def _go(self, trainer: Any) -> None:
+        """Do the steps that are left."""
+        path = None
+        if self.start is not None:
+            path = str(self.start.path)
+            tell(f"Going on from {path}, step {self.start.manifest.step} of {self.start.manifest.steps}")
+            trainer.keeper.load(self.start)
+            if self.start.finished:  # transformers would take one step too many
+                trainer._load_from_checkpoint(path)
+                return
+        try:
+            trainer.train(resume_from_checkpoint=path)
+        except OSError as error:
+            raise TrainingError(
+                f"{self._out}: training stopped ({error}); mend that, then go on with --resume"
+            ) from error
+
+    def _stopped(self, state: TrainerState, number: int) -> RunStopped:
+        return RunStopped(
+            f"{self._out}: stopped by {signal.Signals(number).name} after step {state.global_step} of "
+            f"{state.max_steps}, not finished; the checkpoint is in {self._folder.path}",
+            number,
+        )
+
+
+def _check_same(checkpoint: Checkpoint, run: RunIdentity) -> None:
+    """Stop if the checkpoint is another run's; name other versions, with which the bits can differ."""
+    found = checkpoint.manifest.run.differences(run)
+    if found:
+        raise TrainingError(
+            f"{checkpoint.path}: is of another run: {', '.join(found)}; give the same, or another --out"
+        )
+    other = describe_differences(checkpoint.manifest.versions, package_versions())
+    if other:
+        tell(f"{checkpoint.path}: other versions than then, so not bit for bit the same: {', '.join(other)}")
