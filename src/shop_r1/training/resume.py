@@ -251,11 +251,6 @@ class TrainingRun:
         if self.start is not None:
             _check_same(self.start, run)
 
-    @property
-    def resumed(self) -> bool:
-        """Whether it goes on from a checkpoint."""
-        return self.start is not None
-
     def train(self, trainer: Any, finish: Callable[[], None]) -> None:
         """Train from where the run begins, and call `finish`, which saves the model.
 
@@ -267,9 +262,14 @@ class TrainingRun:
             trainer.keeper = Keeper(trainer, self._folder, self._every, stop)
             trainer.add_callback(trainer.keeper)
             self._go(trainer)
-            if stop.signal is not None and trainer.state.global_step < trainer.state.max_steps:
+            unfinished = stop.signal is not None and trainer.state.global_step < trainer.state.max_steps
+            if not unfinished:
+                finish()
+            # One process that leaves before the others do would abort them.
+            trainer.accelerator.wait_for_everyone()
+            trainer.accelerator.end_training()
+            if stop.signal is not None and unfinished:
                 raise self._stopped(trainer.state, stop.signal)
-            finish()
 
     def _go(self, trainer: Any) -> None:
         """Do the steps that are left."""
