@@ -24,6 +24,7 @@ LAYERS = (
     "demo",
     "commands",
     "cli",
+    "__main__",
 )
 """Each may import itself and what stands before it."""
 

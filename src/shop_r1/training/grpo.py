@@ -147,7 +147,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self._seconds = {"sampling": 0.0, "rewards": 0.0}  # of the step so far
         self._tokens_before = 0
         self._scored: list[RewardBreakdown] = []
-        self._sampled: list[SampledReply] | None = None  # the step's replies; None where vLLM drew them
+        self._sampled: list[SampledReply] | None = None  # the step's replies
         self._buffered_inputs: list[dict[str, Any]] | None = None
         self._measure = partial(token_certainty, direction=config.reward.certainty_direction)
         accept_inside(causal_lm(model.model))
@@ -200,7 +200,11 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         """Return a reply for each prompt; equal prompts beside each other are run as one tree."""
         self._prompt_ids, self._sampled = prompt_ids, None
         if self.use_vllm:
-            return super()._generate_single_turn(prompt_ids, *args, **kwargs)  # type: ignore[no-any-return]
+            replies, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            self._sampled = [
+                SampledReply(ids, torch.tensor(found)) for ids, found in zip(replies, log_probs, strict=True)
+            ]
+            return replies, log_probs
         sampling = Sampling(
             temperature=self._config.temperature,
             top_p=self._config.top_p,
@@ -326,9 +330,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         """
         if not self._config.reward.use_rationale:
             return [None] * len(replies)
-        if self._sampled is not None:
-            measured = [reply.measured for reply in self._sampled]
-        else:
+        measured = [reply.measured for reply in self._sampled or []]
+        if not measured or any(found is None for found in measured):
             rows = [(tuple(ids), tuple(reply)) for ids, reply in zip(self._prompt_ids, replies, strict=True)]
             with torch.no_grad():
                 measured = [score.measured for score in self._score(self.model, rows, self._measure)]
