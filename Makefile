@@ -10,7 +10,7 @@ UNFINISHED := $(VENV)/.unfinished
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo test nightly lint types check lock clean
+.PHONY: help setup fast demo test nightly bench lint types check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 12
@@ -43,6 +43,11 @@ test: $(READY) ## all tests, slow ones and doctests too
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier
 	@SHOP_R1_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/pages/test_fuzz.py --hypothesis-show-statistics $(ARGS)
+
+bench: $(READY) ## time training and evaluation beside stock TRL (15 minutes); docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.grpo_step --json benchmarks/results/grpo_step.json
+	@$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
+	@$(BIN)/python -m benchmarks.tables
 
 lint: $(READY) ## ruff, as linter and as formatter
 	@$(BIN)/ruff check .

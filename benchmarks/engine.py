@@ -1,4 +1,4 @@
-"""The engine's parts, each beside what it replaces: sessions in evaluation, self-certainty, SFT, the limit.
+"""The engine's parts, each beside what it replaces, and how near scoring comes to the machine's limit.
 
 `python -m benchmarks.engine [--json FILE]`. Both sides take turns in one run; medians of `ROUNDS`.
 
@@ -27,7 +27,7 @@ from trl import SFTTrainer
 from shop_r1.data.examples import list_examples, renderer
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.sampling import Sampling
+from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.scoring import accept_inside, score_tokens
 from shop_r1.llm.tree import Tree, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig
@@ -58,6 +58,68 @@ def in_turns(sides: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def make_group(prompt: int = 2048, group: int = 8, reply: int = 96) -> tuple[Any, Tree]:
+    """Return a random model of the machine's size and a group of replies to one prompt."""
+    torch.manual_seed(0)
+    ids = [300 + 7 * place % 1700 for place in range(prompt)]
+    replies = [[(7 + row + place) % 1700 + 300 for place in range(reply)] for row in range(group)]
+    return Qwen2ForCausalLM(Qwen2Config(**SHAPE)).eval(), grow_tree([ids] * group, replies)
+
+
+def compare_scoring() -> dict[str, Any]:
+    """One scoring pass over a group, beside the plain model's over the prompt with each reply.
+
+    Raises:
+        RuntimeError: the log probabilities differ.
+    """
+    model, tree = make_group()
+    rows = torch.tensor([[*tree.trunk, *branch.prompt, *branch.reply] for branch in tree.branches])
+    batch, width = pack_trees([tree], 0), len(tree.branches[0].reply)
+
+    @torch.no_grad()
+    def plain() -> torch.Tensor:
+        logits = model(rows, logits_to_keep=width + 1).logits[:, :-1]
+        found: torch.Tensor = logits.log_softmax(-1).gather(2, rows[:, -width:, None])[..., 0]
+        return found
+
+    @torch.no_grad()
+    def ours() -> torch.Tensor:
+        return score_tokens(model, batch).log_probs
+
+    if not torch.allclose(ours(), plain().flatten(), atol=1e-4):
+        raise RuntimeError("log probabilities differ from those of the plain model")
+    return _speedup(in_turns({"ours": ours, "plain": plain}), "plain")
+
+
+def compare_sampling() -> dict[str, Any]:
+    """A group of replies drawn together, beside transformers' `generate` for G copies of the prompt."""
+    model, tree = make_group()
+    prompt, group, reply = [*tree.trunk, *tree.branches[0].prompt], len(tree.branches), 96
+    drawn = grow_tree([prompt] * group)
+    rows = torch.tensor([prompt] * group)
+    settings = Sampling(temperature=1.0, max_new_tokens=reply)
+
+    def ours() -> object:
+        return sample_replies(model, [drawn], settings, (), 0, range(group))
+
+    def generate() -> object:
+        return model.generate(
+            rows,
+            attention_mask=torch.ones_like(rows),
+            do_sample=True,
+            top_k=0,
+            min_new_tokens=reply,
+            max_new_tokens=reply,
+            pad_token_id=0,
+        )
+
+    return _speedup(in_turns({"ours": ours, "generate": generate}), "generate")
+
+
+def _speedup(seconds: dict[str, float], other: str) -> dict[str, Any]:
+    return {**seconds, "faster": seconds[other] / seconds["ours"]}
+
+
 def long_sessions(count: int) -> list[Session]:
     """Return sessions of the built-in store with six steps or more."""
     app, market = create_app(generate_catalogue(1)), Market.of(KINDS)
@@ -86,7 +148,7 @@ def compare_evaluation(count: int = 2) -> dict[str, Any]:
         }
     )
     steps = len(examples) / count
-    return {"sessions": count, "steps": steps, **seconds, "faster": seconds["generate"] / seconds["ours"]}
+    return {"sessions": count, "steps": steps, **_speedup(seconds, "generate")}
 
 
 def generate_one(model: LocalModel, prompt: Sequence[int]) -> str:
@@ -114,15 +176,20 @@ def compare_certainty() -> dict[str, Any]:
     batch = pack_trees([grow_tree([prompt] * 8, replies)], 0)
     peaks: dict[str, list[int]] = {"with": [], "without": []}
 
+    @torch.no_grad()
     def run(name: str) -> None:
-        before = reset_peak()
-        with torch.no_grad():
-            score_tokens(model, batch, measure=token_certainty if name == "with" else None)
-        peaks[name].append(peak_bytes() - before)
+        score_tokens(model, batch, measure=token_certainty if name == "with" else None)
 
-    seconds = in_turns({name: partial(run, name) for name in peaks})
+    seconds = in_turns({name: partial(_note_peak, partial(run, name), peaks[name]) for name in peaks})
     extra = statistics.median(peaks["with"][1:]) - statistics.median(peaks["without"][1:])
     return {**seconds, "slower": seconds["with"] / seconds["without"] - 1, "extra_mib": extra / 2**20}
+
+
+def _note_peak(run: Callable[[], object], peaks: list[int]) -> None:
+    """Run, and note by how many bytes memory rose at its highest."""
+    before = reset_peak()
+    run()
+    peaks.append(peak_bytes() - before)
 
 
 def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
@@ -136,13 +203,15 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
     for name, to_rows in {"pairs": _pairs, "chats": _chat}.items():
         stock = _sft_trainer(SFTTrainer, load_model(str(checkpoint)), out)
         sides[name] = partial(_learn_rows, stock, [row for tree in trees for row in to_rows(tree)])
-    seconds = in_turns(sides)
+    peaks: dict[str, list[int]] = {name: [] for name in sides}
+    seconds = in_turns({name: partial(_note_peak, run, peaks[name]) for name, run in sides.items()})
     tokens = sum(tree.size for tree in trees)
     return {
         "sessions": count,
         "tokens": tokens,
         "tokens_a_second": tokens / seconds["ours"],
         **seconds,
+        **{f"{name}_mib": statistics.median(found[1:]) / 2**20 for name, found in peaks.items()},
         "faster_than_pairs": seconds["pairs"] / seconds["ours"],
         "faster_than_chats": seconds["chats"] / seconds["ours"],
     }
@@ -195,10 +264,7 @@ def measure_limit(prompt: int = 2048, group: int = 8, reply: int = 96) -> dict[s
         intermediate=SHAPE["intermediate_size"],
         vocabulary=SHAPE["vocab_size"],
     )
-    torch.manual_seed(0)
-    model = Qwen2ForCausalLM(Qwen2Config(**SHAPE)).eval()
-    ids = [300 + 7 * place % 1700 for place in range(prompt)]
-    tree = grow_tree([ids] * group, [[7] * reply] * group)
+    model, tree = make_group(prompt, group, reply)
     batch = pack_trees([tree], 0)
     trunk, branches = prompt - 1, group * (1 + reply)
     pairs = trunk * (trunk + 1) // 2 + group * sum(prompt + place for place in range(1 + reply))
@@ -234,6 +300,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         checkpoint = write_model(Path(folder) / "model")
         parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "scoring": compare_scoring,
+            "sampling": compare_sampling,
             "evaluation": compare_evaluation,
             "limit": measure_limit,
             "sft": partial(compare_sft, checkpoint, Path(folder)),

@@ -1,8 +1,9 @@
 """A whole GRPO step, ours beside TRL's own: sample, score by policy and reference, update.
 
-`python -m benchmarks.grpo_step [--quick] [--json FILE]`. Both sides are one trainer with one model, prompts,
-rewards and seeds; the stock side has TRL's own methods back where ours differ. They take turns; medians
-count. Memory is measured apart, each side in a process of its own.
+`python -m benchmarks.grpo_step [--json FILE] [--model 0.5B] [--prompts P ...] [--groups G ...] [--rounds N]
+[--bf16]`. Both sides are one trainer with one random model, prompts, rewards and seeds; the stock side has
+TRL's own methods back where ours differ. They take turns; medians count. Memory is measured apart, each side
+in a process of its own. On a GPU: `--model 0.5B --prompts 8192 16384 --groups 8 --bf16`.
 
 Dimension letters: P prompt tokens, C reply tokens, G replies a prompt.
 """
@@ -19,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from benchmarks.machine import describe_machine, peak_bytes, reset_peak
+from benchmarks.machine import describe_machine, peak_bytes, reset_peak, wait_for_device
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from trl import GRPOTrainer
 
@@ -32,9 +33,8 @@ from shop_r1.training.grpo import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 
 REPLY = 96
-GRID = [(prompt, group) for prompt in (512, 2048, 4096) for group in (4, 8, 16)]
-SMALLEST = (64, 2)
-MEMORY = (2048, 8)
+GRID = [(64, 2), *((prompt, group) for prompt in (512, 2048, 4096) for group in (4, 8, 16))]
+MEMORY = [(512, 4), (2048, 8), (4096, 8)]
 ROUNDS = 5
 SHAPE: dict[str, Any] = {
     "vocab_size": 2048,
@@ -46,6 +46,19 @@ SHAPE: dict[str, Any] = {
     "max_position_embeddings": 8192,
     "tie_word_embeddings": True,
 }
+SHAPES: dict[str, dict[str, Any]] = {
+    "small": SHAPE,
+    "0.5B": SHAPE
+    | {
+        "vocab_size": 151_936,
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "max_position_embeddings": 32_768,
+    },
+}
+"""The machine's own size, and Qwen2.5-0.5B's."""
 
 
 class OurTrainer(ShopR1Trainer):
@@ -56,7 +69,7 @@ class OurTrainer(ShopR1Trainer):
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
         _, *rest = super()._tokenize_prompts(prompts)
         draw = random.Random(self.prompt_tokens)
-        ids = [draw.randrange(300, SHAPE["vocab_size"]) for _ in range(self.prompt_tokens)]
+        ids = [draw.randrange(300, 2048) for _ in range(self.prompt_tokens)]
         return [list(ids) for _ in prompts], *rest
 
 
@@ -74,17 +87,19 @@ class StockTrainer(OurTrainer):
 SIDES: dict[str, type[OurTrainer]] = {"ours": OurTrainer, "stock": StockTrainer}
 
 
-def write_model(folder: Path) -> Path:
-    """Write a random Qwen2 with the tokenizer of our base checkpoint."""
+def write_model(folder: Path, shape: dict[str, Any] = SHAPE) -> Path:
+    """Write a random Qwen2 of this shape with the tokenizer of our base checkpoint."""
     torch.manual_seed(0)
     tokenizer = load_model(str(BASE_CHECKPOINT)).tokenizer
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    Qwen2ForCausalLM(Qwen2Config(**SHAPE, **ends)).save_pretrained(folder)
+    Qwen2ForCausalLM(Qwen2Config(**shape, **ends)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def make_trainer(side: str, checkpoint: Path, prompt: int, group: int, out: Path) -> OurTrainer:
+def make_trainer(
+    side: str, checkpoint: Path, prompt: int, group: int, out: Path, bf16: bool = False
+) -> OurTrainer:
     """Return the side's trainer, one prompt a step, ready for `take_step`."""
     config = GrpoConfig(
         model=str(checkpoint),
@@ -92,7 +107,7 @@ def make_trainer(side: str, checkpoint: Path, prompt: int, group: int, out: Path
         group=group,
         reply_tokens=REPLY,
         temperature=1.0,
-        bf16=False,
+        bf16=bf16,
         reward=RewardConfig(use_rationale=False),
     )
     step = Step(page=Page(html='<a name="cart">Cart</a>'), action=click("cart"), rationale="Now I pay.")
@@ -118,18 +133,22 @@ class _Endless(LocalModel):
 
 def take_step(trainer: OurTrainer) -> float:
     """Sample, score, update; return the seconds that it took."""
+    wait_for_device()
     started = time.perf_counter()
     rows = [{"example": 0}] * trainer.num_generations
     trainer.training_step(trainer.model, rows, None)
     torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 1.0)
     trainer.optimizer.step()
     trainer.optimizer.zero_grad()
+    wait_for_device()
     return time.perf_counter() - started
 
 
-def compare_times(checkpoint: Path, prompt: int, group: int, rounds: int, out: Path) -> dict[str, Any]:
+def compare_times(
+    checkpoint: Path, prompt: int, group: int, rounds: int, out: Path, bf16: bool = False
+) -> dict[str, Any]:
     """Return both sides' median seconds a step, and how many times faster ours is."""
-    trainers = {side: make_trainer(side, checkpoint, prompt, group, out) for side in SIDES}
+    trainers = {side: make_trainer(side, checkpoint, prompt, group, out, bf16) for side in SIDES}
     times: dict[str, list[float]] = {side: [] for side in SIDES}
     for turn in range(rounds + 1):
         for side, trainer in trainers.items():
@@ -143,71 +162,94 @@ def compare_times(checkpoint: Path, prompt: int, group: int, rounds: int, out: P
         "ours_s": ours,
         "stock_s": stock,
         "faster": stock / ours,
+        "tokens_a_second": group * (prompt + REPLY) / ours,
         "rounds": rounds,
     }
 
 
-def measure_memory(side: str, checkpoint: Path, prompt: int, group: int, out: Path) -> int:
+def measure_memory(side: str, checkpoint: Path, prompt: int, group: int, bf16: bool, out: Path) -> int:
     """Return by how many bytes a step raises this process's memory at its highest, after a small one."""
-    trainer = make_trainer(side, checkpoint, 64, 2, out)
+    trainer = make_trainer(side, checkpoint, 64, 2, out, bf16)
     take_step(trainer)
-    big = make_trainer(side, checkpoint, prompt, group, out)
+    big = make_trainer(side, checkpoint, prompt, group, out, bf16)
     before = reset_peak()
     take_step(big)
     return peak_bytes() - before
 
 
-def compare_memory(checkpoint: Path) -> dict[str, Any]:
+def compare_memory(checkpoint: Path, prompt: int, group: int, bf16: bool) -> dict[str, Any]:
     """Return both sides' peak memory in MiB, each from a process of its own."""
     peaks = {}
     for side in SIDES:
-        command = [sys.executable, "-m", "benchmarks.grpo_step", "--memory", side, str(checkpoint)]
+        words = ["--memory", side, str(checkpoint), str(prompt), str(group), *(["--bf16"] if bf16 else [])]
+        command = [sys.executable, "-m", "benchmarks.grpo_step", *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks[side] = int(done.stdout.split()[-1]) / 2**20
-    prompt, group = MEMORY
-    share = peaks["ours"] / peaks["stock"]
     return {
         "prompt": prompt,
         "group": group,
         "ours_mib": peaks["ours"],
         "stock_mib": peaks["stock"],
-        "share": share,
+        "share": peaks["ours"] / peaks["stock"],
     }
 
 
 def main() -> None:
     """Print the figures, and write them to `--json FILE`."""
-    parser = argparse.ArgumentParser(description="GRPO steps, ours beside stock TRL's.")
-    parser.add_argument("--quick", action="store_true", help="P = 512 alone, two rounds")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--memory", nargs=2, metavar=("SIDE", "CHECKPOINT"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = _read_options()
     with TemporaryDirectory() as folder:
         out = Path(folder)
         if options.memory:
-            side, checkpoint = options.memory
-            print(measure_memory(side, Path(checkpoint), *MEMORY, out))
+            side, checkpoint, prompt, group = options.memory
+            print(measure_memory(side, Path(checkpoint), int(prompt), int(group), options.bf16, out))
             return
-        report = _report(write_model(out / "model"), options.quick, out)
+        report = _report(write_model(out / "model", SHAPES[options.model]), options, out)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
-def _report(checkpoint: Path, quick: bool, out: Path) -> dict[str, Any]:
-    grid, rounds = ([(512, 4)], 2) if quick else ([SMALLEST, *GRID], ROUNDS)
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="GRPO steps, ours beside stock TRL's.")
+    parser.add_argument("--model", choices=SHAPES, default="small", help="shape of the random model")
+    parser.add_argument("--prompts", type=int, nargs="+", metavar="P", help="prompt tokens")
+    parser.add_argument("--groups", type=int, nargs="+", metavar="G", default=[8], help="replies a prompt")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _report(checkpoint: Path, options: argparse.Namespace, out: Path) -> dict[str, Any]:
+    chosen = [(prompt, group) for prompt in options.prompts or () for group in options.groups]
     steps = []
-    for prompt, group in grid:
-        found = compare_times(checkpoint, prompt, group, rounds * (5 if prompt == 64 else 1), out)
+    for prompt, group in chosen or GRID:
+        rounds = options.rounds * (5 if prompt <= 64 else 1)
+        found = compare_times(checkpoint, prompt, group, rounds, out, options.bf16)
         print(
             f"P {prompt:5} G {group:3}  ours {found['ours_s']:7.3f} s  stock {found['stock_s']:7.3f} s  "
             f"{found['faster']:5.2f} times",
             flush=True,
         )
         steps.append(found)
-    memory = compare_memory(checkpoint)
-    print("memory of a step: ours {ours_mib:.0f} MiB, stock {stock_mib:.0f}, {share:.2f}".format(**memory))
-    return {"machine": describe_machine(), "reply": REPLY, "shape": SHAPE, "steps": steps, "memory": memory}
+    memory = []
+    for prompt, group in [chosen[-1]] if chosen else MEMORY:
+        peaks = compare_memory(checkpoint, prompt, group, options.bf16)
+        print(
+            f"P {prompt:5} G {group:3}  ours {peaks['ours_mib']:.0f} MiB  "
+            f"stock {peaks['stock_mib']:.0f} MiB  {peaks['share']:.2f} of it",
+            flush=True,
+        )
+        memory.append(peaks)
+    return {
+        "machine": describe_machine(),
+        "reply": REPLY,
+        "shape": SHAPES[options.model],
+        "bf16": options.bf16,
+        "steps": steps,
+        "memory": memory,
+    }
 
 
 if __name__ == "__main__":

@@ -29,14 +29,28 @@ def _processor() -> str:
     return platform.processor()
 
 
+def wait_for_device() -> None:
+    """Wait until a GPU, if there is one, has done all it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def reset_peak() -> int:
-    """Forget this process's highest memory so far; return what it holds now, in bytes (Linux)."""
+    """Forget the highest memory so far; return what is held now, in bytes.
+
+    Of the GPU if there is one, else of this process (Linux).
+    """
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
 
 def peak_bytes() -> int:
-    """Return this process's highest memory since `reset_peak`, in bytes (Linux)."""
+    """Return the highest memory since `reset_peak`, in bytes."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
     return _status("VmHWM")
 
 

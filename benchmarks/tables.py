@@ -1,0 +1,129 @@
+"""The tables of docs/benchmarks.md, from `benchmarks/results/*.json`.
+
+`python -m benchmarks.tables` puts them in their places: between `<!-- NAME -->` and `<!-- end -->`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+Result = Mapping[str, Any]
+
+
+def fill_page(text: str, step: Result, engine: Result) -> str:
+    """Return the page with every table made from these results.
+
+    Raises:
+        ValueError: a table has no place in the page.
+    """
+    tables = {
+        "machine": describe(step["machine"]),
+        "steps": table(("P", "G", "ours, s", "stock, s", "times faster", "tokens/s"), step_rows(step)),
+        "memory": table(("P", "G", "ours, MiB", "stock, MiB", "share"), memory_rows(step)),
+        "parts": table(("part", "ours", "beside", "ratio"), part_rows(engine)),
+        "limit": limit_line(engine["limit"]),
+    }
+    for name, content in tables.items():
+        parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise ValueError(f"the page has {len(parts) - 1} places for the table {name}; expected is one")
+        text = f"{content}\n".join(parts)
+    return text
+
+
+def table(titles: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def describe(machine: Result) -> str:
+    """Return a line about the machine and the versions."""
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("torch", "transformers", "trl", "accelerate"))
+    device = machine.get("gpu", f"{machine['processor']}, {machine['threads']} thread(s)")
+    return f"{device}; Python {machine['python']}, {versions}."
+
+
+def step_rows(step: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each size of a GRPO step."""
+    for each in step["steps"]:
+        yield (
+            f"{each['prompt']:,}",
+            f"{each['group']}",
+            f"{each['ours_s']:.3g}",
+            f"{each['stock_s']:.3g}",
+            f"{each['faster']:.2f}",
+            f"{each['tokens_a_second']:,.0f}",
+        )
+
+
+def memory_rows(step: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each size that memory was measured at."""
+    for each in step["memory"]:
+        yield (
+            f"{each['prompt']:,}",
+            f"{each['group']}",
+            f"{each['ours_mib']:,.0f}",
+            f"{each['stock_mib']:,.0f}",
+            f"{each['share']:.2f}",
+        )
+
+
+def part_rows(engine: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each part of the engine and what it replaces."""
+    for name, title, other in (
+        ("scoring", "scoring, P 2,048, G 8, C 96", "plain"),
+        ("sampling", "sampling, P 2,048, G 8, C 96", "generate"),
+        ("evaluation", "greedy evaluation of sessions", "generate"),
+    ):
+        part = engine[name]
+        beside = {"plain": "each reply with its prompt", "generate": "transformers' `generate`"}[other]
+        yield title, f"{part['ours']:.3g} s", f"{part[other]:.3g} s, {beside}", f"{part['faster']:.2f}"
+    sft = engine["sft"]
+    for other, beside in (("pairs", "stock, a pair a step"), ("chats", "stock, one row a session")):
+        ratio = sft[f"faster_than_{other}"]
+        yield (
+            "SFT, time",
+            f"{sft['ours']:.3g} s, {sft['tokens_a_second']:,.0f} tokens/s",
+            f"{sft[other]:.3g} s, {beside}",
+            f"{ratio:.2f}",
+        )
+        share = sft["ours_mib"] / sft[f"{other}_mib"]
+        yield (
+            "SFT, memory",
+            f"{sft['ours_mib']:,.0f} MiB",
+            f"{sft[f'{other}_mib']:,.0f} MiB, {beside}",
+            f"{share:.2f}",
+        )
+    certainty = engine["certainty"]
+    yield (
+        "self-certainty, 32,768 x 151,936",
+        f"{certainty['with']:.3g} s, {certainty['extra_mib']:+.2f} MiB",
+        f"{certainty['without']:.3g} s without it",
+        f"{1 + certainty['slower']:.3f}",
+    )
+
+
+def limit_line(limit: Result) -> str:
+    """Return how near scoring comes to a plain matrix product's rate."""
+    return (
+        f"Scoring P = 2,048, G = 8, C = 96 takes {limit['gflop']:.1f} GFLOP by arithmetic and "
+        f"{limit['score_s']:.3g} s: {limit['score_gflops']:.0f} GFLOP/s, where a plain matrix product of the "
+        f"same width does {limit['product_gflops']:.0f}. That is {limit['share']:.0%} of it."
+    )
+
+
+def read_results() -> tuple[Result, Result]:
+    """Return what `grpo_step` and `engine` wrote."""
+    step, engine = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("grpo_step", "engine"))
+    return step, engine
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill_page(PAGE.read_text("utf-8"), *read_results()), "utf-8")
