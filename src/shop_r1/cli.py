@@ -33,6 +33,7 @@ app.command()(training.grpo)
 app.command()(evaluation.evaluate)
 app.command()(look.score)
 app.command()(reporting.report)
+app.command()(reporting.card)
 app.command()(look.doctor)
 
 

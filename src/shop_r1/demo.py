@@ -43,6 +43,7 @@ from shop_r1.llm.local import BASE_CHECKPOINT, load_model
 from shop_r1.llm.sampling import Sampling
 from shop_r1.prompts.render import Context, PromptConfig
 from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
+from shop_r1.report.card import write_card
 from shop_r1.results import Prediction
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig
@@ -168,6 +169,7 @@ class Demo:
     def train_sft(self) -> None:
         """Cold start from the base checkpoint."""
         training, _ = self.sessions()
+        self._describe("sft", "sft", self._config.sft)
         train_sft(training, self._config.sft, self._out / "sft", resume=True)
         self._forget_checkpoints("sft")
 
@@ -179,8 +181,15 @@ class Demo:
             "    examples: " + ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items()))
         )
         config = self._config.grpo.model_copy(update={"model": str(self._out / "sft"), "reward": reward})
+        self._describe(name, "grpo", config)
         train_grpo(examples, config, self._out / name, title=f"GRPO {name}", resume=True)
         self._forget_checkpoints(name)
+
+    def _describe(self, name: str, command: str, config: SftConfig | GrpoConfig) -> None:
+        """Write a stage's settings into its folder, as `shop-r1 sft` and `shop-r1 grpo` do."""
+        inputs = [self._out / "sessions.jsonl.zst"]
+        inputs += [] if config.model == "base" else [Path(config.model)]
+        RunFolder(self._out / name).write_settings(config, inputs, config.seed, command=command)
 
     def _forget_checkpoints(self, name: str) -> None:
         """Remove what an interrupted stage was to go on from: with other settings it begins anew."""
@@ -197,6 +206,9 @@ class Demo:
         best = reachable_predictions(held_out, Market.of(KINDS))
         rows.append(_reachable_row(best.exact, best.types))
         write_table(self._out / "table.json", rows)
+        scores = read_score_rows(self._out / "table.json")
+        for setting, checkpoint in self._checkpoints()[1:]:
+            write_card(checkpoint, rows=[row for row in scores if row.setting == setting])
 
     def sweep(self) -> None:
         """Vary the temperature (Figure 2) and the context (Table 5) of the last checkpoint."""

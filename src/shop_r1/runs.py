@@ -17,6 +17,8 @@ PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "da
 """Whose versions can change a result."""
 CHECKPOINTS = "checkpoints"
 """Where in a run folder training keeps what it can go on from."""
+CARD = "README.md"
+"""A model's card, which is about the model and no part of it."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -163,7 +165,8 @@ def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any], tabl
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file, or of a folder's files with their names, in order of name.
 
-    A trained model's folder counts without `checkpoints/`, from which only its own training reads.
+    A trained model's folder counts without `checkpoints/`, from which only its own training reads, and
+    without its card, which changes when the model is evaluated.
 
     Raises:
         DataError: it cannot be read.
@@ -174,7 +177,7 @@ def digest_file(path: Path) -> str:
             _add_file(digest, path)
             return digest.hexdigest()
         inside = (each for each in path.rglob("*") if path / CHECKPOINTS not in each.parents)
-        for file in sorted(each for each in inside if each.is_file()):
+        for file in sorted(each for each in inside if each.is_file() and each != path / CARD):
             digest.update(str(file.relative_to(path)).encode() + b"\0")
             _add_file(digest, file)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`report`: one page that shows an evaluation folder."""
+"""`report` and `card`: an evaluation as a page, a model as a card."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,6 +62,23 @@ def report(
     say(f"{build_report(folder / 'report' / 'index.html', inputs)}")
     if warning:
         remark(warning)
+
+
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that sft or grpo wrote.")],
+    evaluations: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
+    ] = None,
+) -> None:
+    """Write MODEL/README.md, the model's card: data, settings, and the figures of its evaluations.
+
+    Training writes it too, without figures.
+
+    Example: shop-r1 card runs/grpo runs/evaluation
+    """
+    from shop_r1.report.card import write_card
+
+    say(f"{write_card(folder, evaluations or [])}")
 
 
 def read_curves(folder: Path) -> "list[RewardCurve]":

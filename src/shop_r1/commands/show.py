@@ -15,7 +15,7 @@ from shop_r1.errors import ConfigError
 
 WIDTH = 80
 """Columns of what is printed at most."""
-_FIRST = os.environ.get("RANK", "0") == "0"
+IS_FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
 """Of several processes that train together, the first speaks."""
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -23,13 +23,13 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 def say(text: str) -> None:
     """Print a line of the result to stdout."""
-    if _FIRST:
+    if IS_FIRST_PROCESS:
         typer.echo(text)
 
 
 def remark(text: str) -> None:
     """Print a line about what goes on to stderr, wrapped."""
-    if _FIRST:
+    if IS_FIRST_PROCESS:
         typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
 
 

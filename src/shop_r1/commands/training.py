@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.commands.show import existing, read_settings, remark, say
+from shop_r1.commands.show import IS_FIRST_PROCESS, existing, read_settings, remark, say
 from shop_r1.errors import RunStopped
 from shop_r1.runs import RunFolder
 from shop_r1.sessions import Session
@@ -141,6 +141,10 @@ def _stop_in_order(hint: str) -> Iterator[None]:
 
 
 def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:
+    from shop_r1.report.card import write_card
+
+    if IS_FIRST_PROCESS:
+        write_card(out)
     told = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
     say(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
     alarms = out / "alarms.jsonl"

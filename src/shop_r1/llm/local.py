@@ -6,9 +6,11 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -18,6 +20,10 @@ from shop_r1.llm.tree import common_prefix
 
 BASE_CHECKPOINT = Path(__file__).parent / "base"
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+_MODEL_FILES = ("config.json", "model*.safetensors*", "adapter_*")
+"""What of a checkpoint one of another kind must not be mixed with."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,12 @@ class LocalModel:
 
 
 def resolve_model(name_or_path: str) -> str:
-    """Return what `from_pretrained` takes: `base` stands for the checkpoint in the package."""
-    return str(BASE_CHECKPOINT) if name_or_path == "base" else name_or_path
+    """Return what `from_pretrained` takes: a folder's whole path, or a name on the hub.
+
+    `base` stands for the checkpoint in the package.
+    """
+    path = BASE_CHECKPOINT if name_or_path == "base" else Path(name_or_path)
+    return str(path.resolve()) if path.is_dir() else name_or_path
 
 
 def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalModel:
@@ -81,6 +91,8 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         ModelError: it is not there, is not a causal LM in safetensors, or its tokenizer has no chat template.
     """
     source = resolve_model(name_or_path)
+    if is_adapter(Path(source)):
+        return _load_adapter(Path(source), dtype)
     if Path(source).is_absolute() and not (Path(source) / "config.json").exists():
         raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
     try:
@@ -88,20 +100,71 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         model = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except _UNLOADABLE as error:
         raise ModelError(
             f"model {name_or_path!r} cannot be loaded ({_reason(error)}); expected `base`, a folder with a "
             "Hugging Face causal LM in safetensors, or its name on the hub"
         ) from None
-    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
-        raise ModelError(f"model {name_or_path!r} cannot be loaded: its tokenizer's files are missing")
-    if tokenizer.chat_template is None:
-        raise ModelError(f"model {name_or_path!r}: its tokenizer has no chat template; use an instruct model")
+    _check_tokenizer(tokenizer, name_or_path)
     try:
         check_attention(model.config)
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
     return LocalModel(model.eval(), tokenizer)
+
+
+def _check_tokenizer(tokenizer: Any, name: str) -> None:
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
+        raise ModelError(f"model {name!r} cannot be loaded: its tokenizer's files are missing")
+    if tokenizer.chat_template is None:
+        raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether the folder holds a LoRA adapter and not a whole model."""
+    return (folder / ADAPTER_CONFIG).exists() and not (folder / "config.json").exists()
+
+
+def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
+    """Return the model that the adapter was trained on, with the adapter merged into it."""
+    from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+
+    try:
+        names = set(
+            load_file(folder / ADAPTER_WEIGHTS)
+        )  # PEFT itself would take a pickle where it is missing.
+        base = str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+        with catch_warnings():
+            simplefilter("ignore")  # of names that are missing, which end in our error
+            whole = PeftModel.from_pretrained(load_model(base, dtype).model, str(folder))
+        missing = set(get_peft_model_state_dict(whole)) ^ names
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except _UNLOADABLE as error:
+        raise ModelError(
+            f"adapter {folder} cannot be loaded ({_reason(error)}); expected a LoRA adapter in safetensors "
+            "and, where its adapter_config.json says, the model that it was trained on"
+        ) from None
+    if missing:
+        raise ModelError(
+            f"adapter {folder} is not for the model {base}: {len(missing)} of its weights' names are not "
+            f"those expected, such as {min(missing)}"
+        )
+    _check_tokenizer(tokenizer, str(folder))
+    return LocalModel(whole.merge_and_unload().eval(), tokenizer)
+
+
+def save_merged(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write a model with an adapter as a whole model, as `save_checkpoint` does.
+
+    The adapter is merged into its model loaded anew, so this also does for weights gathered from shards.
+
+    Raises:
+        ModelError: it cannot be written.
+    """
+    with TemporaryDirectory() as folder:
+        save_checkpoint(model, Path(folder), weights)
+        whole = load_model(folder)
+    save_checkpoint(whole, out)
 
 
 def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
@@ -124,11 +187,21 @@ def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] 
         with TemporaryDirectory(prefix=".new-", dir=out) as beside:
             model.model.save_pretrained(beside, state_dict=weights)
             model.tokenizer.save_pretrained(beside)
-            for path in Path(beside).iterdir():
+            written = [path for path in Path(beside).iterdir() if path.name != "README.md"]  # PEFT's own card
+            for path in written:
                 path.chmod(0o644)  # safetensors makes files that their owner alone can read
                 path.replace(out / path.name)
+            _remove_others(out, {path.name for path in written})
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{out}: the checkpoint cannot be written ({_reason(error)})") from None
+
+
+def _remove_others(out: Path, written: set[str]) -> None:
+    """Remove what an earlier checkpoint in the folder had and this one has not."""
+    for pattern in _MODEL_FILES:
+        for path in out.glob(pattern):
+            if path.name not in written:
+                path.unlink()
 
 
 def _reason(error: Exception) -> str:

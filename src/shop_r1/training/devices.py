@@ -7,7 +7,7 @@ from typing import Any
 from accelerate import DistributedType
 
 from shop_r1.errors import TrainingError
-from shop_r1.llm.local import LocalModel, save_checkpoint
+from shop_r1.llm.local import LocalModel, save_checkpoint, save_merged
 from shop_r1.training.monitor import tell
 
 _NAMES = {
@@ -48,8 +48,14 @@ def say_strategy(accelerator: Any) -> None:
         tell(describe_strategy(accelerator))
 
 
-def save_trained(trainer: Any, model: LocalModel, out: Path) -> None:
+def save_trained(trainer: Any, model: LocalModel, out: Path, merge: bool = True) -> None:
     """Write the trained model to `out`, from the main process, gathered where it is sharded.
+
+    Args:
+        trainer: the trainer, its training done.
+        model: what it was made with.
+        out: the folder.
+        merge: of a model with an adapter, write the whole model, not the adapter alone.
 
     Raises:
         ModelError: it cannot be written.
@@ -58,5 +64,9 @@ def save_trained(trainer: Any, model: LocalModel, out: Path) -> None:
     sharded = accelerator.distributed_type == DistributedType.FSDP
     weights = accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if accelerator.is_main_process:
-        save_checkpoint(model, out, weights)
+        trained = LocalModel(accelerator.unwrap_model(trainer.model), model.tokenizer)
+        if merge and hasattr(trained.model, "peft_config"):
+            save_merged(trained, out, weights)
+        else:
+            save_checkpoint(trained, out, weights)
     accelerator.wait_for_everyone()

@@ -38,6 +38,7 @@ from shop_r1.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, max_reward, score_response
+from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
@@ -91,11 +92,12 @@ def train_grpo(
     noted = ("reward/value", "policy/parsed")
     check_strategy(trainer.accelerator)
     say_strategy(trainer.accelerator)
+    say_adapter(trainer.model)
     trainer.remove_callback(PrinterCallback)
     with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
         for callback in (log, alarms, view):
             trainer.add_callback(callback)
-        run.train(trainer, lambda: save_trained(trainer, model, out))
+        run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
     alarms.refuse_to_go_on(out)
     return log.last
 
@@ -167,6 +169,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             args=grpo_arguments(config, out),
             train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
             processing_class=model.tokenizer,
+            peft_config=lora_config(config),
         )
         self.add_callback(self._rollouts)
         if self.ref_model is not None:

@@ -39,6 +39,16 @@ class TrainConfig(Config):
     """Compute in bfloat16; weights and optimiser stay float32."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Train a LoRA adapter of this rank beside the model's own weights; 0 trains these, as the paper does."""
+    lora_alpha: int = Field(default=32, ge=1)
+    """The adapter's output counts lora_alpha / lora_rank. Ours."""
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of the adapter's input. Ours."""
+    lora_targets: tuple[str, ...] = ()
+    """Names of the layers that get an adapter, such as "q_proj"; none: every linear layer but the head."""
+    lora_merge: bool = True
+    """Write the whole model with the adapter merged into it; false: the adapter alone."""
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
     """Where the metrics go besides metrics.jsonl and the terminal: TensorBoard's event files in the output
     folder, or trackio's database on this machine."""

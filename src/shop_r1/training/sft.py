@@ -25,6 +25,7 @@ from shop_r1.llm.scoring import TokenScores, accept_inside, score_tokens
 from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.prompts.render import PromptConfig, render_reply
 from shop_r1.sessions import Session
+from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
@@ -158,12 +159,14 @@ def train_sft(
         data_collator=collate,
         processing_class=model.tokenizer,
         callbacks=[log, alarms],
+        peft_config=lora_config(config),
     )
     check_strategy(trainer.accelerator)
     say_strategy(trainer.accelerator)
+    say_adapter(trainer.model)
     trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
     with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
         trainer.add_callback(view)
-        run.train(trainer, lambda: save_trained(trainer, model, out))
+        run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
     alarms.refuse_to_go_on(out)
     return log.last

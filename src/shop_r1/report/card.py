@@ -1,0 +1,175 @@
+"""A model card: the `README.md` of a folder that training wrote."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shop_r1.errors import DataError
+from shop_r1.jsonl import read_lines, write_text
+from shop_r1.report.build import ScoreRow, read_score_rows
+from shop_r1.runs import CARD, RunFolder, digest_file
+
+_TAUGHT = {
+    "sft": "supervised fine-tuning on recorded sessions (the cold start of Shop-R1)",
+    "grpo": "GRPO with the Shop-R1 reward",
+}
+_FIGURES = ("step", "loss", "mean_token_accuracy", "reward/total", "policy/exact", "policy/parsed")
+"""Of the last logged step, what the card tells, where it was logged."""
+
+
+def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[ScoreRow] = ()) -> Path:
+    """Write the card from the folder's `settings.json` and `metrics.jsonl`, and return its path.
+
+    Args:
+        folder: what `sft` or `grpo` wrote.
+        evaluations: folders that `evaluate` wrote for this very model.
+        rows: more figures of it.
+
+    Raises:
+        DataError: a file is missing or not what it should be, or an evaluation is of another model.
+    """
+    digest = digest_file(folder)
+    found = [row for each in evaluations for row in _read_evaluation(each, folder, digest)]
+    settings, last = RunFolder(folder).read_settings(), _read_last(folder / "metrics.jsonl")
+    adapter = (folder / "adapter_config.json").exists()
+    write_text(folder / CARD, render_card(settings, last, (*found, *rows), adapter))
+    return folder / CARD
+
+
+def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> tuple[ScoreRow, ...]:
+    known = RunFolder(evaluation).read_settings().get("inputs", {})
+    if digest not in known.values():
+        raise DataError.at(
+            evaluation,
+            None,
+            f"is not an evaluation of the model in {folder} as it is now; expected what "
+            f"`shop-r1 evaluate --model {folder}` wrote",
+        )
+    return read_score_rows(evaluation / "table.json")
+
+
+def _read_last(path: Path) -> dict[str, Any]:
+    """Return the last line of a run's metrics."""
+    last: dict[str, Any] = {}
+    for number, text in read_lines(path):
+        try:
+            last = dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
+    return last
+
+
+def render_card(
+    record: Mapping[str, Any], last: Mapping[str, Any], rows: Sequence[ScoreRow], adapter: bool = False
+) -> str:
+    """Return the card as Markdown, all that comes from files escaped.
+
+    Args:
+        record: `settings.json` of the run.
+        last: the last line of `metrics.jsonl`.
+        rows: figures on held-out sessions.
+        adapter: whether the folder holds an adapter alone.
+    """
+    parts = (
+        _front_matter(record),
+        f"# Shop-R1: {_kind(record)}",
+        "This model simulates a human shopper: from the pages seen so far (simplified HTML) and the actions "
+        f"taken, it predicts the next rationale and the next action. It was trained by "
+        f"{_TAUGHT.get(_kind(record), 'Shop-R1')}, with [Shop-R1, open](https://arxiv.org/abs/2507.17842). "
+        "What it does is a model's guess, no evidence of what people will do.",
+        "## Held-out sessions",
+        _metrics(rows),
+        "## How it was made",
+        _making(record, last),
+        "The settings:",
+        _indent(json.dumps(record.get("settings", {}), indent=1, ensure_ascii=False)),
+        "## How to load it",
+        _loading(adapter),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _kind(record: Mapping[str, Any]) -> str:
+    return str(record.get("command", "model"))
+
+
+def _front_matter(record: Mapping[str, Any]) -> str:
+    """Return the fields that model hubs read; the base model only where it is a hub's name."""
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-generation"]
+    lines += ["tags:", "- shop-r1", f"- {_kind(record)}"]
+    base = str(record.get("settings", {}).get("model", ""))
+    if base not in record.get("inputs", {}) and re.fullmatch(r"[\w.-]+/[\w.-]+", base):
+        lines.append(f"base_model: {base}")
+    return "\n".join([*lines, "---"])
+
+
+def _metrics(rows: Sequence[ScoreRow]) -> str:
+    if not rows:
+        return "Not measured yet; `shop-r1 card FOLDER EVALUATION` puts an evaluation's figures here."
+    lines = [
+        "In brackets: 95 % interval, bootstrap over sessions.",
+        "",
+        "| setting | exact match, % | type accuracy, % | macro F1, % | steps |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        figures = map(_share, (row.exact, row.type_accuracy, row.type_f1_macro))
+        lines.append(
+            f"| {_escape(row.setting)} | {' | '.join(figures)} | {'–' if row.n is None else row.n} |"
+        )
+    return "\n".join(lines)
+
+
+def _share(bounds: tuple[float, float, float]) -> str:
+    low, value, high = (100 * each for each in bounds)
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _making(record: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    inputs = record.get("inputs", {})
+    start = str(record.get("settings", {}).get("model", "–"))
+    lines = [f"- Started from {_code(start)}{_digest(inputs.get(start))}."]
+    lines += [f"- Learnt from {_code(path)}{_digest(inputs[path])}." for path in inputs if path != start]
+    figures = [f"{name} {float(last[name]):.4g}" for name in _FIGURES if name in last]
+    lines += [f"- Last logged step of training: {', '.join(figures)}."] if figures else []
+    versions = ", ".join(f"{name} {found}" for name, found in record.get("versions", {}).items())
+    lines.append(f"- With {_escape(versions)}; revision {_code(record.get('revision') or 'unknown')}.")
+    return "\n".join(lines)
+
+
+def _digest(sha256: str | None) -> str:
+    return f" (SHA-256 {_code(sha256)})" if sha256 else ""
+
+
+def _loading(adapter: bool) -> str:
+    whole = (
+        'transformers: `AutoModelForCausalLM.from_pretrained("FOLDER")`; vLLM: `vllm serve FOLDER`; here: '
+        "`shop-r1 evaluate --model FOLDER`. Prompts must be made as this project makes them "
+        "(`shop_r1.prompts`), of pages simplified by it (`shop_r1.pages`)."
+    )
+    if not adapter:
+        return whole
+    return (
+        "The folder holds a LoRA adapter alone. transformers with PEFT loads it together with the model that "
+        "it names in `adapter_config.json`, and so does `shop-r1`; for vLLM train with `lora_merge=true`.\n\n"
+        + whole.replace("vLLM: `vllm serve FOLDER`; ", "")
+    )
+
+
+def _code(text: object) -> str:
+    """Return text as Markdown code, whatever it holds."""
+    plain = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(found) for found in re.findall("`+", plain)), default=0))
+    pad = " " if "`" in plain else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def _escape(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line of a table."""
+    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
