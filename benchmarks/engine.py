@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from benchmarks.grpo_step import SHAPE, write_model
 from benchmarks.machine import describe_machine, peak_bytes, reset_peak
-from benchmarks.scaling import Shape, forward_flops
+from benchmarks.scaling import forward_flops
 from datasets import Dataset
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from trl import SFTTrainer
@@ -38,6 +38,7 @@ from shop_r1.simulation.shopper import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
+from shop_r1.training.memory import Shape
 from shop_r1.training.settings import SftConfig, sft_arguments
 from shop_r1.training.sft import TreeSftTrainer, session_tree, tree_features
 
@@ -196,12 +197,12 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
     """A step of SFT on long sessions beside TRL's SFTTrainer on the same (prompt, reply) pairs and chats."""
     model = load_model(str(checkpoint))
     trees = [session_tree(session, model, PROMPT) for session in long_sessions(count)]
-    ours = _sft_trainer(TreeSftTrainer, model, out)
+    ours = make_sft_trainer(TreeSftTrainer, model, out)
     sides: dict[str, Callable[[], object]] = {
         "ours": lambda: [ours.training_step(ours.model, tree_features([tree], 0), None) for tree in trees]
     }
     for name, to_rows in {"pairs": _pairs, "chats": _chat}.items():
-        stock = _sft_trainer(SFTTrainer, load_model(str(checkpoint)), out)
+        stock = make_sft_trainer(SFTTrainer, load_model(str(checkpoint)), out)
         sides[name] = partial(_learn_rows, stock, [row for tree in trees for row in to_rows(tree)])
     peaks: dict[str, list[int]] = {name: [] for name in sides}
     seconds = in_turns({name: partial(_note_peak, run, peaks[name]) for name, run in sides.items()})
@@ -217,8 +218,9 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
     }
 
 
-def _sft_trainer(kind: type[Any], model: LocalModel, out: Path) -> Any:
-    config = SftConfig(bf16=False, accumulation=1)
+def make_sft_trainer(kind: type[Any], model: LocalModel, out: Path, **changes: Any) -> Any:
+    """Return a trainer of this kind, ready for `training_step`."""
+    config = SftConfig(**{"bf16": False, "accumulation": 1} | changes)
     accept_inside(model.model)
     trainer = kind(
         model=model.model,

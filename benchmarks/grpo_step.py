@@ -98,18 +98,19 @@ def write_model(folder: Path, shape: dict[str, Any] = SHAPE) -> Path:
 
 
 def make_trainer(
-    side: str, checkpoint: Path, prompt: int, group: int, out: Path, bf16: bool = False
+    side: str, checkpoint: Path, prompt: int, group: int, out: Path, **changes: Any
 ) -> OurTrainer:
     """Return the side's trainer, one prompt a step, ready for `take_step`."""
-    config = GrpoConfig(
-        model=str(checkpoint),
-        prompts=1,
-        group=group,
-        reply_tokens=REPLY,
-        temperature=1.0,
-        bf16=bf16,
-        reward=RewardConfig(use_rationale=False),
-    )
+    plain: dict[str, Any] = {
+        "model": str(checkpoint),
+        "prompts": 1,
+        "group": group,
+        "reply_tokens": REPLY,
+        "temperature": 1.0,
+        "bf16": False,
+        "reward": RewardConfig(use_rationale=False),
+    }
+    config = GrpoConfig(**plain | changes)
     step = Step(page=Page(html='<a name="cart">Cart</a>'), action=click("cart"), rationale="Now I pay.")
     model = load_model(str(checkpoint))
     model.model.generation_config.eos_token_id = None  # all replies have C tokens
@@ -148,7 +149,7 @@ def compare_times(
     checkpoint: Path, prompt: int, group: int, rounds: int, out: Path, bf16: bool = False
 ) -> dict[str, Any]:
     """Return both sides' median seconds a step, and how many times faster ours is."""
-    trainers = {side: make_trainer(side, checkpoint, prompt, group, out, bf16) for side in SIDES}
+    trainers = {side: make_trainer(side, checkpoint, prompt, group, out, bf16=bf16) for side in SIDES}
     times: dict[str, list[float]] = {side: [] for side in SIDES}
     for turn in range(rounds + 1):
         for side, trainer in trainers.items():
@@ -169,9 +170,9 @@ def compare_times(
 
 def measure_memory(side: str, checkpoint: Path, prompt: int, group: int, bf16: bool, out: Path) -> int:
     """Return by how many bytes a step raises this process's memory at its highest, after a small one."""
-    trainer = make_trainer(side, checkpoint, 64, 2, out, bf16)
+    trainer = make_trainer(side, checkpoint, 64, 2, out, bf16=bf16)
     take_step(trainer)
-    big = make_trainer(side, checkpoint, prompt, group, out, bf16)
+    big = make_trainer(side, checkpoint, prompt, group, out, bf16=bf16)
     before = reset_peak()
     take_step(big)
     return peak_bytes() - before

@@ -11,50 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-GIB = 1 << 30
-FLOAT32, BFLOAT16 = 4, 2
-STATE_BYTES = 4 * FLOAT32
-"""Bytes a parameter in training: weight, gradient and AdamW's two moments, all float32 as in our trainers."""
+from shop_r1.training.memory import BFLOAT16, FLOAT32, GIB, SHAPES, STATE_BYTES, Shape
+
 LEAN_STATE_BYTES = 4 * BFLOAT16
 """The same, all in bfloat16: half the memory, and small updates are lost to rounding."""
 A100_FLOPS = 312e12
 """Peak of an A100 in bfloat16, FLOP/s (NVIDIA's data sheet)."""
 PAPER_SESSIONS = 52_137
 """Paper 4.1: sessions of Shop-CART; each counted at the full context, to which the paper pads."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A Qwen2 with tied embeddings, as its config.json has it."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    intermediate: int
-    vocabulary: int = 151_936
-
-    @property
-    def layer_matrices(self) -> int:
-        """Weights in one layer's matrix products: q, k, v, o, gate, up, down."""
-        attention = 2 * self.heads * self.head_size + 2 * self.kv_heads * self.head_size
-        return self.hidden * (attention + 3 * self.intermediate)
-
-    @property
-    def parameters(self) -> int:
-        """All of them, the tied embedding once."""
-        biases = (self.heads + 2 * self.kv_heads) * self.head_size
-        layer = self.layer_matrices + biases + 2 * self.hidden
-        return self.vocabulary * self.hidden + self.layers * layer + self.hidden
-
-
-SHAPES = {
-    "0.5B": Shape(24, 896, 14, 2, 64, 4864),
-    "1.5B": Shape(28, 1536, 12, 2, 128, 8960),
-    "3B": Shape(36, 2048, 16, 2, 128, 11_008),
-}
-"""Qwen2.5-Instruct, by the names that the paper uses."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from benchmarks.scaling import (
-    SHAPES,
-    Shape,
     Workload,
     activation_bytes,
     cache_bytes,
@@ -17,6 +15,8 @@ from benchmarks.scaling import (
     main,
     sft_flops,
 )
+
+from shop_r1.training.memory import SHAPES, Shape
 
 ROOT = Path(__file__).parents[1]
 TINY = Shape(layers=3, hidden=64, heads=4, kv_heads=2, head_size=16, intermediate=192, vocabulary=300)

@@ -202,10 +202,11 @@ def test_a_run_without_alarms_raises_none(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shop_r1.training.alarms.RecentSteps.mean", lambda self, name: self.last.get(name))
-    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint, alarms=False), tmp_path)
-    assert not (tmp_path / "alarms.jsonl").exists()
-    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint), tmp_path)
-    assert "truncation" in (tmp_path / "alarms.jsonl").read_text()
+    without, alarmed = tmp_path / "without", tmp_path / "with"
+    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint, alarms=False), without)
+    assert not (without / "alarms.jsonl").exists()
+    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint), alarmed)
+    assert "truncation" in (alarmed / "alarms.jsonl").read_text()
 
 
 def test_every_name_that_can_stop_a_run_has_its_rule() -> None:

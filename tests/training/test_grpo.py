@@ -328,3 +328,19 @@ def test_a_grpo_defaults_to_the_papers_numbers() -> None:
     assert (config.steps, config.learning_rate, config.beta, config.temperature) == (500, 1e-7, 0.001, 0.6)
     assert config.prompts * config.group == 64
     assert config.skew == 1.1
+
+
+def test_sampling_in_pieces_gives_the_replies_of_sampling_at_once(
+    tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw() -> list[list[int]]:
+        config = settings(tiny_checkpoint)
+        trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, config, tmp_path)
+        rows = [{"example": index} for index in (0, 1) for _ in range(GROUP)]
+        prompts = [trainer._local.prompt_ids(trainer._messages(row["example"])) for row in rows]
+        return trainer._generate_single_turn(prompts)[0]
+
+    at_once = draw()
+    monkeypatch.setattr("shop_r1.training.grpo.SAMPLED_TOKENS", 1)
+    assert draw() == at_once
+    assert at_once[:GROUP] != at_once[GROUP:]

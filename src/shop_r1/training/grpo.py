@@ -30,8 +30,8 @@ from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
 from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
-from shop_r1.llm.scoring import Measure, TokenScores, accept_inside, score_trees
-from shop_r1.llm.tree import grow_tree
+from shop_r1.llm.scoring import Measure, TokenScores, accept_inside, batch_by_length, score_trees
+from shop_r1.llm.tree import Tree, grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import render_reply
 from shop_r1.results import RewardBreakdown
@@ -44,6 +44,7 @@ from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, grpo_body
+from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.monitor import MetricsLog, RolloutLog
 from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
@@ -215,22 +216,30 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             max_new_tokens=self._config.reply_tokens,
         )
         first = self.accelerator.process_index * len(prompt_ids)
-        seeds = [
-            _seed(self._config.seed, self.state.global_step, first + row) for row in range(len(prompt_ids))
-        ]
-        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in _group_equal(prompt_ids)]
-        ends, pad = self._local.end_ids, self._local.pad_id
-        # Sharded weights are gathered by all processes together, token by token.
-        together = self.accelerator.distributed_type == DistributedType.FSDP
+        groups, step = _group_equal(prompt_ids), self.state.global_step
+        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in groups]
+        seeds = [[_seed(self._config.seed, step, first + row) for row in rows] for rows in groups]
         self.model.eval()
         with self.accelerator.autocast():
-            self._sampled = self.model(
-                inside=lambda model: sample_replies(
-                    model, trees, sampling, ends, pad, seeds, self._measure, to_the_end=together
-                )
-            )
+            self._sampled = self.model(inside=lambda model: self._sample(model, trees, sampling, seeds))
         self.model.train()
         return [reply.ids for reply in self._sampled or []], None
+
+    def _sample(
+        self, model: Any, trees: Sequence[Tree], sampling: Sampling, seeds: Sequence[Sequence[int]]
+    ) -> list[SampledReply]:
+        """Return the trees' replies in order; as many trees are sampled at once as memory is planned for."""
+        # Sharded weights are gathered by all processes together, so they must take the same steps.
+        together = self.accelerator.distributed_type == DistributedType.FSDP
+        sizes = [tree.size for tree in trees]
+        pieces = [[row] for row in range(len(trees))] if together else batch_by_length(sizes, SAMPLED_TOKENS)
+        found: dict[int, list[SampledReply]] = {}
+        ends, pad = self._local.end_ids, self._local.pad_id
+        for rows in pieces:
+            chosen, drawn = [trees[row] for row in rows], [seed for row in rows for seed in seeds[row]]
+            replies = iter(sample_replies(model, chosen, sampling, ends, pad, drawn, self._measure, together))
+            found |= {row: [next(replies) for _ in seeds[row]] for row in rows}
+        return [reply for row in range(len(trees)) for reply in found[row]]
 
     # -- scoring --------------------------------------------------------------------------------------
 
