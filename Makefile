@@ -47,6 +47,7 @@ nightly: $(READY) ## 20,000 mutated pages through the simplifier
 bench: $(READY) ## time training and evaluation beside stock TRL (15 minutes); docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.grpo_step --json benchmarks/results/grpo_step.json
 	@$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
+	@$(BIN)/python -m benchmarks.memory --json benchmarks/results/memory.json
 	@$(BIN)/python -m benchmarks.tables
 
 lint: $(READY) ## ruff, as linter and as formatter

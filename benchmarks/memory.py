@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def _report(checkpoint: Path) -> list[dict[str, Any]]:
-    shape, rows = find_shape("", checkpoint), []
+    (shape, _), rows = find_shape(str(checkpoint)), []
     for number, case in enumerate(CASES):
         command = [sys.executable, "-m", "benchmarks.memory", "--case", str(number), str(checkpoint)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -9,12 +9,36 @@ import argparse
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from shop_r1.training.memory import BFLOAT16, FLOAT32, GIB, SHAPES, STATE_BYTES, Shape
+from shop_r1.config import load_config
+from shop_r1.training.devices import read_launch
+from shop_r1.training.memory import (
+    BFLOAT16,
+    GIB,
+    MARGIN,
+    SESSION_REPLIES,
+    SHAPES,
+    Estimate,
+    Shape,
+    estimate_memory,
+    plan_load,
+)
+from shop_r1.training.settings import GrpoConfig, SftConfig
 
-LEAN_STATE_BYTES = 4 * BFLOAT16
-"""The same, all in bfloat16: half the memory, and small updates are lost to rounding."""
+CONFIGS = Path(__file__).parents[1] / "configs"
+RUNS = {
+    "SFT, 1": ("sft/paper_3b", "one_gpu"),
+    "SFT, 8": ("sft/eight_gpus_3b", "eight_gpus"),
+    "SFT, 64": ("sft/sixty_four_gpus_3b", "sixty_four_gpus"),
+    "GRPO, 1": ("grpo/one_gpu_3b", "one_gpu"),
+    "GRPO, 8": ("grpo/eight_gpus_3b", "eight_gpus"),
+    "GRPO, 64": ("grpo/sixty_four_gpus_3b", "sixty_four_gpus"),
+}
+"""By stage and number of GPUs, the settings of the run and of its launch."""
+CLUSTERS = (1, 8, 64)
+"""GPUs that times are given for."""
 A100_FLOPS = 312e12
 """Peak of an A100 in bfloat16, FLOP/s (NVIDIA's data sheet)."""
 PAPER_SESSIONS = 52_137
@@ -29,8 +53,8 @@ class Workload:
     """T: a session, or a prompt with its reply, in tokens. Paper 4.1: up to 32k."""
     sessions: int = 64
     """Sessions an SFT step. Paper 4.1."""
-    replies: int = 4
-    """Replies a session: the paper has 176,949 examples from 52,137 sessions, 3.4, and a first action."""
+    replies: int = SESSION_REPLIES
+    """Of a session."""
     reply: int = 128
     """C, tokens. Ours."""
     prompts: int = 8
@@ -44,28 +68,9 @@ class Workload:
         return self.context - self.reply
 
 
-def activation_bytes(shape: Shape, tokens: int, checkpointed: bool) -> int:
-    """Return what the backward pass needs of the forward pass, in bytes, all in bfloat16.
-
-    Counted for each layer: the inputs and outputs of both norms, q and k after rotation, v, attention's
-    output, and gate, up, silu(gate) and their product. A lower bound: float32 copies within norms come on
-    top. Checkpointed, only the layers' inputs are kept, and one layer at a time is computed again.
-    """
-    attention = (2 * shape.heads + 2 * shape.kv_heads) * shape.head_size
-    layer = BFLOAT16 * tokens * (4 * shape.hidden + attention + 4 * shape.intermediate)
-    if not checkpointed:
-        return shape.layers * layer
-    return shape.layers * BFLOAT16 * tokens * shape.hidden + layer
-
-
 def cache_bytes(shape: Shape, tokens: int) -> int:
     """Return the key/value cache of so many tokens, in bytes, in bfloat16."""
     return 2 * BFLOAT16 * shape.layers * shape.kv_heads * shape.head_size * tokens
-
-
-def logit_bytes(shape: Shape, tokens: int) -> int:
-    """Return (tokens, V) float32 logits in bytes."""
-    return FLOAT32 * tokens * shape.vocabulary
 
 
 def causal_pairs(tokens: int) -> int:
@@ -112,51 +117,77 @@ def sft_flops(shape: Shape, work: Workload, checkpointed: bool) -> int:
 def grpo_flops(shape: Shape, work: Workload, shared: bool, checkpointed: bool) -> int:
     """Return the operations of one GRPO step.
 
-    Forward passes: sampling, self-certainty, reference; then the policy's forward and backward, three or
-    (checkpointed) four times one.
+    Forward passes: sampling, from which self-certainty comes too, and the reference; then the policy's
+    forward and backward, three or (checkpointed) four times one.
     """
     tokens, pairs = group_size(work, shared)
     forward = forward_flops(shape, tokens, pairs, work.group * work.reply)
-    return work.prompts * (3 + (4 if checkpointed else 3)) * forward
+    return work.prompts * (2 + (4 if checkpointed else 3)) * forward
 
 
-def memory_rows(shape: Shape, work: Workload) -> Iterator[tuple[str, str, int]]:
-    """Yield (what, how it is counted, bytes) for one device that holds the whole model."""
-    size, tokens = shape.parameters, work.context
-    yield "weights", "float32", FLOAT32 * size
-    yield "weights, gradients, AdamW", "float32, 16 bytes a parameter", STATE_BYTES * size
-    yield "the same", "bfloat16, 8 bytes a parameter", LEAN_STATE_BYTES * size
-    yield "reference policy (GRPO)", "float32 weights", FLOAT32 * size
-    yield "activations, kept", "one session, bfloat16", activation_bytes(shape, tokens, False)
-    yield "activations, checkpointed", "one session, bfloat16", activation_bytes(shape, tokens, True)
-    group = activation_bytes(shape, work.prompts * tokens, True)
-    yield "the same, all of a GRPO step", f"{work.prompts} prompts at once", group
-    yield "logits of every token", "float32, not made by us", logit_bytes(shape, tokens)
-    yield "logits of a group's replies", "G x C, float32", logit_bytes(shape, work.group * work.reply)
-    yield "key/value cache, shared", "P + G x C tokens", cache_bytes(shape, group_size(work, True)[0])
-    yield "key/value cache, copied", "G x (P + C) tokens", cache_bytes(shape, group_size(work, False)[0])
-    yield "tree mask", "T x T, 1 byte each", tokens * tokens
-    yield "tree mask, as added to scores", "T x T, bfloat16", BFLOAT16 * tokens * tokens
+def estimate_run(settings: str, launch: str, shape: Shape) -> Estimate:
+    """Return what a settings file takes on each GPU of its launch, as `shop-r1 doctor` counts it."""
+    schema = SftConfig if settings.startswith("sft/") else GrpoConfig
+    config = load_config(schema, CONFIGS / f"{settings}.toml")
+    devices, _ = read_launch(CONFIGS / "accelerate" / f"{launch}.yaml")
+    return estimate_memory(shape, plan_load(config, shape, devices, "fsdp" if devices > 1 else "one"))
 
 
-def step_rows(shape: Shape, work: Workload, checkpointed: bool = True) -> Iterator[tuple[str, int, int]]:
-    """Yield (step, tokens run through the layers in one pass, operations) for each kind of step."""
-    yield (
-        f"SFT, {work.sessions} sessions",
-        work.sessions * work.context,
-        sft_flops(shape, work, checkpointed),
-    )
-    for name, shared in (("prompt shared", True), ("prompt repeated", False)):
-        title = f"GRPO, {work.prompts} x {work.group}, {name}"
-        tokens = work.prompts * group_size(work, shared)[0]
-        yield title, tokens, grpo_flops(shape, work, shared, checkpointed)
+def memory_rows(shape: Shape) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield (part, GiB on each GPU by run); None where a run has no such part."""
+    found = [estimate_run(*names, shape) for names in RUNS.values()]
+    parts = [each.held | each.phases["learning"] for each in found]
+    for name in dict.fromkeys(name for each in parts for name in each):
+        yield name, [each[name] / GIB if name in each else None for each in parts]
+    for phase in ("sampling", "reference"):
+        yield f"{phase}, before learning", [sum(each.phases[phase].values()) / GIB or None for each in found]
+    yield f"at most, with {MARGIN:.0%}", [each.total / GIB for each in found]
 
 
-def run_rows(shape: Shape, work: Workload, checkpointed: bool = True) -> Iterator[tuple[str, int, int]]:
-    """Yield (stage, steps, operations of one step) of the paper's runs."""
-    epoch = math.ceil(PAPER_SESSIONS / work.sessions)
-    yield f"SFT, 4 epochs of {PAPER_SESSIONS:,} sessions", 4 * epoch, sft_flops(shape, work, checkpointed)
-    yield "GRPO, 500 steps, prompt shared", 500, grpo_flops(shape, work, True, checkpointed)
+@dataclass(frozen=True)
+class Step:
+    """A kind of step.
+
+    Attributes:
+        name: for the reader.
+        tokens: run through the layers in one pass.
+        operations: of the step, floating-point.
+        parts: sessions or prompts, each on one device.
+    """
+
+    name: str
+    tokens: int
+    operations: int
+    parts: int
+
+    def seconds(self, devices: int, utilisation: float) -> float:
+        """Return how long it takes on so many A100s at this share of their peak."""
+        return self.operations / (min(devices, self.parts) * utilisation * A100_FLOPS)
+
+
+def list_steps(shape: Shape, work: Workload, checkpointed: bool = True) -> list[Step]:
+    """Return the steps of SFT, of GRPO with the prompt shared and repeated, and of GRPO on 64 devices."""
+    sft = sft_flops(shape, work, checkpointed)
+    steps = [Step(f"SFT, {work.sessions} sessions", work.sessions * work.context, sft, work.sessions)]
+    wide = replace(work, prompts=64)
+    for each, name, shared in (
+        (work, "shared", True),
+        (wide, "shared", True),
+        (work, "repeated", False),
+    ):
+        tokens = each.prompts * group_size(each, shared)[0]
+        operations = grpo_flops(shape, each, shared, checkpointed)
+        title = f"GRPO, {each.prompts} x {each.group}, prompt {name}"
+        steps.append(Step(title, tokens, operations, each.prompts))
+    return steps
+
+
+def run_rows(shape: Shape, work: Workload) -> Iterator[tuple[str, int, Step]]:
+    """Yield (stage, steps, one of them) of the paper's runs, and of RL with 64 prompts a step."""
+    sft, grpo, wide, _ = list_steps(shape, work)
+    yield f"SFT, 4 epochs of {PAPER_SESSIONS:,} sessions", 4 * math.ceil(PAPER_SESSIONS / work.sessions), sft
+    for step in (grpo, wide):
+        yield f"GRPO, 500 steps of {step.parts} prompts", 500, step
 
 
 def measure_rate(seconds: float = 2.0) -> float:
@@ -183,39 +214,38 @@ def describe_time(seconds: float) -> str:
     return f"{seconds / size:.3g} {unit}"
 
 
-def render_tables(shape: Shape, work: Workload, cpu_rate: float, devices: int, utilisation: float) -> str:
+def render_tables(shape: Shape, work: Workload, cpu_rate: float, utilisation: float) -> str:
     """Return the tables of docs/scaling.md in Markdown.
 
     Args:
         shape: the model.
         work: one step.
         cpu_rate: FLOP/s of a machine without a GPU.
-        devices: A100s beside it.
-        utilisation: the share of their peak that they reach, in (0, 1].
+        utilisation: the share of its peak that an A100 reaches, in (0, 1].
     """
-    rate = devices * utilisation * A100_FLOPS
     lines = [
         f"{shape.parameters:,} parameters; T = {work.context:,}, C = {work.reply}, G = {work.group}.",
         "",
-        f"| memory | counted as | GiB | on each of {devices} with FSDP |",
-        "|---|---|---|---|",
+        f"| GiB on each GPU | {' | '.join(RUNS)} |",
+        "|---" + "|--:" * len(RUNS) + "|",
     ]
-    for what, how, size in memory_rows(shape, work):
-        sharded = what in ("weights", "weights, gradients, AdamW", "the same") or "reference" in what
-        share = f"{size / devices / GIB:.1f}" if sharded else "the same"
-        lines.append(f"| {what} | {how} | {size / GIB:.1f} | {share} |")
+    for name, sizes in memory_rows(shape):
+        cells = " | ".join("–" if size is None else f"{size:.1f}" for size in sizes)
+        lines.append(f"| {name} | {cells} |")
+    gpus = " | ".join(f"{count} A100" for count in CLUSTERS)
     lines += [
         "",
-        f"| one step | tokens a pass | PFLOP | {cpu_rate / 1e9:g} GFLOP/s | "
-        f"{devices} A100 at {utilisation:.0%} |",
-        "|---|---|---|---|---|",
+        f"| one step | tokens a pass | PFLOP | {cpu_rate / 1e9:g} GFLOP/s | {gpus} |",
+        "|---" + "|--:" * (3 + len(CLUSTERS)) + "|",
     ]
-    for what, tokens, operations in step_rows(shape, work):
-        times = " | ".join(describe_time(operations / each) for each in (cpu_rate, rate))
-        lines.append(f"| {what} | {tokens:,} | {operations / 1e15:,.0f} | {times} |")
-    lines += ["", f"| whole run | steps | {devices} A100 at {utilisation:.0%} |", "|---|---|---|"]
-    for what, steps, operations in run_rows(shape, work):
-        lines.append(f"| {what} | {steps:,} | {describe_time(steps * operations / rate)} |")
+    for step in list_steps(shape, work):
+        seconds = [step.operations / cpu_rate, *(step.seconds(count, utilisation) for count in CLUSTERS)]
+        times = " | ".join(map(describe_time, seconds))
+        lines.append(f"| {step.name} | {step.tokens:,} | {step.operations / 1e15:,.0f} | {times} |")
+    lines += ["", f"| whole run | steps | {gpus} |", "|---" + "|--:" * (1 + len(CLUSTERS)) + "|"]
+    for name, steps, step in run_rows(shape, work):
+        times = " | ".join(describe_time(steps * step.seconds(count, utilisation)) for count in CLUSTERS)
+        lines.append(f"| {name} | {steps:,} | {times} |")
     return "\n".join(lines) + "\n"
 
 
@@ -225,16 +255,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="What a model costs at the paper's context, from arithmetic."
     )
     parser.add_argument("--model", choices=SHAPES, default="3B")
-    parser.add_argument("--context", type=int, default=Workload.context, help="tokens of a session")
-    parser.add_argument("--group", type=int, default=Workload.group, help="replies for each prompt")
+    parser.add_argument("--context", type=int, default=Workload.context, help="of the times: a session")
+    parser.add_argument("--group", type=int, default=Workload.group, help="of the times: replies to a prompt")
     parser.add_argument("--cpu-gflops", type=float, default=100.0, help="rate of a machine without a GPU")
     parser.add_argument("--measure", action="store_true", help="measure that rate here, in two seconds")
-    parser.add_argument("--devices", type=int, default=8, help="A100s")
-    parser.add_argument("--utilisation", type=float, default=0.4, help="share of their peak")
+    parser.add_argument("--utilisation", type=float, default=0.4, help="share of an A100's peak")
     given = parser.parse_args(arguments)
     rate = measure_rate() if given.measure else given.cpu_gflops * 1e9
     work = Workload(context=given.context, group=given.group)
-    print(render_tables(SHAPES[given.model], work, rate, given.devices, given.utilisation), end="")
+    print(render_tables(SHAPES[given.model], work, rate, given.utilisation), end="")
 
 
 if __name__ == "__main__":

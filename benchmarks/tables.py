@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 Result = Mapping[str, Any]
 
 
-def fill_page(text: str, step: Result, engine: Result) -> str:
+def fill_page(text: str, step: Result, engine: Result, memory: Result) -> str:
     """Return the page with every table made from these results.
 
     Raises:
@@ -28,6 +28,10 @@ def fill_page(text: str, step: Result, engine: Result) -> str:
         "memory": table(("P", "G", "ours, MiB", "stock, MiB", "share"), memory_rows(step)),
         "parts": table(("part", "ours", "beside", "ratio"), part_rows(engine)),
         "limit": limit_line(engine["limit"]),
+        "estimate": table(
+            ("step", "context", "numbers", "checkpointing", "estimate, MiB", "measured, MiB", "ratio"),
+            estimate_rows(memory),
+        ),
     }
     for name, content in tables.items():
         parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, flags=re.DOTALL)
@@ -119,10 +123,27 @@ def limit_line(limit: Result) -> str:
     )
 
 
-def read_results() -> tuple[Result, Result]:
-    """Return what `grpo_step` and `engine` wrote."""
-    step, engine = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("grpo_step", "engine"))
-    return step, engine
+def estimate_rows(memory: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each run whose memory was estimated and measured."""
+    for each in memory["cases"]:
+        yield (
+            {"grpo": "GRPO", "sft": "SFT"}[each["kind"]],
+            f"{each['context']:,}",
+            "bfloat16" if each["bf16"] else "float32",
+            "yes" if each["checkpointed"] else "no",
+            f"{each['estimate_mib']:,.0f}",
+            f"{each['measured_mib']:,.0f}",
+            f"{each['ratio']:.2f}",
+        )
+
+
+def read_results() -> tuple[Result, Result, Result]:
+    """Return what `grpo_step`, `engine` and `memory` wrote."""
+    step, engine, memory = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        for name in ("grpo_step", "engine", "memory")
+    )
+    return step, engine, memory
 
 
 if __name__ == "__main__":

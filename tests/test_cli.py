@@ -79,7 +79,8 @@ COMMANDS = dict(all_commands())
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
-        *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "score", "report", "doctor"),
+        *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
+        "doctor",
         *("data import pages", "data validate", "data stats"),
     }
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from accelerate import DistributedType
+from accelerate.commands.config.config_args import load_config_from_file
 
 from shop_r1.config import Config, load_config
 from shop_r1.evaluation.predict import PredictConfig
 from shop_r1.rewards.total import RewardConfig
+from shop_r1.training.devices import read_launch
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -112,3 +115,47 @@ def test_table_5_differs_in_the_context_alone() -> None:
 def test_predictions_are_sampled_as_in_the_paper() -> None:
     config = load_config(PredictConfig, CONFIGS / "evaluate" / "paper.toml")
     assert (config.sampling.temperature, config.sampling.top_p, config.prompt.max_tokens) == (0.6, 1, 32768)
+
+
+# -- one, eight and 64 GPUs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("launch", "devices", "kind"),
+    [
+        ("one_gpu", 1, DistributedType.NO),
+        ("eight_gpus", 8, DistributedType.FSDP),
+        ("sixty_four_gpus", 64, DistributedType.FSDP),
+    ],
+)
+def test_accelerate_reads_its_settings(launch: str, devices: int, kind: DistributedType) -> None:
+    path = CONFIGS / "accelerate" / f"{launch}.yaml"
+    assert read_launch(path) == (devices, kind)
+    found = load_config_from_file(str(path))
+    assert found.mixed_precision == "bf16"
+    assert (found.fsdp_config or {}).get("fsdp_version", 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "devices"), [("paper_3b", 1), ("eight_gpus_3b", 8), ("sixty_four_gpus_3b", 64)]
+)
+def test_sft_has_64_sessions_a_step_on_any_number_of_devices(name: str, devices: int) -> None:
+    config, paper = (load_config(SftConfig, CONFIGS / "sft" / f"{each}.toml") for each in (name, "paper_3b"))
+    assert devices * config.device_batch * config.accumulation == 64
+    assert config.model_copy(update={"accumulation": 64}) == paper
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "changed"),
+    [
+        ("one_gpu_3b", 1, {"learning_rate", "lora_rank", "gradient_checkpointing"}),
+        ("eight_gpus_3b", 8, {"gradient_checkpointing"}),
+        ("sixty_four_gpus_3b", 64, {"prompts", "gradient_checkpointing"}),
+    ],
+)
+def test_grpo_departs_from_the_papers_settings_only_as_its_file_says(
+    name: str, devices: int, changed: set[str]
+) -> None:
+    config, paper = grpo(name), grpo("paper_3b")
+    assert {key for key, value in config if value != getattr(paper, key)} == changed
+    assert config.prompts % (devices * config.device_prompts) == 0

@@ -5,19 +5,23 @@ from typing import Any
 
 import pytest
 from benchmarks.scaling import (
+    RUNS,
     Workload,
-    activation_bytes,
     cache_bytes,
     causal_pairs,
+    estimate_run,
     forward_flops,
     group_size,
     grpo_flops,
+    list_steps,
     main,
     sft_flops,
 )
 
 from shop_r1.training.memory import SHAPES, Shape
 
+A100_BYTES = 79 * 2**30
+"""What PyTorch finds on an A100 of 80 GB, rounded down."""
 ROOT = Path(__file__).parents[1]
 TINY = Shape(layers=3, hidden=64, heads=4, kv_heads=2, head_size=16, intermediate=192, vocabulary=300)
 
@@ -62,25 +66,6 @@ def test_forward_operations_are_those_that_pytorch_counts() -> None:
     assert counter.get_total_flops() == forward_flops(TINY, 50, 50 * 50, 50)
 
 
-def test_activations_are_a_lower_bound_and_not_far_off() -> None:
-    torch = pytest.importorskip("torch")
-    model = qwen(TINY).to(torch.bfloat16)
-    weights = {each.untyped_storage().data_ptr() for each in model.parameters()}
-    saved: dict[int, int] = {}
-
-    def note(tensor: Any) -> Any:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        kept = model.model(input_ids=torch.zeros(1, 100, dtype=torch.long)).last_hidden_state
-    assert kept.requires_grad
-    counted = activation_bytes(TINY, 100, checkpointed=False)
-    assert counted <= sum(saved.values()) <= 1.5 * counted
-
-
 def test_a_token_of_the_3b_models_cache_takes_36_kib() -> None:
     # 36 layers x (key + value) x 2 heads x 128 x 2 bytes
     assert cache_bytes(SHAPES["3B"], 1) == 36 * 2 * 2 * 128 * 2 == 36 * 1024
@@ -104,6 +89,22 @@ def test_a_step_is_the_known_rule_of_six_operations_a_parameter_and_token_withou
     shape, work = SHAPES["3B"], Workload(context=256, reply=64, replies=4)  # every token scored
     rule = 6 * shape.parameters * work.sessions * work.context
     assert sft_flops(shape, work, checkpointed=False) == pytest.approx(rule, rel=0.02)
+
+
+def test_no_step_uses_more_devices_than_it_has_prompts() -> None:
+    steps = {step.name: step for step in list_steps(SHAPES["3B"], Workload())}
+    narrow, wide = (steps[f"GRPO, {prompts} x 8, prompt shared"] for prompts in (8, 64))
+    assert narrow.seconds(64, 0.4) == narrow.seconds(8, 0.4) == pytest.approx(narrow.seconds(1, 0.4) / 8)
+    assert wide.seconds(64, 0.4) == pytest.approx(narrow.seconds(8, 0.4))
+
+
+def test_the_settings_files_fit_the_gpus_that_they_are_for() -> None:
+    for settings, launch in RUNS.values():
+        assert estimate_run(settings, launch, SHAPES["3B"]).total < A100_BYTES, settings
+
+
+def test_grpo_of_all_weights_does_not_fit_on_one_gpu() -> None:
+    assert estimate_run("grpo/eight_gpus_3b", "one_gpu", SHAPES["3B"]).total > A100_BYTES
 
 
 def test_the_document_shows_what_the_script_prints(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,11 @@ from tests.tiny import make_sessions
 from tests.training.scripted import SCRIPT, ScriptedTrainer, make_clicks, settings
 from transformers import AutoModelForCausalLM
 
+from shop_r1.commands.models import check_place, longest_context
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.llm.local import load_model
 from shop_r1.training.grpo import train_grpo
+from shop_r1.training.memory import find_shape
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
 
@@ -112,6 +114,16 @@ def test_a_run_with_an_adapter_is_resumed_to_the_bit(tiny_checkpoint: Path, tmp_
     assert weights[0] == weights[1]
 
 
+def test_the_commands_take_an_adapter_for_the_model_that_it_is_of(
+    adapter: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    check_place(str(adapter))
+    assert longest_context(str(adapter)) == longest_context(str(tiny_checkpoint))
+    assert find_shape(str(adapter)) == find_shape(str(tiny_checkpoint))
+    with pytest.raises(ModelError, match="holds no checkpoint"):
+        check_place(str(tmp_path))
+
+
 @pytest.fixture
 def broken(adapter: Path, tmp_path: Path) -> Path:
     for path in adapter.iterdir():
@@ -125,6 +137,13 @@ def test_an_adapter_without_its_model_is_refused(broken: Path) -> None:
     config["base_model_name_or_path"] = str(broken / "gone")
     (broken / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="gone"):
+        load_model(str(broken))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_an_adapter_that_does_not_say_what_it_is_of_is_refused(broken: Path, text: str) -> None:
+    (broken / "adapter_config.json").write_text(text)
+    with pytest.raises(ModelError, match="does not say what it was trained on"):
         load_model(str(broken))
 
 

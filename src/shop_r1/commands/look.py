@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shop_r1.commands.show import read_settings, remark, say, say_json, say_table
+from shop_r1.commands.show import read_settings, remark, say, say_json, say_table, split_words
 from shop_r1.errors import ConfigError, DataError
 
 
@@ -86,11 +86,33 @@ def _read_target(text: str) -> Any:
         ) from None
 
 
-def doctor() -> None:
-    """Say what this machine has and what it can run.
+def doctor(
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="key=value", help="Settings of the run; with --config.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="A run's settings: say whether it fits.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file does not tell.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="In place of the settings' own.")] = None,
+    launch: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="What accelerate launch is given.")
+    ] = None,
+    device_memory: Annotated[
+        float | None, typer.Option(metavar="GIB", help="Of each device, to plan for another machine.")
+    ] = None,
+) -> None:
+    """Say what this machine has and can run; with --config, whether a run fits, before it starts.
 
-    Example: shop-r1 doctor
+    Exit code 1: it does not fit.
+
+    Example: shop-r1 doctor --config configs/grpo/paper_3b.toml --device-memory 80
     """
+    if config is not None or settings:
+        _examine_run(config, settings or [], stage, model, launch, device_memory)
+        return
+    if stage or model or launch or device_memory:
+        raise ConfigError("--stage, --model, --launch and --device-memory are of a run; give --config too")
     from shop_r1.commands.machine import describe_machine
 
     facts, capacity = describe_machine()
@@ -99,4 +121,35 @@ def doctor() -> None:
     say_table(capacity)
     say("")
     say("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
-    say("reference model. yes: it takes under 80 % of the device's. Long contexts need more.")
+    say("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
+    say("shop-r1 doctor --config FILE counts a run's whole memory.")
+
+
+def _examine_run(
+    config: Path | None,
+    words: list[str],
+    stage: str | None,
+    model: str | None,
+    launch: Path | None,
+    memory: float | None,
+) -> None:
+    from shop_r1.commands.fit import SCHEMAS, plan_run, render_plan, render_verdict
+    from shop_r1.training.devices import active_strategy
+
+    if stage is not None and stage not in SCHEMAS:
+        raise ConfigError(f"--stage is {stage!r}; expected sft or grpo")
+    if memory is not None and not 0 < memory < math.inf:
+        raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
+    path, overrides = split_words([*([str(config)] if config else []), *words])
+    plan = plan_run(path, overrides, stage, model, launch, memory)
+    say_table([*plan.facts, ("started like this", active_strategy())])
+    say("")
+    rows = render_plan(plan)
+    wide, narrow = (max(len(row[place]) for row in rows) for place in (0, 1))
+    for name, figure in rows:
+        say(f"{name:<{wide}}  {figure:>{narrow}}")
+    say("")
+    for line in render_verdict(plan):
+        say(line)
+    if not plan.fits:
+        raise typer.Exit(1)

@@ -25,12 +25,13 @@ _GIB = 1 << 30
 
 def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
     """Return (name, value) of what is here, and the table of what fits, its header first."""
-    device, memory = _device()
+    device, memory = _device(), device_memory()
     facts = [
         ("python", f"{platform.python_version()} at {sys.prefix}"),
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("memory", _gib(_memory_bytes())),
         ("device", device),
+        ("strategy", _strategy()),
         ("base checkpoint", _base_checkpoint()),
         ("browser", _browser() or "none; only simulation in a real browser needs one"),
     ]
@@ -48,16 +49,37 @@ def _capacity(memory: int | None) -> Iterator[tuple[str, ...]]:
         yield (name, *cells)
 
 
-def _device() -> tuple[str, int | None]:
-    """Return the name of what models run on here, and its memory in bytes."""
+def _device() -> str:
+    """Return the name of what models run on here."""
     if find_spec("torch") is None:
-        return "unknown: torch is not installed (pip install 'shop-r1[train]')", _memory_bytes()
+        return "unknown: torch is not installed (pip install 'shop-r1[train]')"
     import torch
 
     if torch.cuda.is_available():
         facts = torch.cuda.get_device_properties(0)
-        return f"{torch.cuda.device_count()} x {facts.name}, {_gib(facts.total_memory)}", facts.total_memory
-    return f"CPU, {torch.get_num_threads()} threads", _memory_bytes()
+        return f"{torch.cuda.device_count()} x {facts.name}, {_gib(facts.total_memory)}"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def device_memory() -> int | None:
+    """Return the memory of what models run on here, in bytes: of one GPU, else this machine's."""
+    if find_spec("torch") is not None:
+        import torch
+
+        if torch.cuda.is_available():
+            return int(torch.cuda.get_device_properties(0).total_memory)
+    return _memory_bytes()
+
+
+def _strategy() -> str:
+    """Return how training that is started as this command was would be spread."""
+    if find_spec("trl") is None:
+        return "unknown: pip install 'shop-r1[train]'"
+    from shop_r1.commands.models import hide_loading
+    from shop_r1.training.devices import active_strategy
+
+    hide_loading()
+    return active_strategy()
 
 
 def _memory_bytes() -> int | None:

@@ -12,6 +12,9 @@ from shop_r1.prompts.render import PromptConfig
 if TYPE_CHECKING:
     from shop_r1.llm.local import LocalModel
 
+CONFIGURATIONS = ("config.json", "adapter_config.json")
+"""A folder with one of these holds a model, or a LoRA adapter of one."""
+
 
 def hide_loading() -> None:
     """Keep transformers' progress bars and the hub's retries off the screen; ours say what goes on."""
@@ -47,12 +50,12 @@ def check_place(name_or_path: str) -> None:
     What is not `owner/name`, or begins with a folder that is here, can only be meant as a folder.
 
     Raises:
-        ModelError: there is no `config.json` in it.
+        ModelError: there is no `config.json` in it, nor an adapter's `adapter_config.json`.
     """
     path = Path(name_or_path)
     is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))
     is_place = is_place or path.exists() or (len(path.parts) == 2 and Path(path.parts[0]).is_dir())
-    if is_place and name_or_path != "base" and not (path / "config.json").exists():
+    if is_place and name_or_path != "base" and not any((path / name).exists() for name in CONFIGURATIONS):
         found = "holds no checkpoint (no config.json in it)" if path.exists() else "is not there"
         raise ModelError(
             f"model {name_or_path!r}: {path} {found}; expected `base`, a checkpoint folder, or a name on the "
@@ -68,12 +71,15 @@ def longest_context(name_or_path: str) -> int | None:
     """
     from transformers import AutoConfig
 
-    from shop_r1.llm.local import resolve_model
+    from shop_r1.llm.local import adapted_model, is_adapter, resolve_model
 
     check_place(name_or_path)
     hide_loading()
+    source = resolve_model(name_or_path)
+    if is_adapter(Path(source)):
+        return longest_context(adapted_model(Path(source)))
     try:
-        config = AutoConfig.from_pretrained(resolve_model(name_or_path), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(

@@ -1,5 +1,6 @@
 """A checkpoint on this machine: load it, save it, and its tokenizer's view of text."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,15 +126,29 @@ def is_adapter(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).exists() and not (folder / "config.json").exists()
 
 
+def adapted_model(folder: Path) -> str:
+    """Return what an adapter was trained on: a folder or a name on the hub.
+
+    Raises:
+        ModelError: its configuration does not say.
+    """
+    try:
+        return str(json.loads((folder / ADAPTER_CONFIG).read_text("utf-8"))["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"adapter {folder}: {ADAPTER_CONFIG} does not say what it was trained on ({error!r}); expected "
+            "base_model_name_or_path, a folder or a name on the Hugging Face hub"
+        ) from None
+
+
 def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
     """Return the model that the adapter was trained on, with the adapter merged into it."""
-    from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+    from peft import PeftModel, get_peft_model_state_dict
 
+    base = adapted_model(folder)
     try:
-        names = set(
-            load_file(folder / ADAPTER_WEIGHTS)
-        )  # PEFT itself would take a pickle where it is missing.
-        base = str(PeftConfig.from_pretrained(str(folder)).base_model_name_or_path)
+        # PEFT itself would take a pickle where the file is missing.
+        names = set(load_file(folder / ADAPTER_WEIGHTS))
         with catch_warnings():
             simplefilter("ignore")  # of names that are missing, which end in our error
             whole = PeftModel.from_pretrained(load_model(base, dtype).model, str(folder))

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from accelerate import DistributedType
+import torch
+from accelerate import Accelerator, DistributedType
+from accelerate.commands.config.config_args import load_config_from_file
+from yaml import YAMLError
 
-from shop_r1.errors import TrainingError
+from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.llm.local import LocalModel, save_checkpoint, save_merged
 from shop_r1.training.monitor import tell
 
@@ -28,6 +31,22 @@ def describe_strategy(accelerator: Any) -> str:
     return f"{count} process{'es' if count > 1 else ''} on {accelerator.device.type}, {name}"
 
 
+def read_launch(path: Path) -> tuple[int, DistributedType]:
+    """Return how many processes a settings file of `accelerate launch` starts, and how it spreads a run.
+
+    Raises:
+        ConfigError: it is not such a file.
+    """
+    try:
+        config = load_config_from_file(str(path))
+    except (OSError, ValueError, TypeError, AttributeError, YAMLError) as error:
+        raise ConfigError(
+            f"{path}: is no settings file of accelerate launch ({error}); configs/accelerate has some, and "
+            "`accelerate config` writes one"
+        ) from None
+    return int(config.num_processes), DistributedType(config.distributed_type)
+
+
 def check_strategy(accelerator: Any) -> None:
     """Make sure that a run that asked to be sharded is: on a CPU accelerate 1.15 silently makes it DDP.
 
@@ -40,6 +59,20 @@ def check_strategy(accelerator: Any) -> None:
             f"FSDP was asked for (ACCELERATE_USE_FSDP), but what runs is {describe_strategy(accelerator)}; "
             "accelerate shards on accelerators only: use one, or a configuration without FSDP"
         )
+
+
+def active_strategy() -> str:
+    """Return how a run that is started as this process was would really be spread.
+
+    Raises:
+        TrainingError: not as it was asked for.
+    """
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    try:
+        check_strategy(accelerator)
+        return describe_strategy(accelerator)
+    finally:
+        accelerator.end_training()
 
 
 def say_strategy(accelerator: Any) -> None:

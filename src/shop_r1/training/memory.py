@@ -7,12 +7,19 @@ Dimension letters: T tokens of the context, C of a reply, G replies a prompt, V 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
+from huggingface_hub import try_to_load_from_cache
+
 from shop_r1.errors import ModelError
+from shop_r1.llm.local import adapted_model, is_adapter, resolve_model
+from shop_r1.llm.scoring import HEAD_LOGITS
+from shop_r1.training.settings import GrpoConfig, SftConfig
 
 GIB = 1 << 30
 FLOAT32, BFLOAT16 = 4, 2
@@ -23,6 +30,11 @@ MARGIN = 0.1
 
 SAMPLED_TOKENS = 65_536
 """Tokens of prompts and replies that are sampled from at once, unless one prompt alone has more. Ours."""
+
+SESSION_REPLIES = 4
+"""Replies in a session: the paper has 176,949 examples from 52,137 sessions, 3.4, and a first action."""
+SFT_REPLY = 128
+"""Tokens of a recorded reply. Ours, as GRPO's `reply_tokens`."""
 
 Strategy = Literal["one", "ddp", "fsdp"]
 """One device, the whole model on each of several, or sharded over them (FSDP2)."""
@@ -41,6 +53,8 @@ class Shape:
     vocabulary: int = 151_936
     tied: bool = True
     """Whether input and output share one embedding."""
+    positions: int = 32_768
+    """Tokens that the model can read at most."""
 
     @property
     def query(self) -> int:
@@ -86,24 +100,32 @@ SHAPES = {
 """Qwen2.5-Instruct, by the names that the paper uses."""
 
 
-def find_shape(model: str, folder: Path | None = None) -> Shape:
-    """Return a model's shape: from its config.json, or of Qwen2.5 by its size.
+def find_shape(model: str) -> tuple[Shape, str]:
+    """Return a model's shape, and where it was found: its config.json, or that its name is of Qwen2.5.
+
+    Nothing is downloaded: a name on the hub is looked up among what was downloaded before.
 
     Args:
-        model: what the settings name.
-        folder: where its config.json is, if it is on this machine.
+        model: as the settings name it: `base`, a folder, or a name on the hub.
 
     Raises:
         ModelError: neither is known, or config.json is not that of a decoder.
     """
-    if folder is not None and (folder / "config.json").exists():
-        return _read_shape(folder / "config.json")
+    folder = Path(resolve_model(model))
+    if is_adapter(folder):  # What it was trained on, with the adapter merged.
+        return find_shape(adapted_model(folder))
+    path = folder / "config.json"
+    if not path.exists() and not folder.is_absolute():
+        cached = try_to_load_from_cache(model, "config.json")
+        path = Path(cached) if isinstance(cached, str) else path
+    if path.exists():
+        return _read_shape(path), str(path)
     for size, shape in SHAPES.items():
-        if f"-{size.lower()}" in model.lower():
-            return shape
+        if re.search(rf"(^|[-_/]){size[:-1].replace('.', '[._]')}b", model, re.IGNORECASE):
+            return shape, f"taken for Qwen2.5-{size} by its name"
     raise ModelError(
-        f"model {model!r}: its shape is not known; expected a folder with a config.json, or Qwen2.5 "
-        f"{', '.join(SHAPES)} by name; give --model"
+        f"model {model!r}: its shape is not known; expected a folder with a config.json, a name on the hub "
+        f"that was downloaded before, or one with a size of Qwen2.5 ({', '.join(SHAPES)}) in it; give --model"
     )
 
 
@@ -120,6 +142,7 @@ def _read_shape(path: Path) -> Shape:
             intermediate=int(values["intermediate_size"]),
             vocabulary=int(values["vocab_size"]),
             tied=bool(values.get("tie_word_embeddings", False)),
+            positions=int(values["max_position_embeddings"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: is not the configuration of a decoder ({error!r})") from None
@@ -132,15 +155,16 @@ class Load:
     Attributes:
         context: T, tokens of the longest prompt and reply together.
         trees: sessions (SFT) or prompts with their groups (GRPO) that are learnt from at once.
-        group: G; 1 in SFT.
+        group: branches of a tree: G replies to a prompt in GRPO, a session's replies in SFT.
         reply: C, tokens.
-        sampled: prompts that are sampled from at once; 0 in SFT.
+        sampled: prompts that replies are drawn for at once; 0 in SFT, or where vLLM draws them.
         reference: whether a reference policy is held beside.
         bf16: whether it computes in bfloat16.
         checkpointed: whether activations are computed twice.
         adapter_rank: of LoRA; 0 trains all weights.
         devices: how many share the run.
         strategy: how.
+        engine: bytes that vLLM holds on the device.
     """
 
     context: int
@@ -154,6 +178,7 @@ class Load:
     adapter_rank: int = 0
     devices: int = 1
     strategy: Strategy = "one"
+    engine: int = 0
 
     @property
     def width(self) -> int:
@@ -166,25 +191,62 @@ class Load:
         return self.context + (self.group - 1) * self.reply
 
 
+def plan_load(
+    config: SftConfig | GrpoConfig, shape: Shape, devices: int, strategy: Strategy, engine: int = 0
+) -> Load:
+    """Return what a run with these settings puts on each device.
+
+    Args:
+        config: the run's settings.
+        shape: its model's.
+        devices: how many it is spread over.
+        strategy: how.
+        engine: bytes that vLLM holds on each.
+    """
+    context = min(config.prompt.max_tokens, shape.positions)
+    if isinstance(config, SftConfig):
+        trees, group, reply, sampled = config.device_batch, SESSION_REPLIES, SFT_REPLY, 0
+    else:
+        trees, group, reply = config.device_prompts, config.group, config.reply_tokens
+        sampled = -(-config.prompts // devices) if config.vllm == "none" else 0
+    return Load(
+        context=context,
+        trees=trees,
+        group=group,
+        reply=reply,
+        sampled=sampled,
+        reference=isinstance(config, GrpoConfig) and config.beta > 0,
+        bf16=config.bf16,
+        checkpointed=config.gradient_checkpointing,
+        adapter_rank=config.lora_rank,
+        devices=devices,
+        strategy=strategy,
+        engine=engine,
+    )
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Bytes on each device, part by part.
 
     Attributes:
         held: by name, what is there all the time.
-        update: by name, what learning from a micro-batch adds.
-        sampling: by name, what drawing replies adds; not at the same time.
+        phases: "learning" from a micro-batch, "sampling", and scoring by the "reference"; what each adds, by
+            name. They follow each other.
     """
 
     held: dict[str, int]
-    update: dict[str, int]
-    sampling: dict[str, int]
+    phases: dict[str, dict[str, int]]
+
+    @property
+    def busiest(self) -> str:
+        """The phase that adds the most."""
+        return max(self.phases, key=lambda name: sum(self.phases[name].values()))
 
     @property
     def peak(self) -> int:
         """The most at any time, in bytes, without the margin."""
-        busiest = max(sum(self.update.values()), sum(self.sampling.values()))
-        return sum(self.held.values()) + busiest
+        return sum(self.held.values()) + sum(self.phases[self.busiest].values())
 
     @property
     def total(self) -> int:
@@ -194,7 +256,12 @@ class Estimate:
 
 def estimate_memory(shape: Shape, load: Load) -> Estimate:
     """Return what a run takes on each device."""
-    return Estimate(_held(shape, load), _update(shape, load), _sampling(shape, load))
+    phases = {
+        "learning": _learning(shape, load),
+        "sampling": _sampling(shape, load),
+        "reference": _reference(shape, load),
+    }
+    return Estimate(_held(shape, load), phases)
 
 
 def _held(shape: Shape, load: Load) -> dict[str, int]:
@@ -211,6 +278,8 @@ def _held(shape: Shape, load: Load) -> dict[str, int]:
     }
     if load.reference and not load.adapter_rank:
         found["reference policy"] = FLOAT32 * shape.parameters // share
+    if load.engine:
+        found["vLLM"] = load.engine
     if load.strategy == "ddp":
         found["DDP's buckets"] = FLOAT32 * trained
     if load.strategy == "fsdp":  # the embedding, and a layer with the next one
@@ -221,7 +290,7 @@ def _held(shape: Shape, load: Load) -> dict[str, int]:
     return found
 
 
-def _update(shape: Shape, load: Load) -> dict[str, int]:
+def _learning(shape: Shape, load: Load) -> dict[str, int]:
     tokens = load.trees * load.tree_tokens
     layer = layer_bytes(shape, load.bf16) * tokens
     stream = FLOAT32 * shape.hidden * tokens
@@ -237,11 +306,25 @@ def _sampling(shape: Shape, load: Load) -> dict[str, int]:
     tokens = min(load.sampled * load.tree_tokens, max(load.tree_tokens, SAMPLED_TOKENS))
     if load.strategy == "fsdp":
         tokens = load.tree_tokens
-    prefill = (2 * FLOAT32 * shape.hidden + 3 * load.width * shape.intermediate) * tokens
+    prefill = _forward(shape, load) * tokens
     cache = 2 * load.width * shape.layers * shape.key * tokens
     # A layer's keys and values are repeated for every query head, and its cache is grown by copying.
     repeated = 2 * load.width * shape.query * tokens
     return {"key/value cache": cache, "a layer's forward pass": max(prefill, repeated)}
+
+
+def _reference(shape: Shape, load: Load) -> dict[str, int]:
+    if not load.reference:
+        return {}
+    found = {"a layer's forward pass": _forward(shape, load) * load.trees * load.tree_tokens}
+    if load.strategy == "fsdp" and not load.adapter_rank:  # TRL shards it as one piece.
+        found["gathered reference"] = load.width * shape.parameters
+    return found | _around(shape, load, load.trees)
+
+
+def _forward(shape: Shape, load: Load) -> int:
+    """Return what one layer's forward pass takes of a token where nothing is kept, in bytes."""
+    return 2 * FLOAT32 * shape.hidden + 3 * load.width * shape.intermediate
 
 
 def _around(shape: Shape, load: Load, trees: int) -> dict[str, int]:
@@ -252,8 +335,6 @@ def _around(shape: Shape, load: Load, trees: int) -> dict[str, int]:
     return {"mask of the replies": mask, "logits": _LOGIT_COPIES * FLOAT32 * logits}
 
 
-HEAD_LOGITS = 2**25
-"""As `llm.scoring.HEAD_LOGITS`, which needs torch."""
 _LOGIT_COPIES = 4
 """Logits, divided by the temperature, their probabilities, and their gradient."""
 
@@ -272,21 +353,35 @@ def layer_bytes(shape: Shape, bf16: bool) -> int:
     return 24 * shape.hidden + 20 * shape.query + 8 * shape.key + 16 * shape.intermediate
 
 
-def cheaper_loads(load: Load) -> dict[str, Load]:
-    """Return what may be changed where a run does not fit, by the words to change it with."""
-    found = {}
+def cheaper_loads(shape: Shape, load: Load, room: int) -> dict[str, Load]:
+    """Return the fewest changes with which a run fits into `room` bytes, by the words to make them with.
+
+    All sets of changes of the smallest size that does; none, where nothing does.
+    """
+    changes = _changes(load)
+    for size in range(1, len(changes) + 1):
+        found = {}
+        for names in combinations(changes, size):
+            changed = replace(load, **{key: value for name in names for key, value in changes[name].items()})
+            if estimate_memory(shape, changed).total <= room:
+                found[", ".join(names)] = changed
+        if found:
+            return found
+    return {}
+
+
+def _changes(load: Load) -> dict[str, dict[str, Any]]:
+    changes: dict[str, dict[str, Any]] = {}
     if not load.checkpointed:
-        found["gradient_checkpointing=true"] = replace(load, checkpointed=True)
-    if load.strategy != "fsdp":
-        devices = max(8, load.devices)
-        sampled = -(-load.sampled * load.devices // devices)
-        sharded = replace(load, devices=devices, strategy="fsdp", sampled=sampled)
-        found[f"{devices} devices with FSDP"] = sharded
+        changes["gradient_checkpointing=true"] = {"checkpointed": True}
+    devices = max(8, load.devices * (2 if load.strategy == "fsdp" else 1))
+    sampled = -(-load.sampled * load.devices // devices)
+    changes[f"{devices} devices with FSDP"] = {"devices": devices, "strategy": "fsdp", "sampled": sampled}
     if not load.adapter_rank:
-        found["lora_rank=16"] = replace(load, adapter_rank=16)
+        changes["lora_rank=16"] = {"adapter_rank": 16}
     if load.trees > 1:
-        found["one prompt or session at a time"] = replace(load, trees=1)
+        changes["one at a time"] = {"trees": 1}
     if load.reference and not load.adapter_rank:
-        found["beta=0"] = replace(load, reference=False)
-    found["prompt.max_tokens half as long"] = replace(load, context=load.context // 2)
-    return found
+        changes["beta=0"] = {"reference": False}
+    changes[f"prompt.max_tokens={load.context // 2}"] = {"context": load.context // 2}
+    return changes
