@@ -127,8 +127,9 @@ def grpo_flops(shape: Shape, work: Workload, shared: bool, checkpointed: bool) -
 
 def estimate_run(settings: str, launch: str, shape: Shape) -> Estimate:
     """Return what a settings file takes on each GPU of its launch, as `shop-r1 doctor` counts it."""
-    schema = SftConfig if settings.startswith("sft/") else GrpoConfig
-    config = load_config(schema, CONFIGS / f"{settings}.toml")
+    path = CONFIGS / f"{settings}.toml"
+    is_sft = settings.startswith("sft/")
+    config = load_config(SftConfig, path) if is_sft else load_config(GrpoConfig, path)
     devices, _ = read_launch(CONFIGS / "accelerate" / f"{launch}.yaml")
     return estimate_memory(shape, plan_load(config, shape, devices, "fsdp" if devices > 1 else "one"))
 

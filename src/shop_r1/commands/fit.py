@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelerate import DistributedType
+
 from shop_r1.commands.machine import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
-from shop_r1.training.devices import DistributedType, read_launch
+from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     GIB,
     MARGIN,
@@ -81,8 +83,7 @@ def plan_run(
     shape, source = find_shape(model or config.model)
     devices, strategy = _read_spread(launch, must_be_here=memory is None)
     room = round(memory * GIB) if memory is not None else _memory_here(devices)
-    engine = round(config.vllm_memory * room) if _samples_here(config) else 0
-    load = plan_load(config, shape, devices, strategy, engine)
+    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room))
     facts = [
         ("settings", f"{stage}, {path or 'the defaults'}"),
         ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
@@ -96,8 +97,11 @@ def plan_run(
     return replace(plan, others={name: estimate_memory(shape, each).total for name, each in others.items()})
 
 
-def _samples_here(config: SftConfig | GrpoConfig) -> bool:
-    return isinstance(config, GrpoConfig) and config.vllm == "colocate"
+def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
+    """Return what vLLM takes of a device."""
+    if isinstance(config, GrpoConfig) and config.vllm == "colocate":
+        return round(config.vllm_memory * room)
+    return 0
 
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:
