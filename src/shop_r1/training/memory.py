@@ -294,10 +294,18 @@ def _learning(shape: Shape, load: Load) -> dict[str, int]:
     tokens = load.trees * load.tree_tokens
     layer = layer_bytes(shape, load.bf16) * tokens
     stream = FLOAT32 * shape.hidden * tokens
-    kept = shape.layers * stream + layer if load.checkpointed else shape.layers * layer
+    kept = shape.layers * (stream if load.checkpointed else layer)
     # Of one layer: the stream's gradient, and those of gate, up and their product.
     backward = stream + 3 * load.width * shape.intermediate * tokens
-    return {"activations": kept, "a layer's backward pass": backward} | _around(shape, load, load.trees)
+    if load.checkpointed:  # One layer at a time is computed again.
+        backward += layer
+    mask, logits = _around(shape, load)
+    # The backward pass starts at the head and has left it when it reaches the layers.
+    return {
+        "activations": kept,
+        "mask of the replies": mask,
+        "backward pass of the head or a layer": max(logits, backward),
+    }
 
 
 def _sampling(shape: Shape, load: Load) -> dict[str, int]:
@@ -319,7 +327,8 @@ def _reference(shape: Shape, load: Load) -> dict[str, int]:
     found = {"a layer's forward pass": _forward(shape, load) * load.trees * load.tree_tokens}
     if load.strategy == "fsdp" and not load.adapter_rank:  # TRL shards it as one piece.
         found["gathered reference"] = load.width * shape.parameters
-    return found | _around(shape, load, load.trees)
+    mask, logits = _around(shape, load)
+    return found | {"mask of the replies": mask, "logits": logits}
 
 
 def _forward(shape: Shape, load: Load) -> int:
@@ -327,12 +336,11 @@ def _forward(shape: Shape, load: Load) -> int:
     return 2 * FLOAT32 * shape.hidden + 3 * load.width * shape.intermediate
 
 
-def _around(shape: Shape, load: Load, trees: int) -> dict[str, int]:
+def _around(shape: Shape, load: Load) -> tuple[int, int]:
     """Return what one pass needs besides its layers: the branches' mask and a piece of the head's logits."""
-    branches = load.group * load.reply
-    mask = (1 + load.width) * trees * branches * load.tree_tokens
-    logits = min(HEAD_LOGITS, max(1, trees * branches) * shape.vocabulary)
-    return {"mask of the replies": mask, "logits": _LOGIT_COPIES * FLOAT32 * logits}
+    branches = load.trees * load.group * load.reply
+    mask = (1 + load.width) * branches * load.tree_tokens
+    return mask, _LOGIT_COPIES * FLOAT32 * min(HEAD_LOGITS, branches * shape.vocabulary)
 
 
 _LOGIT_COPIES = 4
