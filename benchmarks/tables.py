@@ -4,7 +4,6 @@
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,11 @@ def fill_page(text: str, step: Result, engine: Result, memory: Result) -> str:
         ),
     }
     for name, content in tables.items():
-        parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, flags=re.DOTALL)
-        if len(parts) != 2:
-            raise ValueError(f"the page has {len(parts) - 1} places for the table {name}; expected is one")
-        text = f"{content}\n".join(parts)
+        before, *after = text.split(f"<!-- {name} -->\n")
+        if len(after) != 1:
+            raise ValueError(f"the page has {len(after)} places for the table {name}; expected is one")
+        rest = after[0].partition("<!-- end -->")
+        text = f"{before}<!-- {name} -->\n{content}\n{rest[1]}{rest[2]}"
     return text
 
 
