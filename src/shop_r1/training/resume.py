@@ -265,9 +265,7 @@ class TrainingRun:
             unfinished = stop.signal is not None and trainer.state.global_step < trainer.state.max_steps
             if not unfinished:
                 finish()
-            # One process that leaves before the others do would abort them.
-            trainer.accelerator.wait_for_everyone()
-            trainer.accelerator.end_training()
+            _part(trainer)
             if stop.signal is not None and unfinished:
                 raise self._stopped(trainer.state, stop.signal)
 
@@ -294,6 +292,18 @@ class TrainingRun:
             f"{state.max_steps}, not finished; the checkpoint is in {self._folder.path}",
             number,
         )
+
+
+def _part(trainer: Any) -> None:
+    """Leave the other processes, and end the threads that spoke with them.
+
+    A process that left before the others would abort them; so might one of its own threads that frees a
+    message's tensors while Python shuts down. DDP's wrapper, in a circle of references, keeps these threads.
+    """
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
+    trainer.model_wrapped = trainer.model
+    trainer.accelerator.free_memory()
 
 
 def _check_same(checkpoint: Checkpoint, run: RunIdentity) -> None:
