@@ -61,7 +61,7 @@ check: lint types test ## lint, types and test
 
 lock: ## remake requirements.lock from the newest versions that pyproject.toml allows
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip --quiet --quiet install '.[train,dev]'
+	@build/lock/bin/python -m pip --quiet --quiet install '.[train,api,dev]'
 	@{ sed -n '/^#/p' requirements.lock; \
 	   build/lock/bin/python -m pip freeze --all --exclude shop-r1 --exclude pip \
 	   | grep -Ev '^(nvidia-|cuda-|triton)' | sed 's/+cpu$$//'; } > build/requirements.lock
