@@ -52,6 +52,6 @@ def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
 if __name__ == "__main__":
     kind, checkpoint, out, device_batch = sys.argv[1:]
     run(kind, Path(checkpoint), Path(out), int(device_batch))
-    # A thread of theirs that frees a tensor while Python shuts down aborts the process, once in a great while.
+    # A thread of theirs that frees a tensor while Python shuts down can abort the process.
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     assert not [name for name in threads if "gloo" in name], threads
