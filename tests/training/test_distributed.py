@@ -32,8 +32,9 @@ def launch(processes: int, *module: str) -> str:
 def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
     run = ("tests.training.distributed", kind, str(tiny_checkpoint))
     told = launch(2, *run, str(tmp_path / "two"), "1")
-    launch(1, *run, str(tmp_path / "one"), "2")
+    alone = launch(1, *run, str(tmp_path / "one"), "2")
     assert told.count("2 processes on cpu, data parallel (DDP)") == 1
+    assert alone.count("1 process on cpu, one device") == 1
     start, one, two = (
         load_file(folder / "model.safetensors")
         for folder in (tiny_checkpoint, tmp_path / "one", tmp_path / "two")

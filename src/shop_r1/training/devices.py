@@ -76,8 +76,8 @@ def active_strategy() -> str:
 
 
 def say_strategy(accelerator: Any) -> None:
-    """Tell how the run is spread, once, where it is on more than one process."""
-    if accelerator.is_main_process and accelerator.num_processes > 1:
+    """Tell how the run is really spread, once; a launcher may have started fewer processes than asked for."""
+    if accelerator.is_main_process:
         tell(describe_strategy(accelerator))
 
 
