@@ -5,6 +5,7 @@ The people, goods and pages are made up here; the quirks are those seen in real 
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,7 @@ def users(*rows: tuple[str | None, str | None]) -> list[Row]:
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     """Write a table of strings; a column in which nothing is given still has the type string."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
     names = list(columns or rows[0])
     schema = pa.schema([(name, pa.string()) for name in names])
     table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=schema)

@@ -1,3 +1,4 @@
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,7 @@ def test_a_file_that_is_cut_off_or_of_other_columns_is_named(tmp_path: Path) -> 
     ],
 )
 def test_columns_are_text(tmp_path: Path, values: list[Any], kind: str, fits: bool) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"url": pa.array(values, type=getattr(pa, kind)())}), path)
     if fits:

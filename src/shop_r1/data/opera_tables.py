@@ -137,7 +137,7 @@ def read_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[s
         _check_columns(file, reader.schema_arrow, columns)
         number = 0
         try:
-            for batch in reader.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+            for batch in _read_batches(reader, list(columns)):
                 for row in batch.to_pylist():
                     yield f"{file.name}, row {number}", row
                     number += 1
@@ -206,6 +206,12 @@ def _open(file: Path) -> Any:
         return parquet.ParquetFile(file)
     except _faults() as error:
         raise _unreadable(file, error) from None
+
+
+def _read_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
+    # One group of rows after the other: asked for all at once, pyarrow keeps what it has read of the file.
+    for group in range(reader.num_row_groups):
+        yield from reader.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=columns)
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:
