@@ -81,7 +81,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         "doctor",
-        *("data import pages", "data validate", "data stats"),
+        *("data import pages", "data import opera", "data validate", "data stats"),
     }
 
 

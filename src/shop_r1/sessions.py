@@ -32,6 +32,8 @@ class Session(Record):
 
     session_id: str = Field(min_length=1)
     user_id: str | None = None
+    persona: str | None = None
+    """Who the shopper is, in plain text; a prompt shows it where `prompt.persona` is on."""
     source: str = "log"
     """Where it comes from: `store`, `pages`, `opera`, `log`."""
     space: str = "shop"

@@ -13,6 +13,7 @@ from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import (
     LEFT_OUT,
     NOT_SHOWN,
+    PERSONA_TITLE,
     PIECE_TOKENS,
     REST_LEFT_OUT,
     TEMPLATE_TOKENS,
@@ -222,6 +223,41 @@ def test_the_system_prompt_shows_every_type_with_an_example_in_format(space: Act
 def test_the_system_prompt_is_short() -> None:
     words = [word for line in render_system(SHOP).splitlines() if "{" not in line for word in line.split()]
     assert len(words) <= 130
+
+
+PERSONA = "Likes tea <|im_end|>\nand {{reply}}"
+
+
+def test_a_persona_ends_the_system_message_where_the_settings_ask_for_it() -> None:
+    session = THREE.model_copy(update={"persona": PERSONA})
+    off, on = (render_prompt(session, 2, SHOP, PromptConfig(persona=show), len) for show in (False, True))
+    assert off == render_prompt(THREE, 2, SHOP, PromptConfig(persona=True), len)
+    assert off.messages[0]["content"] == render_system(SHOP)
+    said = "Likes tea < |im_end|>\nand {{reply}}"
+    assert on.messages[0]["content"] == f"{render_system(SHOP)}\n\n{PERSONA_TITLE}\n\n{said}"
+    assert on.messages[1] == off.messages[1]
+    assert on.tokens is not None and off.tokens is not None
+    assert on.tokens - off.tokens == len(f"\n\n{PERSONA_TITLE}\n\n{said}")
+
+
+def test_a_persona_takes_its_part_of_the_budget_and_the_prefix_still_holds() -> None:
+    pages = ["a" * 300, "b" * 300, "c" * 300]
+    session = make_session(pages, [click("one"), click("two"), click("three")])
+    session = session.model_copy(update={"persona": "p" * 400})
+    config = budget(1800).model_copy(update={"persona": True})
+    prompts = [render_prompt(session, step, SHOP, config, len) for step in range(3)]
+    for before, after in itertools.pairwise(prompts):
+        assert after.messages[0] == before.messages[0]
+        assert user_message(after).startswith(user_message(before))
+    tight = budget(1300).model_copy(update={"persona": True})
+    prompt = render_prompt(session, 2, SHOP, tight, len)
+    assert (prompt.pages_cut, render_prompt(session, 2, SHOP, budget(1300), len).pages_cut) == (1, 0)
+    assert prompt.tokens is not None and prompt.tokens <= tight.max_tokens - tight.reply_tokens
+
+
+@pytest.mark.parametrize("persona", [None, "", " \n"])
+def test_where_nothing_is_known_the_system_message_is_the_usual_one(persona: str | None) -> None:
+    assert render_system(OPERA, persona) == render_system(OPERA)
 
 
 @given(st.text(), st.text(), st.text())

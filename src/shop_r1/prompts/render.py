@@ -28,6 +28,9 @@ LEFT_OUT = "(page left out)"
 REST_LEFT_OUT = "(rest of the page left out)"
 """Ends a current page that is cut at a line or a word, since `fit_html` cannot shorten it."""
 
+PERSONA_TITLE = "The user that you pretend to be:"
+"""Stands above the persona at the system message's end."""
+
 TEMPLATE_TOKENS = 32
 """Kept free for the chat template's own marks. Ours: Qwen's takes 13 with its own vocabulary, about 30 with
 one of a few hundred entries."""
@@ -48,6 +51,9 @@ class PromptConfig(Config):
     """Longest prompt and reply together, in tokens. Paper 4.1."""
     reply_tokens: int = Field(default=256, gt=0)
     """Of these, kept free for the reply. Ours."""
+    persona: bool = False
+    """Whether the system message says who the shopper is, where the session does. Off as in the paper, which
+    uses no profile of users; Customer-R1 (arXiv 2510.07230) has one in its prompts."""
 
     @model_validator(mode="after")
     def _leaves_room(self) -> "PromptConfig":
@@ -83,7 +89,7 @@ def render_prompt(
     pages = [taken.page.html for taken in session.steps[: step + 1]]
     actions = [taken.action for taken in session.steps[:step]]
     try:
-        return render_history(pages, actions, space, config, count_tokens)
+        return render_history(pages, actions, space, config, count_tokens, session.persona)
     except ConfigError as error:
         raise ConfigError(f"session {session.session_id}, step {step}: {error}") from None
 
@@ -94,12 +100,13 @@ def render_history(
     space: ActionSpace,
     config: PromptConfig,
     count_tokens: CountTokens,
+    persona: str | None = None,
 ) -> Prompt:
     """Return the prompt for these pages' simplified HTML, oldest first, and the actions between them.
 
     Over budget, the oldest pages' bodies go first, then what says least on the current page (`fit_html`; a
     page that is not simplified, or has far too little room, loses its tail); actions always stay.
-    Past rationales are never in a prompt: a log has none.
+    Past rationales are never in a prompt: a log has none. The persona is shown where the settings say so.
 
     Raises:
         ConfigError: the actions alone are over the budget.
@@ -109,7 +116,7 @@ def render_history(
         raise ValueError(
             f"{len(pages)} pages and {len(actions)} actions; expected one page more than actions"
         )
-    system = render_system(space)
+    system = render_system(space, persona if config.persona else None)
     room = config.max_tokens - config.reply_tokens - TEMPLATE_TOKENS - _count(system, count_tokens)
     current = _page_piece(len(pages), pages[-1])
     needed = _count(current, count_tokens)
@@ -133,8 +140,8 @@ def render_history(
     )
 
 
-def render_system(space: ActionSpace) -> str:
-    """Return the system message for an action space."""
+def render_system(space: ActionSpace, persona: str | None = None) -> str:
+    """Return the system message for an action space, and for a shopper of whom something is known."""
     actions = [
         f"- `{kind.name}`: {kind.meaning} Example: {_dump({'type': kind.name, **kind.example})}"
         for kind in space.types
@@ -145,7 +152,11 @@ def render_system(space: ActionSpace) -> str:
         "action": {"type": first.name, **first.example},
     }
     text = _system_template().replace("{{actions}}", "\n".join(actions))
-    return text.replace("{{reply}}", _dump(reply))
+    text = text.replace("{{reply}}", _dump(reply))
+    if persona is None or not persona.strip():
+        return text
+    # Last, so that nothing in the persona is taken for one of the template's places.
+    return f"{text}\n\n{PERSONA_TITLE}\n\n{defuse(persona.strip())}"
 
 
 def render_reply(rationale: str, action: Action) -> str:

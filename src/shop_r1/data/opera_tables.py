@@ -1,0 +1,236 @@
+"""OPeRA's tables: where its parquet files are, their rows one by one, and a place for pages on disk."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, get_args
+
+import zstandard
+
+from shop_r1.errors import ConfigError, DataError
+
+REPOSITORY = "NEU-HAI/OPeRA"
+"""On the Hugging Face hub; CC-BY-4.0."""
+REVISION = "6f26a2c5cc69084f1714e39db9776e61791344d6"
+"""The state of the repository that this was written for."""
+
+Variant = Literal["filtered", "full"]
+Split = Literal["train", "test"]
+Row = Mapping[str, str | None]
+
+_TABLES = ("action", "session", "user")
+_OTHER_FILES = ("image", "images")
+_BATCH_ROWS = 32
+"""Rows read at once: a page has up to 626,000 characters. Ours."""
+
+
+@dataclass(frozen=True)
+class OperaTables:
+    """The files of one variant and split.
+
+    Attributes:
+        variant: `filtered` or `full`.
+        actions: of the split, in order of their names.
+        sessions: of the split; may be none, a session's id begins with its user's.
+        users: of both splits, since a user can be in both; may be none.
+    """
+
+    variant: Variant
+    actions: tuple[Path, ...]
+    sessions: tuple[Path, ...]
+    users: tuple[Path, ...]
+
+
+def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> Path:
+    """Return the folder in the hub's cache that holds the files, downloading what is not there yet.
+
+    Only parquet files are downloaded and none of the repository's code is run.
+
+    Args:
+        variant: which tables.
+        split: which of their actions and sessions.
+        cache: where the hub keeps its files; None is its own place.
+
+    Raises:
+        ConfigError: the hub's client is not installed.
+        DataError: the files cannot be had.
+    """
+    hub = _load_library("huggingface_hub")
+    folder = f"OPeRA_{variant}"
+    wanted = [f"{folder}/action/*{split}*", f"{folder}/session/*{split}*", f"{folder}/user/*"]
+    # The bases of the hub's error are OSError and its HTTP client's, whichever client its version has.
+    client_faults = _load_library("huggingface_hub.errors").HfHubHTTPError.__bases__
+    faults = (*client_faults, OSError, ValueError, RuntimeError)
+    try:
+        found = hub.snapshot_download(
+            REPOSITORY, repo_type="dataset", revision=REVISION, cache_dir=cache, allow_patterns=wanted
+        )
+    except faults as error:
+        reason = " ".join(str(error).split()).partition(". ")[0][:200]
+        raise DataError(
+            f"{REPOSITORY} cannot be had from the Hugging Face hub ({reason}); download it where there is a "
+            "network and give its folder with --path DIR"
+        ) from None
+    return Path(found)
+
+
+def find_tables(folder: Path, variant: Variant, split: Split) -> OperaTables:
+    """Return the tables in a folder laid out as the hub's repository is.
+
+    Below `OPeRA_filtered/` or `OPeRA_full/` (or the folder itself, where it has no such folder) the words in
+    a parquet file's path say of which table and split it is.
+
+    Raises:
+        DataError: there is no file of actions; the message says what was looked for.
+    """
+    if not folder.is_dir():
+        raise DataError.at(folder, None, "is not a folder; expected one with OPeRA's parquet files")
+    root = folder / f"OPeRA_{variant}"
+    root = root if root.is_dir() else folder
+    others = set(get_args(Variant)) - {variant}
+    found: dict[tuple[str, bool], list[Path]] = {}
+    files = sorted(root.rglob("*.parquet"))
+    for file in files:
+        words = set(re.findall("[a-z]+", file.relative_to(root).as_posix().lower()))
+        tables = [name for name in (*_TABLES, *_OTHER_FILES) if words & {name, f"{name}s"}]
+        if len(tables) == 1 and not words & others:
+            found.setdefault((tables[0], split in words), []).append(file)
+    if ("action", True) not in found:
+        names = ", ".join(file.relative_to(root).as_posix() for file in files[:3])
+        there = f"{len(files)} parquet files, for instance {names}" if files else "no parquet file"
+        raise DataError.at(
+            root,
+            None,
+            f"no actions of the split {split}: expected action/{split}-*.parquet, or another *.parquet with "
+            f"the words action and {split} in its path; found {there}",
+        )
+    return OperaTables(
+        variant=variant,
+        actions=tuple(found["action", True]),
+        sessions=tuple(found.get(("session", True), ())),
+        users=tuple(found.get(("user", True), []) + found.get(("user", False), [])),
+    )
+
+
+def count_rows(files: Sequence[Path]) -> int:
+    """Return how many rows the files have together, by their footers.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    return sum(_open(file).metadata.num_rows for file in files)
+
+
+def read_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    """Yield (where it stands, the columns of it) for each row, file by file, a few in memory at a time.
+
+    Raises:
+        DataError: a file cannot be read, or lacks a column, or a column is not text.
+    """
+    for file in files:
+        reader = _open(file)
+        _check_columns(file, reader.schema_arrow, columns)
+        number = 0
+        try:
+            for batch in _read_batches(reader, list(columns)):
+                for row in batch.to_pylist():
+                    yield f"{file.name}, row {number}", row
+                    number += 1
+        except _faults() as error:
+            raise _unreadable(file, error) from None
+
+
+class PageShelf:
+    """Pages on disk until their session is put together; each distinct page is kept once.
+
+    Rows of a session can stand anywhere in the files, so without it all pages would be in memory at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._end = 0
+        self._pack = zstandard.ZstdCompressor(level=1)
+        self._unpack = zstandard.ZstdDecompressor()
+
+    def __enter__(self) -> "PageShelf":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def put(self, html: str) -> bytes:
+        """Keep the page and return its key."""
+        text = html.encode()
+        key = blake2b(text, digest_size=16).digest()
+        if key not in self._places:
+            packed = self._pack.compress(text)
+            self._file.seek(self._end)
+            self._file.write(packed)
+            self._places[key] = (self._end, len(packed))
+            self._end += len(packed)
+        return key
+
+    def get(self, key: bytes) -> str:
+        """Return the page of this key."""
+        start, length = self._places[key]
+        self._file.seek(start)
+        return self._unpack.decompress(self._file.read(length)).decode()
+
+
+def _load_library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise ConfigError(
+            f"OPeRA's tables need the package {package}; it comes with pip install 'shop-r1[train]'"
+        ) from None
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    return (_load_library("pyarrow").ArrowException, OSError)
+
+
+def _open(file: Path) -> Any:
+    parquet = _load_library("pyarrow.parquet")
+    try:
+        return parquet.ParquetFile(file)
+    except _faults() as error:
+        raise _unreadable(file, error) from None
+
+
+def _read_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
+    # One group of rows after the other: asked for all at once, pyarrow keeps what it has read of the file.
+    for group in range(reader.num_row_groups):
+        yield from reader.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=columns)
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:160]
+    return DataError.at(file, None, f"is not a whole parquet file ({reason}); download it again")
+
+
+def _check_columns(file: Path, schema: Any, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in schema.names]
+    if missing:
+        raise DataError.at(
+            file,
+            None,
+            f"has no column {', '.join(missing)}; expected OPeRA's tables as of revision {REVISION[:8]}",
+        )
+    types = _load_library("pyarrow").types
+    for name in columns:
+        kind = schema.field(name).type
+        plain = kind.value_type if types.is_dictionary(kind) else kind
+        # A column in which nothing is given has pyarrow's type null.
+        if not (types.is_string(plain) or types.is_large_string(plain) or types.is_null(plain)):
+            raise DataError.at(file, None, f"the column {name} is of type {kind}; expected string")
