@@ -117,7 +117,7 @@ class AnswerCache:
         self._remember(stored, len(line))
 
     def spent(self, keys: Iterable[str] | None = None) -> Usage:
-        """Return the tokens of all answers, or of those to the requests with these keys, each counted once."""
+        """Return the tokens of all answers, or of those to requests with these keys, each counted once."""
         wanted = self._places.keys() if keys is None else set(keys)
         places = [place for key in wanted for place in self._places.get(key, ())]
         return Usage(
