@@ -253,10 +253,10 @@ def _past_piece(number: int, body: str, action: Action) -> str:
 
 
 def action_piece(number: int, action: Action) -> str:
-    """Return the line that tells an action.
+    r"""Return the line that tells an action.
 
     >>> action_piece(2, Action(type="click", name="results.red_mug"))
-    'Action 2: {"type": "click", "name": "results.red_mug"}\\n'
+    'Action 2: {"type": "click", "name": "results.red_mug"}\n'
     """
     return f"Action {number}: {dump_json(action.to_reply())}\n"
 
