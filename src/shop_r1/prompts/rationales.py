@@ -57,7 +57,7 @@ RATIONALES_SCHEMA: Mapping[str, Any] = {
 """What an endpoint can be held to. The same for all sessions, as endpoints compile each schema they have not
 seen; which steps are asked for is left to the reader."""
 
-AnswerFault = JsonFault | Literal["wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
+RationaleFault = Literal[JsonFault, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
 """Why an answer will not do.
 
 Beside a `JsonFault`: wrong_step: a step that was not asked for; repeated_step: one twice; missing_step: one
@@ -68,7 +68,7 @@ that was asked for is not there; blank: a rationale of white space; too_long: of
 class RationaleFailure(Record):
     """An answer that will not do: data to count, not an exception."""
 
-    reason: AnswerFault
+    reason: RationaleFault
     message: str
     """One sentence: what was found and what was expected."""
 
@@ -154,7 +154,7 @@ def read_rationales(text: str, asked: Collection[int]) -> dict[int, str] | Ratio
             raise OutOfFormatError("missing_step", f"no rationale for step {steps}")
         return rationales
     except OutOfFormatError as fault:
-        return RationaleFailure(reason=cast(AnswerFault, fault.reason), message=fault.message)
+        return RationaleFailure(reason=cast(RationaleFault, fault.reason), message=fault.message)
 
 
 def _read_entry(entry: object, asked: Collection[int]) -> tuple[int, str]:
