@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, pages, reporting, sessions, training
+from shop_r1.commands import evaluation, look, pages, rationales, reporting, sessions, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -28,6 +28,7 @@ app.command()(look.store)
 app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
+app.command()(rationales.rationales)
 app.command()(training.sft)
 app.command()(training.grpo)
 app.command()(evaluation.evaluate)

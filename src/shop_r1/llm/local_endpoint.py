@@ -55,8 +55,8 @@ class LocalEndpoint:
         ids = self._model.prompt_ids(request.messages)
         if self._longest is not None and len(ids) + request.max_tokens > self._longest:
             raise RequestFaultError(
-                f"{self.name}: a prompt of {len(ids)} tokens and a reply of {request.max_tokens} are more than "
-                f"the {self._longest} that the model reads; lower max_tokens"
+                f"{self.name}: a prompt of {len(ids)} tokens and a reply of {request.max_tokens} are more "
+                f"than the {self._longest} that the model reads; lower max_tokens"
             )
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
         model = self._model
@@ -72,10 +72,6 @@ class LocalEndpoint:
         )
 
     def _settings(self, request: Request) -> Sampling:
-        chosen = {"max_new_tokens": request.max_tokens}
-        chosen |= {
-            field: value
-            for field, value in (("temperature", request.temperature), ("top_p", request.top_p))
-            if value is not None
-        }
-        return self._sampling.model_copy(update=chosen)
+        chosen = {"temperature": request.temperature, "top_p": request.top_p}
+        given: dict[str, float] = {field: value for field, value in chosen.items() if value is not None}
+        return self._sampling.model_copy(update={"max_new_tokens": request.max_tokens, **given})
