@@ -91,6 +91,8 @@ def rationales(
             bar.update(task, total=plan.sessions)
         _tell_estimate(plan, writer, answers)
         if estimate:
+            if not len(answers):
+                kept.unlink()  # It was only opened to see what it has.
             return
         outcomes = _ask(writer, plan, answers, kept)
         written = write_rationales(read_records(data, Session), out, plan, outcomes, keep_failed)
