@@ -281,3 +281,24 @@ def test_a_price_that_is_given_comes_before_the_known_one() -> None:
 def test_a_cap_needs_a_price() -> None:
     with pytest.raises(ConfigError, match=r"give price\.input_usd and price\.output_usd"):
         price_of(RationaleConfig(ask=AskConfig(max_cost_usd=1)), None)
+
+
+def test_what_the_paper_s_sessions_would_cost_is_the_arithmetic_in_the_documents() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
+    sessions, examples = 52_137, 64_578 + 68_000 + 44_371 + 690 + 677 + 512  # Paper 4.1, Appendix C
+    steps = examples + sessions
+    instructions, written = sessions * 700, steps * 45 + sessions * 10
+    rows = [f"| instructions, 52,137 × 700 | {instructions / 1e6:,.1f} M | {instructions / 1e6:,.1f} M |"]
+    pages = [steps * (page + 30) for page in (2_000, 7_500)]
+    rows.append(
+        "| pages and actions, 230,965 × (page + 30) | " + " | ".join(f"{n / 1e6:,.1f} M" for n in pages)
+    )
+    read_usd = [(instructions + each) * 3 / 1e6 for each in pages]
+    rows.append("| read, at 3 USD a million | " + " | ".join(f"{usd:,.0f} USD" for usd in read_usd))
+    written_usd = written * 15 / 1e6
+    rows.append(f"45 + 52,137 × 10 = {written / 1e6:.1f} M, at 15 USD | {written_usd:.0f} USD |")
+    rows.append("| together | " + " | ".join(f"{usd + written_usd:,.0f} USD" for usd in read_usd))
+    rows.append(f"{(steps * 100 + sessions * ENVELOPE_TOKENS) * 15 / 1e6:.0f} USD instead of")
+    config = RationaleConfig()
+    assert (config.rationale_tokens, steps) == (100, 230_965)
+    assert [row for row in rows if row not in text] == []
