@@ -25,6 +25,7 @@ KEYS = {
     "ANTHROPIC_API_KEY": "sk-very-secret-2",
     "AWS_BEARER_TOKEN_BEDROCK": "sk-very-secret-3",
     "AWS_REGION": "us-east-1",
+    "NO_PROXY": "127.0.0.1",
 }
 QUICK = Faults(0.3, ("429", "429 after", "500", "503", "cut", "wrong json", "no json", "reset"))
 AGAIN = ("ask.tries=30", "ask.backoff_s=0.01")
@@ -149,7 +150,7 @@ def test_answers_that_will_not_do_are_paid_three_times_then_listed_with_the_reas
         check_explained([sessions[number] for number in (0, 3, 5)], out)
         assert f"{out}: 3 of 6 sessions; 5 rationales written, 0 kept" in shown  # 1 + 1 + 3
         said = " ".join(err.split())
-        assert "3 sessions got no rationales" in said and "left out and listed in" in said
+        assert "sessions without rationales: 3 (" in said and "left out and listed in" in said
         listed = list(read_records(failed_path(out), FailedSession))
         assert [(failure.session_id, failure.reason) for failure in listed] == [
             ("visit-1", "cut_off"),
@@ -172,10 +173,7 @@ def test_when_nothing_came_of_any_session_that_is_an_error(shell: Shell, data: P
     assert not out.exists() and failed_path(out).exists()
 
 
-def test_sessions_that_have_rationales_need_no_model(
-    shell: Shell, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("ANTHROPIC_API_KEY")
+def test_sessions_that_have_rationales_are_not_asked_about(shell: Shell, data: Path, out: Path) -> None:
     told = [
         session.model_copy(
             update={"steps": tuple(step.model_copy(update={"rationale": "So."}) for step in session.steps)}
@@ -200,7 +198,7 @@ def test_an_estimate_asks_nothing_needs_no_key_and_leaves_nothing(
     code, shown, _ = shell(data, "--model", model, "--out", out, "--estimate")
     assert code == 0
     lines = dict(line.split(maxsplit=1) for line in shown.splitlines() if line[0] != " ")
-    assert lines["sessions"] == "6: 6 to ask about, 0 with all rationales"
+    assert lines["sessions"] == "6: 6 to ask about, 0 complete"
     assert lines["rationales"] == "12 to be written, 0 kept"  # 1 + 2 + 3, twice
     assert lines["calls"] == "6; 0 more are answered already"
     # 40 tokens for each of 6 replies and 100 for each of 12 rationales.
@@ -228,13 +226,14 @@ def test_a_cap_is_never_passed_and_what_it_stopped_is_written_by_a_run_with_more
     price = ("price.input_usd=1000", "price.output_usd=1000")
     with ModelServer(explain) as server:
         words = (data, "--model", server.name("openai"), "--out", out, *price, *AGAIN)
-        code, _, err = shell(*words, "--max-cost", 12)
+        code, shown, err = shell(*words, "--max-cost", 12)
         assert code == 0
+        assert "the cap of 12 USD may stop it before the end" in " ".join(shown.split())
         # What it bills only grows, so what it billed in the end is the most.
         assert 0 < billed_tokens(server) / 1000 <= 12
         stopped = len(list(read_records(failed_path(out), FailedSession)))
         assert 0 < stopped < 30
-        assert f"{stopped} sessions got no rationales (cost_cap {stopped})" in " ".join(err.split())
+        assert f"sessions without rationales: {stopped} (cost_cap {stopped})" in " ".join(err.split())
         assert shell(*words, "--max-cost", 100)[0] == 0
         assert billed_tokens(server) / 1000 <= 100
     check_explained(sessions, out)
@@ -259,10 +258,23 @@ def test_a_wrong_key_stops_the_run_at_once_and_says_how_to_go_on(shell: Shell, d
     assert "very-secret" not in err and not out.exists()
 
 
-def test_the_file_that_is_read_is_never_written_over(shell: Shell, data: Path) -> None:
-    write_sessions(data, 1)
-    code, _, err = shell(data, "--model", "openai:x", "--out", data)
-    assert code == 2 and "is the file that is read" in err
+def test_a_missing_key_is_told_before_anything_is_read(
+    shell: Shell, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    code, _, err = shell(data, "--model", "anthropic:claude-3-5-sonnet-latest", "--out", out)
+    assert (code, "Reading" in err) == (2, False)
+    assert "set ANTHROPIC_API_KEY in the environment" in err
+
+
+@pytest.mark.parametrize("last", [("--out", "{data}"), ("--out", "{out}", "--cache", "{out}")])
+def test_no_file_is_written_over_that_is_read(
+    last: tuple[str, ...], shell: Shell, data: Path, out: Path
+) -> None:
+    sessions = write_sessions(data, 1)
+    code, _, err = shell(data, "--model", "openai:x", *(word.format(data=data, out=out) for word in last))
+    assert code == 2 and "are to be three files" in err
+    assert list(read_records(data, Session)) == sessions
 
 
 # -- a checkpoint here -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shop_r1.data.explained import Written
     from shop_r1.data.rationales import Plan, RationaleConfig
     from shop_r1.llm.answers import AnswerCache
-    from shop_r1.llm.asking import Outcome, Progress
+    from shop_r1.llm.asking import Estimate, Outcome, Progress
     from shop_r1.llm.protocol import Endpoint, Price
     from shop_r1.pages.tokens import CountTokens
 
@@ -76,13 +76,17 @@ def rationales(
     from shop_r1.jsonl import read_records
     from shop_r1.llm.answers import AnswerCache
 
-    if out.exists() and out.samefile(data):
-        raise ConfigError(f"--out {out} is the file that is read; give another")
-    config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
     kept = cache or answers_path(out)
+    if len({path.resolve() for path in (data, out, kept)}) < 3:
+        raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
+    config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
+        if answers.dropped_lines:
+            remark(f"{kept}: its last line was torn when an earlier run was cut off; that answer is lost")
         writer = _open_writer(model, config, answers)
+        if not estimate:
+            writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
         with _bar("Reading", None) as (bar, task):
             sessions, count = read_records(data, Session), writer.count_tokens
             plan = plan_requests(
@@ -153,30 +157,39 @@ def _tell_estimate(plan: "Plan", writer: _Writer, answers: "AnswerCache") -> Non
     """Say what asking will take, before anything is asked."""
     from shop_r1.llm.asking import estimate
 
-    found = estimate(writer.name, plan.requests, answers, writer.price)
-    told = plan.sessions - len(plan.asked) - len(plan.failed)
-    over = f", {len(plan.failed)} whose actions alone pass the budget" * bool(plan.failed)
-    cut = f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
-    if found.cost_usd is not None:
-        money = f"{found.cost_usd:,.2f} USD at most, with each call answered once"
-    else:
-        money = "none, the model runs here" if writer.is_local else NO_PRICE
+    with _bar("Counting", len(plan.requests)) as (bar, task):
+
+        def report(done: int) -> None:
+            bar.update(task, completed=done)
+
+        found = estimate(writer.name, plan.requests, answers, writer.price, report)
+    sessions = (
+        f"{len(plan.asked)} to ask about, {plan.sessions - len(plan.asked) - len(plan.failed)} complete"
+    )
+    if plan.failed:
+        sessions += f", {len(plan.failed)} whose actions alone pass the budget"
+    read = f"about {found.input_tokens:,} tokens"
+    if plan.pages_cut or plan.pages_shortened:
+        read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
     say_table(
         [
-            (
-                "sessions",
-                f"{plan.sessions}: {len(plan.asked)} to ask about, {told} with all rationales{over}",
-            ),
+            ("sessions", f"{plan.sessions}: {sessions}"),
             ("rationales", f"{plan.asked_rationales} to be written, {plan.kept_rationales} kept"),
             ("calls", f"{found.requests - found.cached}; {found.cached} more are answered already"),
-            (
-                "input",
-                f"about {found.input_tokens:,} tokens" + cut * bool(plan.pages_cut + plan.pages_shortened),
-            ),
+            ("input", read),
             ("output", f"{found.output_tokens:,} tokens at most"),
-            ("cost", money),
+            ("cost", _tell_cost(found, writer)),
         ]
     )
+
+
+def _tell_cost(found: "Estimate", writer: _Writer) -> str:
+    if found.cost_usd is None:
+        return "none, the model runs here" if writer.is_local else NO_PRICE
+    cap = writer.config.ask.max_cost_usd
+    over = cap is not None and found.cost_usd > cap
+    stop = f"; the cap of {cap:g} USD may stop it before the end" if over else ""
+    return f"{found.cost_usd:,.2f} USD at most, with each call answered once{stop}"
 
 
 def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "Sequence[Outcome]":
@@ -252,9 +265,9 @@ def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) ->
     )
     if written.failed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in written.reasons.items())
-        fate = "written without" if keep_failed else "left out"
+        fate = "written as they were" if keep_failed else "left out"
         remark(
-            f"{len(written.failed)} sessions got no rationales ({reasons}); they are {fate} and listed in "
+            f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
             f"{failed_path(out)}"
         )
     say(f"Next: shop-r1 sft --data {out} --out runs/sft")

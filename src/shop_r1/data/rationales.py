@@ -130,7 +130,7 @@ def plan_requests(
         spool: an empty file in which the questions wait; keep it open as long as the plan is used.
         progress: told after each session how many were read.
     """
-    count = lru_cache(maxsize=10_000)(count_tokens)
+    count = lru_cache(maxsize=1_000)(count_tokens)  # It holds on to the pages' texts.
     requests = SpooledRequests(spool)
     plan = Plan([], requests)
     for place, session in enumerate(sessions):
