@@ -80,7 +80,7 @@ COMMANDS = dict(all_commands())
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
-        "doctor",
+        *("doctor", "rationales"),
         *("data import pages", "data import opera", "data validate", "data stats"),
     }
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, opera, pages, reporting, sessions, training
+from shop_r1.commands import evaluation, look, opera, pages, rationales, reporting, sessions, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -29,6 +29,7 @@ app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
 sessions.bring.command("opera")(opera.import_opera)
+app.command()(rationales.rationales)
 app.command()(training.sft)
 app.command()(training.grpo)
 app.command()(evaluation.evaluate)

@@ -94,17 +94,31 @@ class Progress:
 
 
 def estimate(
-    endpoint_name: str, requests: Sequence[Request], cache: AnswerCache, price: Price | None
+    endpoint_name: str,
+    requests: Sequence[Request],
+    cache: AnswerCache,
+    price: Price | None,
+    report: Callable[[int], None] | None = None,
 ) -> Estimate:
-    """Return what asking would send and cost; nothing is sent."""
+    """Return what asking would send and cost; nothing is sent.
+
+    Args:
+        endpoint_name: who would be asked.
+        requests: the questions.
+        cache: holds answers of earlier runs.
+        price: of the endpoint; None if unknown.
+        report: told after each request how many were looked at.
+    """
     seen: set[str] = set()
     input_tokens = output_tokens = 0
-    for request in requests:
+    for done, request in enumerate(requests, 1):
         key = request_key(endpoint_name, request)
         if key not in seen and not cache.answers(key):
             seen.add(key)
             input_tokens += about_tokens(request)
             output_tokens += request.max_tokens
+        if report is not None:
+            report(done)
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
     cost = None if price is None else price.cost_usd(usage)
     return Estimate(len(requests), len(requests) - len(seen), input_tokens, output_tokens, cost)

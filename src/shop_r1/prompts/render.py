@@ -7,6 +7,7 @@ for byte-pair tokenizers that split at newlines, in tokens too: a key/value cach
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -118,9 +119,50 @@ def render_history(
         )
     system = render_system(space, persona if config.persona else None)
     room = config.max_tokens - config.reply_tokens - TEMPLATE_TOKENS - _count(system, count_tokens)
+    journey = render_journey(pages, actions, room, count_tokens, config.context)
+    return Prompt(
+        messages=(
+            {"role": "system", "content": system},
+            {"role": "user", "content": journey.text},
+        ),
+        pages_cut=journey.pages_cut,
+        page_truncated=journey.page_truncated,
+        tokens=config.max_tokens - config.reply_tokens - room + journey.tokens,
+    )
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What was seen and done, as `render_journey` writes it.
+
+    Attributes:
+        text: pages and actions in turn, each piece ended by a newline.
+        pages_cut: how many pages before the last lost their body to the budget.
+        page_truncated: whether the last page was shortened to fit.
+        tokens: the sum over the pieces.
+    """
+
+    text: str
+    pages_cut: int
+    page_truncated: bool
+    tokens: int
+
+
+def render_journey(
+    pages: Sequence[str],
+    actions: Sequence[Action],
+    room: int,
+    count_tokens: CountTokens,
+    context: Context = "whole-session",
+) -> Journey:
+    """Return pages and the actions between them within so many tokens, as `render_history` has it.
+
+    Raises:
+        ConfigError: the actions alone take more.
+    """
     current = _page_piece(len(pages), pages[-1])
     needed = _count(current, count_tokens)
-    if config.context == "latest-step":
+    if context == "latest-step":
         pieces = [_past_piece(i, NOT_SHOWN, action) for i, action in enumerate(actions, 1)]
         pages_cut, used = 0, sum(_count(piece, count_tokens) for piece in pieces)
     else:
@@ -129,21 +171,13 @@ def render_history(
     if truncated:
         current = _shorten_page(len(pages), pages[-1], room - used, count_tokens)
         needed = _count(current, count_tokens)
-    return Prompt(
-        messages=(
-            {"role": "system", "content": system},
-            {"role": "user", "content": "".join((*pieces, current))},
-        ),
-        pages_cut=pages_cut,
-        page_truncated=truncated,
-        tokens=config.max_tokens - config.reply_tokens - room + used + needed,
-    )
+    return Journey("".join((*pieces, current)), pages_cut, truncated, used + needed)
 
 
 def render_system(space: ActionSpace, persona: str | None = None) -> str:
     """Return the system message for an action space, and for a shopper of whom something is known."""
     actions = [
-        f"- `{kind.name}`: {kind.meaning} Example: {_dump({'type': kind.name, **kind.example})}"
+        f"- `{kind.name}`: {kind.meaning} Example: {dump_json({'type': kind.name, **kind.example})}"
         for kind in space.types
     ]
     first = space.types[0]
@@ -152,7 +186,7 @@ def render_system(space: ActionSpace, persona: str | None = None) -> str:
         "action": {"type": first.name, **first.example},
     }
     text = _system_template().replace("{{actions}}", "\n".join(actions))
-    text = text.replace("{{reply}}", _dump(reply))
+    text = text.replace("{{reply}}", dump_json(reply))
     if persona is None or not persona.strip():
         return text
     # Last, so that nothing in the persona is taken for one of the template's places.
@@ -165,7 +199,7 @@ def render_reply(rationale: str, action: Action) -> str:
     >>> render_reply("I need a mug.", Action(type="click", name="results.red_mug"))
     '{"rationale": "I need a mug.", "action": {"type": "click", "name": "results.red_mug"}}'
     """
-    return _dump({"rationale": rationale, "action": action.to_reply()})
+    return dump_json({"rationale": rationale, "action": action.to_reply()})
 
 
 def _fit_past(
@@ -226,7 +260,16 @@ def _take(parts: Sequence[str], room: int, count_tokens: CountTokens, chunk: int
 
 
 def _past_piece(number: int, body: str, action: Action) -> str:
-    return f"{_page_piece(number, body)}Action {number}: {_dump(action.to_reply())}\n"
+    return _page_piece(number, body) + action_piece(number, action)
+
+
+def action_piece(number: int, action: Action) -> str:
+    r"""Return the line that tells an action.
+
+    >>> action_piece(2, Action(type="click", name="results.red_mug"))
+    'Action 2: {"type": "click", "name": "results.red_mug"}\n'
+    """
+    return f"Action {number}: {dump_json(action.to_reply())}\n"
 
 
 def _page_piece(number: int, body: str) -> str:
@@ -245,7 +288,8 @@ def defuse(text: str) -> str:
     return text.replace("<|", "< |")
 
 
-def _dump(value: object) -> str:
+def dump_json(value: object) -> str:
+    """Return a value as JSON on one line, in which nothing reads as a chat template's mark."""
     # JSON has its own escape, so a mark such as <|im_end|> in a name or a query survives as plain text.
     return json.dumps(value, ensure_ascii=False).replace("<|", "\\u003c|")
 

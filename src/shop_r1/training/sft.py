@@ -56,7 +56,7 @@ def _check_rationales(session: Session) -> list[str]:
         if taken.rationale is None:
             raise DataError(
                 f"session {session.session_id}, step {step} has no rationale; SFT learns rationales too, so "
-                "write them first (the paper used a language model) or leave the session out"
+                "have a model write them first (shop-r1 rationales) or leave the session out"
             )
         rationales.append(taken.rationale)
     return rationales

@@ -1,0 +1,273 @@
+"""`rationales`: have a model say why customers did what their sessions hold."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shop_r1.commands.show import read_settings, remark, say, say_table
+from shop_r1.errors import ConfigError, ShopR1Error
+from shop_r1.sessions import Session
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from shop_r1.data.explained import Written
+    from shop_r1.data.rationales import Plan, RationaleConfig
+    from shop_r1.llm.answers import AnswerCache
+    from shop_r1.llm.asking import Estimate, Outcome, Progress
+    from shop_r1.llm.protocol import Endpoint, Price
+    from shop_r1.pages.tokens import CountTokens
+
+ENDPOINTS = ("openai", "anthropic", "bedrock")
+"""What a model's name begins with, before a colon, if it answers over a network."""
+NO_PRICE = "no price known: give price.input_usd and price.output_usd"
+_DAY_S = 86_400.0
+
+
+def rationales(
+    data: Annotated[Path, typer.Argument(metavar="SESSIONS.jsonl", help="Sessions that lack rationales.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="anthropic:MODEL, bedrock:MODEL, openai:MODEL (each with @URL for another place), or a "
+            "checkpoint here: base, a folder, a name on the hub.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="WITH.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0.0, metavar="USD", help="Send nothing that could cost more in all.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where answers are kept [WITH.answers.jsonl beside --out]."),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would cost; ask nothing.")
+    ] = False,
+    keep_failed: Annotated[
+        bool, typer.Option("--keep-failed", help="Also write sessions that no rationales came for.")
+    ] = False,
+) -> None:
+    """Have a model write the rationales that sessions lack: why the customer did what was recorded.
+
+    A run that was cut off, by whatever, goes on when the same command is given again: every answer is kept.
+
+    Example: shop-r1 rationales train.jsonl --model anthropic:claude-3-5-sonnet-20241022 --out with.jsonl
+    --max-cost 50
+    """
+    from shop_r1.data.explained import answers_path, write_rationales
+    from shop_r1.data.rationales import RationaleConfig, plan_requests
+    from shop_r1.jsonl import read_records
+    from shop_r1.llm.answers import AnswerCache
+
+    kept = cache or answers_path(out)
+    if len({path.resolve() for path in (data, out, kept)}) < 3:
+        raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
+    config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
+        if answers.dropped_lines:
+            remark(f"{kept}: its last line was torn when an earlier run was cut off; that answer is lost")
+        writer = _open_writer(model, config, answers)
+        if not estimate:
+            writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
+        with _bar("Reading", None) as (bar, task):
+            sessions, count = read_records(data, Session), writer.count_tokens
+            plan = plan_requests(
+                sessions, writer.config, count, spool, lambda done: bar.update(task, completed=done)
+            )
+            bar.update(task, total=plan.sessions)
+        _tell_estimate(plan, writer, answers)
+        if estimate:
+            if not len(answers):
+                kept.unlink()  # It was only opened to see what it has.
+            return
+        outcomes = _ask(writer, plan, answers, kept)
+        written = write_rationales(read_records(data, Session), out, plan, outcomes, keep_failed)
+        _tell_end(written, out, plan, keep_failed)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Who writes, how its tokens are counted and paid, and the settings as it needs them."""
+
+    name: str
+    open: "Callable[[], Endpoint]"
+    count_tokens: "CountTokens"
+    price: "Price | None"
+    config: "RationaleConfig"
+    is_local: bool = False
+
+
+def _open_writer(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
+    if name.partition(":")[0] not in ENDPOINTS:
+        return _open_checkpoint(name, config, answers)
+    from shop_r1.data.rationales import price_of
+    from shop_r1.llm.endpoints import find_price, open_endpoint
+    from shop_r1.pages.tokens import estimate_tokens
+
+    price = price_of(config, find_price(name))
+    return _Writer(name, lambda: open_endpoint(name, config.ask.timeout_s), estimate_tokens, price, config)
+
+
+def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
+    from shop_r1.commands.models import load, longest_context
+    from shop_r1.data.rationales import price_of
+    from shop_r1.llm.answers import request_key
+    from shop_r1.llm.local import resolve_model
+    from shop_r1.llm.local_endpoint import LocalEndpoint
+    from shop_r1.llm.sampling import Sampling
+    from shop_r1.runs import digest_file
+
+    price = price_of(config, None)
+    model = load(name)
+    longest = longest_context(name)
+    budget = min(config.max_tokens, longest or config.max_tokens)
+    if budget < config.max_tokens:
+        remark(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
+    folder = Path(resolve_model(name))
+    # Other weights in the same folder are another writer, whose answers are not these.
+    key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
+    # One at a time, and a long reply on a slow machine is no fault.
+    ask = config.ask.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
+    endpoint = LocalEndpoint(
+        key, model, Sampling(), lambda request: len(answers.answers(request_key(key, request))), longest
+    )
+    config = config.model_copy(update={"max_tokens": budget, "ask": ask})
+    return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local=True)
+
+
+def _tell_estimate(plan: "Plan", writer: _Writer, answers: "AnswerCache") -> None:
+    """Say what asking will take, before anything is asked."""
+    from shop_r1.llm.asking import estimate
+
+    with _bar("Counting", len(plan.requests)) as (bar, task):
+
+        def report(done: int) -> None:
+            bar.update(task, completed=done)
+
+        found = estimate(writer.name, plan.requests, answers, writer.price, report)
+    sessions = (
+        f"{len(plan.asked)} to ask about, {plan.sessions - len(plan.asked) - len(plan.failed)} complete"
+    )
+    if plan.failed:
+        sessions += f", {len(plan.failed)} whose actions alone pass the budget"
+    read = f"about {found.input_tokens:,} tokens"
+    if plan.pages_cut or plan.pages_shortened:
+        read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
+    say_table(
+        [
+            ("sessions", f"{plan.sessions}: {sessions}"),
+            ("rationales", f"{plan.asked_rationales} to be written, {plan.kept_rationales} kept"),
+            ("calls", f"{found.requests - found.cached}; {found.cached} more are answered already"),
+            ("input", read),
+            ("output", f"{found.output_tokens:,} tokens at most"),
+            ("cost", _tell_cost(found, writer)),
+        ]
+    )
+
+
+def _tell_cost(found: "Estimate", writer: _Writer) -> str:
+    if found.cost_usd is None:
+        return "none, the model runs here" if writer.is_local else NO_PRICE
+    cap = writer.config.ask.max_cost_usd
+    over = cap is not None and found.cost_usd > cap
+    stop = f"; the cap of {cap:g} USD may stop it before the end" if over else ""
+    return f"{found.cost_usd:,.2f} USD at most, with each call answered once{stop}"
+
+
+def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "Sequence[Outcome]":
+    """Return what came of each question, and say what it took."""
+    if not plan.asked:
+        return []
+    told: list[Progress] = []
+    try:
+        with _bar("Asking", len(plan.asked)) as (bar, task):
+
+            def report(progress: "Progress") -> None:
+                told[:] = [progress]
+                bar.update(task, completed=progress.done, note=_note(progress))
+
+            outcomes = asyncio.run(_ask_all(writer, plan, answers, report))
+    except (KeyboardInterrupt, ShopR1Error):
+        remark(f"{len(answers)} answers are kept in {kept}; give the same command again to go on")
+        raise
+    (last,) = told
+    cost = "" if last.spent_usd is None else f", {last.spent_usd:,.2f} USD"
+    say(
+        f"answers took {last.input_tokens:,} tokens in and {last.output_tokens:,} out{cost}; "
+        f"{last.retries} tries were repeated"
+    )
+    return outcomes
+
+
+async def _ask_all(
+    writer: _Writer, plan: "Plan", answers: "AnswerCache", report: "Callable[[Progress], None]"
+) -> "Sequence[Outcome]":
+    from shop_r1.data.rationales import acceptance
+    from shop_r1.llm.asking import ask_all
+
+    endpoint = writer.open()
+    try:
+        accept = acceptance(plan)
+        return await ask_all(
+            endpoint, plan.requests, writer.config.ask, answers, writer.price, accept, report
+        )
+    finally:
+        await endpoint.close()
+
+
+@contextmanager
+def _bar(title: str, total: int | None) -> "Iterator[tuple[Bar, TaskID]]":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        yield bar, bar.add_task(title, total=total, note="")
+
+
+def _note(progress: "Progress") -> str:
+    """Return what stands behind the bar: the spending, the failures, the time left."""
+    spent = "" if progress.spent_usd is None else f"{progress.spent_usd:.2f} USD, "
+    left = "" if progress.left_s is None else f", {timedelta(seconds=round(progress.left_s))} left"
+    return f"{spent}{progress.failed} failed{left}"
+
+
+def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:
+    from shop_r1.data.explained import failed_path
+
+    say(
+        f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
+        f"{plan.kept_rationales} kept"
+    )
+    if written.failed:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in written.reasons.items())
+        fate = "written as they were" if keep_failed else "left out"
+        remark(
+            f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
+            f"{failed_path(out)}"
+        )
+    say(f"Next: shop-r1 sft --data {out} --out runs/sft")
