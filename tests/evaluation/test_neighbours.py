@@ -195,3 +195,11 @@ def test_operas_real_actions_agree_with_a_plain_count() -> None:
     # click 72 and input 2 and terminate 3, against 34, 2, 0 and 41 without an answer
     assert found.type_total_variation == Near((38 + 0 + 3 + 41) / 77 / 2, 77)
     assert found.type_f1_macro == Near(evaluate_predictions(predictions, OPERA).type_f1_macro, 77)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this clone")
+def test_what_the_document_shows_is_what_is_printed() -> None:
+    path = SHARED / "data" / "opera" / "test_actions.jsonl"
+    found = measure_neighbours(read_action_predictions(path, OPERA), OPERA)
+    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    assert to_text(neighbours_grid(path.stem, found)) in document
