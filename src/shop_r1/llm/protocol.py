@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from pydantic import Field
+
 from shop_r1.errors import ModelError
 from shop_r1.jsonl import Record
 
@@ -34,8 +36,8 @@ class Request(Record):
 class Usage(Record):
     """What a reply is billed by, in tokens."""
 
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
 
 
 class Answer(Record):
@@ -51,11 +53,17 @@ class TemporaryFaultError(ModelError):
 
     Attributes:
         retry_after_s: how long it asked to be left alone, in seconds; None where it did not say.
+        billed: it may have worked and may bill for it, although its answer did not arrive whole.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, billed: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.billed = billed
+
+
+class RequestFaultError(ModelError):
+    """An endpoint will not answer this request, for instance since it is too long; others it may."""
 
 
 class Endpoint(Protocol):
@@ -70,7 +78,8 @@ class Endpoint(Protocol):
 
         Raises:
             TemporaryFaultError: trying again may help.
-            ModelError: it will not: a wrong key, an unknown model, a request that is refused as such.
+            RequestFaultError: it will not, with this request.
+            ModelError: it will not, with any request: a wrong key, an unknown model.
         """
 
     async def close(self) -> None:
