@@ -1,11 +1,13 @@
 """`evaluate`: what a model, or a file of predictions, is worth."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.policy import Policy, endpoint_policy, is_endpoint
 from shop_r1.commands.results import (
     Answered,
     Job,
@@ -34,7 +36,14 @@ def evaluate(
         typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="base, a checkpoint folder, or a name on the hub.")
+        str | None,
+        typer.Option(
+            "--model",
+            "--policy",
+            metavar="NAME",
+            help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
+            "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go.")] = None,
@@ -54,6 +63,19 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Score these predictions instead of a model's.")
     ] = None,
     space: Annotated[str, typer.Option(help="Action space of --predictions: shop or opera.")] = "shop",
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Over a network: requests in flight at most.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Over a network: where answers are kept [DIR/answers.jsonl]."),
+    ] = None,
     neighbours: Annotated[
         bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
     ] = False,
@@ -70,22 +92,36 @@ def evaluate(
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
-    from shop_r1.evaluation.predict import PredictConfig
-
-    config = read_settings(PredictConfig, settings or [])
-    runs = _list_runs(context or [config.prompt.context], temperature or [config.sampling.temperature], out)
+    network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
+    if is_endpoint(model):
+        policy = endpoint_policy(settings or [], max_cost, concurrency, cache)
+    elif given := [name for name, value in network.items() if value is not None]:
+        raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
+    else:
+        policy = _checkpoint_policy(settings or [])
+    runs = _list_runs(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
-    job = Job(model, data, out, first_step, setting or Path(model).name, runs, examples)
-    found = score_runs(job, _ask_checkpoint(job, config))
+    name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
+    found = score_runs(Job(model, data, out, first_step, name, runs, examples), policy.ask)
     show(found, examples[0].space, as_json=as_json, neighbours=neighbours)
     remark(f"Results are in {out}. Next: shop-r1 report {out}")
 
 
-def _list_runs(contexts: Sequence[str], temperatures: Sequence[float], out: Path) -> tuple[Run, ...]:
-    """Return each context with each temperature; several get a folder each."""
-    if set(contexts) - set(CONTEXTS):
-        raise ConfigError(f"--context {contexts[0]!r} is unknown; expected one of {', '.join(CONTEXTS)}")
-    runs = [Run(c, t, out) for c in dict.fromkeys(contexts) for t in dict.fromkeys(temperatures)]
+def _list_runs(
+    policy: Policy, contexts: Sequence[str] | None, temperatures: Sequence[float] | None, out: Path
+) -> tuple[Run, ...]:
+    """Return each context with each temperature, the policy's where none is given; several get a folder each.
+
+    Raises:
+        ConfigError: a context is unknown, or temperatures are given to an endpoint that is sent none.
+    """
+    if temperatures and policy.temperature is None:
+        raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
+    chosen = contexts or [policy.context]
+    if unknown := set(chosen) - set(CONTEXTS):
+        raise ConfigError(f"--context {min(unknown)!r} is unknown; expected one of {', '.join(CONTEXTS)}")
+    values: Sequence[float | None] = temperatures or [policy.temperature]
+    runs = [Run(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
     if len(runs) > 1:
         runs = [Run(run.context, run.temperature, out / run.label) for run in runs]
     return tuple(runs)
@@ -107,7 +143,14 @@ def _score_file(
     show([scored], known, as_json=as_json, neighbours=neighbours)
 
 
-def _ask_checkpoint(job: Job, config: "PredictConfig") -> Iterator[Answered]:
+def _checkpoint_policy(words: Sequence[str]) -> Policy:
+    from shop_r1.evaluation.predict import PredictConfig
+
+    config = read_settings(PredictConfig, words)
+    return Policy(config.prompt.context, config.sampling.temperature, partial(_ask_checkpoint, config))
+
+
+def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
     """Load the checkpoint and yield its predictions under each run's context and temperature."""
     from shop_r1.commands.models import fit_prompt, load
     from shop_r1.evaluation.predict import predict

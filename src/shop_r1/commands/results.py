@@ -98,11 +98,11 @@ class Scored:
     run: Run | None = None
 
 
-def score_runs(job: Job, answered: Iterable[Answered]) -> list[Scored]:
+def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Scored]:
     """Score each run, write its files as soon as it is done, and at the end the tables of all."""
     space = job.examples[0].space
     found = []
-    for each in answered:
+    for each in ask(job):
         run = each.run
         setting = job.setting if len(job.runs) == 1 else f"{job.setting}, {run.label}"
         decoding = "greedy" if run.temperature == 0 else "sampled"
