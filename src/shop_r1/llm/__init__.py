@@ -1,1 +1,1 @@
-"""Who can answer: a checkpoint on this machine."""
+"""Who can answer: a checkpoint on this machine, or a model over a network."""

@@ -13,12 +13,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
-
-from shop_r1.config import Config
-from shop_r1.errors import ConfigError, ModelError
+from shop_r1.errors import ConfigError
 from shop_r1.llm.answers import AnswerCache, request_key
-from shop_r1.llm.pacing import Clock, Pace
+from shop_r1.llm.pacing import Clock
 from shop_r1.llm.protocol import (
     Answer,
     Endpoint,
@@ -28,35 +25,10 @@ from shop_r1.llm.protocol import (
     TemporaryFaultError,
     Usage,
 )
-from shop_r1.llm.spending import Purse, about_tokens, worst_case
+from shop_r1.llm.spending import about_tokens
+from shop_r1.llm.trying import AskConfig, Asker, CapError
 
-_LONGEST_BACKOFF_S = 60.0  # Ours.
-_LONGEST_REST_S = 600.0  # Ours: asked to wait longer, a run ends and says so; running it again is free.
-_VAIN_IN_A_ROW = 20  # Ours: after so many requests without an answer, the fault is not theirs.
-
-
-class AskConfig(Config):
-    """How to ask."""
-
-    concurrency: int = Field(8, ge=1, le=1000)
-    """Requests in flight at most."""
-    requests_per_minute: float = Field(0.0, ge=0)
-    """Tries that may start in a minute, evenly spaced; 0 is no limit."""
-    tokens_per_minute: float = Field(0.0, ge=0)
-    """The same in tokens, of the request by estimate and of the reply at most; 0 is no limit."""
-    timeout_s: float = Field(120.0, gt=0)
-    """Of one try."""
-    tries: int = Field(6, ge=1)
-    """For one answer, against temporary faults."""
-    backoff_s: float = Field(1.0, ge=0)
-    """The wait after the first fault is drawn from 0 to this, and the span doubles each time, to 60 s at
-    most (AWS's "full jitter"). An endpoint that asks for longer gets it."""
-    answers: int = Field(3, ge=1)
-    """To one request, while `accept` says no; those of earlier runs count."""
-    max_cost_usd: float | None = Field(None, ge=0)
-    """All answers to these requests, those of earlier runs included, cost no more; a request that could pass
-    it is not sent. None is no cap. A cap needs a price."""
-
+__all__ = ["Accept", "AskConfig", "Estimate", "Outcome", "Progress", "ask_all", "estimate"]
 
 Accept = Callable[[int, Answer], str | None]
 """Why an answer to the request of this index will not do; None if it will."""
@@ -187,10 +159,6 @@ async def ask_all(
     return [outcome for outcome in run.outcomes if outcome is not None]
 
 
-class _CapError(Exception):
-    """The request could pass the cap."""
-
-
 class _Run:
     def __init__(
         self,
@@ -204,15 +172,13 @@ class _Run:
         clock: Clock,
     ) -> None:
         self.outcomes: list[Outcome | None] = [None] * len(requests)
-        self._endpoint, self._requests, self._config = endpoint, requests, config
-        self._cache, self._accept, self._report, self._clock = cache, accept, report, clock
+        self._requests, self._config, self._cache, self._clock = requests, config, cache, clock
+        self._accept, self._report = accept, report
         self._keys = [request_key(endpoint.name, request) for request in requests]
         self._turns = {key: asyncio.Lock() for key, count in Counter(self._keys).items() if count > 1}
-        self._purse = Purse(price, config.max_cost_usd, cache.spent(self._keys))
-        self._pace = Pace(config.requests_per_minute, config.tokens_per_minute, clock)
+        self._asker = Asker(endpoint, config, cache, price, cache.spent(self._keys), clock)
         self._started_s = clock.now()
-        self._done = self._failed = self._asked = self._retries = self._vain = 0
-        self._answered = any(cache.answers(key) for key in self._keys)
+        self._done = self._failed = self._asked = 0
 
     async def work(self, todo: Iterator[int]) -> None:
         """Take one request after the other until none is left."""
@@ -236,105 +202,18 @@ class _Run:
         paid = 0
         while len(stored) + paid < self._config.answers:
             try:
-                answer = await self._ask(index)
-            except _CapError:
+                answer = await self._asker.ask(self._keys[index], self._requests[index])
+            except CapError:
                 return Outcome(None, f"cost cap of {self._config.max_cost_usd:g} USD reached; not sent", paid)
-            except (RequestFaultError, TemporaryFaultError) as fault:
-                return Outcome(None, self._note_vain(fault), paid)
+            except TemporaryFaultError as fault:
+                return Outcome(None, f"no answer in {self._config.tries} tries; the last: {fault}", paid)
+            except RequestFaultError as fault:
+                return Outcome(None, str(fault), paid)
             paid += 1
             reason = self._accept(index, answer)
             if reason is None:
                 return Outcome(answer, None, paid)
         return Outcome(None, reason, paid)
-
-    async def _ask(self, index: int) -> Answer:
-        """Return a new answer, tried for as often as is allowed."""
-        request = self._requests[index]
-        return await self._retrying()(self._try, self._keys[index], request)  # type: ignore[no-any-return]
-
-    def _retrying(self) -> Any:
-        """Return tenacity's loop; it keeps a state of its own, so each answer takes a new one."""
-        try:
-            import tenacity
-        except ImportError:
-            raise ConfigError("asking needs tenacity; pip install 'shop-r1[api]'") from None
-        jitter = tenacity.wait_random_exponential(self._config.backoff_s, max=_LONGEST_BACKOFF_S)
-
-        def count(_: tenacity.RetryCallState) -> None:
-            self._retries += 1
-
-        def wait(state: tenacity.RetryCallState) -> float:
-            fault = state.outcome.exception() if state.outcome is not None else None
-            asked_s = fault.retry_after_s if isinstance(fault, TemporaryFaultError) else None
-            return max(jitter(state), asked_s or 0.0)
-
-        return tenacity.AsyncRetrying(
-            sleep=self._clock.sleep,
-            stop=tenacity.stop_after_attempt(self._config.tries),
-            wait=wait,
-            retry=tenacity.retry_if_exception_type(TemporaryFaultError),
-            before_sleep=count,
-            reraise=True,
-        )
-
-    async def _try(self, key: str, request: Request) -> Answer:
-        """Return the answer to one try, which is in the cache by then."""
-        worst = worst_case(request)
-        if not await self._purse.hold(worst):
-            raise _CapError
-        try:
-            await self._pace.wait(self._tokens(request))
-            answer = await self._send(request)
-            self._cache.add(key, self._endpoint.name, answer)
-        except TemporaryFaultError as fault:
-            self._purse.free(worst, None, fault.billed)
-            self._rest(fault)
-            raise
-        except ModelError:
-            self._purse.free(worst, None)
-            raise
-        self._purse.free(worst, answer.usage)
-        self._answered, self._vain = True, 0
-        return answer
-
-    async def _send(self, request: Request) -> Answer:
-        try:
-            async with asyncio.timeout(self._config.timeout_s):
-                return await self._endpoint.send(request)
-        except TimeoutError:
-            raise TemporaryFaultError(
-                f"{self._endpoint.name}: no answer within {self._config.timeout_s:g} s", billed=True
-            ) from None
-
-    def _tokens(self, request: Request) -> int:
-        return about_tokens(request) + request.max_tokens if self._config.tokens_per_minute else 0
-
-    def _rest(self, fault: TemporaryFaultError) -> None:
-        """Let all rest where the endpoint asks for it, not only the request that it told."""
-        if fault.retry_after_s is None:
-            return
-        if fault.retry_after_s > _LONGEST_REST_S:
-            raise ModelError(
-                f"{fault}; {self._endpoint.name} asks to be left alone for {fault.retry_after_s:.0f} s: run "
-                "again after that, all answers so far are kept"
-            ) from None
-        self._pace.rest(fault.retry_after_s)
-
-    def _note_vain(self, fault: ModelError) -> str:
-        """Return why a request has no answer.
-
-        Raises:
-            ModelError: as many in a row had none, so it is no use to go on. That some requests are refused as
-                such is no such sign, unless nothing was ever answered.
-        """
-        self._vain += 1
-        away = isinstance(fault, TemporaryFaultError)
-        if self._vain >= _VAIN_IN_A_ROW and (away or not self._answered):
-            raise ModelError(
-                f"{self._vain} requests in a row got no answer; the last fault: {fault}. All answers so far "
-                "are kept: run again when the cause is gone"
-            )
-        return f"no answer in {self._config.tries} tries; the last: {fault}" if away else str(fault)
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         self.outcomes[index] = outcome
@@ -345,7 +224,7 @@ class _Run:
             self._report(self._progress())
 
     def _progress(self) -> Progress:
-        spent, left_s = self._purse.spent, None
+        spent, left_s = self._asker.purse.spent, None
         if self._asked:
             passed_s = self._clock.now() - self._started_s
             left_s = passed_s / self._asked * (len(self.outcomes) - self._done)
@@ -353,9 +232,9 @@ class _Run:
             self._done,
             len(self.outcomes),
             self._failed,
-            self._purse.spent_usd,
+            self._asker.purse.spent_usd,
             spent.input_tokens,
             spent.output_tokens,
-            self._retries,
+            self._asker.retries,
             left_s,
         )
