@@ -21,7 +21,7 @@ BUY, MUG, SEARCH = click("buy_box.buy_now"), click("results.red_mug"), click("se
 def predict(
     gold: Action, action: Action | None, session: str = "a", step: int = 0, **more: str
 ) -> Prediction:
-    return Prediction(session_id=session, step=step, gold=gold, action=action, **more)  # type: ignore[arg-type]
+    return Prediction(session_id=session, step=step, gold=gold, action=action, **more)
 
 
 def measure(*predictions: Prediction) -> NeighbourMetrics:

@@ -65,9 +65,7 @@ def evaluate(
     space: Annotated[str, typer.Option(help="Action space of --predictions: shop or opera.")] = "shop",
     max_cost: Annotated[
         float | None,
-        typer.Option(
-            min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."
-        ),
+        typer.Option(min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."),
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Over a network: requests in flight at most.")

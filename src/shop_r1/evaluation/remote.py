@@ -162,9 +162,9 @@ def _require_all(outcomes: Sequence[Outcome], path: Path) -> None:
     if faults:
         kinds = "; ".join(dict.fromkeys(str(fault) for fault in faults[:3]))
         raise ModelError(
-            f"{len(faults)} of {len(outcomes)} steps have no answer ({kinds}), so nothing was scored: metrics "
-            f"over the others would be of other steps. The {len(outcomes) - len(faults)} answers are in "
-            f"{path}; the same command asks for the missing ones alone"
+            f"{len(faults)} of {len(outcomes)} steps have no answer ({kinds}), so nothing was scored: "
+            f"metrics of the others alone would be other metrics. The {len(outcomes) - len(faults)} answers "
+            f"are in {path}; the same command, run again, asks for the missing ones only"
         )
 
 
