@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from shop_r1.errors import DataError
 from shop_r1.llm.answers import AnswerCache, request_key
 from shop_r1.llm.protocol import Answer, Request, Stop, Usage
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY, OTHER = "a" * 64, "b" * 64
 
 
@@ -146,7 +148,12 @@ def test_an_answer_that_does_not_fit_on_the_disk_is_an_error_and_leaves_the_rest
 ) -> None:
     path = tmp_path / "answers.jsonl"
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", FULL_DISK, str(path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert "an answer cannot be written (File too large); make room" in done.stdout
     with AnswerCache(path) as cache:

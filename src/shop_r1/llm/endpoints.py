@@ -1,5 +1,6 @@
 """Models that answer over a network, through their makers' own clients."""
 
+import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -113,6 +114,8 @@ def _bedrock_options(name: str, url: str | None) -> Mapping[str, str | None]:
     if token:
         return options | {"api_key": token}
     _load("boto3")  # Which signs; the anthropic package itself would do without.
+    # At DEBUG it logs what it signs, the session token among it.
+    logging.getLogger("botocore.auth").setLevel(logging.INFO)
     session = os.environ.get("AWS_SESSION_TOKEN")
     return options | {"aws_access_key": key, "aws_secret_key": secret, "aws_session_token": session}
 
