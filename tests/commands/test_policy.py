@@ -26,7 +26,7 @@ from shop_r1.sessions import Session
 
 Shell = Callable[..., tuple[int, str, str]]
 
-ROOT = Path(__file__).parents[2]
+SOURCE = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 KEY = "sk-a-secret-of-this-test"
 KINDS = ("openai", "anthropic", "bedrock")
 REPLIES = (
@@ -122,6 +122,14 @@ def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, 
     assert (out / "metrics.json").read_bytes() == before
 
 
+def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
+    without = "import sys; sys.modules['torch'] = None; from shop_r1.cli import main; main()"
+    with ModelServer(reply) as server:
+        words = ["evaluate", "--policy", server.name("openai"), "--data", str(data), "--out", str(tmp_path)]
+        subprocess.run([sys.executable, "-c", without, *words], env=os.environ | SOURCE, check=True)
+    assert predictions(tmp_path) == expected(data)
+
+
 def test_refusals_are_unparsable_and_counted_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with ModelServer(reply, Faults(rate=0.5, kinds=("refusal",))) as server:
@@ -180,10 +188,9 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
     with ModelServer(reply, delay_s=0.05) as server:
         words = ["evaluate", "--policy", server.name("openai"), "--data", str(data), "--out", str(out)]
         words += ["--concurrency", "2"]
-        source = {"PYTHONPATH": str(ROOT / "src")}
         process = subprocess.Popen(
             [sys.executable, "-m", "shop_r1", *words],
-            env=os.environ | source,
+            env=os.environ | SOURCE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from shop_r1.config import load_config
 from shop_r1.data.examples import Example, list_examples
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation.metrics import evaluate_predictions
@@ -30,6 +31,8 @@ from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.sessions import Session
+
+ROOT = Path(__file__).parents[2]
 
 
 def answer(text: str, stop: Stop = "end") -> Answer:
@@ -76,6 +79,14 @@ def test_what_an_endpoint_does_not_take_is_not_sent(tiny_sessions: list[Session]
     config = RemoteConfig(sampling=RemoteSampling(send_temperature=False))
     request = write_questions(list_examples(tiny_sessions), config)[0].request
     assert (request.temperature, request.top_p) == (None, None)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "evaluate").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_settings_of_a_checkpoints_evaluation_are_an_endpoints_too(path: Path) -> None:
+    local, remote = load_config(PredictConfig, path), load_config(RemoteConfig, path)
+    assert remote.prompt == local.prompt
+    assert remote.sampling.temperature == local.sampling.temperature
+    assert remote.sampling.max_new_tokens == local.sampling.max_new_tokens
 
 
 def test_steps_with_equal_prompts_are_drawn_apart_and_a_seed_draws_all_anew(
