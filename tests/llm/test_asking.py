@@ -271,6 +271,17 @@ def test_no_more_requests_are_in_flight_than_allowed(concurrency: int, tmp_path:
     assert server.most_at_once == concurrency
 
 
+def test_there_is_a_task_for_each_place_in_flight_and_none_for_those_that_wait(tmp_path: Path) -> None:
+    tasks: list[int] = []
+
+    async def count(request: Request, number: int) -> Answer:
+        tasks.append(len(asyncio.all_tasks()))
+        return make_answer("x")
+
+    Scripted(count).ask(make_requests(500), tmp_path / "answers.jsonl", AskConfig(concurrency=5))
+    assert max(tasks) <= 5 + 1  # and the one that asks
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_cap_is_held_to_the_call(concurrency: int, tmp_path: Path) -> None:
     # At worst, 36 bytes + 64 for the frame + 100 of the reply = 200 tokens = 2.00 USD. In truth the server
