@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -185,7 +186,15 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    with ModelServer(reply, delay_s=0.05) as server:
+    gate = threading.Event()
+
+    def stalling(body: dict[str, Any]) -> str:
+        """After five answers, let all that come wait until the run is killed."""
+        if server.completed.total() >= 5:
+            gate.wait(60)
+        return reply(body)
+
+    with ModelServer(stalling) as server:
         words = ["evaluate", "--policy", server.name("openai"), "--data", str(data), "--out", str(out)]
         words += ["--concurrency", "2"]
         process = subprocess.Popen(
@@ -198,6 +207,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
             time.sleep(0.01)
         process.kill()
         process.wait()
+        gate.set()
         kept = len((out / "answers.jsonl").read_bytes().splitlines())
         assert 3 <= kept < STEPS
         assert not (out / "metrics.json").exists()
