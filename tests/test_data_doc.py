@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from shop_r1.actions import SHOP, SPACES
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
+from shop_r1.evaluation.neighbours import NeighbourMetrics, measure_neighbours
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
 from shop_r1.results import Prediction, RewardBreakdown
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
@@ -56,6 +57,12 @@ def test_the_metrics_are_those_of_the_two_predictions() -> None:
     predictions = [Prediction.model_validate(each) for each in examples("shop_r1.results.Prediction")]
     (shown,) = examples("shop_r1.evaluation.metrics.Metrics")
     assert evaluate_predictions(predictions, SHOP) == Metrics.model_validate(shown)
+
+
+def test_the_metrics_of_neighbouring_papers_are_those_of_the_two_predictions() -> None:
+    predictions = [Prediction.model_validate(each) for each in examples("shop_r1.results.Prediction")]
+    (shown,) = examples("shop_r1.evaluation.neighbours.NeighbourMetrics")
+    assert measure_neighbours(predictions, SHOP) == NeighbourMetrics.model_validate(shown)
 
 
 def test_a_rollouts_reply_is_scored_part_by_part() -> None:

@@ -26,6 +26,8 @@ class Prediction(Record):
     step: int
     """The step's index in its session, from 0."""
     gold: Action
+    gold_rationale: str | None = None
+    """Why, as the shopper or whoever wrote the session's rationales said; None where nobody did."""
     response: str | None = None
     """The raw reply; None where the file records actions only."""
     action: Action | None = None

@@ -1,25 +1,23 @@
 """A checkpoint and examples to predictions."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from pydantic import Field
 
-from shop_r1.actions import find_space
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, renderer
+from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.scoring import batch_by_length
 from shop_r1.llm.tree import Tree, grow_tree
-from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.results import Prediction
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
-from shop_r1.rewards.total import RewardConfig, score_response
+from shop_r1.rewards.total import RewardConfig
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there are."""
@@ -85,13 +83,13 @@ def _answer(
     model: LocalModel, examples: Sequence[Example], trees: Sequence[Tree], config: PredictConfig
 ) -> list[Prediction]:
     measure = partial(token_certainty, direction=config.reward.certainty_direction)
-    seeds = [_seed(config.seed, example) for example in examples]
+    seeds = [draw_seed(config.seed, example) for example in examples]
     with torch.autocast(model.model.device.type, torch.bfloat16, enabled=config.bf16):
         replies = sample_replies(
             model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds, measure
         )
     return [
-        _read_reply(
+        read_reply(
             example,
             model.decode(reply.ids),
             rationale_certainty(model, reply.ids, reply.measured, example.space),
@@ -99,30 +97,3 @@ def _answer(
         )
         for example, reply in zip(examples, replies, strict=True)
     ]
-
-
-def _read_reply(example: Example, reply: str, certainty: float | None, reward: RewardConfig) -> Prediction:
-    """Return the prediction that a reply is: parsed and scored by the same functions as in training."""
-    gold = example.session.steps[example.step].action
-    space = find_space(example.session.space)
-    parsed = parse_response(reply, space)
-    action = rationale = failure = None
-    if isinstance(parsed, ParseFailure):
-        failure = f"{parsed.reason}: {parsed.message}"
-    else:
-        action, rationale = parsed.action, parsed.rationale
-    return Prediction(
-        session_id=example.session.session_id,
-        step=example.step,
-        gold=gold,
-        response=reply,
-        action=action,
-        rationale=rationale,
-        failure=failure,
-        reward=score_response(reply, gold, certainty, space, reward),
-    )
-
-
-def _seed(seed: int, example: Example) -> int:
-    """Return a seed that depends on the session and the step, not on the order of the examples."""
-    return zlib.crc32(f"{seed},{example.session.session_id},{example.step}".encode())

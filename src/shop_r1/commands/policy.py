@@ -1,0 +1,186 @@
+"""`evaluate --policy` with a model that answers over a network: ask, show the cost, keep all answers."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shop_r1.commands.results import Answered, Job, Run
+from shop_r1.commands.show import read_settings, remark
+from shop_r1.errors import ConfigError
+from shop_r1.runs import RunFolder
+
+if TYPE_CHECKING:
+    from shop_r1.evaluation.remote import Question, RemoteConfig
+    from shop_r1.llm.answers import AnswerCache
+    from shop_r1.llm.asking import Progress
+    from shop_r1.llm.protocol import Answer, Price
+
+_ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
+CACHE = "answers.jsonl"
+"""Where in the results' folder the answers are kept."""
+
+
+def is_endpoint(name: str) -> bool:
+    """Return whether the name is that of a model over a network, not of a checkpoint."""
+    return _ENDPOINT.match(name) is not None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who answers, and how if the command line does not say.
+
+    Attributes:
+        context: `whole-session` or `latest-step`.
+        temperature: of sampling; None where an endpoint is sent none.
+        ask: gives the predictions of each of a job's runs, in order.
+    """
+
+    context: str
+    temperature: float | None
+    ask: Callable[[Job], Iterator[Answered]]
+
+
+def endpoint_policy(
+    words: Sequence[str], max_cost: float | None, concurrency: int | None, cache: Path | None
+) -> Policy:
+    """Return a model over a network as the settings have it."""
+    from shop_r1.evaluation.remote import RemoteConfig
+
+    chosen = {"ask.max_cost_usd": max_cost, "ask.concurrency": concurrency}
+    config = read_settings(RemoteConfig, words, **chosen)
+    temperature = config.sampling.temperature if config.sampling.send_temperature else None
+    return Policy(config.prompt.context, temperature, partial(_ask_endpoint, config, cache))
+
+
+def _ask_endpoint(config: "RemoteConfig", cache_path: Path | None, job: Job) -> Iterator[Answered]:
+    """Ask for the steps of all runs at once, under one cap, and yield each run's predictions."""
+    from shop_r1.evaluation.remote import count_answers, read_answers, write_questions
+    from shop_r1.jsonl import write_json
+    from shop_r1.pages.tokens import estimate_tokens
+
+    price = _find_price(job.model, config)
+    questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.runs}
+    every = [question for run in job.runs for question in questions[run]]
+    answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every))
+    for place, run in enumerate(job.runs):
+        first = place * len(job.examples)
+        mine = answers[first : first + len(job.examples)]
+        asked = count_answers(job.model, mine, price)
+        write_json(run.folder / "asked.json", asked.model_dump(mode="json"))
+        cost = "" if asked.cost_usd is None else f", {asked.cost_usd:.2f} USD"
+        remark(
+            f"{asked.steps} answers, {asked.refused} refused and {asked.cut} cut at "
+            f"{config.sampling.max_new_tokens} tokens; {asked.input_tokens:,} tokens in, "
+            f"{asked.output_tokens:,} out{cost}. Self-certainty is not measured over a network: the "
+            "rationale's reward is 0"
+        )
+        yield Answered(run, read_answers(questions[run], mine, config.reward), estimate_tokens, True)
+
+
+async def _ask(
+    job: Job, config: "RemoteConfig", cache_path: Path, price: "Price | None", questions: "Sequence[Question]"
+) -> "list[Answer]":
+    from shop_r1.evaluation.remote import ask_questions
+    from shop_r1.llm.answers import AnswerCache
+    from shop_r1.llm.endpoints import open_endpoint
+
+    endpoint = open_endpoint(job.model, config.ask.timeout_s)
+    try:
+        with AnswerCache(cache_path) as cache:
+            resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
+            RunFolder(job.out).write_settings(resolved, [job.data], config.seed, command="evaluate")
+            _tell_estimate(job.model, config, cache, price, questions)
+            with _asking() as report:
+                return await ask_questions(endpoint, questions, config.ask, cache, price, report)
+    finally:
+        await endpoint.close()
+
+
+def _find_price(name: str, config: "RemoteConfig") -> "Price | None":
+    """Return the configured price, else the known one.
+
+    Raises:
+        ConfigError: there is a cap on the cost and no price to hold it by.
+    """
+    from shop_r1.llm.endpoints import find_price
+    from shop_r1.llm.protocol import Price
+
+    price = find_price(name)
+    if config.price is not None:
+        price = Price(config.price.input_usd, config.price.output_usd)
+    if price is None and config.ask.max_cost_usd is not None:
+        raise ConfigError(
+            f"--max-cost needs a price, and none is known for {name}; give price.input_usd and "
+            "price.output_usd, US dollars for a million tokens"
+        )
+    return price
+
+
+def _settings_of(run: Run, config: "RemoteConfig") -> "RemoteConfig":
+    sampling = {} if run.temperature is None else {"temperature": run.temperature}
+    return config.model_copy(
+        update={
+            "prompt": config.prompt.model_copy(update={"context": run.context}),
+            "sampling": config.sampling.model_copy(update=sampling),
+        }
+    )
+
+
+def _tell_estimate(
+    name: str,
+    config: "RemoteConfig",
+    cache: "AnswerCache",
+    price: "Price | None",
+    questions: "Sequence[Question]",
+) -> None:
+    """Say what is about to be sent and what it may cost."""
+    from shop_r1.llm.asking import estimate
+
+    if cache.dropped_lines:
+        remark(f"{cache.path}: the last line was torn and is dropped; its step is asked again")
+    found = estimate(name, [question.request for question in questions], cache, price)
+    cost = "no price known: give price.input_usd and price.output_usd to see the cost"
+    if found.cost_usd is not None:
+        cost = f"about {found.cost_usd:.2f} USD at most"
+    cap = config.ask.max_cost_usd
+    remark(
+        f"{name}: {found.requests} steps, {found.cached} answered already in {cache.path}; to ask: "
+        f"{found.requests - found.cached}, some {found.input_tokens:,} tokens in (estimated) and "
+        f"{found.output_tokens:,} out at most; {cost}"
+        + (f", stopping at {cap:g} USD" if cap is not None else "")
+    )
+
+
+@contextmanager
+def _asking() -> "Iterator[Callable[[Progress], None]]":
+    """Show on stderr how far asking is, what it has cost and how long it will take."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("Asking"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None, told="")
+        yield lambda now: bar.update(task, completed=now.done, total=now.total, told=_describe(now))
+
+
+def _describe(now: "Progress") -> str:
+    parts = [f"{now.input_tokens + now.output_tokens:,} tokens"]
+    if now.spent_usd is not None:
+        parts = [f"{now.spent_usd:.2f} USD"]
+    if now.failed:
+        parts.append(f"{now.failed} failed")
+    if now.left_s is not None:
+        minutes, seconds = divmod(round(now.left_s), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    return ", ".join(parts)

@@ -1,0 +1,207 @@
+"""A model that answers over a network, and examples, to predictions.
+
+The prompt, the parser, the scorer and the metrics are those of a checkpoint. What differs: tokens are counted
+by estimate when a prompt is fitted to its budget, since the model's own tokenizer is not here; and no
+self-certainty is measured, since these interfaces give no whole distributions over the vocabulary.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+
+from shop_r1.config import Config
+from shop_r1.data.examples import Example
+from shop_r1.errors import ConfigError, ModelError
+from shop_r1.evaluation.replies import draw_seed, read_reply
+from shop_r1.jsonl import Record
+from shop_r1.llm.answers import AnswerCache
+from shop_r1.llm.asking import AskConfig, Outcome, Progress, ask_all
+from shop_r1.llm.protocol import Answer, Endpoint, Price, Request
+from shop_r1.pages.tokens import estimate_tokens
+from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
+from shop_r1.results import Prediction
+from shop_r1.rewards.total import RewardConfig, score_response
+
+REFUSED = "refused: the model, or a filter of its endpoint, would not answer"
+"""The failure of a refused reply."""
+
+
+class RemoteSampling(Config):
+    """How an endpoint is asked to draw replies; the temperature is the paper's (4.1)."""
+
+    temperature: float = Field(0.6, ge=0)
+    """0 asks for the likeliest token. Paper 4.1."""
+    send_temperature: bool = True
+    """Off for endpoints that refuse a temperature; theirs is then used."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Keep the likeliest tokens that together reach this probability; 1 keeps all and is not sent."""
+    max_new_tokens: int = Field(128, ge=1)
+    """Replies are cut here, in tokens. A model that thinks before it answers needs more."""
+
+
+class PriceConfig(Config):
+    """What the endpoint's tokens cost, in US dollars for a million."""
+
+    input_usd: float = Field(ge=0)
+    """Of what is sent."""
+    output_usd: float = Field(ge=0)
+    """Of what comes back."""
+
+
+class RemoteConfig(Config):
+    """How predictions are made over a network."""
+
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees; tokens by estimate."""
+    sampling: RemoteSampling = RemoteSampling()
+    """How replies are drawn."""
+    reward: RewardConfig = RewardConfig()
+    """How replies are scored for the report; the rationale's part is 0, since no certainty is measured."""
+    ask: AskConfig = AskConfig()
+    """How many at once, how often again, and for how much."""
+    price: PriceConfig | None = None
+    """Of the endpoint, where it is not among the known ones."""
+    seed: int = 0
+    """Which draw: with another seed every step is asked anew. It is not sent."""
+
+
+class Asked(Record):
+    """What the answers to one run's steps were like and took: `asked.json`."""
+
+    endpoint: str
+    """The policy's name."""
+    steps: int
+    refused: int
+    """Answers that were refused, by the model or a filter; each is scored as unparsable."""
+    cut: int
+    """Answers that were cut at `sampling.max_new_tokens`."""
+    input_tokens: int
+    """As the endpoint counts them."""
+    output_tokens: int
+    """As the endpoint counts them."""
+    cost_usd: float | None
+    """None where no price is known."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One step, as an endpoint is asked for it."""
+
+    example: Example
+    prompt: Prompt
+    request: Request
+
+
+def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Question]:
+    """Return the question for each example, in order.
+
+    Steps with equal prompts are questions of their own, each with its own draw, as a checkpoint has it.
+
+    Raises:
+        ConfigError: the budget leaves no room for a prompt.
+    """
+    sampling, prompt = config.sampling, config.prompt
+    reply = max(prompt.reply_tokens, sampling.max_new_tokens)
+    if reply >= prompt.max_tokens:
+        raise ConfigError(
+            f"prompt.max_tokens is {prompt.max_tokens} and {reply} are kept free for the reply; raise it, or "
+            "lower sampling.max_new_tokens"
+        )
+    fitted = prompt.model_copy(update={"reply_tokens": reply})
+    count = lru_cache(maxsize=50_000)(estimate_tokens)
+    questions = []
+    for example in examples:
+        rendered = render_prompt(example.session, example.step, example.space, fitted, count)
+        request = Request(
+            messages=rendered.messages,
+            max_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature if sampling.send_temperature else None,
+            top_p=sampling.top_p if sampling.top_p < 1 else None,
+            draw=draw_seed(config.seed, example),
+        )
+        questions.append(Question(example, rendered, request))
+    return questions
+
+
+async def ask_questions(
+    endpoint: Endpoint,
+    questions: Sequence[Question],
+    config: AskConfig,
+    cache: AnswerCache,
+    price: Price | None,
+    report: Callable[[Progress], None] | None = None,
+) -> list[Answer]:
+    """Return an answer to each question, in order.
+
+    Any answer will do, a malformed or refused one too: it is what the model said, and asking again until it
+    parses would measure something else.
+
+    Args:
+        endpoint: who answers; the caller closes it.
+        questions: the steps.
+        config: how to ask.
+        cache: has what was answered before, and gets every new answer at once.
+        price: None if unknown.
+        report: called after each answer.
+
+    Raises:
+        ModelError: a question has no answer, so there is nothing to score; the message says how many.
+        ConfigError: there is a cap on the cost and no price.
+    """
+    requests = [question.request for question in questions]
+    outcomes = await ask_all(endpoint, requests, config, cache, price, lambda _, __: None, report)
+    _require_all(outcomes, cache.path)
+    return [outcome.answer for outcome in outcomes if outcome.answer is not None]
+
+
+def _require_all(outcomes: Sequence[Outcome], path: Path) -> None:
+    faults = [outcome.fault for outcome in outcomes if outcome.answer is None]
+    if faults:
+        kinds = "; ".join(dict.fromkeys(str(fault) for fault in faults[:3]))
+        raise ModelError(
+            f"{len(faults)} of {len(outcomes)} steps have no answer ({kinds}), so nothing was scored: "
+            f"metrics of the others alone would be other metrics. The {len(outcomes) - len(faults)} answers "
+            f"are in {path}; the same command, run again, asks for the missing ones only"
+        )
+
+
+def read_answers(
+    questions: Sequence[Question], answers: Sequence[Answer], reward: RewardConfig
+) -> list[Prediction]:
+    """Return the prediction that each answer is, in order; prompt lengths are estimates."""
+    return [
+        _read_answer(question, answer, reward).model_copy(
+            update={
+                "prompt_tokens": question.prompt.tokens,
+                "pages_cut": question.prompt.pages_cut,
+                "page_truncated": question.prompt.page_truncated,
+            }
+        )
+        for question, answer in zip(questions, answers, strict=True)
+    ]
+
+
+def _read_answer(question: Question, answer: Answer, reward: RewardConfig) -> Prediction:
+    """Return the prediction; a refusal is unparsable, whatever text came with it."""
+    prediction = read_reply(question.example, answer.text, None, reward)
+    if answer.stop != "refused":
+        return prediction
+    scored = score_response(None, prediction.gold, None, question.example.space, reward)
+    update = {"action": None, "rationale": None, "failure": REFUSED, "reward": scored}
+    return prediction.model_copy(update=update)
+
+
+def count_answers(endpoint_name: str, answers: Sequence[Answer], price: Price | None) -> Asked:
+    """Return what the answers were like and took."""
+    return Asked(
+        endpoint=endpoint_name,
+        steps=len(answers),
+        refused=sum(answer.stop == "refused" for answer in answers),
+        cut=sum(answer.stop == "length" for answer in answers),
+        input_tokens=sum(answer.usage.input_tokens for answer in answers),
+        output_tokens=sum(answer.usage.output_tokens for answer in answers),
+        cost_usd=None if price is None else sum(price.cost_usd(answer.usage) for answer in answers),
+    )

@@ -1,0 +1,44 @@
+"""A reply to a prediction: what a checkpoint's and an endpoint's replies share."""
+
+import zlib
+
+from shop_r1.actions import find_space
+from shop_r1.data.examples import Example
+from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.results import Prediction
+from shop_r1.rewards.total import RewardConfig, score_response
+
+
+def read_reply(example: Example, reply: str, certainty: float | None, reward: RewardConfig) -> Prediction:
+    """Return the prediction that a reply is: parsed and scored by the same functions as in training.
+
+    Args:
+        example: the step that was asked for.
+        reply: as it came.
+        certainty: the rationale's self-certainty in nats per token; None where nothing measured it.
+        reward: how the reply is scored.
+    """
+    step = example.session.steps[example.step]
+    space = find_space(example.session.space)
+    parsed = parse_response(reply, space)
+    action = rationale = failure = None
+    if isinstance(parsed, ParseFailure):
+        failure = f"{parsed.reason}: {parsed.message}"
+    else:
+        action, rationale = parsed.action, parsed.rationale
+    return Prediction(
+        session_id=example.session.session_id,
+        step=example.step,
+        gold=step.action,
+        gold_rationale=step.rationale,
+        response=reply,
+        action=action,
+        rationale=rationale,
+        failure=failure,
+        reward=score_response(reply, step.action, certainty, space, reward),
+    )
+
+
+def draw_seed(seed: int, example: Example) -> int:
+    """Return a seed that depends on the session and the step, not on the order of the examples."""
+    return zlib.crc32(f"{seed},{example.session.session_id},{example.step}".encode())
