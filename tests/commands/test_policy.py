@@ -248,7 +248,7 @@ def test_an_endpoint_can_be_left_its_own_temperature(shell: Shell, data: Path, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--policy", "openai:x@http://127.0.0.1:9/v1", "--max-cost", "1"), "--max-cost needs a price"),
+        (("--policy", "openai:x@http://127.0.0.1:9/v1", "--max-cost", "1"), "(--max-cost) needs a price"),
         (("--policy", "openai:x@ftp://127.0.0.1", "seed=1"), "a URL begins with http"),
         (("--policy", "openai:x@http://u:pw@127.0.0.1"), "must have no user, password"),
         (("--policy", "openai:x@http://127.0.0.1:9/v1", "bf16=false"), "bf16"),

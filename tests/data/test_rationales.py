@@ -14,13 +14,11 @@ from shop_r1.data.rationales import (
     ENVELOPE_TOKENS,
     FailedSession,
     Plan,
-    PriceConfig,
     RationaleConfig,
     acceptance,
     plan_requests,
-    price_of,
 )
-from shop_r1.errors import ConfigError, DataError
+from shop_r1.errors import DataError
 from shop_r1.jsonl import read_records
 from shop_r1.llm.answers import AnswerCache
 from shop_r1.llm.asking import AskConfig, Outcome, ask_all
@@ -269,18 +267,6 @@ def test_a_second_run_asks_nothing_again(spool: IO[bytes], tmp_path: Path) -> No
         endpoint = Scripted()
         written, _ = write(SESSIONS, another, tmp_path, endpoint)
     assert (endpoint.sent, written.sessions) == ([], 3)
-
-
-def test_a_price_that_is_given_comes_before_the_known_one() -> None:
-    given = RationaleConfig(price=PriceConfig(input_usd=1, output_usd=2))
-    assert price_of(given, Price(3, 15)) == Price(1, 2)
-    assert price_of(RationaleConfig(), Price(3, 15)) == Price(3, 15)
-    assert price_of(RationaleConfig(), None) is None
-
-
-def test_a_cap_needs_a_price() -> None:
-    with pytest.raises(ConfigError, match=r"give price\.input_usd and price\.output_usd"):
-        price_of(RationaleConfig(ask=AskConfig(max_cost_usd=1)), None)
 
 
 def test_what_the_paper_s_sessions_would_cost_is_the_arithmetic_in_the_documents() -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from shop_r1.commands.results import Answered, Job, Run
 from shop_r1.commands.show import read_settings, remark
-from shop_r1.errors import ConfigError
 from shop_r1.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -61,9 +60,10 @@ def _ask_endpoint(config: "RemoteConfig", cache_path: Path | None, job: Job) -> 
     """Ask for the steps of all runs at once, under one cap, and yield each run's predictions."""
     from shop_r1.evaluation.remote import count_answers, read_answers, write_questions
     from shop_r1.jsonl import write_json
+    from shop_r1.llm.prices import find_price, settle_price
     from shop_r1.pages.tokens import estimate_tokens
 
-    price = _find_price(job.model, config)
+    price = settle_price(config.price, find_price(job.model), config.ask.max_cost_usd)
     questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.runs}
     every = [question for run in job.runs for question in questions[run]]
     answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every))
@@ -99,26 +99,6 @@ async def _ask(
                 return await ask_questions(endpoint, questions, config.ask, cache, price, report)
     finally:
         await endpoint.close()
-
-
-def _find_price(name: str, config: "RemoteConfig") -> "Price | None":
-    """Return the configured price, else the known one.
-
-    Raises:
-        ConfigError: there is a cap on the cost and no price to hold it by.
-    """
-    from shop_r1.llm.endpoints import find_price
-    from shop_r1.llm.protocol import Price
-
-    price = find_price(name)
-    if config.price is not None:
-        price = Price(config.price.input_usd, config.price.output_usd)
-    if price is None and config.ask.max_cost_usd is not None:
-        raise ConfigError(
-            f"--max-cost needs a price, and none is known for {name}; give price.input_usd and "
-            "price.output_usd, US dollars for a million tokens"
-        )
-    return price
 
 
 def _settings_of(run: Run, config: "RemoteConfig") -> "RemoteConfig":

@@ -118,24 +118,24 @@ class _Writer:
 def _open_writer(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
     if name.partition(":")[0] not in ENDPOINTS:
         return _open_checkpoint(name, config, answers)
-    from shop_r1.data.rationales import price_of
-    from shop_r1.llm.endpoints import find_price, open_endpoint
+    from shop_r1.llm.endpoints import open_endpoint
+    from shop_r1.llm.prices import find_price, settle_price
     from shop_r1.pages.tokens import estimate_tokens
 
-    price = price_of(config, find_price(name))
+    price = settle_price(config.price, find_price(name), config.ask.max_cost_usd)
     return _Writer(name, lambda: open_endpoint(name, config.ask.timeout_s), estimate_tokens, price, config)
 
 
 def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
     from shop_r1.commands.models import load, longest_context
-    from shop_r1.data.rationales import price_of
     from shop_r1.llm.answers import request_key
     from shop_r1.llm.local import resolve_model
     from shop_r1.llm.local_endpoint import LocalEndpoint
+    from shop_r1.llm.prices import settle_price
     from shop_r1.llm.sampling import Sampling
     from shop_r1.runs import digest_file
 
-    price = price_of(config, None)
+    price = settle_price(config.price, None, config.ask.max_cost_usd)
     model = load(name)
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)

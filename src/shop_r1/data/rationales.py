@@ -15,7 +15,8 @@ from shop_r1.config import Config
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.llm.asking import AskConfig
-from shop_r1.llm.protocol import Answer, Price, Request
+from shop_r1.llm.prices import PriceConfig
+from shop_r1.llm.protocol import Answer, Request
 from shop_r1.llm.spool import SpooledRequests
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.rationales import (
@@ -29,15 +30,6 @@ from shop_r1.sessions import Session
 
 ENVELOPE_TOKENS = 40
 """Kept free in a reply beside its rationales: the brackets, and a code fence. Ours."""
-
-
-class PriceConfig(Config):
-    """What a model's tokens cost, in US dollars for a million."""
-
-    input_usd: float = Field(ge=0)
-    """Of the prompt's tokens."""
-    output_usd: float = Field(ge=0)
-    """Of the reply's tokens."""
 
 
 class RationaleConfig(Config):
@@ -185,18 +177,3 @@ def acceptance(plan: Plan) -> Callable[[int, Answer], str | None]:
         return f"{read.reason}: {read.message}"
 
     return accept
-
-
-def price_of(config: RationaleConfig, known: Price | None) -> Price | None:
-    """Return the price to reckon with: the configured one, else the known one.
-
-    Raises:
-        ConfigError: there is a cap on the cost and no price to hold it by.
-    """
-    price = known if config.price is None else Price(config.price.input_usd, config.price.output_usd)
-    if price is None and config.ask.max_cost_usd is not None:
-        raise ConfigError(
-            "a cap on the cost needs a price, and none is known for this model; give price.input_usd and "
-            "price.output_usd, US dollars for a million tokens"
-        )
-    return price

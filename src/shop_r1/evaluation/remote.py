@@ -19,6 +19,7 @@ from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.jsonl import Record
 from shop_r1.llm.answers import AnswerCache
 from shop_r1.llm.asking import AskConfig, Outcome, Progress, ask_all
+from shop_r1.llm.prices import PriceConfig
 from shop_r1.llm.protocol import Answer, Endpoint, Price, Request
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
@@ -40,15 +41,6 @@ class RemoteSampling(Config):
     """Keep the likeliest tokens that together reach this probability; 1 keeps all and is not sent."""
     max_new_tokens: int = Field(128, ge=1)
     """Replies are cut here, in tokens. A model that thinks before it answers needs more."""
-
-
-class PriceConfig(Config):
-    """What the endpoint's tokens cost, in US dollars for a million."""
-
-    input_usd: float = Field(ge=0)
-    """Of what is sent."""
-    output_usd: float = Field(ge=0)
-    """Of what comes back."""
 
 
 class RemoteConfig(Config):

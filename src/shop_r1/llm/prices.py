@@ -1,8 +1,22 @@
-"""What models cost, where their makers publish it."""
+"""What models cost: as configured, or as their makers publish it."""
 
 import re
 
+from pydantic import Field
+
+from shop_r1.config import Config
+from shop_r1.errors import ConfigError
 from shop_r1.llm.protocol import Price
+
+
+class PriceConfig(Config):
+    """What a model's tokens cost, in US dollars for a million."""
+
+    input_usd: float = Field(ge=0)
+    """Of what is sent."""
+    output_usd: float = Field(ge=0)
+    """Of what comes back."""
+
 
 _CLAUDE = {
     "claude-3-haiku": Price(0.25, 1.25),
@@ -51,3 +65,18 @@ def find_price(name: str) -> Price | None:
     ids = {"anthropic": _CLAUDE_ID, "bedrock": _BEDROCK_ID, "openai": _OPENAI_ID}
     found = ids[kind].fullmatch(model) if kind in ids else None
     return (_OPENAI if kind == "openai" else _CLAUDE).get(found.group(1)) if found else None
+
+
+def settle_price(given: PriceConfig | None, known: Price | None, max_cost_usd: float | None) -> Price | None:
+    """Return the price to reckon with: the configured one, else the known one, else None.
+
+    Raises:
+        ConfigError: there is a cap on the cost and no price to hold it by.
+    """
+    price = known if given is None else Price(given.input_usd, given.output_usd)
+    if price is None and max_cost_usd is not None:
+        raise ConfigError(
+            "a cap on the cost (--max-cost) needs a price, and none is known for this model; give price.input_usd and "
+            "price.output_usd, US dollars for a million tokens"
+        )
+    return price
