@@ -1,6 +1,6 @@
 """`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours; 2 a fault in what was given; 130 interrupted; 141 nobody reads on.
+Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130 interrupted; 141 nobody reads on.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, pages, reporting, sessions, training
+from shop_r1.commands import describing, evaluation, look, pages, reporting, sessions, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -28,6 +28,7 @@ app.command()(look.store)
 app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
+sessions.data.command()(describing.validate)
 app.command()(training.sft)
 app.command()(training.grpo)
 app.command()(evaluation.evaluate)

@@ -15,8 +15,6 @@ data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
 bring = typer.Typer(help="Turn other people's records into sessions.")
 data.add_typer(bring, name="import")
 
-_FAULTS_SHOWN = 20
-
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
 ]
@@ -124,42 +122,6 @@ def import_saved_pages(
     moves = len(found.sessions) + len(found.unresolved)
     say(f"{out}: {len(found.sessions)} of {moves} moves; links found {ways}")
     say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
-
-
-@data.command()
-def validate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")],
-) -> None:
-    """Check every line of a file of sessions and name what is wrong.
-
-    Example: shop-r1 data validate sessions.jsonl
-    """
-    from shop_r1.jsonl import parse_record, read_lines
-
-    faults: list[str] = []
-    seen: dict[str, int] = {}
-    lines = steps = 0
-    for number, line in read_lines(file):
-        lines += 1
-        try:
-            session = parse_record(line, Session, file, number)
-        except DataError as error:
-            faults.append(str(error))
-            continue
-        steps += len(session.steps)
-        first = seen.setdefault(session.session_id, number)
-        if first != number:
-            faults.append(f"{file}:{number}: session_id {session.session_id!r} also stands in line {first}")
-    if lines == 0:
-        raise DataError.at(file, None, "holds no sessions; expected one as JSON on each line")
-    for fault in faults[: _FAULTS_SHOWN if len(faults) > 1 else 0]:
-        say(fault)
-    if len(faults) == 1:
-        raise DataError(faults[0])
-    if faults:
-        shown = f"; the first {_FAULTS_SHOWN} are above" if len(faults) > _FAULTS_SHOWN else ""
-        raise DataError.at(file, None, f"{len(faults)} faults in {lines} lines{shown}")
-    say(f"{file}: {lines} sessions, {steps} steps, all as they should be")
 
 
 @data.command()

@@ -1,0 +1,98 @@
+"""`data validate` and `data stats`: what is wrong in a file of sessions, and what is in it."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shop_r1.commands.show import count_of, file_progress, say, say_json, say_table
+from shop_r1.errors import DataError
+
+if TYPE_CHECKING:
+    from shop_r1.data.validation import Checker, Finding
+    from shop_r1.jsonl import Moved
+
+_SHOWN = 20
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sessions, .jsonl or .jsonl.zst.")],
+    show: Annotated[int, typer.Option(min=0, help="Findings shown of each file; 0: all.")] = _SHOWN,
+    as_json: Annotated[bool, typer.Option("--json", help="All findings, a JSON object each.")] = False,
+) -> None:
+    """Check every line of files of sessions and name all that is wrong, with line and field.
+
+    Exit code: 0 without faults (there may be remarks), 1 with faults, 2 if a file cannot be read.
+
+    Example: shop-r1 data validate sessions.jsonl
+    """
+    code = 0
+    for file in files:
+        try:
+            faults = _validate_file(file, show, as_json)
+            code = max(code, 1 if faults else 0)
+        except DataError as error:
+            typer.echo(f"shop-r1: {error}", err=True)
+            code = 2
+    if code:
+        raise typer.Exit(code)
+
+
+def _validate_file(file: Path, show: int, as_json: bool) -> int:
+    """Print what is found in the file, and return how many faults there are."""
+    from shop_r1.data.validation import Checker
+
+    checker, shown = Checker(), list["Finding"]()
+    at_once = as_json or show == 0  # Else what is found waits for the end: it would break the progress bar.
+    with nullcontext() if at_once else file_progress("Checking", file) as moved:
+        for finding in _find(file, checker, moved):
+            if at_once:
+                _say_finding(file, finding, as_json)
+            elif len(shown) < show:
+                shown.append(finding)
+    for finding in shown:
+        _say_finding(file, finding, as_json)
+    if not as_json:
+        _sum_up(file, checker, None if at_once else len(shown))
+    return checker.faults
+
+
+def _find(file: Path, checker: "Checker", moved: "Moved | None") -> "Iterator[Finding]":
+    from shop_r1.jsonl import read_lines
+
+    for number, text in read_lines(file, moved):
+        yield from checker.check(number, text)
+    yield from checker.finish()
+
+
+def _say_finding(file: Path, finding: "Finding", as_json: bool) -> None:
+    if as_json:
+        say_json({"file": str(file), "fault": finding.is_fault, **finding.model_dump()})
+        return
+    mark = "" if finding.is_fault else "remark: "
+    say(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
+
+
+def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
+    """Print how often each kind was found, and what there is in all."""
+    from shop_r1.data.validation import FAULTS, REMARKS
+
+    found = checker.kinds.total()
+    if shown is not None and shown < found:
+        say(f"… {found - shown:,} more; --show 0 prints all")
+    if found:
+        say("")
+        rows = [
+            (kind, f"{checker.kinds[kind]:,}".rjust(7), ("" if kind in FAULTS else "remark: ") + meaning)
+            for kind, meaning in (*FAULTS.items(), *REMARKS.items())
+            if checker.kinds[kind]
+        ]
+        say_table(rows)
+        say("")
+    what = f"{count_of(checker.sessions, 'session')}, {count_of(checker.steps, 'step')}"
+    faults = count_of(checker.faults, "fault")
+    if checker.faults:
+        faults += f" in {checker.faulty_lines:,} of {count_of(checker.lines, 'line')}"
+    say(f"{file}: {what}; {faults}, {count_of(checker.remarks, 'remark')}")
