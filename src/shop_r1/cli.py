@@ -1,6 +1,7 @@
 """`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130 interrupted; 141 nobody reads on.
+Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130
+interrupted; 141 nobody reads on.
 """
 
 import os
@@ -29,6 +30,7 @@ app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
 sessions.data.command()(describing.validate)
+sessions.data.command()(describing.stats)
 app.command()(training.sft)
 app.command()(training.grpo)
 app.command()(evaluation.evaluate)

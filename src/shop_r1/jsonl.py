@@ -28,18 +28,19 @@ Moved = Callable[[int, int], None]
 """Told how many of a file's bytes, as they lie on disk, are read, and how many there are."""
 
 
-def read_records(path: Path, schema: type[RecordT]) -> Iterator[RecordT]:
+def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
     """Yield the file's records in order, one at a time.
 
     Args:
         path: `.jsonl` or `.jsonl.zst`. Blank lines are allowed and ignored.
         schema: the record class that every line must fit.
+        moved: called after each line.
 
     Raises:
         DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
     """
     count = 0
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, moved):
         yield parse_record(line, schema, path, number)
         count += 1
     if count == 0:

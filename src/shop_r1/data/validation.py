@@ -120,7 +120,9 @@ class Checker:
         digest = blake2b(session.session_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         first = self._first.setdefault(digest, number)
         if first != number:
-            problem = f"{_show(session.session_id)} also stands in line {first}; expected one session of an id"
+            problem = (
+                f"{_show(session.session_id)} also stands in line {first}; expected one session of an id"
+            )
             yield Finding(line=number, field="session_id", kind="same-id", problem=problem)
 
 
@@ -132,7 +134,9 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
             yield Finding(line=number, field=f"steps.{index}.{place}", kind=kind, problem=problem)
     told = [step.rationale is not None for step in session.steps]
     if any(told) and not all(told):
-        problem = f"{told.count(False)} of {len(told)} steps have no rationale, the first is {told.index(False)}"
+        problem = (
+            f"{told.count(False)} of {len(told)} steps have no rationale, the first is {told.index(False)}"
+        )
         yield Finding(line=number, field="steps", kind="some-rationales", problem=problem)
     last = session.steps[-1].action.type
     if (last == "terminate") != (session.outcome == "terminate"):
@@ -143,7 +147,7 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
 def element_names(html: str) -> list[str]:
     """Return the `name` of each element of a simplified page that has one, in order.
 
-    >>> element_names('<page>\\n<a name="mugs.red" href="x">name="no"</a> <input type="text" name="q">')
+    >>> element_names('<page><a name="mugs.red" href="x">name="no"</a> <input type="text" name="q">')
     ['mugs.red', 'q']
     """
     named = (_NAME.search(tag) for tag in _TAG.findall(html))
@@ -170,13 +174,21 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
     fields = kind.fields if kind is not None else ()
     if "name" in fields:
         if not action.value("name").strip():
-            yield "action.name", "no-target", f"is {_show(action.name)}; {action.type} needs an element's name"
+            yield (
+                "action.name",
+                "no-target",
+                f"is {_show(action.name)}; {action.type} needs an element's name",
+            )
         elif action.value("name") not in names:
             yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
     if "text" in fields and not action.value("text").strip():
         yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
     if step.rationale is not None and not step.rationale.strip():
-        yield "rationale", "blank-rationale", f"is {_show(step.rationale)}; expected a reason, or no rationale"
+        yield (
+            "rationale",
+            "blank-rationale",
+            f"is {_show(step.rationale)}; expected a reason, or no rationale",
+        )
 
 
 def _tell_missing(name: str, names: Sequence[str]) -> str:
@@ -204,7 +216,10 @@ def _tell_fault(kind: str, message: str, found: Any) -> tuple[str, str]:
         case "missing":
             return "missing", "is missing; expected a value"
         case "extra_forbidden":
-            return "unknown-field", f"is no field of the record (holds {_show(found)}); expected those of docs/data.md"
+            return (
+                "unknown-field",
+                f"is no field of the record (holds {_show(found)}); expected those of docs/data.md",
+            )
         case "value_error":
             return "value", message.removeprefix("Value error, ")
     expected = message.removeprefix("Input should be ")
