@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import describing, evaluation, look, pages, reporting, sessions, training
+from shop_r1.commands import describing, evaluation, look, pages, reporting, sessions, splitting, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -31,6 +31,8 @@ app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
 sessions.data.command()(describing.validate)
 sessions.data.command()(describing.stats)
+sessions.data.command()(splitting.split)
+sessions.data.command()(splitting.balance)
 app.command()(training.sft)
 app.command()(training.grpo)
 app.command()(evaluation.evaluate)

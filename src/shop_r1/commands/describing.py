@@ -207,9 +207,10 @@ def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[
     header, *rows = tell_lengths(found)
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
+        summary=f"Below the figures, the file's first {count_of(len(first), 'session')} can be read through.",
         tables=(
             ReportTable(title="What is in it", header=("", ""), rows=tuple(tell_counts(found))),
-            ReportTable(title="Lengths", header=header, rows=tuple(rows), note=f"Tokens: {found.tokenizer}."),
+            ReportTable(title="Lengths", header=header, rows=tuple(rows)),
             ReportTable(title="Budget, duplicates", header=("", ""), rows=tuple(tell_checks(found))),
         ),
         figures=(ReportFigure(svg=svg),),

@@ -20,6 +20,8 @@ def plot_statistics(tally: Tally, found: Statistics) -> str:
     with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         (mix, steps), (pages, prompts) = figure.subplots(2, 2)
+        for axes in (mix, steps, pages, prompts):
+            axes.set_axisbelow(True)
         _draw_mix(mix, found)
         _draw_steps(steps, tally.steps)
         _draw_tokens(pages, tally.page_tokens, "pages", GREEN)
