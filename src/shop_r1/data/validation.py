@@ -199,7 +199,11 @@ def _tell_missing(name: str, names: Sequence[str]) -> str:
 
 def _schema_faults(number: int, error: ValidationError) -> Iterator[Finding]:
     """Yield every fault that the schema has with a line."""
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    deeper = {fault["loc"][:-depth] for fault in faults for depth in range(1, len(fault["loc"]) + 1)}
+    for fault in faults:
+        if fault["type"] == "too_short" and fault["loc"] in deeper:
+            continue  # pydantic counts only the parts that are right
         place = ".".join(_plain(part) for part in fault["loc"]) or "record"
         kind, problem = _tell_fault(fault["type"], fault["msg"], fault["input"])
         if match := _PLACED.fullmatch(fault["msg"]):

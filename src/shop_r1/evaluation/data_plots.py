@@ -1,5 +1,6 @@
 """What is in a file of sessions, drawn: one SVG with the mix of actions and how lengths are spread."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,10 @@ _NAME_CHARS = 60
 
 def plot_statistics(tally: Tally, found: Statistics) -> str:
     """Return the actions, the steps of sessions, the tokens of pages and of last prompts, and the budget."""
-    with matplotlib.rc_context(dict(STYLE)):
+    file = "".join(each if each.isprintable() else "\ufffd" for each in found.file)
+    with matplotlib.rc_context(dict(STYLE)), warnings.catch_warnings():
+        # The reader's font draws the text; that ours lacks a letter of a file's name is no matter.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         (mix, steps), (pages, prompts) = figure.subplots(2, 2)
         for axes in (mix, steps, pages, prompts):
@@ -30,10 +34,10 @@ def plot_statistics(tally: Tally, found: Statistics) -> str:
         steps.set_xlabel("steps of a session")
         pages.set_xlabel("tokens of a page")
         prompts.set_xlabel("tokens of a session's last prompt")
-        name = found.file if len(found.file) <= _NAME_CHARS else f"…{found.file[1 - _NAME_CHARS :]}"
+        name = file if len(file) <= _NAME_CHARS else f"…{file[1 - _NAME_CHARS :]}"
         title = f"{name}: {found.sessions:,} sessions, {found.steps:,} steps; tokens: {found.tokenizer}"
         figure.suptitle(title, fontsize=9, parse_math=False)
-        return to_svg(figure, f"What is in {found.file}", _describe(found))
+        return to_svg(figure, f"What is in {file}", _describe(found))
 
 
 def _draw_mix(axes: Any, found: Statistics) -> None:
