@@ -400,7 +400,7 @@ def test_a_split_is_written_told_and_repeated(shell: Shell, tmp_path: Path) -> N
         ["test", "4"],
         ["valid", "2"],
     ]
-    assert "10 groups, the largest of 2 sessions" in text
+    assert "10 groups of users and duplicates; the largest has 2 sessions" in text
     sides = {each.name: list(read_records(each, Session)) for each in out.glob("*.jsonl")}
     assert {name: len(side) for name, side in sides.items()} == {
         "train.jsonl": 14,

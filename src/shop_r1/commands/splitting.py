@@ -89,9 +89,9 @@ def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "Sp
     before = sum(counts.values(), Counter[str]())
     sides = [(side, counts[side]) for side in (*SIDES, LEFT_OUT) if side in counts]
     _say_counts([("before", before), *sides], ("sessions", *_types(before)))
-    kept = "a user's sessions and duplicates stay" if by == "user" else "duplicates stay"
+    what = "users and duplicates" if by == "user" else "duplicates"
     largest = count_of(plan.largest, "session")
-    say(f"{kept} together: {count_of(plan.groups, 'group')}, the largest of {largest}")
+    say(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
     say(f"Next: shop-r1 sft --data {out / 'train.jsonl'} --out runs/sft")
 
 

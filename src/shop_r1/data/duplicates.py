@@ -37,7 +37,7 @@ hundreds of sessions are alike, which then hang together through their neighbour
 _LINES_AT_ONCE = 4096
 
 Signatures = npt.NDArray[np.uint32]
-"""(sessions, HASHES)."""
+"""(HASHES,) of one session, (sessions, HASHES) of several."""
 
 
 def _draw_hashes() -> tuple[Any, Any]:

@@ -120,13 +120,7 @@ def plan_split(
     for place in kept:
         sides[place] = "train"
     groups = _group(found.identities, kept, by)
-    for group in sorted(groups, key=lambda group: _rank(found.identities, group, seed)):
-        for side, room in targets.items():
-            if len(group) <= room:
-                targets[side] -= len(group)
-                for place in group:
-                    sides[place] = side
-                break
+    _hold_out(sorted(groups, key=lambda group: _rank(found.identities, group, seed)), targets, sides)
     _check_sides(sides, {"test": test, "valid": valid}, len(groups))
     missing = {side: room for side, room in targets.items() if room}
     return SplitPlan(sides, len(groups), max(map(len, groups)), missing)
@@ -179,6 +173,16 @@ def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
     for at, place in enumerate(kept):
         members.setdefault(groups.find(at), []).append(place)
     return list(members.values())
+
+
+def _hold_out(groups: Iterable[list[int]], room: dict[str, int], sides: list[str]) -> None:
+    """Put groups on the first side that has room for them; `room` is left with what remains."""
+    for group in groups:
+        side = next((side for side, left in room.items() if len(group) <= left), None)
+        if side is not None:
+            room[side] -= len(group)
+            for place in group:
+                sides[place] = side
 
 
 def _rank(identities: Identities, group: list[int], seed: int) -> bytes:
