@@ -416,7 +416,7 @@ def test_a_split_is_written_told_and_repeated(shell: Shell, tmp_path: Path) -> N
     assert (code, "holds something else" in err) == (2, True)
     assert (out / "test.jsonl").read_bytes() == before
     _, _, err = shell("data", "split", path, "--out", tmp_path / "new", "--test-sessions", 3)
-    assert "test: 1 sessions fewer than asked" in err
+    assert "test: 1 session fewer than asked" in err
 
 
 def test_balance_names_the_examples_that_grpo_learns_from(shell: Shell, tmp_path: Path) -> None:

@@ -44,6 +44,21 @@ def split(
 
     Example: shop-r1 data split sessions.jsonl --out data --test 0.1 --seed 1
     """
+    if by not in (None, "user", "session"):
+        raise ConfigError(f"--by {by}: expected user or session")
+    asked = {
+        "source": str(file),
+        "test": float(test_sessions or test),
+        "valid": float(valid_sessions or valid),
+        "seed": seed,
+        "dedupe": dedupe,
+        "compressed": compressed,
+    }
+    _split(file, out, cast("By | None", by), asked)
+
+
+def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any]) -> None:
+    """Plan, write and tell the split; `asked` is what of its `SplitRecord` the command line says."""
     from shop_r1.data.splits import (
         SplitRecord,
         check_folder,
@@ -53,34 +68,24 @@ def split(
         write_split,
     )
 
-    if by not in (None, "user", "session"):
-        raise ConfigError(f"--by {by}: expected user or session")
-    asked: dict[str, Any] = {
-        "source": str(file),
-        "test": float(test_sessions or test),
-        "valid": float(valid_sessions or valid),
-        "seed": seed,
-        "dedupe": dedupe,
-        "compressed": compressed,
-    }
-    check_folder(out, asked | ({"by": by} if by else {}))
+    check_folder(out, asked | ({"by": by} if by else {}))  # Before a long reading.
     with file_progress("Reading", file) as moved:
         found, digest = read_input(file, moved)
-    chosen = cast("By", by or ("user" if found.has_users else "session"))
-    plan = plan_split(found, chosen, asked["test"], asked["valid"], seed, dedupe)
+    asked["by"] = by or ("user" if found.has_users else "session")
+    check_folder(out, asked)
+    plan = plan_split(found, asked["by"], asked["test"], asked["valid"], asked["seed"], asked["dedupe"])
     counts = count_sides(found, plan.sides)
     record = SplitRecord(
-        by=chosen,
         sessions={side: each["sessions"] for side, each in counts.items()},
         actions={side: _types(each) for side, each in counts.items()},
         **asked,
     )
-    check_folder(out, asked | {"by": chosen})
     with file_progress("Writing", file) as moved:
         write_split(file, out, plan.sides, record, digest, moved)
     _say_split(out, counts, record.by, plan)
     for side, missing in plan.missing.items():
-        remark(f"{side}: {missing:,} sessions fewer than asked, since no other group is small enough")
+        told = f"{count_of(missing, 'session')} fewer than asked, since no other group is small enough"
+        remark(f"{side}: {told}")
 
 
 def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "SplitPlan") -> None:
