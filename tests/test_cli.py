@@ -17,7 +17,7 @@ from shop_r1 import cli
 from shop_r1.commands import pages
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.results import Prediction
-from shop_r1.sessions import Session
+from shop_r1.sessions import ExampleRef, Session
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 TARGET = '{"type": "click", "name": "results.red_mug"}'
@@ -81,7 +81,8 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         *("doctor", "rationales"),
-        *("data import pages", "data import opera", "data validate", "data stats"),
+        *("data import pages", "data import opera"),
+        *("data validate", "data stats", "data split", "data balance"),
     }
 
 
@@ -296,20 +297,141 @@ def test_simulated_sessions_are_counted_and_valid(shell: Shell, tmp_path: Path) 
     assert shell("data", "validate", out)[0] == 0
     code, text, _ = shell("data", "stats", out)
     assert (code, text.splitlines()[0].split()) == (0, ["sessions", "3"])
+    assert max(map(len, text.splitlines())) <= 80
     again = tmp_path / "again.jsonl"
     shell("simulate", "--count", 3, "--seed", 5, "--out", again)
     assert list(read_records(again, Session)) == sessions
 
 
+PAGE_SEEN = '<page>\n<a name="results.red_mug">Red mug</a>'
+
+
+def write_sessions(path: Path, *changes: dict[str, Any]) -> Path:
+    """Write good sessions, each with its changes, an id of its own and two steps."""
+    step = {"page": {"html": PAGE_SEEN}, "action": json.loads(TARGET)}
+    lines = []
+    for number, change in enumerate(changes):
+        last = {"page": {"html": f"{PAGE_SEEN}\nVisit {number}"}, "action": {"type": "terminate"}}
+        lines.append(session_line(session_id=f"s{number}", steps=[step, last], **change))
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
 def test_validate_names_every_fault_with_its_line(shell: Shell, tmp_path: Path) -> None:
-    path = tmp_path / "s.jsonl"
-    half = session_line()[:60]
-    path.write_text("\n".join([session_line(), half, session_line(), session_line(steps=[])]), "utf-8")
+    path = write_sessions(tmp_path / "s.jsonl", {}, {}, {}, {})
+    good = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([good[0], good[1][:60], good[0], session_line(steps=[]), good[3]]), "utf-8")
     code, out, err = shell("data", "validate", path)
-    assert code == 2
-    assert [line.removeprefix(f"{path}:").split(":")[0] for line in out.splitlines()] == ["2", "3", "4"]
-    assert "also stands in line 1" in out
-    assert err == f"shop-r1: {path}: 3 faults in 4 lines\n"
+    assert (code, err) == (1, "")
+    faults, kinds, total = out.split("\n\n")
+    assert [each.removeprefix(f"{path}:").split(":")[0] for each in faults.splitlines()] == ["2", "3", "4"]
+    assert "also stands in line 1" in faults
+    assert [each.split()[:2] for each in kinds.splitlines()] == [
+        ["not-json", "1"],
+        ["value", "1"],
+        ["same-id", "1"],
+    ]
+    assert total == f"{path}: 3 sessions, 6 steps; 3 faults in 3 of 5 lines, no remarks\n"
+
+
+def test_validate_shows_so_many_and_counts_all(shell: Shell, tmp_path: Path) -> None:
+    path = write_sessions(tmp_path / "s.jsonl", *[{"outcome": "purchase"}] * 30)
+    code, out, _ = shell("data", "validate", path, "--show", 2)
+    assert (code, out.count("remark: outcome: purchase, and the last action is terminate")) == (0, 2)
+    assert "… 28 more; --show 0 prints all" in out
+    assert out.endswith("30 sessions, 60 steps; no faults, 30 remarks\n")
+    assert shell("data", "validate", path, "--show", 0)[1].count("remark: outcome: ") == 30
+    code, out, _ = shell("data", "validate", path, path, "--json")
+    found = [json.loads(each) for each in out.splitlines()]
+    assert (code, len(found)) == (0, 60)
+    assert found[0] == {
+        "file": str(path),
+        "fault": False,
+        "line": 1,
+        "field": "outcome",
+        "kind": "outcome",
+        "problem": "purchase, and the last action is terminate",
+    }
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_next(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    code, out, err = shell("data", "validate", tmp_path / "none.jsonl", tmp_path / "empty.jsonl")
+    assert (code, err) == (2, f"shop-r1: {tmp_path}/none.jsonl: cannot be read (No such file or directory)\n")
+    assert "holds no sessions" in out
+    assert shell("data", "validate", tmp_path / "empty.jsonl")[0] == 1
+
+
+def test_stats_are_told_as_json_and_drawn(shell: Shell, tmp_path: Path, tiny: Path) -> None:
+    path = write_sessions(tmp_path / "s.jsonl", {"user_id": "<b>ann</b>"}, {}, {})
+    other = write_sessions(tmp_path / "t.jsonl", {}, {"user_id": "<b>ann</b>"})
+    svg, html = tmp_path / "s.svg", tmp_path / "s.html"
+    code, out, _ = shell("data", "stats", path, "--against", other, "--json", "--report", svg)
+    found = json.loads(out)
+    assert code == 0
+    assert (found["sessions"], found["steps"], found["tokenizer"]) == (3, 6, "estimate")
+    assert found["leaks"] == [
+        {"other": str(other), "sessions": 2, "same_id": 2, "same_user": 1, "exact": 2, "near": 0}
+    ]
+    assert svg.read_text("utf-8").startswith("<svg")
+    code, out, _ = shell(
+        "data", "stats", path, "--tokenizer", tiny, "--max-tokens", 700, "--report", html, "--against", other
+    )
+    assert (code, "2 share an id, 1 share a user" in " ".join(out.split())) == (0, True)
+    assert max(map(len, out.splitlines())) <= 80 or str(other) in out
+    assert "Sessions: s.jsonl" in html.read_text("utf-8")
+    from transformers import AutoTokenizer
+
+    pages = [PAGE_SEEN] * 3 + [f"{PAGE_SEEN}\nVisit {number}" for number in range(3)]
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    counts = [len(tokenizer(each, add_special_tokens=False)["input_ids"]) for each in pages]
+    (row,) = [each for each in out.splitlines() if each.startswith("tokens of a page")]
+    assert row.split()[-1] == str(max(counts))
+
+
+def test_a_split_is_written_told_and_repeated(shell: Shell, tmp_path: Path) -> None:
+    path = write_sessions(tmp_path / "s.jsonl", *({"user_id": f"u{n // 2}"} for n in range(20)))
+    out = tmp_path / "data"
+    words = ("data", "split", path, "--out", out, "--test-sessions", 4, "--valid", "0.1")
+    code, text, err = shell(*words)
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in text.splitlines()[1:5]] == [
+        ["before", "20"],
+        ["train", "14"],
+        ["test", "4"],
+        ["valid", "2"],
+    ]
+    assert "10 groups of users and duplicates; the largest has 2 sessions" in text
+    sides = {each.name: list(read_records(each, Session)) for each in out.glob("*.jsonl")}
+    assert {name: len(side) for name, side in sides.items()} == {
+        "train.jsonl": 14,
+        "test.jsonl": 4,
+        "valid.jsonl": 2,
+    }
+    users = [{each.user_id for each in side} for side in sides.values()]
+    assert not users[0] & users[1] and not users[0] & users[2] and not users[1] & users[2]
+    before = (out / "test.jsonl").read_bytes()
+    assert shell(*words)[0] == 0
+    assert (out / "test.jsonl").read_bytes() == before
+    code, _, err = shell(*words, "--seed", 1)
+    assert (code, "holds something else" in err) == (2, True)
+    assert (out / "test.jsonl").read_bytes() == before
+    _, _, err = shell("data", "split", path, "--out", tmp_path / "new", "--test-sessions", 3)
+    assert "test: 1 session fewer than asked" in err
+
+
+def test_balance_names_the_examples_that_grpo_learns_from(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    shell("simulate", "--count", 12, "--seed", 5, "--out", path)
+    code, text, _ = shell("data", "balance", path, "--out", tmp_path / "rl.jsonl", "--method", "resample")
+    assert code == 0
+    _, before, after, told, _ = text.splitlines()
+    counts = [[int(word) for word in line.split()[1::2]] for line in (before, after)]
+    refs = list(read_records(tmp_path / "rl.jsonl", ExampleRef))
+    assert len(refs) == sum(counts[1]) > sum(counts[0]) == len(set(refs))
+    assert f"{len(refs)} examples, {sum(counts[0])} different ones" in told
+    click, terminate, typed = counts[1]
+    assert abs(click - 1.1 * terminate) <= 1 and abs(typed - 1.1 * terminate) <= 1
 
 
 # -- evaluate ----------------------------------------------------------------------------------------------
@@ -472,13 +594,20 @@ def test_both_stages_train_from_the_command_line(
     settings = json.loads((sft / "settings.json").read_text("utf-8"))
     assert settings["settings"]["max_steps"] == 1
     assert set(settings["inputs"]) == {str(told), str(tiny)}
-    code, text, _ = shell(
-        *("grpo", "--model", sft, "--data", told, "--out", grpo),
-        *("steps=1", "prompts=2", "group=2", "reply_tokens=8", "bf16=false", "prompt.reply_tokens=8"),
-    )
+    small = ("steps=1", "prompts=2", "group=2", "reply_tokens=8", "bf16=false", "prompt.reply_tokens=8")
+    code, text, _ = shell("grpo", "--model", sft, "--data", told, "--out", grpo, *small)
     assert code == 0
     assert "2 steps: terminate 2" in text and "balanced (skew 1.1): 2 steps" in text
     assert (grpo / "model.safetensors").exists()
+    chosen, again = tmp_path / "rl.jsonl", tmp_path / "again"
+    assert shell("data", "balance", told, "--out", chosen)[0] == 0
+    chosen.write_text(chosen.read_text("utf-8") * 2, "utf-8")
+    code, text, _ = shell(
+        "grpo", "--model", sft, "--data", told, "--examples", chosen, "--out", again, *small
+    )
+    assert (code, f"chosen by {chosen}: 4 steps: terminate 4" in text) == (0, True)
+    settings = json.loads((again / "settings.json").read_text("utf-8"))
+    assert set(settings["inputs"]) == {str(told), str(sft), str(chosen)}
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------
@@ -505,8 +634,21 @@ def test_both_stages_train_from_the_command_line(
         ("score --jsonl {nothing}", "nothing.jsonl: cannot be read (No such file"),
         ("moon", "No such command 'moon'"),
         ("data", "Missing command"),
-        ("data validate {empty}", "empty.jsonl: holds no sessions"),
-        ("data validate {half}", "half.jsonl:"),
+        ("data validate {sessions} {nothing}", "nothing.jsonl: cannot be read"),
+        ("data stats {sessions} --max-tokens 99", "reply_tokens 256 must be below max_tokens 99"),
+        ("data stats {sessions} --report {out}", "ends in .svg or .html"),
+        ("data stats {sessions} --tokenizer {nothing}", "cannot be loaded"),
+        ("data stats {sessions} --against {empty}", "empty.jsonl: holds no records"),
+        ("data split {half} --out {out}", "half.jsonl:1: "),
+        ("data split {empty} --out {out}", "empty.jsonl: holds no sessions"),
+        ("data split {sessions} --out {out} --by moon", "--by moon: expected user or session"),
+        ("data split {sessions} --out {out} --test-sessions 2", "2 sessions; expected more than the 2"),
+        ("data split {sessions} --out {blocked} --test 0", "cannot be written"),
+        ("data balance {sessions} --out {out} --method moon", "--method moon: expected thin or resample"),
+        ("data balance {half} --out {out}", "half.jsonl:1: "),
+        ("data balance {sessions} --out {blocked}", "cannot be written"),
+        ("grpo --data {sessions} --out {out} --examples {nothing}", "nothing.jsonl: cannot be read"),
+        ("grpo --data {sessions} --out {out} --examples {half}", "half.jsonl:1: "),
         ("data stats {empty}", "empty.jsonl: holds no records"),
         ("data stats {half}", "half.jsonl:1: "),
         ("data import pages {folder} --out {out}", "links.json: cannot be read"),

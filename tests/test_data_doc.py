@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from shop_r1.actions import SHOP, SPACES
+from shop_r1.data.validation import FAULTS, REMARKS
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
 from shop_r1.evaluation.neighbours import NeighbourMetrics, measure_neighbours
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
@@ -81,6 +82,12 @@ def test_the_table_of_actions_is_that_of_the_spaces() -> None:
     }
     known = {(space.name, kind.name, kind.fields) for space in SPACES.values() for kind in space.types}
     assert shown == known
+
+
+def test_the_table_of_findings_is_that_of_the_validator() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (fault|remark) \| (.*) \|$", TEXT, re.MULTILINE)
+    known = [(kind, "fault", meaning) for kind, meaning in FAULTS.items()]
+    assert rows == [*known, *((kind, "remark", meaning) for kind, meaning in REMARKS.items())]
 
 
 def test_the_table_of_fields_is_that_of_a_session() -> None:

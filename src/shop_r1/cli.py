@@ -1,6 +1,7 @@
 """`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours; 2 a fault in what was given; 130 interrupted; 141 nobody reads on.
+Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130
+interrupted; 141 nobody reads on.
 """
 
 import os
@@ -10,7 +11,18 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, opera, pages, rationales, reporting, sessions, training
+from shop_r1.commands import (
+    describing,
+    evaluation,
+    look,
+    opera,
+    pages,
+    rationales,
+    reporting,
+    sessions,
+    splitting,
+    training,
+)
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -29,6 +41,10 @@ app.command()(pages.simplify)
 app.command()(sessions.simulate)
 app.add_typer(sessions.data, name="data")
 sessions.bring.command("opera")(opera.import_opera)
+sessions.data.command()(describing.validate)
+sessions.data.command()(describing.stats)
+sessions.data.command()(splitting.split)
+sessions.data.command()(splitting.balance)
 app.command()(rationales.rationales)
 app.command()(training.sft)
 app.command()(training.grpo)

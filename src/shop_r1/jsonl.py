@@ -4,7 +4,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -24,19 +24,23 @@ class Record(BaseModel):
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
+Moved = Callable[[int, int], None]
+"""Told how many of a file's bytes, as they lie on disk, are read, and how many there are."""
 
-def read_records(path: Path, schema: type[RecordT]) -> Iterator[RecordT]:
+
+def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
     """Yield the file's records in order, one at a time.
 
     Args:
         path: `.jsonl` or `.jsonl.zst`. Blank lines are allowed and ignored.
         schema: the record class that every line must fit.
+        moved: called after each line.
 
     Raises:
         DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
     """
     count = 0
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, moved):
         yield parse_record(line, schema, path, number)
         count += 1
     if count == 0:
@@ -53,18 +57,25 @@ def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int
         raise DataError.at(path, number, describe_validation(error)) from None
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text) of the file's lines that are not blank.
+
+    Args:
+        path: a text file, or one that zstd compressed (`.zst`).
+        moved: called after each line.
 
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
     """
     number = 0
     try:
-        with _open_text(path) as stream:
+        with _open_text(path) as (raw, stream):
+            size = os.fstat(raw.fileno()).st_size
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     yield number, line
+                if moved is not None:
+                    moved(raw.tell(), size)
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:
@@ -76,12 +87,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def _open_text(path: Path) -> Iterator[IO[str]]:
+def _open_text(path: Path) -> Iterator[tuple[IO[bytes], IO[str]]]:
+    """Open the file; what is yielded is it as bytes, to ask how far one is, and its text."""
     with path.open("rb") as raw:
         if path.suffix == ".zst":
-            yield io.TextIOWrapper(io.BufferedReader(_WholeFrames(raw)), "utf-8")
+            yield raw, io.TextIOWrapper(io.BufferedReader(_WholeFrames(raw)), "utf-8")
         else:
-            yield io.TextIOWrapper(raw, "utf-8")
+            yield raw, io.TextIOWrapper(raw, "utf-8")
 
 
 class _WholeFrames(io.RawIOBase):

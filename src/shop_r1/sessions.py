@@ -27,6 +27,14 @@ class Step(Record):
     """Why, in the first person; None where nobody said."""
 
 
+class ExampleRef(Record):
+    """One step of one session, by name: a line of a file that says what RL is to learn from."""
+
+    session_id: str = Field(min_length=1)
+    step: int = Field(ge=0)
+    """From 0."""
+
+
 class Session(Record):
     """One visit: steps in order of time."""
 

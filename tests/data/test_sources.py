@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shop_r1.data.examples import list_examples
-from shop_r1.data.sources import describe_sessions, import_pages
+from shop_r1.data.sources import import_pages
 from shop_r1.errors import DataError
 from shop_r1.pages.simplify import simplify_page
 
@@ -89,17 +89,6 @@ def test_a_list_of_moves_that_is_none_is_refused(tmp_path: Path, links: str, pro
     with pytest.raises(DataError, match=r"links\.json") as error:
         import_pages(tmp_path)
     assert problem in str(error.value)
-
-
-def test_sessions_are_counted_by_source_outcome_and_action(tmp_path: Path) -> None:
-    sessions = import_pages(write(tmp_path, move("/"), move("/mug"))).sessions
-    facts = describe_sessions(sessions)
-    assert facts == {
-        "source": {"pages": 2},
-        "outcome": {"unfinished": 2},
-        "action": {"click": 2},
-        "after_first": {},
-    }
 
 
 def test_every_move_between_real_pages_is_resolved() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shop_r1.commands.show import remark
 from shop_r1.errors import ConfigError, ModelError
+from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.render import PromptConfig
 
 if TYPE_CHECKING:
@@ -42,6 +43,25 @@ def load(name_or_path: str) -> "LocalModel":
     model = load_model(name_or_path)
     model.tokenizer.model_max_length = 10**30
     return model
+
+
+def load_counter(name_or_path: str) -> CountTokens:
+    """Return how many tokens a text has in a model's own tokenizer; nothing else of the model is loaded.
+
+    Raises:
+        ModelError: the tokenizer cannot be loaded; the message says why.
+    """
+    try:
+        from transformers import AutoTokenizer
+
+        from shop_r1.llm.local import resolve_model
+
+        tokenizer = AutoTokenizer.from_pretrained(resolve_model(name_or_path), trust_remote_code=False)
+    except (ImportError, OSError, ValueError) as error:
+        found = " ".join(str(error).split())[:200]
+        raise ModelError(f"the tokenizer of {name_or_path!r} cannot be loaded: {found}") from None
+    tokenizer.model_max_length = 10**30  # Else it warns of long texts.
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def check_place(name_or_path: str) -> None:

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import typer
 
 from shop_r1.commands.show import WIDTH, remark, say, say_json
-from shop_r1.errors import ConfigError, ModelError, PageError, ShopR1Error
+from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.tokens import CountTokens
 
@@ -68,12 +68,13 @@ class _Look(NamedTuple):
 
     @classmethod
     def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Look":
+        from shop_r1.commands.models import load_counter
         from shop_r1.pages.recipes import load_recipe
         from shop_r1.pages.tokens import estimate_tokens
 
         if tokenizer is not None and max_tokens is None:
             raise ConfigError("--tokenizer counts for --max-tokens; give that too")
-        count = estimate_tokens if tokenizer is None else _load_counter(tokenizer)
+        count = estimate_tokens if tokenizer is None else load_counter(tokenizer)
         found = load_recipe(recipe) if recipe is not None else None
         return cls(explain, max_tokens, count, tokenizer or "estimate", found)
 
@@ -120,22 +121,6 @@ def _fetch(url: str) -> bytes | str:
         return raw.decode(charset, "replace") if charset else raw
     except LookupError:  # an encoding that does not exist: the page itself may know better
         return raw
-
-
-def _load_counter(model: str) -> CountTokens:
-    """Return how many tokens a text has in a model's own tokenizer.
-
-    Raises:
-        ModelError: the tokenizer cannot be loaded; the message says why.
-    """
-    try:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    except (ImportError, OSError, ValueError) as error:
-        found = " ".join(str(error).split())[:200]
-        raise ModelError(f"the tokenizer of {model!r} cannot be loaded: {found}") from None
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool) -> dict[str, Any]:

@@ -1,21 +1,18 @@
-"""`simulate` and `data`: make sessions, bring them in, look at them."""
+"""`simulate` and `data import`: make sessions, bring them in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, median
 from typing import Annotated, Any
 
 import typer
 
-from shop_r1.commands.show import progress, read_settings, remark, say, say_table
+from shop_r1.commands.show import progress, read_settings, remark, say
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.sessions import Session
 
 data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
 bring = typer.Typer(help="Turn other people's records into sessions.")
 data.add_typer(bring, name="import")
-
-_FAULTS_SHOWN = 20
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
@@ -124,75 +121,3 @@ def import_saved_pages(
     moves = len(found.sessions) + len(found.unresolved)
     say(f"{out}: {len(found.sessions)} of {moves} moves; links found {ways}")
     say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
-
-
-@data.command()
-def validate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")],
-) -> None:
-    """Check every line of a file of sessions and name what is wrong.
-
-    Example: shop-r1 data validate sessions.jsonl
-    """
-    from shop_r1.jsonl import parse_record, read_lines
-
-    faults: list[str] = []
-    seen: dict[str, int] = {}
-    lines = steps = 0
-    for number, line in read_lines(file):
-        lines += 1
-        try:
-            session = parse_record(line, Session, file, number)
-        except DataError as error:
-            faults.append(str(error))
-            continue
-        steps += len(session.steps)
-        first = seen.setdefault(session.session_id, number)
-        if first != number:
-            faults.append(f"{file}:{number}: session_id {session.session_id!r} also stands in line {first}")
-    if lines == 0:
-        raise DataError.at(file, None, "holds no sessions; expected one as JSON on each line")
-    for fault in faults[: _FAULTS_SHOWN if len(faults) > 1 else 0]:
-        say(fault)
-    if len(faults) == 1:
-        raise DataError(faults[0])
-    if faults:
-        shown = f"; the first {_FAULTS_SHOWN} are above" if len(faults) > _FAULTS_SHOWN else ""
-        raise DataError.at(file, None, f"{len(faults)} faults in {lines} lines{shown}")
-    say(f"{file}: {lines} sessions, {steps} steps, all as they should be")
-
-
-@data.command()
-def stats(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")],
-) -> None:
-    """Count sessions, steps, actions and outcomes.
-
-    Example: shop-r1 data stats sessions.jsonl
-    """
-    from shop_r1.data.sources import describe_sessions
-    from shop_r1.jsonl import read_records
-
-    sessions = list(read_records(file, Session))
-    facts = describe_sessions(sessions)
-    lengths = [len(session.steps) for session in sessions]
-    told = sum(step.rationale is not None for session in sessions for step in session.steps)
-    pages = [len(step.page.html) for session in sessions for step in session.steps]
-    say_table(
-        [
-            ("sessions", str(len(sessions))),
-            ("users", str(len({session.user_id for session in sessions} - {None}))),
-            ("steps", f"{sum(lengths)}, {told} with a rationale"),
-            ("steps a session", f"mean {mean(lengths):.2f}, median {median(lengths):g}, most {max(lengths)}"),
-            ("page, characters", f"mean {mean(pages):.0f}, median {median(pages):g}, most {max(pages)}"),
-            ("sources", _shares(facts["source"])),
-            ("outcomes", _shares(facts["outcome"])),
-            ("actions", _shares(facts["action"])),
-            ("after the first", _shares(facts["after_first"]) or "none"),
-        ]
-    )
-
-
-def _shares(counts: Mapping[str, int]) -> str:
-    total = sum(counts.values())
-    return ", ".join(f"{name} {count} ({count / total:.1%})" for name, count in counts.items())

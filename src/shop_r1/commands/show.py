@@ -18,6 +18,9 @@ WIDTH = 80
 IS_FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
 """Of several processes that train together, the first speaks."""
 
+_LARGE_FILE_BYTES = 4_000_000
+"""Smaller ones are read in about a second. Ours."""
+
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
@@ -31,6 +34,11 @@ def remark(text: str) -> None:
     """Print a line about what goes on to stderr, wrapped."""
     if IS_FIRST_PROCESS:
         typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
+
+
+def count_of(number: int, thing: str) -> str:
+    """Return the number with its thing in the singular or plural, as in `no faults` and `1,107 steps`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
 
 
 def say_json(value: Any, *, indent: int | None = None) -> None:
@@ -51,20 +59,37 @@ def say_table(rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress(title: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on stderr; what is yielded moves it: `move(done, total)`."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=20),
-        MofNCompleteColumn(),
+        DownloadColumn() if in_bytes else MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def file_progress(title: str, path: Path) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how much of a file is read, where it is large; None is yielded where it is small."""
+    if not path.is_file() or path.stat().st_size < _LARGE_FILE_BYTES:
+        yield None
+        return
+    with progress(title, in_bytes=True) as move:
+        yield move
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, list[str]]:

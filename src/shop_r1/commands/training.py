@@ -47,7 +47,7 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     sessions = _read(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
-    _write_settings(out, config, data, "sft", resume)
+    _write_settings(out, config, [data], "sft", resume)
     say(f"SFT on {len(sessions)} sessions, {sum(len(each.steps) for each in sessions)} replies")
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
@@ -55,7 +55,17 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     say(f"Next: shop-r1 grpo --model {out} --data {data} --out runs/grpo")
 
 
-def grpo(data: Data, out: Out, settings: Words = None, model: Model = None, resume: Resume = False) -> None:
+def grpo(
+    data: Data,
+    out: Out,
+    settings: Words = None,
+    model: Model = None,
+    resume: Resume = False,
+    chosen: Annotated[
+        Path | None,
+        typer.Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
+    ] = None,
+) -> None:
     """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
 
     A run that was cut off, by whatever, goes on when the same command is given again with --resume.
@@ -63,21 +73,25 @@ def grpo(data: Data, out: Out, settings: Words = None, model: Model = None, resu
     Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
-    from shop_r1.data.examples import balance_examples, count_types, list_examples
+    from shop_r1.data.examples import balance_examples, count_types, list_examples, read_examples
     from shop_r1.training.grpo import train_grpo
     from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)
     sessions = _read(data)
     examples = list_examples(sessions)
-    balanced = balance_examples(examples, config.skew, config.seed)
+    if chosen is not None:
+        balanced, how = read_examples(chosen, sessions), f"chosen by {chosen}"
+    else:
+        balanced = balance_examples(examples, config.skew, config.seed)
+        how = f"balanced (skew {config.skew:g})"
     hide_loading()
     config = config.model_copy(
         update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
     )
-    _write_settings(out, config, data, "grpo", resume)
+    _write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
     say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
-    say(f"balanced (skew {config.skew:g}): {len(balanced)} steps: {_counts(count_types(balanced))}")
+    say(f"{how}: {len(balanced)} steps: {_counts(count_types(balanced))}")
     with _stop_in_order(AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     _finish(out, last, "reward/total")
@@ -113,13 +127,13 @@ def _read(data: Path) -> Sequence[Session]:
 
 
 def _write_settings(
-    out: Path, config: "SftConfig | GrpoConfig", data: Path, command: str, resume: bool
+    out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
 ) -> None:
     """Write `settings.json`; a run that is resumed must have the one that is there."""
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.settings import WATCHING
 
-    folder, inputs = RunFolder(out), existing([data, config.model])
+    folder, inputs = RunFolder(out), existing([*data, config.model])
     if not resume:
         refuse_earlier_run(out)
     elif not list_checkpoints(out):

@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from shop_r1.actions import ActionSpace, find_space
+from shop_r1.data.balance import draw_balanced
 from shop_r1.errors import DataError
+from shop_r1.jsonl import parse_record, read_lines
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
-from shop_r1.sessions import Session
+from shop_r1.sessions import ExampleRef, Session
 
 FIRST_SCORED_STEP = 1
 """Steps before this one are given, not predicted: a session's first action follows from nothing that can be
@@ -79,17 +82,28 @@ def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> lis
     by_type: dict[str, list[Example]] = {}
     for example in examples:
         by_type.setdefault(example.action_type, []).append(example)
-    if "terminate" not in by_type:
-        raise DataError("no session terminates; balancing measures the other types by `terminate`")
-    weights = {name: 1.0 if name == "terminate" else skew for name in by_type}
-    unit = min(len(found) / weights[name] for name, found in by_type.items())
-    rng = random.Random(seed)
-    chosen = [
-        example
-        for name in sorted(by_type)
-        for example in rng.sample(by_type[name], min(len(by_type[name]), round(unit * weights[name])))
-    ]
-    rng.shuffle(chosen)
+    return draw_balanced(by_type, skew, seed)
+
+
+def read_examples(path: Path, sessions: Sequence[Session]) -> list[Example]:
+    """Return the examples that a file of `ExampleRef` names, in its order, one that stands twice twice.
+
+    Raises:
+        DataError: the file cannot be read, or names a session or a step that is not there.
+    """
+    by_id = {session.session_id: session for session in sessions}
+    chosen = []
+    for number, line in read_lines(path):
+        ref = parse_record(line, ExampleRef, path, number)
+        session = by_id.get(ref.session_id)
+        if session is None or ref.step >= len(session.steps):
+            there = f"it has steps 0 to {len(session.steps) - 1}" if session else "there is no such session"
+            raise DataError.at(
+                path, number, f"names step {ref.step} of session {ref.session_id!r}, but {there}"
+            )
+        chosen.append(Example(session, ref.step))
+    if not chosen:
+        raise DataError.at(path, None, "holds no examples; expected what `shop-r1 data balance` wrote")
     return chosen
 
 

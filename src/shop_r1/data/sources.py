@@ -1,7 +1,7 @@
 """Sessions from elsewhere: other people's records turned into ours."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,13 +128,3 @@ def _read_page(folder: Path, name: str) -> SimplifiedPage | str:
         return f"cannot be read ({error.strerror or error})"
     except PageError as error:
         return str(error)
-
-
-def describe_sessions(sessions: Sequence[Session]) -> Mapping[str, Mapping[str, int]]:
-    """Return counts: sessions by source and by outcome, steps by type of action, all and but the first."""
-    return {
-        "source": Counter(session.source for session in sessions),
-        "outcome": Counter(session.outcome for session in sessions),
-        "action": Counter(step.action.type for session in sessions for step in session.steps),
-        "after_first": Counter(step.action.type for session in sessions for step in session.steps[1:]),
-    }

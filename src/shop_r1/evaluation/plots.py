@@ -26,7 +26,7 @@ _INK = "#333333"
 _DARK_INK = "#d6d6d6"
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
 _HATCHES = ("", "///", "\\\\\\", "--", "||", "")
-_STYLE: Mapping[str, Any] = {
+STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "shop-r1",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -48,6 +48,7 @@ _STYLE: Mapping[str, Any] = {
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
 }
+"""What every plot is drawn with, through `matplotlib.rc_context`."""
 
 
 class RewardCurve(Record):
@@ -64,7 +65,7 @@ class RewardCurve(Record):
 
 def plot_results(rows: Sequence[TableRow]) -> str:
     """Return each setting's exact accuracy and macro F1 with intervals, the paper's (3B) as hollow marks."""
-    with matplotlib.rc_context(dict(_STYLE)):
+    with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(rows)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, field, label, colour in (
@@ -87,7 +88,7 @@ def plot_results(rows: Sequence[TableRow]) -> str:
             f"{row.setting} exact {percent(row.exact.value)}, F1 {percent(row.type_f1_macro.value)}"
             for row in rows
         )
-        return _to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
+        return to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
 
 
 def _draw_interval(axes: Any, interval: Interval, place: float, colour: str) -> None:
@@ -116,7 +117,7 @@ def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> st
         ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
         ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
     )
-    with matplotlib.rc_context(dict(_STYLE)):
+    with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         axes = figure.subplots()
         for field, label, colour, marker, known in curves:
@@ -134,7 +135,7 @@ def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> st
         axes.grid(axis="y")
         figure.legend(loc="outside right upper")
         values = "; ".join(f"T {row.temperature:g}: exact {percent(row.exact.value)}" for row in kept)
-        return _to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {values}.")
+        return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {values}.")
 
 
 def _draw_sweep(
@@ -156,7 +157,7 @@ def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over traini
     _check_curves(curves)
     columns = min(3, len(curves))
     lines = -(-len(curves) // columns)
-    with matplotlib.rc_context(dict(_STYLE)):
+    with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(2.3 * columns + 0.3, 1.7 * lines + 0.3), layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
         for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
@@ -174,7 +175,7 @@ def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over traini
         ends = "; ".join(
             f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
         )
-        return _to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
+        return to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
 
 
 def _check_curves(curves: Sequence[RewardCurve]) -> None:
@@ -202,7 +203,7 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
     colours = dict(zip(labels, zip(_COLOURS, _HATCHES, strict=True), strict=False)) | {
         UNPARSABLE: (GREY, "xxx")
     }
-    with matplotlib.rc_context(dict(_STYLE)):
+    with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(6.4, 0.8 + 0.34 * len(mixes)), layout="constrained")
         axes = figure.subplots()
         starts = [0.0] * len(mixes)
@@ -218,7 +219,7 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of steps")
         figure.legend(loc="outside right upper")
-        return _to_svg(figure, "Mix of predicted types of action", f"In per cent: {_tell_mixes(mixes)}.")
+        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {_tell_mixes(mixes)}.")
 
 
 def _tell_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
@@ -234,7 +235,7 @@ def plot_confusion(metrics: Metrics, title: str = "True against predicted type")
     labels = list(metrics.predicted_mix)
     counts = [[metrics.confusion[true].get(label, 0) for label in labels] for true in trues]
     shares = [[count / sum(line) for count in line] for line in counts]
-    with matplotlib.rc_context(dict(_STYLE)):
+    with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(1.5 + 1.05 * len(labels), 0.9 + 0.45 * len(trues)), layout="constrained")
         axes = figure.subplots()
         axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.4, edgecolors="white", linewidth=1)
@@ -254,10 +255,10 @@ def plot_confusion(metrics: Metrics, title: str = "True against predicted type")
             f"{true}: " + ", ".join(f"{label} {count}" for label, count in zip(labels, row, strict=True))
             for true, row in zip(trues, counts, strict=True)
         )
-        return _to_svg(figure, title, f"Steps by true type: {told}.")
+        return to_svg(figure, title, f"Steps by true type: {told}.")
 
 
-def _to_svg(figure: Figure, title: str, description: str) -> str:
+def to_svg(figure: Figure, title: str, description: str) -> str:
     """Return the figure as one `<svg>` element with title, description and ink that suits dark screens."""
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

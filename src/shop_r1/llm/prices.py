@@ -76,7 +76,7 @@ def settle_price(given: PriceConfig | None, known: Price | None, max_cost_usd: f
     price = known if given is None else Price(given.input_usd, given.output_usd)
     if price is None and max_cost_usd is not None:
         raise ConfigError(
-            "a cap on the cost (--max-cost) needs a price, and none is known for this model; give price.input_usd and "
-            "price.output_usd, US dollars for a million tokens"
+            "a cap on the cost (--max-cost) needs a price, and none is known for this model; give "
+            "price.input_usd and price.output_usd, US dollars for a million tokens"
         )
     return price

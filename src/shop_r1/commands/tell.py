@@ -1,0 +1,91 @@
+"""The statistics of a file of sessions, in words: rows of a table on the terminal or on a page."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shop_r1.commands.show import count_of
+
+if TYPE_CHECKING:
+    from shop_r1.data.statistics import BudgetFacts, Leaks, Spread, Statistics
+
+_LENGTHS = {
+    "steps": "steps of a session",
+    "page_tokens": "tokens of a page",
+    "prompt_tokens": "of the last prompt",
+    "session_tokens": "of the whole session",
+}
+
+
+def tell_counts(found: "Statistics") -> list[tuple[str, str]]:
+    """Return (name, value) of what is counted."""
+    users = f"{found.users:,}"
+    if found.without_user:
+        users += f"; {count_of(found.without_user, 'session')} without"
+    told = "all" if found.rationales == found.steps else f"{found.rationales:,}"
+    return [
+        ("sessions", f"{found.sessions:,}"),
+        ("users", users),
+        ("steps", f"{found.steps:,}, {told if found.rationales else 'none'} with a rationale"),
+        ("sources", tell_shares(found.sources)),
+        ("outcomes", tell_shares(found.outcomes)),
+        ("actions", tell_shares(found.actions)),
+        ("the first", tell_shares(found.first_actions)),
+        ("after it", tell_shares(found.later_actions) or "none"),
+    ]
+
+
+def tell_checks(found: "Statistics") -> list[tuple[str, str]]:
+    """Return (name, value) of what could be wrong: budget, duplicates, leaks."""
+    same = found.duplicates
+    near = f"{same.near:,} nearly alike, in {count_of(same.near_groups, 'group')}"
+    duplicates = f"{count_of(same.exact, 'exact copy')}; {near if same.near else 'none nearly alike'}"
+    rows = [("budget", _tell_budget(found.budget)), ("duplicates", duplicates.replace("copys", "copies"))]
+    if found.repeated_ids:
+        rows.append(("ids", f"{found.repeated_ids:,} stand more than once: see shop-r1 data validate"))
+    return [*rows, *(("against", _tell_leaks(each)) for each in found.leaks)]
+
+
+def tell_lengths(found: "Statistics") -> list[tuple[str, ...]]:
+    """Return the header and rows of the table of lengths."""
+    rows = [(title, *_cells(found.spreads[name])) for name, title in _LENGTHS.items()]
+    return [(f"tokens: {found.tokenizer}"[:24], "mean", "median", "90 %", "99 %", "most"), *rows]
+
+
+def tell_shares(counts: Mapping[str, int]) -> str:
+    """Return the counts with their shares.
+
+    >>> tell_shares({"click": 3, "terminate": 1})
+    'click 3 (75.0 %), terminate 1 (25.0 %)'
+    """
+    total = sum(counts.values())
+    return ", ".join(f"{name} {count:,} ({count / total:.1%})" for name, count in counts.items()).replace(
+        "%", " %"
+    )
+
+
+def _cells(spread: "Spread") -> tuple[str, ...]:
+    mean = f"{spread.mean:,.1f}" if spread.mean < 100 else f"{spread.mean:,.0f}"
+    return (mean, *(f"{value:,}" for value in (spread.median, spread.p90, spread.p99, spread.most)))
+
+
+def _tell_budget(budget: "BudgetFacts") -> str:
+    room = f"{budget.max_tokens:,} tokens, {budget.reply_tokens:,} of them for the reply"
+    if not budget.over:
+        return f"all {budget.prompts:,} prompts fit into {room}"
+    over = f"{budget.over:,} of {budget.prompts:,} prompts ({budget.over / budget.prompts:.1%})"
+    cuts = [f"{count_of(budget.pages_left_out, 'earlier page')} left out"]
+    cuts.append(f"{count_of(budget.pages_shortened, 'current page')} shortened")
+    if budget.impossible:
+        cuts.append(f"{count_of(budget.impossible, 'prompt')} cannot fit, their actions alone are too long")
+    return f"{over} are longer than {room}: {', '.join(cuts)}".replace("%", " %")
+
+
+def _tell_leaks(leaks: "Leaks") -> str:
+    shared = {
+        "an id": leaks.same_id,
+        "a user": leaks.same_user,
+        "an exact copy": leaks.exact,
+        "one nearly alike": leaks.near,
+    }
+    told = [f"{count:,} share {what}" for what, count in shared.items() if count]
+    return f"{leaks.other} ({count_of(leaks.sessions, 'session')}): {', '.join(told) or 'nothing shared'}"

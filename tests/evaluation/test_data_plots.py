@@ -1,0 +1,54 @@
+import xml.etree.ElementTree as ET
+
+from tests.tiny import LEAVE, make_session, make_sessions
+
+from shop_r1.data.statistics import Statistics, Tally
+from shop_r1.evaluation.data_plots import plot_statistics
+from shop_r1.pages.tokens import estimate_tokens
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.sessions import Session
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def count(
+    sessions: list[Session], name: str = "s.jsonl", max_tokens: int = 32768
+) -> tuple[Tally, Statistics]:
+    tally = Tally(estimate_tokens, PromptConfig(max_tokens=max_tokens))
+    for session in sessions:
+        tally.add(session)
+    return tally, tally.describe(name, "estimate", {})
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(each.itertext()) for each in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_the_drawing_is_svg_and_the_same_each_time() -> None:
+    first, second = (plot_statistics(*count(make_sessions())) for _ in range(2))
+    assert first == second
+    shown = texts(first)
+    for words in ("type_and_submit", "first action", "steps of a session", "tokens of a page"):
+        assert words in shown
+    assert "s.jsonl: 4 sessions, 12 steps; tokens: estimate" in shown
+    assert "far to the right" in " ".join(shown)
+
+
+def test_the_budget_is_drawn_where_prompts_come_near_it() -> None:
+    sessions = make_sessions()
+    longest = count(sessions)[1].spreads["prompt_tokens"].most
+    shown = texts(plot_statistics(*count(sessions, max_tokens=longest + 200)))
+    assert f"budget {longest - 56:,} " in shown
+
+
+def test_hostile_names_stay_text() -> None:
+    name = "</text><script>alert(1)</script>$\\frac{1}{2}$ & \x1b\x00.jsonl"
+    svg = plot_statistics(*count(make_sessions(), name))
+    root = ET.fromstring(svg)
+    assert not list(root.iter(f"{SVG}script"))
+    assert "<script" not in svg
+    assert "\\frac{1}{2}" in " ".join(texts(svg))
+
+
+def test_one_session_of_one_step_can_be_drawn() -> None:
+    assert "1 sessions, 1 steps" in plot_statistics(*count([make_session("a", LEAVE)]))
