@@ -81,7 +81,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         "doctor",
-        *("data import pages", "data validate", "data stats"),
+        *("data import pages", "data import log", "data validate", "data stats"),
     }
 
 
@@ -510,6 +510,9 @@ def test_both_stages_train_from_the_command_line(
         ("data stats {empty}", "empty.jsonl: holds no records"),
         ("data stats {half}", "half.jsonl:1: "),
         ("data import pages {folder} --out {out}", "links.json: cannot be read"),
+        ("data import log {empty} --out {out}", "empty.jsonl: holds no sessions"),
+        ("data import log {half} --out {out}", "half.jsonl:1: "),
+        ("data import log {half} --out {out} --recipe moon", "recipe 'moon': unknown"),
         ("simplify {json}", "page.json: "),
         ("simplify {folder}", "cannot be read"),
         ("simplify {empty}", "empty.jsonl: "),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.commands import evaluation, look, pages, reporting, sessions, training
+from shop_r1.commands import evaluation, importing, look, pages, reporting, sessions, training
 from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
@@ -27,6 +27,7 @@ app.command()(training.demo)
 app.command()(look.store)
 app.command()(pages.simplify)
 app.command()(sessions.simulate)
+sessions.data.add_typer(importing.bring, name="import")
 app.add_typer(sessions.data, name="data")
 app.command()(training.sft)
 app.command()(training.grpo)
