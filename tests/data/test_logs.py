@@ -81,7 +81,7 @@ def test_a_session_with_a_step_that_cannot_be_resolved_is_left_out_with_its_reas
     for reason in (
         "'none.html': cannot be read (No such",
         "'a\\x00b': cannot be read",
-        "'/': the page is a PDF",
+        "'/': the page is empty",
     ):
         assert reason in told
 

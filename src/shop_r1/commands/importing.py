@@ -8,6 +8,12 @@ import typer
 
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import remark, say
+from shop_r1.errors import ConfigError
+
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
+]
 
 bring = typer.Typer(help="Turn other people's records into sessions.")
 
@@ -39,10 +45,7 @@ def import_session_log(
         Path, typer.Argument(metavar="LOG.jsonl", help="One session a line; docs/data.md has its fields.")
     ],
     out: Out,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
-    ] = None,
+    recipe: Recipes = None,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
 
@@ -64,6 +67,47 @@ def import_session_log(
         say(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
     if tally.left_out:
         remark(f"{len(tally.left_out)} of {total} sessions are left out, each for the reason above")
+
+
+@bring.command("rrweb")
+def import_rrweb(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
+    ],
+    out: Out,
+    space: Annotated[
+        str, typer.Option(help="shop, or opera: typing that is not submitted is kept, as input.")
+    ] = "shop",
+    end: Annotated[
+        str, typer.Option(help="none, or terminate: a visit without a purchase ends with leaving.")
+    ] = "none",
+    bought: Annotated[
+        str, typer.Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
+    ] = "",
+    recipe: Recipes = None,
+) -> None:
+    """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
+
+    Example: shop-r1 data import rrweb recordings/ --bought /order/ --out sessions.jsonl
+    """
+    from shop_r1.actions import find_space
+    from shop_r1.data.rrweb.recordings import RecordingOptions, RecordingTally, describe, import_recordings
+    from shop_r1.jsonl import write_records
+    from shop_r1.pages.recipes import load_recipe
+
+    if end not in ("none", "terminate"):
+        raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
+    found = tuple(load_recipe(name) for name in recipe or ())
+    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found)
+    tally = RecordingTally()
+    write_records(out, import_recordings(recordings, tally, options))
+    for fault in tally.left_out:
+        say(f"left out: {fault}")
+    total = tally.sessions + len(tally.left_out)
+    say(f"{out}: {tally.sessions} of {total} recordings, {tally.steps} steps")
+    remark(f"passed over: {describe(tally.counts)}")
+    if tally.left_out:
+        remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
