@@ -81,7 +81,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         "doctor",
-        *("data import pages", "data import log", "data validate", "data stats"),
+        *("data import pages", "data import log", "data import rrweb", "data validate", "data stats"),
     }
 
 
@@ -513,6 +513,10 @@ def test_both_stages_train_from_the_command_line(
         ("data import log {empty} --out {out}", "empty.jsonl: holds no sessions"),
         ("data import log {half} --out {out}", "half.jsonl:1: "),
         ("data import log {half} --out {out} --recipe moon", "recipe 'moon': unknown"),
+        ("data import rrweb {half} --out {out}", "none of 1 recordings gives a session"),
+        ("data import rrweb {folder} --out {out}", "folder: holds no recordings"),
+        ("data import rrweb {half} --out {out} --space moon", "'moon' is unknown"),
+        ("data import rrweb {half} --out {out} --end moon", "--end 'moon' is unknown"),
         ("simplify {json}", "page.json: "),
         ("simplify {folder}", "cannot be read"),
         ("simplify {empty}", "empty.jsonl: "),

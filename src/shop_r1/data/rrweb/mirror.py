@@ -89,7 +89,7 @@ class Mirror:
                 top = node
             else:
                 parent.insert(node, None)
-                self.counts["frames, not looked into"] += node.kind == NodeKind.DOCUMENT
+                self._note_frame(node)
             below = entry.get("childNodes")
             if isinstance(below, list):
                 work.extend((child, node) for child in reversed(below))
@@ -105,7 +105,8 @@ class Mirror:
         text = entry.get("textContent")
         node = DomNode(entry["id"], kind, text=text if isinstance(text, str) else "")
         node.is_shadow = entry.get("isShadow") is True
-        self.counts["shadow trees, not looked into"] += entry.get("isShadowHost") is True
+        if entry.get("isShadowHost") is True:
+            self.counts["shadow trees, not looked into"] += 1
         if kind == NodeKind.ELEMENT:
             tag = str(entry.get("tagName")).lower()
             node.tag = tag if _TAG.fullmatch(tag) and tag != "plaintext" else "div"  # as the replayer does
@@ -115,6 +116,10 @@ class Mirror:
         elif kind == NodeKind.DOCTYPE:
             node.text = str(entry.get("name"))
         return node
+
+    def _note_frame(self, node: DomNode) -> None:
+        if node.kind == NodeKind.DOCUMENT:
+            self.counts["frames, not looked into"] += 1
 
     def mutate(self, data: Mapping[str, Any]) -> None:
         """Follow a mutation: what went, what came, then texts and attributes."""
@@ -191,7 +196,7 @@ class Mirror:
             return -1
         node, nodes = made
         self._nodes |= nodes
-        self.counts["frames, not looked into"] += node.kind == NodeKind.DOCUMENT
+        self._note_frame(node)
         if following is not None and following.parent is not parent:
             self.counts["nodes put beside one of another parent"] += 1
             following = None
