@@ -1,6 +1,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -139,3 +140,33 @@ def test_a_recording_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: p
     for name, problem in (("a.json", "at most 100 are read"), ("b.jsonl", "at most 100 characters")):
         with pytest.raises(DataError, match=problem):
             read(tmp_path / name)
+
+
+def broken(value: Any, random: Random, rate: float) -> Any:
+    """Return a JSON value with some of its parts lost, exchanged or of another type."""
+    if random.random() < rate:
+        return random.choice([None, -1, 3, True, 10**30, 1.5, "x", [], {}, [value], {"id": value}])
+    if isinstance(value, dict):
+        return {key: broken(each, random, rate) for key, each in value.items() if random.random() > rate}
+    if isinstance(value, list):
+        kept = [broken(each, random, rate) for each in value if random.random() > rate]
+        return random.sample(kept, len(kept)) if random.random() < rate else kept
+    return random.randrange(200) if type(value) is int and random.random() < rate else value
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_broken_recording_gives_a_session_or_a_reason_and_never_a_fault(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    for name in ("store", "restless"):
+        whole = [json.loads(line) for _, line in read_lines(RECORDINGS / f"{name}.jsonl.zst")]
+        path = tmp_path / "a.json"
+        path.write_text(json.dumps([broken(each, random, random.choice([0.001, 0.02])) for each in whole]))
+        try:
+            session = read_recording(
+                path, Counter(), RecordingOptions(space=random.choice(["shop", "opera"]))
+            )
+        except DataError as error:
+            assert "a.json: holds no" in str(error)
+            continue
+        for step in session.steps:
+            assert step.action.name in TargetPage(step.page.html).simplified.by_name

@@ -178,19 +178,17 @@ class Mirror:
 
     def _add(self, entry: Mapping[str, Any]) -> int:
         """Insert a node whose place is known; return its number, -1 if it cannot be inserted."""
-        parent, following = self.get(entry.get("parentId")), self.get(entry.get("nextId"))
-        serialised = entry.get("node")
+        parent, serialised = self.get(entry.get("parentId")), entry.get("node")
         if parent is None or not isinstance(serialised, dict):
             self._miss()
             return -1
         old = self.get(serialised.get("id"))
-        if old is not None:
-            if old is self.root or any(each is old for each in parent.around()):
-                self.counts["nodes put into themselves"] += 1
-                return -1
-            if following is not None and any(each is old for each in following.around()):
-                following = None
+        if old is not None and old is not self.root:
             self._forget(old)
+        if old is self.root or self.get(parent.id) is None:
+            self.counts["nodes put into themselves"] += 1
+            return -1
+        following = self.get(entry.get("nextId"))
         made = self._plant(serialised, self._nodes)
         if made is None:
             return -1
