@@ -81,7 +81,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         *("doctor", "rationales"),
-        *("data import pages", "data import opera"),
+        *("data import pages", "data import opera", "data import log", "data import rrweb"),
         *("data validate", "data stats", "data split", "data balance"),
     }
 
@@ -503,6 +503,32 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_plain_log_is_imported_and_what_is_left_out_is_told(shell: Shell, tmp_path: Path) -> None:
+    lines = []
+    for name, css in (("v0", "main a"), ("v1", "h2")):
+        step = {"page": {"html": PAGE}, "action": {"type": "click", "target": {"css": css}}}
+        lines.append(json.dumps({"session_id": name, "steps": [step]}))
+    log, out = tmp_path / "log.jsonl", tmp_path / "sessions.jsonl"
+    log.write_text("\n".join(lines), "utf-8")
+    code, text, remarks = shell("data", "import", "log", log, "--out", out, "--recipe", "amazon_search")
+    assert code == 0
+    assert (
+        "left out: log.jsonl:2: session 'v1', step 0 (click): the CSS path 'h2' matches no elements" in text
+    )
+    assert f"{out}: 1 of 2 sessions, 1 steps\nelements found by: CSS path 1\nrecipes used: none" in text
+    assert "1 of 2 sessions are left out" in remarks
+    assert shell("data", "validate", out)[0] == 0
+
+
+def test_recordings_are_imported_and_what_is_passed_over_is_told(shell: Shell, tmp_path: Path) -> None:
+    recordings, out = Path(__file__).parent / "data" / "recordings", tmp_path / "sessions.jsonl"
+    code, text, remarks = shell("data", "import", "rrweb", recordings, "--end", "terminate", "--out", out)
+    # Six and eight actions, as record.mjs says, and each visit's end.
+    assert (code, text) == (0, f"{out}: 2 of 2 recordings, 16 steps\n")
+    assert "passed over: clicks into a field 3" in remarks
+    assert shell("data", "validate", out)[0] == 0
+
+
 def test_saved_pages_go_through_to_the_report(shell: Shell, tiny: Path, tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()
@@ -652,6 +678,13 @@ def test_both_stages_train_from_the_command_line(
         ("data stats {empty}", "empty.jsonl: holds no records"),
         ("data stats {half}", "half.jsonl:1: "),
         ("data import pages {folder} --out {out}", "links.json: cannot be read"),
+        ("data import log {empty} --out {out}", "empty.jsonl: holds no sessions"),
+        ("data import log {half} --out {out}", "half.jsonl:1: "),
+        ("data import log {half} --out {out} --recipe moon", "recipe 'moon': unknown"),
+        ("data import rrweb {half} --out {out}", "none of 1 recordings gives a session"),
+        ("data import rrweb {folder} --out {out}", "folder: holds no recordings"),
+        ("data import rrweb {half} --out {out} --space moon", "'moon' is unknown"),
+        ("data import rrweb {half} --out {out} --end moon", "--end 'moon' is unknown"),
         ("simplify {json}", "page.json: "),
         ("simplify {folder}", "cannot be read"),
         ("simplify {empty}", "empty.jsonl: "),

@@ -14,6 +14,7 @@ import typer
 from shop_r1.commands import (
     describing,
     evaluation,
+    importing,
     look,
     opera,
     pages,
@@ -39,8 +40,9 @@ app.command()(training.demo)
 app.command()(look.store)
 app.command()(pages.simplify)
 app.command()(sessions.simulate)
+sessions.data.add_typer(importing.bring, name="import")
 app.add_typer(sessions.data, name="data")
-sessions.bring.command("opera")(opera.import_opera)
+importing.bring.command("opera")(opera.import_opera)
 sessions.data.command()(describing.validate)
 sessions.data.command()(describing.stats)
 sessions.data.command()(splitting.split)

@@ -11,8 +11,6 @@ from shop_r1.errors import ConfigError, DataError
 from shop_r1.sessions import Session
 
 data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
-bring = typer.Typer(help="Turn other people's records into sessions.")
-data.add_typer(bring, name="import")
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
@@ -99,25 +97,3 @@ def _modelled(
     return generate_model_sessions(
         create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options
     )
-
-
-@bring.command("pages")
-def import_saved_pages(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="links.json and the pages it names.")],
-    out: Out,
-) -> None:
-    """Import moves between saved pages: each a session of one step, the link that was clicked.
-
-    Example: shop-r1 data import pages saved_pages --out moves.jsonl
-    """
-    from shop_r1.data.sources import import_pages
-    from shop_r1.jsonl import write_records
-
-    found = import_pages(folder)
-    write_records(out, found.sessions)
-    for fault in found.unresolved:
-        say(f"left out: {fault}")
-    ways = ", ".join(f"by {way} {number}" for way, number in found.chosen_by.most_common())
-    moves = len(found.sessions) + len(found.unresolved)
-    say(f"{out}: {len(found.sessions)} of {moves} moves; links found {ways}")
-    say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")

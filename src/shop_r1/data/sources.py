@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shop_r1.actions import click
 from shop_r1.config import describe_validation
+from shop_r1.data.targets import Target, TargetPage
 from shop_r1.errors import DataError, PageError
 from shop_r1.jsonl import read_json
-from shop_r1.pages.elements import Element, SimplifiedPage
-from shop_r1.pages.simplify import simplify_page
 from shop_r1.sessions import Page, Session, Step
 
 
@@ -57,19 +56,20 @@ def import_pages(folder: Path) -> PageImport:
         DataError: `links.json` cannot be read, is not a list of moves, or no move can be resolved.
     """
     moves = _read_moves(folder / "links.json")
-    pages: dict[str, SimplifiedPage | str] = {}
+    pages: dict[str, TargetPage | str] = {}
     result = PageImport()
     for number, move in enumerate(moves):
         if move.from_file not in pages:
             pages[move.from_file] = _read_page(folder, move.from_file)
         page = pages[move.from_file]
-        found = page if isinstance(page, str) else find_link(page, move)
+        target = Target(href=move.href, label=move.text or None)
+        found = page if isinstance(page, str) else page.find(target)
         if isinstance(page, str) or isinstance(found, str):
             result.unresolved.append(f"links.json, entry {number} ({move.from_file}): {found}")
             continue
-        element, why = found
-        result.chosen_by[why] += 1
-        step = Step(page=Page(url=move.from_file, html=page.html), action=click(element.name))
+        result.chosen_by[found.way] += 1
+        short = Page(url=move.from_file, html=page.simplified.html)
+        step = Step(page=short, action=click(found.element.name))
         result.sessions.append(
             Session(session_id=f"pages-{number:03d}-{move.site}", source="pages", steps=(step,))
         )
@@ -82,31 +82,6 @@ def import_pages(folder: Path) -> PageImport:
     return result
 
 
-def find_link(page: SimplifiedPage, move: PageMove) -> tuple[Element, str] | str:
-    """Return the element that the move clicks and how it was chosen, or why there is none.
-
-    Of several links to one address the one whose label is the move's text is taken, then one whose label
-    holds it, then the first on the page.
-    """
-    links = [element for element in page.elements if element.href == move.href.strip()]
-    if not links:
-        return f"no named element leads to {move.href[:80]!r}"
-    if len(links) == 1:
-        return links[0], "address"
-    text = _plain(move.text)
-    same = [link for link in links if _plain(link.label) == text]
-    if text and same:
-        return same[0], "address and text"
-    holding = [link for link in links if text in _plain(link.label)]
-    if text and holding:
-        return holding[0], "address and part of the text"
-    return links[0], "first of several"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
 def _read_moves(path: Path) -> Sequence[PageMove]:
     try:
         moves = TypeAdapter(list[PageMove]).validate_python(read_json(path))
@@ -117,14 +92,26 @@ def _read_moves(path: Path) -> Sequence[PageMove]:
     return moves
 
 
-def _read_page(folder: Path, name: str) -> SimplifiedPage | str:
-    """Return the simplified page, or why there is none."""
-    file = folder / name
-    if not file.resolve().is_relative_to(folder.resolve()):
-        return "from_file leads out of the folder"
+def _read_page(folder: Path, name: str) -> TargetPage | str:
+    """Return the page, or why there is none."""
     try:
-        return simplify_page(file.read_bytes())
-    except OSError as error:
-        return f"cannot be read ({error.strerror or error})"
+        return TargetPage(read_within(folder, name))
     except PageError as error:
         return str(error)
+
+
+def read_within(folder: Path, name: str) -> bytes:
+    """Return a page's bytes from a file of the folder, or of one below it.
+
+    Raises:
+        PageError: it cannot be read, or the name leads out of the folder.
+    """
+    try:
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            raise PageError("leads out of the folder")
+        return file.read_bytes()
+    except OSError as error:
+        raise PageError(f"cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a zero byte in the name
+        raise PageError(f"cannot be read ({error})") from None

@@ -172,6 +172,11 @@ def _title(node: LexborNode, item: Item) -> LexborNode | None:
     return title
 
 
+def fits(recipe: Recipe, document: LexborHTMLParser) -> bool:
+    """Return whether a page is of the kind that the recipe is for."""
+    return all(document.css_matches(selector) for selector in recipe.has)
+
+
 def marks_of(recipe: Recipe, document: LexborHTMLParser) -> Marks:
     """Return what the recipe says of a page's elements.
 

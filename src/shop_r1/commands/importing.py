@@ -1,0 +1,115 @@
+"""`data import`: other people's records turned into sessions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.commands.sessions import Out
+from shop_r1.commands.show import remark, say
+from shop_r1.errors import ConfigError
+
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
+]
+
+bring = typer.Typer(help="Turn other people's records into sessions.")
+
+
+@bring.command("pages")
+def import_saved_pages(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="links.json and the pages it names.")],
+    out: Out,
+) -> None:
+    """Import moves between saved pages: each a session of one step, the link that was clicked.
+
+    Example: shop-r1 data import pages saved_pages --out moves.jsonl
+    """
+    from shop_r1.data.sources import import_pages
+    from shop_r1.jsonl import write_records
+
+    found = import_pages(folder)
+    write_records(out, found.sessions)
+    for fault in found.unresolved:
+        say(f"left out: {fault}")
+    moves = len(found.sessions) + len(found.unresolved)
+    say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
+    say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
+
+
+@bring.command("log")
+def import_session_log(
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG.jsonl", help="One session a line; docs/data.md has its fields.")
+    ],
+    out: Out,
+    recipe: Recipes = None,
+) -> None:
+    """Import a plain log: pages, raw or simplified, and what was done to which element of them.
+
+    Example: shop-r1 data import log visits.jsonl --out sessions.jsonl
+    """
+    from shop_r1.data.logs import LogTally, import_log
+    from shop_r1.jsonl import write_records
+    from shop_r1.pages.recipes import load_recipe
+
+    tally = LogTally()
+    recipes = [load_recipe(name) for name in recipe or ()]
+    write_records(out, import_log(log, tally, recipes))
+    for fault in tally.left_out:
+        say(f"left out: {fault}")
+    total = tally.sessions + len(tally.left_out)
+    say(f"{out}: {tally.sessions} of {total} sessions, {tally.steps} steps")
+    say(f"elements found by: {_counts(tally.chosen_by) or 'none was needed'}")
+    if recipes:
+        say(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
+    if tally.left_out:
+        remark(f"{len(tally.left_out)} of {total} sessions are left out, each for the reason above")
+
+
+@bring.command("rrweb")
+def import_rrweb(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
+    ],
+    out: Out,
+    space: Annotated[
+        str, typer.Option(help="shop, or opera: typing that is not submitted is kept, as input.")
+    ] = "shop",
+    end: Annotated[
+        str, typer.Option(help="none, or terminate: a visit without a purchase ends with leaving.")
+    ] = "none",
+    bought: Annotated[
+        str, typer.Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
+    ] = "",
+    recipe: Recipes = None,
+) -> None:
+    """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
+
+    Example: shop-r1 data import rrweb recordings/ --bought /order/ --out sessions.jsonl
+    """
+    from shop_r1.actions import find_space
+    from shop_r1.data.rrweb.recordings import RecordingOptions, RecordingTally, describe, import_recordings
+    from shop_r1.jsonl import write_records
+    from shop_r1.pages.recipes import load_recipe
+
+    if end not in ("none", "terminate"):
+        raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
+    found = tuple(load_recipe(name) for name in recipe or ())
+    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found)
+    tally = RecordingTally()
+    write_records(out, import_recordings(recordings, tally, options))
+    for fault in tally.left_out:
+        say(f"left out: {fault}")
+    total = tally.sessions + len(tally.left_out)
+    say(f"{out}: {tally.sessions} of {total} recordings, {tally.steps} steps")
+    remark(f"passed over: {describe(tally.counts)}")
+    if tally.left_out:
+        remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {count}" for name, count in ordered)

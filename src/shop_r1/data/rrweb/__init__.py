@@ -1,0 +1,1 @@
+"""Session replays as rrweb records them: the page before each action is rebuilt, and the action read."""

@@ -1,0 +1,220 @@
+"""The recorded page as a tree of nodes that each event changes, as the recorder's own replayer does.
+
+Nothing here recurses and every step is linear in what the event holds, so no recording can overflow or stall
+it. What an event says of a node that is not there is counted and passed over.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Final
+
+from shop_r1.data.rrweb.events import NodeKind
+from shop_r1.data.rrweb.nodes import DomNode, option_value, options_of, set_attributes
+
+NODES_MAX: Final = 1_000_000  # of one page (ours; the largest of 91 real ones has some 20,000)
+
+_TAG = re.compile(r"[a-z][a-z0-9:._-]{0,99}")
+_NODE_KINDS = {int(kind): kind for kind in NodeKind}
+_CHOICES = frozenset({"checkbox", "radio"})
+
+
+class Mirror:
+    """The page as it stands after the events so far.
+
+    Attributes:
+        root: the document; None before the first full snapshot.
+        version: grows with every change, so that equal versions are equal pages.
+        counts: what could not be followed.
+    """
+
+    def __init__(self, counts: Counter[str]):
+        self.root: DomNode | None = None
+        self.version = 0
+        self.counts = counts
+        self._nodes: dict[int, DomNode] = {}
+
+    def get(self, identity: object) -> DomNode | None:
+        """Return the node with this number, None if there is none."""
+        return self._nodes.get(identity) if type(identity) is int else None
+
+    def at(self, place: tuple[int, ...]) -> DomNode | None:
+        """Return the node at a place (`DomNode.place`), None if there is none."""
+        node = self.root
+        for index in place:
+            if node is None:
+                return None
+            node = next(islice(node.children(), index, None), None)
+        return node
+
+    def knows_later(self, snapshot: Mapping[str, Any]) -> bool:
+        """Return whether the page has a node of the snapshot's first number, or of a later one.
+
+        A recorder counts on while it stays on a page and begins anew on the next one.
+        """
+        node = snapshot.get("node")
+        first = node.get("id") if isinstance(node, dict) else None
+        return type(first) is int and first <= max(self._nodes, default=0)
+
+    def load(self, snapshot: Mapping[str, Any]) -> bool:
+        """Take a full snapshot in place of the page; return whether it is one."""
+        node = snapshot.get("node")
+        made = self._plant(node, {}) if isinstance(node, dict) else None
+        if made is None or made[0].kind != NodeKind.DOCUMENT:
+            self.counts["snapshots that hold no page"] += 1
+            return False
+        self.root, self._nodes = made
+        self.version += 1
+        return True
+
+    def _plant(
+        self, serialised: Mapping[str, Any], known: dict[int, DomNode]
+    ) -> tuple[DomNode, dict[int, DomNode]] | None:
+        """Return a serialised node with all below it, and its nodes by number; None if it is none."""
+        nodes: dict[int, DomNode] = {}
+        top: DomNode | None = None
+        work: list[tuple[Any, DomNode | None]] = [(serialised, None)]
+        while work:
+            entry, parent = work.pop()
+            node = self._make(entry)
+            if node is None or node.id in nodes or node.id in known:
+                self.counts["nodes that cannot be read or are there twice"] += 1
+                continue
+            if len(nodes) + len(known) >= NODES_MAX:
+                self.counts["nodes past the most that are kept"] += 1
+                break
+            nodes[node.id] = node
+            if parent is None:
+                top = node
+            else:
+                parent.insert(node, None)
+                self._note_frame(node)
+            below = entry.get("childNodes")
+            if isinstance(below, list):
+                work.extend((child, node) for child in reversed(below))
+        return None if top is None else (top, nodes)
+
+    def _make(self, entry: Any) -> DomNode | None:
+        """Return a serialised node by itself."""
+        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
+            return None
+        kind = _NODE_KINDS.get(entry["type"]) if type(entry.get("type")) is int else None
+        if kind is None:
+            return None
+        text = entry.get("textContent")
+        node = DomNode(entry["id"], kind, text=text if isinstance(text, str) else "")
+        node.is_shadow = entry.get("isShadow") is True
+        if entry.get("isShadowHost") is True:
+            self.counts["shadow trees, not looked into"] += 1
+        if kind == NodeKind.ELEMENT:
+            tag = str(entry.get("tagName")).lower()
+            node.tag = tag if _TAG.fullmatch(tag) and tag != "plaintext" else "div"  # as the replayer does
+            attributes = entry.get("attributes")
+            if isinstance(attributes, dict):
+                set_attributes(node, attributes)
+        elif kind == NodeKind.DOCTYPE:
+            node.text = str(entry.get("name"))
+        return node
+
+    def _note_frame(self, node: DomNode) -> None:
+        if node.kind == NodeKind.DOCUMENT:
+            self.counts["frames, not looked into"] += 1
+
+    def mutate(self, data: Mapping[str, Any]) -> None:
+        """Follow a mutation: what went, what came, then texts and attributes."""
+        self.version += 1
+        for entry in _objects(data, "removes"):
+            node = self.get(entry.get("id"))
+            if node is None or node is self.root:
+                self._miss()
+            else:
+                self._forget(node)
+        self._add_all(_objects(data, "adds"))
+        for entry in _objects(data, "texts"):
+            node, value = self.get(entry.get("id")), entry.get("value")
+            if node is None:
+                self._miss()
+            else:
+                node.text = value if isinstance(value, str) else ""
+        for entry in _objects(data, "attributes"):
+            node, changes = self.get(entry.get("id")), entry.get("attributes")
+            if node is None or not isinstance(changes, dict):
+                self._miss()
+            else:
+                set_attributes(node, changes)
+
+    def _miss(self) -> None:
+        self.counts["changes to nodes that are not there"] += 1
+
+    def _forget(self, node: DomNode) -> None:
+        node.detach()
+        for each in node.below():
+            self._nodes.pop(each.id, None)
+
+    def _add_all(self, entries: list[dict[str, Any]]) -> None:
+        """Insert nodes; one whose parent or next sibling comes later in the same mutation waits for it."""
+        waiting: dict[int, list[dict[str, Any]]] = {}
+        work = entries[::-1]
+        while work:
+            entry = work.pop()
+            missing = next(
+                (
+                    each
+                    for each in (entry.get("parentId"), entry.get("nextId"))
+                    if each and not self.get(each)
+                ),
+                None,
+            )
+            if missing is None:
+                added = self._add(entry)
+                work += reversed(waiting.pop(added, ()))
+            elif type(missing) is int:
+                waiting.setdefault(missing, []).append(entry)
+            else:
+                self._miss()
+        for left in waiting.values():
+            self.counts["changes to nodes that are not there"] += len(left)
+
+    def _add(self, entry: Mapping[str, Any]) -> int:
+        """Insert a node whose place is known; return its number, -1 if it cannot be inserted."""
+        parent, serialised = self.get(entry.get("parentId")), entry.get("node")
+        if parent is None or not isinstance(serialised, dict):
+            self._miss()
+            return -1
+        old = self.get(serialised.get("id"))
+        if old is not None and old is not self.root:
+            self._forget(old)
+        if old is self.root or self.get(parent.id) is None:
+            self.counts["nodes put into themselves"] += 1
+            return -1
+        following = self.get(entry.get("nextId"))
+        made = self._plant(serialised, self._nodes)
+        if made is None:
+            return -1
+        node, nodes = made
+        self._nodes |= nodes
+        self._note_frame(node)
+        if following is not None and following.parent is not parent:
+            self.counts["nodes put beside one of another parent"] += 1
+            following = None
+        parent.insert(node, following)
+        return node.id
+
+    def enter(self, node: DomNode, data: Mapping[str, Any]) -> None:
+        """Keep what a field now holds where the page's own code would have written it."""
+        self.version += 1
+        text = data.get("text")
+        value = text if isinstance(text, str) else ""
+        if node.tag == "input" and node.get("type").lower() in _CHOICES:
+            set_attributes(node, {"checked": True if data.get("isChecked") is True else None})
+        elif node.tag == "select":
+            for option in options_of(node):
+                set_attributes(option, {"selected": True if option_value(option) == value else None})
+        else:
+            node.attributes["value"] = value
+
+
+def _objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = data.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -1,0 +1,269 @@
+"""Which element of a page a record means: by its name, a CSS path, an address or its text."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple, Self
+from urllib.parse import urljoin
+
+from pydantic import Field, model_validator
+from rapidfuzz import fuzz, process
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from shop_r1.errors import PageError
+from shop_r1.jsonl import Record
+from shop_r1.pages import rules
+from shop_r1.pages.document import parse_document
+from shop_r1.pages.elements import Element, SimplifiedPage, find_element
+from shop_r1.pages.recipes import Recipe, fits
+from shop_r1.pages.simplify import simplify_page
+from shop_r1.pages.tree import is_simplified
+
+_POSITION = re.compile(r":nth-child\((\d+)\)")
+_FIELD_ROLES = frozenset({"textbox", "searchbox", "combobox", "spinbutton"})
+_MATCHES_MAX = 200  # elements that a CSS path may match; past that it points at nothing (ours)
+_CLOSEST_SHOWN = 3
+_SHOWN_CHARS = 80
+
+Place = tuple[int, ...]
+"""An element's positions among its siblings, from below `html` down to it."""
+
+
+class Target(Record):
+    """What is known of an element that was acted on; at least one of these.
+
+    They are tried in this order. The first that only one element fits settles it; of several, those are kept
+    that the next fits too. One that no element fits is passed over.
+    """
+
+    name: str | None = Field(None, min_length=1)
+    """Its name on the simplified page."""
+    css: str | None = Field(None, min_length=1)
+    """A CSS path in the page as it was recorded, of the element or of something in it."""
+    href: str | None = Field(None, min_length=1)
+    """Where it leads, as the page writes it or in full."""
+    label: str | None = Field(None, min_length=1)
+    """Its text as a shopper sees or hears it."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.name is None and self.css is None and self.href is None and self.label is None:
+            raise ValueError("says nothing of the element; expected name, css, href or label")
+        return self
+
+
+class Found(NamedTuple):
+    """An element, and the words for how it was found: `CSS path`, `address and text`, `first of several`."""
+
+    element: Element
+    way: str
+
+
+class _Hint(NamedTuple):
+    """What one hint says: its word, the elements that fit, and what to say if there are none."""
+
+    way: str
+    elements: Sequence[Element]
+    fault: str = ""
+
+
+class TargetPage:
+    """A page with what leads from its original document to the elements of its short form.
+
+    Attributes:
+        simplified: the short page.
+        recipe: which of the given recipes it was made with, if any fits.
+    """
+
+    def __init__(self, html: str | bytes, recipes: Sequence[Recipe] = ()):
+        """Simplify a page, with the first recipe that fits it.
+
+        Raises:
+            PageError: the page cannot be read.
+        """
+        self._html = html
+        self.recipe = next((each for each in recipes if self._is_fit(each)), None)
+        self.simplified: SimplifiedPage = simplify_page(html, self.recipe)
+
+    def _is_fit(self, recipe: Recipe) -> bool:
+        return not is_simplified(self._document) and fits(recipe, self._document)
+
+    @cached_property
+    def _document(self) -> LexborHTMLParser:
+        return parse_document(self._html)
+
+    @cached_property
+    def _by_place(self) -> dict[Place, Element]:
+        """Each element at its own place and at those of the elements that do the same.
+
+        What stands around an element and does the same (a list item that can be clicked) stands for it only
+        while it is no larger than a product's box: a click somewhere in half the page means no one element.
+        """
+        places = {place_of_path(element.path): element for element in self.simplified.elements}
+        ordered = sorted(places)
+        for element in self.simplified.elements:
+            own = place_of_path(element.path)
+            for path in element.also:
+                other = place_of_path(path)
+                if own[: len(other)] == other:
+                    first = bisect_left(ordered, other)
+                    past = bisect_left(ordered, (*other[:-1], other[-1] + 1)) if other else len(ordered)
+                    if past - first > rules.SAME_LINK_CONTROLS:
+                        continue
+                places.setdefault(other, element)
+        return places
+
+    def element_around(self, node: LexborNode) -> Element | None:
+        """Return the element that is clicked when a node of the document is: it, or the nearest around it."""
+        return self.element_at(place_of_node(node))
+
+    def element_at(self, place: Place) -> Element | None:
+        """Return the element at a place, or the nearest around it."""
+        while place:
+            element = self._by_place.get(place)
+            if element is not None:
+                return element
+            place = place[:-1]
+        return None
+
+    def find(self, target: Target, *, typed: bool = False, base: str = "") -> Found | str:
+        """Return the element that a record means, or why it is none or not one alone.
+
+        Several links to one address do the same, so the first of them is taken, and said to be that.
+
+        Args:
+            target: what is known of it.
+            typed: whether text was typed into it; then only fields come into question.
+            base: the page's own address, to compare addresses in full.
+        """
+        candidates: Sequence[Element] = self.simplified.elements
+        if typed:
+            candidates = [element for element in candidates if takes_text(element)]
+        ways: list[str] = []
+        faults: list[str] = []
+        for ask in self._questions(target, base):
+            hint = ask(candidates)
+            if hint.elements:
+                candidates = hint.elements
+                ways.append(hint.way)
+            else:
+                faults.append(hint.fault)
+            if ways and len(candidates) == 1:
+                return Found(candidates[0], " and ".join(ways))
+        if not ways:
+            return "; ".join(faults)
+        if "address" in ways:
+            way = "" if ways == ["address"] else f"{' and '.join(ways)}, "
+            return Found(candidates[0], f"{way}first of several")
+        some = ", ".join(element.name for element in candidates[:_CLOSEST_SHOWN])
+        return (
+            f"{len(candidates)} elements fit its {' and '.join(ways)} ({some}, …); add what tells them apart"
+        )
+
+    def _questions(self, target: Target, base: str) -> list[Callable[[Sequence[Element]], _Hint]]:
+        """Return what to ask of the candidates, in the order of the target's fields."""
+        name, css, href, label = target.name, target.css, target.href, target.label
+        questions: list[Callable[[Sequence[Element]], _Hint]] = []
+        if name is not None:
+            questions.append(lambda candidates: self._named(name, candidates))
+        if css is not None:
+            questions.append(lambda candidates: self._selected(css, candidates))
+        if href is not None:
+            questions.append(lambda candidates: _leading(href.strip(), base, candidates))
+        if label is not None:
+            questions.append(lambda candidates: _labelled(label, candidates))
+        return questions
+
+    def _named(self, name: str, candidates: Sequence[Element]) -> _Hint:
+        try:
+            return _among(candidates, "name", [find_element(self.simplified, name)], f"{name[:120]!r}")
+        except PageError as error:
+            return _Hint("name", (), str(error))
+
+    def _selected(self, css: str, candidates: Sequence[Element]) -> _Hint:
+        shown = f"the CSS path {css[:_SHOWN_CHARS]!r}"
+        try:
+            nodes = self._document.css(css)
+        except SelectolaxError:
+            return _Hint("CSS path", (), f"{shown} cannot be read")
+        if not nodes or len(nodes) > _MATCHES_MAX:
+            return _Hint("CSS path", (), f"{shown} matches {len(nodes) or 'no'} elements")
+        found = {element.name: element for node in nodes if (element := self.element_around(node))}
+        if not found:
+            return _Hint("CSS path", (), f"{shown} matches nothing that has a name or stands in what has one")
+        return _among(candidates, "CSS path", found.values(), shown)
+
+
+def takes_text(element: Element) -> bool:
+    """Return whether text can be typed into an element."""
+    return element.tag == "textarea" or (element.role in _FIELD_ROLES and element.tag != "select")
+
+
+def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], shown: str) -> _Hint:
+    """Return those found that are still in question; else say what was found instead."""
+    roles = {element.name: element.role for element in found}
+    kept = [element for element in candidates if element.name in roles]
+    return _Hint(way, kept, f"{shown} leads to a {next(iter(roles.values()))}, which takes no text")
+
+
+def _leading(href: str, base: str, candidates: Sequence[Element]) -> _Hint:
+    wanted = _in_full(href, base)
+    links = [element for element in candidates if element.href is not None]
+    found = [link for link in links if _in_full(link.href or "", base) == wanted]
+    if found:
+        return _Hint("address", found)
+    close = _closest(href, [link.href or "" for link in links])
+    return _Hint("address", (), f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
+
+
+def _in_full(href: str, base: str) -> str:
+    try:
+        return urljoin(base, href)
+    except ValueError:  # an address that is none, such as //[
+        return href
+
+
+def _labelled(label: str, candidates: Sequence[Element]) -> _Hint:
+    wanted = _plain(label)
+    same = [element for element in candidates if _plain(element.label) == wanted]
+    if wanted and same:
+        return _Hint("text", same)
+    holding = [element for element in candidates if wanted in _plain(element.label)]
+    if wanted and holding:
+        return _Hint("part of the text", holding)
+    close = _closest(label, [element.label for element in candidates])
+    return _Hint("text", (), f"no element is labelled {label[:_SHOWN_CHARS]!r}{close}")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _closest(wanted: str, there: Sequence[str]) -> str:
+    """Return the texts of the page nearest to one that is not there, for a message."""
+    known = list(dict.fromkeys(text[:_SHOWN_CHARS] for text in there if text))
+    close = process.extract(wanted[:_SHOWN_CHARS], known, scorer=fuzz.ratio, limit=_CLOSEST_SHOWN)
+    return f" (the closest: {', '.join(repr(match[0]) for match in close)})" if close else ""
+
+
+def place_of_path(path: str) -> Place:
+    """Return the place that an `Element.path` leads to.
+
+    >>> place_of_path("html > body:nth-child(2) > a:nth-child(1)")
+    (2, 1)
+    """
+    return tuple(int(position) for position in _POSITION.findall(path))
+
+
+def place_of_node(node: LexborNode) -> Place:
+    """Return the place of an element of a parsed document."""
+    positions: list[int] = []
+    while node.parent is not None and node.parent.is_element_node:
+        position, before = 1, node.prev
+        while before is not None:
+            position += before.is_element_node
+            before = before.prev
+        positions.append(position)
+        node = node.parent
+    return tuple(reversed(positions))

@@ -1,0 +1,172 @@
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from tests.data.rrweb.snapshots import click, document, full, meta, tag, text, write
+
+from shop_r1.data.rrweb import events
+from shop_r1.data.rrweb.recordings import (
+    RecordingOptions,
+    RecordingTally,
+    import_recordings,
+    read_recording,
+)
+from shop_r1.data.targets import Found, Target, TargetPage
+from shop_r1.errors import DataError
+from shop_r1.jsonl import read_lines
+from shop_r1.sessions import Session
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+HOME = "https://shop.example/"
+VISIT = [meta(HOME), full(document(tag(10, "a", {"href": "/m"}, text(11, "Mugs")))), click(10)]
+BOUGHT = [
+    *VISIT,
+    meta(f"{HOME}order/7"),
+    full(document(tag(10, "a", {"href": "/m"}, text(11, "More")))),
+    click(10),
+]
+
+
+def read(*paths: Path, **options: Any) -> tuple[list[Session], RecordingTally]:
+    tally = RecordingTally()
+    return list(import_recordings(paths, tally, RecordingOptions(**options))), tally
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("store", {"clicks into a field": 1}),
+        (
+            "restless",
+            {
+                "clicks into a field": 2,
+                "typing not submitted": 1,
+                "clicks that the browser passes on from a label": 1,
+            },
+        ),
+    ],
+)
+def test_a_real_recording_gives_what_was_done_on_the_pages_that_the_browser_had(
+    name: str, counts: dict[str, int]
+) -> None:
+    passed: Counter[str] = Counter()
+    session = read_recording(RECORDINGS / f"{name}.jsonl.zst", passed, RecordingOptions())
+    shown = [json.loads(line) for _, line in read_lines(RECORDINGS / "pages" / f"{name}.jsonl.zst")]
+    assert len(session.steps) == len(shown)
+    assert passed == counts
+    for step, had in zip(session.steps, shown, strict=True):
+        page = TargetPage(had["html"])
+        assert step.page.html == page.simplified.html
+        element = page.find(Target(css=had["css"]), typed="text" in had)
+        assert isinstance(element, Found)
+        action = step.action
+        assert (action.type, action.name, action.text) == (had["type"], element.element.name, had.get("text"))
+
+
+def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path) -> None:
+    write(tmp_path / "b.json", VISIT)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
+    (tmp_path / "notes.txt").write_text("no recording", "utf-8")
+    sessions, tally = read(tmp_path)
+    assert [session.session_id for session in sessions] == ["a", "b"]
+    assert sessions[0].steps == sessions[1].steps
+    assert (sessions[0].source, sessions[0].outcome) == ("rrweb", "unfinished")
+    assert (tally.sessions, tally.steps, tally.left_out, tally.counts) == (2, 2, [], {})
+    assert [session.session_id for session in read(tmp_path / "b.json")[0]] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome", "types"),
+    [
+        ({}, "unfinished", ["click", "click"]),
+        ({"leaves": True}, "terminate", ["click", "click", "terminate"]),
+        ({"bought": "/order/"}, "purchase", ["click", "click"]),
+        ({"bought": "/order/", "leaves": True}, "purchase", ["click", "click"]),
+        ({"bought": "/paid/", "leaves": True}, "terminate", ["click", "click", "terminate"]),
+    ],
+)
+def test_how_a_visit_ended_is_as_the_options_say(
+    tmp_path: Path, options: dict[str, Any], outcome: str, types: list[str]
+) -> None:
+    (session,), _ = read(write(tmp_path / "a.json", BOUGHT), **options)
+    assert (session.outcome, [step.action.type for step in session.steps]) == (outcome, types)
+
+
+def test_recordings_that_give_no_session_are_left_out_with_their_reason(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", VISIT)
+    write(tmp_path / "b.json", VISIT[2:])
+    write(tmp_path / "c.json", VISIT[:2])
+    for name, content in (("d", "{"), ("e", '{"events": []}'), ("f", "[" * 100_000), ("g", '["packed", 3]')):
+        (tmp_path / f"{name}.json").write_text(content, "utf-8")
+    (tmp_path / "h.jsonl").write_text('{"type": 4, "data": {}}\n{', "utf-8")
+    sessions, tally = read(tmp_path, tmp_path / "none.json")
+    assert [session.session_id for session in sessions] == ["a"]
+    reasons = (
+        "b.json: holds no full snapshot",
+        "c.json: holds no action on a page; passed over: nothing",
+        "d.json:1: is not JSON",
+        "e.json: is a JSON dict; expected a list of rrweb events",
+        "f.json: is not JSON",
+        "g.json: holds no full snapshot",
+        "h.jsonl:2: is not JSON",
+        "none.json: cannot be read",
+    )
+    assert len(tally.left_out) == len(reasons)
+    for told, reason in zip(tally.left_out, reasons, strict=True):
+        assert reason in told
+    assert tally.counts == {}  # of what is left out nothing counts
+
+
+def test_an_import_of_nothing_fails(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no recordings"):
+        read(tmp_path)
+    with pytest.raises(DataError, match="no recordings are given"):
+        read()
+    (tmp_path / "deeper").mkdir()
+    same = write(tmp_path / "a.json", VISIT[:1]), write(tmp_path / "deeper" / "a.json", VISIT)
+    with pytest.raises(DataError, match="2 recordings are named 'a'"):
+        read(*same)
+    with pytest.raises(DataError, match=r"none of 1 recordings gives a session; first: .*no full snapshot"):
+        read(same[0])
+
+
+def test_a_recording_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "RECORDING_MAX_BYTES", 100)
+    write(tmp_path / "a.json", VISIT)
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
+    for name, problem in (("a.json", "at most 100 are read"), ("b.jsonl", "at most 100 characters")):
+        with pytest.raises(DataError, match=problem):
+            read(tmp_path / name)
+
+
+def broken(value: Any, random: Random, rate: float) -> Any:
+    """Return a JSON value with some of its parts lost, exchanged or of another type."""
+    if random.random() < rate:
+        return random.choice([None, -1, 3, True, 10**30, 1.5, "x", [], {}, [value], {"id": value}])
+    if isinstance(value, dict):
+        return {key: broken(each, random, rate) for key, each in value.items() if random.random() > rate}
+    if isinstance(value, list):
+        kept = [broken(each, random, rate) for each in value if random.random() > rate]
+        return random.sample(kept, len(kept)) if random.random() < rate else kept
+    return random.randrange(200) if type(value) is int and random.random() < rate else value
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_broken_recording_gives_a_session_or_a_reason_and_never_a_fault(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    for name in ("store", "restless"):
+        whole = [json.loads(line) for _, line in read_lines(RECORDINGS / f"{name}.jsonl.zst")]
+        path = tmp_path / "a.json"
+        path.write_text(json.dumps([broken(each, random, random.choice([0.001, 0.02])) for each in whole]))
+        try:
+            session = read_recording(
+                path, Counter(), RecordingOptions(space=random.choice(["shop", "opera"]))
+            )
+        except DataError as error:
+            assert "a.json: holds no" in str(error)
+            continue
+        for step in session.steps:
+            assert step.action.name in TargetPage(step.page.html).simplified.by_name
