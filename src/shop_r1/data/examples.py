@@ -2,12 +2,16 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, overload
 
-from shop_r1.actions import ActionSpace, find_space
+import numpy as np
+
+from shop_r1.actions import Action, ActionSpace, find_space
+from shop_r1.data.archive import SessionArchive
+from shop_r1.data.index import Numbers
 from shop_r1.errors import DataError
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.sessions import Session
@@ -35,9 +39,105 @@ class Example:
         return self.session.steps[self.step].action.type
 
 
-def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_STEP) -> list[Example]:
-    """Return an example for each step from `first_step` on, in order."""
-    return [Example(session, step) for session in sessions for step in range(first_step, len(session.steps))]
+@dataclass(frozen=True, slots=True)
+class ExampleOutline:
+    """An example without what takes reading its session."""
+
+    session_id: str
+    step: int
+    space: ActionSpace
+    action: Action
+    """What the shopper did; an archive's without `click_type`."""
+
+
+class ExampleSet(Sequence[Example]):
+    """Examples from an archive: pairs of numbers until one is asked for.
+
+    Attributes:
+        sessions: where they are from.
+        numbers: (n,) of each example's session.
+        steps: (n,) of it, from 0.
+    """
+
+    def __init__(self, sessions: SessionArchive, numbers: Numbers, steps: Numbers) -> None:
+        self.sessions = sessions
+        self.numbers = numbers
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> "ExampleSet": ...
+    def __getitem__(self, place: int | slice) -> "Example | ExampleSet":
+        """Return an example, its session read from the archive, or a part of the set."""
+        if isinstance(place, slice):
+            return ExampleSet(self.sessions, self.numbers[place], self.steps[place])
+        return Example(self.sessions[int(self.numbers[place])], int(self.steps[place]))
+
+    def take(self, rows: Sequence[int]) -> "ExampleSet":
+        """Return the examples in these places, in this order."""
+        chosen = np.array(rows, np.int64)
+        return ExampleSet(self.sessions, self.numbers[chosen], self.steps[chosen])
+
+    def outlines(self) -> Iterator[ExampleOutline]:
+        """Yield what the archive's index says of each example, in order."""
+        index = self.sessions.index
+        spaces = [find_space(name) for name in index.space_names]
+        actions = index.actions[index.firsts[self.numbers] + self.steps]
+        columns = (self.numbers, self.steps, index.spaces[self.numbers], actions)
+        for number, step, space, action in zip(*(column.tolist() for column in columns), strict=True):
+            yield ExampleOutline(index.ids[number], step, spaces[space], index.action(action))
+
+
+def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_STEP) -> Sequence[Example]:
+    """Return an example for each step from `first_step` on, in order; an archive's sessions are not read."""
+    if not isinstance(sessions, SessionArchive):
+        return [
+            Example(session, step) for session in sessions for step in range(first_step, len(session.steps))
+        ]
+    counts = np.maximum(sessions.index.counts - first_step, 0)
+    numbers = np.repeat(np.arange(len(sessions)), counts)
+    steps = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts) + first_step
+    return ExampleSet(sessions, numbers, steps)
+
+
+def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
+    """Yield each example's outline, in order; an archive's sessions are not read."""
+    if isinstance(examples, ExampleSet):
+        return examples.outlines()
+    return (
+        ExampleOutline(
+            each.session.session_id, each.step, each.space, each.session.steps[each.step].action
+        )
+        for each in examples
+    )
+
+
+def take_examples(examples: Sequence[Example], rows: Sequence[int]) -> Sequence[Example]:
+    """Return the examples in these places, in this order."""
+    return examples.take(rows) if isinstance(examples, ExampleSet) else [examples[row] for row in rows]
+
+
+def select_examples(examples: Sequence[Example], chosen: Iterable[tuple[str, int]]) -> Sequence[Example]:
+    """Return the examples of these (session id, step), in this order.
+
+    Raises:
+        DataError: there is none of them, or two.
+    """
+    rows: dict[tuple[str, int], int] = {}
+    twice: set[tuple[str, int]] = set()
+    for row, each in enumerate(example_outlines(examples)):
+        if rows.setdefault((each.session_id, each.step), row) != row:
+            twice.add((each.session_id, each.step))
+    wanted = list(chosen)
+    for session_id, step in wanted:
+        if (session_id, step) not in rows or (session_id, step) in twice:
+            found = "two sessions have that id" if (session_id, step) in twice else "there is none"
+            raise DataError(f"session {session_id}, step {step}: {found} among the {len(examples)} examples")
+    return take_examples(examples, [rows[each] for each in wanted])
 
 
 def split_sessions(
@@ -67,7 +167,7 @@ def split_sessions(
     return training, test
 
 
-def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> list[Example]:
+def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> Sequence[Example]:
     """Return a seeded sample in which every other type is `skew` times as frequent as `terminate`.
 
     None is used twice: types that have too many are thinned out. Paper 4.1: click and type_and_submit each
@@ -76,26 +176,26 @@ def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> lis
     Raises:
         DataError: there is no `terminate` to measure by.
     """
-    by_type: dict[str, list[Example]] = {}
-    for example in examples:
-        by_type.setdefault(example.action_type, []).append(example)
+    by_type: dict[str, list[int]] = {}
+    for row, example in enumerate(example_outlines(examples)):
+        by_type.setdefault(example.action.type, []).append(row)
     if "terminate" not in by_type:
         raise DataError("no session terminates; balancing measures the other types by `terminate`")
     weights = {name: 1.0 if name == "terminate" else skew for name in by_type}
     unit = min(len(found) / weights[name] for name, found in by_type.items())
     rng = random.Random(seed)
     chosen = [
-        example
+        row
         for name in sorted(by_type)
-        for example in rng.sample(by_type[name], min(len(by_type[name]), round(unit * weights[name])))
+        for row in rng.sample(by_type[name], min(len(by_type[name]), round(unit * weights[name])))
     ]
     rng.shuffle(chosen)
-    return chosen
+    return take_examples(examples, chosen)
 
 
 def count_types(examples: Sequence[Example]) -> Mapping[str, int]:
     """Return how often each type of action is to be predicted."""
-    return Counter(example.action_type for example in examples)
+    return Counter(each.action.type for each in example_outlines(examples))
 
 
 class Tokenizing(Protocol):
