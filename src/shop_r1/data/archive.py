@@ -6,14 +6,14 @@ read. The first to open a file makes its index, which takes reading all of it, a
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import overload
 
 from shop_r1.data.indexing import Progress, Tell, decode_line, find_index, index_path
-from shop_r1.data.outlines import SessionOutline, outline
+from shop_r1.data.outlines import SessionOutline, digest_session, outline
 from shop_r1.data.text import SeekableText
 from shop_r1.errors import DataError
 from shop_r1.jsonl import parse_record
@@ -83,6 +83,13 @@ class SessionArchive(Sequence[Session]):
                 self.path, line, f"is not what {index_path(self.path).name} says; remove that, and start again"
             )
         return session
+
+
+def session_digests(sessions: Iterable[Session]) -> Iterator[bytes]:
+    """Yield 4 bytes for each session that change with it, in order; an archive's are in its index."""
+    if isinstance(sessions, SessionArchive):
+        return (digest.tobytes() for digest in sessions.index.digests)
+    return map(digest_session, sessions)
 
 
 def outlines(sessions: Sequence[Session]) -> Iterator[SessionOutline]:
