@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar, cast
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -120,9 +120,11 @@ class WholeFrames(io.RawIOBase):
         self.starts: list[tuple[int, int]] = []
 
     def readable(self) -> bool:
+        """Return that it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with text and return how much of it; 0 at the end."""
         while not self._ready:
             # Small pieces: one compressed byte can stand for tens of thousands.
             piece = self._source.read(4096)
@@ -204,7 +206,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(handle, "wb") as raw:
             if path.suffix == ".zst":
                 with _FrameWriter(raw) as stream:
-                    yield stream
+                    yield cast(IO[bytes], stream)
             else:
                 yield raw
             raw.flush()
@@ -224,7 +226,7 @@ class _FrameWriter(io.RawIOBase):
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
         compressor = zstandard.ZstdCompressor(level=6, write_checksum=True)
-        self._zstd = compressor.stream_writer(raw, closefd=False)
+        self._zstd: Any = compressor.stream_writer(raw, closefd=False)
         self._start = self._text = 0  # where the frame begins in the file; how much text is in it
 
     def writable(self) -> bool:

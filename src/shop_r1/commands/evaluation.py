@@ -1,5 +1,6 @@
 """`evaluate`: what a model, or a file of predictions, is worth."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,12 +201,13 @@ def _tell_budget(
     """Write `context.json`, what the pages took and what the budget cut, and say it."""
     from shop_r1.jsonl import write_json
 
-    pages: dict[str, dict[str, Any]] = {}
+    pages: dict[bytes, dict[str, Any]] = {}
     for example in examples:
         for step in example.session.steps[: example.step + 1]:
-            if step.page.html not in pages:
-                tokens = model.count_tokens(step.page.html)
-                pages[step.page.html] = {"url": step.page.url, "tokens": tokens}
+            # By digest: the pages of many sessions together need not fit in memory.
+            digest = hashlib.sha256(step.page.html.encode()).digest()
+            if digest not in pages:
+                pages[digest] = {"url": step.page.url, "tokens": model.count_tokens(step.page.html)}
     prompts = [prediction.prompt_tokens or 0 for prediction in predictions]
     cut = sum(prediction.pages_cut or 0 for prediction in predictions)
     truncated = sum(bool(prediction.page_truncated) for prediction in predictions)

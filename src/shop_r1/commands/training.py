@@ -47,7 +47,7 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
     _write_settings(out, config, data, "sft", resume)
-    say(f"SFT on {len(sessions)} sessions, {sessions.index.counts.sum()} replies")
+    say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} replies")
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")

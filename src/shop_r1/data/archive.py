@@ -28,12 +28,10 @@ class SessionArchive(Sequence[Session]):
 
     Attributes:
         path: of the file.
-        index: where its sessions stand, and their outlines.
+        listing: where its sessions stand, and their outlines.
     """
 
-    def __init__(
-        self, path: Path, progress: Progress | None = None, tell: Tell = lambda _: None
-    ) -> None:
+    def __init__(self, path: Path, progress: Progress | None = None, tell: Tell = lambda _: None) -> None:
         """Open the file, and index it where no index of it is beside it.
 
         Args:
@@ -47,14 +45,14 @@ class SessionArchive(Sequence[Session]):
         self.path = path
         self._descriptor = _open(path)
         weakref.finalize(self, os.close, self._descriptor)
-        self.index = find_index(path, self._descriptor, progress, tell)
-        self._text = SeekableText(path, self._descriptor, self.index.frames.tolist())
+        self.listing = find_index(path, self._descriptor, progress, tell)
+        self._text = SeekableText(path, self._descriptor, self.listing.frames.tolist())
         if self._text.unpacked:
             tell(f"{path}: is one long zstd frame, so it was unpacked to a temporary file")
         self._session = lru_cache(maxsize=SESSIONS_KEPT)(self._read_session)
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.listing)
 
     @overload
     def __getitem__(self, place: int) -> Session: ...
@@ -74,28 +72,27 @@ class SessionArchive(Sequence[Session]):
         return self._session(number)
 
     def _read_session(self, number: int) -> Session:
-        start, length = int(self.index.starts[number]), int(self.index.lengths[number])
-        line = int(self.index.lines[number])
+        start, length = int(self.listing.starts[number]), int(self.listing.lengths[number])
+        line = int(self.listing.lines[number])
         text = decode_line(self._text.read(start, length), self.path, line)
         session = parse_record(text, Session, self.path, line)
-        if outline(session) != self.index.outline(number):
-            raise DataError.at(
-                self.path, line, f"is not what {index_path(self.path).name} says; remove that, and start again"
-            )
+        if outline(session) != self.listing.outline(number):
+            beside = index_path(self.path).name
+            raise DataError.at(self.path, line, f"is not what {beside} says; remove that and start again")
         return session
 
 
 def session_digests(sessions: Iterable[Session]) -> Iterator[bytes]:
     """Yield 4 bytes for each session that change with it, in order; an archive's are in its index."""
     if isinstance(sessions, SessionArchive):
-        return (digest.tobytes() for digest in sessions.index.digests)
+        return (digest.tobytes() for digest in sessions.listing.digests)
     return map(digest_session, sessions)
 
 
 def outlines(sessions: Sequence[Session]) -> Iterator[SessionOutline]:
     """Yield the sessions' outlines, in order; an archive's pages are not read for it."""
     if isinstance(sessions, SessionArchive):
-        return (sessions.index.outline(number) for number in range(len(sessions)))
+        return (sessions.listing.outline(number) for number in range(len(sessions)))
     return map(outline, sessions)
 
 

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from hashlib import blake2b
 from typing import Protocol, overload
 
 import numpy as np
@@ -19,6 +19,9 @@ from shop_r1.sessions import Session
 FIRST_SCORED_STEP = 1
 """Steps before this one are given, not predicted: a session's first action follows from nothing that can be
 seen. Paper 4.1: there is at least one observed <context, action> pair before the first prediction."""
+
+COUNTS_KEPT = 500_000
+"""Pages whose length in tokens is remembered, at about 150 bytes each. Ours."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class ExampleSet(Sequence[Example]):
 
     def outlines(self) -> Iterator[ExampleOutline]:
         """Yield what the archive's index says of each example, in order."""
-        index = self.sessions.index
+        index = self.sessions.listing
         spaces = [find_space(name) for name in index.space_names]
         actions = index.actions[index.firsts[self.numbers] + self.steps]
         columns = (self.numbers, self.steps, index.spaces[self.numbers], actions)
@@ -98,7 +101,7 @@ def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_ST
         return [
             Example(session, step) for session in sessions for step in range(first_step, len(session.steps))
         ]
-    counts = np.maximum(sessions.index.counts - first_step, 0)
+    counts = np.maximum(sessions.listing.counts - first_step, 0)
     numbers = np.repeat(np.arange(len(sessions)), counts)
     steps = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts) + first_step
     return ExampleSet(sessions, numbers, steps)
@@ -109,9 +112,7 @@ def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
     if isinstance(examples, ExampleSet):
         return examples.outlines()
     return (
-        ExampleOutline(
-            each.session.session_id, each.step, each.space, each.session.steps[each.step].action
-        )
+        ExampleOutline(each.session.session_id, each.step, each.space, each.session.steps[each.step].action)
         for each in examples
     )
 
@@ -221,10 +222,25 @@ class Rendered:
 
 def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Rendered]:
     """Return the function that renders an example's prompt; it remembers how long pages are."""
-    count = lru_cache(maxsize=50_000)(tokens.count_tokens)
+    count = _remember(tokens.count_tokens)
 
     def render(example: Example) -> Rendered:
         prompt = render_prompt(example.session, example.step, example.space, config, count)
         return Rendered(prompt, tokens.prompt_ids(prompt.messages))
 
     return render
+
+
+def _remember(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """Return the function with its results remembered by digest: the texts are pages, and would add up."""
+    known: dict[bytes, int] = {}
+
+    def count(text: str) -> int:
+        digest = blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+        if digest not in known:
+            if len(known) >= COUNTS_KEPT:
+                known.clear()
+            known[digest] = count_tokens(text)
+        return known[digest]
+
+    return count

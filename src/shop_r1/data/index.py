@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class Index:
     texts: Texts
     space_names: tuple[str, ...] = tuple(SPACES)
     type_names: tuple[str, ...] = tuple(KINDS)
-    _known: dict[int, Action] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[int, Action] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -160,6 +160,7 @@ class IndexBuilder:
     def finish(self, frames: Frames) -> Index:
         """Return the index of all sessions so far, in a file with these frames."""
         types = list(KINDS)
+        columns: Any = {name: np.array(values, np.int64) for name, values in self._columns.items()}
         return Index(
             frames=np.array(frames, np.int64).reshape(-1, 2),
             digests=np.frombuffer(bytes(self._digests), np.uint8).reshape(-1, DIGEST_BYTES),
@@ -167,5 +168,5 @@ class IndexBuilder:
             kinds=np.array([types.index(action.type) for action in self._distinct], np.int64),
             names=Texts.of(action.value("name") for action in self._distinct),
             texts=Texts.of(action.value("text") for action in self._distinct),
-            **{name: np.array(values, np.int64) for name, values in self._columns.items()},
+            **columns,
         )

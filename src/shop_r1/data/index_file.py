@@ -8,7 +8,7 @@ session whenever that is read (`data.archive`).
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import zstandard
@@ -95,7 +95,9 @@ def read_index(path: Path) -> tuple[FileStamp, Index]:
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except ValidationError as error:
-        raise DataError.at(path, None, f"is no index of this version ({describe_validation(error)})") from None
+        raise DataError.at(
+            path, None, f"is no index of this version ({describe_validation(error)})"
+        ) from None
     except (ValueError, zstandard.ZstdError) as error:
         raise DataError.at(path, None, f"is no index ({error})") from None
     return head.file, index
@@ -120,11 +122,11 @@ def _columns(index: Index) -> dict[str, bytes]:
 
 
 def _read_columns(head: IndexHead, columns: Mapping[str, bytes]) -> Index:
-    numbers = {name: _unpack(columns[name]) for name in _NUMBERS}
+    numbers: Any = {name: _unpack(columns[name]) for name in _NUMBERS}
     gaps, lengths = numbers["starts"], numbers["lengths"]
     numbers["starts"] = np.cumsum(gaps + lengths) - lengths
     numbers["lines"] = np.cumsum(numbers["lines"] + 1)
-    texts = {
+    texts: Any = {
         name: Texts(columns[name].decode(), np.cumsum(_unpack(columns[f"{name}.lengths"]))) for name in _TEXTS
     }
     return Index(

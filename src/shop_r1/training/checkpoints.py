@@ -97,7 +97,7 @@ def digest_data(sessions: Iterable[Session], steps: Sequence[int] = ()) -> str:
 def digest_examples(examples: Sequence[Example]) -> str:
     """Return `digest_data` of the examples' sessions and steps; an archive's sessions are not read."""
     if isinstance(examples, ExampleSet):
-        found = examples.sessions.index.digests[examples.numbers]
+        found = examples.sessions.listing.digests[examples.numbers]
         return _digest((digest.tobytes() for digest in found), examples.steps.tolist())
     known = {id(each.session): each.session for each in examples}
     digests = dict(zip(known, session_digests(known.values()), strict=True))
