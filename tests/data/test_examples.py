@@ -1,21 +1,28 @@
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
 
+from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import (
     Example,
+    ExampleSet,
     balance_examples,
     count_types,
+    example_outlines,
     list_examples,
     renderer,
+    select_examples,
     split_sessions,
 )
 from shop_r1.errors import DataError
+from shop_r1.jsonl import write_records
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.tree import common_prefix
 from shop_r1.prompts.render import PromptConfig
@@ -33,6 +40,75 @@ def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -
         ("leaves", 2, "terminate"),
     ]
     assert len(list_examples(tiny_sessions, first_step=0)) == 3 + 3 + 4 + 2
+
+
+# -- from an archive --------------------------------------------------------------------------------------
+
+
+def archive_of(tmp_path: Path, sessions: Sequence[Session]) -> SessionArchive:
+    path = tmp_path / "sessions.jsonl.zst"
+    write_records(path, sessions)
+    return SessionArchive(path)
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 2, 3, 9])
+def test_an_archives_examples_are_those_of_the_list(
+    tmp_path: Path, tiny_sessions: list[Session], first_step: int
+) -> None:
+    listed = list_examples(tiny_sessions, first_step)
+    lazy = list_examples(archive_of(tmp_path, tiny_sessions), first_step)
+    assert isinstance(lazy, ExampleSet) and len(lazy) == len(listed)
+    assert list(lazy) == list(listed)
+    assert list(example_outlines(lazy)) == list(example_outlines(listed))
+    assert count_types(lazy) == count_types(listed)
+    assert list(lazy[1:3]) == list(listed[1:3])
+    with pytest.raises(IndexError):
+        lazy[len(lazy)]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_an_archive_is_balanced_as_the_list_is(tmp_path: Path, seed: int) -> None:
+    examples = make_examples(60, 45, 20)
+    archive = archive_of(tmp_path, [each.session for each in examples])
+    chosen = balance_examples(list_examples(archive), 1.1, seed)
+    assert list(chosen) == list(balance_examples(examples, 1.1, seed))
+    assert isinstance(chosen, ExampleSet)
+
+
+def test_choosing_and_counting_read_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(tmp_path, [each.session for each in make_examples(9, 9, 9)])
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a session was read")
+
+    monkeypatch.setattr(SessionArchive, "_read_session", refuse)
+    monkeypatch.setattr(archive, "_session", refuse)
+    chosen = balance_examples(list_examples(archive), 1.0, seed=0)
+    assert count_types(chosen) == {"click": 9, "type_and_submit": 9, "terminate": 9}
+    assert len(select_examples(chosen, [("s3", 1), ("s20", 1)])) == 2
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_examples_are_selected_by_session_and_step_in_the_order_asked_for(
+    tmp_path: Path, tiny_sessions: list[Session], lazily: bool
+) -> None:
+    sessions = archive_of(tmp_path, tiny_sessions) if lazily else tiny_sessions
+    examples = list_examples(sessions)
+    chosen = select_examples(examples, iter([("leaves", 2), ("buys", 1), ("leaves", 2)]))
+    assert list(chosen) == [
+        Example(tiny_sessions[1], 2),
+        Example(tiny_sessions[0], 1),
+        Example(tiny_sessions[1], 2),
+    ]
+    with pytest.raises(DataError, match="session buys, step 0: there is none among the 8 examples"):
+        select_examples(examples, [("buys", 0)])
+
+
+def test_an_id_that_two_sessions_have_selects_nothing(tiny_sessions: list[Session]) -> None:
+    examples = list_examples([tiny_sessions[0], *tiny_sessions])
+    assert len(select_examples(examples, [("leaves", 1)])) == 1
+    with pytest.raises(DataError, match="session buys, step 1: two sessions have that id"):
+        select_examples(examples, [("buys", 1)])
 
 
 # -- splitting --------------------------------------------------------------------------------------------

@@ -65,10 +65,9 @@ class SeekableText:
             raise DataError.at(
                 self._path, None, "was changed while it was being read; start again with the file as it is"
             )
-        if self.unpacked:
-            return self._whole(read_at(self._unpacked, start, length), length)
-        if not len(self._texts):
-            return self._whole(read_at(self._descriptor, start, length), length)
+        if self.unpacked or not len(self._texts):
+            plain = self._unpacked if self.unpacked else self._descriptor
+            return self._whole(read_at(plain, start, min(length, os.fstat(plain).st_size)), length)
         number, found = int(np.searchsorted(self._texts, start, "right")) - 1, b""
         while len(found) < length and number < len(self._texts) - 1:
             skipped = start - int(self._texts[number]) if not found else 0
