@@ -83,7 +83,7 @@ class SessionArchive(Sequence[Session]):
 
 
 def session_digests(sessions: Iterable[Session]) -> Iterator[bytes]:
-    """Yield 4 bytes for each session that change with it, in order; an archive's are in its index."""
+    """Yield 8 bytes for each session that change with it, in order; an archive's are in its index."""
     if isinstance(sessions, SessionArchive):
         return (digest.tobytes() for digest in sessions.listing.digests)
     return map(digest_session, sessions)

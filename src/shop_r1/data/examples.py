@@ -222,7 +222,7 @@ class Rendered:
 
 def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Rendered]:
     """Return the function that renders an example's prompt; it remembers how long pages are."""
-    count = _remember(tokens.count_tokens)
+    count = remember_counts(tokens.count_tokens)
 
     def render(example: Example) -> Rendered:
         prompt = render_prompt(example.session, example.step, example.space, config, count)
@@ -231,7 +231,7 @@ def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Re
     return render
 
 
-def _remember(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+def remember_counts(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
     """Return the function with its results remembered by digest: the texts are pages, and would add up."""
     known: dict[bytes, int] = {}
 

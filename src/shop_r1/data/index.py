@@ -63,7 +63,7 @@ class Index:
         counts: (n,) steps.
         spaces: (n,) numbers of action spaces, as in `space_names`.
         characters: (n,) of html.
-        digests: (n, 4) bytes of `digest_session`.
+        digests: (n, 8) bytes of `digest_session`.
         ids: n session ids.
         actions: (s,) numbers of distinct actions.
         told: (s,) 1 where there is a rationale.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shop_r1.actions import Action
 from shop_r1.sessions import Session
 
-DIGEST_BYTES = 4
+DIGEST_BYTES = 8
 """Of a session's SHA-256; enough to tell by accident changed sessions apart. Ours."""
 
 
@@ -20,7 +20,7 @@ class SessionOutline:
         actions: what was done at each step, without `click_type`; fields that are missing are empty.
         told: at which steps there is a rationale.
         html_characters: length of all its pages.
-        digest: the first 4 bytes of the SHA-256 of the record as `jsonl.write_records` writes it.
+        digest: the first 8 bytes of the SHA-256 of the record as `jsonl.write_records` writes it.
     """
 
     session_id: str
@@ -44,5 +44,5 @@ def outline(session: Session) -> SessionOutline:
 
 
 def digest_session(session: Session) -> bytes:
-    """Return 4 bytes that tell the session from others; fields that are None do not count."""
+    """Return 8 bytes that tell the session from others; fields that are None do not count."""
     return hashlib.sha256(session.model_dump_json(exclude_none=True).encode()).digest()[:DIGEST_BYTES]

@@ -16,8 +16,9 @@ from shop_r1.jsonl import WholeFrames
 
 LARGEST_FRAME = 8 << 20
 """Bytes of text in a frame that is still read for a part of it, twice what `jsonl` writes. Ours."""
-FRAMES_KEPT = 4
-"""Frames kept unpacked, so at most 32 MiB. Ours: a batch in the file's order needs one or two."""
+KEPT_BYTES = 256 << 20
+"""Of frames kept unpacked. Ours: a file's order needs one frame at a time; examples drawn at random are found
+here when the text is not much longer, and else unpack a frame each, 1 to 2 ms."""
 _PIECE = 1 << 20
 
 Frames = Sequence[tuple[int, int]]
@@ -49,11 +50,12 @@ class SeekableText:
         self._descriptor = descriptor
         self._stamp = stamp(descriptor)
         self._files, self._texts = np.array(frames, np.int64).reshape(-1, 2).T
-        self.unpacked = bool(len(frames) and np.diff(self._texts).max(initial=0) > LARGEST_FRAME)
+        largest = int(np.diff(self._texts).max(initial=0))
+        self.unpacked = largest > LARGEST_FRAME
         if self.unpacked:
             self._unpacked = _unpack(path, descriptor)
             weakref.finalize(self, os.close, self._unpacked)
-        self._frame = lru_cache(maxsize=FRAMES_KEPT)(self._read_frame)
+        self._frame = lru_cache(maxsize=KEPT_BYTES // max(1, largest))(self._read_frame)
 
     def read(self, start: int, length: int) -> bytes:
         """Return so many bytes of the text from `start` on.
