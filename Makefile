@@ -44,10 +44,11 @@ test: $(READY) ## all tests, slow ones and doctests too
 nightly: $(READY) ## 20,000 mutated pages through the simplifier
 	@SHOP_R1_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/pages/test_fuzz.py --hypothesis-show-statistics $(ARGS)
 
-bench: $(READY) ## time training and evaluation beside stock TRL (45 minutes); docs/benchmarks.md
+bench: $(READY) ## time training and evaluation beside stock TRL (50 minutes); docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.grpo_step --json benchmarks/results/grpo_step.json
 	@$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
 	@$(BIN)/python -m benchmarks.memory --json benchmarks/results/memory.json
+	@$(BIN)/python -m benchmarks.examples --json benchmarks/results/examples.json
 	@$(BIN)/python -m benchmarks.tables
 
 lint: $(READY) ## ruff, as linter and as formatter

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 Result = Mapping[str, Any]
 
 
-def fill_page(text: str, step: Result, engine: Result, memory: Result) -> str:
+def fill_page(text: str, step: Result, engine: Result, memory: Result, examples: Result) -> str:
     """Return the page with every table made from these results.
 
     Raises:
@@ -31,6 +31,11 @@ def fill_page(text: str, step: Result, engine: Result, memory: Result) -> str:
             ("step", "context", "numbers", "checkpointing", "estimate, MiB", "measured, MiB", "ratio"),
             estimate_rows(memory),
         ),
+        "examples": table(
+            ("", "at most", "archive", "list of sessions", "stored prompts"), example_rows(examples)
+        ),
+        "rates": table(("", "at least", "a second"), rate_rows(examples)),
+        "content": content_line(examples),
     }
     for name, content in tables.items():
         before, *after = text.split(f"<!-- {name} -->\n")
@@ -137,13 +142,71 @@ def estimate_rows(memory: Result) -> Iterator[Sequence[str]]:
         )
 
 
-def read_results() -> tuple[Result, Result, Result]:
-    """Return what `grpo_step`, `engine` and `memory` wrote."""
-    step, engine, memory = (
-        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("grpo_step", "engine", "memory")
+def example_rows(examples: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each thing that many sessions take, three ways."""
+    disk, archive, stored = examples["disk"], examples["archive"], examples["stored"]
+    whole = disk["frames"] + disk["index"]
+    yield (
+        "disk, MiB",
+        "",
+        f"{_mib(whole)}, the index {_mib(disk['index'])} of it",
+        f"{_mib(disk['one_frame'])}, one zstd frame",
+        f"{_mib(stored['disk'])}, one zstd frame; {_mib(stored['text'])} as text",
     )
-    return step, engine, memory
+    share = stored["disk"] / disk["one_frame"]
+    yield "disk, times one zstd frame", "1.1", f"{disk['ratio']:.3f}", "1", f"{share:.2f}"
+    memory = [archive["peak_mib"], examples["list"]["peak_mib"], stored["memory_mib"]]
+    yield "memory at its highest, MiB", "1,536", *(f"{each:,.0f}" for each in memory)
+    yield (
+        "first batch of 64 prompts, s from the process's start",
+        "5",
+        f"{archive['first_batch_s']:.2g}",
+        f"{examples['list']['first_batch_s']:.2g}",
+        f"{stored['seconds']:.0f} to write them",
+    )
+    checked = f"GRPO's checks of {archive['examples']:,} balanced examples, s more"
+    yield checked, "", f"{archive['checks_s']:.2g}", "", ""
+    access = examples["access"]
+    yield (
+        f"a session at random, ms: of {access['few']:,}; of all",
+        "the same",
+        f"{access['few_ms']:.2g}; {access['many_ms']:.2g} ({access['ratio']:.2f} times)",
+        "",
+        "",
+    )
+
+
+def rate_rows(examples: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each rate of prompts."""
+    archive = examples["archive"]
+    size = f"of {archive['tokens']:,.0f} tokens at the mean"
+    yield f"rendered, {size}", "2,000", f"{archive['rendered_a_second']:,.0f}"
+    yield "read in the file's order and rendered", "", f"{archive['in_order_a_second']:,.0f}"
+    yield "read at random and rendered", "", f"{archive['at_random_a_second']:,.0f}"
+    yield "the same where no frame is kept", "", f"{archive['unkept_a_second']:,.0f}"
+
+
+def content_line(examples: Result) -> str:
+    """Return a line about the sessions."""
+    indexing = examples["indexing"]
+    return (
+        f"{examples['sessions']:,} sessions with {examples['steps']:,} steps, "
+        f"{_mib(examples['disk']['text'])} MiB of JSON. To open them for the first time, which indexes them, "
+        f"took {indexing['seconds']:.2g} s and {indexing['peak_mib']:,.0f} MiB."
+    )
+
+
+def _mib(size: float) -> str:
+    return f"{size / 2**20:,.3g}" if size < 2**30 else f"{size / 2**20:,.0f}"
+
+
+def read_results() -> tuple[Result, Result, Result, Result]:
+    """Return what `grpo_step`, `engine`, `memory` and `examples` wrote."""
+    step, engine, memory, examples = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        for name in ("grpo_step", "engine", "memory", "examples")
+    )
+    return step, engine, memory, examples
 
 
 if __name__ == "__main__":

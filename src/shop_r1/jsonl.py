@@ -1,4 +1,8 @@
-"""Typed records on disk, one JSON object a line, plain or zstd; faults name file, line and field."""
+"""Typed records on disk, one JSON object a line, plain or zstd; faults name file, line and field.
+
+What is compressed is written as many zstd frames, one after the other: any zstd program reads them as one
+file, and `data.archive` can begin at each of them.
+"""
 
 import io
 import json
@@ -7,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar, cast
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +30,14 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 
 Moved = Callable[[int, int], None]
 """Told how many of a file's bytes, as they lie on disk, are read, and how many there are."""
+LEVEL = 6
+"""Of zstd: 200 MB of text a second. Ours."""
+FRAME_BYTES = 192 << 10
+"""Compressed bytes after which a frame ends. Each frame has to learn again what repeats, which costs a number
+of compressed bytes, so this and not the text's length bounds the loss: on sessions of the built-in store the
+file grows by 2 to 6 %, with frames a third as long by 6 to 23 %. Measured, ours."""
+FRAME_TEXT_BYTES = 4 << 20
+"""Bytes of text after which it ends in any case: about 2 ms to read. Ours."""
 
 
 def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
@@ -91,29 +103,45 @@ def _open_text(path: Path) -> Iterator[tuple[IO[bytes], IO[str]]]:
     """Open the file; what is yielded is it as bytes, to ask how far one is, and its text."""
     with path.open("rb") as raw:
         if path.suffix == ".zst":
-            yield raw, io.TextIOWrapper(io.BufferedReader(_WholeFrames(raw)), "utf-8")
+            yield raw, io.TextIOWrapper(io.BufferedReader(WholeFrames(raw)), "utf-8")
         else:
             yield raw, io.TextIOWrapper(raw, "utf-8")
 
 
-class _WholeFrames(io.RawIOBase):
+class Readable(Protocol):
+    """What gives bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+
+
+class WholeFrames(io.RawIOBase):
     """Reads zstd frames one after the other; an unfinished one is an error.
 
     zstandard's own stream reader ends a half-written file without a word, as if it had been shorter.
+
+    Attributes:
+        starts: of each frame so far, the byte of the file and the byte of the text at which it begins.
+        given: bytes of text so far.
     """
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: Readable) -> None:
         self._source = source
         self._frame: Any = None
         self._ready = b""
+        self._read = self.given = 0
+        self.starts: list[tuple[int, int]] = []
 
     def readable(self) -> bool:
+        """Return that it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with text and return how much of it; 0 at the end."""
         while not self._ready:
             # Small pieces: one compressed byte can stand for tens of thousands.
             piece = self._source.read(4096)
+            self._read += len(piece)
             if not piece:
                 if self._frame is not None:
                     raise zstandard.ZstdError("the file breaks off inside a frame")
@@ -125,11 +153,15 @@ class _WholeFrames(io.RawIOBase):
 
     def _decompress(self, piece: bytes) -> Iterator[bytes]:
         while piece:
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            yield self._frame.decompress(piece)
+            if self._frame is None:
+                self.starts.append((self._read - len(piece), self.given))
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            text = self._frame.decompress(piece)
+            self.given += len(text)
             piece = self._frame.unused_data
             if self._frame.eof:
                 self._frame = None
+            yield text
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> int:
@@ -186,8 +218,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary = Path(name)
         with os.fdopen(handle, "wb") as raw:
             if path.suffix == ".zst":
-                with zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False) as stream:
-                    yield stream
+                with _FrameWriter(raw) as stream:
+                    yield cast(IO[bytes], stream)
             else:
                 yield raw
             raw.flush()
@@ -199,3 +231,30 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+class _FrameWriter(io.RawIOBase):
+    """Compresses what is written; after a line that fills a frame it begins another."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+        self._zstd: Any = compressor.stream_writer(raw, closefd=False)
+        self._start = self._text = 0  # where the frame begins in the file; how much text is in it
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._zstd.write(data)
+        self._text += len(data)
+        full = self._raw.tell() - self._start >= FRAME_BYTES or self._text >= FRAME_TEXT_BYTES
+        if full and data.endswith(b"\n"):
+            self._zstd.flush(zstandard.FLUSH_FRAME)
+            self._start, self._text = self._raw.tell(), 0
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._zstd.close()

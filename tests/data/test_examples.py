@@ -1,25 +1,32 @@
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
 
+from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import (
     Example,
+    ExampleSet,
     balance_examples,
     count_types,
+    example_outlines,
     list_examples,
+    read_examples,
     renderer,
     split_sessions,
 )
 from shop_r1.errors import DataError
+from shop_r1.jsonl import write_records
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.tree import common_prefix
 from shop_r1.prompts.render import PromptConfig
-from shop_r1.sessions import Session
+from shop_r1.sessions import ExampleRef, Session
 
 
 def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -> None:
@@ -33,6 +40,81 @@ def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -
         ("leaves", 2, "terminate"),
     ]
     assert len(list_examples(tiny_sessions, first_step=0)) == 3 + 3 + 4 + 2
+
+
+# -- from an archive --------------------------------------------------------------------------------------
+
+
+def archive_of(tmp_path: Path, sessions: Sequence[Session]) -> SessionArchive:
+    path = tmp_path / "sessions.jsonl.zst"
+    write_records(path, sessions)
+    return SessionArchive(path)
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 2, 3, 9])
+def test_an_archives_examples_are_those_of_the_list(
+    tmp_path: Path, tiny_sessions: list[Session], first_step: int
+) -> None:
+    listed = list_examples(tiny_sessions, first_step)
+    lazy = list_examples(archive_of(tmp_path, tiny_sessions), first_step)
+    assert isinstance(lazy, ExampleSet) and len(lazy) == len(listed)
+    assert list(lazy) == list(listed)
+    assert list(example_outlines(lazy)) == list(example_outlines(listed))
+    assert count_types(lazy) == count_types(listed)
+    assert list(lazy[1:3]) == list(listed[1:3])
+    with pytest.raises(IndexError):
+        lazy[len(lazy)]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_an_archive_is_balanced_as_the_list_is(tmp_path: Path, seed: int) -> None:
+    examples = make_examples(60, 45, 20)
+    archive = archive_of(tmp_path, [each.session for each in examples])
+    chosen = balance_examples(list_examples(archive), 1.1, seed)
+    assert list(chosen) == list(balance_examples(examples, 1.1, seed))
+    assert isinstance(chosen, ExampleSet)
+
+
+def test_choosing_and_counting_read_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(tmp_path, [each.session for each in make_examples(9, 9, 9)])
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a session was read")
+
+    monkeypatch.setattr(SessionArchive, "_read_session", refuse)
+    monkeypatch.setattr(archive, "_session", refuse)
+    chosen = balance_examples(list_examples(archive), 1.0, seed=0)
+    assert count_types(chosen) == {"click": 9, "type_and_submit": 9, "terminate": 9}
+    refs = tmp_path / "refs.jsonl"
+    write_records(refs, [ExampleRef(session_id="s3", step=1), ExampleRef(session_id="s20", step=1)])
+    assert len(read_examples(refs, archive)) == 2
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_examples_are_read_by_session_and_step_in_the_files_order(
+    tmp_path: Path, tiny_sessions: list[Session], lazily: bool
+) -> None:
+    sessions = archive_of(tmp_path, tiny_sessions) if lazily else tiny_sessions
+    refs = tmp_path / "refs.jsonl"
+    wanted = [("leaves", 2), ("buys", 1), ("leaves", 2)]
+    write_records(refs, [ExampleRef(session_id=name, step=step) for name, step in wanted])
+    assert list(read_examples(refs, sessions)) == [
+        Example(tiny_sessions[1], 2),
+        Example(tiny_sessions[0], 1),
+        Example(tiny_sessions[1], 2),
+    ]
+
+
+def test_an_id_that_two_sessions_have_is_refused(tmp_path: Path, tiny_sessions: list[Session]) -> None:
+    refs = tmp_path / "refs.jsonl"
+    write_records(refs, [ExampleRef(session_id="leaves", step=1), ExampleRef(session_id="buys", step=1)])
+    with pytest.raises(DataError, match=r"refs\.jsonl:2: .* but 2 sessions have that id"):
+        read_examples(refs, [tiny_sessions[0], *tiny_sessions])
+
+
+def test_a_skew_of_zero_takes_every_step_as_it_is() -> None:
+    examples = make_examples(3, 0, 0)
+    assert balance_examples(examples, 0, seed=1) == examples
 
 
 # -- splitting --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -20,6 +20,7 @@ from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session, make_sessi
 
 from shop_r1.data.examples import list_examples
 from shop_r1.errors import TrainingError
+from shop_r1.sessions import Session
 from shop_r1.training.checkpoints import CheckpointFolder, RunIdentity
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.settings import GrpoConfig, SftConfig, TrainConfig
@@ -47,11 +48,13 @@ def settings(kind: str, model: Path, **changes: Any) -> TrainConfig:
     return GrpoConfig(**common | sampling | {"beta": 0.1} | changes)
 
 
-def train(kind: str, config: TrainConfig, out: Path, resume: bool) -> None:
+def train(
+    kind: str, config: TrainConfig, out: Path, resume: bool, sessions: Sequence[Session] = SESSIONS
+) -> None:
     if isinstance(config, SftConfig):
-        train_sft(SESSIONS, config, out, resume)
+        train_sft(sessions, config, out, resume)
     elif isinstance(config, GrpoConfig):
-        train_grpo(list_examples(SESSIONS)[:5], config, out, resume=resume)
+        train_grpo(list_examples(sessions)[:5], config, out, resume=resume)
 
 
 def save_start(folder: Path, tokenizer: Any) -> Path:

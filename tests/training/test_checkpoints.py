@@ -29,6 +29,8 @@ from tests.training.resumable import (
     written,
 )
 
+from shop_r1.data.archive import SessionArchive
+from shop_r1.data.examples import list_examples
 from shop_r1.errors import TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.training.alarms import Alarms
@@ -36,6 +38,7 @@ from shop_r1.training.checkpoints import (
     MANIFEST,
     CheckpointFolder,
     digest_data,
+    digest_examples,
     find_checkpoint,
     list_checkpoints,
     read_checkpoint,
@@ -237,6 +240,17 @@ def test_a_finished_run_that_lost_its_model_writes_it_again(
     assert written(out) == written(whole[1])
 
 
+def test_a_run_that_began_on_a_list_goes_on_from_an_archive(
+    whole: tuple[str, Path], start: Path, tmp_path: Path
+) -> None:
+    kind, out = whole[0], tmp_path / "run"
+    write_records(tmp_path / "sessions.jsonl.zst", SESSIONS)
+    sessions = SessionArchive(tmp_path / "sessions.jsonl.zst")
+    cut_off(whole[1], out, 2)
+    train(kind, settings(kind, start), out, resume=True, sessions=sessions)
+    assert written(out) == written(whole[1])
+
+
 # -- another run's --------------------------------------------------------------------------------------
 
 
@@ -260,6 +274,18 @@ def test_the_data_is_known_by_its_content_and_order() -> None:
     }
     assert len(digests) == 4
     assert digest_data([session.model_copy(deep=True) for session in SESSIONS]) in digests
+
+
+def test_an_archive_has_the_digest_of_its_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.jsonl"
+    lines = [f" {json.dumps(each.model_dump())} \n" for each in SESSIONS]  # laid out as we never do
+    path.write_text("".join(lines))
+    archive = SessionArchive(path)
+    assert digest_data(archive) == digest_data(SESSIONS)
+    listed, lazy = list_examples(SESSIONS), list_examples(archive)
+    sessions, steps = [each.session for each in listed], [each.step for each in listed]
+    assert digest_examples(lazy) == digest_examples(listed) == digest_data(sessions, steps)
+    assert digest_examples(lazy[1:]) == digest_examples(listed[1:]) != digest_examples(listed)
 
 
 def test_what_is_watched_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from tests.tiny import LOOK, with_action
 from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make_clicks, reply, settings
 
 from shop_r1.actions import Action, click
+from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import Example, list_examples, renderer
 from shop_r1.errors import TrainingError
+from shop_r1.jsonl import write_records
 from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import render_reply
@@ -217,6 +219,20 @@ def test_a_gold_action_whose_name_says_nothing_is_refused(name: str, clicks: lis
     ).reasons
     assert f"value {reasons['value']}" in str(caught.value)
     assert "leave the session out" in str(caught.value)
+
+
+def test_the_first_gold_action_at_fault_is_named_whether_sessions_are_listed_or_read(
+    tmp_path: Path, clicks: list[Example]
+) -> None:
+    good = clicks[0].session
+    bad = [with_action(good, 1, click(name)) for name in ("__", "__", "...")]
+    sessions = [
+        each.model_copy(update={"session_id": f"s{row}"}) for row, each in enumerate([good, good, *bad])
+    ]
+    write_records(tmp_path / "sessions.jsonl", sessions)
+    for source in (sessions, SessionArchive(tmp_path / "sessions.jsonl")):
+        with pytest.raises(TrainingError, match=r'session s2, step 1: the gold action .*"__"'):
+            check_gold(list_examples(source), RewardConfig())
 
 
 def test_rewards_that_are_all_switched_off_are_refused(clicks: list[Example]) -> None:

@@ -18,10 +18,9 @@ from shop_r1.commands.results import (
     write_results,
     write_tables,
 )
-from shop_r1.commands.show import existing, progress, read_settings, remark
+from shop_r1.commands.show import existing, open_archive, progress, read_settings, remark
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import RunFolder
-from shop_r1.sessions import Session
 
 if TYPE_CHECKING:
     from shop_r1.data.examples import Example
@@ -176,11 +175,11 @@ def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
+    from shop_r1.data.archive import outlines
     from shop_r1.data.examples import list_examples
-    from shop_r1.jsonl import read_records
 
-    sessions = list(read_records(data, Session))
-    spaces = {session.space for session in sessions}
+    sessions = open_archive(data)
+    spaces = {session.space for session in outlines(sessions)}
     if len(spaces) > 1:
         raise DataError.at(data, None, f"mixes the action spaces {', '.join(sorted(spaces))}; expected one")
     examples = list_examples(sessions, first_step)

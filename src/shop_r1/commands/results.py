@@ -1,5 +1,6 @@
 """One evaluation: the ways in which a model is asked, and what is written and printed of its answers."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -190,12 +191,14 @@ def _tell_budget(job: Job, answered: Answered) -> None:
     """Write `context.json`, what the pages took and what the budget cut, and say it."""
     from shop_r1.jsonl import write_json
 
-    pages: dict[str, dict[str, Any]] = {}
+    pages: dict[bytes, dict[str, Any]] = {}
     for example in job.examples:
         for step in example.session.steps[: example.step + 1]:
-            if step.page.html not in pages:
+            # By digest: the pages of many sessions together need not fit in memory.
+            digest = hashlib.sha256(step.page.html.encode()).digest()
+            if digest not in pages:
                 tokens = answered.count_tokens(step.page.html)
-                pages[step.page.html] = {"url": step.page.url, "tokens": tokens}
+                pages[digest] = {"url": step.page.url, "tokens": tokens}
     predictions = answered.predictions
     prompts = [prediction.prompt_tokens or 0 for prediction in predictions]
     cut = sum(prediction.pages_cut or 0 for prediction in predictions)

@@ -4,14 +4,18 @@ import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from shop_r1.config import Config, load_config
 from shop_r1.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shop_r1.data.archive import SessionArchive
 
 WIDTH = 80
 """Columns of what is printed at most."""
@@ -115,6 +119,27 @@ def read_settings(schema: type[ConfigT], words: Sequence[str], **chosen: str | f
     # JSON's strings and numbers are TOML's too, so a model named 3 stays a string.
     overrides += [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
     return load_config(schema, path, overrides)
+
+
+def open_archive(path: Path) -> "SessionArchive":
+    """Return the sessions of a file, opened; a long file that has no index yet shows a progress bar.
+
+    Raises:
+        DataError: it cannot be read, holds no session, or a line is not one.
+    """
+    from shop_r1.data.archive import SessionArchive
+
+    with ExitStack() as stack:
+
+        @cache
+        def bar() -> Callable[[int, int], None]:
+            return stack.enter_context(progress("Indexing, MB"))
+
+        def move(done: int, total: int) -> None:
+            if IS_FIRST_PROCESS:
+                bar()(done >> 20, total >> 20)
+
+        return SessionArchive(path, move, remark)
 
 
 def existing(paths: Sequence[Path | str]) -> list[Path]:

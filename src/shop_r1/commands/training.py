@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.commands.show import IS_FIRST_PROCESS, existing, read_settings, remark, say
+from shop_r1.commands.show import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
 from shop_r1.errors import RunStopped
 from shop_r1.runs import RunFolder
-from shop_r1.sessions import Session
 
 if TYPE_CHECKING:
     from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -44,11 +43,11 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     from shop_r1.training.sft import train_sft
 
     config = read_settings(SftConfig, settings or [], model=model)
-    sessions = _read(data)
+    sessions = open_archive(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
     _write_settings(out, config, [data], "sft", resume)
-    say(f"SFT on {len(sessions)} sessions, {sum(len(each.steps) for each in sessions)} replies")
+    say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} replies")
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")
@@ -78,13 +77,13 @@ def grpo(
     from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)
-    sessions = _read(data)
+    sessions = open_archive(data)
     examples = list_examples(sessions)
     if chosen is not None:
         balanced, how = read_examples(chosen, sessions), f"chosen by {chosen}"
     else:
         balanced = balance_examples(examples, config.skew, config.seed)
-        how = f"balanced (skew {config.skew:g})"
+        how = f"balanced (skew {config.skew:g})" if config.skew else "not balanced (skew 0)"
     hide_loading()
     config = config.model_copy(
         update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
@@ -118,12 +117,6 @@ def demo(
     hide_loading()
     with _stop_in_order("run the demo again to go on"):
         run_demo(out, seed, config, overrides)
-
-
-def _read(data: Path) -> Sequence[Session]:
-    from shop_r1.jsonl import read_records
-
-    return list(read_records(data, Session))
 
 
 def _write_settings(

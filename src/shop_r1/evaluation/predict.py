@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, renderer
+from shop_r1.data.examples import Example, Rendered, example_outlines, renderer
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.sampling import Sampling, sample_replies
@@ -21,6 +21,10 @@ from shop_r1.rewards.total import RewardConfig
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there are."""
+
+
+KEPT_TOKENS = 4_000_000
+"""Tokens of prompts kept from when they are measured to when they are answered: about 200 MB. Ours."""
 
 
 class PredictConfig(Config):
@@ -47,15 +51,15 @@ def predict(
 
     The steps of a session are one tree: its pages are run through the model once, not once for each step.
     """
-    render = renderer(model, config.prompt)
+    prompts = _Prompts(examples, renderer(model, config.prompt))
     sessions = _by_session(examples)
-    rendered = {index: render(example) for index, example in enumerate(examples)}
     predictions: dict[int, Prediction] = {}
     done = 0
-    longest = [max(len(rendered[index].ids) for index in rows) for rows in sessions]
+    longest = [max(prompts.lengths[index] for index in rows) for rows in sessions]
     for numbers in batch_by_length(longest, config.batch_tokens):
         batch = [sessions[number] for number in numbers]
         indices = [index for rows in batch for index in rows]
+        rendered = {index: prompts.take(index) for index in indices}
         trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
         found = _answer(model, [examples[index] for index in indices], trees, config)
         for index, prediction in zip(indices, found, strict=True):
@@ -72,10 +76,35 @@ def predict(
     return [predictions[index] for index in range(len(examples))]
 
 
+class _Prompts:
+    """The examples' prompts, of which only so many are kept; the others are rendered again when needed.
+
+    Attributes:
+        lengths: of each prompt in tokens.
+    """
+
+    def __init__(self, examples: Sequence[Example], render: Callable[[Example], Rendered]) -> None:
+        self._examples = examples
+        self._render = render
+        self._kept: dict[int, Rendered] = {}
+        self.lengths: list[int] = []
+        room = KEPT_TOKENS
+        for index, example in enumerate(examples):
+            rendered = render(example)
+            self.lengths.append(len(rendered.ids))
+            if room >= len(rendered.ids):
+                self._kept[index] = rendered
+                room -= len(rendered.ids)
+
+    def take(self, index: int) -> Rendered:
+        """Return an example's prompt, and keep it no longer."""
+        return self._kept.pop(index, None) or self._render(self._examples[index])
+
+
 def _by_session(examples: Sequence[Example]) -> list[list[int]]:
     sessions: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        sessions.setdefault(example.session.session_id, []).append(index)
+    for index, example in enumerate(example_outlines(examples)):
+        sessions.setdefault(example.session_id, []).append(index)
     return list(sessions.values())
 
 

@@ -22,6 +22,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from shop_r1.config import describe_validation
+from shop_r1.data.archive import session_digests
+from shop_r1.data.examples import Example, ExampleSet
 from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import Record
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
@@ -88,12 +90,22 @@ class Checkpoint:
 
 
 def digest_data(sessions: Iterable[Session], steps: Sequence[int] = ()) -> str:
-    """Return the SHA-256 of sessions, in order, and of the steps chosen of them, if they are."""
-    digest, known = hashlib.sha256(), dict[int, bytes]()
-    for session in sessions:
-        if id(session) not in known:
-            known[id(session)] = hashlib.sha256(session.model_dump_json().encode()).digest()
-        digest.update(known[id(session)])
+    """Return the SHA-256 of sessions' digests, in order, and of the steps chosen of them, if they are."""
+    return _digest(session_digests(sessions), steps)
+
+
+def digest_examples(examples: Sequence[Example]) -> str:
+    """Return `digest_data` of the examples' sessions and steps; an archive's sessions are not read."""
+    if isinstance(examples, ExampleSet):
+        found = examples.sessions.listing.digests[examples.numbers]
+        return _digest((digest.tobytes() for digest in found), examples.steps.tolist())
+    known = {id(each.session): each.session for each in examples}
+    digests = dict(zip(known, session_digests(known.values()), strict=True))
+    return _digest((digests[id(each.session)] for each in examples), [each.step for each in examples])
+
+
+def _digest(digests: Iterable[bytes], steps: Sequence[int]) -> str:
+    digest = hashlib.sha256(b"".join(digests))
     digest.update(json.dumps(list(steps)).encode())
     return digest.hexdigest()
 

@@ -24,8 +24,8 @@ from transformers import PrinterCallback
 from trl import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
-from shop_r1.actions import Action
-from shop_r1.data.examples import Example, renderer
+from shop_r1.actions import Action, ActionSpace
+from shop_r1.data.examples import Example, example_outlines, renderer
 from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
@@ -41,7 +41,7 @@ from shop_r1.rewards.total import RewardConfig, max_reward, score_response
 from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
-from shop_r1.training.checkpoints import digest_data
+from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, grpo_body
 from shop_r1.training.memory import SAMPLED_TOKENS
@@ -83,8 +83,7 @@ def train_grpo(
     """
     check_gold(examples, config.reward)
     check_reporter(config.report_to)
-    data = digest_data([each.session for each in examples], [each.step for each in examples])
-    run = TrainingRun(out, config, data, resume)
+    run = TrainingRun(out, config, digest_examples(examples), resume)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
@@ -109,29 +108,35 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
     Raises:
         TrainingError: one does not. Training on such rewards would fail without a sign.
     """
-    for example in examples:
-        gold, space = example.session.steps[example.step].action, example.space
-        place = f"session {example.session.session_id}, step {example.step}"
-        kind = space.kind(gold.type)
-        if kind is None:
-            raise TrainingError(
-                f"{place}: the gold action is a {gold.type}; the space {space.name} has "
-                f"{', '.join(space.type_names)}"
-            )
-        most = max_reward(Action(type=gold.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
-        if most <= 0:
-            raise TrainingError(
-                f"{place}: with these reward settings a right {gold.type} earns {most:g}, so nothing can be "
-                "learnt from it; switch a part of the reward on"
-            )
-        scored = score_response(render_reply("", gold), gold, 0.0, space, reward)
-        if scored.total < most:
-            reasons = "; ".join(f"{part} {why}" for part, why in scored.reasons.items())
-            raise TrainingError(
-                f"{place}: the gold action {json.dumps(gold.to_reply(), ensure_ascii=False)}, given as the "
-                f"reply, earns {scored.total:g} where {most:g} is the most ({reasons}); mend the record (a "
-                "name or a text in it may be empty or have no word), or leave the session out"
-            )
+    known: set[tuple[str, Action]] = set()
+    for example in example_outlines(examples):
+        if (example.space.name, example.action) not in known:
+            known.add((example.space.name, example.action))
+            place = f"session {example.session_id}, step {example.step}"
+            _check_gold_action(place, example.action, example.space, reward)
+
+
+def _check_gold_action(place: str, gold: Action, space: ActionSpace, reward: RewardConfig) -> None:
+    kind = space.kind(gold.type)
+    if kind is None:
+        raise TrainingError(
+            f"{place}: the gold action is a {gold.type}; the space {space.name} has "
+            f"{', '.join(space.type_names)}"
+        )
+    most = max_reward(Action(type=gold.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
+    if most <= 0:
+        raise TrainingError(
+            f"{place}: with these reward settings a right {gold.type} earns {most:g}, so nothing can be "
+            "learnt from it; switch a part of the reward on"
+        )
+    scored = score_response(render_reply("", gold), gold, 0.0, space, reward)
+    if scored.total < most:
+        reasons = "; ".join(f"{part} {why}" for part, why in scored.reasons.items())
+        raise TrainingError(
+            f"{place}: the gold action {json.dumps(gold.to_reply(), ensure_ascii=False)}, given as the "
+            f"reply, earns {scored.total:g} where {most:g} is the most ({reasons}); mend the record (a "
+            "name or a text in it may be empty or have no word), or leave the session out"
+        )
 
 
 class ShopR1Trainer(ResumableTrainer, GRPOTrainer):

@@ -125,8 +125,9 @@ class GrpoConfig(TrainConfig):
     """Of `colocate`: the share of the GPU's memory that vLLM may take. TRL's default."""
     vllm_url: str = "http://0.0.0.0:8000"
     """Of `server`: where it listens. TRL's default."""
-    skew: float = Field(default=1.1, gt=0)
-    """How much more frequent each other type is than `terminate`. Paper 4.1."""
+    skew: float = Field(default=1.1, ge=0)
+    """How much more frequent each other type is than `terminate`. Paper 4.1. 0 takes every step as it is: for
+    data without `terminate`, such as OPeRA's full set."""
     certainty_guard: Guard = "skip"
     """How self-certainty enters the advantages, above all in groups whose rule rewards are all equal
     (`training.advantages`). `paper`: as Eq. A1 has it."""

@@ -17,7 +17,9 @@ from transformers import PrinterCallback
 from trl import SFTTrainer
 
 from shop_r1.actions import find_space
+from shop_r1.data.archive import outlines
 from shop_r1.data.examples import Example, renderer
+from shop_r1.data.outlines import SessionOutline, outline
 from shop_r1.errors import DataError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model
@@ -43,23 +45,20 @@ def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> T
     """
     render = renderer(model, config)
     prompts, replies = [], []
-    for step, (taken, rationale) in enumerate(zip(session.steps, _check_rationales(session), strict=True)):
+    _check_rationales(outline(session))
+    for step, taken in enumerate(session.steps):
         prompts.append(render(Example(session, step)).ids)
-        replies.append(model.reply_ids(render_reply(rationale, taken.action)))
+        replies.append(model.reply_ids(render_reply(taken.rationale or "", taken.action)))
     return grow_tree(prompts, replies)
 
 
-def _check_rationales(session: Session) -> list[str]:
-    """Return each step's rationale."""
-    rationales = []
-    for step, taken in enumerate(session.steps):
-        if taken.rationale is None:
-            raise DataError(
-                f"session {session.session_id}, step {step} has no rationale; SFT learns rationales too, so "
-                "have a model write them first (shop-r1 rationales) or leave the session out"
-            )
-        rationales.append(taken.rationale)
-    return rationales
+def _check_rationales(session: SessionOutline) -> None:
+    """Stop if a step has no rationale."""
+    if not all(session.told):
+        raise DataError(
+            f"session {session.session_id}, step {session.told.index(False)} has no rationale; SFT learns "
+            "rationales too, so have a model write them first (shop-r1 rationales) or leave the session out"
+        )
 
 
 def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]:
@@ -132,9 +131,11 @@ def train_sft(
             checkpoints of another run; or one cannot be written.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
-    for session in sessions:
+    lengths = []
+    for session in outlines(sessions):
         find_space(session.space)
         _check_rationales(session)
+        lengths.append(session.html_characters)
     check_reporter(config.report_to)
     run = TrainingRun(out, config, digest_data(sessions), resume)
     model = load_model(config.model)
@@ -143,12 +144,7 @@ def train_sft(
         trees = [session_tree(sessions[row["session"]], model, config.prompt) for row in rows]
         return tree_features(trees, model.pad_id)
 
-    dataset = Dataset.from_dict(
-        {
-            "session": list(range(len(sessions))),
-            "length": [sum(len(step.page.html) for step in session.steps) for session in sessions],
-        }
-    )
+    dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
     log = MetricsLog(out / "metrics.jsonl")
     alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
     accept_inside(causal_lm(model.model))

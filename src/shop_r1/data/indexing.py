@@ -1,0 +1,134 @@
+"""Finding a file's index beside it, or making it: the one time that all sessions are read."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import zstandard
+
+from shop_r1.data.index import Index, IndexBuilder
+from shop_r1.data.index_file import FileStamp, read_index, write_index
+from shop_r1.data.text import FileBytes, stamp
+from shop_r1.errors import DataError
+from shop_r1.jsonl import WholeFrames, parse_record
+from shop_r1.sessions import Session
+
+_PIECE = 1 << 20  # bytes read at once
+_TOLD_EVERY = 1000  # sessions
+
+KEPT_FROM_BYTES = 4 << 20
+"""Files smaller than this are indexed anew each time, in under a second, and get no file beside them. Ours."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many bytes of the file are indexed and how many there are."""
+Tell = Callable[[str], None]
+"""Called with a sentence about what goes on."""
+
+
+def index_path(path: Path) -> Path:
+    """Return where the index of a file of sessions is kept."""
+    return path.with_name(f"{path.name}.index")
+
+
+def find_index(path: Path, descriptor: int, progress: Progress | None, tell: Tell) -> Index:
+    """Return the index beside the open file if it is the file's, else a new one, which is written there.
+
+    A file with another time but the same contents, such as a copy, keeps its index. That of a small file is
+    not written.
+
+    Raises:
+        DataError: the file cannot be read, holds no session, a line is not one, or it changes meanwhile.
+    """
+    beside = index_path(path)
+    if beside.exists():
+        try:
+            file, index = read_index(beside)
+            if bool(len(index.frames)) != (path.suffix == ".zst"):
+                raise DataError.at(beside, None, "is of a file that is compressed otherwise")
+            if stamp(descriptor) == (file.size, file.mtime_ns):
+                return index
+            now = _stamp_file(descriptor)
+            if (now.size, now.sha256) == (file.size, file.sha256):
+                _write(beside, index, now, tell)
+                return index
+            raise DataError.at(beside, None, f"is of other contents than {path.name} has now")
+        except DataError as error:
+            tell(f"{error}; it is made anew")
+    index, file = build_index(path, descriptor, progress)
+    if file.size >= KEPT_FROM_BYTES and _write(beside, index, file, tell):
+        tell(f"{beside}: written, the index of {len(index):,} sessions")
+    return index
+
+
+def build_index(path: Path, descriptor: int, progress: Progress | None = None) -> tuple[Index, FileStamp]:
+    """Return the index of an open file, and of which contents it is.
+
+    Raises:
+        DataError: as for `find_index`.
+    """
+    before = stamp(descriptor)
+    source, builder = FileBytes(descriptor), IndexBuilder()
+    frames = WholeFrames(source) if path.suffix == ".zst" else None
+    for line, start, raw in _lines(path, source if frames is None else frames):
+        text = decode_line(raw, path, line)
+        if text.strip():
+            builder.add(parse_record(text, Session, path, line), start, len(raw), line)
+            if progress is not None and len(builder) % _TOLD_EVERY == 0:
+                progress(source.position, before[0])
+    if not len(builder):
+        raise DataError.at(path, None, "holds no records; expected one Session as JSON on each line")
+    if stamp(descriptor) != before:
+        raise DataError.at(path, None, "was changed while it was being read; start again when it is whole")
+    size, mtime_ns = before
+    file = FileStamp(size=size, mtime_ns=mtime_ns, sha256=source.digest.hexdigest())
+    ends = [] if frames is None else [*frames.starts, (size, frames.given)]
+    return builder.finish(ends), file
+
+
+def _lines(path: Path, source: FileBytes | WholeFrames) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (number from 1, first byte, line with what ends it); lines end as `jsonl.read_lines` has them."""
+    number = start = 0
+    rest = b""
+    try:
+        while piece := source.read(_PIECE):
+            whole, newline, last = (rest + piece).rpartition(b"\n")
+            rest = last if newline else rest + piece
+            for line in (whole + newline).splitlines(keepends=True):
+                number += 1
+                yield number, start, line
+                start += len(line)
+        for line in rest.splitlines(keepends=True):
+            number += 1
+            yield number, start, line
+            start += len(line)
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    except zstandard.ZstdError as error:
+        raise DataError.at(
+            path, number + 1, f"broken zstd data ({error}); expected a whole .zst file"
+        ) from None
+
+
+def decode_line(line: bytes, path: Path, number: int) -> str:
+    """Return the line as text; `path` and `number` only name the place in errors."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise DataError.at(path, number, "is not UTF-8 text") from None
+
+
+def _stamp_file(descriptor: int) -> FileStamp:
+    source = FileBytes(descriptor)
+    size, mtime_ns = stamp(descriptor)
+    while source.read(_PIECE):
+        pass
+    return FileStamp(size=size, mtime_ns=mtime_ns, sha256=source.digest.hexdigest())
+
+
+def _write(path: Path, index: Index, file: FileStamp, tell: Tell) -> bool:
+    """Return whether the index could be written; without it, it is only in memory."""
+    try:
+        write_index(path, index, file)
+    except DataError as error:
+        tell(f"{error}; the index stays in memory, and the next start makes it again")
+        return False
+    return True
