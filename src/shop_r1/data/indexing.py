@@ -16,7 +16,7 @@ _PIECE = 1 << 20  # bytes read at once
 _TOLD_EVERY = 1000  # sessions
 
 KEPT_FROM_BYTES = 4 << 20
-"""Files smaller than this are indexed anew each time, in under a second, and get no file beside them. Ours."""
+"""Smaller files are indexed anew each time, in a second or so, and get no file beside them. Ours."""
 
 Progress = Callable[[int, int], None]
 """Called with how many bytes of the file are indexed and how many there are."""
