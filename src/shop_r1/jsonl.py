@@ -223,7 +223,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 class _FrameWriter(io.RawIOBase):
-    """Compresses what is written; begins a new frame after a line that fills one, or within an endless line."""
+    """Compresses what is written; a frame ends after a line that fills it, or within an endless line."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
