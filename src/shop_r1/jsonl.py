@@ -234,7 +234,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 class _FrameWriter(io.RawIOBase):
-    """Compresses what is written; after a line that fills a frame it begins another."""
+    """Compresses what is written; a frame ends after a line that fills it, or within an endless line."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
@@ -246,12 +246,14 @@ class _FrameWriter(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self._zstd.write(data)
-        self._text += len(data)
-        full = self._raw.tell() - self._start >= FRAME_BYTES or self._text >= FRAME_TEXT_BYTES
-        if full and data.endswith(b"\n"):
-            self._zstd.flush(zstandard.FLUSH_FRAME)
-            self._start, self._text = self._raw.tell(), 0
+        for begin in range(0, len(data), FRAME_TEXT_BYTES):
+            piece = data[begin : begin + FRAME_TEXT_BYTES]
+            self._zstd.write(piece)
+            self._text += len(piece)
+            full = piece.endswith(b"\n") and self._raw.tell() - self._start >= FRAME_BYTES
+            if full or self._text >= FRAME_TEXT_BYTES:
+                self._zstd.flush(zstandard.FLUSH_FRAME)
+                self._start, self._text = self._raw.tell(), 0
         return len(data)
 
     def close(self) -> None:

@@ -94,6 +94,18 @@ def test_frames_that_others_wrote_are_read_wherever_they_are_cut(tmp_path: Path)
     assert list(SessionArchive(path)) == [*sessions, sessions[0]]
 
 
+def test_a_session_longer_than_a_frame_is_cut_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sessions, told = tmp_path / NAMES[1], many(), list[str]()
+    monkeypatch.setattr(jsonl, "FRAME_TEXT_BYTES", 100)  # each session has more
+    monkeypatch.setattr("shop_r1.data.text.LARGEST_FRAME", 200)
+    write_records(path, sessions)
+    archive = SessionArchive(path, tell=told.append)
+    assert [archive[place] for place in (30, 2, 31)] == [sessions[place] for place in (30, 2, 31)]
+    assert list(archive) == sessions and not any("unpacked" in each for each in told)
+
+
 def test_a_long_single_frame_is_unpacked_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shop_r1.data.text.LARGEST_FRAME", 1000)
     path, sessions, told = tmp_path / NAMES[1], many(), list[str]()

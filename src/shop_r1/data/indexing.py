@@ -46,7 +46,7 @@ def find_index(path: Path, descriptor: int, progress: Progress | None, tell: Tel
                 raise DataError.at(beside, None, "is of a file that is compressed otherwise")
             if stamp(descriptor) == (file.size, file.mtime_ns):
                 return index
-            now = _stamp_file(descriptor)
+            now = _stamp_file(path, descriptor)
             if (now.size, now.sha256) == (file.size, file.sha256):
                 _write(beside, index, now, tell)
                 return index
@@ -116,11 +116,14 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
         raise DataError.at(path, number, "is not UTF-8 text") from None
 
 
-def _stamp_file(descriptor: int) -> FileStamp:
+def _stamp_file(path: Path, descriptor: int) -> FileStamp:
     source = FileBytes(descriptor)
     size, mtime_ns = stamp(descriptor)
-    while source.read(_PIECE):
-        pass
+    try:
+        while source.read(_PIECE):
+            pass
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     return FileStamp(size=size, mtime_ns=mtime_ns, sha256=source.digest.hexdigest())
 
 

@@ -61,21 +61,27 @@ class SeekableText:
         """Return so many bytes of the text from `start` on.
 
         Raises:
-            DataError: the file ends before, is broken, or was changed since it was opened.
+            DataError: the file ends before, cannot be read, is broken, or was changed since it was opened.
         """
         if stamp(self._descriptor) != self._stamp:
             raise DataError.at(
                 self._path, None, "was changed while it was being read; start again with the file as it is"
             )
+        try:
+            return self._whole(self._read(start, length), length)
+        except OSError as error:
+            raise DataError.at(self._path, None, f"cannot be read ({error.strerror or error})") from None
+
+    def _read(self, start: int, length: int) -> bytes:
         if self.unpacked or not len(self._texts):
             plain = self._unpacked if self.unpacked else self._descriptor
-            return self._whole(read_at(plain, start, min(length, os.fstat(plain).st_size)), length)
+            return read_at(plain, start, min(length, os.fstat(plain).st_size))
         number, found = int(np.searchsorted(self._texts, start, "right")) - 1, b""
         while len(found) < length and number < len(self._texts) - 1:
             skipped = start - int(self._texts[number]) if not found else 0
             found += self._frame(number)[skipped : skipped + length - len(found)]
             number += 1
-        return self._whole(found, length)
+        return found
 
     def _whole(self, found: bytes, length: int) -> bytes:
         if len(found) != length:
