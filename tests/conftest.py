@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.shell import Shell
 from tests.tiny import make_sessions, save_tiny_checkpoint, train_tiny_tokenizer
 
 from shop_r1.sessions import Session
@@ -33,3 +34,17 @@ def tiny_model(tiny_checkpoint: Path) -> Any:
 @pytest.fixture
 def tiny_sessions() -> list[Session]:
     return make_sessions()
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run one command here; return its exit code, stdout and stderr."""
+    from shop_r1 import cli  # not before the environment is set
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

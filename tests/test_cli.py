@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from tests.shell import Shell
 
 from shop_r1 import cli
 from shop_r1.commands import pages
@@ -26,21 +27,6 @@ PAGE = (
     "<!doctype html><title>Shop</title><body><script>x()</script>"
     '<nav><a href="/">Home</a></nav><main><h1>Mugs</h1><a href="/red">Red mug</a></main></body>'
 )
-
-Shell = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Run one command here; return its exit code, stdout and stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """`evaluate` on the command line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Shell = Callable[..., tuple[int, str, str]]
+from tests.shell import Shell
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.data.make_opera import click, row, session_id, survey, typed, users, write_opera
+from tests.shell import Shell
 
-from shop_r1 import cli
 from shop_r1.jsonl import read_records
 from shop_r1.results import Prediction
 from shop_r1.sessions import Session
@@ -21,19 +20,6 @@ ROWS = [
     row(B, 1262, "click", None),
     row(B, 1263, "terminate"),
 ]
-
-Shell = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.llm.serving import Faults, ModelServer, content_key
+from tests.shell import Shell
 from tests.tiny import BUY, LEAVE, LOOK, SEARCH, make_session
 
 from shop_r1.actions import click, terminate
@@ -24,8 +24,6 @@ from shop_r1.prompts.render import render_reply
 from shop_r1.results import Prediction
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.sessions import Session
-
-Shell = Callable[..., tuple[int, str, str]]
 
 SOURCE = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 KEY = "sk-a-secret-of-this-test"

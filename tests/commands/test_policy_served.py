@@ -7,16 +7,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.shell import Shell
 
 from shop_r1.llm.local import BASE_CHECKPOINT
-
-Shell = Callable[..., tuple[int, str, str]]
 
 SERVE = "from transformers.cli.transformers import main; main()"
 SHORT = "sampling.max_new_tokens=24"

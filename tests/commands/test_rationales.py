@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.llm.serving import Faults, ModelServer, Reply, count_words
+from tests.shell import Shell
 
-from shop_r1 import cli
 from shop_r1.actions import click, terminate, type_and_submit
 from shop_r1.data.explained import answers_path, failed_path
 from shop_r1.data.rationales import FailedSession
@@ -30,23 +31,14 @@ KEYS = {
 QUICK = Faults(0.3, ("429", "429 after", "500", "503", "cut", "wrong json", "no json", "reset"))
 AGAIN = ("ask.tries=30", "ask.backoff_s=0.01")
 
-Shell = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Run `rationales` here; return its exit code, stdout and stderr."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.run(["rationales", *map(str, words)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return partial(shell, "rationales")
 
 
 def make_session(number: int) -> Session:

@@ -3,12 +3,12 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shop_r1.commands.asking import describe_progress, noted_bar
 from shop_r1.commands.results import Answered, Job, Run
 from shop_r1.commands.show import read_settings, remark
 from shop_r1.runs import RunFolder
@@ -95,7 +95,11 @@ async def _ask(
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
             RunFolder(job.out).write_settings(resolved, [job.data], config.seed, command="evaluate")
             _tell_estimate(job.model, config, cache, price, questions)
-            with _asking() as report:
+            with noted_bar("Asking") as move:
+
+                def report(now: "Progress") -> None:
+                    move(now.done, now.total, describe_progress(now))
+
                 return await ask_questions(endpoint, questions, config.ask, cache, price, report)
     finally:
         await endpoint.close()
@@ -134,33 +138,3 @@ def _tell_estimate(
         f"{found.output_tokens:,} out at most; {cost}"
         + (f", stopping at {cap:g} USD" if cap is not None else "")
     )
-
-
-@contextmanager
-def _asking() -> "Iterator[Callable[[Progress], None]]":
-    """Show on stderr how far asking is, what it has cost and how long it will take."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("Asking"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, told="")
-        yield lambda now: bar.update(task, completed=now.done, total=now.total, told=_describe(now))
-
-
-def _describe(now: "Progress") -> str:
-    parts = [f"{now.input_tokens + now.output_tokens:,} tokens"]
-    if now.spent_usd is not None:
-        parts = [f"{now.spent_usd:.2f} USD"]
-    if now.failed:
-        parts.append(f"{now.failed} failed")
-    if now.left_s is not None:
-        minutes, seconds = divmod(round(now.left_s), 60)
-        parts.append(f"{minutes}:{seconds:02d} left")
-    return ", ".join(parts)

@@ -2,23 +2,19 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.asking import describe_progress, noted_bar
 from shop_r1.commands.show import read_settings, remark, say, say_table
 from shop_r1.errors import ConfigError, ShopR1Error
 from shop_r1.sessions import Session
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
     from shop_r1.data.explained import Written
     from shop_r1.data.rationales import Plan, RationaleConfig
     from shop_r1.llm.answers import AnswerCache
@@ -87,12 +83,10 @@ def rationales(
         writer = _open_writer(model, config, answers)
         if not estimate:
             writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
-        with _bar("Reading", None) as (bar, task):
+        with noted_bar("Reading") as move:
             sessions, count = read_records(data, Session), writer.count_tokens
-            plan = plan_requests(
-                sessions, writer.config, count, spool, lambda done: bar.update(task, completed=done)
-            )
-            bar.update(task, total=plan.sessions)
+            plan = plan_requests(sessions, writer.config, count, spool, move)
+            move(plan.sessions, plan.sessions)
         _tell_estimate(plan, writer, answers)
         if estimate:
             if not len(answers):
@@ -157,12 +151,8 @@ def _tell_estimate(plan: "Plan", writer: _Writer, answers: "AnswerCache") -> Non
     """Say what asking will take, before anything is asked."""
     from shop_r1.llm.asking import estimate
 
-    with _bar("Counting", len(plan.requests)) as (bar, task):
-
-        def report(done: int) -> None:
-            bar.update(task, completed=done)
-
-        found = estimate(writer.name, plan.requests, answers, writer.price, report)
+    with noted_bar("Counting", len(plan.requests)) as move:
+        found = estimate(writer.name, plan.requests, answers, writer.price, move)
     sessions = (
         f"{len(plan.asked)} to ask about, {plan.sessions - len(plan.asked) - len(plan.failed)} complete"
     )
@@ -198,11 +188,11 @@ def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "
         return []
     told: list[Progress] = []
     try:
-        with _bar("Asking", len(plan.asked)) as (bar, task):
+        with noted_bar("Asking", len(plan.asked)) as move:
 
             def report(progress: "Progress") -> None:
                 told[:] = [progress]
-                bar.update(task, completed=progress.done, note=_note(progress))
+                move(progress.done, note=describe_progress(progress))
 
             outcomes = asyncio.run(_ask_all(writer, plan, answers, report))
     except (KeyboardInterrupt, ShopR1Error):
@@ -231,29 +221,6 @@ async def _ask_all(
         )
     finally:
         await endpoint.close()
-
-
-@contextmanager
-def _bar(title: str, total: int | None) -> "Iterator[tuple[Bar, TaskID]]":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description:<8}"),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        yield bar, bar.add_task(title, total=total, note="")
-
-
-def _note(progress: "Progress") -> str:
-    """Return what stands behind the bar: the spending, the failures, the time left."""
-    spent = "" if progress.spent_usd is None else f"{progress.spent_usd:.2f} USD, "
-    left = "" if progress.left_s is None else f", {timedelta(seconds=round(progress.left_s))} left"
-    return f"{spent}{progress.failed} failed{left}"
 
 
 def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:

@@ -1,0 +1,49 @@
+"""What is shown while a model answers: how far it is, what it has cost, and how long it will take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shop_r1.llm.asking import Progress
+
+
+class Move(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Show that so many are done, of how many where that is known by now, and a few words."""
+
+
+@contextmanager
+def noted_bar(title: str, total: int | None = None) -> Iterator[Move]:
+    """Show a progress bar with a note behind it on stderr; what is yielded moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total, note="")
+
+        def move(done: int, total: int | None = None, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, note=note)
+
+        yield move
+
+
+def describe_progress(now: "Progress") -> str:
+    """Return what stands behind the bar: the spending, the failures, the time left."""
+    spent = f"{now.input_tokens + now.output_tokens:,} tokens"
+    parts = [spent if now.spent_usd is None else f"{now.spent_usd:.2f} USD"]
+    if now.failed:
+        parts.append(f"{now.failed} failed")
+    if now.left_s is not None:
+        parts.append(f"{timedelta(seconds=round(now.left_s))} left")
+    return ", ".join(parts)
