@@ -132,7 +132,7 @@ def test_each_request_gets_its_answer_in_order_and_a_second_run_sends_nothing(tm
 
 @pytest.mark.parametrize("fault", [*PASSING, "429 date"])
 def test_a_passing_fault_is_overcome_and_nothing_is_answered_twice(fault: str, tmp_path: Path) -> None:
-    config = FAST if fault != "slow" else FAST.model_copy(update={"timeout_s": 0.5})
+    config = FAST if fault != "slow" else FAST.model_copy(update={"timeout_s": 2.0})
     reports: list[Progress] = []
     with ModelServer(faults=Faults(rate=1.0, kinds=(fault,), at_most=1)) as server:
         outcomes = ask_server(
