@@ -33,6 +33,7 @@ def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
         ("device", device),
         ("strategy", _strategy()),
         ("base checkpoint", _base_checkpoint()),
+        ("endpoints", _endpoints()),
         ("browser", _browser() or "none; only simulation in a real browser needs one"),
     ]
     facts += [(name, found) for name, found in package_versions().items() if name != "python"]
@@ -102,6 +103,16 @@ def _base_checkpoint() -> str:
     if not weights.exists():
         return "missing; recipes/base.sh makes it"
     return f"present, {weights.stat().st_size / 1e6:.1f} MB"
+
+
+def _endpoints() -> str:
+    """Return whether models over a network can be asked, and for which there is a key; never a key."""
+    if any(find_spec(name) is None for name in ("openai", "anthropic", "tenacity")):
+        return "cannot be asked: pip install 'shop-r1[api]'"
+    from shop_r1.llm.endpoints import KEYS
+
+    found = ", ".join(name for name in KEYS if os.environ.get(name))
+    return f"can be asked; keys in the environment: {found or 'none'}"
 
 
 def _browser() -> str | None:

@@ -25,7 +25,7 @@ _FORMS = "`openai:MODEL`, `openai:MODEL@URL`, `anthropic:MODEL[@URL]` or `bedroc
 _CLIENTS = {"openai": "AsyncOpenAI", "anthropic": "AsyncAnthropic", "bedrock": "AsyncAnthropicBedrock"}
 _URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 _NO_KEY = "none"  # What a server without keys is sent, since the clients insist on some.
-_KEYS = (
+KEYS = (
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -33,6 +33,7 @@ _KEYS = (
     "AWS_SESSION_TOKEN",
     "AWS_BEARER_TOKEN_BEDROCK",
 )
+"""Variables that hold keys; what they hold is in no file, error or output."""
 
 
 def open_endpoint(name: str, timeout_s: float) -> Endpoint:
@@ -52,7 +53,7 @@ def open_endpoint(name: str, timeout_s: float) -> Endpoint:
         ConfigError: the name has no such form, a key is not in the environment, or the SDK is not installed.
     """
     kind, model, url = _split_name(name)
-    hide = KeyHider(value for value in map(os.environ.get, _KEYS) if value)
+    hide = KeyHider(value for value in map(os.environ.get, KEYS) if value)
     sdk = _load("openai" if kind == "openai" else "anthropic")
     options = _bedrock_options(name, url) if kind == "bedrock" else _options(kind, name, url)
     client = _connect(sdk, _CLIENTS[kind], timeout_s, options)
