@@ -825,3 +825,22 @@ def test_a_failed_start_does_not_touch_an_earlier_run(shell: Shell, sessions: Pa
         code, _, err = shell(command, "--data", sessions, "--out", out, "--model", tmp_path / "none")
         assert code == 2 and "is not there" in err
     assert (out / "settings.json").read_text("utf-8") == "good"
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "message"),
+    [
+        ("torch", 2, "this needs the package torch, which is not installed: pip install 'shop-r1[train]'"),
+        ("openai", 2, "pip install 'shop-r1[api]'"),
+        ("shop_r1.gone", 1, "unexpected ModuleNotFoundError"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, package: str, code: int, message: str
+) -> None:
+    def halt(_: object) -> int:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    monkeypatch.setattr(cli, "_invoke", halt)
+    found, out, err = shell("sft")
+    assert (found, out) == (code, "") and message in err

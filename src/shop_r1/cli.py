@@ -28,6 +28,11 @@ from shop_r1.errors import ShopR1Error
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
 """Set to 1, faults of ours are shown with their traceback."""
+EXTRAS = {
+    "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
+    "api": ("openai", "anthropic", "botocore", "tenacity"),
+}
+"""Packages that only some commands need, by the extra of pyproject.toml that brings them."""
 
 app = typer.Typer(
     name="shop-r1",
@@ -83,12 +88,23 @@ def run(arguments: Sequence[str]) -> int:
         place = f"{error.filename}: " if error.filename else ""
         _tell(f"{place}{error.strerror or error}")
         return 2
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
+        if extra is None:
+            return _fail(error)
+        _tell(f"this needs the package {error.name}, which is not installed: pip install 'shop-r1[{extra}]'")
+        return 2
     except Exception as error:  # noqa: BLE001 - the last stop before the user
-        if os.environ.get(TRACEBACK):
-            traceback.print_exc()
-        found = " ".join(str(error).split())[:300]
-        _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
-        return 1
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    """Tell of a fault of ours."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    found = " ".join(str(error).split())[:300]
+    _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
+    return 1
 
 
 def _invoke(arguments: Sequence[str]) -> int:
