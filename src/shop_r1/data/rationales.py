@@ -6,12 +6,12 @@ Appendix D). A session that comes to nothing is listed with the reason; none get
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import IO
 
 from pydantic import Field
 
 from shop_r1.config import Config
+from shop_r1.data.examples import remember_counts
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.llm.asking import AskConfig
@@ -122,7 +122,7 @@ def plan_requests(
         spool: an empty file in which the questions wait; keep it open as long as the plan is used.
         progress: told after each session how many were read.
     """
-    count = lru_cache(maxsize=1_000)(count_tokens)  # It holds on to the pages' texts.
+    count = remember_counts(count_tokens)
     requests = SpooledRequests(spool)
     plan = Plan([], requests)
     for place, session in enumerate(sessions):

@@ -7,13 +7,12 @@ self-certainty is measured, since these interfaces give no whole distributions o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example
+from shop_r1.data.examples import Example, remember_counts
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.jsonl import Record
@@ -103,7 +102,7 @@ def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Q
             "lower sampling.max_new_tokens"
         )
     fitted = prompt.model_copy(update={"reply_tokens": reply})
-    count = lru_cache(maxsize=50_000)(estimate_tokens)
+    count = remember_counts(estimate_tokens)
     questions = []
     for example in examples:
         rendered = render_prompt(example.session, example.step, example.space, fitted, count)
