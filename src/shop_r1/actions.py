@@ -112,7 +112,7 @@ class Action(Record):
     text: str | None = None
     """What is typed."""
     click_type: str | None = None
-    """The click's subtype where the data has one (OPeRA). Metadata: never predicted, used by a metric."""
+    """The click's subtype where the data has one (OPeRA). Metadata: metrics use it, models are not asked."""
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> "Action":

@@ -90,7 +90,7 @@ def test_a_predicted_type_outside_the_space_is_unparsable() -> None:
     assert (metrics.unparsable, metrics.exact, metrics.type_accuracy) == (1, 0.0, 0.0)
 
 
-def test_metadata_of_a_click_does_not_decide_a_match() -> None:
+def test_a_subtype_that_a_prediction_lacks_does_not_decide_a_match() -> None:
     gold = Action(type="click", name="cart", click_type="nav_bar")
     assert evaluate_predictions([predict(gold, click("cart"))], OPERA, bootstrap=5).exact == 1.0
 

@@ -81,7 +81,13 @@ def test_binary_earns_1_for_the_whole_action_and_else_nothing() -> None:
     assert parts(score(terminate(), terminate(), BINARY)) == (0, 0, 1)
 
 
-def test_metadata_and_missing_fields_do_not_matter_to_an_exact_match() -> None:
+def test_a_clicks_subtype_counts_where_both_have_one() -> None:
+    product, other = (Action(type="click", name="a", click_type=kind) for kind in ("product_link", "other"))
+    assert exact_match(product, product) and not exact_match(product, other)
+    assert exact_match(click("a"), product) and exact_match(product, click("a"))
+
+
+def test_missing_fields_and_subtypes_do_not_matter_to_an_exact_match() -> None:
     assert exact_match(click("a"), Action(type="click", name="a", click_type="other"))
     assert exact_match(Action(type="click"), click(""))
     assert not exact_match(click("a"), click("A"))
