@@ -5,8 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
 
 from shop_r1.data.archive import SessionArchive
@@ -19,7 +17,6 @@ from shop_r1.data.examples import (
     list_examples,
     read_examples,
     renderer,
-    split_sessions,
 )
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_records
@@ -115,45 +112,6 @@ def test_an_id_that_two_sessions_have_is_refused(tmp_path: Path, tiny_sessions: 
 def test_a_skew_of_zero_takes_every_step_as_it_is() -> None:
     examples = make_examples(3, 0, 0)
     assert balance_examples(examples, 0, seed=1) == examples
-
-
-# -- splitting --------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    st.lists(st.sampled_from(["ann", "bob", "cy", "dee", "eve", None]), min_size=2, max_size=14),
-    st.integers(0, 9),
-)
-def test_no_user_is_on_both_sides_and_no_session_is_lost(users: list[str | None], seed: int) -> None:
-    sessions = [make_session(f"s{row}", SEARCH, user=user) for row, user in enumerate(users)]
-    try:
-        training, test = split_sessions(sessions, 1, seed)
-    except DataError:
-        assert len(set(users)) == 1 and users[0] is not None  # one user alone cannot be on two sides
-        return
-    assert sorted(each.session_id for each in training + test) == sorted(each.session_id for each in sessions)
-    known = [{each.user_id for each in side} - {None} for side in (training, test)]
-    assert not known[0] & known[1]
-    assert training and test
-
-
-def test_a_split_holds_out_the_asked_number_and_depends_on_the_seed_alone() -> None:
-    sessions = [make_session(f"s{row:02}", SEARCH) for row in range(30)]
-    training, test = split_sessions(sessions, 10, seed=1)
-    assert (len(training), len(test)) == (20, 10)
-    again = split_sessions(sessions[::-1], 10, seed=1)
-    assert again == (training, test)
-    assert split_sessions(sessions, 10, seed=2)[1] != test
-    assert [each.session_id for each in test] != [f"s{row:02}" for row in range(10)]
-
-
-def test_holding_out_all_there_is_is_refused() -> None:
-    sessions = [make_session(f"s{row}", SEARCH, user="ann") for row in range(4)]
-    with pytest.raises(DataError, match="4 sessions; expected more than the 4"):
-        split_sessions(sessions, 4, seed=0)
-    with pytest.raises(DataError, match="leaves none for training"):
-        split_sessions(sessions, 1, seed=0)
 
 
 # -- balancing --------------------------------------------------------------------------------------------

@@ -43,9 +43,10 @@ def test_a_log_becomes_sessions_with_short_pages_and_names(tmp_path: Path) -> No
         {"page": {"url": "/m", "file": "pages/mugs.html"}, "action": CHOOSE},
         step({"type": "terminate"}, simplify_page(MUGS).html),
     )
-    facts = {"user_id": "u", "source": "panel", "outcome": "terminate"}
+    facts = {"user_id": "u", "source": "panel", "outcome": "terminate", "persona": "Likes red."}
     (made,), tally = read(tmp_path, session(*steps, **facts))
     assert (made.session_id, made.user_id, made.source, made.outcome) == ("v1", "u", "panel", "terminate")
+    assert made.persona == "Likes red."
     assert [each.action for each in made.steps] == [
         type_and_submit("search_input", "mug"),
         click("red_mug"),

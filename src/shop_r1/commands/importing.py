@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from shop_r1.commands.sessions import Out
-from shop_r1.commands.show import remark, say
+from shop_r1.commands.show import progress, remark, say
 from shop_r1.errors import ConfigError
 
 Recipes = Annotated[
@@ -57,7 +57,8 @@ def import_session_log(
 
     tally = LogTally()
     recipes = [load_recipe(name) for name in recipe or ()]
-    write_records(out, import_log(log, tally, recipes))
+    with progress("Importing", in_bytes=True) as move:
+        write_records(out, import_log(log, tally, recipes, move))
     for fault in tally.left_out:
         say(f"left out: {fault}")
     total = tally.sessions + len(tally.left_out)
@@ -100,7 +101,8 @@ def import_rrweb(
     found = tuple(load_recipe(name) for name in recipe or ())
     options = RecordingOptions(find_space(space).name, end == "terminate", bought, found)
     tally = RecordingTally()
-    write_records(out, import_recordings(recordings, tally, options))
+    with progress("Importing") as move:
+        write_records(out, import_recordings(recordings, tally, options, move))
     for fault in tally.left_out:
         say(f"left out: {fault}")
     total = tally.sessions + len(tally.left_out)

@@ -1,6 +1,5 @@
 """SFT and RL examples, built when they are read: an example is (session, step), never a stored prompt."""
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,33 +122,6 @@ def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
 def take_examples(examples: Sequence[Example], rows: Sequence[int]) -> Sequence[Example]:
     """Return the examples in these places, in this order."""
     return examples.take(rows) if isinstance(examples, ExampleSet) else [examples[row] for row in rows]
-
-
-def split_sessions(
-    sessions: Sequence[Session], held_out: int, seed: int
-) -> tuple[list[Session], list[Session]]:
-    """Return (training, held-out) sessions, shuffled with the seed; all of a user's sessions on one side.
-
-    Raises:
-        DataError: fewer than `held_out` + 1 sessions, or too few users to leave any for training.
-    """
-    if len(sessions) <= held_out:
-        raise DataError(f"{len(sessions)} sessions; expected more than the {held_out} to hold out")
-    users: dict[str, list[Session]] = {}
-    for session in sessions:
-        users.setdefault(session.user_id or session.session_id, []).append(session)
-    order = sorted(users)
-    random.Random(seed).shuffle(order)
-    training: list[Session] = []
-    test: list[Session] = []
-    for user in order:
-        (test if len(test) < held_out else training).extend(users[user])
-    if not training:
-        raise DataError(
-            f"holding out {held_out} of {len(sessions)} sessions leaves none for training, since all of a "
-            f"user's sessions stay together and there are {len(users)} users; hold out fewer"
-        )
-    return training, test
 
 
 def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> Sequence[Example]:

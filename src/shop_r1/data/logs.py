@@ -13,7 +13,7 @@ from shop_r1.config import describe_validation
 from shop_r1.data.sources import read_within
 from shop_r1.data.targets import Target, TargetPage
 from shop_r1.errors import DataError, PageError
-from shop_r1.jsonl import Record, parse_record, read_lines
+from shop_r1.jsonl import Moved, Record, parse_record, read_lines
 from shop_r1.pages.recipes import Recipe
 from shop_r1.sessions import Outcome, Page, Session, Step
 
@@ -77,6 +77,7 @@ class LogSession(Record):
 
     session_id: str = Field(min_length=1)
     user_id: str | None = None
+    persona: str | None = None
     source: str = "log"
     space: str = "shop"
     outcome: Outcome = "unfinished"
@@ -102,6 +103,7 @@ class LogSession(Record):
         return Session(
             session_id=self.session_id,
             user_id=self.user_id,
+            persona=self.persona,
             source=self.source,
             space=self.space,
             outcome=self.outcome,
@@ -128,7 +130,9 @@ class LogTally:
     left_out: list[str] = field(default_factory=list)
 
 
-def import_log(path: Path, tally: LogTally, recipes: Sequence[Recipe] = ()) -> Iterator[Session]:
+def import_log(
+    path: Path, tally: LogTally, recipes: Sequence[Recipe] = (), moved: Moved | None = None
+) -> Iterator[Session]:
     """Yield the log's sessions, pages simplified and elements by their names.
 
     A session of which one page cannot be read or one element cannot be told is left out whole, as what
@@ -138,12 +142,13 @@ def import_log(path: Path, tally: LogTally, recipes: Sequence[Recipe] = ()) -> I
         path: one `LogSession` a line.
         tally: counts what is made; complete when all is yielded.
         recipes: each page is simplified with the first that fits it.
+        moved: called after each line.
 
     Raises:
         DataError: a line is no such record, a session_id comes twice, or no session is left.
     """
     seen: dict[str, int] = {}
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, moved):
         log = parse_record(line, LogSession, path, number)
         first = seen.setdefault(log.session_id, number)
         if first != number:

@@ -170,3 +170,10 @@ def test_a_broken_recording_gives_a_session_or_a_reason_and_never_a_fault(tmp_pa
             continue
         for step in session.steps:
             assert step.action.name in TargetPage(step.page.html).simplified.by_name
+
+
+def test_progress_is_told_to_the_end() -> None:
+    moves: list[tuple[int, int]] = []
+    files = [RECORDINGS / "store.jsonl.zst", RECORDINGS / "restless.jsonl.zst"]
+    list(import_recordings(files, RecordingTally(), progress=lambda *move: moves.append(move)))
+    assert moves == [(0, 2), (1, 2), (2, 2)]

@@ -1,7 +1,7 @@
 """Files of recordings to sessions."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,10 @@ class RecordingTally:
 
 
 def import_recordings(
-    paths: Sequence[Path], tally: RecordingTally, options: RecordingOptions | None = None
+    paths: Sequence[Path],
+    tally: RecordingTally,
+    options: RecordingOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Session]:
     """Yield a session for each recording; its session_id is the file's name without the ending.
 
@@ -55,6 +58,7 @@ def import_recordings(
         paths: recordings, or folders of them (`events.list_recordings`).
         tally: counts what is made; complete when all is yielded.
         options: how they are read.
+        progress: called before each recording and in the end with how many are done and how many there are.
 
     Raises:
         DataError: a folder is empty, two recordings have one name, or no recording gives a session.
@@ -66,7 +70,9 @@ def import_recordings(
         raise DataError(
             f"{times} recordings are named {name!r}; their names become session ids, so rename all but one"
         )
-    for file in files:
+    for done, file in enumerate(files):
+        if progress is not None:
+            progress(done, len(files))
         try:
             session = read_recording(file, tally.counts, options or RecordingOptions())
         except DataError as error:
@@ -75,6 +81,8 @@ def import_recordings(
         tally.sessions += 1
         tally.steps += len(session.steps)
         yield session
+    if progress is not None:
+        progress(len(files), len(files))
     if not tally.sessions:
         raise DataError(f"none of {len(files)} recordings gives a session; first: {tally.left_out[0]}")
 
