@@ -10,7 +10,9 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -40,6 +42,7 @@ from shop_r1.evaluation.tables import (
 )
 from shop_r1.jsonl import read_lines, read_records, write_records, write_text
 from shop_r1.llm.local import BASE_CHECKPOINT, load_model
+from shop_r1.llm.precision import Bf16, Precision, choose_precision, product_rate
 from shop_r1.llm.sampling import Sampling
 from shop_r1.prompts.render import Context, PromptConfig
 from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report, read_score_rows
@@ -58,6 +61,7 @@ from shop_r1.store.kinds import KINDS
 from shop_r1.store.visitors import seeded_ids
 from shop_r1.training.alarms import Alarm
 from shop_r1.training.grpo import train_grpo
+from shop_r1.training.precision import begun_with
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
 
@@ -108,8 +112,48 @@ class DemoConfig(Config):
     0.75 typing the last query once more earns 857 of 1000 where the shopper changed one word of four, and
     the policy learnt that instead (docs/rewards.md). No KL term, to save the reference's pass: at the
     paper's β of 0.001 a KL of 0.3 nats adds 0.0003 to the loss."""
+    bf16: Bf16 = "auto"
+    """The number format of every stage that does not set its own: see `TrainConfig.bf16`."""
     seed: int = 0
     """Of shoppers, training and sampling."""
+    quick: bool = False
+    """Whether this is the small version, whose figures mean nothing."""
+
+
+QUICK = (
+    "quick=true",
+    "training_sessions=200",
+    "held_out_sessions=30",
+    "sweep_sessions=10",
+    "grpo.steps=6",
+)
+"""What `--quick` sets: every stage with its real parts, in about two minutes. Ours."""
+
+QUICK_WARNING = "The quick version: it shows that every stage runs; its figures mean nothing. "
+
+SECONDS = {
+    "shopping": (0.015, 0.0),
+    "sft": (0.02, 10.0),
+    "grpo": (0.2, 200.0),
+    "predicting": (0.03, 5.0),
+}
+"""What a visit, a session of SFT, a GRPO step and a predicted session take: seconds of Python, and GFLOP."""
+
+
+def estimate_seconds(config: DemoConfig, rate: float) -> float:
+    """Return about how long the whole demo takes.
+
+    Args:
+        config: its settings.
+        rate: of matrix products, in FLOP/s (`llm.precision.product_rate`).
+    """
+    counts = {
+        "shopping": config.training_sessions + config.held_out_sessions,
+        "sft": config.training_sessions * config.sft.epochs,
+        "grpo": 2 * config.grpo.steps,
+        "predicting": 4 * config.held_out_sessions + len(config.sweep) * config.sweep_sessions,
+    }
+    return sum(counts[name] * (seconds + gflop * 1e9 / rate) for name, (seconds, gflop) in SECONDS.items())
 
 
 class Demo:
@@ -228,16 +272,17 @@ class Demo:
         """Write the sweep, the tables as text and Markdown, and the report."""
         self.sweep()
         grids = self.grids()
-        write_text(self._out / "tables.txt", "\n\n".join(to_text(grid) for grid in grids) + "\n")
-        write_text(self._out / "tables.md", "\n\n".join(to_markdown(grid) for grid in grids) + "\n")
+        warning = f"{QUICK_WARNING}\n\n" if self._config.quick else ""
+        write_text(self._out / "tables.txt", warning + "\n\n".join(to_text(grid) for grid in grids) + "\n")
+        write_text(self._out / "tables.md", warning + "\n\n".join(to_markdown(grid) for grid in grids) + "\n")
         _, held_out = self.sessions()
         rows = read_table(self._out / "table.json")
         build_report(
             self._out / "report" / "index.html",
             ReportInputs(
                 title="Shop-R1 on the built-in store",
-                summary="A model of a million parameters, taught on scripted shoppers' sessions. "
-                "Predictions at temperature 0.6, the paper's.",
+                summary=f"{QUICK_WARNING if self._config.quick else ''}A model of a million parameters, "
+                "taught on scripted shoppers' sessions. Predictions at temperature 0.6, the paper's.",
                 settings=self._settings(),
                 rows=read_score_rows(self._out / "table.json"),
                 tables=tuple(ReportTable.model_validate(grid.model_dump()) for grid in grids[1:]),
@@ -282,6 +327,7 @@ class Demo:
         config = PredictConfig(
             prompt=PROMPT.model_copy(update={"context": context}),
             sampling=Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens),
+            bf16=self._config.bf16,
             seed=self._config.seed,
         )
         how = f"T {temperature:g}" if context == "whole-session" else context
@@ -360,13 +406,7 @@ def run_demo(
     Raises:
         ShopR1Error: a setting is wrong, the disk is full, or training must not go on.
     """
-    config = load_config(DemoConfig, config_path, [f"seed={seed}", *overrides])
-    config = config.model_copy(
-        update={
-            "sft": config.sft.model_copy(update={"seed": config.seed}),
-            "grpo": config.grpo.model_copy(update={"seed": config.seed}),
-        }
-    )
+    config = _settle(load_config(DemoConfig, config_path, [f"seed={seed}", *overrides]), out)
     started = time.monotonic()
     demo = Demo(out, config)
     demo.write_settings()
@@ -378,12 +418,38 @@ def run_demo(
     )
     demo.stage(5, "evaluate", "Evaluate on held-out sessions", demo.evaluate)
     demo.stage(6, "report", "Vary temperature and context, write the report", demo.report)
-    _tell(demo, out, time.monotonic() - started)
+    _tell(demo, out, time.monotonic() - started, config)
 
 
-def _tell(demo: Demo, out: Path, seconds: float) -> None:
+def _settle(config: DemoConfig, out: Path) -> DemoConfig:
+    """Return the settings with the number format chosen, and say it and how long all will take here."""
+    precision = choose_precision(config.bf16)
+    begun = begun_with(out) if config.bf16 == "auto" else None
+    if begun is not None:
+        precision = Precision(begun, f"as the demo in {out} began")
+    shared: dict[str, Any] = {"seed": config.seed}
+    stages = {
+        name: stage.model_copy(update=shared | ({"bf16": precision.bf16} if stage.bf16 == "auto" else {}))
+        for name, stage in (("sft", config.sft), ("grpo", config.grpo))
+    }
+    config = config.model_copy(update=stages | {"bf16": precision.bf16})
+    CONSOLE.print(f"Number format: {precision}", highlight=False)
+    if not torch.cuda.is_available():
+        rate = product_rate(precision.bf16)
+        minutes = estimate_seconds(config, rate) / 60
+        CONSOLE.print(
+            f"Products here: {rate / 1e9:.0f} GFLOP/s on {torch.get_num_threads()} threads. "
+            f"The whole demo takes about {minutes:.0f} min.",
+            highlight=False,
+        )
+    return config
+
+
+def _tell(demo: Demo, out: Path, seconds: float, config: DemoConfig) -> None:
     shown = Console(width=80, highlight=False)
     shown.print()
+    if config.quick:
+        shown.print(f"{QUICK_WARNING}\n")
     for grid in demo.grids()[:3]:
         shown.print(to_text(grid), markup=False)
         shown.print()

@@ -151,10 +151,13 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
     """Load the checkpoint and yield its predictions under each run's context and temperature."""
     from shop_r1.commands.models import fit_prompt, load
     from shop_r1.evaluation.predict import predict
+    from shop_r1.llm.precision import choose_precision
 
     model = load(job.model)
     prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
-    settings = config.model_copy(update={"prompt": prompt})
+    precision = choose_precision(config.bf16, model.model.device.type)
+    remark(str(precision))
+    settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
     resolved = settings.model_dump(mode="json") | job.record()
     RunFolder(job.out).write_settings(
         resolved, existing([job.data, job.model]), config.seed, command="evaluate"

@@ -8,6 +8,7 @@ from accelerate import DistributedType
 from shop_r1.commands.machine import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
+from shop_r1.llm.precision import format_name
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     GIB,
@@ -83,11 +84,14 @@ def plan_run(
     shape, source = find_shape(model or config.model)
     devices, strategy = _read_spread(launch, must_be_here=memory is None)
     room = round(memory * GIB) if memory is not None else _memory_here(devices)
-    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room))
+    # Memory is only given for other machines, and these are GPUs with bfloat16.
+    bf16 = None if memory is None else True
+    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room), bf16)
     facts = [
         ("settings", f"{stage}, {path or 'the defaults'}"),
         ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
         ("devices", f"{devices}, {_SPREADS[strategy]}"),
+        ("number format", format_name(load.bf16)),
         ("on each at once", _describe_load(load, stage)),
     ]
     plan = Plan(facts, load, estimate_memory(shape, load), room, {})

@@ -31,6 +31,7 @@ def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("memory", _gib(_memory_bytes())),
         ("device", device),
+        ("number format", _precision()),
         ("strategy", _strategy()),
         ("base checkpoint", _base_checkpoint()),
         ("endpoints", _endpoints()),
@@ -70,6 +71,15 @@ def device_memory() -> int | None:
         if torch.cuda.is_available():
             return int(torch.cuda.get_device_properties(0).total_memory)
     return _memory_bytes()
+
+
+def _precision() -> str:
+    """Return the number format that bf16=auto stands for here, and why."""
+    if find_spec("torch") is None:
+        return "unknown: pip install 'shop-r1[train]'"
+    from shop_r1.llm.precision import choose_precision
+
+    return str(choose_precision())
 
 
 def _strategy() -> str:

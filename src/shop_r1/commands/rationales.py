@@ -125,6 +125,7 @@ def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache
     from shop_r1.llm.answers import request_key
     from shop_r1.llm.local import resolve_model
     from shop_r1.llm.local_endpoint import LocalEndpoint
+    from shop_r1.llm.precision import choose_precision
     from shop_r1.llm.prices import settle_price
     from shop_r1.llm.sampling import Sampling
     from shop_r1.runs import digest_file
@@ -140,8 +141,14 @@ def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
     # One at a time, and a long reply on a slow machine is no fault.
     ask = config.ask.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
+    remark(str(choose_precision(config.bf16, model.model.device.type)))
     endpoint = LocalEndpoint(
-        key, model, Sampling(), lambda request: len(answers.answers(request_key(key, request))), longest
+        key,
+        model,
+        Sampling(),
+        lambda request: len(answers.answers(request_key(key, request))),
+        longest,
+        config.bf16,
     )
     config = config.model_copy(update={"max_tokens": budget, "ask": ask})
     return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local=True)

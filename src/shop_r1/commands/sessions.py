@@ -20,7 +20,8 @@ Out = Annotated[
 def simulate(
     out: Out,
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="key=value", help="prompt.* and sampling.* of a model.")
+        list[str] | None,
+        typer.Argument(metavar="key=value", help="prompt.*, sampling.* and bf16 of a model."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the shoppers.")] = 0,
@@ -80,6 +81,7 @@ def _modelled(
 ) -> Iterator[Session]:
     from shop_r1.commands.models import fit_prompt, load
     from shop_r1.config import Config
+    from shop_r1.llm.precision import Bf16, choose_precision
     from shop_r1.llm.sampling import Sampling
     from shop_r1.prompts.render import PromptConfig
     from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
@@ -89,11 +91,13 @@ def _modelled(
     class ShopperConfig(Config):
         prompt: PromptConfig = PromptConfig()
         sampling: Sampling = Sampling()
+        bf16: Bf16 = "auto"
 
     config = read_settings(ShopperConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    shopper = ModelShopper(model, prompt, config.sampling)
+    remark(str(choose_precision(config.bf16, model.model.device.type)))
+    shopper = ModelShopper(model, prompt, config.sampling, bf16=config.bf16)
     return generate_model_sessions(
         create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options
     )

@@ -39,6 +39,7 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
+    from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import SftConfig
     from shop_r1.training.sft import train_sft
 
@@ -46,6 +47,7 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     sessions = open_archive(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
+    config = settle_precision(config, out, resume)
     _write_settings(out, config, [data], "sft", resume)
     say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} replies")
     with _stop_in_order(AGAIN):
@@ -74,6 +76,7 @@ def grpo(
     from shop_r1.commands.models import fit_prompt, hide_loading
     from shop_r1.data.examples import balance_examples, count_types, list_examples, read_examples
     from shop_r1.training.grpo import train_grpo
+    from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)
@@ -88,6 +91,7 @@ def grpo(
     config = config.model_copy(
         update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
     )
+    config = settle_precision(config, out, resume)
     _write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
     say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
     say(f"{how}: {len(balanced)} steps: {_counts(count_types(balanced))}")
@@ -99,8 +103,14 @@ def grpo(
 
 def demo(
     settings: Words = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where everything goes [runs/demo, or runs/demo-quick]."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Every stage in about two minutes; the figures mean nothing.")
+    ] = False,
 ) -> None:
     """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
 
@@ -111,12 +121,13 @@ def demo(
     """
     from shop_r1.commands.models import hide_loading
     from shop_r1.commands.show import split_words
-    from shop_r1.demo import run_demo
+    from shop_r1.demo import QUICK, run_demo
 
     config, overrides = split_words(settings or [])
     hide_loading()
     with _stop_in_order("run the demo again to go on"):
-        run_demo(out, seed, config, overrides)
+        place = out or Path("runs/demo-quick" if quick else "runs/demo")
+        run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides])
 
 
 def _write_settings(

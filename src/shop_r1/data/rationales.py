@@ -15,6 +15,7 @@ from shop_r1.data.examples import remember_counts
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.llm.asking import AskConfig
+from shop_r1.llm.precision import Bf16
 from shop_r1.llm.prices import PriceConfig
 from shop_r1.llm.protocol import Answer, Request
 from shop_r1.llm.spool import SpooledRequests
@@ -45,6 +46,8 @@ class RationaleConfig(Config):
     model can write, 8,192 for Claude 3.5 Sonnet."""
     temperature: float | None = Field(default=None, ge=0)
     """Of sampling; not set, it is left to the endpoint (a checkpoint here: 0.6)."""
+    bf16: Bf16 = "auto"
+    """Of a checkpoint here: compute in bfloat16; `auto`: where that is faster on this machine."""
     replace: bool = False
     """Write anew the rationales that are there."""
     price: PriceConfig | None = None

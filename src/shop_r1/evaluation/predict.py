@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import torch
 from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, Rendered, example_outlines, renderer
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
+from shop_r1.llm.precision import Bf16, autocast
 from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.scoring import batch_by_length
 from shop_r1.llm.tree import Tree, grow_tree
@@ -38,8 +38,8 @@ class PredictConfig(Config):
     """How replies are scored for the report."""
     batch_tokens: int = Field(default=24_000, ge=1)
     """Tokens of prompts at once; a single longer session still runs alone."""
-    bf16: bool = True
-    """Compute in bfloat16."""
+    bf16: Bf16 = "auto"
+    """Compute in bfloat16; `auto`: where that is faster on this machine, else in float32."""
     seed: int = 0
     """Of the sampled replies."""
 
@@ -113,7 +113,7 @@ def _answer(
 ) -> list[Prediction]:
     measure = partial(token_certainty, direction=config.reward.certainty_direction)
     seeds = [draw_seed(config.seed, example) for example in examples]
-    with torch.autocast(model.model.device.type, torch.bfloat16, enabled=config.bf16):
+    with autocast(config.bf16, model.model.device.type):
         replies = sample_replies(
             model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds, measure
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from shop_r1.llm.local import LocalModel
+from shop_r1.llm.precision import Bf16, autocast
 from shop_r1.llm.protocol import Answer, Request, RequestFaultError, Usage
 from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
@@ -20,6 +21,7 @@ class LocalEndpoint:
         sampling: where a request leaves temperature or top-p open.
         asked_before: how many answers to a request there are already; another draw is made for each.
         longest: how many tokens a prompt and its reply may have; None where the model does not say.
+        bf16: whether it computes in bfloat16.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class LocalEndpoint:
         sampling: Sampling,
         asked_before: Callable[[Request], int],
         longest: int | None = None,
+        bf16: Bf16 = "auto",
     ) -> None:
         self.name = name
         self._model = model
         self._sampling = sampling
         self._asked_before = asked_before
         self._longest = longest
+        self._bf16 = bf16
         self._lock = Lock()
 
     async def send(self, request: Request) -> Answer:
@@ -60,7 +64,7 @@ class LocalEndpoint:
             )
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
         model = self._model
-        with self._lock:
+        with self._lock, autocast(self._bf16, model.model.device.type):
             (reply,) = sample_replies(
                 model.model, [grow_tree([ids])], self._settings(request), model.end_ids, model.pad_id, [seed]
             )

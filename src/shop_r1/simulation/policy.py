@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from shop_r1.actions import SHOP, ActionSpace
 from shop_r1.llm.local import LocalModel
+from shop_r1.llm.precision import Bf16, autocast
 from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
@@ -23,9 +24,15 @@ class ModelShopper:
     """A policy that asks a checkpoint; it sees the prompt of training and evaluation, nothing else."""
 
     def __init__(
-        self, model: LocalModel, prompt: PromptConfig, sampling: Sampling, space: ActionSpace = SHOP
+        self,
+        model: LocalModel,
+        prompt: PromptConfig,
+        sampling: Sampling,
+        space: ActionSpace = SHOP,
+        bf16: Bf16 = "auto",
     ) -> None:
         self._model = model
+        self._bf16 = bf16
         self._prompt = prompt
         self._sampling = sampling
         self._space = space
@@ -43,7 +50,10 @@ class ModelShopper:
         tree = grow_tree([self._model.prompt_ids(prompt.messages)])
         model = self._model
         seeds = [rng.getrandbits(63)]
-        (sampled,) = sample_replies(model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds)
+        with autocast(self._bf16, model.model.device.type):
+            (sampled,) = sample_replies(
+                model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds
+            )
         reply = parse_response(model.decode(sampled.ids), self._space)
         if isinstance(reply, ParseFailure):
             return Unreadable(f"unparsable reply: {reply.reason}")

@@ -27,6 +27,7 @@ from shop_r1.config import Config
 from shop_r1.data.examples import Example
 from shop_r1.jsonl import read_records
 from shop_r1.llm.local import LocalModel, save_checkpoint
+from shop_r1.llm.precision import autocast
 from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
 from shop_r1.sessions import Session
 from shop_r1.training.monitor import step_progress
@@ -158,7 +159,7 @@ def copy_batch(
 
 def masked_step(model: Any, optimizer: Any, ids: Tensor, mask: Tensor) -> tuple[float, float]:
     """Take one optimiser step on the masked tokens; return (loss in nats a token, accuracy)."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast("auto", "cpu"):
         hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
         logits = model.lm_head(hidden[mask[:, 1:]]).float()
     targets = ids[:, 1:][mask[:, 1:]]

@@ -11,6 +11,7 @@ from yaml import YAMLError
 
 from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.llm.local import LocalModel, save_checkpoint, save_merged
+from shop_r1.llm.precision import format_name
 from shop_r1.training.monitor import tell
 
 _NAMES = {
@@ -76,9 +77,12 @@ def active_strategy() -> str:
 
 
 def say_strategy(accelerator: Any) -> None:
-    """Tell how the run is really spread, once; a launcher may have started fewer processes than asked for."""
+    """Tell how the run is really spread and in what numbers it computes, once.
+
+    A launcher may have started fewer processes than asked for.
+    """
     if accelerator.is_main_process:
-        tell(describe_strategy(accelerator))
+        tell(f"{describe_strategy(accelerator)}, {format_name(accelerator.mixed_precision == 'bf16')}")
 
 
 def save_trained(trainer: Any, model: LocalModel, out: Path, merge: bool = True) -> None:

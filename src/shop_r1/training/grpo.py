@@ -46,6 +46,7 @@ from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, grpo_body
 from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.monitor import MetricsLog, RolloutLog
+from shop_r1.training.precision import settle_precision
 from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
 from shop_r1.training.watch import (
@@ -83,6 +84,7 @@ def train_grpo(
     """
     check_gold(examples, config.reward)
     check_reporter(config.report_to)
+    config = settle_precision(config, out, resume)
     run = TrainingRun(out, config, digest_examples(examples), resume)
     model = load_model(config.model)
     out.mkdir(parents=True, exist_ok=True)

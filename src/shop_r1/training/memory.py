@@ -18,6 +18,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from shop_r1.errors import ModelError
 from shop_r1.llm.local import adapted_model, is_adapter, resolve_model
+from shop_r1.llm.precision import choose_precision
 from shop_r1.llm.scoring import HEAD_LOGITS
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
@@ -192,7 +193,12 @@ class Load:
 
 
 def plan_load(
-    config: SftConfig | GrpoConfig, shape: Shape, devices: int, strategy: Strategy, engine: int = 0
+    config: SftConfig | GrpoConfig,
+    shape: Shape,
+    devices: int,
+    strategy: Strategy,
+    engine: int = 0,
+    bf16: bool | None = None,
 ) -> Load:
     """Return what a run with these settings puts on each device.
 
@@ -202,7 +208,9 @@ def plan_load(
         devices: how many it is spread over.
         strategy: how.
         engine: bytes that vLLM holds on each.
+        bf16: what `auto` stands for there; None: what it stands for on this machine.
     """
+    auto = choose_precision().bf16 if bf16 is None else bf16
     context = min(config.prompt.max_tokens, shape.positions)
     if isinstance(config, SftConfig):
         trees, group, reply, sampled = config.device_batch, SESSION_REPLIES, SFT_REPLY, 0
@@ -216,7 +224,7 @@ def plan_load(
         reply=reply,
         sampled=sampled,
         reference=isinstance(config, GrpoConfig) and config.beta > 0,
-        bf16=config.bf16,
+        bf16=auto if config.bf16 == "auto" else config.bf16,
         checkpointed=config.gradient_checkpointing,
         adapter_rank=config.lora_rank,
         devices=devices,

@@ -11,6 +11,7 @@ from trl import GRPOConfig, SFTConfig
 
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError
+from shop_r1.llm.precision import Bf16, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.advantages import Guard
@@ -35,8 +36,9 @@ class TrainConfig(Config):
     """Steps of linear warm-up. Ours."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm. Ours."""
-    bf16: bool = True
-    """Compute in bfloat16; weights and optimiser stay float32."""
+    bf16: Bf16 = "auto"
+    """Compute in bfloat16; weights and optimiser stay float32. `auto`: where that is faster on this machine
+    (`llm.precision`), else in float32; a resumed run keeps what it began with."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
     lora_rank: int = Field(default=0, ge=0)
@@ -223,7 +225,7 @@ def _common_arguments(config: TrainConfig, out: Path) -> dict[str, Any]:
         "lr_scheduler_type": config.schedule,
         "warmup_steps": config.warmup_steps,
         "max_grad_norm": config.max_grad_norm,
-        "bf16": config.bf16,
+        "bf16": choose_precision(config.bf16).bf16,
         "activation_checkpointing": config.gradient_checkpointing,
         "use_cpu": not torch.cuda.is_available(),
         "remove_unused_columns": False,

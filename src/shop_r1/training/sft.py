@@ -33,6 +33,7 @@ from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView, sft_body
 from shop_r1.training.monitor import MetricsLog
+from shop_r1.training.precision import settle_precision
 from shop_r1.training.resume import ResumableTrainer, TrainingRun
 from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
 
@@ -137,6 +138,7 @@ def train_sft(
         _check_rationales(session)
         lengths.append(session.html_characters)
     check_reporter(config.report_to)
+    config = settle_precision(config, out, resume)
     run = TrainingRun(out, config, digest_data(sessions), resume)
     model = load_model(config.model)
 

@@ -1,0 +1,160 @@
+"""Which number format a model's matrix products run in: bfloat16 only where it is faster.
+
+A CPU without bfloat16 instructions runs such products in a scalar fallback, up to a hundred times slower than
+in float32; one with AVX-512 alone emulates them, some three times slower. So nothing but the hardware that is
+there can decide, and this module is the only place where it does.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+Bf16 = bool | Literal["auto"]
+"""A setting: compute in bfloat16, in float32, or in what is faster on this machine."""
+
+FASTER = 1.2
+"""How many times faster bfloat16 has to be on a CPU, since its rounding is coarser. Ours."""
+_SIZE = 512
+"""Rows and columns of the timed product: 0.27 GFLOP, 2 ms at 140 GFLOP/s."""
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format of a run.
+
+    Attributes:
+        bf16: whether matrix products run in bfloat16; weights and optimiser stay float32.
+        reason: why, as a clause.
+    """
+
+    bf16: bool
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """`bfloat16` or `float32`."""
+        return format_name(self.bf16)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def format_name(bf16: bool) -> str:
+    """Return the format's name.
+
+    >>> format_name(False)
+    'float32'
+    """
+    return "bfloat16" if bf16 else "float32"
+
+
+def choose_precision(asked: Bf16 = "auto", device: str | None = None) -> Precision:
+    """Return the number format to compute in.
+
+    Args:
+        asked: true and false are followed; `auto` takes bfloat16 on a GPU that supports it, and on a CPU that
+            has instructions for it and runs a short product at least `FASTER` times as fast with them.
+        device: `cpu` or `cuda`; None stands for where training runs: on the GPU if there is one.
+    """
+    import torch
+
+    if (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda":
+        return _choose_on_gpu(asked)
+    if asked == "auto":
+        return _choose_on_cpu()
+    if asked and not _cpu_supports_bf16():
+        return Precision(True, "as set, though this CPU has no instructions for it; float32 would be faster")
+    return Precision(asked, "as set")
+
+
+def _choose_on_gpu(asked: Bf16) -> Precision:
+    import torch
+
+    supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    if asked == "auto":
+        return Precision(supported, "the GPU supports bfloat16" if supported else "the GPU has no bfloat16")
+    emulated = asked and not supported
+    return Precision(asked, "as set, though the GPU only emulates it" if emulated else "as set")
+
+
+@cache
+def _choose_on_cpu() -> Precision:
+    if not _cpu_supports_bf16():
+        return Precision(False, "this CPU has no bfloat16 instructions")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Timed one by one, processes that train together could come to different answers.
+        native = _cpu_has_native_bf16()
+        return Precision(native, "this CPU has bfloat16 instructions" if native else "bfloat16 is emulated")
+    ratio = time_products()
+    return Precision(ratio >= FASTER, f"bfloat16 products run {ratio:.1f}x as fast on this CPU")
+
+
+def _cpu_supports_bf16() -> bool:
+    """Return whether oneDNN runs bfloat16 products on this CPU, natively or emulated with AVX-512."""
+    import torch
+
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _cpu_has_native_bf16() -> bool:
+    import torch
+
+    checks: list[Callable[[], bool] | None] = [
+        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(check() for check in checks if check is not None)
+
+
+def time_products() -> float:
+    """Return how many times faster a bfloat16 product is than the same in float32, on the CPU.
+
+    Both sides in turn, the fastest of a few rounds each: other programs only ever slow one down.
+    """
+    import torch
+
+    formats = (torch.float32, torch.bfloat16)
+    pairs = {dtype: torch.randn(2, _SIZE, _SIZE, dtype=dtype) for dtype in formats}
+    best = dict.fromkeys(formats, float("inf"))
+    for turn in range(_ROUNDS + 1):
+        for dtype, pair in pairs.items():
+            seconds = _time_product(pair)
+            if turn:  # the first builds the kernel
+                best[dtype] = min(best[dtype], seconds)
+    return best[torch.float32] / best[torch.bfloat16]
+
+
+def _time_product(pair: Any) -> float:
+    from torch.nn.functional import linear
+
+    started = time.perf_counter()
+    linear(pair[0], pair[1])
+    return time.perf_counter() - started
+
+
+def product_rate(bf16: bool, seconds: float = 1.0) -> float:
+    """Return how many floating-point operations a second this machine's CPU does in matrix products.
+
+    Args:
+        bf16: in bfloat16, else in float32.
+        seconds: how long to measure.
+    """
+    import torch
+
+    pair = torch.randn(2, _SIZE, _SIZE, dtype=torch.bfloat16 if bf16 else torch.float32)
+    _time_product(pair)  # the first builds the kernel
+    count, started = 0, time.perf_counter()
+    while (spent := time.perf_counter() - started) < seconds:
+        _time_product(pair)
+        count += 1
+    return 2 * _SIZE**3 * count / spent
+
+
+def autocast(asked: Bf16, device: str) -> Any:
+    """Return the context in which a model on the device, `cpu` or `cuda`, computes in the chosen format."""
+    import torch
+
+    return torch.autocast(device, torch.bfloat16, enabled=choose_precision(asked, device).bf16)
