@@ -1,6 +1,7 @@
 """Sessions: what a shopper saw and did, recorded or simulated, in one schema."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -41,6 +42,22 @@ class ExampleRef(Record):
     """From 0."""
 
 
+def is_event(values: Mapping[str, Any]) -> bool:
+    """Return whether an object has the fields of rrweb's events."""
+    return values.keys() >= {"type", "data", "timestamp"}
+
+
+def is_log(values: Mapping[str, Any]) -> bool:
+    """Return whether an object has the fields of a plain log: targets, or pages in files."""
+    steps = values.get("steps")
+    shown = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    return any(
+        isinstance(step.get(part), dict) and field in step[part]
+        for step in shown
+        for part, field in (("action", "target"), ("page", "file"))
+    )
+
+
 class Session(Record):
     """One visit: steps in order of time."""
 
@@ -54,6 +71,26 @@ class Session(Record):
     """The action space of its actions (`actions.SPACES`)."""
     outcome: Outcome = "unfinished"
     steps: tuple[Step, ...] = Field(min_length=1)
+
+    @classmethod
+    def other_form(cls, values: Mapping[str, Any]) -> str | None:
+        """Return which of the records that people have instead it is, and what makes sessions of it."""
+        if is_log(values):
+            return "looks like a plain log; first import it: shop-r1 data import log FILE --out NEW.jsonl"
+        if is_event(values):
+            return (
+                "looks like an event of rrweb; first make sessions of the recordings: "
+                "shop-r1 data import rrweb FILE --out NEW.jsonl"
+            )
+        if "session_id" in values and "gold" in values:
+            return "is a prediction, as evaluate writes it; expected the sessions that it was made on"
+        if values.keys() == ExampleRef.model_fields.keys():
+            return "is one example by name, as data balance writes it; expected the sessions themselves"
+        if "messages" in values or "prompt" in values:
+            return (
+                "holds a finished prompt; expected a session, of which prompts are made here (docs/data.md)"
+            )
+        return None
 
     @model_validator(mode="after")
     def _actions_are_in_the_space(self) -> "Session":

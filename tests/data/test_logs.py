@@ -97,8 +97,8 @@ def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (session(), "steps: Tuple should have at least 1 item"),
-        (session(step(SEARCH), pages=1), "pages: Extra inputs are not permitted"),
+        (session(), "steps: holds 0; expected at least 1"),
+        (session(step(SEARCH), pages=1), "pages: is unknown (holds 1)"),
         (session(step({"type": "click"})), "click needs a target"),
         (session(step(SEARCH | {"text": None})), "type_and_submit needs the text that was typed"),
         (session(step(CHOOSE | {"text": "x"})), "click takes no text"),
@@ -108,7 +108,7 @@ def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
         (session({"page": {}, "action": SEARCH}), "expected either html or file"),
         (session({"page": {"html": "a", "file": "b"}, "action": SEARCH}), "expected either html or file"),
         (session(step({"type": "scroll"})), "which the shop space does not have"),
-        (session(step({"type": "terminate"}), step(SEARCH)), "steps.0 terminates, but 1 steps follow it"),
+        (session(step({"type": "terminate"}), step(SEARCH)), "steps.0: terminates, but 1 steps follow it"),
         (session(step(SEARCH), space="moon"), "space 'moon' is unknown"),
     ],
 )

@@ -62,7 +62,8 @@ def test_all_faults_of_one_record_are_told() -> None:
     ("text", "field", "kind"),
     [
         (line()[:50], "record", "not-json"),
-        ("[]", "record", "value"),
+        ("[]", "record", "other-form"),
+        ("7", "record", "value"),
         (line(session_id=""), "session_id", "value"),
         (line(step(LEAVE), step(LEAVE)), "steps.0", "value"),
         (line(step(html=" \n")), "steps.0.page.html", "empty-page"),
@@ -107,7 +108,7 @@ def test_a_finding_says_what_was_found_and_what_was_expected() -> None:
         "(the closest of 2: 'results.red_mug', 'search_input')"
     )
     (wrong,) = Checker().check(1, line(session_id=7))
-    assert wrong.problem == "is 7; expected a valid string"
+    assert wrong.problem == "is 7; expected a string"
     (late,) = Checker().check(1, line(step(LEAVE), step(LEAVE)))
     assert late.problem == "terminates, but 1 steps follow it"
 

@@ -1,22 +1,22 @@
 """Plain session logs: pages as they were seen, and what was done to which element, turned into sessions."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shop_r1.actions import Action
-from shop_r1.config import describe_validation
 from shop_r1.data.sources import read_within
 from shop_r1.data.targets import Target, TargetPage
 from shop_r1.data.times import read_time
 from shop_r1.errors import DataError, PageError
 from shop_r1.jsonl import Moved, Record, parse_record, read_lines
 from shop_r1.pages.recipes import Recipe
-from shop_r1.sessions import Outcome, Page, Session, Step
+from shop_r1.problems import describe_problems
+from shop_r1.sessions import Outcome, Page, Session, Step, is_event
 
 _ANY_NAME = "x"  # stands for a name that is not known yet, where only the record's form is checked
 
@@ -52,7 +52,7 @@ class LogAction(Record):
         try:
             fields = self.named(_ANY_NAME if self.target is not None else None).to_reply()
         except ValidationError as error:
-            raise ValueError(describe_validation(error)) from None
+            raise ValueError(describe_problems(error, whole="")) from None
         if "name" in fields and self.target is None:
             raise ValueError(f"{self.type} needs a target: name, css, href or label of its element")
         if "text" in fields and self.text is None:
@@ -91,6 +91,21 @@ class LogSession(Record):
     outcome: Outcome = "unfinished"
     steps: tuple[LogStep, ...] = Field(min_length=1)
 
+    @classmethod
+    def other_form(cls, values: Mapping[str, Any]) -> str | None:
+        """Return which of the records that people have instead it is, and what to do with it."""
+        if is_event(values):
+            return (
+                "looks like an event of rrweb; expected a log: shop-r1 data import rrweb FILE --out NEW.jsonl"
+            )
+        try:
+            session = Session.model_validate(values)
+        except ValidationError:
+            return None
+        if all(step.action.name is None for step in session.steps):
+            return None  # the targets are what is missing
+        return "is a session already, as the imports write it; use the file as it is"
+
     @model_validator(mode="after")
     def _will_be_a_session(self) -> Self:
         blank = Page(html="")
@@ -103,7 +118,7 @@ class LogSession(Record):
                 )
             )
         except ValidationError as error:
-            raise ValueError(describe_validation(error)) from None
+            raise ValueError(describe_problems(error, whole="")) from None
         return self
 
     def resolved(self, steps: tuple[Step, ...]) -> Session:

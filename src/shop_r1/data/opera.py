@@ -45,6 +45,7 @@ class OperaTally:
         rationales: steps with a rationale that the shopper gave.
         personas: sessions with a persona.
         persona_faults: rows of the user table that gave no persona, or part of one, by reason.
+        nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
         not_actions: rows that the paper leaves out, by type.
         scrolls_merged: scrolls that are one with the scroll before them.
         left_out: rows that could not be used, by reason.
@@ -62,6 +63,7 @@ class OperaTally:
     rationales: int = 0
     personas: int = 0
     persona_faults: Counter[str] = field(default_factory=Counter)
+    nothings: Counter[str] = field(default_factory=Counter)
     not_actions: Counter[str] = field(default_factory=Counter)
     scrolls_merged: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -135,7 +137,10 @@ def import_opera(
     if not tally.steps:
         raise DataError(
             f"{tables.actions[0]}: none of {tally.rows} rows of {tables.variant} actions gives a step"
-            + "".join(f"; {reason} {count}" for reason, count in tally.left_out.most_common(3))
+            + "".join(
+                f"; {reason} {count}, the first in {tally.examples[reason]}"
+                for reason, count in tally.left_out.most_common(3)
+            )
         )
 
 
@@ -176,7 +181,7 @@ class _Reader:
         """Return each session's usable rows, in order of the files."""
         visits: dict[str, list[_Event]] = {}
         total = count_rows(self._tables.actions)
-        for where, row in read_rows(self._tables.actions, COLUMNS):
+        for where, row in read_rows(self._tables.actions, COLUMNS, self._tally.nothings):
             self._tally.rows += 1
             if progress is not None and self._tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
                 progress(self._tally.rows, total)
