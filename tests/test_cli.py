@@ -498,9 +498,7 @@ def test_a_plain_log_is_imported_and_what_is_left_out_is_told(shell: Shell, tmp_
     log.write_text("\n".join(lines), "utf-8")
     code, text, remarks = shell("data", "import", "log", log, "--out", out, "--recipe", "amazon_search")
     assert code == 0
-    assert (
-        "left out: log.jsonl:2: session 'v1', step 0 (click): the CSS path 'h2' matches no elements" in text
-    )
+    assert "fault: log.jsonl:2: session 'v1', step 0 (click): the CSS path 'h2' matches no elements" in text
     assert f"{out}: 1 of 2 sessions, 1 steps\nelements found by: CSS path 1\nrecipes used: none" in text
     assert "1 of 2 sessions are left out" in remarks
     assert shell("data", "validate", out)[0] == 0

@@ -45,7 +45,7 @@ def draw_balanced(
     """
     if not by_type.get("terminate"):
         raise DataError(
-            "no step to learn from is a `terminate`, by which the other types are measured; "
+            "no session terminates, and balancing measures the other types by `terminate`; "
             "`shop-r1 grpo … skew=0` takes every step as it is"
         )
     weights = {name: 1.0 if name == "terminate" else skew for name in by_type}
