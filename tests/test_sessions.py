@@ -43,12 +43,12 @@ def test_faults_name_file_line_and_field() -> None:
     )
     no_html = STEP.replace('"html": ""', '"htlm": ""')
     message = refused(f'{{"session_id": "s", "steps": [{no_html}]}}')
-    assert "steps.0.page.html: Field required" in message and "steps.0.page.htlm: " in message
+    assert "steps.0.page.html: is missing; expected a string" in message and "steps.0.page.htlm: " in message
     assert refused(f'{{"session_id": "", "steps": [{STEP}]}}').startswith("log.jsonl:7: session_id: ")
 
 
 def test_nothing_follows_a_terminate() -> None:
-    assert "steps.0 terminates, but 1 steps follow it" in refused(
+    assert "steps.0: terminates, but 1 steps follow it" in refused(
         f'{{"session_id": "s", "steps": [{LEAVE}, {STEP}]}}'
     )
 

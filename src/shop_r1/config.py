@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shop_r1.errors import ConfigError
+from shop_r1.problems import describe_problems
 
 
 class Config(BaseModel):
@@ -41,7 +42,7 @@ def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequ
         return schema.model_validate(_fill_tables(defaults, values))
     except ValidationError as error:
         source = str(path) if path is not None else "settings"
-        raise ConfigError(f"{source}: {describe_validation(error)}") from None
+        raise ConfigError(f"{source}: {describe_validation(error, schema)}") from None
 
 
 def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,19 +59,14 @@ def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict
     return filled
 
 
-def describe_validation(error: ValidationError) -> str:
-    """Return the faults of a failed validation on one line, each as `field: what was wrong`."""
-    faults = []
-    for fault in error.errors(include_url=False):
-        field = ".".join(str(part) for part in fault["loc"]) or "record"
-        found = "" if fault["type"] == "missing" else f" (found {_shorten(fault['input'])})"
-        faults.append(f"{field}: {fault['msg']}{found}")
-    return "; ".join(faults)
+def describe_validation(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
+    """Return the problems of a failed validation on one line, each as `field: what was wrong`.
 
-
-def _shorten(value: object, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    Args:
+        error: of the validation.
+        schema: what the value was to fit; with it the message names the fields that there are.
+    """
+    return describe_problems(error, schema)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

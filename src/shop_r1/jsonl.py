@@ -7,17 +7,27 @@ file, and `data.archive` can begin at each of them.
 import io
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
+from shop_r1.text_files import (
+    PIECE_BYTES,
+    CorruptError,
+    check_beginning,
+    corrupt,
+    decode_line,
+    open_bytes,
+    split_lines,
+)
 
 
 class Record(BaseModel):
@@ -25,11 +35,18 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    @classmethod
+    def other_form(cls, values: Mapping[str, Any]) -> str | None:
+        """Return what an object that is no such record is instead, and what to do; None: not known."""
+        return None
+
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 Moved = Callable[[int, int], None]
 """Told how many of a file's bytes, as they lie on disk, are read, and how many there are."""
+_CSV = re.compile(r'"?[\w .-]+"?(?:[,;\t]"?[\w .-]*"?)+')
+_LINE_END = re.compile(r"\r\n?\Z")
 LEVEL = 6
 """Of zstd: 200 MB of text a second. Ours."""
 FRAME_BYTES = 192 << 10
@@ -44,7 +61,7 @@ def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) 
     """Yield the file's records in order, one at a time.
 
     Args:
-        path: `.jsonl` or `.jsonl.zst`. Blank lines are allowed and ignored.
+        path: `.jsonl`, `.jsonl.zst` or `.jsonl.gz`. Blank lines are allowed and ignored.
         schema: the record class that every line must fit.
         moved: called after each line.
 
@@ -62,106 +79,64 @@ def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) 
 
 
 def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int) -> RecordT:
-    """Return the line as a record; `path` and `number` (from 1) only name the place in errors."""
+    """Return the line as a record; `path` and `number` (from 1) only name the place in errors.
+
+    Raises:
+        DataError: it is not such a record; the message says what is wrong, or of which other form it is.
+    """
     try:
         return schema.model_validate_json(line)
     except ValidationError as error:
-        raise DataError.at(path, number, describe_validation(error)) from None
+        problem = tell_form(line, schema) or describe_validation(error, schema)
+        raise DataError.at(path, number, problem) from None
 
 
 def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, text) of the file's lines that are not blank.
 
     Args:
-        path: a text file, or one that zstd compressed (`.zst`).
+        path: a text file in UTF-8, or one that zstd or gzip compressed (`.zst`, `.gz`).
         moved: called after each line.
 
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
     """
-    number = 0
     try:
-        with _open_text(path) as (raw, stream):
+        with open_bytes(path) as (raw, source):
             size = os.fstat(raw.fileno()).st_size
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    yield number, line
+            for number, _, line in split_lines(path, source):
+                text = decode_line(line, path, number)
+                if text.strip():
+                    yield number, _LINE_END.sub("\n", text)
                 if moved is not None:
                     moved(raw.tell(), size)
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise DataError.at(path, number + 1, "is not UTF-8 text") from None
-    except zstandard.ZstdError as error:
-        raise DataError.at(
-            path, number + 1, f"broken zstd data ({error}); expected a whole .zst file"
-        ) from None
 
 
-@contextmanager
-def _open_text(path: Path) -> Iterator[tuple[IO[bytes], IO[str]]]:
-    """Open the file; what is yielded is it as bytes, to ask how far one is, and its text."""
-    with path.open("rb") as raw:
-        if path.suffix == ".zst":
-            yield raw, io.TextIOWrapper(io.BufferedReader(WholeFrames(raw)), "utf-8")
-        else:
-            yield raw, io.TextIOWrapper(raw, "utf-8")
-
-
-class Readable(Protocol):
-    """What gives bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most `size`; none at the end."""
-
-
-class WholeFrames(io.RawIOBase):
-    """Reads zstd frames one after the other; an unfinished one is an error.
-
-    zstandard's own stream reader ends a half-written file without a word, as if it had been shorter.
-
-    Attributes:
-        starts: of each frame so far, the byte of the file and the byte of the text at which it begins.
-        given: bytes of text so far.
-    """
-
-    def __init__(self, source: Readable) -> None:
-        self._source = source
-        self._frame: Any = None
-        self._ready = b""
-        self._read = self.given = 0
-        self.starts: list[tuple[int, int]] = []
-
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with text and return how much of it; 0 at the end."""
-        while not self._ready:
-            # Small pieces: one compressed byte can stand for tens of thousands.
-            piece = self._source.read(4096)
-            self._read += len(piece)
-            if not piece:
-                if self._frame is not None:
-                    raise zstandard.ZstdError("the file breaks off inside a frame")
-                return 0
-            self._ready = b"".join(self._decompress(piece))
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
-        return count
-
-    def _decompress(self, piece: bytes) -> Iterator[bytes]:
-        while piece:
-            if self._frame is None:
-                self.starts.append((self._read - len(piece), self.given))
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            text = self._frame.decompress(piece)
-            self.given += len(text)
-            piece = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-            yield text
+def tell_form(line: str, schema: type[BaseModel]) -> str | None:
+    """Return what a line that does not fit the schema is instead, and what to do; None: not known."""
+    text = line.strip()
+    if text.startswith("["):
+        return "is a JSON array; expected one record a line: jq -c '.[]' FILE > FILE.jsonl"
+    if text == "{":
+        return "is a record over several lines; expected each on one line: jq -c . FILE > FILE.jsonl"
+    if text.startswith("<"):
+        return "is HTML or XML; expected a JSON object on each line"
+    if _CSV.fullmatch(text):
+        return f"looks like CSV ({text[:60]}); expected a JSON object on each line (docs/data.md)"
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    if issubclass(schema, Record) and (told := schema.other_form(values)):
+        return told
+    lists = [name for name, value in values.items() if isinstance(value, list)]
+    if len(values) == 1 and lists and lists[0].isidentifier() and lists[0] not in schema.model_fields:
+        return f"holds its records in a list; expected one a line: jq -c '.{lists[0]}[]' FILE > FILE.jsonl"
+    return None
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> int:
@@ -187,13 +162,21 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the JSON document in the file.
 
+    Args:
+        path: of the file; `.zst` and `.gz` are unpacked.
+
     Raises:
         DataError: the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        with open_bytes(path) as (_, source):
+            data = b"".join(iter(lambda: source.read(PIECE_BYTES), b""))
+        check_beginning(path, data)
+        return json.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    except CorruptError as error:
+        raise corrupt(path, None, error) from None
     except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, an endless number, nested too deeply.
         raise DataError.at(path, getattr(error, "lineno", None), f"is not JSON ({error})") from None
 

@@ -129,7 +129,7 @@ def test_blank_lines_and_any_end_of_line_are_read_as_the_reader_of_records_does(
     [
         (b"", r"sessions\.jsonl: holds no records; expected one Session"),
         (b"\n \n", "holds no records"),
-        (text_of(make_sessions()) + b'{"session_id": "', r"sessions\.jsonl:5: record: Invalid JSON"),
+        (text_of(make_sessions()) + b'{"session_id": "', r"sessions\.jsonl:5: record: is not JSON"),
         (b"\n\xff\n", r"sessions\.jsonl:2: is not UTF-8"),
     ],
 )

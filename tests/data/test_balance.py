@@ -82,7 +82,7 @@ def test_thinning_a_file_chooses_what_training_would_choose_by_itself(tmp_path: 
         ('{"session_id": "x", "step": 1}', r"rl\.jsonl:2: names step 1 of session 'x', but there is no such"),
         ('{"session_id": "s0", "step": 3}', "but it has steps 0 to 2"),
         ('{"session_id": "s0", "step": -1}', r"rl\.jsonl:2: step: "),
-        ('{"session_id": "s0"}', "step: Field required"),
+        ('{"session_id": "s0"}', "step: is missing"),
     ],
 )
 def test_an_example_that_is_not_there_is_named(tmp_path: Path, line: str, problem: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_a_log_becomes_sessions_with_short_pages_and_names(tmp_path: Path) -> No
     assert made.steps[1].page.url == "/m"
     short = [simplify_page(html).html for html in (HOME, MUGS, MUGS)]
     assert [each.page.html for each in made.steps] == short
-    assert (tally.sessions, tally.steps, tally.left_out) == (1, 3, [])
+    assert (tally.sessions, tally.steps, tally.left_out) == (1, 3, 0)
     assert tally.chosen_by == {"CSS path": 1, "text": 1}
 
 
@@ -74,8 +75,9 @@ def test_a_session_with_a_step_that_cannot_be_resolved_is_left_out_with_its_reas
     made, tally = read(tmp_path, *lines)
     assert [each.session_id for each in made] == ["b"]
     assert tally.chosen_by == {"CSS path": 1}  # what was found in a session that is left out does not count
-    told = "\n".join(tally.left_out)
-    assert len(tally.left_out) == 5
+    told = "\n".join(tally.told)
+    assert (len(tally.told), tally.left_out) == (5, 5)
+    assert tally.faults == {"page not read": 4, "element not found": 1}
     assert "log.jsonl:1: session 'a', step 1 (click): no element is labelled 'Green mug'" in told
     assert "the closest: 'Red mug', 'Blue mug'" in told
     assert "session 'c', step 0 (type_and_submit): the page '../secret.html': leads out of" in told
@@ -88,7 +90,9 @@ def test_a_session_with_a_step_that_cannot_be_resolved_is_left_out_with_its_reas
 
 
 def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none of its 1 sessions could be resolved; first: .*step 0"):
+    with pytest.raises(
+        DataError, match=r"none of its 1 sessions can be used .element not found 1.; first: .*step 0"
+    ):
         read(tmp_path, session(step(CHOOSE)))
     with pytest.raises(DataError, match="holds no sessions"):
         read(tmp_path)
@@ -97,8 +101,8 @@ def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (session(), "steps: Tuple should have at least 1 item"),
-        (session(step(SEARCH), pages=1), "pages: Extra inputs are not permitted"),
+        (session(), "steps: holds 0; expected at least 1"),
+        (session(step(SEARCH), pages=1), "pages: is unknown (holds 1)"),
         (session(step({"type": "click"})), "click needs a target"),
         (session(step(SEARCH | {"text": None})), "type_and_submit needs the text that was typed"),
         (session(step(CHOOSE | {"text": "x"})), "click takes no text"),
@@ -108,21 +112,74 @@ def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
         (session({"page": {}, "action": SEARCH}), "expected either html or file"),
         (session({"page": {"html": "a", "file": "b"}, "action": SEARCH}), "expected either html or file"),
         (session(step({"type": "scroll"})), "which the shop space does not have"),
-        (session(step({"type": "terminate"}), step(SEARCH)), "steps.0 terminates, but 1 steps follow it"),
+        (session(step({"type": "terminate"}), step(SEARCH)), "steps.0: terminates, but 1 steps follow it"),
         (session(step(SEARCH), space="moon"), "space 'moon' is unknown"),
     ],
 )
-def test_a_line_that_is_no_such_record_is_refused_with_its_place(
+def test_a_line_that_is_no_such_record_is_left_out_with_its_place(
     tmp_path: Path, line: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(DataError, match=r"log\.jsonl:2: ") as error:
-        read(tmp_path, session(step(SEARCH)), line | {"session_id": "v2"})
-    assert problem in str(error.value)
+    made, tally = read(tmp_path, session(step(SEARCH)), line | {"session_id": "v2"})
+    assert [each.session_id for each in made] == ["v1"]
+    (told,) = tally.told
+    assert told.startswith("log.jsonl:2: ") and problem in told
+    assert (tally.lines, tally.left_out, tally.faults.total()) == (2, 1, 1)
 
 
-def test_a_session_id_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"log\.jsonl:2: session_id 'v1' also stands in line 1"):
-        read(tmp_path, session(step(SEARCH)), session(step(SEARCH)))
+GONE = {"type": "click", "target": {"label": "Green mug"}}
+
+
+def test_all_faults_of_a_session_are_told_and_counted_by_reason(tmp_path: Path) -> None:
+    broken = session(
+        step(SEARCH),
+        step(GONE, MUGS),
+        {"page": {"file": "none.html"}, "action": CHOOSE},
+        step(GONE | {"target": {"href": "/9"}}, MUGS),
+    )
+    unfit = session(step(SEARCH | {"text": 7}), {"page": {}, "action": {"type": "hover"}}, session_id="v2")
+    made, tally = read(tmp_path, broken, unfit, session(step(SEARCH), session_id="v3"))
+    assert [each.session_id for each in made] == ["v3"]
+    assert [
+        re.findall(r"^log\.jsonl:\d: (?:session 'v1', step \d|[\w.]+)", told)[0] for told in tally.told
+    ] == [
+        "log.jsonl:1: session 'v1', step 1",
+        "log.jsonl:1: session 'v1', step 2",
+        "log.jsonl:1: session 'v1', step 3",
+        "log.jsonl:2: steps.0.action.text",
+        "log.jsonl:2: steps.1.page",
+        "log.jsonl:2: steps.1.action",
+    ]
+    assert tally.faults == {"element not found": 2, "page not read": 1, "value": 3}
+    assert tally.chosen_by == {"CSS path": 1}
+
+
+def test_the_steps_before_the_first_fault_are_kept_on_request(tmp_path: Path) -> None:
+    lines = (
+        session(step(SEARCH), step(CHOOSE, MUGS), step(GONE, MUGS), outcome="purchase"),
+        session(step(SEARCH), step({"type": "hover"}), step(GONE, MUGS), session_id="v2"),
+        session(step(GONE, MUGS), step(SEARCH), session_id="v3"),  # nothing is before its fault
+        session(step(SEARCH), session_id="v4", outcome="lost"),  # no step's fault
+        session(step(SEARCH), session_id="v5", outcome="purchase"),
+    )
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    tally = LogTally()
+    made = list(import_log(path, tally, keep_before_fault=True))
+    assert [(each.session_id, len(each.steps), each.outcome) for each in made] == [
+        ("v1", 2, "unfinished"),
+        ("v2", 1, "unfinished"),
+        ("v5", 1, "purchase"),
+    ]
+    assert (tally.lines, tally.sessions, tally.shortened, tally.left_out, tally.steps) == (5, 3, 2, 2, 4)
+    assert tally.chosen_by == {"CSS path": 3, "text": 1}
+    assert len(tally.told) == 4
+
+
+def test_of_a_session_id_that_comes_twice_the_later_line_is_left_out(tmp_path: Path) -> None:
+    made, tally = read(tmp_path, session(step(SEARCH)), session(step(SEARCH), step(SEARCH)))
+    assert [len(each.steps) for each in made] == [1]
+    assert tally.told == ["log.jsonl:2: session 'v1' also stands in line 1"]
+    assert tally.faults == {"same session_id": 1}
 
 
 def test_each_page_takes_the_first_recipe_that_fits_it(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,60 @@ def test_a_session_is_what_a_person_did_in_order_of_time_wherever_its_rows_stand
         search: {"search"},
         "nav_bar.suggested_terms.bike_bottle_holder": {"suggested_term"},
     }
+
+
+@pytest.mark.parametrize("word", ["None", "nan", "<NA>", None])
+def test_words_that_programs_write_for_nothing_count_as_missing(tmp_path: Path, word: str | None) -> None:
+    rows = [
+        click(A, 61, "a_1", "other", rationale=word, input_text=word),
+        row(A, 62, "click", "a_2", rationale="None of these, so on.", click_type=word),
+        row(A, 63, "input", "nav_bar.search_input", input_text=word),
+    ]
+    (session,), tally = bring(write_opera(tmp_path, rows))
+    assert [step.rationale for step in session.steps] == [None, "None of these, so on."]
+    assert session.steps[1].action.click_type is None
+    assert (tally.rationales, tally.left_out) == (1, {"input without a text": 1})
+    assert tally.nothings == ({} if word is None else {"rationale": 1, "input_text": 2, "click_type": 1})
+
+
+@pytest.mark.parametrize(
+    "kind", ["large_string", "string_view", "binary", "large_binary", "binary_view", "dictionary"]
+)
+def test_text_is_read_from_each_of_arrows_types_for_it(tmp_path: Path, kind: str) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    folder = write_opera(tmp_path, [typed(A, 61, "té"), row(A, 62, "terminate")])
+    expected, _ = bring(folder)
+    for file in folder.rglob("action/*.parquet"):
+        table = pq.read_table(file)
+        wanted = pa.dictionary(pa.int8(), pa.string()) if kind == "dictionary" else getattr(pa, kind)()
+        columns = [pa.array(column.to_pylist()).cast(pa.string()).cast(wanted) for column in table.columns]
+        pq.write_table(pa.table(columns, names=table.column_names), file)
+    assert bring(folder)[0] == expected
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_timestamps_with_a_zone_are_read_and_those_without_are_refused(tmp_path: Path, unit: str) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    folder = write_opera(tmp_path, [typed(A, 61.25, "tea"), row(A, 62, "terminate")])
+    expected, _ = bring(folder)
+    for zone in ("UTC", None):
+        for file in folder.rglob("action/*.parquet"):
+            table = pq.read_table(file)
+            times = pa.array([datetime.fromisoformat(str(text)) for text in table["timestamp"].to_pylist()])
+            column = times.cast(pa.timestamp(unit, zone))
+            place = table.column_names.index("timestamp")
+            pq.write_table(table.set_column(place, "timestamp", column), file)
+        if zone:
+            assert bring(folder)[0] == expected
+    with pytest.raises(DataError, match=r"the column timestamp is of type .*, times without a zone"):
+        bring(folder)
+
+
+def test_each_step_has_the_time_of_its_row_in_seconds(tmp_path: Path) -> None:
+    rows = [click(A, 90.25, "a_1", "other"), click(A, 61, "a_2", "other")]
+    (session,), _ = bring(write_opera(tmp_path, rows))
+    minute = datetime(2025, 4, 14, 21, 1, 1, tzinfo=UTC).timestamp()
+    assert [step.time for step in session.steps] == [minute, minute + 29.25]
 
 
 def test_rows_of_one_time_stay_in_the_files_order(tmp_path: Path) -> None:

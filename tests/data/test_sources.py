@@ -79,8 +79,8 @@ def test_moves_that_cannot_be_resolved_are_told_with_their_reason(tmp_path: Path
     [
         ("", "is not JSON"),
         ("[]", "holds no moves"),
-        ('[{"from_file": "a.html"}]', "0.href: Field required"),
-        ('{"a": 1}', "valid list"),
+        ('[{"from_file": "a.html"}]', "0.href: is missing; expected a value"),
+        ('{"a": 1}', "expected a list"),
         ('[{"from_file": "a.html", "href": "/"}]', "none of its 1 moves could be resolved"),
     ],
 )

@@ -38,6 +38,13 @@ def test_a_good_session_has_no_findings() -> None:
     assert found(line(), line(step(typed), step(LEAVE), session_id="t")) == []
 
 
+def test_times_that_go_back_are_faults_and_missing_ones_are_none() -> None:
+    shown = [step(time=time) for time in (5, None, 7, 7, 6.5, 6.75)] + [step(LEAVE)]
+    assert found(line(*shown)) == [(1, "steps.4.time", "time-order")]
+    finding = Checker().check(1, line(*shown))[0]
+    assert finding.problem.startswith("is 6.5, and steps.3 has 7.0; expected steps in order of time")
+
+
 def test_all_faults_of_one_record_are_told() -> None:
     broken = step({"type": "jump"}, extra=1)
     del broken["page"]
@@ -55,7 +62,8 @@ def test_all_faults_of_one_record_are_told() -> None:
     ("text", "field", "kind"),
     [
         (line()[:50], "record", "not-json"),
-        ("[]", "record", "value"),
+        ("[]", "record", "other-form"),
+        ("7", "record", "value"),
         (line(session_id=""), "session_id", "value"),
         (line(step(LEAVE), step(LEAVE)), "steps.0", "value"),
         (line(step(html=" \n")), "steps.0.page.html", "empty-page"),
@@ -100,7 +108,7 @@ def test_a_finding_says_what_was_found_and_what_was_expected() -> None:
         "(the closest of 2: 'results.red_mug', 'search_input')"
     )
     (wrong,) = Checker().check(1, line(session_id=7))
-    assert wrong.problem == "is 7; expected a valid string"
+    assert wrong.problem == "is 7; expected a string"
     (late,) = Checker().check(1, line(step(LEAVE), step(LEAVE)))
     assert late.problem == "terminates, but 1 steps follow it"
 

@@ -1,3 +1,4 @@
+import logging
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from scipy.stats import chisquare
 from tests.tiny import SHAPE, save_tiny_checkpoint, tiny_qwen2, train_tiny_tokenizer
 from torch import Tensor
 from transformers import (
+    AutoTokenizer,
     LogitsProcessorList,
     MistralConfig,
     MistralForCausalLM,
@@ -312,3 +314,20 @@ def test_a_full_disk_leaves_the_old_checkpoint_as_it_was(
     weights = [next(model.parameters()) for model in (load_model(str(out)).model, first.model)]
     assert torch.equal(*weights)
     assert {path.name for path in out.iterdir()} == before.keys()
+
+
+def test_no_warning_of_a_library_tells_that_a_text_is_longer_than_the_model_takes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # for caplog to see it
+    tokenizer = train_tiny_tokenizer()
+    tokenizer.model_max_length = 8
+    folder = save_tiny_checkpoint(tmp_path / "model", tokenizer)
+    with caplog.at_level("WARNING"):
+        AutoTokenizer.from_pretrained(folder)("a " * 50)
+        assert "indexing errors" in caplog.text  # it would
+        caplog.clear()
+        loaded = load_model(str(folder)).tokenizer
+        assert loaded.model_max_length == 8
+        assert len(loaded("a " * 50)["input_ids"]) > 8
+    assert "indexing errors" not in caplog.text

@@ -157,15 +157,18 @@ def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_reply() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"response": "x"', "replies.jsonl:2: record: Invalid JSON"),
-        ('{"target": {"type": "terminate"}}', "replies.jsonl:2: response: Field required"),
+        ('{"response": "x"', "replies.jsonl:2: record: is not JSON"),
+        ('{"target": {"type": "terminate"}}', "replies.jsonl:2: response: is missing; expected a string"),
         ('{"response": "x", "target": {"type": "hover"}}', "replies.jsonl:2: target: .*'hover' is unknown"),
         ('{"response": "x", "target": {"type": "scroll"}}', "replies.jsonl:2: target type 'scroll'"),
         (
             '{"response": "x", "target": {"type": "terminate"}, "certainty": NaN}',
             "replies.jsonl:2: .*certainty",
         ),
-        ('{"response": "x", "target": {"type": "terminate"}, "mood": 1}', "replies.jsonl:2: mood: Extra"),
+        (
+            '{"response": "x", "target": {"type": "terminate"}, "mood": 1}',
+            "replies.jsonl:2: mood: is unknown",
+        ),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:

@@ -1,6 +1,6 @@
 """`data import`: other people's records turned into sessions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import typer
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say
 from shop_r1.errors import ConfigError
+from shop_r1.sessions import Session
 
 Recipes = Annotated[
     list[str] | None,
@@ -46,6 +47,12 @@ def import_session_log(
     ],
     out: Out,
     recipe: Recipes = None,
+    keep_before_fault: Annotated[
+        bool,
+        typer.Option(
+            "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
+        ),
+    ] = False,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
 
@@ -58,16 +65,31 @@ def import_session_log(
     tally = LogTally()
     recipes = [load_recipe(name) for name in recipe or ()]
     with progress("Importing", in_bytes=True) as move:
-        write_records(out, import_log(log, tally, recipes, move))
-    for fault in tally.left_out:
-        say(f"left out: {fault}")
-    total = tally.sessions + len(tally.left_out)
-    say(f"{out}: {tally.sessions} of {total} sessions, {tally.steps} steps")
+        found = import_log(log, tally, recipes, move, keep_before_fault=keep_before_fault)
+        rationales = [0]
+        write_records(out, _count_rationales(found, rationales))
+    for fault in tally.told:
+        say(f"fault: {fault}")
+    say(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
     say(f"elements found by: {_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
         say(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
-    if tally.left_out:
-        remark(f"{len(tally.left_out)} of {total} sessions are left out, each for the reason above")
+    if tally.faults:
+        say(f"faults: {_counts(tally.faults)}")
+        kept = f"; {tally.shortened} end before their first fault" if keep_before_fault else ""
+        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above")
+    if rationales[0] < tally.steps:
+        remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
+        say(f"Next: shop-r1 rationales {out} --model NAME --out with.jsonl")
+    else:
+        say(f"Next: shop-r1 data split {out} --out data")
+
+
+def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
+    """Yield the sessions; the count gets how many steps have a rationale."""
+    for session in sessions:
+        count[0] += sum(step.rationale is not None for step in session.steps)
+        yield session
 
 
 @bring.command("rrweb")

@@ -50,7 +50,16 @@ def import_opera(
     say(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
     say_table(_describe(tally))
     remark("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
-    say(f"Next: shop-r1 data stats {out}")
+    say(f"Next: {_next(tally, config, out)}")
+
+
+def _next(tally: "OperaTally", config: str, out: Path) -> str:
+    """Return the command that works on these sessions."""
+    if config == "full":  # which has no terminate
+        return f"shop-r1 grpo --model base --data {out} --out runs/opera skew=0"
+    if tally.rationales < tally.steps.total():
+        return f"shop-r1 rationales {out} --model NAME --out with.jsonl"  # SFT needs one at each step
+    return f"shop-r1 data stats {out}"
 
 
 def _hide_retries() -> None:
@@ -69,6 +78,7 @@ def _describe(tally: "OperaTally") -> list[tuple[str, str]]:
         ("actions", _list(tally.steps)),
         ("outcomes", _list(tally.outcomes)),
         ("rationales", f"{tally.rationales}, given by the shoppers"),
+        ("nothing", f"{_list(tally.nothings) or '0'}: values None, nan and the like, taken as missing"),
         ("personas", f"of {tally.personas} sessions{_list(tally.persona_faults, '; users: ')}"),
         ("no actions", _list(tally.not_actions) or "0"),
         ("scrolls merged", f"{tally.scrolls_merged}, each with the scroll before it"),

@@ -12,19 +12,20 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import overload
 
-from shop_r1.data.indexing import Progress, Tell, decode_line, find_index, index_path
+from shop_r1.data.indexing import Progress, Tell, find_index, index_path
 from shop_r1.data.outlines import SessionOutline, digest_session, outline
 from shop_r1.data.text import SeekableText
 from shop_r1.errors import DataError
 from shop_r1.jsonl import parse_record
 from shop_r1.sessions import Session
+from shop_r1.text_files import decode_line
 
 SESSIONS_KEPT = 256
 """Sessions last read that are kept: more than a step of GRPO asks for. Ours."""
 
 
 class SessionArchive(Sequence[Session]):
-    """The sessions of a `.jsonl` or `.jsonl.zst` file, in order.
+    """The sessions of a `.jsonl`, `.jsonl.zst` or `.jsonl.gz` file, in order.
 
     Attributes:
         path: of the file.
@@ -48,7 +49,7 @@ class SessionArchive(Sequence[Session]):
         self.listing = find_index(path, self._descriptor, progress, tell)
         self._text = SeekableText(path, self._descriptor, self.listing.frames.tolist())
         if self._text.unpacked:
-            tell(f"{path}: is one long zstd frame, so it was unpacked to a temporary file")
+            tell(f"{path}: cannot be entered in the middle, so it was unpacked to a temporary file")
         self._session = lru_cache(maxsize=SESSIONS_KEPT)(self._read_session)
 
     def __len__(self) -> int:

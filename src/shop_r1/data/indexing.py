@@ -1,18 +1,16 @@
 """Finding a file's index beside it, or making it: the one time that all sessions are read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import zstandard
 
 from shop_r1.data.index import Index, IndexBuilder
 from shop_r1.data.index_file import FileStamp, read_index, write_index
 from shop_r1.data.text import FileBytes, stamp
 from shop_r1.errors import DataError
-from shop_r1.jsonl import WholeFrames, parse_record
+from shop_r1.jsonl import parse_record
 from shop_r1.sessions import Session
+from shop_r1.text_files import PIECE_BYTES, WholeFrames, decode_line, packing_of, split_lines
 
-_PIECE = 1 << 20  # bytes read at once
 _TOLD_EVERY = 1000  # sessions
 
 KEPT_FROM_BYTES = 4 << 20
@@ -42,7 +40,7 @@ def find_index(path: Path, descriptor: int, progress: Progress | None, tell: Tel
     if beside.exists():
         try:
             file, index = read_index(beside)
-            if bool(len(index.frames)) != (path.suffix == ".zst"):
+            if bool(len(index.frames)) != (packing_of(path) is not None):
                 raise DataError.at(beside, None, "is of a file that is compressed otherwise")
             if stamp(descriptor) == (file.size, file.mtime_ns):
                 return index
@@ -67,8 +65,9 @@ def build_index(path: Path, descriptor: int, progress: Progress | None = None) -
     """
     before = stamp(descriptor)
     source, builder = FileBytes(descriptor), IndexBuilder()
-    frames = WholeFrames(source) if path.suffix == ".zst" else None
-    for line, start, raw in _lines(path, source if frames is None else frames):
+    packing = packing_of(path)
+    frames = None if packing is None else WholeFrames(source, packing)
+    for line, start, raw in split_lines(path, source if frames is None else frames):
         text = decode_line(raw, path, line)
         if text.strip():
             builder.add(parse_record(text, Session, path, line), start, len(raw), line)
@@ -84,43 +83,11 @@ def build_index(path: Path, descriptor: int, progress: Progress | None = None) -
     return builder.finish(ends), file
 
 
-def _lines(path: Path, source: FileBytes | WholeFrames) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (number from 1, first byte, line with what ends it); lines end as `jsonl.read_lines` has them."""
-    number = start = 0
-    rest = b""
-    try:
-        while piece := source.read(_PIECE):
-            whole, newline, last = (rest + piece).rpartition(b"\n")
-            rest = last if newline else rest + piece
-            for line in (whole + newline).splitlines(keepends=True):
-                number += 1
-                yield number, start, line
-                start += len(line)
-        for line in rest.splitlines(keepends=True):
-            number += 1
-            yield number, start, line
-            start += len(line)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
-    except zstandard.ZstdError as error:
-        raise DataError.at(
-            path, number + 1, f"broken zstd data ({error}); expected a whole .zst file"
-        ) from None
-
-
-def decode_line(line: bytes, path: Path, number: int) -> str:
-    """Return the line as text; `path` and `number` only name the place in errors."""
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        raise DataError.at(path, number, "is not UTF-8 text") from None
-
-
 def _stamp_file(path: Path, descriptor: int) -> FileStamp:
     source = FileBytes(descriptor)
     size, mtime_ns = stamp(descriptor)
     try:
-        while source.read(_PIECE):
+        while source.read(PIECE_BYTES):
             pass
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None

@@ -6,7 +6,6 @@ The recorded pages and names are used as they are. What is kept, merged and left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 from shop_r1.actions import SCROLL, TERMINATE, Action
@@ -18,7 +17,7 @@ from shop_r1.data.opera_rows import (
     is_named,
     is_purchase,
     read_action,
-    read_time,
+    time_of,
     user_of,
 )
 from shop_r1.data.opera_tables import OperaTables, PageShelf, Row, count_rows, read_rows
@@ -46,6 +45,7 @@ class OperaTally:
         rationales: steps with a rationale that the shopper gave.
         personas: sessions with a persona.
         persona_faults: rows of the user table that gave no persona, or part of one, by reason.
+        nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
         not_actions: rows that the paper leaves out, by type.
         scrolls_merged: scrolls that are one with the scroll before them.
         left_out: rows that could not be used, by reason.
@@ -63,6 +63,7 @@ class OperaTally:
     rationales: int = 0
     personas: int = 0
     persona_faults: Counter[str] = field(default_factory=Counter)
+    nothings: Counter[str] = field(default_factory=Counter)
     not_actions: Counter[str] = field(default_factory=Counter)
     scrolls_merged: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -136,7 +137,10 @@ def import_opera(
     if not tally.steps:
         raise DataError(
             f"{tables.actions[0]}: none of {tally.rows} rows of {tables.variant} actions gives a step"
-            + "".join(f"; {reason} {count}" for reason, count in tally.left_out.most_common(3))
+            + "".join(
+                f"; {reason} {count}, the first in {tally.examples[reason]}"
+                for reason, count in tally.left_out.most_common(3)
+            )
         )
 
 
@@ -147,7 +151,7 @@ _OWNER_COLUMNS = ("session_id", "user_id")
 class _Event:
     """A usable row until its session is put together; `action` is None for what is no action."""
 
-    when: datetime
+    when: float
     where: str
     action: Action | None = None
     url: str = ""
@@ -177,7 +181,7 @@ class _Reader:
         """Return each session's usable rows, in order of the files."""
         visits: dict[str, list[_Event]] = {}
         total = count_rows(self._tables.actions)
-        for where, row in read_rows(self._tables.actions, COLUMNS):
+        for where, row in read_rows(self._tables.actions, COLUMNS, self._tally.nothings):
             self._tally.rows += 1
             if progress is not None and self._tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
                 progress(self._tally.rows, total)
@@ -198,7 +202,7 @@ class _Reader:
         return visits
 
     def _read_event(self, row: Row, where: str) -> _Event | Fault:
-        when = read_time(row)
+        when = time_of(row)
         if isinstance(when, Fault):
             return when
         kind = row["action_type"] or ""
@@ -232,7 +236,7 @@ def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -
             tally.leave_out(Fault("terminate that is not the last action"), event.where)
             continue
         page = Page(url=event.url, html=pages[event.page])
-        steps.append(Step(page=page, action=event.action, rationale=event.rationale))
+        steps.append(Step(page=page, action=event.action, rationale=event.rationale, time=event.when))
     return tuple(steps)
 
 

@@ -2,8 +2,10 @@
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +27,10 @@ Row = Mapping[str, str | None]
 
 _TABLES = ("action", "session", "user")
 _OTHER_FILES = ("image", "images")
+_TEXT_TYPES = {f"{size}{kind}" for size in ("", "large_") for kind in ("string", "binary")}
+_TEXT_TYPES |= {"string_view", "binary_view"}
+NOTHINGS = frozenset({"None", "nan", "NaN", "<NA>", "NaT"})
+"""What pandas and Python write for a missing value in a column that is turned into text."""
 _BATCH_ROWS = 32
 """Rows read at once: a page has up to 626,000 characters. Ours."""
 
@@ -126,12 +132,20 @@ def count_rows(files: Sequence[Path]) -> int:
     return sum(_open(file).metadata.num_rows for file in files)
 
 
-def read_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
+def read_rows(
+    files: Sequence[Path], columns: Sequence[str], nothings: Counter[str] | None = None
+) -> Iterator[tuple[str, Row]]:
     """Yield (where it stands, the columns of it) for each row, file by file, a few in memory at a time.
+
+    Args:
+        files: parquet files, in order.
+        columns: those that are read. They may be of any of Arrow's types for text; times become text.
+        nothings: gets how many values of each column are a word for nothing (`NOTHINGS`) and count as None.
 
     Raises:
         DataError: a file cannot be read, or lacks a column, or a column is not text.
     """
+    count = Counter[str]() if nothings is None else nothings
     for file in files:
         reader = _open(file)
         _check_columns(file, reader.schema_arrow, columns)
@@ -139,7 +153,8 @@ def read_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[s
         try:
             for batch in _read_batches(reader, list(columns)):
                 for row in batch.to_pylist():
-                    yield f"{file.name}, row {number}", row
+                    where = f"{file.name}, row {number}"
+                    yield where, {name: _text(value, name, where, count) for name, value in row.items()}
                     number += 1
         except _faults() as error:
             raise _unreadable(file, error) from None
@@ -214,6 +229,24 @@ def _read_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
         yield from reader.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=columns)
 
 
+def _text(value: object, column: str, where: str, nothings: Counter[str]) -> str | None:
+    """Return a value as text; None where there is none, or a word that a program wrote for none."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise DataError(f"{where}: the column {column} is not UTF-8 text") from None
+    elif isinstance(value, datetime):
+        value = value.isoformat()
+    if value is None:
+        return None
+    text = str(value)
+    if text.strip() in NOTHINGS:
+        nothings[column] += 1
+        return None
+    return text
+
+
 def _unreadable(file: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split())[:160]
     return DataError.at(file, None, f"is not a whole parquet file ({reason}); download it again")
@@ -231,6 +264,13 @@ def _check_columns(file: Path, schema: Any, columns: Sequence[str]) -> None:
     for name in columns:
         kind = schema.field(name).type
         plain = kind.value_type if types.is_dictionary(kind) else kind
+        if types.is_timestamp(plain) and plain.tz is None:
+            raise DataError.at(
+                file,
+                None,
+                f"the column {name} is of type {kind}, times without a zone; give them theirs, for instance "
+                f"in pandas by table['{name}'].dt.tz_localize('UTC') if it is that",
+            )
         # A column in which nothing is given has pyarrow's type null.
-        if not (types.is_string(plain) or types.is_large_string(plain) or types.is_null(plain)):
+        if not (types.is_null(plain) or types.is_timestamp(plain) or str(plain) in _TEXT_TYPES):
             raise DataError.at(file, None, f"the column {name} is of type {kind}; expected string")

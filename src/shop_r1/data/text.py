@@ -1,4 +1,4 @@
-"""A file of text, plain or zstd, read at any place: what a place costs does not grow with the file."""
+"""A file of text, plain or packed, read at any place: what a place costs does not grow with the file."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ import numpy as np
 import zstandard
 
 from shop_r1.errors import DataError
-from shop_r1.jsonl import WholeFrames
+from shop_r1.text_files import CorruptError, WholeFrames, corrupt, packing_of
 
 LARGEST_FRAME = 8 << 20
 """Bytes of text in a frame that is still read for a part of it, twice what `jsonl` writes. Ours."""
@@ -28,7 +28,7 @@ Frames = Sequence[tuple[int, int]]
 class SeekableText:
     """The text of an open file by its bytes.
 
-    A file that cannot be entered in the middle (one long zstd frame, as the program `zstd` writes) is
+    A file that cannot be entered in the middle (gzip, or one long zstd frame as the program `zstd` writes) is
     unpacked to a nameless temporary file, which the disk must have room for.
 
     Attributes:
@@ -41,7 +41,7 @@ class SeekableText:
         Args:
             path: of the file, for errors.
             descriptor: the open file; it stays the caller's to close.
-            frames: of a zstd file; empty for a plain one.
+            frames: of a zstd or gzip file; empty for a plain one.
 
         Raises:
             DataError: the file cannot be unpacked.
@@ -51,7 +51,8 @@ class SeekableText:
         self._stamp = stamp(descriptor)
         self._files, self._texts = np.array(frames, np.int64).reshape(-1, 2).T
         largest = int(np.diff(self._texts).max(initial=0))
-        self.unpacked = largest > LARGEST_FRAME
+        # Only zstd's frames can be read one by one here.
+        self.unpacked = largest > LARGEST_FRAME or packing_of(path) == "gzip"
         if self.unpacked:
             self._unpacked = _unpack(path, descriptor)
             weakref.finalize(self, os.close, self._unpacked)
@@ -140,19 +141,19 @@ class FileBytes:
 
 def _unpack(path: Path, descriptor: int) -> int:
     """Return a descriptor of a nameless file with the whole text."""
-    source, buffer = WholeFrames(FileBytes(descriptor)), bytearray(_PIECE)
+    source, buffer = WholeFrames(FileBytes(descriptor), packing_of(path) or "zstd"), bytearray(_PIECE)
     try:
         with tempfile.TemporaryFile() as room:
             while count := source.readinto(buffer):
                 room.write(memoryview(buffer)[:count])
             room.flush()
             return os.dup(room.fileno())
-    except zstandard.ZstdError as error:
-        raise DataError.at(path, None, f"broken zstd data ({error}); expected a whole .zst file") from None
+    except CorruptError as error:
+        raise corrupt(path, None, error) from None
     except OSError as error:
         raise DataError.at(
             path,
             None,
-            f"is one long zstd frame and cannot be unpacked to {tempfile.gettempdir()} "
+            f"cannot be entered in the middle, nor unpacked to {tempfile.gettempdir()} "
             f"({error.strerror or error}); set TMPDIR to where there is room",
         ) from None

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from html import unescape
-from typing import Any
 
 from pydantic import ValidationError
 from rapidfuzz import process
 
 from shop_r1.actions import find_space
-from shop_r1.jsonl import Record
+from shop_r1.jsonl import Record, tell_form
+from shop_r1.problems import WHOLE, list_problems, show
 from shop_r1.sessions import Session, Step
 
 FAULTS: Mapping[str, str] = {
     "no-sessions": "the file has no line",
     "not-json": "the line is not JSON",
+    "other-form": "the line is of another form: a JSON array, a plain log, CSV",
     "missing": "a field is missing",
     "unknown-field": "a field that the record does not have",
     "value": "a value of the wrong type, or one that is refused",
@@ -27,6 +28,7 @@ FAULTS: Mapping[str, str] = {
     "no-target": "a click or typing without the name of an element",
     "not-on-page": "a click or typing whose name does not stand on its page",
     "no-text": "typing without a text",
+    "time-order": "a step with an earlier time than a step before it",
     "blank-rationale": "a rationale of blanks; leave it out instead",
 }
 """Kinds of fault: such a session teaches or measures something wrong."""
@@ -41,9 +43,7 @@ REMARKS: Mapping[str, str] = {
 
 _TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*+>""")
 _NAME = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_PLACED = re.compile(r"Value error, (steps\.\d+) (.*)", re.DOTALL)
 _NAMES_SHOWN = 3
-_VALUE_CHARS = 60
 
 
 class Finding(Record):
@@ -89,7 +89,7 @@ class Checker:
         try:
             session = Session.model_validate_json(text.strip())
         except ValidationError as error:
-            found = list(_schema_faults(number, error))
+            found = list(_schema_faults(number, text, error))
         else:
             self.sessions += 1
             self.steps += len(session.steps)
@@ -132,6 +132,8 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
         names = element_names(step.page.html)
         for place, kind, problem in (*_check_page(step, names), *_check_action(session.space, step, names)):
             yield Finding(line=number, field=f"steps.{index}.{place}", kind=kind, problem=problem)
+    for index, problem in _check_times(session):
+        yield Finding(line=number, field=f"steps.{index}.time", kind="time-order", problem=problem)
     told = [step.rationale is not None for step in session.steps]
     if any(told) and not all(told):
         problem = (
@@ -191,54 +193,36 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
         )
 
 
+def _check_times(session: Session) -> Iterator[tuple[int, str]]:
+    """Yield each step that has an earlier time than the last one before it that has any."""
+    before: tuple[int, float] | None = None
+    for index, step in enumerate(session.steps):
+        if step.time is None:
+            continue
+        if before is not None and step.time < before[1]:
+            problem = (
+                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time, in "
+                "seconds since 1970"
+            )
+            yield index, problem
+        before = index, step.time
+
+
 def _tell_missing(name: str, names: Sequence[str]) -> str:
     close = [match[0] for match in process.extract(name[:120], names, limit=_NAMES_SHOWN)]
     there = f"the closest of {len(names)}: {', '.join(map(_show, close))}" if close else "it has none"
     return f"{_show(name)} does not stand on the page; expected one of its names ({there})"
 
 
-def _schema_faults(number: int, error: ValidationError) -> Iterator[Finding]:
-    """Yield every fault that the schema has with a line."""
-    faults = error.errors(include_url=False)
-    deeper = {fault["loc"][:-depth] for fault in faults for depth in range(1, len(fault["loc"]) + 1)}
-    for fault in faults:
-        if fault["type"] == "too_short" and fault["loc"] in deeper:
-            continue  # pydantic counts only the parts that are right
-        place = ".".join(_plain(part) for part in fault["loc"]) or "record"
-        kind, problem = _tell_fault(fault["type"], fault["msg"], fault["input"])
-        if match := _PLACED.fullmatch(fault["msg"]):
-            place, problem = match[1], match[2]
-        yield Finding(line=number, field=place, kind=kind, problem=problem)
-
-
-def _tell_fault(kind: str, message: str, found: Any) -> tuple[str, str]:
-    """Return our kind of one of pydantic's faults, and what it says."""
-    match kind:
-        case "json_invalid":
-            why = message.removeprefix("Invalid JSON: ").replace("at line 1 column", "at column")
-            return "not-json", f"is not JSON ({why}); expected one session"
-        case "missing":
-            return "missing", "is missing; expected a value"
-        case "extra_forbidden":
-            return (
-                "unknown-field",
-                f"is no field of the record (holds {_show(found)}); expected those of docs/data.md",
-            )
-        case "value_error":
-            return "value", message.removeprefix("Value error, ")
-    expected = message.removeprefix("Input should be ")
-    return "value", f"is {_show(found)}; expected {expected[0].lower()}{expected[1:]}"
-
-
-def _plain(part: object) -> str:
-    """Return a part of a place; what somebody else's key could do to a terminal is escaped."""
-    text = str(part)
-    return text if text.isprintable() and len(text) <= _VALUE_CHARS else _show(text)
+def _schema_faults(number: int, text: str, error: ValidationError) -> Iterator[Finding]:
+    """Yield all that the schema has against a line, or of which other form the line is."""
+    if form := tell_form(text, Session):
+        yield Finding(line=number, field=WHOLE, kind="other-form", problem=form)
+        return
+    for each in list_problems(error, Session):
+        yield Finding(line=number, field=each.place, kind=each.kind, problem=each.message)
 
 
 def _show(value: object) -> str:
-    """Return the value, quoted, escaped and cut short; nothing where there is none."""
-    if value is None:
-        return "missing"
-    text = ascii(value) if not isinstance(value, str) else repr(value[: 2 * _VALUE_CHARS])
-    return text if len(text) <= _VALUE_CHARS else text[: _VALUE_CHARS - 1] + "…"
+    """Return the value as `problems.show` does; `missing` where there is none."""
+    return "missing" if value is None else show(value)

@@ -115,6 +115,9 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
 
 
 def _check_tokenizer(tokenizer: Any, name: str) -> None:
+    # Else transformers warns of "indexing errors" at the first text over the model's length, though here
+    # texts are counted first and cut after. Its mark for "has been said"; it is not saved.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
         raise ModelError(f"model {name!r} cannot be loaded: its tokenizer's files are missing")
     if tokenizer.chat_template is None:

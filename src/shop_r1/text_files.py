@@ -1,0 +1,215 @@
+"""Text files as other programs leave them: compressed, with a byte order mark, or no text at all.
+
+What is UTF-8, plain or packed by zstd or gzip, is read; of everything else the message says what it is and
+which command makes it UTF-8.
+"""
+
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import zstandard
+
+from shop_r1.errors import DataError
+
+Packing = Literal["zstd", "gzip"]
+
+PIECE_BYTES = 1 << 20
+"""Read at once. Ours."""
+_BOM = "\ufeff"
+_ENDINGS: Mapping[str, Packing] = {".zst": "zstd", ".gz": "gzip"}
+_GZIP_WBITS = 31  # zlib's number for gzip's head and checksum
+
+_UTF_32 = "is UTF-32 text; expected UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"
+_UTF_16 = "is UTF-16 text, as PowerShell's > writes it; expected UTF-8: iconv -f {} -t UTF-8 FILE > NEW"
+_OTHER_FILES: Mapping[bytes, str] = {
+    b"\x1f\x8b": "is gzip data; name it FILE.gz",
+    b"\x28\xb5\x2f\xfd": "is zstd data; name it FILE.zst",
+    **dict.fromkeys((b"\xff\xfe\0\0", b"\0\0\xfe\xff"), _UTF_32),
+    **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), _UTF_16.format("UTF-16")),
+    **dict.fromkeys((b"{\0", b"[\0"), _UTF_16.format("UTF-16LE")),
+    **dict.fromkeys((b"\0{", b"\0["), _UTF_16.format("UTF-16BE")),
+    b"PAR1": "is a parquet file; expected JSON (OPeRA's tables: shop-r1 data import opera --path DIR)",
+    b"PK\x03\x04": "is a zip archive; unpack it first",
+    b"BZh": "is bzip2 data; unpack it first: bzip2 -d FILE",
+    b"\xfd7zXZ\0": "is xz data; unpack it first: xz -d FILE",
+    b"SQLite format 3\0": "is an SQLite database; expected JSON",
+}
+"""What a file that is no UTF-8 text begins with, and what to say of it; the longer beginnings first."""
+
+
+class CorruptError(Exception):
+    """Compressed data is broken or breaks off."""
+
+
+class Readable(Protocol):
+    """What gives bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; none at the end."""
+
+
+def packing_of(path: Path) -> Packing | None:
+    """Return how the file is compressed by its name's ending, `.zst` or `.gz`; None where it is plain."""
+    return _ENDINGS.get(path.suffix)
+
+
+class WholeFrames(io.RawIOBase):
+    """Reads zstd frames, or gzip members, one after the other; an unfinished one is an error.
+
+    zstandard's own stream reader ends a half-written file without a word, as if it had been shorter.
+
+    Attributes:
+        starts: of each frame so far, the byte of the file and the byte of the text at which it begins.
+        given: bytes of text so far.
+    """
+
+    def __init__(self, source: Readable, packing: Packing = "zstd") -> None:
+        self._source = source
+        self._packing = packing
+        self._frame: Any = None
+        self._ready = b""
+        self._read = self.given = 0
+        self.starts: list[tuple[int, int]] = []
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with text and return how much of it; 0 at the end.
+
+        Raises:
+            CorruptError: the data is not compressed so, is broken or breaks off.
+        """
+        while not self._ready:
+            # Small pieces: one compressed byte can stand for tens of thousands.
+            piece = self._source.read(4096)
+            self._read += len(piece)
+            if not piece:
+                if self._frame is not None:
+                    raise CorruptError("the file breaks off inside a frame")
+                return 0
+            try:
+                self._ready = b"".join(self._decompress(piece))
+            except (zstandard.ZstdError, zlib.error) as error:
+                plain = not self.given and _is_text(piece)
+                raise CorruptError(f"{error}{'; it is plain text, rename it' if plain else ''}") from None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
+
+    def _decompress(self, piece: bytes) -> Iterator[bytes]:
+        while piece:
+            if self._frame is None:
+                if self._packing == "gzip" and not piece.strip(b"\0"):
+                    return  # gzip allows zeros behind the last member
+                self.starts.append((self._read - len(piece), self.given))
+                self._frame = _decompressor(self._packing)
+            text = self._frame.decompress(piece)
+            self.given += len(text)
+            piece = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+            yield text
+
+
+def _decompressor(packing: Packing) -> Any:
+    if packing == "gzip":
+        return zlib.decompressobj(wbits=_GZIP_WBITS)
+    return zstandard.ZstdDecompressor().decompressobj()
+
+
+def _is_text(piece: bytes) -> bool:
+    return piece.lstrip()[:1] in (b"{", b"[") and b"\0" not in piece
+
+
+def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
+    """Return the error that says that a compressed file is broken."""
+    return DataError.at(
+        path, line, f"broken {packing_of(path) or 'zstd'} data ({error}); expected a whole {path.suffix} file"
+    )
+
+
+def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (number from 1, first byte, line with what ends it); a line ends with LF, CRLF or CR.
+
+    Args:
+        path: of the file, for errors.
+        source: the text's bytes, unpacked.
+
+    Raises:
+        DataError: the file cannot be read, its compression is broken, or it is no text in UTF-8.
+    """
+    number = start = 0
+    parts: list[bytes] = []
+    try:
+        for piece in _pieces(path, source):
+            whole, newline, rest = piece.rpartition(b"\n")
+            if not newline:
+                parts.append(piece)
+                continue
+            block = b"".join((*parts, whole, newline))
+            parts = [rest]
+            for line in block.splitlines(keepends=True):
+                number += 1
+                yield number, start, line
+                start += len(line)
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    except CorruptError as error:
+        raise corrupt(path, number + 1, error) from None
+    for line in b"".join(parts).splitlines(keepends=True):
+        number += 1
+        yield number, start, line
+        start += len(line)
+
+
+def _pieces(path: Path, source: Readable) -> Iterator[bytes]:
+    first = True
+    while piece := source.read(PIECE_BYTES):
+        if first:
+            check_beginning(path, piece)
+        first = False
+        yield piece
+
+
+def check_beginning(path: Path, data: bytes) -> None:
+    """Make sure that a file can be UTF-8 text, by its first bytes.
+
+    Raises:
+        DataError: it is something else; the message says what, and how to make it UTF-8.
+    """
+    for beginning, told in _OTHER_FILES.items():
+        if data.startswith(beginning):
+            raise DataError.at(path, None, told)
+
+
+def decode_line(line: bytes, path: Path, number: int) -> str:
+    """Return the line as text without a byte order mark; `path` and `number` name the place in errors.
+
+    A mark can stand before any line: files that were put together have one in the middle.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    try:
+        return line.decode().removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        raise DataError.at(
+            path,
+            number,
+            f"is not UTF-8 text (byte 0x{line[error.start]:02x} at column {error.start + 1}); written on "
+            "Windows it may be CP1252: iconv -f CP1252 -t UTF-8 FILE > NEW",
+        ) from None
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[tuple[io.RawIOBase, Readable]]:
+    """Open a file; what is yielded is the open file, to ask how far one is, and its bytes unpacked."""
+    with path.open("rb", buffering=0) as raw:  # unbuffered, a pipe gives what it has
+        packing = packing_of(path)
+        yield raw, raw if packing is None else WholeFrames(raw, packing)
