@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from shop_r1.actions import SPACES, Action
 from shop_r1.jsonl import Record
 
+MILLISECONDS_FROM = 1e11
+"""A number of seconds since 1970 from here on would lie after the year 5138; as milliseconds it begins in
+1973. So a `time` in seconds is below it, and an import takes a larger one as milliseconds. Ours."""
 Outcome = Literal["purchase", "terminate", "unfinished"]
 
 
@@ -25,6 +28,9 @@ class Step(Record):
     action: Action
     rationale: str | None = None
     """Why, in the first person; None where nobody said."""
+    time: float | None = Field(default=None, ge=0, lt=MILLISECONDS_FROM, strict=True, allow_inf_nan=False)
+    """When the shopper acted, in seconds since 1970-01-01T00:00:00Z; None where it was not recorded. No
+    prompt shows it."""
 
 
 class ExampleRef(Record):

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,13 @@ def test_a_session_is_what_a_person_did_in_order_of_time_wherever_its_rows_stand
         search: {"search"},
         "nav_bar.suggested_terms.bike_bottle_holder": {"suggested_term"},
     }
+
+
+def test_each_step_has_the_time_of_its_row_in_seconds(tmp_path: Path) -> None:
+    rows = [click(A, 90.25, "a_1", "other"), click(A, 61, "a_2", "other")]
+    (session,), _ = bring(write_opera(tmp_path, rows))
+    minute = datetime(2025, 4, 14, 21, 1, 1, tzinfo=UTC).timestamp()
+    assert [step.time for step in session.steps] == [minute, minute + 29.25]
 
 
 def test_rows_of_one_time_stay_in_the_files_order(tmp_path: Path) -> None:

@@ -38,6 +38,13 @@ def test_a_good_session_has_no_findings() -> None:
     assert found(line(), line(step(typed), step(LEAVE), session_id="t")) == []
 
 
+def test_times_that_go_back_are_faults_and_missing_ones_are_none() -> None:
+    shown = [step(time=time) for time in (5, None, 7, 7, 6.5, 6.75)] + [step(LEAVE)]
+    assert found(line(*shown)) == [(1, "steps.4.time", "time-order")]
+    finding = Checker().check(1, line(*shown))[0]
+    assert finding.problem.startswith("is 6.5, and steps.3 has 7.0; expected steps in order of time")
+
+
 def test_all_faults_of_one_record_are_told() -> None:
     broken = step({"type": "jump"}, extra=1)
     del broken["page"]

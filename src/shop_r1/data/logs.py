@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shop_r1.actions import Action
 from shop_r1.config import describe_validation
 from shop_r1.data.sources import read_within
 from shop_r1.data.targets import Target, TargetPage
+from shop_r1.data.times import read_time
 from shop_r1.errors import DataError, PageError
 from shop_r1.jsonl import Moved, Record, parse_record, read_lines
 from shop_r1.pages.recipes import Recipe
@@ -70,6 +71,13 @@ class LogStep(Record):
     action: LogAction
     rationale: str | None = None
     """Why, in the first person; None where nobody said."""
+    time: float | None = None
+    """When: seconds or milliseconds since 1970, or text in ISO 8601 (`times.read_time`); kept as seconds."""
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: object) -> float | None:
+        return None if value is None else read_time(value)
 
 
 class LogSession(Record):
@@ -208,6 +216,7 @@ class _Resolver:
             page=Page(url=step.page.url, html=page.simplified.html),
             action=step.action.named(name),
             rationale=step.rationale,
+            time=step.time,
         )
 
     def _read(self, page: LogPage) -> str | bytes:

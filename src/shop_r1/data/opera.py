@@ -6,7 +6,6 @@ The recorded pages and names are used as they are. What is kept, merged and left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 from shop_r1.actions import SCROLL, TERMINATE, Action
@@ -18,7 +17,7 @@ from shop_r1.data.opera_rows import (
     is_named,
     is_purchase,
     read_action,
-    read_time,
+    time_of,
     user_of,
 )
 from shop_r1.data.opera_tables import OperaTables, PageShelf, Row, count_rows, read_rows
@@ -147,7 +146,7 @@ _OWNER_COLUMNS = ("session_id", "user_id")
 class _Event:
     """A usable row until its session is put together; `action` is None for what is no action."""
 
-    when: datetime
+    when: float
     where: str
     action: Action | None = None
     url: str = ""
@@ -198,7 +197,7 @@ class _Reader:
         return visits
 
     def _read_event(self, row: Row, where: str) -> _Event | Fault:
-        when = read_time(row)
+        when = time_of(row)
         if isinstance(when, Fault):
             return when
         kind = row["action_type"] or ""
@@ -232,7 +231,7 @@ def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -
             tally.leave_out(Fault("terminate that is not the last action"), event.where)
             continue
         page = Page(url=event.url, html=pages[event.page])
-        steps.append(Step(page=page, action=event.action, rationale=event.rationale))
+        steps.append(Step(page=page, action=event.action, rationale=event.rationale, time=event.when))
     return tuple(steps)
 
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from html import unescape
 
 from shop_r1.actions import CLICK, INPUT, SCROLL, TERMINATE, Action, ActionType
 from shop_r1.data.opera_tables import Row, Variant
+from shop_r1.data.times import read_time
 
 KINDS: Mapping[Variant, tuple[ActionType, ...]] = {
     "filtered": (CLICK, INPUT, TERMINATE),
@@ -65,16 +65,14 @@ def read_action(row: Row, variant: Variant) -> Action | Fault:
     return Action(type=kind.name, click_type=click_type or None, **values)
 
 
-def read_time(row: Row) -> datetime | Fault:
-    """Return when the row was recorded; a fault where that is no time with its zone."""
+def time_of(row: Row) -> float | Fault:
+    """Return when the row was recorded, in seconds since 1970; a fault where it is no time with an offset."""
+    text = row["timestamp"] or ""
     try:
-        when = datetime.fromisoformat(row["timestamp"] or "")
+        return read_time(text)
     except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
-        found = f"{(row['timestamp'] or '')[:40]!r}; expected one like 2025-04-14T21:52:57.792Z"
+        found = f"{text[:40]!r}; expected one like 2025-04-14T21:52:57.792Z"
         return Fault("bad timestamp", found)
-    return when
 
 
 def is_purchase(row: Row) -> bool:

@@ -27,6 +27,7 @@ FAULTS: Mapping[str, str] = {
     "no-target": "a click or typing without the name of an element",
     "not-on-page": "a click or typing whose name does not stand on its page",
     "no-text": "typing without a text",
+    "time-order": "a step with an earlier time than a step before it",
     "blank-rationale": "a rationale of blanks; leave it out instead",
 }
 """Kinds of fault: such a session teaches or measures something wrong."""
@@ -132,6 +133,8 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
         names = element_names(step.page.html)
         for place, kind, problem in (*_check_page(step, names), *_check_action(session.space, step, names)):
             yield Finding(line=number, field=f"steps.{index}.{place}", kind=kind, problem=problem)
+    for index, problem in _check_times(session):
+        yield Finding(line=number, field=f"steps.{index}.time", kind="time-order", problem=problem)
     told = [step.rationale is not None for step in session.steps]
     if any(told) and not all(told):
         problem = (
@@ -189,6 +192,21 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
             "blank-rationale",
             f"is {_show(step.rationale)}; expected a reason, or no rationale",
         )
+
+
+def _check_times(session: Session) -> Iterator[tuple[int, str]]:
+    """Yield each step that has an earlier time than the last one before it that has any."""
+    before: tuple[int, float] | None = None
+    for index, step in enumerate(session.steps):
+        if step.time is None:
+            continue
+        if before is not None and step.time < before[1]:
+            problem = (
+                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time, in "
+                "seconds since 1970"
+            )
+            yield index, problem
+        before = index, step.time
 
 
 def _tell_missing(name: str, names: Sequence[str]) -> str:
