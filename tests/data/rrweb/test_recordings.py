@@ -1,18 +1,16 @@
 import json
-from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from tests.data.rrweb.snapshots import click, document, full, meta, tag, text, write
+from tests.data.rrweb.snapshots import click, document, full, meta, tag, text, timed, write
 
-from shop_r1.data.rrweb import events
+from shop_r1.data.rrweb import files
 from shop_r1.data.rrweb.recordings import (
     RecordingOptions,
     RecordingTally,
     import_recordings,
-    read_recording,
 )
 from shop_r1.data.targets import Found, Target, TargetPage
 from shop_r1.errors import DataError
@@ -52,11 +50,10 @@ def read(*paths: Path, **options: Any) -> tuple[list[Session], RecordingTally]:
 def test_a_real_recording_gives_what_was_done_on_the_pages_that_the_browser_had(
     name: str, counts: dict[str, int]
 ) -> None:
-    passed: Counter[str] = Counter()
-    session = read_recording(RECORDINGS / f"{name}.jsonl.zst", passed, RecordingOptions())
+    (session,), tally = read(RECORDINGS / f"{name}.jsonl.zst")
     shown = [json.loads(line) for _, line in read_lines(RECORDINGS / "pages" / f"{name}.jsonl.zst")]
     assert len(session.steps) == len(shown)
-    assert passed == counts
+    assert (tally.counts, tally.remarks) == (counts, {})
     for step, had in zip(session.steps, shown, strict=True):
         page = TargetPage(had["html"])
         assert step.page.html == page.simplified.html
@@ -68,7 +65,7 @@ def test_a_real_recording_gives_what_was_done_on_the_pages_that_the_browser_had(
 
 def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path) -> None:
     write(tmp_path / "b.json", VISIT)
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(event) + "\n" for event in timed(VISIT)), "utf-8")
     (tmp_path / "notes.txt").write_text("no recording", "utf-8")
     sessions, tally = read(tmp_path)
     assert [session.session_id for session in sessions] == ["a", "b"]
@@ -101,14 +98,14 @@ def test_recordings_that_give_no_session_are_left_out_with_their_reason(tmp_path
     write(tmp_path / "c.json", VISIT[:2])
     for name, content in (("d", "{"), ("e", '{"events": []}'), ("f", "[" * 100_000), ("g", '["packed", 3]')):
         (tmp_path / f"{name}.json").write_text(content, "utf-8")
-    (tmp_path / "h.jsonl").write_text('{"type": 4, "data": {}}\n{', "utf-8")
+    (tmp_path / "h.jsonl").write_text('{"type": 4, "data": {}}\n{\n', "utf-8")
     sessions, tally = read(tmp_path, tmp_path / "none.json")
     assert [session.session_id for session in sessions] == ["a"]
     reasons = (
-        "b.json: holds no full snapshot",
+        "b.json: holds no full snapshot that can be read (an event of type 2); its events: 1 of type 3",
         "c.json: holds no action on a page; passed over: nothing",
         "d.json:1: is not JSON",
-        "e.json: is a JSON dict; expected a list of rrweb events",
+        "e.json: holds no full snapshot that can be read (an event of type 2); its events: none",
         "f.json: is not JSON",
         "g.json: holds no full snapshot",
         "h.jsonl:2: is not JSON",
@@ -134,11 +131,11 @@ def test_an_import_of_nothing_fails(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "RECORDING_MAX_BYTES", 100)
+    monkeypatch.setattr(files, "RECORDING_MAX_BYTES", 100)
     write(tmp_path / "a.json", VISIT)
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
-    for name, problem in (("a.json", "at most 100 are read"), ("b.jsonl", "at most 100 characters")):
-        with pytest.raises(DataError, match=problem):
+    for name in ("a.json", "b.jsonl"):
+        with pytest.raises(DataError, match="is too large; at most 100 bytes are read"):
             read(tmp_path / name)
 
 
@@ -162,13 +159,11 @@ def test_a_broken_recording_gives_a_session_or_a_reason_and_never_a_fault(tmp_pa
         path = tmp_path / "a.json"
         path.write_text(json.dumps([broken(each, random, random.choice([0.001, 0.02])) for each in whole]))
         try:
-            session = read_recording(
-                path, Counter(), RecordingOptions(space=random.choice(["shop", "opera"]))
-            )
+            sessions, _ = read(path, space=random.choice(["shop", "opera"]))
         except DataError as error:
             assert "a.json: holds no" in str(error)
             continue
-        for step in session.steps:
+        for step in (step for session in sessions for step in session.steps):
             assert step.action.name in TargetPage(step.page.html).simplified.by_name
 
 

@@ -9,8 +9,8 @@ TAGS: Final = frozenset({
     "pageview", "urlchange", "urlchanged", "navigate", "navigation", "routechange", "routechanged",
     "locationchange", "locationchanged", "pushstate", "replacestate", "popstate", "hashchange",
 })  # fmt: skip
-"""Tags of the custom events that tell of a new address, in small letters and without anything else: PostHog's
-`$pageview` and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and what shops' own code calls it."""
+"""Tags of the custom events that tell of a new address, small and nothing but letters: PostHog's `$pageview`
+and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and what shops' own code calls it."""
 FIELDS: Final = ("href", "url", "to")
 """Where in such an event's payload the address stands, unless the payload is the address."""
 
@@ -27,6 +27,14 @@ def page_address(url: str) -> str:
     """
     page, mark, place = url.partition("#")
     return url if f"{mark}{place}".startswith(_ROUTE) else page
+
+
+def in_full(address: str, url: str) -> str:
+    """Return an address in full, where it is relative to that of a page."""
+    try:
+        return urljoin(url, address)
+    except ValueError:  # an address that is none, such as //[
+        return address
 
 
 def told_address(data: Mapping[str, Any], url: str) -> str | None:
@@ -48,10 +56,7 @@ def told_address(data: Mapping[str, Any], url: str) -> str | None:
         found = _sentry_address(tag, payload) if isinstance(payload, dict) else None
     if not isinstance(found, str) or not _ADDRESS.match(found):
         return None
-    try:
-        return urljoin(url, found)
-    except ValueError:  # an address that is none, such as //[
-        return None
+    return in_full(found, url)
 
 
 def _sentry_address(tag: str, payload: Mapping[str, Any]) -> Any:

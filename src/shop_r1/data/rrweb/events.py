@@ -53,11 +53,12 @@ class Event(NamedTuple):
     Attributes:
         type: one of `Kind`, or another number.
         data: what it tells.
-        timestamp: milliseconds since the Unix epoch; None where it has no time.
+        time: seconds since the Unix epoch, or since the recording's beginning where the recorder counts from
+            there; None where it has no time.
         tab: the recorder's name for the browser tab it is from, "" where it gives none.
     """
 
     type: int
     data: Mapping[str, Any]
-    timestamp: float | None = None
+    time: float | None = None
     tab: str = ""

@@ -10,15 +10,14 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from shop_r1.data.rrweb.events import Event
 from shop_r1.data.rrweb.files import RECORDING_MAX_BYTES, inflate
+from shop_r1.data.times import read_time
 
 _TAB_FIELDS: Final = ("windowId", "window_id", "tabId", "tab_id")
-_SECONDS: Final = (1e9, 1e10)  # as milliseconds these would be days of 1970; Sentry's spans count in seconds
+_TYPES: Final = 100  # an event's type is a number below this; rrweb has 7 types, others add theirs
 
 FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "a FullStory data export": frozenset({"EventType", "EventStart"}),
@@ -75,9 +74,7 @@ class EventReader:
         if isinstance(content, dict):
             self._note_format(content)
             tab = _tab_of(content) or tab
-            return [
-                _Item(each, tab, is_entry=False) for each in content.values() if _may_hold_events(each)
-            ]
+            return [_Item(each, tab, is_entry=False) for each in content.values() if _may_hold_events(each)]
         if isinstance(content, list):
             if len(content) == 2 and isinstance(content[0], str) and isinstance(content[1], dict):
                 return [_Item(content[1], content[0], is_entry=True)]
@@ -86,7 +83,9 @@ class EventReader:
 
     def _event(self, item: Mapping[str, Any], tab: str) -> Event | None:
         kind = _number(item.get("type"))
-        if kind is None or not kind.is_integer() or not ("data" in item or "timestamp" in item):
+        if isinstance(kind, bool) or not isinstance(kind, int | float) or kind not in range(_TYPES):
+            return None
+        if not ("data" in item or "timestamp" in item):
             return None
         data = item.get("data")
         if isinstance(data, str):
@@ -95,7 +94,7 @@ class EventReader:
             data = {}
         self._note_format(data)
         packed = {key: self._unpack(each) for key, each in data.items() if _is_gzip(each)}
-        return Event(int(kind), data | packed, _milliseconds(item.get("timestamp")), _tab_of(item) or tab)
+        return Event(int(kind), data | packed, _time(item.get("timestamp")), _tab_of(item) or tab)
 
     def _unpack(self, text: str) -> Any:
         """Return the JSON value in a string, plain or compressed into Latin-1; None if there is none."""
@@ -127,29 +126,19 @@ def _tab_of(item: Mapping[str, Any]) -> str:
     return str(found)
 
 
-def _number(value: Any) -> float | None:
-    """Return a number, also one that is written as text; None for all else."""
+def _number(value: Any) -> Any:
+    """Return the number that a text writes, any other value as it is."""
     if isinstance(value, str) and len(value) < 20:
         try:
-            value = float(value)
+            return float(value)
         except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+    return value
+
+
+def _time(value: Any) -> float | None:
+    """Return a time in seconds since 1970, None where there is none: recorders write milliseconds mostly."""
+    try:
+        return read_time(_number(value))
+    except ValueError:
         return None
-    return float(value) if abs(value) < 1e18 and isfinite(value) else None
-
-
-def _milliseconds(value: Any) -> float | None:
-    """Return a time in milliseconds since the Unix epoch.
-
-    >>> _milliseconds(1700000000000), _milliseconds("1700000000.5"), _milliseconds("2023-11-14T22:13:20Z")
-    (1700000000000.0, 1700000000500.0, 1700000000000.0)
-    """
-    found = _number(value)
-    if found is None and isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value).timestamp() * 1000
-        except (ValueError, OverflowError):
-            return None
-    low, high = _SECONDS
-    return found * 1000 if found is not None and low <= found < high else found

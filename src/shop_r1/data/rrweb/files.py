@@ -81,9 +81,8 @@ def read_values(path: Path, counts: Counter[str]) -> Iterator[Any]:
     if len(first.strip()) == len(data.strip()) or not _is_json(first):
         yield _parse(path, None, data)
         return
-    yield _parse(path, 1, first)
-    number = data[: lines.tell()].count(b"\n")
-    for number, line in enumerate(lines, number + 1):
+    yield json.loads(first)
+    for number, line in enumerate(lines, data[: lines.tell()].count(b"\n") + 1):
         if not line.strip():
             continue
         if lines.tell() == len(data) and not line.endswith(b"\n") and not _is_json(line):

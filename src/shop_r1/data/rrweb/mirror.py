@@ -17,6 +17,10 @@ NODES_MAX: Final = 1_000_000  # of one page (ours; the largest of 91 real ones h
 
 _TAG = re.compile(r"[a-z][a-z0-9:._-]{0,99}")
 _NODE_KINDS = {int(kind): kind for kind in NodeKind}
+_FIELDS = frozenset({"input", "textarea"})
+_OWN_TEXT = frozenset(
+    {"textarea", "style", "script", "noscript"}
+)  # what recorders tell otherwise in snapshots
 _CHOICES = frozenset({"checkbox", "radio"})
 
 
@@ -51,14 +55,29 @@ class Mirror:
             node = next(islice(node.children(), index, None), None)
         return node
 
-    def knows_later(self, snapshot: Mapping[str, Any]) -> bool:
-        """Return whether the document has had a node of the snapshot's first number, or of a later one.
+    def is_same(self, snapshot: Mapping[str, Any]) -> bool:
+        """Return whether a snapshot is one of the document so far, and not of a new one.
 
-        A recorder counts on while it stays on a page and begins anew on the next one.
+        Recorders repeat a document's snapshot from time to time. Some number all nodes anew then and count on;
+        others, rrweb 2 among them, let nodes keep theirs, and these are as they were: a page that was loaded
+        again has another number for some node, or a field without what was typed into it.
         """
-        node = snapshot.get("node")
-        first = node.get("id") if isinstance(node, dict) else None
-        return type(first) is int and first <= self.highest
+        document = snapshot.get("node")
+        first = document.get("id") if isinstance(document, dict) else None
+        if type(first) is not int or first > self.highest:
+            return True
+        work: list[tuple[Any, DomNode | None]] = [(document, None)]
+        while work:
+            entry, parent = work.pop()
+            there = self._make(entry)
+            if there is None or there.id > self.highest:
+                continue
+            known = self._nodes.get(there.id)
+            if known is None or known.parent is not parent or not _is_like(known, there):
+                return False
+            below = entry.get("childNodes")
+            work += [(child, known) for child in below] if isinstance(below, list) else []
+        return True
 
     def is_of_earlier_page(self, identity: object) -> bool:
         """Return whether a number can only be that of a node of an earlier document.
@@ -76,7 +95,7 @@ class Mirror:
         if made is None or made[0].kind != NodeKind.DOCUMENT:
             self.counts["snapshots that hold no page"] += 1
             return False
-        if self.knows_later(snapshot):
+        if not self.is_same(snapshot):
             self.highest_before, self.highest = max(self.highest_before, self.highest), 0
         self.root, self._nodes = made
         self.highest = max(self.highest, *self._nodes)
@@ -229,6 +248,16 @@ class Mirror:
                 set_attributes(option, {"selected": True if option_value(option) == value else None})
         else:
             node.attributes["value"] = value
+
+
+def _is_like(known: DomNode, there: DomNode) -> bool:
+    """Return whether a node of a snapshot is what it was: its tag, its text, and what a field holds."""
+    if (known.kind, known.tag) != (there.kind, there.tag):
+        return False
+    if known.kind == NodeKind.TEXT:
+        is_told_otherwise = known.parent is not None and known.parent.tag in _OWN_TEXT
+        return is_told_otherwise or known.text == there.text
+    return known.tag not in _FIELDS or known.get("value") == there.get("value")
 
 
 def _objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

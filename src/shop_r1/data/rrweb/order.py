@@ -21,7 +21,7 @@ def split_tabs(events: Sequence[Event]) -> dict[str, list[Event]]:
     return tabs
 
 
-def order_events(events: Iterable[Event], counts: Counter[str]) -> list[Event]:
+def order_events(events: Iterable[Event], counts: Counter[str], remarks: Counter[str]) -> list[Event]:
     """Return one tab's events by time, each once.
 
     Recorders send their events in batches, which arrive late, or twice. Events of one time keep their order,
@@ -30,13 +30,15 @@ def order_events(events: Iterable[Event], counts: Counter[str]) -> list[Event]:
 
     Args:
         events: of one tab, in the order in which they stand in the file.
-        counts: counts what was out of order, and what was there twice.
+        counts: counts what was there twice.
+        remarks: counts what was out of order.
     """
     placed: list[tuple[float, Event]] = []
     latest = time = _BEGINNING
     for event in events:
-        time = time if event.timestamp is None else event.timestamp
-        counts["events out of order, put by their time"] += time < latest
+        time = time if event.time is None else event.time
+        if time < latest:
+            remarks["events out of order, sorted by time"] += 1
         latest = max(latest, time)
         placed.append((time, event))
     placed.sort(key=lambda each: each[0])
@@ -53,12 +55,13 @@ def _unique(events: list[Event], counts: Counter[str]) -> list[Event]:
     kept: dict[str, Event] = {}
     for number, event in enumerate(events):
         known = kept.setdefault(_identity(event, number), event)
-        counts["events sent twice"] += known is not event
+        if known is not event:
+            counts["events sent twice"] += 1
     return list(kept.values())
 
 
 def _identity(event: Event, number: int) -> str:
-    if event.timestamp is None:
+    if event.time is None:
         return f"event {number}"
     try:
         return f"{event.type} {json.dumps(event.data, sort_keys=True)}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shop_r1.data.rrweb.addresses import page_address
-from shop_r1.data.rrweb.events import Source
+from shop_r1.data.rrweb.events import NodeKind, Source
 from shop_r1.data.rrweb.mirror import Mirror
 from shop_r1.data.rrweb.nodes import DomNode
 from shop_r1.data.rrweb.writer import MARK, write_page
@@ -56,7 +56,7 @@ class ShownPage:
         self.is_known = self.mirror.load(snapshot)
 
     def is_of_earlier_page(self, data: Mapping[str, Any]) -> bool:
-        """Return whether an incremental event can only be one of an earlier page in this tab, or of another."""
+        """Return whether an incremental event can only be of an earlier page in this tab, or of another."""
         return any(self.mirror.is_of_earlier_page(each) for each in _told_nodes(data))
 
     def resolve(self, node: DomNode) -> tuple[Page, Element] | None:
@@ -95,7 +95,7 @@ class ShownPage:
 
 def is_in_frame(node: DomNode) -> bool:
     """Return whether a node is in a frame's page."""
-    return sum(not each.tag and each.kind == 0 for each in node.around()) > 1
+    return sum(each.kind == NodeKind.DOCUMENT for each in node.around()) > 1
 
 
 def _told_nodes(data: Mapping[str, Any]) -> Iterator[object]:

@@ -115,7 +115,7 @@ def _push_content(node: DomNode, scope: ShadowScope | None, work: list[_Place]) 
 
 
 def _shown_in(node: DomNode, scope: ShadowScope | None) -> list[_Place]:
-    """Return what is shown of what stands in an element: its shadow tree, and in a slot the host's content."""
+    """Return what is shown in an element: its shadow tree if it has one, in a slot the host's content."""
     if has_shadow(node):
         inner = ShadowScope(node, scope)
         return [_Place(child, inner) for child in node.children() if child.is_shadow]
