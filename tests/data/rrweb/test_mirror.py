@@ -177,6 +177,33 @@ def test_frames_are_counted_and_not_shown() -> None:
     assert page.get(90) is not None  # changes in it find their nodes
 
 
+def test_a_style_elements_texts_change_although_its_sheet_came_as_an_attribute() -> None:
+    page = mirror(
+        tag(10, "style", {"_cssText": ".a{}/* rr_split */.b{}"}, text(11, ""), text(12, "")),
+        tag(20, "style", {"_cssText": ".c{}"}, text(21, "")),
+    )
+    texts = [{"id": 12, "value": ".d{}"}, {"id": 21, "value": ".e{}"}]
+    assert mutate(page, texts=texts) == "<style>.a{}.d{}</style><style>.e{}</style>"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        document(tag(10, "ul", None, tag(11, "li", None, text(12, "b"))), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(11, "b", None, text(12, "a"))), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(12, "li"), tag(11, "i")), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(11, "li", None, text(12, "a"))), tag(13, "input")),
+    ],
+)
+def test_a_page_that_was_loaded_again_is_told_from_the_same_once_more(again: Entry) -> None:
+    body = tag(10, "ul", None, tag(11, "li", None, text(12, "a"))), tag(13, "input", {"value": "x"})
+    page = mirror(*body)
+    assert page.is_same({"node": document(*body)})
+    assert page.is_same({"node": document(*body, tag(14, "p"))})  # not told of yet
+    assert page.is_same({"node": document(*body, first=20)})
+    assert not page.is_same({"node": again})
+
+
 @pytest.mark.parametrize(
     "node", [None, 3, {}, {"id": 1}, {"type": 2, "id": 1, "tagName": "p"}, {"type": [], "id": 1}]
 )

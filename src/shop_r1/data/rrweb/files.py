@@ -132,6 +132,8 @@ def inflate(data: bytes, limit: int) -> bytes:
 def _decode(path: Path, data: bytes) -> bytes:
     """Return a text as UTF-8 without a byte order mark."""
     coding = next((coding for mark, coding in _MARKS if data.startswith(mark)), None)
+    if coding is None and b"\0" in data[:4]:
+        raise DataError.at(path, 1, "seems to be UTF-16 without a byte order mark; save it as UTF-8")
     try:
         text = data if coding is None else data.decode(coding).encode()
         if coding is None:
@@ -142,8 +144,8 @@ def _decode(path: Path, data: bytes) -> bytes:
         raise DataError.at(
             path, line, f"is not {found} text; expected rrweb's events as JSON, in UTF-8"
         ) from None
-    if b"\0" in text[:4]:
-        raise DataError.at(path, 1, "seems to be UTF-16 without a byte order mark; save it as UTF-8")
+    if not text.strip():
+        raise DataError.at(path, None, "is empty; expected rrweb's events as JSON")
     if text.lstrip()[:1] == b"<":
         raise DataError.at(path, 1, "begins with '<', as HTML and XML do; expected rrweb's events as JSON")
     return text

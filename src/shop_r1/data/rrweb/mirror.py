@@ -58,7 +58,7 @@ class Mirror:
     def is_same(self, snapshot: Mapping[str, Any]) -> bool:
         """Return whether a snapshot is one of the document so far, and not of a new one.
 
-        Recorders repeat a document's snapshot from time to time. Some number all nodes anew then and count on;
+        Recorders repeat a document's snapshot from time to time. Some number all nodes anew and count on;
         others, rrweb 2 among them, let nodes keep theirs, and these are as they were: a page that was loaded
         again has another number for some node, or a field without what was typed into it.
         """

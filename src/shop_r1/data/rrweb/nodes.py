@@ -8,6 +8,7 @@ from shop_r1.data.rrweb.events import NodeKind
 
 _DECLARATION = re.compile(r"(?:[^;(\"']|\([^()]{0,5000}\)|\"[^\"]{0,5000}\"|'[^']{0,5000}'|[(\"'])+")
 _SHEET_SPLIT = "/* rr_split */"  # between the parts of a sheet that stands in several texts
+_NO_TEXT = frozenset({"style", "script", "noscript", "title"})
 _STYLE_MAX_CHARS = 20_000  # of an element's own style that is changed piece by piece (ours)
 
 
@@ -117,6 +118,12 @@ class DomNode:
             indices.append(index)
             node = node.parent
         return tuple(reversed(indices))
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts at and below it that a page can show."""
+        for node in self.below():
+            if node.kind == NodeKind.TEXT and (node.parent is None or node.parent.tag not in _NO_TEXT):
+                yield node.text
 
     @property
     def content(self) -> str:

@@ -37,7 +37,7 @@ def order_events(events: Iterable[Event], counts: Counter[str], remarks: Counter
     latest = time = _BEGINNING
     for event in events:
         time = time if event.time is None else event.time
-        if time < latest:
+        if event.time is not None and time < latest:
             remarks["events out of order, sorted by time"] += 1
         latest = max(latest, time)
         placed.append((time, event))

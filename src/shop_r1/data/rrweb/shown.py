@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shop_r1.data.masking import are_masked
 from shop_r1.data.rrweb.addresses import page_address
 from shop_r1.data.rrweb.events import NodeKind, Source
 from shop_r1.data.rrweb.mirror import Mirror
@@ -28,12 +29,13 @@ class ShownPage:
             after an event of another page.
     """
 
-    def __init__(self, counts: Counter[str], recipes: Sequence[Recipe] = ()):
-        """Begin with no page; `counts` counts what cannot be followed or read."""
+    def __init__(self, counts: Counter[str], remarks: Counter[str], recipes: Sequence[Recipe] = ()):
+        """Begin with no page; `counts` counts what cannot be followed or read, `remarks` masked pages."""
         self.mirror = Mirror(counts)
         self.urls: list[str] = []
         self.is_known = False
         self._counts = counts
+        self._remarks = remarks
         self._recipes = recipes
         self._simplified: tuple[int, TargetPage] | None = None  # the page of that version
 
@@ -89,6 +91,8 @@ class ShownPage:
             except PageError:
                 self._counts["pages that cannot be read"] += 1
                 return None
+            if are_masked(root.texts()):
+                self._remarks["pages whose text is masked"] += 1
             self._simplified = version, page
         return self._simplified[1]
 

@@ -67,7 +67,7 @@ class Visit:
         self.has_page = False
         self._inputs = space == OPERA.name
         self._keep_masked = keep_masked
-        self._shown = ShownPage(self.counts, recipes)
+        self._shown = ShownPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
         self._ended: tuple[_Typing, float | None] | None = None  # what a new address ended, and when
@@ -313,6 +313,8 @@ class Visit:
         elif kind == Interaction.BLUR:
             self._focus = None
         elif kind == Interaction.CLICK:
+            if self._expected is not None and self._shown.differs(self._expected):
+                self.remarks["links after which no other page came"] += 1
             self._acted, self._expected = True, None
             if self._typing is not None:
                 self._typing.is_left = True
