@@ -59,7 +59,8 @@ def _write_tree(host: DomNode) -> tuple[list[DomNode], str]:
     """
     nodes: list[DomNode] = []
     parts: list[str] = []
-    work: list[DomNode | str] = [child for child in host.children() if child.is_shadow][::-1]
+    work: list[DomNode | str] = []
+    work += [child for child in host.children() if child.is_shadow][::-1]
     while work:
         node = work.pop()
         if isinstance(node, str):
