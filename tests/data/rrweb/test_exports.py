@@ -102,7 +102,7 @@ def test_the_tab_is_the_window_that_posthog_names(values: list[Any]) -> None:
 
 
 def test_what_is_no_event_is_counted() -> None:
-    wrong = [
+    wrong: list[Any] = [
         3,
         None,
         "text",
