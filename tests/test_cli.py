@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from tests.data.rrweb import snapshots as rrweb
 from tests.shell import Shell
 
 from shop_r1 import cli
@@ -530,6 +531,42 @@ def test_recordings_are_imported_and_what_is_passed_over_is_told(shell: Shell, t
     assert shell("data", "validate", out)[0] == 0
 
 
+def test_masked_texts_are_told_and_refused_and_can_be_left_out(
+    shell: Shell, tiny: Path, tmp_path: Path
+) -> None:
+    form = [
+        rrweb.tag(10, "input", {"type": "search", "name": "q"}),
+        rrweb.tag(11, "button", None, rrweb.text(12, "Go")),
+    ]
+    page = rrweb.document(
+        rrweb.tag(9, "form", {"role": "search"}, *form),
+        rrweb.tag(13, "a", {"href": "/m"}, rrweb.text(14, "Mugs")),
+    )
+    typing = [rrweb.entered(10, "***", userTriggered=True), rrweb.click(11)]
+    events = [
+        rrweb.meta("https://shop.example/"),
+        rrweb.full(page),
+        rrweb.click(13),
+        *typing,
+        rrweb.click(13),
+    ]
+    recording, out = rrweb.write(tmp_path / "a.json", events), tmp_path / "sessions.jsonl"
+    code, told, remarks = shell("data", "import", "rrweb", recording, "--out", out)
+    assert (code, told) == (0, f"{out}: 1 of 1 recordings, 3 steps\n")
+    assert "worth a look: masked texts 1" in remarks and "--masked drop" in remarks
+    assert max(map(len, remarks.splitlines())) <= 80
+
+    code, told, _ = shell("data", "validate", out)
+    assert code == 1 and "masked-text" in told
+    code, _, err = shell("evaluate", "--model", tiny, "--data", out, "--out", tmp_path / "run")
+    assert code == 2 and "session a, step 1: the text '***' is a recorder's mask" in " ".join(err.split())
+
+    code, told, remarks = shell("data", "import", "rrweb", recording, "--masked", "drop", "--out", out)
+    assert (code, told) == (0, f"{out}: 1 of 1 recordings, 2 steps\n")
+    assert "passed over: masked texts 1" in remarks
+    assert shell("data", "validate", out)[0] == 0
+
+
 def test_saved_pages_go_through_to_the_report(shell: Shell, tiny: Path, tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()
@@ -685,6 +722,7 @@ def test_both_stages_train_from_the_command_line(
         ("data import rrweb {half} --out {out}", "none of 1 recordings gives a session"),
         ("data import rrweb {folder} --out {out}", "folder: holds no recordings"),
         ("data import rrweb {half} --out {out} --space moon", "'moon' is unknown"),
+        ("data import rrweb {half} --out {out} --masked moon", "--masked 'moon' is unknown"),
         ("data import rrweb {half} --out {out} --end moon", "--end 'moon' is unknown"),
         ("simplify {json}", "page.json: "),
         ("simplify {folder}", "cannot be read"),

@@ -76,6 +76,11 @@ def test_all_faults_of_one_record_are_told() -> None:
             "steps.0.action.text",
             "no-text",
         ),
+        (
+            line(step({"type": "type_and_submit", "name": "search_input", "text": "*** ****"}), step(LEAVE)),
+            "steps.0.action.text",
+            "masked-text",
+        ),
         (line(step(rationale="\t"), step(LEAVE, rationale="Done.")), "steps.0.rationale", "blank-rationale"),
         (line(step(), step(LEAVE, "<page>\nSorry")), "steps.1.page.html", "no-names"),
         (line(step(html=PAGE.removeprefix("<page>\n")), step(LEAVE)), "steps.0.page.html", "not-simplified"),

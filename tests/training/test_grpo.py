@@ -9,10 +9,10 @@ import torch
 from tests.tiny import LOOK, with_action
 from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make_clicks, reply, settings
 
-from shop_r1.actions import Action, click
+from shop_r1.actions import Action, click, type_and_submit
 from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import Example, list_examples, renderer
-from shop_r1.errors import TrainingError
+from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
@@ -219,6 +219,12 @@ def test_a_gold_action_whose_name_says_nothing_is_refused(name: str, clicks: lis
     ).reasons
     assert f"value {reasons['value']}" in str(caught.value)
     assert "leave the session out" in str(caught.value)
+
+
+def test_a_gold_action_whose_text_a_recorder_masked_is_refused(clicks: list[Example]) -> None:
+    masked = Example(with_action(clicks[0].session, 1, type_and_submit("search_input", "****")), 1)
+    with pytest.raises(DataError, match=r"session once, step 1: the text .* is a recorder's mask"):
+        check_gold([clicks[1], masked], RewardConfig())
 
 
 def test_the_first_gold_action_at_fault_is_named_whether_sessions_are_listed_or_read(

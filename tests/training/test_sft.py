@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.tiny import LOOK, SEARCH, make_session, with_action, with_rationale
 
-from shop_r1.actions import click
+from shop_r1.actions import click, type_and_submit
 from shop_r1.data.examples import Example, renderer
 from shop_r1.errors import DataError, ModelError
 from shop_r1.llm.local import LocalModel, load_model
@@ -93,6 +93,17 @@ def test_a_session_without_rationales_is_refused_before_any_training(
         train_sft(
             [make_session("fine", SEARCH), silent], SftConfig(model=str(tiny_checkpoint)), tmp_path / "out"
         )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_text_that_a_recorder_masked_is_refused_before_any_training(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    masked = with_action(make_session("masked", SEARCH), 0, type_and_submit("search_input", "*** ****"))
+    with pytest.raises(
+        DataError, match=r"session masked, step 0: the text '\*\*\* \*\*\*\*' is a recorder's mask"
+    ):
+        train_sft([masked], SftConfig(model=str(tiny_checkpoint)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -179,13 +179,16 @@ def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
     from shop_r1.data.archive import outlines
-    from shop_r1.data.examples import list_examples
+    from shop_r1.data.examples import example_outlines, list_examples
+    from shop_r1.data.masking import refuse_masked
 
     sessions = open_archive(data)
     spaces = {session.space for session in outlines(sessions)}
     if len(spaces) > 1:
         raise DataError.at(data, None, f"mixes the action spaces {', '.join(sorted(spaces))}; expected one")
     examples = list_examples(sessions, first_step)
+    for each in example_outlines(examples):
+        refuse_masked(f"{data}: session {each.session_id}, step {each.step}", each.action)
     if not examples:
         raise DataError.at(
             data,

@@ -107,6 +107,9 @@ def import_rrweb(
     bought: Annotated[
         str, typer.Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
     ] = "",
+    masked: Annotated[
+        str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
+    ] = "keep",
     recipe: Recipes = None,
 ) -> None:
     """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
@@ -115,21 +118,32 @@ def import_rrweb(
     """
     from shop_r1.actions import find_space
     from shop_r1.data.rrweb.recordings import RecordingOptions, RecordingTally, describe, import_recordings
+    from shop_r1.data.rrweb.visit import MASKED
     from shop_r1.jsonl import write_records
     from shop_r1.pages.recipes import load_recipe
 
     if end not in ("none", "terminate"):
         raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
+    if masked not in ("keep", "drop"):
+        raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
     found = tuple(load_recipe(name) for name in recipe or ())
-    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found)
+    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found, masked == "keep")
     tally = RecordingTally()
     with progress("Importing") as move:
         write_records(out, import_recordings(recordings, tally, options, move))
     for fault in tally.left_out:
         say(f"left out: {fault}")
-    total = tally.sessions + len(tally.left_out)
-    say(f"{out}: {tally.sessions} of {total} recordings, {tally.steps} steps")
+    total = tally.recordings + len(tally.left_out)
+    tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
+    say(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
     remark(f"passed over: {describe(tally.counts)}")
+    if tally.remarks:
+        remark(f"worth a look: {describe(tally.remarks)}")
+    if tally.remarks[MASKED]:
+        remark(
+            "Masked texts cannot be learned from or measured against: `data validate` calls them faults, and "
+            "training refuses them. --masked drop leaves these steps out."
+        )
     if tally.left_out:
         remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
 

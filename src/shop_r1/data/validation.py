@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rapidfuzz import process
 
 from shop_r1.actions import find_space
+from shop_r1.data.masking import is_masked
 from shop_r1.jsonl import Record, tell_form
 from shop_r1.problems import WHOLE, list_problems, show
 from shop_r1.sessions import Session, Step
@@ -28,6 +29,7 @@ FAULTS: Mapping[str, str] = {
     "no-target": "a click or typing without the name of an element",
     "not-on-page": "a click or typing whose name does not stand on its page",
     "no-text": "typing without a text",
+    "masked-text": "a text that a recorder masked (***), so that nobody knows what was typed",
     "time-order": "a step with an earlier time than a step before it",
     "blank-rationale": "a rationale of blanks; leave it out instead",
 }
@@ -183,6 +185,12 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
             )
         elif action.value("name") not in names:
             yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
+    if is_masked(action.value("text")):
+        yield (
+            "action.text",
+            "masked-text",
+            f"is {_show(action.text)}, a recorder's mask; expected what was typed",
+        )
     if "text" in fields and not action.value("text").strip():
         yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
     if step.rationale is not None and not step.rationale.strip():

@@ -26,6 +26,7 @@ from trl.trainer.utils import split_tensor_dict
 
 from shop_r1.actions import Action, ActionSpace
 from shop_r1.data.examples import Example, example_outlines, renderer
+from shop_r1.data.masking import refuse_masked
 from shop_r1.errors import TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
@@ -108,6 +109,7 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
     """Score every gold action as a reply; it must earn the most there is.
 
     Raises:
+        DataError: one has a text that a recorder masked.
         TrainingError: one does not. Training on such rewards would fail without a sign.
     """
     known: set[tuple[str, Action]] = set()
@@ -115,6 +117,7 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
         if (example.space.name, example.action) not in known:
             known.add((example.space.name, example.action))
             place = f"session {example.session_id}, step {example.step}"
+            refuse_masked(place, example.action)
             _check_gold_action(place, example.action, example.space, reward)
 
 

@@ -19,6 +19,7 @@ from trl import SFTTrainer
 from shop_r1.actions import find_space
 from shop_r1.data.archive import outlines
 from shop_r1.data.examples import Example, renderer
+from shop_r1.data.masking import refuse_masked
 from shop_r1.data.outlines import SessionOutline, outline
 from shop_r1.errors import DataError
 from shop_r1.llm.attention import causal_lm
@@ -125,7 +126,7 @@ def train_sft(
     With `resume` the run goes on from its last good checkpoint in `out`, if it has any.
 
     Raises:
-        DataError: a session has no rationales.
+        DataError: a session has no rationales, or a text that a recorder masked.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
         TrainingError: an alarm of `stop_on_alarm` was raised (the model is written first); `out` holds
@@ -136,6 +137,8 @@ def train_sft(
     for session in outlines(sessions):
         find_space(session.space)
         _check_rationales(session)
+        for step, action in enumerate(session.actions):
+            refuse_masked(f"session {session.session_id}, step {step}", action)
         lengths.append(session.html_characters)
     check_reporter(config.report_to)
     config = settle_precision(config, out, resume)

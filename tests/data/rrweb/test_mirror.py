@@ -169,13 +169,39 @@ def test_a_node_that_is_put_into_itself_is_gone_and_the_document_stays() -> None
     assert page.counts == {"nodes put into themselves": 3}
 
 
-def test_frames_and_shadow_trees_are_counted_and_not_shown() -> None:
-    host = tag(10, "x-card", None, tag(11, "b", None, text(12, "in")) | {"isShadow": True}, text(13, "light"))
-    page = mirror(host | {"isShadowHost": True}, tag(14, "iframe", {"rr_src": "x"}))
+def test_frames_are_counted_and_not_shown() -> None:
+    page = mirror(tag(14, "iframe", {"rr_src": "x"}))
     inner = document(tag(90, "a", {"href": "/x"}), first=80)
-    assert mutate(page, adds=[add(14, None, inner)]) == "<x-card>light</x-card><iframe></iframe>"
-    assert page.counts == {"shadow trees, not looked into": 1, "frames, not looked into": 1}
+    assert mutate(page, adds=[add(14, None, inner)]) == "<iframe></iframe>"
+    assert page.counts == {"frames, not looked into": 1}
     assert page.get(90) is not None  # changes in it find their nodes
+
+
+def test_a_style_elements_texts_change_although_its_sheet_came_as_an_attribute() -> None:
+    page = mirror(
+        tag(10, "style", {"_cssText": ".a{}/* rr_split */.b{}"}, text(11, ""), text(12, "")),
+        tag(20, "style", {"_cssText": ".c{}"}, text(21, "")),
+    )
+    texts = [{"id": 12, "value": ".d{}"}, {"id": 21, "value": ".e{}"}]
+    assert mutate(page, texts=texts) == "<style>.a{}.d{}</style><style>.e{}</style>"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        document(tag(10, "ul", None, tag(11, "li", None, text(12, "b"))), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(11, "b", None, text(12, "a"))), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(12, "li"), tag(11, "i")), tag(13, "input", {"value": "x"})),
+        document(tag(10, "ul", None, tag(11, "li", None, text(12, "a"))), tag(13, "input")),
+    ],
+)
+def test_a_page_that_was_loaded_again_is_told_from_the_same_once_more(again: Entry) -> None:
+    body = tag(10, "ul", None, tag(11, "li", None, text(12, "a"))), tag(13, "input", {"value": "x"})
+    page = mirror(*body)
+    assert page.is_same({"node": document(*body)})
+    assert page.is_same({"node": document(*body, tag(14, "p"))})  # not told of yet
+    assert page.is_same({"node": document(*body, first=20)})
+    assert not page.is_same({"node": again})
 
 
 @pytest.mark.parametrize(

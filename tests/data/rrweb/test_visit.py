@@ -56,7 +56,7 @@ NEXT = [meta(f"{HOME}next"), full(page())]
 def follow(events: Iterable[Entry], space: str = "shop", *, leave: bool = False) -> Visit:
     visit = Visit(space)
     for event in events:
-        visit.follow(Event(event["type"], event["data"]))
+        visit.follow(Event(event["type"], event["data"], event.get("time")))
     visit.finish(leave=leave)
     return visit
 
@@ -216,7 +216,7 @@ def test_what_is_in_a_frame_or_has_no_name_is_counted() -> None:
     events = [mutation(adds=[frame, inner]), snapshots.click(97), entered(98, "a"), entered(98, "ab")]
     assert done(*events) == (
         [],
-        {"frames, not looked into": 1, "clicks on what has no name": 1, "typing into what has no name": 1},
+        {"frames, not looked into": 1, "clicks and typing in frames": 2},
     )
 
 
@@ -226,16 +226,18 @@ def test_events_before_the_first_page_and_of_other_kinds_are_passed_over() -> No
         {"type": 3, "data": {"source": 8, "id": 1}},
         {"type": 3, "data": {}},
         {"type": 5, "data": {"tag": "x"}},
-        {"type": 4, "data": {"href": 7}},
         {"type": 3, "data": {"source": 5, "id": {}, "text": 3}},
         {"type": 3, "data": {"source": 2, "type": 2, "id": None}},
-        entered(SEARCH, "x") | {"type": 3},
     ]
     assert done(snapshots.click(LINK), start=[]) == ([], {"events before the first page": 1})
     actions, counts = done(*events)
     assert actions == []
     assert counts["changes of style sheets by scripts, not followed"] == 1
     assert counts["changes to nodes that are not there"] == 1
+    assert done({"type": 4, "data": {"href": 7}}, snapshots.click(LINK)) == (
+        [],
+        {"events on a page whose snapshot is missing": 1},
+    )
 
 
 def test_a_page_that_is_empty_is_counted() -> None:
@@ -243,3 +245,201 @@ def test_a_page_that_is_empty_is_counted() -> None:
     visit = follow([empty, snapshots.click(2)], leave=True)
     assert visit.steps == []
     assert visit.counts["pages that cannot be read"] == 2
+
+
+# -- Which page is shown ------------------------------------------------------------------------------------
+
+UNEXPLAINED = {"page changes that no action explains (Back, an address, another tab)": 1}
+ELSEWHERE = {"links after which another page came than theirs": 1}
+MISSING = "events on a page whose snapshot is missing"
+
+
+def moved(url: str, name: str = "$url_changed") -> Entry:
+    return {"type": 5, "data": {"tag": name, "payload": {"href": url}}}
+
+
+@pytest.mark.parametrize(
+    "lost", [[], [{"type": 2, "data": {}}], [full({"type": 2, "id": 1, "tagName": "p"})]]
+)
+@pytest.mark.parametrize("url", [HOME, f"{HOME}next"])
+def test_nothing_is_done_on_a_page_whose_snapshot_is_lost(url: str, lost: list[Entry]) -> None:
+    gap = [meta(url), *lost, *typed(SEARCH, "mug"), snapshots.click(LINK), mutation()]
+    actions, counts = done(snapshots.click(LINK), *gap, meta(f"{HOME}m"), full(page()), snapshots.click(GIFT))
+    assert actions == [click("mugs"), click("as_a_gift")]
+    assert counts[MISSING] == 5
+
+
+def test_a_snapshot_that_cannot_be_read_ends_the_page_also_without_its_head() -> None:
+    assert done({"type": 2, "data": {}}, snapshots.click(LINK)) == (
+        [],
+        {"snapshots that hold no page": 1, MISSING: 1},
+    )
+
+
+def test_a_visit_does_not_end_with_leaving_a_page_that_is_not_known() -> None:
+    visit = follow([*START, snapshots.click(LINK), meta(f"{HOME}m")], leave=True)
+    assert [step.action.type for step in visit.steps] == ["click"]
+    assert visit.counts == {"visits whose last page is not known": 1}
+
+
+def test_rrweb_2_repeats_a_snapshot_with_the_numbers_that_nodes_have() -> None:
+    shown = tag(90, "b", None, text(91, "Found"))
+    repeated = page()
+    repeated["childNodes"][1]["childNodes"][0]["childNodes"].append(shown)
+    field = repeated["childNodes"][1]["childNodes"][0]["childNodes"][0]["childNodes"][0]
+    field["attributes"]["value"] = "mu"
+    typing = [*typed(SEARCH, "mu"), mutation(adds=[add(4, None, shown)]), meta(HOME), full(repeated)]
+    assert done(*typing, entered(SEARCH, "mugs"), snapshots.click(GO)) == ([MUGS], INTO)
+
+
+def test_a_change_of_page_without_an_action_before_it_is_worth_a_look() -> None:
+    assert follow([*START, *NEXT]).remarks == UNEXPLAINED
+    assert follow([*START, snapshots.click(NOTHING), *NEXT]).remarks == {}
+    assert follow([*START, moved(f"{HOME}next")]).remarks == UNEXPLAINED
+    assert follow([*START, meta(f"{HOME}#top"), full(page())]).remarks == {}
+
+
+def test_a_link_after_which_another_page_comes_is_worth_a_look() -> None:
+    clicked = [*START, snapshots.click(LINK)]
+    assert follow([*clicked, meta(f"{HOME}m"), full(page())]).remarks == {}
+    assert follow([*clicked, moved(f"{HOME}m#top")]).remarks == {}
+    assert follow([*clicked, *NEXT]).remarks == ELSEWHERE
+    stayed = {"links after which no other page came": 1}
+    assert follow([*clicked, snapshots.click(GIFT), *NEXT]).remarks == stayed
+
+
+LONG = document(*(tag(number, "p") for number in range(10, 200)), tag(200, "a", {"href": "/x"}))
+EARLIER = "events of an earlier page or another tab"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        snapshots.click(150),
+        interaction(5, 150),
+        entered(150, "x"),
+        mutation(removes=[{"id": 150}]),
+        mutation(adds=[add(150, None, tag(300, "p"))]),
+        mutation(texts=[{"id": 150, "value": "x"}]),
+        {"type": 3, "data": {"source": 3, "id": 150, "x": 0, "y": 9}},
+        {"type": 3, "data": {"source": 1, "positions": [{"x": 1, "y": 1, "id": 20}, {"id": 150}]}},
+    ],
+)
+def test_an_event_of_an_earlier_page_ends_this_one_and_takes_its_steps_away(event: Entry) -> None:
+    before = [meta(HOME), full(LONG), snapshots.click(200)]
+    doubtful = [*NEXT, snapshots.click(LINK), event, snapshots.click(GIFT)]
+    sure = [meta(f"{HOME}third"), full(page()), snapshots.click(LINK)]
+    visit = follow([*before, *doubtful, *sure])
+    assert [(step.page.url, step.action.type) for step in visit.steps] == [
+        (HOME, "click"),
+        (f"{HOME}third", "click"),
+    ]
+    assert visit.counts[EARLIER] == 1
+    assert visit.counts["steps on a page that may not have been shown any more"] == 1
+    assert visit.counts[MISSING] == 1
+
+
+def test_a_node_that_was_removed_or_never_told_of_raises_no_doubt() -> None:
+    gone = [mutation(removes=[{"id": 80}]), snapshots.click(BLUE), snapshots.click(500)]
+    actions, counts = done(snapshots.click(LINK), *gone)
+    assert (actions, counts) == ([click("mugs")], {"clicks on nodes that are not there": 2})
+
+
+# -- Addresses that scripts change --------------------------------------------------------------------------
+
+RESULTS = f"{HOME}search?q=mugs"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"tag": "$pageview", "payload": {"href": RESULTS}},
+        {"tag": "$url_changed", "payload": {"href": RESULTS}},
+        {"tag": "Navigate", "payload": RESULTS},
+        {"tag": "url-change", "payload": {"from": HOME, "to": "/search?q=mugs"}},
+        {"tag": "pushState", "payload": {"url": "?q=mugs"}},
+        {"tag": "route_change", "payload": "#/search"},
+        {"tag": "performanceSpan", "payload": {"op": "navigation.push", "description": "/search?q=mugs"}},
+        {"tag": "breadcrumb", "payload": {"category": "navigation", "data": {"to": "/search?q=mugs"}}},
+    ],
+)
+def test_a_text_is_submitted_when_a_script_changes_the_address(event: Entry) -> None:
+    told = {"type": 5, "data": event}
+    found = mutation(adds=[add(4, None, tag(90, "a", {"href": f"{HOME}red"}, text(91, "Red")))])
+    visit = follow([*START, *typed(SEARCH, "mugs"), told, found, snapshots.click(90)])
+    assert [step.action for step in visit.steps] == [MUGS, click("red")]
+    first, second = (step.page for step in visit.steps)
+    assert (first.url, "Red" in first.html, "Red" in second.html) == (HOME, False, True)
+    assert second.url != HOME and second.url in visit.urls
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"tag": "$pageview", "payload": {"href": f"{HOME}#reviews"}},
+        {"tag": "$pageview", "payload": {"href": 7}},
+        {"tag": "$pageview"},
+        {"tag": 7, "payload": RESULTS},
+        {"tag": "Navigate", "payload": "Profile"},
+        {"tag": "cart", "payload": {"href": RESULTS}},
+        {"tag": "performanceSpan", "payload": {"op": "navigation.back_forward", "description": RESULTS}},
+        {"tag": "breadcrumb", "payload": {"category": "navigation", "data": 3}},
+    ],
+)
+def test_other_custom_events_change_no_page(event: Entry) -> None:
+    told = {"type": 5, "data": event}
+    assert done(*typed(SEARCH, "mugs"), told) == ([], INTO | {"typing not submitted": 1})
+
+
+def test_a_page_that_searches_while_one_types_gets_one_text() -> None:
+    typing = [interaction(5, SEARCH)]
+    for length in range(1, 5):
+        typing += [entered(SEARCH, "mugs"[:length]), moved(f"{HOME}?q={'mugs'[:length]}")]
+    visit = follow([*START, *typing, snapshots.click(LINK)])
+    assert [step.action for step in visit.steps] == [MUGS, click("mugs")]
+    assert visit.steps[0].page.url == HOME
+    assert visit.remarks == {"searches while a text was typed": 3}
+    visit = follow([*START, *typing], space="opera")
+    assert [step.action for step in visit.steps] == [Action(type="input", name="search_input", text="mugs")]
+
+
+def test_a_text_after_the_search_and_a_click_is_another() -> None:
+    first = [*typed(SEARCH, "mugs"), moved(RESULTS)]
+    visit = follow([*START, *first, *typed(SEARCH, "mugs red"), snapshots.click(GO)])
+    assert [step.action.text for step in visit.steps] == ["mugs", "mugs red"]
+
+
+def test_a_script_that_changes_the_address_after_a_click_elsewhere_submits_nothing() -> None:
+    events = [*typed(NOTE, "hello"), snapshots.click(NOTHING), moved(f"{HOME}?colour=red")]
+    passed = INTO | {"clicks on what has no name": 1, "typing not submitted": 1}
+    assert done(*events) == ([], passed)
+
+
+# -- Masked texts, and times --------------------------------------------------------------------------------
+
+
+def test_a_masked_text_is_kept_and_remarked_or_left_out_and_counted() -> None:
+    events = [*START, *typed(SEARCH, "***", "*******"), snapshots.click(GO), snapshots.click(LINK)]
+    visit = follow(events)
+    assert [step.action.text for step in visit.steps] == ["*******", None]
+    assert visit.remarks == {"masked texts": 1}
+    visit = Visit(keep_masked=False)
+    for event in events:
+        visit.follow(Event(event["type"], event["data"]))
+    visit.finish()
+    assert [step.action for step in visit.steps] == [click("mugs")]
+    assert (visit.counts, visit.remarks) == (INTO | {"masked texts": 1}, {})
+
+
+def test_pages_whose_text_is_masked_are_remarked() -> None:
+    masked = document(
+        tag(9, "a", {"href": "/m"}, text(10, "**** **")), tag(11, "p", None, text(12, "* *** **"))
+    )
+    assert follow([meta(HOME), full(masked), snapshots.click(9)]).remarks == {"pages whose text is masked": 1}
+
+
+def test_a_step_has_the_time_of_its_event_where_that_is_a_date() -> None:
+    events = [*START, *typed(SEARCH, "mugs"), snapshots.click(GO), snapshots.click(LINK)]
+    for start, times in ((1.7e9, [1.7e9 + 5, 1.7e9 + 6]), (0.0, [None, None])):
+        timed = [event | {"time": start + number} for number, event in enumerate(events)]
+        assert [step.time for step in follow(timed).steps] == times

@@ -11,12 +11,16 @@ from itertools import islice
 from typing import Any, Final
 
 from shop_r1.data.rrweb.events import NodeKind
-from shop_r1.data.rrweb.nodes import DomNode, option_value, options_of, set_attributes
+from shop_r1.data.rrweb.nodes import DomNode, option_value, options_of, set_attributes, unfold_sheet
 
 NODES_MAX: Final = 1_000_000  # of one page (ours; the largest of 91 real ones has some 20,000)
 
 _TAG = re.compile(r"[a-z][a-z0-9:._-]{0,99}")
 _NODE_KINDS = {int(kind): kind for kind in NodeKind}
+_FIELDS = frozenset({"input", "textarea"})
+_OWN_TEXT = frozenset(
+    {"textarea", "style", "script", "noscript"}
+)  # what recorders tell otherwise in snapshots
 _CHOICES = frozenset({"checkbox", "radio"})
 
 
@@ -27,12 +31,15 @@ class Mirror:
         root: the document; None before the first full snapshot.
         version: grows with every change, so that equal versions are equal pages.
         counts: what could not be followed.
+        highest: of the numbers that nodes of this document have had.
+        highest_before: of those that nodes of the documents before it have had.
     """
 
     def __init__(self, counts: Counter[str]):
         self.root: DomNode | None = None
         self.version = 0
         self.counts = counts
+        self.highest = self.highest_before = 0
         self._nodes: dict[int, DomNode] = {}
 
     def get(self, identity: object) -> DomNode | None:
@@ -48,14 +55,38 @@ class Mirror:
             node = next(islice(node.children(), index, None), None)
         return node
 
-    def knows_later(self, snapshot: Mapping[str, Any]) -> bool:
-        """Return whether the page has a node of the snapshot's first number, or of a later one.
+    def is_same(self, snapshot: Mapping[str, Any]) -> bool:
+        """Return whether a snapshot is one of the document so far, and not of a new one.
 
-        A recorder counts on while it stays on a page and begins anew on the next one.
+        Recorders repeat a document's snapshot from time to time. Some number all nodes anew and count on;
+        others, rrweb 2 among them, let nodes keep theirs, and these are as they were: a page that was loaded
+        again has another number for some node, or a field without what was typed into it.
         """
-        node = snapshot.get("node")
-        first = node.get("id") if isinstance(node, dict) else None
-        return type(first) is int and first <= max(self._nodes, default=0)
+        document = snapshot.get("node")
+        first = document.get("id") if isinstance(document, dict) else None
+        if type(first) is not int or first > self.highest:
+            return True
+        work: list[tuple[Any, DomNode | None]] = [(document, None)]
+        while work:
+            entry, parent = work.pop()
+            there = self._make(entry)
+            if there is None or there.id > self.highest:
+                continue
+            known = self._nodes.get(there.id)
+            if known is None or known.parent is not parent or not _is_like(known, there):
+                return False
+            below = entry.get("childNodes")
+            work += [(child, known) for child in below] if isinstance(below, list) else []
+        return True
+
+    def is_of_earlier_page(self, identity: object) -> bool:
+        """Return whether a number can only be that of a node of an earlier document.
+
+        A recorder counts a document's nodes from 1 and tells of each as it gives it a number. So one that
+        this document has not come to is of another, which the shopper went back to and which came out of the
+        browser's cache as it was, without a snapshot; or of another tab; or what told of the node was lost.
+        """
+        return type(identity) is int and self.highest < identity <= self.highest_before
 
     def load(self, snapshot: Mapping[str, Any]) -> bool:
         """Take a full snapshot in place of the page; return whether it is one."""
@@ -64,7 +95,10 @@ class Mirror:
         if made is None or made[0].kind != NodeKind.DOCUMENT:
             self.counts["snapshots that hold no page"] += 1
             return False
+        if not self.is_same(snapshot):
+            self.highest_before, self.highest = max(self.highest_before, self.highest), 0
         self.root, self._nodes = made
+        self.highest = max(self.highest, *self._nodes)
         self.version += 1
         return True
 
@@ -105,8 +139,6 @@ class Mirror:
         text = entry.get("textContent")
         node = DomNode(entry["id"], kind, text=text if isinstance(text, str) else "")
         node.is_shadow = entry.get("isShadow") is True
-        if entry.get("isShadowHost") is True:
-            self.counts["shadow trees, not looked into"] += 1
         if kind == NodeKind.ELEMENT:
             tag = str(entry.get("tagName")).lower()
             node.tag = tag if _TAG.fullmatch(tag) and tag != "plaintext" else "div"  # as the replayer does
@@ -136,6 +168,8 @@ class Mirror:
             if node is None:
                 self._miss()
             else:
+                if node.parent is not None and node.parent.tag == "style":
+                    unfold_sheet(node.parent)
                 node.text = value if isinstance(value, str) else ""
         for entry in _objects(data, "attributes"):
             node, changes = self.get(entry.get("id")), entry.get("attributes")
@@ -194,6 +228,7 @@ class Mirror:
             return -1
         node, nodes = made
         self._nodes |= nodes
+        self.highest = max(self.highest, *nodes)
         self._note_frame(node)
         if following is not None and following.parent is not parent:
             self.counts["nodes put beside one of another parent"] += 1
@@ -213,6 +248,16 @@ class Mirror:
                 set_attributes(option, {"selected": True if option_value(option) == value else None})
         else:
             node.attributes["value"] = value
+
+
+def _is_like(known: DomNode, there: DomNode) -> bool:
+    """Return whether a node of a snapshot is what it was: its tag, its text, and what a field holds."""
+    if (known.kind, known.tag) != (there.kind, there.tag):
+        return False
+    if known.kind == NodeKind.TEXT:
+        is_told_otherwise = known.parent is not None and known.parent.tag in _OWN_TEXT
+        return is_told_otherwise or known.text == there.text
+    return known.tag not in _FIELDS or known.get("value") == there.get("value")
 
 
 def _objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

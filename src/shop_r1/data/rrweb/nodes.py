@@ -7,6 +7,8 @@ from typing import Any
 from shop_r1.data.rrweb.events import NodeKind
 
 _DECLARATION = re.compile(r"(?:[^;(\"']|\([^()]{0,5000}\)|\"[^\"]{0,5000}\"|'[^']{0,5000}'|[(\"'])+")
+_SHEET_SPLIT = "/* rr_split */"  # between the parts of a sheet that stands in several texts
+_NO_TEXT = frozenset({"style", "script", "noscript", "title"})
 _STYLE_MAX_CHARS = 20_000  # of an element's own style that is changed piece by piece (ours)
 
 
@@ -117,6 +119,12 @@ class DomNode:
             node = node.parent
         return tuple(reversed(indices))
 
+    def texts(self) -> Iterator[str]:
+        """Yield the texts at and below it that a page can show."""
+        for node in self.below():
+            if node.kind == NodeKind.TEXT and (node.parent is None or node.parent.tag not in _NO_TEXT):
+                yield node.text
+
     @property
     def content(self) -> str:
         """The text at and below it."""
@@ -133,6 +141,16 @@ def option_value(option: DomNode) -> str:
     if "value" in option.attributes:
         return option.get("value")
     return " ".join(option.content.split())
+
+
+def unfold_sheet(style: DomNode) -> None:
+    """Put a style element's sheet, which recorders keep as an attribute, into its texts, as these change."""
+    sheet = style.attributes.pop("_cssText", None)
+    texts = [node for node in style.children() if node.kind == NodeKind.TEXT]
+    parts = (sheet or "").split(_SHEET_SPLIT)
+    if sheet and len(parts) == len(texts):
+        for node, part in zip(texts, parts, strict=True):
+            node.text = part
 
 
 def set_attributes(node: DomNode, changes: Mapping[str, Any]) -> None:

@@ -1,15 +1,18 @@
 """Files of recordings to sessions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shop_r1.data.rrweb.events import list_recordings, read_events, recording_name
+from shop_r1.data.rrweb.events import Event
+from shop_r1.data.rrweb.exports import EventReader
+from shop_r1.data.rrweb.files import list_recordings, read_values, recording_name
+from shop_r1.data.rrweb.order import order_events, split_tabs
 from shop_r1.data.rrweb.visit import Visit
 from shop_r1.errors import DataError
 from shop_r1.pages.recipes import Recipe
-from shop_r1.sessions import Session
+from shop_r1.sessions import Outcome, Session
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,14 @@ class RecordingOptions:
         leaves: whether a visit that ends without a purchase ends with the action `terminate`.
         bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
+        keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
     """
 
     space: str = "shop"
     leaves: bool = False
     bought: str = ""
     recipes: Sequence[Recipe] = ()
+    keep_masked: bool = True
 
 
 @dataclass
@@ -34,15 +39,19 @@ class RecordingTally:
     """What `import_recordings` made.
 
     Attributes:
+        recordings: how many it made sessions of.
         sessions: how many it yielded.
         steps: how many steps these have.
         counts: what was passed over in these, in words.
+        remarks: what may deserve a look at the recordings, in words.
         left_out: for each recording that was left out, which and why.
     """
 
+    recordings: int = 0
     sessions: int = 0
     steps: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -52,10 +61,13 @@ def import_recordings(
     options: RecordingOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Session]:
-    """Yield a session for each recording; its session_id is the file's name without the ending.
+    """Yield a session for each recording, or for each browser tab of it.
+
+    A session's id is the file's name without the ending; of several tabs `-tab1`, `-tab2`, … stand behind it,
+    in the order of their first events.
 
     Args:
-        paths: recordings, or folders of them (`events.list_recordings`).
+        paths: recordings, or folders of them (`files.list_recordings`).
         tally: counts what is made; complete when all is yielded.
         options: how they are read.
         progress: called before each recording and in the end with how many are done and how many there are.
@@ -74,46 +86,89 @@ def import_recordings(
         if progress is not None:
             progress(done, len(files))
         try:
-            session = read_recording(file, tally.counts, options or RecordingOptions())
+            sessions = _read_recording(file, tally, options or RecordingOptions())
         except DataError as error:
             tally.left_out.append(str(error))
             continue
-        tally.sessions += 1
-        tally.steps += len(session.steps)
-        yield session
+        tally.recordings += 1
+        tally.sessions += len(sessions)
+        tally.steps += sum(len(session.steps) for session in sessions)
+        yield from sessions
     if progress is not None:
         progress(len(files), len(files))
     if not tally.sessions:
         raise DataError(f"none of {len(files)} recordings gives a session; first: {tally.left_out[0]}")
 
 
-def read_recording(path: Path, counts: Counter[str], options: RecordingOptions) -> Session:
-    """Return one recording as a session; what was passed over is added to `counts`.
+def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions) -> list[Session]:
+    """Return one recording as a session for each tab in which something was done.
 
     Raises:
-        DataError: the file cannot be read, holds no page, or no action on one.
+        DataError: the file cannot be read, holds no page, or no action on one; nothing of it is tallied.
     """
-    visit = Visit(options.space, options.recipes)
-    for event in read_events(path, visit.counts):
-        visit.follow(event)
-    if not visit.has_page:
-        raise DataError.at(
-            path,
-            None,
-            "holds no full snapshot (an event of type 2); expected rrweb's events, unpacked, from a visit's "
-            "beginning",
+    passed: Counter[str] = Counter()
+    reader = EventReader(passed)
+    tabs = split_tabs(list(reader.read(read_values(path, passed))))
+    visits = [_follow(events, options) for events in tabs.values()]
+    if not any(visit.has_page for visit in visits):
+        raise DataError.at(path, None, _describe_no_page(reader, tabs))
+    bought = bool(options.bought) and any(options.bought in url for visit in visits for url in visit.urls)
+    ended = _finish(visits, tabs, leave=options.leaves and not bought)
+    for visit in visits:
+        passed += visit.counts
+    done = [visit for visit in visits if visit.steps]
+    if not done:
+        raise DataError.at(path, None, f"holds no action on a page; passed over: {describe(passed)}")
+    passed["tabs in which nothing was done"] += len(visits) - len(done)
+    tally.counts += passed
+    for visit in visits:
+        tally.remarks += visit.remarks
+    name = recording_name(path)
+    return [
+        Session(
+            session_id=name if len(visits) == 1 else f"{name}-tab{visits.index(visit) + 1}",
+            source="rrweb",
+            space=options.space,
+            outcome=_outcome(visit, options, has_left=visit is ended),
+            steps=tuple(visit.steps),
         )
-    bought = bool(options.bought) and any(options.bought in url for url in visit.urls)
-    visit.finish(leave=options.leaves and not bought)
-    if not visit.steps:
-        raise DataError.at(path, None, f"holds no action on a page; passed over: {describe(visit.counts)}")
-    counts += visit.counts
-    return Session(
-        session_id=recording_name(path),
-        source="rrweb",
-        space=options.space,
-        outcome="purchase" if bought else "terminate" if options.leaves else "unfinished",
-        steps=tuple(visit.steps),
+        for visit in done
+    ]
+
+
+def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
+    visit = Visit(options.space, options.recipes, keep_masked=options.keep_masked)
+    for event in order_events(events, visit.counts, visit.remarks):
+        visit.follow(event)
+    return visit
+
+
+def _finish(visits: Sequence[Visit], tabs: Mapping[str, Sequence[Event]], *, leave: bool) -> Visit | None:
+    """End the visits; return the one that ended with leaving the shop: where the last event was, if any."""
+    latest = [max((event.time or 0.0 for event in events), default=0.0) for events in tabs.values()]
+    last = latest.index(max(latest))
+    ended = [visit.finish(leave=leave and place == last) for place, visit in enumerate(visits)]
+    return visits[last] if ended[last] else None
+
+
+def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome:
+    if options.bought and any(options.bought in url for url in visit.urls):
+        return "purchase"
+    return "terminate" if has_left else "unfinished"
+
+
+def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) -> str:
+    """Return why a recording without a page has none, and what was expected."""
+    if reader.formats:
+        return (
+            f"is {' and '.join(sorted(reader.formats))}, which is not rrweb's; expected rrweb's events "
+            "(docs/data.md names what exports them)"
+        )
+    kinds = Counter(event.type for events in tabs.values() for event in events)
+    there = ", ".join(f"{count} of type {kind}" for kind, count in sorted(kinds.items())) or "none"
+    return (
+        f"holds no full snapshot that can be read (an event of type 2); its events: {there}; expected "
+        "rrweb's events from a visit's beginning"
     )
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from shop_r1.data.rrweb.events import NodeKind
 from shop_r1.data.rrweb.nodes import DomNode
+from shop_r1.data.rrweb.shadow import ShadowScope, has_shadow, sheet_of
 
 MARK: Final = "data-shop-r1-mark"
 """The attribute that marks the element of interest in `Written.marked`; a page's own is left out."""
@@ -36,10 +37,19 @@ class Written(NamedTuple):
         return f'{self.html[: self.mark]} {MARK}=""{self.html[self.mark :]}'
 
 
-def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Written:
-    """Return the page as HTML.
+class _Place(NamedTuple):
+    """A node that is to be written, or what closes one, and the shadow tree that it stands in."""
 
-    Frames and shadow trees are left out, scripts emptied; style elements stay, as they say what is hidden.
+    content: DomNode | str
+    scope: ShadowScope | None
+
+
+def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Written:
+    """Return the page as HTML, as it is shown.
+
+    Frames are left out, scripts emptied. Style elements stay, and links whose style sheet the recorder read
+    become such, as they say what is hidden. Of an element with a shadow tree the tree is written, with the
+    element's own content in its slots; what style elements in the tree hide is marked as hidden.
 
     Args:
         root: the document.
@@ -48,69 +58,75 @@ def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Writte
         target: marks it, or the innermost element around it that is written; there is no mark for what is
             in a frame.
     """
-    wanted = _written_around(target) if target is not None else None
+    around = _depths(target, root) if target is not None else {}
     parts: list[str] = []
-    size, mark = 0, None
-    work: list[DomNode | str] = [root]
+    size, mark, marked_depth = 0, None, -1
+    work = [_Place(root, None)]
     while work:
-        item = work.pop()
-        piece = item if isinstance(item, str) else ""
-        if isinstance(item, DomNode):
-            if item.kind == NodeKind.ELEMENT:
-                piece = f"<{item.tag}{_attributes(item, url)}>"
-                if item is wanted:
-                    mark = size + len(item.tag) + 1
-                if item.tag not in _VOID:
-                    work.append(f"</{item.tag}>")
-            elif item.kind in (NodeKind.TEXT, NodeKind.CDATA):
-                piece = escape(item.text, quote=False)
-            elif item.kind == NodeKind.COMMENT:
-                piece = "<!---->"  # what it says is of no use, but it parts the texts around it
-            elif item.kind == NodeKind.DOCTYPE:
-                piece = "<!DOCTYPE html>"
-            _push_content(item, work)
+        content, scope = work.pop()
+        piece = content if isinstance(content, str) else _write_start(content, scope, url)
+        if isinstance(content, DomNode):
+            if content.kind == NodeKind.ELEMENT and around.get(content, -1) > marked_depth:
+                mark, marked_depth = size + 1 + len(_tag(content)), around[content]
+            _push_content(content, scope, work)
         parts.append(piece)
         size += len(piece)
     return Written("".join(parts), mark)
 
 
-def _push_content(node: DomNode, work: list[DomNode | str]) -> None:
-    if node.tag == "style":
-        sheet = node.attributes.get("_cssText") or node.content
-        work.append(sheet.replace("</", "<\\/"))  # in CSS the same, and no end tag
-    elif node.tag == "textarea" and "value" in node.attributes:
-        work.append(escape(node.get("value"), quote=False))
-    elif _is_open(node):
-        child = node.last
-        while child is not None:
-            if _is_written(child):
-                work.append(child)
-            child = child.before
-
-
-def _is_open(node: DomNode) -> bool:
-    """Return whether what stands in a node is written as nodes."""
-    return node.tag not in _EMPTIED and node.tag not in _VOID
-
-
-def _is_written(child: DomNode) -> bool:
-    return not child.is_shadow and not (child.kind == NodeKind.DOCUMENT and child.parent is not None)
-
-
-def _written_around(target: DomNode) -> DomNode | None:
-    """Return the innermost element at or around a node that is written, None for what is in a frame."""
+def _depths(target: DomNode, root: DomNode) -> dict[DomNode, int]:
+    """Return a node and what it stands in, each with its depth; nothing for what is in a frame."""
     chain = list(target.around())[::-1]
-    if any(node.kind == NodeKind.DOCUMENT for node in chain[1:]):
-        return None
-    written = None
-    for node in chain[1:]:
-        if not _is_written(node):
-            break
-        if node.kind == NodeKind.ELEMENT:
-            written = node
-        if not _is_open(node):
-            break
-    return written
+    in_frame = chain[0] is not root or any(node.kind == NodeKind.DOCUMENT for node in chain[1:])
+    return {} if in_frame else {node: depth for depth, node in enumerate(chain)}
+
+
+def _tag(node: DomNode) -> str:
+    """Return the tag that an element is written with."""
+    return "style" if node.tag == "link" and node.get("_cssText") else node.tag
+
+
+def _write_start(node: DomNode, scope: ShadowScope | None, url: str) -> str:
+    """Return a node without what is in it."""
+    match node.kind:
+        case NodeKind.ELEMENT:
+            hidden = ' hidden=""' if scope is not None and node in scope.hidden else ""
+            return f"<{_tag(node)}{hidden}{_attributes(node, url)}>"
+        case NodeKind.TEXT | NodeKind.CDATA:
+            return escape(node.text, quote=False)
+        case NodeKind.COMMENT:
+            return "<!---->"  # what it says is of no use, but it parts the texts around it
+        case NodeKind.DOCTYPE:
+            return "<!DOCTYPE html>"
+        case NodeKind.DOCUMENT:
+            return ""
+
+
+def _push_content(node: DomNode, scope: ShadowScope | None, work: list[_Place]) -> None:
+    tag = _tag(node)
+    if node.kind == NodeKind.ELEMENT and tag not in _VOID:
+        work.append(_Place(f"</{tag}>", scope))
+    if tag == "style":
+        work.append(_Place("" if scope is not None else sheet_of(node), scope))
+    elif node.tag == "textarea" and "value" in node.attributes:
+        work.append(_Place(escape(node.get("value"), quote=False), scope))
+    elif tag not in _EMPTIED and tag not in _VOID:
+        work += [each for each in _shown_in(node, scope) if not _is_frame(each.content)][::-1]
+
+
+def _shown_in(node: DomNode, scope: ShadowScope | None) -> list[_Place]:
+    """Return what is shown in an element: its shadow tree if it has one, in a slot the host's content."""
+    if has_shadow(node):
+        inner = ShadowScope(node, scope)
+        return [_Place(child, inner) for child in node.children() if child.is_shadow]
+    slotted = scope.take(node) if scope is not None and node.tag == "slot" else []
+    if scope is not None and slotted:
+        return [_Place(child, scope.outer) for child in slotted]
+    return [_Place(child, scope) for child in node.children()]
+
+
+def _is_frame(content: DomNode | str) -> bool:
+    return isinstance(content, DomNode) and content.kind == NodeKind.DOCUMENT
 
 
 def _attributes(node: DomNode, url: str) -> str:

@@ -1,0 +1,169 @@
+"""A recording's file as JSON values, whatever it is compressed with, its text's coding, and its layout."""
+
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import zstandard
+
+from shop_r1.errors import DataError
+from shop_r1.jsonl import WholeFrames
+
+RECORDING_MAX_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
+ENDINGS: Final = (".json", ".jsonl", ".ndjson")
+PACKINGS: Final = ("", ".gz", ".zst")
+
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+# A byte order mark and the coding it stands for; UTF-32's first, as UTF-16's begins like it.
+_MARKS: Final = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def list_recordings(paths: Sequence[Path]) -> list[Path]:
+    """Return the recordings' files: those given, and those in the folders given, by name.
+
+    Raises:
+        DataError: none is given, or a folder holds none.
+    """
+    files: list[Path] = []
+    if not paths:
+        raise DataError("no recordings are given; expected files of rrweb events, or folders of them")
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(file for file in path.iterdir() if _split_name(file.name)[1])
+        if not found:
+            raise DataError.at(
+                path,
+                None,
+                f"holds no recordings; expected files *{', *'.join(ENDINGS)}, also with .gz or .zst",
+            )
+        files += found
+    return files
+
+
+def recording_name(path: Path) -> str:
+    """Return a recording's file name without its ending."""
+    return _split_name(path.name)[0]
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """Return a file's name and the ending by which it is a recording, "" if it is none."""
+    endings = (ending + packing for ending in ENDINGS for packing in PACKINGS)
+    ending = next((ending for ending in endings if name.endswith(ending)), "")
+    return name.removesuffix(ending), ending
+
+
+def read_values(path: Path, counts: Counter[str]) -> Iterator[Any]:
+    """Yield a file's JSON values: that of each line, or the one that the file as a whole is.
+
+    Args:
+        path: JSON or one JSON value a line, as UTF-8 or with a byte order mark; gzip, zlib or zstd around it.
+        counts: counts a last line that breaks off, as when the recorder was stopped while it wrote.
+
+    Raises:
+        DataError: the file cannot be read, is too large, or is not JSON.
+    """
+    data = _decode(path, _read_bytes(path))
+    lines = io.BytesIO(data)
+    first = next((line for line in lines if line.strip()), b"")
+    if len(first.strip()) == len(data.strip()) or not _is_json(first):
+        yield _parse(path, None, data)
+        return
+    yield json.loads(first)
+    for number, line in enumerate(lines, data[: lines.tell()].count(b"\n") + 1):
+        if not line.strip():
+            continue
+        if lines.tell() == len(data) and not line.endswith(b"\n") and not _is_json(line):
+            counts["lines that break off at the file's end"] += 1
+        else:
+            yield _parse(path, number, line)
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the file's bytes, unpacked."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(RECORDING_MAX_BYTES + 1)
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    try:
+        if data.startswith(_ZSTD) and len(data) <= RECORDING_MAX_BYTES:
+            unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(RECORDING_MAX_BYTES + 1)
+        else:
+            unpacked = inflate(data, RECORDING_MAX_BYTES + 1) if data[:2] in (_GZIP, *_ZLIB) else data
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise DataError.at(path, None, f"its compression is broken ({error})") from None
+    if len(unpacked) > RECORDING_MAX_BYTES:
+        raise DataError.at(path, None, f"is too large; at most {RECORDING_MAX_BYTES} bytes are read")
+    if unpacked.startswith(_ZIP):
+        raise DataError.at(path, None, "is a zip archive; unpack it and give the recordings in it")
+    return unpacked
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """Return what gzip or zlib packed, at most `limit` bytes of it.
+
+    Raises:
+        zlib.error: it is neither, or breaks off.
+    """
+    parts: list[bytes] = []
+    while data and limit > 0:
+        unpacking = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, as its head says
+        parts.append(unpacking.decompress(data, limit))
+        limit -= len(parts[-1])
+        if not unpacking.eof and limit > 0:
+            raise zlib.error("it breaks off")
+        data = unpacking.unused_data if data.startswith(_GZIP) else b""
+    return b"".join(parts)
+
+
+def _decode(path: Path, data: bytes) -> bytes:
+    """Return a text as UTF-8 without a byte order mark."""
+    coding = next((coding for mark, coding in _MARKS if data.startswith(mark)), None)
+    if coding is None and b"\0" in data[:4]:
+        raise DataError.at(path, 1, "seems to be UTF-16 without a byte order mark; save it as UTF-8")
+    try:
+        text = data if coding is None else data.decode(coding).encode()
+        if coding is None:
+            data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = "UTF-8" if coding in (None, "utf-8-sig") else coding
+        raise DataError.at(
+            path, line, f"is not {found} text; expected rrweb's events as JSON, in UTF-8"
+        ) from None
+    if not text.strip():
+        raise DataError.at(path, None, "is empty; expected rrweb's events as JSON")
+    if text.lstrip()[:1] == b"<":
+        raise DataError.at(path, 1, "begins with '<', as HTML and XML do; expected rrweb's events as JSON")
+    return text
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _parse(path: Path, line: int | None, text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # no JSON, an endless number, nested too deeply
+        place = line or getattr(error, "lineno", None)
+        raise DataError.at(
+            path, place, f"is not JSON ({error}); expected rrweb's events, as a list or one a line"
+        ) from None
