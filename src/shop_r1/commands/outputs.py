@@ -1,6 +1,5 @@
-"""Whether a command may write where it is told to: never onto its input, onto other files only with --force."""
+"""Whether a command may write where it is told to: onto an input never, onto other files with --force."""
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +69,7 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
         if each in (None, "base") or not _exists(Path(each)):
             continue
         place = Path(each)
-        if _exists(out) and os.path.samefile(out, place):
+        if _exists(out) and out.samefile(place):
             raise ConfigError(f"{out}: is read by this very command ({place}); give another --out")
         if place.is_dir() and _lies_in(out, place):
             raise ConfigError(f"{out}: lies in {place}, which this command reads; give a place outside it")
