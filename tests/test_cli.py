@@ -656,7 +656,10 @@ def test_both_stages_train_from_the_command_line(
         ("data split {sessions} --out {out} --by moon", "--by moon: expected user or session"),
         ("data split {sessions} --out {out} --test-sessions 2", "2 sessions; expected more than the 2"),
         ("data split {sessions} --out {blocked} --test 0", "cannot be written"),
-        ("data balance {sessions} --out {out}.jsonl --method moon", "--method moon: expected thin or resample"),
+        (
+            "data balance {sessions} --out {out}.jsonl --method moon",
+            "--method moon: expected thin or resample",
+        ),
         ("data balance {half} --out {out}.jsonl", "half.jsonl:1: "),
         ("data balance {sessions} --out {blocked}.jsonl", "cannot be written"),
         ("grpo --data {sessions} --out {out} --examples {nothing}", "nothing.jsonl: cannot be read"),
