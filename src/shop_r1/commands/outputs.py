@@ -71,7 +71,7 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
         place = Path(each)
         if _exists(out) and out.samefile(place):
             raise ConfigError(f"{out}: is read by this very command ({place}); give another --out")
-        if place.is_dir() and _lies_in(out, place):
+        if place.is_dir() and (_lies_in(out, place) or _is_linked_in(out, place)):
             raise ConfigError(f"{out}: lies in {place}, which this command reads; give a place outside it")
         if out.is_dir() and _lies_in(place, out):
             raise ConfigError(f"{out}: holds {place}, which this command reads; give another --out")
@@ -87,6 +87,13 @@ def _exists(path: Path) -> bool:
 def _lies_in(path: Path, folder: Path) -> bool:
     """Return whether the path, there or not, is below the folder."""
     return any(parent.exists() and parent.samefile(folder) for parent in path.resolve().parents)
+
+
+def _is_linked_in(path: Path, folder: Path) -> bool:
+    """Return whether a file of the folder has the path as its second name."""
+    if not path.is_file() or path.stat().st_nlink < 2:
+        return False
+    return any(each.is_file() and each.samefile(path) for each in folder.rglob("*"))
 
 
 def list_entries(folder: Path, besides: Iterable[str] = ()) -> list[str]:
