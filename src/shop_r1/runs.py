@@ -121,7 +121,8 @@ class RunFolder:
         ]
         if same_versions:
             keys = ("versions", "revision")
-            found += describe_differences(*({key: each.get(key) for key in keys} for each in (there, record)))
+            old, new = ({key: each.get(key) for key in keys} for each in (there, record))
+            found += describe_differences(old, new)
         return found
 
     def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:

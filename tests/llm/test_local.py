@@ -1,3 +1,5 @@
+import os
+import stat
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -312,3 +314,18 @@ def test_a_full_disk_leaves_the_old_checkpoint_as_it_was(
     weights = [next(model.parameters()) for model in (load_model(str(out)).model, first.model)]
     assert torch.equal(*weights)
     assert {path.name for path in out.iterdir()} == before.keys()
+
+
+def test_a_checkpoint_s_files_obey_the_umask_and_keep_the_modes_of_those_they_replace(
+    tiny_model: LocalModel, tmp_path: Path
+) -> None:
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(tiny_model, tmp_path)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
+        (tmp_path / "model.safetensors").chmod(0o664)
+        save_checkpoint(tiny_model, tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model.safetensors").stat().st_mode) == 0o664
+    assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o640

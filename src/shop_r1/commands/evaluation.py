@@ -100,7 +100,7 @@ def evaluate(
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
-    inputs = [data, model, *(settings or [])]
+    inputs: list[Path | str] = [data, model, *(settings or [])]
     check_results_folder(out, inputs, force)
     if cache is not None:
         check_apart(cache, inputs)
