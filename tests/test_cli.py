@@ -401,7 +401,7 @@ def test_a_split_is_written_told_and_repeated(shell: Shell, tmp_path: Path) -> N
     assert shell(*words)[0] == 0
     assert (out / "test.jsonl").read_bytes() == before
     code, _, err = shell(*words, "--seed", 1)
-    assert (code, "holds something else" in err) == (2, True)
+    assert (code, "holds another split: seed (0 there, 1 now)" in err) == (2, True)
     assert (out / "test.jsonl").read_bytes() == before
     _, _, err = shell("data", "split", path, "--out", tmp_path / "new", "--test-sessions", 3)
     assert "test: 1 session fewer than asked" in err
@@ -708,31 +708,34 @@ def test_both_stages_train_from_the_command_line(
         ("data split {sessions} --out {out} --by moon", "--by moon: expected user or session"),
         ("data split {sessions} --out {out} --test-sessions 2", "2 sessions; expected more than the 2"),
         ("data split {sessions} --out {blocked} --test 0", "cannot be written"),
-        ("data balance {sessions} --out {out} --method moon", "--method moon: expected thin or resample"),
-        ("data balance {half} --out {out}", "half.jsonl:1: "),
-        ("data balance {sessions} --out {blocked}", "cannot be written"),
+        (
+            "data balance {sessions} --out {out}.jsonl --method moon",
+            "--method moon: expected thin or resample",
+        ),
+        ("data balance {half} --out {out}.jsonl", "half.jsonl:1: "),
+        ("data balance {sessions} --out {blocked}.jsonl", "cannot be written"),
         ("grpo --data {sessions} --out {out} --examples {nothing}", "nothing.jsonl: cannot be read"),
         ("grpo --data {sessions} --out {out} --examples {half}", "half.jsonl:1: "),
         ("data stats {empty}", "empty.jsonl: holds no records"),
         ("data stats {half}", "half.jsonl:1: "),
-        ("data import pages {folder} --out {out}", "links.json: cannot be read"),
-        ("data import log {empty} --out {out}", "empty.jsonl: holds no sessions"),
-        ("data import log {half} --out {out}", "half.jsonl:1: "),
-        ("data import log {half} --out {out} --recipe moon", "recipe 'moon': unknown"),
-        ("data import rrweb {half} --out {out}", "none of 1 recordings gives a session"),
-        ("data import rrweb {folder} --out {out}", "folder: holds no recordings"),
-        ("data import rrweb {half} --out {out} --space moon", "'moon' is unknown"),
-        ("data import rrweb {half} --out {out} --masked moon", "--masked 'moon' is unknown"),
-        ("data import rrweb {half} --out {out} --end moon", "--end 'moon' is unknown"),
+        ("data import pages {folder} --out {out}.jsonl", "links.json: cannot be read"),
+        ("data import log {empty} --out {out}.jsonl", "empty.jsonl: holds no sessions"),
+        ("data import log {half} --out {out}.jsonl", "half.jsonl:1: "),
+        ("data import log {half} --out {out}.jsonl --recipe moon", "recipe 'moon': unknown"),
+        ("data import rrweb {half} --out {out}.jsonl", "none of 1 recordings gives a session"),
+        ("data import rrweb {folder} --out {out}.jsonl", "folder: holds no recordings"),
+        ("data import rrweb {half} --out {out}.jsonl --space moon", "'moon' is unknown"),
+        ("data import rrweb {half} --out {out}.jsonl --masked moon", "--masked 'moon' is unknown"),
+        ("data import rrweb {half} --out {out}.jsonl --end moon", "--end 'moon' is unknown"),
         ("simplify {json}", "page.json: "),
         ("simplify {folder}", "cannot be read"),
         ("simplify {empty}", "empty.jsonl: "),
         ("store --port 99999", "port 99999: expected 0 to 65535"),
         ("store --port moon", "--port"),
-        ("simulate --out {blocked}", "cannot be written"),
-        ("simulate --count 0 --out {out}", "--count"),
-        ("simulate --policy {nothing} --out {out}", "nothing.jsonl is not there"),
-        ("simulate --out {out} sampling.top_k=3", "settings are for models"),
+        ("simulate --out {blocked}.jsonl", "cannot be written"),
+        ("simulate --count 0 --out {out}.jsonl", "--count"),
+        ("simulate --policy {nothing} --out {out}.jsonl", "nothing.jsonl is not there"),
+        ("simulate --out {out}.jsonl sampling.top_k=3", "settings are for models"),
         ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
         ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
         ("sft --data {sessions} --out {out} --model {tiny} epochs=-1", "epochs: "),
@@ -779,6 +782,7 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert problem in last
     assert "Traceback" not in err
     written = [path.name for path in out.rglob("*")] if out.exists() else []
+    assert not out.with_name("out.jsonl").exists()
     assert set(written) <= {"settings.json", "metrics.jsonl"}  # the record of a run that then failed
 
 
@@ -786,7 +790,7 @@ def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tm
     out = tmp_path / "sessions.jsonl"
     out.write_text("good\n", "utf-8")
     code, _, err = shell(
-        *("simulate", "--policy", tiny, "--count", 1, "--out", out),
+        *("simulate", "--policy", tiny, "--count", 1, "--out", out, "--force"),
         *("sampling.max_new_tokens=2", "prompt.reply_tokens=8"),
     )
     assert (code, out.read_text("utf-8")) == (2, "good\n")

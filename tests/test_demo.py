@@ -1,11 +1,16 @@
 """The main job, small: every stage with its real parts, and what a second run does."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from shop_r1.demo import run_demo
+from shop_r1.demo import DemoConfig, run_demo
+from shop_r1.errors import DataError
+from shop_r1.evaluation import predict as predict_module
+from shop_r1.results import Prediction
 
 SMALL = [
     "training_sessions=24",
@@ -57,6 +62,56 @@ def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
             run_demo(parts, seed=3, overrides=SMALL)
     run_demo(parts, seed=3, overrides=SMALL)
     assert json.loads((parts / "table.json").read_text()) == json.loads((whole / "table.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = predict_module._answer
+    every: list[tuple[str, str, int]] = []  # temperature and context, session, step; once for each prediction
+    allowed = [10**9]
+
+    def answer(model: Any, examples: Sequence[Any], trees: Any, config: Any) -> list[Prediction]:
+        if not allowed[0]:
+            raise KeyboardInterrupt
+        allowed[0] -= 1
+        how = f"{config.sampling.temperature} {config.prompt.context}"
+        every.extend((how, each.session.session_id, each.step) for each in examples)
+        return compute(model, examples, trees, config)
+
+    monkeypatch.setattr(predict_module, "_answer", answer)
+    # Each session is a batch of its own, so a setting can be cut in the middle.
+    monkeypatch.setattr(
+        predict_module, "batch_by_length", lambda sizes, _: [[row] for row in range(len(sizes))]
+    )
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_demo(whole, seed=3, overrides=SMALL)
+    expected = sorted(every)
+    every.clear()
+    # 6 sessions in each of four settings, then 2 at another temperature and 2 in the other context.
+    for batches in (3, 10, 12, 2):
+        allowed[0] = batches
+        with pytest.raises(KeyboardInterrupt):
+            run_demo(parts, seed=3, overrides=SMALL)
+    allowed[0] = 10**9
+    run_demo(parts, seed=3, overrides=SMALL)
+    assert sorted(every) == expected
+    for path in whole.rglob("*.jsonl"):
+        if path.parent.name == "predictions":
+            assert (parts / "predictions" / path.name).read_bytes() == path.read_bytes()
+    assert not list(parts.rglob("*.partial.jsonl"))
+    assert (parts / "tables.txt").read_text() == (whole / "tables.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_folder_of_another_demo_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(
+        json.dumps({"settings": DemoConfig(seed=1).model_dump(mode="json"), "inputs": {}})
+    )
+    with pytest.raises(DataError, match=r"is of another run: .*seed \(1 there, 3 now\)"):
+        run_demo(tmp_path, seed=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
 def _interrupt(self: object) -> None:

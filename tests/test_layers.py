@@ -8,7 +8,18 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "shop_r1"
 
-FOUNDATION = ("errors", "problems", "config", "text_files", "jsonl", "runs", "actions", "sessions", "results")
+FOUNDATION = (
+    "errors",
+    "problems",
+    "config",
+    "text_files",
+    "files",
+    "jsonl",
+    "runs",
+    "actions",
+    "sessions",
+    "results",
+)
 LAYERS = (
     *FOUNDATION,
     "pages",

@@ -24,6 +24,7 @@ from shop_r1.data.examples import balance_examples, count_types, list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots import RewardCurve, plot_mixes, plot_results, plot_rewards, plot_temperature
 from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.evaluation.tables import (
     Grid,
     TableRow,
@@ -50,7 +51,7 @@ from shop_r1.report.card import write_card
 from shop_r1.results import Prediction
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig
-from shop_r1.runs import CHECKPOINTS, RunFolder
+from shop_r1.runs import CHECKPOINTS, RunFolder, digest_stage
 from shop_r1.sessions import Session
 from shop_r1.simulation.persona import Market
 from shop_r1.simulation.reachable import reachable_predictions
@@ -165,8 +166,14 @@ class Demo:
         self._run = RunFolder(out)
         self._digest = hashlib.sha256(f"{__version__}{config.model_dump_json()}".encode()).hexdigest()
 
-    def write_settings(self) -> None:
-        """Write what the run is made with to `settings.json`."""
+    def write_settings(self, force: bool = False) -> None:
+        """Write what the run is made with to `settings.json`.
+
+        Raises:
+            DataError: the folder has another run's and may not be begun anew (`force`).
+        """
+        if (self._out / "settings.json").exists() and not force:
+            self._run.check_settings(self._config)
         self._run.write_settings(self._config, seed=self._config.seed)
 
     def stage(self, number: int, name: str, title: str, action: Callable[[], None]) -> None:
@@ -253,6 +260,7 @@ class Demo:
         scores = read_score_rows(self._out / "table.json")
         for setting, checkpoint in self._checkpoints()[1:]:
             write_card(checkpoint, rows=[row for row in scores if row.setting == setting])
+        self._drop_partial()
 
     def sweep(self) -> None:
         """Vary the temperature (Figure 2) and the context (Table 5) of the last checkpoint."""
@@ -267,6 +275,7 @@ class Demo:
         write_table(self._out / "temperatures.json", rows)
         latest = self._predict(setting, checkpoint, part, context="latest-step")
         write_table(self._out / "contexts.json", [whole, self._row(setting, latest, context="latest-step")])
+        self._drop_partial()
 
     def report(self) -> None:
         """Write the sweep, the tables as text and Markdown, and the report."""
@@ -331,13 +340,24 @@ class Demo:
             seed=self._config.seed,
         )
         how = f"T {temperature:g}" if context == "whole-session" else context
-        with _progress(f"{setting}, {how}") as (progress, task):
+        identity = digest_stage(config, [checkpoint], demo=self._digest, sessions=len(sessions))
+        partial = self._out / "predictions" / f"{identity[:16]}.partial.jsonl"
+        with (
+            _progress(f"{setting}, {how}") as (progress, task),
+            PredictionLog(partial, identity) as log,
+        ):
             return predict(
                 load_model(str(checkpoint)),
                 list_examples(sessions),
                 config,
                 progress=lambda done, count: progress.update(task, completed=done, total=count),
+                log=log,
             )
+
+    def _drop_partial(self) -> None:
+        """Remove what an interrupted stage was to go on from; the stage is done."""
+        for path in (self._out / "predictions").glob("*.partial.jsonl"):
+            path.unlink()
 
     def _row(
         self,
@@ -399,7 +419,11 @@ class Demo:
 
 
 def run_demo(
-    out: Path, seed: int = 0, config_path: Path | None = None, overrides: Sequence[str] = ()
+    out: Path,
+    seed: int = 0,
+    config_path: Path | None = None,
+    overrides: Sequence[str] = (),
+    force: bool = False,
 ) -> None:
     """Run the main job in `out`, going on after the last finished stage, and print the table.
 
@@ -409,7 +433,7 @@ def run_demo(
     config = _settle(load_config(DemoConfig, config_path, [f"seed={seed}", *overrides]), out)
     started = time.monotonic()
     demo = Demo(out, config)
-    demo.write_settings()
+    demo.write_settings(force)
     demo.stage(1, "sessions", "Scripted shoppers visit the store", demo.record_sessions)
     demo.stage(2, "sft", "SFT: learn from what they did and why", demo.train_sft)
     demo.stage(3, "binary", "GRPO with the binary reward", lambda: demo.train_grpo("binary", BINARY))

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
+from shop_r1.files import replacing_file
 from shop_r1.text_files import (
     PIECE_BYTES,
     CorruptError,
@@ -192,28 +192,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a stream beside `path` (zstd for `.zst`) and put it in its place only when all went well.
 
     Raises:
-        DataError: the folder cannot be written or the disk is full; an older file stays as it was.
+        DataError: as for `files.replacing_file`; an older file stays as it was.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as raw:
-            if path.suffix == ".zst":
-                with _FrameWriter(raw) as stream:
-                    yield cast(IO[bytes], stream)
-            else:
-                yield raw
-            raw.flush()
-            os.fsync(raw.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be written ({error.strerror or error})") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with replacing_file(path) as raw:
+        if path.suffix != ".zst":
+            yield raw
+            return
+        with _FrameWriter(raw) as stream:
+            yield cast(IO[bytes], stream)
 
 
 class _FrameWriter(io.RawIOBase):

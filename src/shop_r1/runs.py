@@ -50,16 +50,15 @@ class RunFolder:
         Raises:
             DataError: an input cannot be read, or the folder cannot be written.
         """
-        settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+        return self.write_record(make_record(config, inputs, seed, **more))
+
+    def write_record(self, record: Mapping[str, Any]) -> Path:
+        """Write what `make_record` returned to `settings.json`, and return its path.
+
+        Raises:
+            DataError: the folder cannot be written.
+        """
         path = self.path / "settings.json"
-        record = {
-            "settings": settings,
-            "seed": seed,
-            "inputs": {str(each): digest_file(each) for each in inputs},
-            "versions": package_versions(),
-            "revision": source_revision(),
-            **more,
-        }
         write_json(path, record)
         return path
 
@@ -92,19 +91,39 @@ class RunFolder:
         Raises:
             DataError: it was not; the message names what differs.
         """
-        record, path = self.read_settings(), self.path / "settings.json"
-        before, now = (
-            {key: value for key, value in settings.items() if key not in free}
-            for settings in (record.get("settings", {}), config.model_dump(mode="json"))
-        )
-        known = record.get("inputs", {}).values()
-        found = describe_differences({"command": record.get("command")}, {"command": command})
-        found += describe_differences(before, now)
-        found += [f"the contents of {each}" for each in inputs if digest_file(each) not in known]
+        found = self.list_differences(make_record(config, inputs, command=command), free)
         if found:
             raise DataError.at(
-                path, None, f"is of another run: {', '.join(found)}; give the same, or another --out"
+                self.path / "settings.json",
+                None,
+                f"is of another run: {', '.join(found)}; give the same, or another --out",
             )
+
+    def list_differences(
+        self, record: Mapping[str, Any], free: Collection[str] = (), same_versions: bool = False
+    ) -> list[str]:
+        """Return what `settings.json` has otherwise than a record, each with both values; inputs by content.
+
+        Args:
+            record: what `make_record` returned.
+            free: settings that may differ.
+            same_versions: whether Python, the packages and our revision must be the same.
+
+        Raises:
+            DataError: `settings.json` cannot be read.
+        """
+        there, known = self.read_settings(), self.read_settings().get("inputs", {}).values()
+        before, now = (_without(each.get("settings", {}), free) for each in (there, record))
+        found = describe_differences({"command": there.get("command")}, {"command": record.get("command")})
+        found += describe_differences(before, now)
+        found += [
+            f"the contents of {name}" for name, digest in record["inputs"].items() if digest not in known
+        ]
+        if same_versions:
+            keys = ("versions", "revision")
+            old, new = ({key: each.get(key) for key in keys} for each in (there, record))
+            found += describe_differences(old, new)
+        return found
 
     def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:
         """Return whether the stage was finished with this digest of settings and inputs.
@@ -128,6 +147,44 @@ class RunFolder:
 
     def _marker(self, name: str) -> Path:
         return self.path / "stages" / f"{name}.json"
+
+
+def make_record(
+    config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), seed: int | None = None, **more: Any
+) -> dict[str, Any]:
+    """Return what `settings.json` holds; arguments as those of `RunFolder.write_settings`.
+
+    Raises:
+        DataError: an input cannot be read.
+    """
+    settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    return {
+        "settings": settings,
+        "seed": seed,
+        "inputs": {str(each): digest_file(each) for each in inputs},
+        "versions": package_versions(),
+        "revision": source_revision(),
+        **more,
+    }
+
+
+def digest_record(record: Mapping[str, Any], free: Collection[str] = ()) -> str:
+    """Return the digest of a record: equal for equal runs, wherever their inputs stand.
+
+    Args:
+        record: what `make_record` returned.
+        free: settings that may differ.
+    """
+    values = {
+        **record,
+        "settings": _without(record["settings"], free),
+        "inputs": list(record["inputs"].values()),
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _without(settings: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in free}
 
 
 def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), **more: Any) -> str:

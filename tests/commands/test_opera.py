@@ -46,7 +46,7 @@ def test_an_import_says_what_it_kept_and_left_out(shell: Shell, opera: Path, tmp
     assert len(list(read_records(out, Session))) == 2
     assert [path.name for path in out.parent.iterdir()] == ["train.jsonl.zst"]
 
-    code, text, _ = shell(*words, "--out", out, "--require-targets")
+    code, text, _ = shell(*words, "--out", out, "--force", "--require-targets")
     assert (code, "2 sessions of 2 users, 5 steps" in text) == (0, True)
     assert "target not on its page 1" in text
 
@@ -54,7 +54,7 @@ def test_an_import_says_what_it_kept_and_left_out(shell: Shell, opera: Path, tmp
 def test_a_failed_import_leaves_what_was_there(shell: Shell, opera: Path, tmp_path: Path) -> None:
     out = tmp_path / "s.jsonl"
     out.write_text("precious", "utf-8")
-    words = ("data", "import", "opera", "--path", opera, "--out", out, "--split", "train")
+    words = ("data", "import", "opera", "--path", opera, "--out", out, "--force", "--split", "train")
     code, _, err = shell(*words, "--config", "full")
     assert (code, "no actions of the split train" in err) == (2, True)
     write_opera(opera, [row(A, 60, "navigation")], variant="full")

@@ -124,9 +124,10 @@ def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, 
 def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
     code = "import sys; from shop_r1.cli import run; sys.exit(run(sys.argv[1:]) or 'torch' in sys.modules)"
     with ModelServer(reply) as server:
-        words = ["evaluate", "--policy", server.name("openai"), "--data", str(data), "--out", str(tmp_path)]
+        words = ["evaluate", "--policy", server.name("openai"), "--data", str(data)]
+        words += ["--out", str(tmp_path / "run")]
         subprocess.run([sys.executable, "-c", code, *words], env=os.environ | SOURCE, check=True)
-    assert predictions(tmp_path) == expected(data)
+    assert predictions(tmp_path / "run") == expected(data)
 
 
 def test_refusals_are_unparsable_and_counted_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
@@ -168,10 +169,11 @@ def test_a_step_that_fails_for_good_leaves_earlier_results_as_they_were(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    out.mkdir()
-    (out / "metrics.json").write_text("good", "utf-8")
     with ModelServer(reply, Faults(rate=0.2, kinds=("400",))) as server:
-        code, _, err = shell("evaluate", "--policy", server.name("anthropic"), "--data", data, "--out", out)
+        words = ("evaluate", "--policy", server.name("anthropic"), "--data", data, "--out", out)
+        assert shell(*words)[0] == 2
+        (out / "metrics.json").write_text("good", "utf-8")
+        code, _, err = shell(*words)
         failed = STEPS - server.completed.total()
     assert code == 2 and failed > 0
     assert f"{failed} of {STEPS} steps have no answer" in err and "HTTP 400" in err

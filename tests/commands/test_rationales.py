@@ -269,6 +269,39 @@ def test_no_file_is_written_over_that_is_read(
     assert list(read_records(data, Session)) == sessions
 
 
+def test_a_run_goes_on_with_its_own_output_but_not_over_anothers(shell: Shell, data: Path, out: Path) -> None:
+    sessions = write_sessions(data, 6)
+    with ModelServer(explain) as server:
+        words = (data, "--model", server.name("anthropic"), "--out", out)
+        out.write_text("precious", "utf-8")
+        code, _, err = shell(*words)
+        assert (code, out.read_text("utf-8")) == (2, "precious")
+        assert f"{out}: is there already; add --force" in err and not answers_path(out).exists()
+        out.unlink()
+        for _ in range(2):
+            assert shell(*words)[0] == 0
+            check_explained(sessions, out)
+        edited = out.read_text("utf-8").replace("0, 1.", "In my own words.")
+        out.write_text(edited, "utf-8")
+        assert (shell(*words)[0], out.read_text("utf-8")) == (2, edited)
+        assert shell(*words, "--force")[0] == 0
+    check_explained(sessions, out)
+    assert max(server.completed.values()) == 1
+
+
+def test_the_list_of_failures_is_never_written_over_the_sessions(shell: Shell, tmp_path: Path) -> None:
+    data = tmp_path / "x.failed.jsonl"
+    write_sessions(data, 1)
+    before = data.read_bytes()
+    for force in ((), ("--force",)):
+        code, _, err = shell(data, "--model", "openai:x", "--out", tmp_path / "x.jsonl", *force)
+        assert code == 2 and "is read by this very command" in err
+    (tmp_path / "y.failed.jsonl").write_text("my notes")
+    code, _, err = shell(data, "--model", "openai:x", "--out", tmp_path / "y.jsonl")
+    assert code == 2 and "y.failed.jsonl: is there already" in err
+    assert data.read_bytes() == before
+
+
 # -- a checkpoint here -------------------------------------------------------------------------------------
 
 

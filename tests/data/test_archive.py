@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_written_keeps_the_index_in_memory(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)  # a tester who is root may write anywhere
+    monkeypatch.setattr("shop_r1.files._existing", refuse)  # a tester who is root may write anywhere
     assert list(SessionArchive(path, tell=told.append)) == make_sessions()
     assert "Read-only file system" in told[0] and "the index stays in memory" in told[0]
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

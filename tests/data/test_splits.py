@@ -179,8 +179,13 @@ def test_only_the_same_commands_folder_is_written_over(tmp_path: Path) -> None:
     write_records(path, [visit("a"), visit("b")])
     write_split(path, folder, ["train", "test"], record(path), read_input(path)[1], None)
     check_folder(folder, wanted)
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match=r"holds another split: seed \(0 there, 1 now\); .*--force"):
         check_folder(folder, wanted | {"seed": 1})
+    check_folder(folder, wanted | {"seed": 1}, force=True)
+    with pytest.raises(DataError, match=r"holds another split: the contents of .*s\.jsonl"):
+        check_folder(folder, wanted | {"lines": "ab"})
+    (folder / "train.jsonl.index").write_text("an index, as training makes it")
+    check_folder(folder, wanted)
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="holds something else"):
         check_folder(folder, wanted)

@@ -159,3 +159,20 @@ def test_an_answer_that_does_not_fit_on_the_disk_is_an_error_and_leaves_the_rest
     with AnswerCache(path) as cache:
         assert [answer.text for answer in cache.answers(KEY)] == ["whole", "whole"]
         assert cache.dropped_lines == 0
+
+
+@pytest.mark.parametrize("text", ["precious notes", "a\nb", '{"session_id": "s"}', "\0x"])
+def test_somebody_elses_file_is_not_taken_for_a_torn_cache_and_stays(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"notes\.txt:1: "):
+        AnswerCache(path)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("torn", ["{", '{"key":"ab', "\0\0\0"])
+def test_whatever_is_left_of_a_line_of_ours_is_torn(tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(torn)
+    with AnswerCache(path) as cache:
+        assert (len(cache), cache.dropped_lines) == (0, 1)

@@ -1,4 +1,6 @@
 import logging
+import os
+import stat
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -331,3 +333,18 @@ def test_no_warning_of_a_library_tells_that_a_text_is_longer_than_the_model_take
         assert loaded.model_max_length == 8
         assert len(loaded("a " * 50)["input_ids"]) > 8
     assert "indexing errors" not in caplog.text
+
+
+def test_a_checkpoint_s_files_obey_the_umask_and_keep_the_modes_of_those_they_replace(
+    tiny_model: LocalModel, tmp_path: Path
+) -> None:
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(tiny_model, tmp_path)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
+        (tmp_path / "model.safetensors").chmod(0o664)
+        save_checkpoint(tiny_model, tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model.safetensors").stat().st_mode) == 0o664
+    assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o640

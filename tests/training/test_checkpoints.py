@@ -367,3 +367,17 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_later(
     expected = written(tmp_path / "whole")
     assert written(out)["weights"] == expected["weights"]
     assert written(out)["metrics"] == expected["metrics"]
+
+
+def test_a_training_checkpoint_s_files_obey_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with CheckpointFolder(tmp_path, identity(), 1).writing(1, 2) as folder:
+            (folder / "model.safetensors").touch(0o600)  # as safetensors makes it
+    finally:
+        os.umask(before)
+    (path,) = list_checkpoints(tmp_path)
+    assert {each.name: each.stat().st_mode & 0o777 for each in path.iterdir()} == {
+        "model.safetensors": 0o640,
+        MANIFEST: 0o640,
+    }

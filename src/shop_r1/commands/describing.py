@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.show import (
     count_of,
     file_progress,
@@ -18,7 +19,7 @@ from shop_r1.commands.show import (
     say_table,
 )
 from shop_r1.commands.tell import tell_checks, tell_counts, tell_lengths
-from shop_r1.errors import ConfigError, DataError
+from shop_r1.errors import DataError
 
 if TYPE_CHECKING:
     from shop_r1.data.statistics import Identities, Statistics, Tally
@@ -130,6 +131,7 @@ def stats(
         Path | None, typer.Option(metavar="FILE", help="Draw it too: .svg, or .html with some sessions.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
+    force: Force = False,
 ) -> None:
     """Count what is in a file of sessions: actions, lengths in tokens, duplicates, what another file shares.
 
@@ -137,8 +139,8 @@ def stats(
     """
     from shop_r1.prompts.render import PromptConfig
 
-    if report is not None and report.suffix not in (".svg", ".html"):
-        raise ConfigError(f"--report {report}: expected a name that ends in .svg or .html")
+    if report is not None:
+        check_output(report, [file, *(against or []), tokenizer], force=force, endings=(".svg", ".html"))
     prompt = read_settings(PromptConfig, [], max_tokens=max_tokens)
     tally, first = _count(file, _load_counter(tokenizer), prompt)
     others = {str(other): _identify(other) for other in against or []}

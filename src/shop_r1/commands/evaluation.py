@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_apart
 from shop_r1.commands.policy import Policy, endpoint_policy, is_endpoint
 from shop_r1.commands.results import (
+    PARTIAL,
+    PREDICTIONS,
     Answered,
     Job,
     Run,
+    begin,
+    check_results_folder,
+    read_finished,
     score,
     score_runs,
     show,
@@ -20,11 +26,13 @@ from shop_r1.commands.results import (
 )
 from shop_r1.commands.show import existing, open_archive, progress, read_settings, remark
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.runs import RunFolder
+from shop_r1.runs import digest_record, make_record
 
 if TYPE_CHECKING:
     from shop_r1.data.examples import Example
     from shop_r1.evaluation.predict import PredictConfig
+    from shop_r1.llm.local import LocalModel
+    from shop_r1.results import Prediction
 
 CONTEXTS = ("whole-session", "latest-step")
 
@@ -77,18 +85,25 @@ def evaluate(
         bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+    force: Force = False,
 ) -> None:
     """Predict held-out steps with a model, or read predictions, and score them.
+
+    A run that was cut off, by whatever, goes on when the same command is given again.
 
     Example: shop-r1 evaluate --model runs/grpo --data test.jsonl --out runs/evaluation --temperature 0
     """
     if predictions is not None:
         if model is not None or data is not None:
             raise ConfigError("--predictions takes the place of --model and --data")
-        _score_file(predictions, space, setting, out, as_json=as_json, neighbours=neighbours)
+        _score_file(predictions, space, setting, out, force, as_json=as_json, neighbours=neighbours)
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
+    inputs: list[Path | str] = [data, model, *(settings or [])]
+    check_results_folder(out, inputs, force)
+    if cache is not None:
+        check_apart(cache, inputs)
     network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
     if is_endpoint(model):
         policy = endpoint_policy(settings or [], max_cost, concurrency, cache)
@@ -99,7 +114,7 @@ def evaluate(
     runs = _list_runs(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
-    found = score_runs(Job(model, data, out, first_step, name, runs, examples), policy.ask)
+    found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.ask)
     show(found, examples[0].space, as_json=as_json, neighbours=neighbours)
     remark(f"Results are in {out}. Next: shop-r1 report {out}")
 
@@ -125,16 +140,25 @@ def _list_runs(
 
 
 def _score_file(
-    path: Path, space: str, setting: str | None, out: Path | None, *, as_json: bool, neighbours: bool
+    path: Path,
+    space: str,
+    setting: str | None,
+    out: Path | None,
+    force: bool,
+    *,
+    as_json: bool,
+    neighbours: bool,
 ) -> None:
     from shop_r1.actions import find_space
     from shop_r1.evaluation.recorded import read_action_predictions
 
+    if out is not None:
+        check_results_folder(out, [path], force)
     known = find_space(space)
     found = read_action_predictions(path, known)
     scored = score(setting or path.stem, found, known)
     if out is not None:
-        RunFolder(out).write_settings({"space": space}, [path], command="evaluate")
+        begin(out, make_record({"space": space}, [path], command="evaluate"), force=force)
         write_results(out, found, scored)
         write_tables(out, [scored], known)
     show([scored], known, as_json=as_json, neighbours=neighbours)
@@ -148,9 +172,11 @@ def _checkpoint_policy(words: Sequence[str]) -> Policy:
 
 
 def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
-    """Load the checkpoint and yield its predictions under each run's context and temperature."""
+    """Load the checkpoint and yield its predictions under each run's context and temperature.
+
+    What is predicted is written at once, and what an earlier run of the same predicted is not made again.
+    """
     from shop_r1.commands.models import fit_prompt, load
-    from shop_r1.evaluation.predict import predict
     from shop_r1.llm.precision import choose_precision
 
     model = load(job.model)
@@ -159,13 +185,38 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
     remark(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
     resolved = settings.model_dump(mode="json") | job.record()
-    RunFolder(job.out).write_settings(
-        resolved, existing([job.data, job.model]), config.seed, command="evaluate"
-    )
+    record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate")
+    free = ("data", "model") if Path(job.model).exists() else ("data",)
+    begin(job.out, record, force=job.force, free=free, same_versions=True)
+    identity = digest_record(record, free)
     for run in job.runs:
-        with progress(run.label) as move:
-            answers = predict(model, job.examples, _settings_of(run, settings), move)
+        answers = read_finished(run, job.examples)
+        if answers is None:
+            answers = _predict(model, job, run, _settings_of(run, settings), identity)
+        else:
+            remark(f"{run.folder / PREDICTIONS}: all {len(answers)} predictions were made in an earlier run")
         yield Answered(run, answers, model.count_tokens)
+        (run.folder / PARTIAL).unlink(missing_ok=True)  # By now they are in the file of all predictions.
+
+
+def _list_inputs(job: Job) -> list[Path]:
+    from shop_r1.llm.local import BASE_CHECKPOINT
+
+    return [job.data, *([BASE_CHECKPOINT] if job.model == "base" else existing([job.model]))]
+
+
+def _predict(
+    model: "LocalModel", job: Job, run: Run, config: "PredictConfig", identity: str
+) -> "list[Prediction]":
+    from shop_r1.evaluation.predict import predict
+    from shop_r1.evaluation.prediction_log import PredictionLog
+
+    with PredictionLog(run.folder / PARTIAL, identity) as log:
+        if log.kept:
+            torn = "; the last line was torn and is made again" if log.is_torn else ""
+            remark(f"{log.path}: going on after {log.kept} of {len(job.examples)} predictions{torn}")
+        with progress(run.label) as move:
+            return predict(model, job.examples, config, move, log)
 
 
 def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":

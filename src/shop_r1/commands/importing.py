@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say
 from shop_r1.errors import ConfigError
@@ -23,6 +24,7 @@ bring = typer.Typer(help="Turn other people's records into sessions.")
 def import_saved_pages(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="links.json and the pages it names.")],
     out: Out,
+    force: Force = False,
 ) -> None:
     """Import moves between saved pages: each a session of one step, the link that was clicked.
 
@@ -31,6 +33,7 @@ def import_saved_pages(
     from shop_r1.data.sources import import_pages
     from shop_r1.jsonl import write_records
 
+    check_output(out, [folder], force=force)
     found = import_pages(folder)
     write_records(out, found.sessions)
     for fault in found.unresolved:
@@ -53,6 +56,7 @@ def import_session_log(
             "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
         ),
     ] = False,
+    force: Force = False,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
 
@@ -62,6 +66,7 @@ def import_session_log(
     from shop_r1.jsonl import write_records
     from shop_r1.pages.recipes import load_recipe
 
+    check_output(out, [log, *(recipe or [])], force=force)
     tally = LogTally()
     recipes = [load_recipe(name) for name in recipe or ()]
     with progress("Importing", in_bytes=True) as move:
@@ -111,6 +116,7 @@ def import_rrweb(
         str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
     ] = "keep",
     recipe: Recipes = None,
+    force: Force = False,
 ) -> None:
     """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
 
@@ -126,6 +132,7 @@ def import_rrweb(
         raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
     if masked not in ("keep", "drop"):
         raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
+    check_output(out, [*recordings, *(recipe or [])], force=force)
     found = tuple(load_recipe(name) for name in recipe or ())
     options = RecordingOptions(find_space(space).name, end == "terminate", bought, found, masked == "keep")
     tally = RecordingTally()

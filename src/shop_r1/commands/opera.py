@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say, say_table
 
@@ -30,6 +31,7 @@ def import_opera(
             "--require-targets", help="Leave out actions on what the recorded page has no name for."
         ),
     ] = False,
+    force: Force = False,
 ) -> None:
     """Import OPeRA: what people did in a real shop, for what reasons, and who they are.
 
@@ -39,6 +41,7 @@ def import_opera(
     from shop_r1.data.opera_tables import fetch_tables, find_tables
     from shop_r1.jsonl import write_records
 
+    check_output(out, [path], force=force)
     if path is None:
         _hide_retries()
         path = fetch_tables(config, split)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shop_r1.commands.asking import describe_progress, noted_bar
-from shop_r1.commands.results import Answered, Job, Run
+from shop_r1.commands.results import CACHE, Answered, Job, Run, begin
 from shop_r1.commands.show import read_settings, remark
-from shop_r1.runs import RunFolder
+from shop_r1.runs import make_record
 
 if TYPE_CHECKING:
     from shop_r1.evaluation.remote import Question, RemoteConfig
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from shop_r1.llm.protocol import Answer, Price
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
-CACHE = "answers.jsonl"
-"""Where in the results' folder the answers are kept."""
 
 
 def is_endpoint(name: str) -> bool:
@@ -93,7 +91,8 @@ async def _ask(
     try:
         with AnswerCache(cache_path) as cache:
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
-            RunFolder(job.out).write_settings(resolved, [job.data], config.seed, command="evaluate")
+            record = make_record(resolved, [job.data], config.seed, command="evaluate")
+            begin(job.out, record, force=job.force, free=("data", "cache", "ask", "price"))
             _tell_estimate(job.model, config, cache, price, questions)
             with noted_bar("Asking") as move:
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.commands.asking import describe_progress, noted_bar
+from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import read_settings, remark, say, say_table
 from shop_r1.errors import ConfigError, ShopR1Error
 from shop_r1.sessions import Session
@@ -59,6 +60,7 @@ def rationales(
     keep_failed: Annotated[
         bool, typer.Option("--keep-failed", help="Also write sessions that no rationales came for.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Have a model write the rationales that sessions lack: why the customer did what was recorded.
 
@@ -67,14 +69,13 @@ def rationales(
     Example: shop-r1 rationales train.jsonl --model anthropic:claude-3-5-sonnet-20241022 --out with.jsonl
     --max-cost 50
     """
-    from shop_r1.data.explained import answers_path, write_rationales
+    from shop_r1.data.explained import answers_path, mark_written, write_rationales
     from shop_r1.data.rationales import RationaleConfig, plan_requests
     from shop_r1.jsonl import read_records
     from shop_r1.llm.answers import AnswerCache
 
     kept = cache or answers_path(out)
-    if len({path.resolve() for path in (data, out, kept)}) < 3:
-        raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
+    _check_places(data, model, out, kept, force or estimate)
     config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
@@ -94,7 +95,23 @@ def rationales(
             return
         outcomes = _ask(writer, plan, answers, kept)
         written = write_rationales(read_records(data, Session), out, plan, outcomes, keep_failed)
+        mark_written(out)
         _tell_end(written, out, plan, keep_failed)
+
+
+def _check_places(data: Path, model: str, out: Path, kept: Path, force: bool) -> None:
+    """Make sure that nothing is lost: what an earlier run of the same wrote may be replaced.
+
+    Raises:
+        ConfigError: the sessions, the output and the answers are not three files, or another file is there.
+    """
+    from shop_r1.data.explained import failed_path, is_list_of_failures, is_written
+
+    if len({path.resolve() for path in (data, out, kept)}) < 3:
+        raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
+    check_output(out, [data, model, kept], force=force, is_own=is_written)
+    check_output(failed_path(out), [data, model, kept], force=force, is_own=is_list_of_failures)
+    check_apart(kept, [data, model])
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,22 @@
 """`report` and `card`: an evaluation as a page, a model as a card."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shop_r1.commands.show import remark, say
+from shop_r1.commands.outputs import Force, check_output
+from shop_r1.commands.show import open_archive, remark, say
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import read_json, read_lines, read_records
 from shop_r1.results import Prediction
-from shop_r1.runs import RunFolder, digest_file
+from shop_r1.runs import CARD, RunFolder, digest_file
 from shop_r1.sessions import Session
 
 if TYPE_CHECKING:
+    from shop_r1.data.archive import SessionArchive
     from shop_r1.evaluation.plots import RewardCurve
     from shop_r1.evaluation.tables import TableRow
 
@@ -27,6 +30,7 @@ def report(
         Path | None, typer.Option(metavar="DIR", help="A folder that grpo wrote, for its reward curves.")
     ] = None,
     title: Annotated[str, typer.Option(help="The page's title.")] = "Shop-R1: evaluation",
+    force: Force = False,
 ) -> None:
     """Write DIR/report/index.html: tables, plots and a reader for sessions, in one file.
 
@@ -35,13 +39,16 @@ def report(
     from shop_r1.evaluation import plots
     from shop_r1.evaluation.tables import read_table
     from shop_r1.report.build import ReportFigure, ReportInputs, build_report, read_score_rows
+    from shop_r1.report.seal import is_sealed
 
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` wrote")
+    page = folder / "report" / "index.html"
+    check_output(page, [data, training], force=force, endings=(), is_own=is_sealed)
     rows = read_table(folder / "table.json")
     settings = RunFolder(folder).read_settings()
-    predictions = _read_predictions(folder)
-    sessions, warning = _read_sessions(settings, data)
+    sessions, warning = _open_sessions(settings, data)
+    shown = _choose_shown(sessions, _find_predictions(folder))
     figures = [(plots.plot_results(rows), "Accuracy with 95 % intervals")]
     if any(row.predicted_mix for row in rows):
         figures.append((plots.plot_mixes(rows), "What is predicted, against what shoppers do"))
@@ -56,10 +63,12 @@ def report(
         tables=_tables(rows, folder),
         figures=tuple(ReportFigure(svg=svg, caption=caption) for svg, caption in figures),
         warnings=(warning,) if warning else (),
-        sessions=tuple(sessions),
-        predictions=predictions,
+        sessions=shown.sessions,
+        predictions=shown.predictions,
+        available=shown.available,
+        unplaced=shown.unplaced,
     )
-    say(f"{build_report(folder / 'report' / 'index.html', inputs)}")
+    say(f"{build_report(page, inputs)}")
     if warning:
         remark(warning)
 
@@ -69,6 +78,7 @@ def card(
     evaluations: Annotated[
         list[Path] | None, typer.Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write MODEL/README.md, the model's card: data, settings, and the figures of its evaluations.
 
@@ -77,7 +87,9 @@ def card(
     Example: shop-r1 card runs/grpo runs/evaluation
     """
     from shop_r1.report.card import write_card
+    from shop_r1.report.seal import is_sealed
 
+    check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
     say(f"{write_card(folder, evaluations or [])}")
 
 
@@ -114,31 +126,75 @@ def read_curves(folder: Path) -> "list[RewardCurve]":
     ]
 
 
-def _read_predictions(folder: Path) -> dict[str, tuple[Prediction, ...]]:
-    """Return the predictions of the folder, or of each of its runs' folders, by name."""
+def _find_predictions(folder: Path) -> dict[str, Path]:
+    """Return the file of predictions of the folder, or of each of its runs' folders, by name."""
     files = sorted(folder.glob("predictions.jsonl")) or sorted(folder.glob("*/predictions.jsonl"))
     if not files:
         raise DataError.at(folder, None, "holds no predictions.jsonl; expected what `shop-r1 evaluate` wrote")
-    return {
-        "model" if file.parent == folder else file.parent.name: tuple(read_records(file, Prediction))
-        for file in files
+    return {"model" if file.parent == folder else file.parent.name: file for file in files}
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What of an evaluation the report's reader shows; the rest is counted and not kept in memory.
+
+    Attributes:
+        sessions: the first with predictions.
+        predictions: theirs, by setting.
+        available: how many sessions have predictions.
+        unplaced: how many predictions belong to no recorded step.
+    """
+
+    sessions: tuple[Session, ...]
+    predictions: dict[str, tuple[Prediction, ...]]
+    available: int
+    unplaced: int
+
+
+def _choose_shown(sessions: "SessionArchive | None", files: Mapping[str, Path]) -> _Shown:
+    """Return what is shown. Of an archive only the sessions shown are read; predictions are read twice."""
+    from shop_r1.report.build import SESSIONS_SHOWN
+
+    ids = [] if sessions is None else [sessions.listing.ids[place] for place in range(len(sessions))]
+    counts = [] if sessions is None else sessions.listing.counts.tolist()
+    steps: dict[str, int] = {}
+    for name, count in zip(ids, counts, strict=True):
+        steps[name] = max(steps.get(name, 0), count)
+    wanted, unplaced = set[str](), 0
+    for file in files.values():
+        for prediction in read_records(file, Prediction):
+            wanted.add(prediction.session_id)
+            unplaced += prediction.step >= steps.get(prediction.session_id, 0)
+    places = [place for place, name in enumerate(ids) if name in wanted]
+    shown = () if sessions is None else tuple(sessions[place] for place in places[:SESSIONS_SHOWN])
+    names = {session.session_id for session in shown}
+    predictions = {
+        name: tuple(
+            each
+            for each in read_records(file, Prediction)
+            if each.session_id in names and each.step < steps[each.session_id]
+        )
+        for name, file in files.items()
     }
+    return _Shown(shown, predictions, len(places), unplaced)
 
 
-def _read_sessions(settings: Mapping[str, Any], data: Path | None) -> tuple[Sequence[Session], str | None]:
+def _open_sessions(
+    settings: Mapping[str, Any], data: Path | None
+) -> "tuple[SessionArchive | None, str | None]":
     """Return the sessions that were evaluated, and a warning where they cannot be had as they were."""
     recorded = settings.get("settings", {}).get("data")
     if data is not None:
-        return list(read_records(data, Session)), None
+        return open_archive(data), None
     if recorded is None:
-        return [], None  # Somebody else's predictions: there are no pages to show.
+        return None, None  # Somebody else's predictions: there are no pages to show.
     path = Path(recorded)
     if not path.exists():
-        return [], f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
+        return None, f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
     warning = None
     if settings.get("inputs", {}).get(recorded) != digest_file(path):
         warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
-    return list(read_records(path, Session)), warning
+    return open_archive(path), warning
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:

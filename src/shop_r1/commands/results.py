@@ -1,13 +1,16 @@
 """One evaluation: the ways in which a model is asked, and what is written and printed of its answers."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from shop_r1.commands.outputs import check_apart, check_folder
 from shop_r1.commands.show import remark, say, say_json
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.runs import RunFolder
 
 if TYPE_CHECKING:
     from shop_r1.actions import ActionSpace
@@ -16,6 +19,16 @@ if TYPE_CHECKING:
     from shop_r1.evaluation.neighbours import NeighbourMetrics
     from shop_r1.evaluation.tables import Grid, TableRow
     from shop_r1.results import Prediction
+
+
+PREDICTIONS, PARTIAL = "predictions.jsonl", "predictions.partial.jsonl"
+"""In a run's folder: all predictions, and those of a run that has not ended."""
+CACHE = "answers.jsonl"
+"""Where in the results' folder the answers of an endpoint are kept."""
+_RESULTS = (
+    *(PREDICTIONS, "metrics.json", "neighbours.json", "context.json", "asked.json"),
+    *("table.json", "table.md"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ class Job:
         setting: the tables' name for it.
         runs: the ways of asking.
         examples: the steps to predict.
+        force: whether another run's results in the folder may be replaced.
     """
 
     model: str
@@ -61,6 +75,7 @@ class Job:
     setting: str
     runs: tuple[Run, ...]
     examples: "Sequence[Example]"
+    force: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return what `settings.json` says of it beside the settings."""
@@ -117,6 +132,83 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
     return found
 
 
+def check_results_folder(out: Path, inputs: Sequence[Path | str], force: bool) -> None:
+    """Make sure, before long work, that an evaluation may be written to the folder.
+
+    Raises:
+        ConfigError: it holds an input, lies in one, or holds what no evaluation wrote.
+    """
+    if (out / "settings.json").exists():
+        check_apart(out, inputs)
+    else:
+        check_folder(out, inputs, force=force, leftovers=(CACHE,))
+
+
+def begin(
+    out: Path,
+    record: Mapping[str, Any],
+    *,
+    force: bool,
+    free: Collection[str] = (),
+    same_versions: bool = False,
+) -> None:
+    """Write `settings.json`, so that the folder is this run's; what the same run left there stays.
+
+    Args:
+        out: the folder of the whole.
+        record: what `runs.make_record` returned.
+        force: begin anew, whatever is there; answers that were paid for stay.
+        free: settings that may differ.
+        same_versions: whether predictions made with other versions are another run's.
+
+    Raises:
+        ConfigError: the folder holds something else, or what another run wrote.
+        DataError: it cannot be read or written.
+    """
+    folder = RunFolder(out)
+    check_results_folder(out, list(record["inputs"]), force)
+    there = (out / "settings.json").exists()
+    if there and not force and (found := folder.list_differences(record, free, same_versions)):
+        raise ConfigError(
+            f"{out}: holds another run's results: {', '.join(found)}; give another --out, or --force to "
+            "replace them"
+        )
+    if force:
+        _clear(out)
+    folder.write_record(record)
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier run wrote: left there, a report would show it as this one's."""
+    for folder in (out, *(path.parent for path in out.glob("*/metrics.json")), *_unfinished(out)):
+        for name in (*_RESULTS, PARTIAL):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _unfinished(out: Path) -> list[Path]:
+    return [path.parent for path in out.glob(f"*/{PARTIAL}")]
+
+
+def read_finished(run: Run, examples: "Sequence[Example]") -> "Sequence[Prediction] | None":
+    """Return the predictions that the same run wrote before, in the examples' order; None where it has not.
+
+    Raises:
+        DataError: the file is not what it wrote.
+    """
+    from shop_r1.data.examples import example_outlines
+    from shop_r1.jsonl import read_records
+    from shop_r1.results import Prediction
+
+    path = run.folder / PREDICTIONS
+    if not path.exists():
+        return None
+    found = list(read_records(path, Prediction))
+    steps = [(each.session_id, each.step) for each in example_outlines(examples)]
+    if [(each.session_id, each.step) for each in found] != steps:
+        raise DataError.at(path, None, "is not what this run wrote there; remove it, and it is made again")
+    return found
+
+
 def score(
     setting: str,
     predictions: "Sequence[Prediction]",
@@ -139,7 +231,7 @@ def write_results(folder: Path, predictions: "Sequence[Prediction]", scored: Sco
     """Write `predictions.jsonl`, `metrics.json` and `neighbours.json`."""
     from shop_r1.jsonl import write_json, write_records
 
-    write_records(folder / "predictions.jsonl", predictions)
+    write_records(folder / PREDICTIONS, predictions)
     write_json(folder / "metrics.json", scored.metrics.model_dump(mode="json"))
     write_json(folder / "neighbours.json", scored.neighbours.model_dump(mode="json"))
 

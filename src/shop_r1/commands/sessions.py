@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.show import progress, read_settings, remark, say
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.sessions import Session
@@ -30,6 +31,7 @@ def simulate(
         str, typer.Option(help="scripted, or a model: base, a checkpoint folder, a name on the hub.")
     ] = "scripted",
     max_steps: Annotated[int, typer.Option(min=1, help="Steps of a visit at most.")] = 20,
+    force: Force = False,
 ) -> None:
     """Let shoppers visit the built-in store and write their sessions.
 
@@ -40,6 +42,7 @@ def simulate(
 
     if policy == "scripted" and settings:
         raise ConfigError(f"{settings[0]!r}: settings are for models; expected --policy MODEL beside them")
+    check_output(out, [policy, *(settings or [])], force=force)
     tally = Tally()
     with progress("Shopping") as move:
         options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import count_of, file_progress, remark, say
 from shop_r1.errors import ConfigError
 
@@ -36,6 +37,7 @@ def split(
         bool, typer.Option("--dedupe", help="Leave exact duplicates out, but for one.")
     ] = False,
     compressed: Annotated[bool, typer.Option("--zst", help="Write .jsonl.zst.")] = False,
+    force: Force = False,
 ) -> None:
     """Split sessions into DIR/train.jsonl, test.jsonl and valid.jsonl, such that nothing leaks.
 
@@ -54,10 +56,11 @@ def split(
         "dedupe": dedupe,
         "compressed": compressed,
     }
-    _split(file, out, cast("By | None", by), asked)
+    check_apart(out, [file])
+    _split(file, out, cast("By | None", by), asked, force)
 
 
-def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any]) -> None:
+def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any], force: bool) -> None:
     """Plan, write and tell the split; `asked` is what of its `SplitRecord` the command line says."""
     from shop_r1.data.splits import (
         SplitRecord,
@@ -68,11 +71,11 @@ def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any]) -> Non
         write_split,
     )
 
-    check_folder(out, asked | ({"by": by} if by else {}))  # Before a long reading.
+    check_folder(out, asked | ({"by": by} if by else {}), force)  # Before a long reading.
     with file_progress("Reading", file) as moved:
         found, digest = read_input(file, moved)
-    asked["by"] = by or ("user" if found.has_users else "session")
-    check_folder(out, asked)
+    asked |= {"by": by or ("user" if found.has_users else "session"), "lines": digest.hex()}
+    check_folder(out, asked, force)
     plan = plan_split(found, asked["by"], asked["test"], asked["valid"], asked["seed"], asked["dedupe"])
     counts = count_sides(found, plan.sides)
     record = SplitRecord(
@@ -113,6 +116,7 @@ def balance(
         typer.Option(help="thin leaves examples of frequent types out, resample repeats those of others."),
     ] = "thin",
     seed: Annotated[int, typer.Option(help="Of the choice and its order.")] = 0,
+    force: Force = False,
 ) -> None:
     """Choose the steps that RL learns from: click and type_and_submit 10 % more frequent than terminate.
 
@@ -127,6 +131,7 @@ def balance(
 
     if method not in ("thin", "resample"):
         raise ConfigError(f"--method {method}: expected thin or resample")
+    check_output(out, [file], force=force)
     with file_progress("Reading", file) as moved:
         ids, by_type = refs_by_type(file, FIRST_SCORED_STEP, moved)
     chosen = draw_balanced(by_type, skew, seed, cast("Method", method))

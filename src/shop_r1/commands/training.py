@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.outputs import Force, check_apart, check_folder
 from shop_r1.commands.show import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
 from shop_r1.errors import RunStopped
-from shop_r1.runs import RunFolder
+from shop_r1.runs import CARD, RunFolder
 
 if TYPE_CHECKING:
     from shop_r1.training.settings import GrpoConfig, SftConfig
 
+_LEFTOVERS = ("settings.json", "checkpoints")
+"""What a run leaves that was cut off before its first step ended."""
 AGAIN = "give the same command with --resume to go on"
 
 Words = Annotated[
@@ -31,7 +34,14 @@ Resume = Annotated[
 ]
 
 
-def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resume: Resume = False) -> None:
+def sft(
+    data: Data,
+    out: Out,
+    settings: Words = None,
+    model: Model = None,
+    resume: Resume = False,
+    force: Force = False,
+) -> None:
     """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
 
     A run that was cut off, by whatever, goes on when the same command is given again with --resume.
@@ -44,6 +54,7 @@ def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resum
     from shop_r1.training.sft import train_sft
 
     config = read_settings(SftConfig, settings or [], model=model)
+    _check_folder(out, [data, config.model, *(settings or [])], resume, force)
     sessions = open_archive(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
@@ -66,6 +77,7 @@ def grpo(
         Path | None,
         typer.Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
 
@@ -80,6 +92,7 @@ def grpo(
     from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)
+    _check_folder(out, [data, config.model, chosen, *(settings or [])], resume, force)
     sessions = open_archive(data)
     examples = list_examples(sessions)
     if chosen is not None:
@@ -111,6 +124,7 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="Every stage in about two minutes; the figures mean nothing.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
 
@@ -124,10 +138,28 @@ def demo(
     from shop_r1.demo import QUICK, run_demo
 
     config, overrides = split_words(settings or [])
+    place = out or Path("runs/demo-quick" if quick else "runs/demo")
+    check_apart(place, [config])
+    if not (place / "settings.json").exists():
+        check_folder(place, [config], force=force)
     hide_loading()
     with _stop_in_order("run the demo again to go on"):
-        place = out or Path("runs/demo-quick" if quick else "runs/demo")
-        run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides])
+        run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides], force)
+
+
+def _check_folder(out: Path, inputs: Sequence[Path | str | None], resume: bool, force: bool) -> None:
+    """Make sure that no other run's model is written over.
+
+    A folder with checkpoints is left to --resume, which compares the runs.
+
+    Raises:
+        ConfigError: the folder holds an input or lies in one, or holds something else.
+    """
+    from shop_r1.training.checkpoints import list_checkpoints
+
+    check_apart(out, inputs)
+    if not list_checkpoints(out) and not (resume and (out / "settings.json").exists()):
+        check_folder(out, inputs, force=force, leftovers=_LEFTOVERS)
 
 
 def _write_settings(
@@ -160,9 +192,15 @@ def _stop_in_order(hint: str) -> Iterator[None]:
 
 def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:
     from shop_r1.report.card import write_card
+    from shop_r1.report.seal import is_sealed
 
     if IS_FIRST_PROCESS:
-        write_card(out)
+        if (out / CARD).exists() and not is_sealed(out / CARD):
+            remark(
+                f"{out / CARD} was changed by hand and stays; shop-r1 card {out} --force writes the card anew"
+            )
+        else:
+            write_card(out)
     told = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
     say(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
     alarms = out / "alarms.jsonl"

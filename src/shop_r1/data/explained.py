@@ -8,9 +8,10 @@ from typing import get_args
 
 from shop_r1.data.rationales import FailedSession, Plan
 from shop_r1.errors import DataError
-from shop_r1.jsonl import write_records
+from shop_r1.jsonl import read_json, read_records, write_json, write_records
 from shop_r1.llm.asking import Outcome
 from shop_r1.prompts.rationales import RationaleFault, read_rationales
+from shop_r1.runs import digest_file
 from shop_r1.sessions import Session
 
 
@@ -50,6 +51,36 @@ def answers_path(out: Path) -> Path:
     'with.answers.jsonl'
     """
     return out.with_name(f"{_stem(out)}.answers.jsonl")
+
+
+def mark_written(out: Path) -> None:
+    """Note beside the file that it is this command's work as it is now, so that a run may go on with it.
+
+    Raises:
+        DataError: it cannot be read, or the folder not be written.
+    """
+    write_json(_mark_path(out), {"command": "rationales", "sha256": digest_file(out)})
+
+
+def is_written(out: Path) -> bool:
+    """Return whether the file is what an earlier run wrote there, and nobody has changed it since."""
+    try:
+        mark = read_json(_mark_path(out))
+        return isinstance(mark, dict) and mark.get("sha256") == digest_file(out)
+    except DataError:
+        return False
+
+
+def _mark_path(out: Path) -> Path:
+    return out.with_name(f"{_stem(out)}.written.json")
+
+
+def is_list_of_failures(path: Path) -> bool:
+    """Return whether the file is a list of sessions without rationales, as an earlier run leaves it."""
+    try:
+        return all(isinstance(each, FailedSession) for each in read_records(path, FailedSession))
+    except DataError:
+        return False
 
 
 def _stem(out: Path) -> str:

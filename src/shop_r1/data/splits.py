@@ -14,18 +14,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any, Literal
 
 from shop_r1.data.duplicates import Groups, Sketches, first_places, similar_pairs
 from shop_r1.data.statistics import Identities
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Moved, Record, parse_record, read_json, read_lines, replacing, write_json
+from shop_r1.runs import describe_differences
 from shop_r1.sessions import Session
 
 By = Literal["user", "session"]
 Side = Literal["train", "test", "valid"]
 SIDES: tuple[Side, ...] = ("train", "test", "valid")
 RECORD_NAME = "split.json"
+_INDEX = (".index", ".zst.index")
+"""What training adds to the name of a file of sessions for its index."""
 LEFT_OUT = "left out"
 """Stands in the place of a side for an exact duplicate that `dedupe` leaves out."""
 
@@ -43,6 +47,8 @@ class SplitRecord(Record):
     seed: int
     dedupe: bool
     compressed: bool
+    lines: str = ""
+    """BLAKE2b of the file's lines, in hexadecimal."""
     sessions: Mapping[str, int]
     """On each side, and left out."""
     actions: Mapping[str, Mapping[str, int]]
@@ -225,21 +231,34 @@ def write_split(
     Raises:
         DataError: the folder cannot be written, or the file has changed; an earlier folder stays.
     """
+    place = folder.resolve()  # a link to a folder stays one
     temporary: Path | None = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         (temporary / "new").mkdir()
         _write_sides(path, temporary / "new", sides, record.compressed, digest, moved)
         write_json(temporary / "new" / RECORD_NAME, record.model_dump())
-        if folder.exists():
-            folder.rename(temporary / "old")
-        (temporary / "new").rename(folder)
+        _swap(temporary, place)
     except OSError as error:
         raise DataError.at(folder, None, f"cannot be written ({error.strerror or error})") from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(temporary: Path, place: Path) -> None:
+    """Put `temporary/new` in the place, with the mode of what is there; where that fails, that comes back."""
+    if not place.exists():
+        (temporary / "new").rename(place)
+        return
+    (temporary / "new").chmod(S_IMODE(place.stat().st_mode))
+    place.rename(temporary / "old")
+    try:
+        (temporary / "new").rename(place)
+    except OSError:
+        (temporary / "old").rename(place)
+        raise
 
 
 def _write_sides(
@@ -262,12 +281,13 @@ def _write_sides(
             raise DataError.at(path, None, "was changed while it was split; run the command again")
 
 
-def check_folder(folder: Path, wanted: Mapping[str, Any]) -> None:
+def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -> None:
     """Make sure that nothing else is overwritten: the folder is new, empty, or the same command's own.
 
     Args:
         folder: where a split is to be written.
         wanted: fields of its `SplitRecord`.
+        force: whether another split may be there.
 
     Raises:
         DataError: it holds something else.
@@ -277,11 +297,22 @@ def check_folder(folder: Path, wanted: Mapping[str, Any]) -> None:
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {folder.name}
     if not names:
         return
-    known = {RECORD_NAME, *(f"{side}.jsonl{end}" for side in SIDES for end in ("", ".zst"))}
-    if folder.is_dir() and names <= known and RECORD_NAME in names:
-        before = read_json(folder / RECORD_NAME)
-        if isinstance(before, dict) and all(before.get(key) == value for key, value in wanted.items()):
-            return
+    known = {RECORD_NAME, *(f"{side}.jsonl{end}" for side in SIDES for end in ("", ".zst", *_INDEX))}
+    if not (folder.is_dir() and names <= known and RECORD_NAME in names):
+        raise DataError.at(
+            folder,
+            None,
+            "holds something else than what this command writes; expected a new or an empty folder",
+        )
+    before = read_json(folder / RECORD_NAME)
+    found = {key: before.get(key) for key in wanted} if isinstance(before, dict) else {}
+    if found == wanted or force:
+        return
+    differences = describe_differences({**found, "lines": 0}, {**wanted, "lines": 0})
+    if found.get("lines") != wanted.get("lines"):
+        differences.append(f"the contents of {wanted.get('source')}")
     raise DataError.at(
-        folder, None, "holds something else than what this command writes; expected a new or an empty folder"
+        folder,
+        None,
+        f"holds another split: {', '.join(differences)}; give another --out, or --force to replace it",
     )

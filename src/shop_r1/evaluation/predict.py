@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.data.examples import Example, Rendered, example_outlines, renderer
+from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.precision import Bf16, autocast
@@ -45,11 +46,26 @@ class PredictConfig(Config):
 
 
 def predict(
-    model: LocalModel, examples: Sequence[Example], config: PredictConfig, progress: Progress | None = None
+    model: LocalModel,
+    examples: Sequence[Example],
+    config: PredictConfig,
+    progress: Progress | None = None,
+    log: PredictionLog | None = None,
 ) -> list[Prediction]:
     """Return a prediction for each example, in the examples' order.
 
     The steps of a session are one tree: its pages are run through the model once, not once for each step.
+
+    Args:
+        model: the checkpoint.
+        examples: the steps to predict.
+        config: how.
+        progress: called after each batch.
+        log: gets each batch's predictions at once, and has those of an earlier run, which are not made again.
+            The batches are those of a run that was never interrupted, and so is every bit of the result.
+
+    Raises:
+        DataError: the log cannot be written.
     """
     prompts = _Prompts(examples, renderer(model, config.prompt))
     sessions = _by_session(examples)
@@ -59,21 +75,42 @@ def predict(
     for numbers in batch_by_length(longest, config.batch_tokens):
         batch = [sessions[number] for number in numbers]
         indices = [index for rows in batch for index in rows]
-        rendered = {index: prompts.take(index) for index in indices}
-        trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
-        found = _answer(model, [examples[index] for index in indices], trees, config)
-        for index, prediction in zip(indices, found, strict=True):
-            prompt = rendered[index]
-            update = {
-                "prompt_tokens": len(prompt.ids),
-                "pages_cut": prompt.prompt.pages_cut,
-                "page_truncated": prompt.prompt.page_truncated,
-            }
-            predictions[index] = prediction.model_copy(update=update)
+        found = log.take(indices) if log is not None else None
+        if found is None:
+            found = _predict_batch(model, examples, batch, prompts, config)
+            if log is not None:
+                log.add(found)
+        else:
+            prompts.drop(indices)
+        predictions |= found
         done += len(batch)
         if progress is not None:
             progress(done, len(sessions))
     return [predictions[index] for index in range(len(examples))]
+
+
+def _predict_batch(
+    model: LocalModel,
+    examples: Sequence[Example],
+    batch: Sequence[Sequence[int]],
+    prompts: "_Prompts",
+    config: PredictConfig,
+) -> dict[int, Prediction]:
+    """Return the predictions of a batch of sessions, each a list of examples, by example."""
+    indices = [index for rows in batch for index in rows]
+    rendered = {index: prompts.take(index) for index in indices}
+    trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
+    found = _answer(model, [examples[index] for index in indices], trees, config)
+    predictions = {}
+    for index, prediction in zip(indices, found, strict=True):
+        prompt = rendered[index]
+        update = {
+            "prompt_tokens": len(prompt.ids),
+            "pages_cut": prompt.prompt.pages_cut,
+            "page_truncated": prompt.prompt.page_truncated,
+        }
+        predictions[index] = prediction.model_copy(update=update)
+    return predictions
 
 
 class _Prompts:
@@ -99,6 +136,11 @@ class _Prompts:
     def take(self, index: int) -> Rendered:
         """Return an example's prompt, and keep it no longer."""
         return self._kept.pop(index, None) or self._render(self._examples[index])
+
+    def drop(self, indices: Sequence[int]) -> None:
+        """Keep these examples' prompts no longer: they are not needed."""
+        for index in indices:
+            self._kept.pop(index, None)
 
 
 def _by_session(examples: Sequence[Example]) -> list[list[int]]:

@@ -28,6 +28,16 @@ class StoredAnswer(Record):
     answer: Answer
 
 
+_BEGINNING = b'{"key":"'
+"""Of a line, by which a torn one is told from somebody else's text, which must not be written over."""
+
+
+def _is_torn(line: bytes) -> bool:
+    """Return whether an unfinished line is one of ours; a machine that lost its power can leave zeros."""
+    begun = line.lstrip(b"\0")
+    return begun.startswith(_BEGINNING[: len(begun)])
+
+
 class _Place(NamedTuple):
     offset: int  # where the line begins, in bytes
     size: int  # of the line, in bytes
@@ -146,7 +156,7 @@ class AnswerCache:
 
     def _read(self) -> None:
         for number, line in self._lines():
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and _is_torn(line):
                 self.dropped_lines += 1
                 return
             try:

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from shop_r1.errors import ModelError
+from shop_r1.files import file_mode
 from shop_r1.llm.attention import check_attention
 from shop_r1.llm.tree import common_prefix
 
@@ -207,7 +208,7 @@ def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] 
             model.tokenizer.save_pretrained(beside)
             written = [path for path in Path(beside).iterdir() if path.name != "README.md"]  # PEFT's own card
             for path in written:
-                path.chmod(0o644)  # safetensors makes files that their owner alone can read
+                path.chmod(file_mode(out / path.name))  # safetensors makes files for their owner alone
                 path.replace(out / path.name)
             _remove_others(out, {path.name for path in written})
     except (OSError, SafetensorError) as error:

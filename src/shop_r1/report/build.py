@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -17,10 +18,14 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, read_json, write_text
 from shop_r1.report.replay import SessionReplay, embed_json, replay_sessions
 from shop_r1.report.safe_page import clean_text
+from shop_r1.report.seal import seal
 from shop_r1.results import Prediction
 from shop_r1.sessions import Session
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+SESSIONS_SHOWN = 20
+"""Sessions that the reader shows at most, where nothing else is asked for."""
 
 Bounds = tuple[float, float, float]
 """Low, value, high of a share, as `table.json` has them."""
@@ -99,7 +104,11 @@ class ReportInputs(Record):
     sessions: tuple[Session, ...] = ()
     predictions: Mapping[str, tuple[Prediction, ...]] = {}
     """For each setting, its predictions."""
-    session_limit: int = Field(default=20, ge=0)
+    available: int | None = None
+    """How many sessions could be shown, where only some of them are given."""
+    unplaced: int = 0
+    """Predictions that are not given, since they belong to no recorded step."""
+    session_limit: int = Field(default=SESSIONS_SHOWN, ge=0)
     page_limit_chars: int = Field(default=60_000, ge=1)
 
 
@@ -115,7 +124,9 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
         session_limit=inputs.session_limit,
         page_limit_chars=inputs.page_limit_chars,
     )
-    write_text(path_out, render_report(inputs, replay))
+    available = replay.available if inputs.available is None else inputs.available
+    replay = replace(replay, available=available, unplaced=replay.unplaced + inputs.unplaced)
+    write_text(path_out, seal(render_report(inputs, replay)))
     return path_out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from shop_r1.errors import DataError
 from shop_r1.jsonl import read_lines, write_text
 from shop_r1.report.build import ScoreRow, read_score_rows
+from shop_r1.report.seal import seal
 from shop_r1.runs import CARD, RunFolder, digest_file
 
 _TAUGHT = {
@@ -34,7 +35,7 @@ def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[Sc
     found = [row for each in evaluations for row in _read_evaluation(each, folder, digest)]
     settings, last = RunFolder(folder).read_settings(), _read_last(folder / "metrics.jsonl")
     adapter = (folder / "adapter_config.json").exists()
-    write_text(folder / CARD, render_card(settings, last, (*found, *rows), adapter))
+    write_text(folder / CARD, seal(render_card(settings, last, (*found, *rows), adapter)))
     return folder / CARD
 
 

@@ -25,6 +25,7 @@ from shop_r1.config import describe_validation
 from shop_r1.data.archive import session_digests
 from shop_r1.data.examples import Example, ExampleSet
 from shop_r1.errors import DataError, TrainingError
+from shop_r1.files import file_mode
 from shop_r1.jsonl import Record
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
 from shop_r1.sessions import Session
@@ -234,6 +235,9 @@ class CheckpointFolder:
     def _seal(self, folder: Path, step: int, steps: int) -> None:
         """Flush all that is in the folder, and the logs, and write the manifest."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
+        mode = file_mode(folder / MANIFEST)
+        for path in files:
+            path.chmod(mode)  # safetensors makes files for their owner alone
         for path in (*files, *self._out.glob("*.jsonl")):
             _flush(path)
         manifest = Manifest(

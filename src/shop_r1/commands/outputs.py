@@ -1,0 +1,136 @@
+"""Whether a command may write where it is told to: onto an input never, onto other files with --force."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.errors import ConfigError
+
+SESSION_ENDINGS = (".jsonl", ".jsonl.zst")
+"""Of files of records, as they can be written."""
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there; an input never.")]
+
+_INSTEAD = {
+    ".gz": "gzip it afterwards, or take .jsonl.zst",
+    ".csv": "pages and actions do not fit into a table",
+    ".parquet": "pandas and pyarrow read .jsonl and can write it",
+}
+"""By an ending that cannot be written, what helps."""
+
+
+def check_output(
+    out: Path,
+    inputs: Iterable[Path | str | None] = (),
+    *,
+    force: bool,
+    endings: tuple[str, ...] = SESSION_ENDINGS,
+    is_own: Callable[[Path], bool] | None = None,
+) -> None:
+    """Make sure that a file may be written.
+
+    Args:
+        out: the file.
+        inputs: all that the command reads: files, folders, models' names; what is no place here is passed
+            over.
+        force: whether another file may be replaced.
+        endings: those that can be written; empty for any.
+        is_own: whether the file that is there is what the same run wrote before, which it may replace.
+
+    Raises:
+        ConfigError: its name ends otherwise, it is an input or lies in one, or something else is there.
+    """
+    if endings and not out.name.endswith(endings):
+        raise ConfigError(_describe_ending(out, endings))
+    check_apart(out, inputs)
+    if out.is_dir():
+        raise ConfigError(f"{out}: is a folder; expected the name of a file")
+    if out.exists() and not force and not (is_own is not None and is_own(out)):
+        raise ConfigError(f"{out}: is there already; add --force to replace it, or give another name")
+
+
+def _describe_ending(out: Path, endings: tuple[str, ...]) -> str:
+    hint = next((f"; {text}" for ending, text in _INSTEAD.items() if out.name.endswith(ending)), "")
+    found = f"{out.suffix} cannot be written" if out.suffix else "has no ending"
+    return f"{out}: {found}; expected a name that ends in {' or '.join(endings)}{hint}"
+
+
+def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
+    """Make sure that what is written is none of the inputs, holds none and lies in none.
+
+    Files are compared as the file system sees them: links, other spellings and letter case do not matter.
+
+    Raises:
+        ConfigError: it is not so.
+    """
+    for each in inputs:
+        if each in (None, "base") or not _exists(Path(each)):
+            continue
+        place = Path(each)
+        if _exists(out) and out.samefile(place):
+            raise ConfigError(f"{out}: is read by this very command ({place}); give another --out")
+        if place.is_dir() and (_lies_in(out, place) or _is_linked_in(out, place)):
+            raise ConfigError(f"{out}: lies in {place}, which this command reads; give a place outside it")
+        if out.is_dir() and _lies_in(place, out):
+            raise ConfigError(f"{out}: holds {place}, which this command reads; give another --out")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a model's name can be no path at all
+        return False
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Return whether the path, there or not, is below the folder."""
+    return any(parent.exists() and parent.samefile(folder) for parent in path.resolve().parents)
+
+
+def _is_linked_in(path: Path, folder: Path) -> bool:
+    """Return whether a file of the folder has the path as its second name."""
+    if not path.is_file() or path.stat().st_nlink < 2:
+        return False
+    return any(each.is_file() and each.samefile(path) for each in folder.rglob("*"))
+
+
+def list_entries(folder: Path, besides: Iterable[str] = ()) -> list[str]:
+    """Return the names in a folder that is to be written, hidden ones and those that may be there left out.
+
+    Raises:
+        ConfigError: there is a file in its place.
+    """
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; expected a folder, or a name for a new one")
+    known = set(besides)
+    return sorted(
+        path.name for path in folder.iterdir() if path.name not in known and not path.name.startswith(".")
+    )
+
+
+def check_folder(
+    out: Path, inputs: Iterable[Path | str | None], *, force: bool, leftovers: Iterable[str] = ()
+) -> None:
+    """Make sure that a run's folder may be written by a run that does not go on with what is in it.
+
+    Args:
+        out: the folder; a new or an empty one always may be.
+        inputs: all that the command reads.
+        force: whether there may be something in it.
+        leftovers: names of what a run leaves that came to nothing.
+
+    Raises:
+        ConfigError: it holds an input or lies in one, or holds something else.
+    """
+    check_apart(out, inputs)
+    found = list_entries(out, leftovers)
+    if found and not force:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise ConfigError(
+            f"{out}: holds {found[0]}{more}, which this run did not write; give another --out, or --force "
+            "to write among it"
+        )
