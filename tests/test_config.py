@@ -74,8 +74,8 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     path.write_text("seed = = 3")
     with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
         load_config(Outer, path)
-    path.write_bytes(b"model = '\xff'")
-    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
+    path.write_bytes(b"seed = 1\nmodel = '\xff'")
+    with pytest.raises(ConfigError, match=r"run\.toml:2: is not UTF-8 text"):
         load_config(Outer, path)
     path.write_text("sead = 3")
     with pytest.raises(ConfigError, match=r"run\.toml: sead: Extra inputs"):

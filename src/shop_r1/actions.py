@@ -146,3 +146,14 @@ def type_and_submit(name: str, text: str) -> Action:
 def terminate() -> Action:
     """Return leaving the shop."""
     return Action(type=TERMINATE.name)
+
+
+def exact_match(predicted: Action | None, target: Action) -> bool:
+    """Return whether the type and all of the type's fields are equal, to the letter.
+
+    A missing field equals an empty one. Where both are clicks with a subtype, these must be equal too (paper,
+    4.1); a prediction without one clicks its target, which has one subtype. None never matches.
+    """
+    if predicted is None or predicted.to_reply() != target.to_reply():
+        return False
+    return None in (predicted.click_type, target.click_type) or predicted.click_type == target.click_type

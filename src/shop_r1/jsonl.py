@@ -84,14 +84,15 @@ def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, st
         with _open_text(path) as (raw, stream):
             size = os.fstat(raw.fileno()).st_size
             for number, line in enumerate(stream, 1):
+                line.encode()  # Fails where the line's own bytes are not UTF-8.
                 if line.strip():
                     yield number, line
                 if moved is not None:
                     moved(raw.tell(), size)
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise DataError.at(path, number + 1, "is not UTF-8 text") from None
+    except UnicodeEncodeError:
+        raise DataError.at(path, number, "is not UTF-8 text") from None
     except zstandard.ZstdError as error:
         raise DataError.at(
             path, number + 1, f"broken zstd data ({error}); expected a whole .zst file"
@@ -100,12 +101,14 @@ def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, st
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[tuple[IO[bytes], IO[str]]]:
-    """Open the file; what is yielded is it as bytes, to ask how far one is, and its text."""
+    """Open the file; what is yielded is it as bytes, to ask how far one is, and its text.
+
+    Text is decoded a block ahead of the line that is read, so bytes that are not UTF-8 become lone surrogates
+    here, and the line that holds them can be named.
+    """
     with path.open("rb") as raw:
-        if path.suffix == ".zst":
-            yield raw, io.TextIOWrapper(io.BufferedReader(WholeFrames(raw)), "utf-8")
-        else:
-            yield raw, io.TextIOWrapper(raw, "utf-8")
+        source: Any = io.BufferedReader(WholeFrames(raw)) if path.suffix == ".zst" else raw
+        yield raw, io.TextIOWrapper(source, "utf-8", errors="surrogateescape")
 
 
 class Readable(Protocol):
@@ -194,7 +197,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, an endless number, nested too deeply.
+    except UnicodeDecodeError as error:
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise DataError.at(path, line, "is not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:  # No JSON, an endless number, nested too deeply.
         raise DataError.at(path, getattr(error, "lineno", None), f"is not JSON ({error})") from None
 
 

@@ -82,7 +82,9 @@ def test_every_text_table_fits_eighty_columns() -> None:
 def test_the_text_table_shows_value_interval_and_paper() -> None:
     text = to_text(main_grid([make_row("shop-r1", right=3)]))
     assert re.search(
-        r"^shop-r1 +100 \[100, 100\] +100 \[100, 100\] +100 \[100, 100\] +120$", text, re.MULTILINE
+        r"^shop-r1 +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +120$",
+        text,
+        re.MULTILINE,
     )
     assert "  paper, 3B" in text
     assert "27.72" in text
@@ -94,10 +96,8 @@ def test_markdown_keeps_every_cell_and_escapes_bars() -> None:
 
 
 def test_the_temperature_table_is_in_order() -> None:
-    rows = [make_row("shop-r1", temperature=temperature) for temperature in (1.2, 0.6)] + [
-        make_row("shop-r1")
-    ]
-    assert [line[0] for line in temperature_grid(rows).rows] == ["greedy", "0.6", "1.2"]
+    rows = [make_row("shop-r1", temperature=temperature) for temperature in (1.2, None, 0.6, 0.0)]
+    assert [line[0] for line in temperature_grid(rows).rows] == ["greedy", "0.6", "1.2", "not known"]
 
 
 def test_the_mix_table_says_when_a_setting_has_collapsed() -> None:

@@ -170,6 +170,24 @@ def test_the_reader_has_actions_verdicts_rationales_and_rewards(tmp_path: Path) 
     assert first["predictions"][0]["reward"][-1]["earned"] == "1.13"
 
 
+def test_the_same_action_is_what_the_metrics_count_as_exact(tmp_path: Path) -> None:
+    def product(kind: str | None) -> Action:
+        return Action(type="click", name="mug", click_type=kind)
+
+    session = make_session(action=product("product_link"))
+    answers = {
+        "same": product("product_link"),
+        "other": product("cart_side_bar"),  # another subtype: no exact match (paper, 4.1)
+        "untold": product(None),
+    }
+    predictions = {name: (make_prediction(session, 0, action),) for name, action in answers.items()}
+    text = build(tmp_path, ReportInputs(title="t", sessions=(session,), predictions=predictions))
+    step = replay_of(text)["sessions"][0]["steps"][0]
+    assert [each["same"] for each in step["predictions"]] == ["action", "type", "action"]
+    assert step["action"] == {"type": "click", "name": "mug", "click_type": "product_link"}
+    assert step["predictions"][1]["action"]["click_type"] == "cart_side_bar"
+
+
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     sessions = tuple(make_session(f"s{place}", html="<p>" + "x" * 50) for place in range(5))
     stray = make_prediction(sessions[0], 9)

@@ -106,9 +106,9 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
     for each in ask(job):
         run = each.run
         setting = job.setting if len(job.runs) == 1 else f"{job.setting}, {run.label}"
-        decoding = "greedy" if run.temperature == 0 else "sampled"
+        decoding = None if run.temperature is None else "sampled" if run.temperature else "greedy"
         scored = score(setting, each.predictions, space, model=job.model, decoding=decoding)
-        update = {"temperature": run.temperature or None, "context": run.context}
+        update = {"temperature": run.temperature, "context": run.context}
         scored = replace(scored, row=scored.row.model_copy(update=update), run=run)
         write_results(run.folder, each.predictions, scored)
         _tell_budget(job, each)
@@ -123,7 +123,7 @@ def score(
     space: "ActionSpace",
     *,
     model: str | None = None,
-    decoding: str = "recorded",
+    decoding: str | None = "recorded",
 ) -> Scored:
     """Return what the predictions are worth, by our metrics and by neighbouring papers'."""
     from shop_r1.evaluation.metrics import evaluate_predictions

@@ -33,8 +33,10 @@ class TableRow(Record):
     sessions: int | None = None
     unparsable: int = 0
     model: str | None = None
-    decoding: str = "greedy"
+    decoding: str | None = None
+    """How the replies were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing is."""
     temperature: float | None = None
+    """Of sampling, 0 for greedy; None where it is not known."""
     context: str = "whole-session"
     reweighted: Reweighted | None = None
     """The same in the paper's test mix."""
@@ -59,7 +61,7 @@ def table_row(
     metrics: Metrics,
     *,
     model: str | None = None,
-    decoding: str = "greedy",
+    decoding: str | None = None,
     temperature: float | None = None,
     context: str = "whole-session",
     note: str | None = None,
@@ -114,12 +116,9 @@ def percent(share: float | None) -> str:
     """Return a share in per cent with one decimal (`27.7`); a dash for None.
 
     >>> percent(0.2772), percent(1.0), percent(None)
-    ('27.7', '100', '–')
+    ('27.7', '100.0', '–')
     """
-    if share is None:
-        return "–"
-    text = f"{100 * share:.1f}"
-    return "100" if text == "100.0" else text
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _spread(interval: Interval) -> str:
@@ -195,11 +194,11 @@ def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
 
 
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
-    """Return the sweep over sampling temperatures (Figure 2), coldest first, greedy before all."""
-    ordered = sorted(rows, key=lambda row: row.temperature or 0.0)
+    """Return the sweep over sampling temperatures (Figure 2): greedy, coldest first, unknown ones last."""
+    ordered = sorted(rows, key=lambda row: float("inf") if row.temperature is None else row.temperature)
     lines = tuple(
         (
-            f"{row.temperature:g}" if row.temperature else "greedy",
+            _temperature(row.temperature),
             row.setting,
             *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)),
         )
@@ -210,6 +209,12 @@ def temperature_grid(rows: Sequence[TableRow]) -> Grid:
         "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
     )
     return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=lines, note=note)
+
+
+def _temperature(temperature: float | None) -> str:
+    if temperature is None:
+        return "not known"
+    return f"{temperature:g}" if temperature else "greedy"
 
 
 def context_grid(rows: Sequence[TableRow]) -> Grid:

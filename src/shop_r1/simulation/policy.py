@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from shop_r1.actions import SHOP, ActionSpace
 from shop_r1.llm.local import LocalModel
-from shop_r1.llm.sampling import Sampling, sample_replies
+from shop_r1.llm.sampling import SEEDS, Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
@@ -42,7 +42,7 @@ class ModelShopper:
         )
         tree = grow_tree([self._model.prompt_ids(prompt.messages)])
         model = self._model
-        seeds = [rng.getrandbits(63)]
+        seeds = [rng.getrandbits(63) % SEEDS]
         (sampled,) = sample_replies(model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds)
         reply = parse_response(model.decode(sampled.ids), self._space)
         if isinstance(reply, ParseFailure):
