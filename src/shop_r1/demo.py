@@ -240,7 +240,9 @@ class Demo:
                 "Predictions at temperature 0.6, the paper's.",
                 settings=self._settings(),
                 rows=read_score_rows(self._out / "table.json"),
-                tables=tuple(ReportTable.model_validate(grid.model_dump()) for grid in grids[1:]),
+                tables=tuple(
+                    ReportTable.model_validate(grid.model_dump(exclude={"alarms"})) for grid in grids[1:]
+                ),
                 figures=self._figures(rows),
                 warnings=self.warnings(),
                 sessions=tuple(held_out),
@@ -311,7 +313,7 @@ class Demo:
             main_grid(rows, "Held-out sessions, sampled at temperature 0.6 (the paper's)"),
             reweighted_grid(rows),
             per_type_grid(rows),
-            mix_grid(rows, SHOP),
+            mix_grid(rows),
             temperature_grid(read_table(self._out / "temperatures.json")),
             context_grid(read_table(self._out / "contexts.json")),
             *paper_grids(),

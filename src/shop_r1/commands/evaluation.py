@@ -100,7 +100,7 @@ def evaluate(
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = score_runs(Job(model, data, out, first_step, name, runs, examples), policy.ask)
-    show(found, examples[0].space, as_json=as_json, neighbours=neighbours)
+    show(found, as_json=as_json, neighbours=neighbours)
     remark(f"Results are in {out}. Next: shop-r1 report {out}")
 
 
@@ -136,8 +136,8 @@ def _score_file(
     if out is not None:
         RunFolder(out).write_settings({"space": space}, [path], command="evaluate")
         write_results(out, found, scored)
-        write_tables(out, [scored], known)
-    show([scored], known, as_json=as_json, neighbours=neighbours)
+        write_tables(out, [scored])
+    show([scored], as_json=as_json, neighbours=neighbours)
 
 
 def _checkpoint_policy(words: Sequence[str]) -> Policy:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shop_r1.commands.results import grids_of
 from shop_r1.commands.show import remark, say
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import read_json, read_lines, read_records
@@ -156,15 +157,10 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _tables(rows: "Sequence[TableRow]", folder: Path) -> tuple[Any, ...]:
-    from shop_r1.evaluation import tables
     from shop_r1.report.build import ReportTable
 
-    grids = []
-    if len({row.temperature for row in rows}) > 1:
-        grids.append(tables.temperature_grid(rows))
-    if len({row.context for row in rows}) > 1:
-        grids.append(tables.context_grid(rows))
-    shown = [ReportTable(title=g.title, header=g.header, rows=g.rows, note=g.note) for g in grids]
+    further = grids_of(rows)[1:]  # The main table is drawn from table.json, with the paper's figures.
+    shown = [ReportTable(title=g.title, header=g.header, rows=g.rows, note=g.note) for g in further if g.rows]
     for path in sorted([*folder.glob("context.json"), *folder.glob("*/context.json")]):
         values = read_json(path)
         cells = [(page["url"], f"{page['tokens']:,}") for page in values["pages"][:200]]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shop_r1.actions import ActionSpace
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
-from shop_r1.evaluation.metrics import UNPARSABLE, Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
+from shop_r1.evaluation.metrics import Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
 from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
 from shop_r1.jsonl import Record, read_json, write_json
 from shop_r1.results import Interval
@@ -54,6 +53,8 @@ class Grid(Record):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    alarms: tuple[str, ...] = ()
+    """Sentences that a report shows above all its tables; in text and Markdown they follow the note."""
 
 
 def table_row(
@@ -178,9 +179,9 @@ def per_type_grid(rows: Sequence[TableRow]) -> Grid:
     return Grid(title="Per type of action", header=header, rows=tuple(lines), note=note)
 
 
-def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
+def mix_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
-    labels = (*space.type_names, UNPARSABLE)
+    labels = tuple(dict.fromkeys(label for row in rows for label in row.predicted_mix))
     lines = []
     gold = next((row.gold_mix for row in rows if row.gold_mix), {})
     if gold:
@@ -188,9 +189,13 @@ def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
     for row in rows:
         if row.predicted_mix:
             lines.append((row.setting, *(percent(row.predicted_mix.get(label)) for label in labels)))
-    alarms = [f"{row.setting}: {row.collapse}." for row in rows if row.collapse]
-    note = " ".join(alarms) or "No setting has collapsed to one type."
-    return Grid(title="Mix of predicted types, %", header=("setting", *labels), rows=tuple(lines), note=note)
+    return Grid(
+        title="Mix of predicted types, %",
+        header=("setting", *labels),
+        rows=tuple(lines),
+        note="" if any(row.collapse for row in rows) else "No setting has collapsed to one type.",
+        alarms=tuple(f"{row.setting}: {row.collapse}" for row in rows if row.collapse),
+    )
 
 
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
@@ -262,9 +267,14 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
         lines += _text_lines(row, widths)
         if place == 0:
             lines.append("  ".join("-" * each for each in widths))
-    if grid.note:
-        lines += ["", *textwrap.wrap(grid.note, width)]
+    for text in _below(grid):
+        lines += ["", *textwrap.wrap(text, width)]
     return "\n".join(lines) + "\n"
+
+
+def _below(grid: Grid) -> list[str]:
+    """Return the paragraphs under a grid."""
+    return [text for text in (grid.note, *(f"Alarm: {alarm}." for alarm in grid.alarms)) if text]
 
 
 def _text_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -281,8 +291,8 @@ def to_markdown(grid: Grid) -> str:
     lines.append(_markdown_line(grid.header))
     lines.append(_markdown_line(["---", *("---:" for _ in grid.header[1:])]))
     lines += [_markdown_line(row) for row in grid.rows]
-    if grid.note:
-        lines += ["", grid.note]
+    for text in _below(grid):
+        lines += ["", text]
     return "\n".join(lines) + "\n"
 
 
