@@ -678,7 +678,7 @@ def test_both_stages_train_from_the_command_line(
         ("store --port moon", "--port"),
         ("simulate --out {blocked}", "cannot be written"),
         ("simulate --count 0 --out {out}", "--count"),
-        ("simulate --policy {nothing} --out {out}", "nothing.jsonl is not there"),
+        ("simulate --model {nothing} --out {out}", "nothing.jsonl is not there"),
         ("simulate --out {out} sampling.top_k=3", "settings are for models"),
         ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
         ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
@@ -733,7 +733,7 @@ def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tm
     out = tmp_path / "sessions.jsonl"
     out.write_text("good\n", "utf-8")
     code, _, err = shell(
-        *("simulate", "--policy", tiny, "--count", 1, "--out", out),
+        *("simulate", "--model", tiny, "--count", 1, "--out", out),
         *("sampling.max_new_tokens=2", "prompt.reply_tokens=8"),
     )
     assert (code, out.read_text("utf-8")) == (2, "good\n")

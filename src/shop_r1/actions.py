@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 
@@ -95,7 +96,7 @@ def find_space(name: str) -> ActionSpace:
         ConfigError: there is none; the message lists those that exist.
     """
     if name not in SPACES:
-        raise ConfigError(f"action space {name!r} is unknown; expected one of {', '.join(SPACES)}")
+        raise ConfigError(f"action space {name!r} is unknown; {suggest(name, list(SPACES))}")
     return SPACES[name]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.policy import Policy, endpoint_policy, is_endpoint
 from shop_r1.commands.results import (
     Answered,
@@ -19,6 +20,7 @@ from shop_r1.commands.results import (
     write_tables,
 )
 from shop_r1.commands.show import existing, open_archive, progress, read_settings, remark
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import RunFolder
 
@@ -38,7 +40,6 @@ def evaluate(
         str | None,
         typer.Option(
             "--model",
-            "--policy",
             metavar="NAME",
             help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
             "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
@@ -77,6 +78,7 @@ def evaluate(
         bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Predict held-out steps with a model, or read predictions, and score them.
 
@@ -116,7 +118,7 @@ def _list_runs(
         raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
     chosen = contexts or [policy.context]
     if unknown := set(chosen) - set(CONTEXTS):
-        raise ConfigError(f"--context {min(unknown)!r} is unknown; expected one of {', '.join(CONTEXTS)}")
+        raise ConfigError(f"--context {min(unknown)!r} is unknown; {suggest(min(unknown), CONTEXTS)}")
     values: Sequence[float | None] = temperatures or [policy.temperature]
     runs = [Run(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
     if len(runs) > 1:

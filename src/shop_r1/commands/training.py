@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.show import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
 from shop_r1.errors import RunStopped
 from shop_r1.runs import RunFolder
@@ -31,7 +32,14 @@ Resume = Annotated[
 ]
 
 
-def sft(data: Data, out: Out, settings: Words = None, model: Model = None, resume: Resume = False) -> None:
+def sft(
+    data: Data,
+    out: Out,
+    settings: Words = None,
+    model: Model = None,
+    resume: Resume = False,
+    list_settings: ListSettings = False,
+) -> None:
     """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
 
     A run that was cut off, by whatever, goes on when the same command is given again with --resume.
@@ -64,6 +72,7 @@ def grpo(
         Path | None,
         typer.Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
+    list_settings: ListSettings = False,
 ) -> None:
     """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
 
@@ -100,7 +109,8 @@ def grpo(
 def demo(
     settings: Words = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
+    list_settings: ListSettings = False,
 ) -> None:
     """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
 

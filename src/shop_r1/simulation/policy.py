@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from shop_r1.actions import SHOP, ActionSpace
+from shop_r1.config import Config
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.sampling import SEEDS, Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
@@ -17,6 +18,15 @@ from shop_r1.simulation.loop import MAX_STEPS, Decision, NoStepError, Tally, Unr
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there will be."""
+
+
+class ShopperConfig(Config):
+    """How a model shops."""
+
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees."""
+    sampling: Sampling = Sampling()
+    """How replies are drawn."""
 
 
 class ModelShopper:
