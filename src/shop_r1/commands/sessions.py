@@ -54,6 +54,7 @@ def simulate(
         written = write_records(out, _at_least_one(sessions))
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
     say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    say(f"Next: shop-r1 data split {out} --out data")
     if tally.faults:
         faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
         remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")
