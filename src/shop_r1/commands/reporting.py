@@ -151,8 +151,7 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
         shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
     if sampling:
         shown["reply"] = f"at most {sampling.get('max_new_tokens')} tokens"
-    shown["seed"] = str(settings.get("seed"))
-    shown["revision"] = str(settings.get("revision"))
+    shown |= {key: str(settings[key]) for key in ("seed", "revision") if settings.get(key) is not None}
     return shown
 
 
