@@ -244,7 +244,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
 
 
 def test_an_alarm_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path) -> None:
-    row = {"setting": "sft", "collapse": "95% of the predictions are click"}
+    row: dict[str, Any] = {"setting": "sft", "collapse": "95% of the predictions are click"}
     row |= {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
     told = "sft: 95% of the predictions are click"
     rows = (ScoreRow.model_validate(row),)
