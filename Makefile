@@ -8,9 +8,10 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 READY := $(VENV)/.ready
 UNFINISHED := $(VENV)/.unfinished
 ARGS ?=
+LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo test nightly bench lint types check lock clean
+.PHONY: help setup fast demo test lowest nightly bench lint types check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 12
@@ -39,6 +40,17 @@ demo: $(READY) ## the main job on the built-in store, at most 10 minutes; result
 
 test: $(READY) ## all tests, slow ones and doctests too
 	@$(BIN)/python -m pytest $(ARGS)
+
+# torch, which has one version only, comes from $(VENV) by a .pth file; whatever else differs is installed.
+lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admits
+	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
+	@$(BIN)/python recipes/lowest.py > $(LOWEST)/constraints.txt
+	@$(BIN)/python -c 'import torch, pathlib; print(pathlib.Path(torch.__file__).parents[1])' \
+	   > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
+	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install setuptools
+	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
+	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,dev]' --no-build-isolation
+	@$(LOWEST)/bin/python -m pytest $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -705,12 +706,15 @@ def test_both_stages_train_from_the_command_line(
         ("data stats {sessions} --against {empty}", "empty.jsonl: holds no records"),
         ("data split {half} --out {out}", "half.jsonl:1: "),
         ("data split {empty} --out {out}", "empty.jsonl: holds no sessions"),
-        ("data split {sessions} --out {out} --by moon", "--by moon: expected user or session"),
+        (
+            "data split {sessions} --out {out} --by moon",
+            "--by 'moon' is unknown",
+        ),
         ("data split {sessions} --out {out} --test-sessions 2", "2 sessions; expected more than the 2"),
         ("data split {sessions} --out {blocked} --test 0", "cannot be written"),
         (
             "data balance {sessions} --out {out}.jsonl --method moon",
-            "--method moon: expected thin or resample",
+            "'moon' is unknown; expected one of thin",
         ),
         ("data balance {half} --out {out}.jsonl", "half.jsonl:1: "),
         ("data balance {sessions} --out {blocked}.jsonl", "cannot be written"),
@@ -734,7 +738,7 @@ def test_both_stages_train_from_the_command_line(
         ("store --port moon", "--port"),
         ("simulate --out {blocked}.jsonl", "cannot be written"),
         ("simulate --count 0 --out {out}.jsonl", "--count"),
-        ("simulate --policy {nothing} --out {out}.jsonl", "nothing.jsonl is not there"),
+        ("simulate --model {nothing} --out {out}.jsonl", "nothing.jsonl is not there"),
         ("simulate --out {out}.jsonl sampling.top_k=3", "settings are for models"),
         ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
         ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
@@ -790,7 +794,7 @@ def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tm
     out = tmp_path / "sessions.jsonl"
     out.write_text("good\n", "utf-8")
     code, _, err = shell(
-        *("simulate", "--policy", tiny, "--count", 1, "--out", out, "--force"),
+        *("simulate", "--model", tiny, "--count", 1, "--out", out, "--force"),
         *("sampling.max_new_tokens=2", "prompt.reply_tokens=8"),
     )
     assert (code, out.read_text("utf-8")) == (2, "good\n")
@@ -901,3 +905,38 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     monkeypatch.setattr(cli, "_invoke", halt)
     found, out, err = shell("sft")
     assert (found, out) == (code, "") and message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("evaluate --policy base", "--policy is now --model"),
+        ("simulate --policy base --out x", "--policy is now --model"),
+        ("doctor --config x.toml", "give the settings file alone"),
+        ("simulat --out x", "Did you mean 'simulate'?"),
+        ("data balance x --out y --method thinn", "--method 'thinn' is unknown; did you mean thin?"),
+        ("data split x --out y --by usr", "--by 'usr' is unknown; did you mean user?"),
+        ("score --space shp --target {} --response x", "'shp' is unknown; did you mean shop?"),
+        ("score actoin.dars=1 --target {} --response x", "actoin: no such setting; did you mean action?"),
+        ("score action.kind=binry --target {} --response x", "'binry' is unknown; did you mean binary?"),
+        ("doctor seed=1 --stage grop", "--stage 'grop' is unknown; did you mean grpo?"),
+        ("sft --dta x --out y", "--data"),
+        ("demo --seed 4294967296", "4294967295"),
+    ],
+)
+def test_what_is_misspelt_or_has_another_name_now_is_suggested(
+    words: str, message: str, shell: Shell
+) -> None:
+    code, out, err = shell(*words.split())
+    assert (code, out) == (2, "")
+    assert message in err and err.count("\n") == 1
+
+
+def test_a_split_names_sft_next_only_where_every_step_has_a_rationale(shell: Shell, tmp_path: Path) -> None:
+    bare, full = tmp_path / "bare.jsonl", tmp_path / "full.jsonl"
+    write_sessions(bare, *[{}] * 10)
+    shell("simulate", "--count", 10, "--out", full)
+    for path, command in ((bare, "rationales"), (full, "sft")):
+        code, out, _ = shell("data", "split", path, "--out", tmp_path / path.stem)
+        assert code == 0
+        assert re.findall(r"^Next: shop-r1 (\w+)", out, re.MULTILINE) == [command]

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -52,8 +53,11 @@ def test_a_value_cannot_smuggle_in_a_second_key() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("sead=3", "settings: sead: is unknown .holds 3.; did you mean seed"),
-        ("inner.rat=3", r"inner\.rat: is unknown"),
+        ("sead=3", r"settings: sead: no such setting; did you mean seed\?"),
+        ("inner.rat=3", r"inner\.rat: no such setting; did you mean inner\.rate\?"),
+        ("rate=3", r"rate: no such setting; did you mean inner\.rate\?"),
+        ("raet=3", r"raet: no such setting; did you mean inner\.rate\?"),
+        ("inner.zzz=3", r"inner\.zzz: no such setting; inner has rate, names"),
         ("inner.rate=-1", r"inner\.rate: is -1; expected a number of at least 0"),
         ("seed=many", r"seed: is 'many'; expected a whole number"),
         ("on=5", "on: "),
@@ -74,11 +78,11 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     path.write_text("seed = = 3")
     with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
         load_config(Outer, path)
-    path.write_bytes(b"model = '\xff'")
-    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
+    path.write_bytes(b"seed = 1\nmodel = '\xff'")
+    with pytest.raises(ConfigError, match=r"run\.toml:2: is not UTF-8 text"):
         load_config(Outer, path)
     path.write_text("sead = 3")
-    with pytest.raises(ConfigError, match=r"run\.toml: sead: is unknown .holds 3.; did you mean seed"):
+    with pytest.raises(ConfigError, match=r"run\.toml: sead: no such setting; did you mean seed\?"):
         load_config(Outer, path)
 
 
@@ -103,3 +107,23 @@ def test_changing_one_key_of_a_table_leaves_the_tables_other_presets(tmp_path: P
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Outer().seed = 3  # type: ignore[misc]
+
+
+class Chosen(Config):
+    kind: Literal["none", "colocate", "server"] = "none"
+    price: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("kind=colocat", r"kind: 'colocat' is unknown; did you mean colocate\?"),
+        ("kind=zzz", "kind: 'zzz' is unknown; expected one of none, colocate, server"),
+        ("price.raet=1", r"price\.raet: no such setting; did you mean price\.rate\?"),
+    ],
+)
+def test_a_value_of_an_enumeration_and_an_optional_tables_key_are_suggested(
+    override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(Chosen, None, [override])

@@ -101,7 +101,7 @@ def test_blank_lines_are_passed_over_and_still_counted(tmp_path: Path) -> None:
         ),
         (b'{"name": 7}', r"items\.jsonl:1: name: is 7; expected a string"),
         (b"[1]", r"items\.jsonl:1: is a JSON array"),
-        (b'{"name": "a"}\n\xff', r"items\.jsonl.*: is not UTF-8 text"),
+        (b'{"name": "a"}\n\xff', r"items\.jsonl:2: is not UTF-8 text"),
     ],
 )
 def test_faults_name_file_line_and_field(tmp_path: Path, content: bytes, message: str) -> None:
@@ -180,3 +180,27 @@ def test_a_document_comes_back_and_a_broken_one_names_its_line(tmp_path: Path) -
         read_json(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("line", [1, 2, 1999, 2000])
+def test_the_line_that_is_not_utf8_is_named_however_far_text_is_decoded_ahead(
+    tmp_path: Path, name: str, line: int
+) -> None:
+    path = tmp_path / name
+    lines = [b'{"name": "%d"}' % number for number in range(2000)]
+    lines[line - 1] = '{"name": "é"}'.encode("latin-1")
+    text = b"\n".join(lines)
+    path.write_bytes(zstandard.ZstdCompressor().compress(text) if name.endswith(".zst") else text)
+    read = []
+    with pytest.raises(DataError, match=rf"items\.jsonl.*:{line}: is not UTF-8 text"):
+        for number, _ in read_lines(path):
+            read.append(number)
+    assert read == list(range(1, line))  # all before it are good, and are given
+
+
+def test_a_document_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    path.write_bytes(b'[\n1,\n"\xe9"]')
+    with pytest.raises(DataError, match=r"table\.json:3: is not UTF-8 text"):
+        read_json(path)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 
@@ -95,7 +96,7 @@ def find_space(name: str) -> ActionSpace:
         ConfigError: there is none; the message lists those that exist.
     """
     if name not in SPACES:
-        raise ConfigError(f"action space {name!r} is unknown; expected one of {', '.join(SPACES)}")
+        raise ConfigError(f"action space {name!r} is unknown; {suggest(name, list(SPACES))}")
     return SPACES[name]
 
 
@@ -146,3 +147,14 @@ def type_and_submit(name: str, text: str) -> Action:
 def terminate() -> Action:
     """Return leaving the shop."""
     return Action(type=TERMINATE.name)
+
+
+def exact_match(predicted: Action | None, target: Action) -> bool:
+    """Return whether the type and all of the type's fields are equal, to the letter.
+
+    A missing field equals an empty one. Where both are clicks with a subtype, these must be equal too (paper,
+    4.1); a prediction without one clicks its target, which has one subtype. None never matches.
+    """
+    if predicted is None or predicted.to_reply() != target.to_reply():
+        return False
+    return None in (predicted.click_type, target.click_type) or predicted.click_type == target.click_type

@@ -34,6 +34,13 @@ EXTRAS = {
 }
 """Packages that only some commands need, by the extra of pyproject.toml that brings them."""
 
+RENAMED = {
+    ("shop-r1 evaluate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 simulate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 doctor", "--config"): "--config is gone: give the settings file alone, as in all commands",
+}
+"""What is said of an option that has another name by now, by command and old name."""
+
 app = typer.Typer(
     name="shop-r1",
     help="Learn from recorded shopping sessions to simulate a shopper: train, evaluate, let it shop.",
@@ -132,6 +139,7 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     problem = " ".join(getattr(error, "format_message", error.__str__)().split())
     path = context.command_path if context is not None else "shop-r1"
+    problem = RENAMED.get((path, getattr(error, "option_name", "")), problem)
     return f"{problem} (see {path} --help)"
 
 

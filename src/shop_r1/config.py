@@ -1,14 +1,17 @@
 """Settings: typed, frozen, from TOML, with `key=value` overrides; unknown keys are refused."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from shop_r1.errors import ConfigError
-from shop_r1.problems import describe_problems
+from shop_r1.problems import describe_problems, list_problems
 
 
 class Config(BaseModel):
@@ -18,6 +21,47 @@ class Config(BaseModel):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, or one table of settings.
+
+    Attributes:
+        path: its key with those of the tables that it stands in, as `reward.action.dars_factor`.
+        field: its type, bounds and docstring.
+        default: its value where nothing is given; None for a table.
+        is_table: whether it only holds others.
+    """
+
+    path: str
+    field: FieldInfo
+    default: Any
+    is_table: bool = False
+
+
+def list_settings(schema: type[Config], defaults: Config | None = None, table: str = "") -> Iterator[Setting]:
+    """Yield the settings of a class in its order, each table before what is in it.
+
+    Args:
+        schema: the settings class.
+        defaults: where a table's defaults are those of an instance.
+        table: what stands before each key, with a dot.
+    """
+    for name, field in schema.model_fields.items():
+        value = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
+        inner = type(value) if isinstance(value, Config) else _optional_table(field)
+        if inner is not None:
+            yield Setting(table + name, field, None, is_table=True)
+            yield from list_settings(inner, value, f"{table}{name}.")
+        else:
+            yield Setting(table + name, field, value)
+
+
+def _optional_table(field: FieldInfo) -> type[Config] | None:
+    """Return the class of a table that may be left out."""
+    kinds = [kind for kind in get_args(field.annotation) if isinstance(kind, type)]
+    return next((kind for kind in kinds if issubclass(kind, Config)), None)
 
 
 def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequence[str] = ()) -> ConfigT:
@@ -42,7 +86,60 @@ def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequ
         return schema.model_validate(_fill_tables(defaults, values))
     except ValidationError as error:
         source = str(path) if path is not None else "settings"
-        raise ConfigError(f"{source}: {describe_validation(error, schema)}") from None
+        raise ConfigError(f"{source}: {_describe_settings(error, schema)}") from None
+
+
+def suggest(given: str, known: Sequence[str]) -> str:
+    """Return what to use in place of a misspelt name: the nearest, or where none is near, all.
+
+    >>> suggest("colocat", ["none", "colocate"]), suggest("x", ["none", "colocate"])
+    ('did you mean colocate?', 'expected one of none, colocate')
+    """
+    near = get_close_matches(given, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+
+
+def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
+    """Return the faults on one line; what is misspelt comes with what was probably meant."""
+    choices = {
+        ".".join(map(str, fault["loc"])): fault["ctx"]["expected"]
+        for fault in error.errors(include_url=False)
+        if fault["type"] == "literal_error" and isinstance(fault["input"], str)
+    }
+    said = []
+    for problem in list_problems(error, schema):
+        if problem.kind == "unknown-field":
+            said.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
+        elif problem.place in choices:
+            found = problem.message.partition("; ")[0].removeprefix("is ")
+            known = [each.strip(" '") for each in choices[problem.place].replace(" or ", ", ").split(",")]
+            said.append(f"{problem.place}: {found} is unknown; {suggest(found.strip(chr(39)), known)}")
+        else:
+            said.append(str(problem))
+    return "; ".join(said)
+
+
+def _suggest_key(path: str, schema: type[Config]) -> str:
+    """Return which key was probably meant: of the same table, or of that name in another."""
+    table, _, key = path.rpartition(".")
+    all_paths = [setting.path for setting in list_settings(schema)]
+    beside = {each.rpartition(".")[2]: each for each in all_paths if each.rpartition(".")[0] == table}
+    elsewhere = [each for each in all_paths if each.rpartition(".")[2] == key]
+    near = [beside[name] for name in get_close_matches(key, beside, n=1)]
+    near = (
+        near
+        or elsewhere
+        or [
+            each
+            for name in get_close_matches(key, {each.rpartition(".")[2] for each in all_paths}, n=1)
+            for each in all_paths
+            if each.rpartition(".")[2] == name
+        ]
+    )
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    where = f"{table} has" if table else "there are"
+    return f"{where} {', '.join(beside)}"
 
 
 def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +173,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); expected a TOML settings file"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text; expected a TOML settings file") from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 

@@ -177,7 +177,10 @@ def read_json(path: Path) -> Any:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except CorruptError as error:
         raise corrupt(path, None, error) from None
-    except (ValueError, RecursionError) as error:  # No JSON, no UTF-8, an endless number, nested too deeply.
+    except UnicodeDecodeError as error:
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise DataError.at(path, line, "is not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:  # No JSON, an endless number, nested too deeply.
         raise DataError.at(path, getattr(error, "lineno", None), f"is not JSON ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""`evaluate --policy` against a model server on loopback that misbehaves as real ones do."""
+"""`evaluate --model` against a model server on loopback that misbehaves as real ones do."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_a_policy_over_a_network_is_scored_as_any_other(
     kinds = ("429", "429 after", "500", "cut", "wrong json", "reset")
     with ModelServer(reply, Faults(rate=0.4, kinds=kinds, at_most=8)) as server:
         policy = server.name(kind)
-        words = ("evaluate", "--policy", policy, "--data", data, "--out", out)
+        words = ("evaluate", "--model", policy, "--data", data, "--out", out)
         code, text, err = shell(*words, "--concurrency", 3, "--setting", "zero-shot", *QUICK)
         assert code == 0, err
         assert len(server.tries) > STEPS == server.completed.total()
@@ -112,7 +112,7 @@ def test_a_policy_over_a_network_is_scored_as_any_other(
 def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with ModelServer(reply) as server:
-        words = ("evaluate", "--policy", server.name("openai"), "--data", data, "--out", out)
+        words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         assert shell(*words)[0] == 0
         before = (out / "metrics.json").read_bytes()
         code, _, err = shell(*words)
@@ -124,7 +124,7 @@ def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, 
 def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
     code = "import sys; from shop_r1.cli import run; sys.exit(run(sys.argv[1:]) or 'torch' in sys.modules)"
     with ModelServer(reply) as server:
-        words = ["evaluate", "--policy", server.name("openai"), "--data", str(data)]
+        words = ["evaluate", "--model", server.name("openai"), "--data", str(data)]
         words += ["--out", str(tmp_path / "run")]
         subprocess.run([sys.executable, "-c", code, *words], env=os.environ | SOURCE, check=True)
     assert predictions(tmp_path / "run") == expected(data)
@@ -133,7 +133,7 @@ def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
 def test_refusals_are_unparsable_and_counted_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with ModelServer(reply, Faults(rate=0.5, kinds=("refusal",))) as server:
-        code, _, err = shell("evaluate", "--policy", server.name("openai"), "--data", data, "--out", out)
+        code, _, err = shell("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         refused = sum(each.fault == "refusal" for each in server.tries)
         assert len(server.tries) == STEPS  # a refusal is not asked again
     assert code == 0 and 0 < refused < STEPS
@@ -148,7 +148,7 @@ def test_the_cap_holds_and_what_is_missing_is_asked_for_later(
     out = tmp_path / "run"
     price = ("price.input_usd=1000", "price.output_usd=1000")  # a token for a tenth of a cent
     with ModelServer(reply) as server:
-        words = ("evaluate", "--policy", server.name("openai"), "--data", data, "--out", out, *price)
+        words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out, *price)
         code, _, err = shell(*words, "--max-cost", 4)
         told = " ".join(err.split())
         assert code == 2 and "stopping at 4 USD" in told
@@ -170,7 +170,7 @@ def test_a_step_that_fails_for_good_leaves_earlier_results_as_they_were(
 ) -> None:
     out = tmp_path / "run"
     with ModelServer(reply, Faults(rate=0.2, kinds=("400",))) as server:
-        words = ("evaluate", "--policy", server.name("anthropic"), "--data", data, "--out", out)
+        words = ("evaluate", "--model", server.name("anthropic"), "--data", data, "--out", out)
         assert shell(*words)[0] == 2
         (out / "metrics.json").write_text("good", "utf-8")
         code, _, err = shell(*words)
@@ -195,7 +195,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
         return reply(body)
 
     with ModelServer(stalling) as server:
-        words = ["evaluate", "--policy", server.name("openai"), "--data", str(data), "--out", str(out)]
+        words = ["evaluate", "--model", server.name("openai"), "--data", str(data), "--out", str(out)]
         words += ["--concurrency", "2"]
         process = subprocess.Popen(
             [sys.executable, "-m", "shop_r1", *words],
@@ -222,7 +222,7 @@ def test_a_sweep_is_asked_for_at_once_and_written_apart(shell: Shell, data: Path
     out = tmp_path / "run"
     temperatures = ("--temperature", 0, "--temperature", 0.7)
     with ModelServer(reply) as server:
-        words = ("evaluate", "--policy", server.name("openai"), "--data", data, "--out", out)
+        words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         code, text, _ = shell(*words, *temperatures, "--json")
         assert code == 0
         sent = [each.body["temperature"] for each in server.tries]
@@ -237,7 +237,7 @@ def test_an_endpoint_can_be_left_its_own_temperature(shell: Shell, data: Path, t
     out = tmp_path / "run"
     with ModelServer(reply) as server:
         unsent = "sampling.send_temperature=false"
-        words = ("evaluate", unsent, "--policy", server.name("openai"), "--data", data, "--out", out)
+        words = ("evaluate", unsent, "--model", server.name("openai"), "--data", data, "--out", out)
         code, _, err = shell(*words, "--temperature", 0)
         assert code == 2 and "contradicts" in err
         assert shell(*words)[0] == 0
@@ -248,11 +248,11 @@ def test_an_endpoint_can_be_left_its_own_temperature(shell: Shell, data: Path, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--policy", "openai:x@http://127.0.0.1:9/v1", "--max-cost", "1"), "(--max-cost) needs a price"),
-        (("--policy", "openai:x@ftp://127.0.0.1", "seed=1"), "a URL begins with http"),
-        (("--policy", "openai:x@http://u:pw@127.0.0.1"), "must have no user, password"),
-        (("--policy", "openai:x@http://127.0.0.1:9/v1", "bf16=false"), "bf16"),
-        (("--policy", "base", "--max-cost", "1"), "--max-cost is for a model over a network"),
+        (("--model", "openai:x@http://127.0.0.1:9/v1", "--max-cost", "1"), "(--max-cost) needs a price"),
+        (("--model", "openai:x@ftp://127.0.0.1", "seed=1"), "a URL begins with http"),
+        (("--model", "openai:x@http://u:pw@127.0.0.1"), "must have no user, password"),
+        (("--model", "openai:x@http://127.0.0.1:9/v1", "bf16=false"), "bf16"),
+        (("--model", "base", "--max-cost", "1"), "--max-cost is for a model over a network"),
         (("--model", "base", "--concurrency", "2"), "--concurrency is for a model over a network"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`evaluate --policy` against a server that we did not write: transformers' own, with our base checkpoint."""
+"""`evaluate --model` against a server that we did not write: transformers' own, with our base checkpoint."""
 
 import json
 import os
@@ -76,7 +76,7 @@ def test_transformers_serve_gives_the_greedy_replies_that_the_checkpoint_gives_h
     assert shell("simulate", "--count", 3, "--seed", 5, "--out", data)[0] == 0
     words = ("evaluate", SHORT, "--temperature", 0, "--data", data)
     with transformers_server(tmp_path, "base") as url:
-        code, _, err = shell(*words, "--policy", f"openai:base@{url}", "--out", served)
+        code, _, err = shell(*words, "--model", f"openai:base@{url}", "--out", served)
         assert code == 0, err
     assert shell(*words, "bf16=false", "--model", "base", "--out", here)[0] == 0
 

@@ -72,7 +72,7 @@ def test_every_text_table_fits_eighty_columns() -> None:
     sweep = [make_row("shop-r1", temperature=temperature) for temperature in (0.6, 1.2)]
     reweighted = reweighted_grid(rows)
     assert reweighted is not None
-    grids = [main_grid(rows), reweighted, per_type_grid(rows), mix_grid(rows, SHOP), temperature_grid(sweep)]
+    grids = [main_grid(rows), reweighted, per_type_grid(rows), mix_grid(rows), temperature_grid(sweep)]
     for grid in (*grids, context_grid(rows), *paper_grids()):
         lines = to_text(grid).splitlines()
         assert max(map(len, lines)) <= TEXT_WIDTH, grid.title
@@ -82,10 +82,11 @@ def test_every_text_table_fits_eighty_columns() -> None:
 def test_the_text_table_shows_value_interval_and_paper() -> None:
     text = to_text(main_grid([make_row("shop-r1", right=3)]))
     assert re.search(
-        r"^shop-r1 +100 \[100, 100\] +100 \[100, 100\] +100 \[100, 100\] +120$", text, re.MULTILINE
+        r"^shop-r1 +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +100\.0 \[100\.0, 100\.0\] +120$",
+        text,
+        re.MULTILINE,
     )
-    assert "  paper, 3B" in text
-    assert "27.72" in text
+    assert re.search(r"^  paper, +27\.72 .*\n  3B$", text, re.MULTILINE)
 
 
 def test_markdown_keeps_every_cell_and_escapes_bars() -> None:
@@ -94,16 +95,26 @@ def test_markdown_keeps_every_cell_and_escapes_bars() -> None:
 
 
 def test_the_temperature_table_is_in_order() -> None:
-    rows = [make_row("shop-r1", temperature=temperature) for temperature in (1.2, 0.6)] + [
-        make_row("shop-r1")
-    ]
-    assert [line[0] for line in temperature_grid(rows).rows] == ["greedy", "0.6", "1.2"]
+    rows = [make_row("shop-r1", temperature=temperature) for temperature in (1.2, None, 0.6, 0.0)]
+    assert [line[0] for line in temperature_grid(rows).rows] == ["greedy", "0.6", "1.2", "not known"]
 
 
 def test_the_mix_table_says_when_a_setting_has_collapsed() -> None:
     collapsed = make_row("shop-r1", right=0, wrong=terminate())
-    assert "100% of the predictions are terminate" in mix_grid([collapsed], SHOP).note
-    assert mix_grid([make_row("sft", right=3)], SHOP).note == "No setting has collapsed to one type."
+    grid = mix_grid([collapsed])
+    assert grid.note == "" and "100% of the predictions are terminate" in grid.alarms[0]
+    assert "Alarm: shop-r1: 100% of the" in to_text(grid) and "Alarm: shop-r1: 100%" in to_markdown(grid)
+    assert mix_grid([make_row("sft", right=3)]).note == "No setting has collapsed to one type."
+
+
+def test_the_mix_table_has_every_type_of_the_space_and_what_is_unparsable() -> None:
+    assert mix_grid([make_row("sft")]).header == (
+        "setting",
+        "click",
+        "type_and_submit",
+        "terminate",
+        "unparsable",
+    )
 
 
 @pytest.mark.parametrize(

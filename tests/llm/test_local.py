@@ -29,7 +29,7 @@ from shop_r1.llm.local import (
     save_checkpoint,
     token_offsets,
 )
-from shop_r1.llm.sampling import Sampling, sample_replies
+from shop_r1.llm.sampling import Sampling, _uniforms, sample_replies
 from shop_r1.llm.tree import grow_tree
 
 ENDS = (9, 10)
@@ -145,8 +145,21 @@ def test_a_reply_depends_on_its_prompt_and_its_seed_alone(model: Any) -> None:
 
 
 def test_equal_seeds_give_equal_replies_and_others_differ(model: Any) -> None:
-    replies = sample(model, [[[5, 1]] * 4], [3, 3, 4, 2**63 + 3], temperature=1.0, max_new_tokens=20)
-    assert replies[0] == replies[1] == replies[3] != replies[2]
+    replies = sample(model, [[[5, 1]] * 3], [3, 3, 4], temperature=1.0, max_new_tokens=20)
+    assert replies[0] == replies[1] != replies[2]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63 + 3])
+def test_a_seed_of_which_bits_would_be_ignored_is_refused(model: Any, seed: int) -> None:
+    with pytest.raises(ValueError, match=rf"seed {seed} is not in \[0, 2\*\*32\)"):
+        sample(model, [[[5, 1]] * 2], [3, seed], temperature=1.0, max_new_tokens=2)
+
+
+def test_a_seed_draws_what_torch_draws_from_it() -> None:
+    rows = _uniforms([3, 2**32 - 1], 5)
+    for row, seed in zip(rows, (3, 2**32 - 1), strict=True):
+        assert torch.equal(row, torch.rand(5, generator=torch.Generator().manual_seed(seed)))
+    assert not torch.equal(rows[0], rows[1])
 
 
 def test_replies_stop_at_an_end_token_or_at_the_limit(model: Any) -> None:

@@ -180,6 +180,7 @@ def test_the_common_prefix_is_what_counting_one_by_one_gives(first: list[int], s
     while count < min(len(first), len(second)) and first[count] == second[count]:
         count += 1
     assert common_prefix(first, second) == count
+    assert common_prefix(first, tuple(second)) == common_prefix(tuple(first), second) == count
 
 
 def test_an_empty_prompt_or_a_missing_reply_is_refused() -> None:

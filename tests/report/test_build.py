@@ -170,6 +170,24 @@ def test_the_reader_has_actions_verdicts_rationales_and_rewards(tmp_path: Path) 
     assert first["predictions"][0]["reward"][-1]["earned"] == "1.13"
 
 
+def test_the_same_action_is_what_the_metrics_count_as_exact(tmp_path: Path) -> None:
+    def product(kind: str | None) -> Action:
+        return Action(type="click", name="mug", click_type=kind)
+
+    session = make_session(action=product("product_link"))
+    answers = {
+        "same": product("product_link"),
+        "other": product("cart_side_bar"),  # another subtype: no exact match (paper, 4.1)
+        "untold": product(None),
+    }
+    predictions = {name: (make_prediction(session, 0, action),) for name, action in answers.items()}
+    text = build(tmp_path, ReportInputs(title="t", sessions=(session,), predictions=predictions))
+    step = replay_of(text)["sessions"][0]["steps"][0]
+    assert [each["same"] for each in step["predictions"]] == ["action", "type", "action"]
+    assert step["action"] == {"type": "click", "name": "mug", "click_type": "product_link"}
+    assert step["predictions"][1]["action"]["click_type"] == "cart_side_bar"
+
+
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     sessions = tuple(make_session(f"s{place}", html="<p>" + "x" * 50) for place in range(5))
     stray = make_prediction(sessions[0], 9)
@@ -223,3 +241,14 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
     (tmp_path / "file").write_text("x", "utf-8")
     with pytest.raises(DataError, match="cannot be written"):
         build_report(tmp_path / "file" / "index.html", ReportInputs(title="t"))
+
+
+def test_an_alarm_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path) -> None:
+    row: dict[str, Any] = {"setting": "sft", "collapse": "95% of the predictions are click"}
+    row |= {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
+    told = "sft: 95% of the predictions are click"
+    rows = (ScoreRow.model_validate(row),)
+    for warnings in ((), (told,), ("another", told)):
+        text = build(tmp_path, ReportInputs(title="t", rows=rows, warnings=warnings))
+        assert text.count(told) == 1
+        assert text.count('class="warning" role="note"') == len({told, *warnings})

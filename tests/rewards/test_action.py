@@ -8,11 +8,12 @@ from shop_r1.actions import (
     Action,
     ActionSpace,
     click,
+    exact_match,
     terminate,
     type_and_submit,
 )
 from shop_r1.errors import DataError
-from shop_r1.rewards.action import ActionRewardConfig, ActionScore, exact_match, score_action
+from shop_r1.rewards.action import ActionRewardConfig, ActionScore, score_action
 
 PAPER = ActionRewardConfig()
 BINARY = ActionRewardConfig(kind="binary")

@@ -112,3 +112,69 @@ def test_opening_another_site_is_refused(driver: InProcessDriver) -> None:
 def test_scrolling_leaves_the_page_as_it_is(driver: InProcessDriver) -> None:
     before = driver.open("/")
     assert driver.act(Action(type="scroll")) == before
+
+
+def cookie_shop(*set_cookies: str) -> Starlette:
+    """`/set/here` answers with these `Set-Cookie` headers; every other page shows the cookies that came."""
+
+    async def give(request: Request) -> Response:
+        answer = HTMLResponse('<a href="/set/seen">Seen</a><a href="/seen">Elsewhere</a>')
+        for each in set_cookies:
+            answer.headers.append("set-cookie", each)
+        return answer
+
+    async def show(request: Request) -> Response:
+        return HTMLResponse(f"<p>[{request.headers.get('cookie', '')}]<a href='/set/here'>Again</a>")
+
+    return Starlette(
+        routes=[Route("/set/here", give), Route("/set/seen", show), Route("/seen", show), Route("/", show)]
+    )
+
+
+def cookies_sent(*set_cookies: str, to: str = "Seen") -> str:
+    """Return the cookies that a visit sends to the next page."""
+    with InProcessDriver(cookie_shop(*set_cookies)) as driver:
+        seen = driver.open("/set/here")
+        name = next(e.name for e in seen.simplified.elements if e.label == to)
+        found = re.search(r"\[(.*?)\]", driver.act(click(name)).page.html)
+    assert found is not None
+    return found[1]
+
+
+PAST, FUTURE = "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        (["cart=1; Path=/"], "cart=1"),
+        (["cart=1; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"], "cart=1"),
+        (["cart=1; Path=/", 'cart=""; Path=/; Max-Age=0'], ""),
+        (["cart=1; Path=/", f"cart=x; Path=/; Expires={PAST}"], ""),
+        (["cart=1; Path=/; Max-Age=-1"], ""),
+        ([f"cart=1; Path=/; Max-Age=600; Expires={PAST}"], "cart=1"),  # RFC 6265, 5.3 step 3
+        ([f"cart=1; Path=/; Expires={FUTURE}; Max-Age=0"], ""),
+        (["cart=1; Path=/; Expires=sometime"], "cart=1"),
+        (["cart=1; Path=/", "cart=2; Path=/"], "cart=2"),
+        (["cart=1; Path=/; Secure"], ""),  # the store is asked over http
+        (["cart=1; Path=/; Domain=elsewhere.example"], ""),
+        (["cart=1; Path=/; Domain=store.local"], "cart=1"),
+        (['quoted="a b"; Path=/'], 'quoted="a b"'),  # as it came, quotes and all
+        (["wide=1; Path=/", "near=2; Path=/set"], "near=2; wide=1"),  # 5.4: the longer path first
+    ],
+)
+def test_cookies_are_kept_and_sent_as_rfc_6265_has_it(headers: list[str], sent: str) -> None:
+    assert cookies_sent(*headers) == sent
+
+
+@pytest.mark.parametrize(
+    ("header", "near", "elsewhere"),
+    [
+        ("cart=1; Path=/", "cart=1", "cart=1"),
+        ("cart=1; Path=/set", "cart=1", ""),
+        ("cart=1", "cart=1", ""),  # 5.1.4: the default path of /set/here is /set
+        ("cart=1; Path=/se", "", ""),  # part of a name is no path
+    ],
+)
+def test_a_cookie_goes_to_its_path_alone(header: str, near: str, elsewhere: str) -> None:
+    assert (cookies_sent(header), cookies_sent(header, to="Elsewhere")) == (near, elsewhere)

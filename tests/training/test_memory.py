@@ -171,7 +171,7 @@ def doctor(*words: str) -> tuple[int, str]:
 
 
 def test_doctor_says_that_a_run_does_not_fit_and_what_would() -> None:
-    code, said = doctor("--config", str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--device-memory", "74.5")
+    code, said = doctor(str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--device-memory", "74.5")
     assert code == 1
     assert "It does not fit: " in said
     proposed = said.split("GiB too much. It does with\n")[1].splitlines()
@@ -184,7 +184,7 @@ def test_doctor_says_that_a_run_does_not_fit_and_what_would() -> None:
 
 def test_doctor_says_that_the_same_run_fits_on_eight() -> None:
     launch = str(CONFIGS / "accelerate" / "eight_gpus.yaml")
-    words = ("--config", str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--launch", launch)
+    words = (str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--launch", launch)
     code, said = doctor(*words, "--device-memory", "74.5")
     assert code == 0
     assert said.splitlines()[-1] == "It fits."
@@ -195,11 +195,11 @@ def test_doctor_takes_settings_on_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('model = "base"\n')
     with pytest.raises(ConfigError, match="give --stage sft or --stage grpo"):
-        doctor("--config", str(path))
-    code, said = doctor("--config", str(path), "--stage", "grpo", "group=4", "prompt.max_tokens=2048")
+        doctor(str(path))
+    code, said = doctor(str(path), "--stage", "grpo", "group=4", "prompt.max_tokens=2048")
     assert code == 0
     assert "1 prompt of 2,048 tokens, 4 replies of 128 each" in said
-    assert "sft, " in doctor("--config", str(path), "accumulation=4")[1]  # only SFT has it
+    assert "sft, " in doctor(str(path), "accumulation=4")[1]  # only SFT has it
 
 
 def test_doctor_refuses_settings_that_are_neither_stages() -> None:
@@ -211,7 +211,7 @@ def test_doctor_refuses_settings_that_are_neither_stages() -> None:
 def test_doctor_refuses_devices_that_this_machine_does_not_have() -> None:
     launch = str(CONFIGS / "accelerate" / "eight_gpus.yaml")
     with pytest.raises(ConfigError, match="asks for FSDP on 8 devices, and this machine has"):
-        doctor("--config", str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--launch", launch)
+        doctor(str(CONFIGS / "grpo" / "eight_gpus_3b.toml"), "--launch", launch)
 
 
 def test_a_launch_file_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -225,13 +225,13 @@ def test_a_launch_file_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_options_of_a_run_need_a_run() -> None:
-    with pytest.raises(ConfigError, match="give --config too"):
+    with pytest.raises(ConfigError, match="give its settings file"):
         doctor("--device-memory", "80")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU accelerate does shard")
-@pytest.mark.parametrize("words", [[], ["--config", str(CONFIGS / "sft" / "paper_3b.toml")]])
+@pytest.mark.parametrize("words", [[], [str(CONFIGS / "sft" / "paper_3b.toml")]])
 def test_doctor_refuses_sharding_that_accelerate_would_not_do(words: list[str]) -> None:
     found = subprocess.run(
         [sys.executable, "-m", "shop_r1", "doctor", *words],

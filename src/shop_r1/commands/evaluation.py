@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.outputs import Force, check_apart
 from shop_r1.commands.policy import Policy, endpoint_policy, is_endpoint
 from shop_r1.commands.results import (
@@ -25,6 +26,7 @@ from shop_r1.commands.results import (
     write_tables,
 )
 from shop_r1.commands.show import existing, open_archive, progress, read_settings, remark
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import digest_record, make_record
 
@@ -46,7 +48,6 @@ def evaluate(
         str | None,
         typer.Option(
             "--model",
-            "--policy",
             metavar="NAME",
             help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
             "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
@@ -86,6 +87,7 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Predict held-out steps with a model, or read predictions, and score them.
 
@@ -115,7 +117,7 @@ def evaluate(
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.ask)
-    show(found, examples[0].space, as_json=as_json, neighbours=neighbours)
+    show(found, as_json=as_json, neighbours=neighbours)
     remark(f"Results are in {out}. Next: shop-r1 report {out}")
 
 
@@ -131,7 +133,7 @@ def _list_runs(
         raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
     chosen = contexts or [policy.context]
     if unknown := set(chosen) - set(CONTEXTS):
-        raise ConfigError(f"--context {min(unknown)!r} is unknown; expected one of {', '.join(CONTEXTS)}")
+        raise ConfigError(f"--context {min(unknown)!r} is unknown; {suggest(min(unknown), CONTEXTS)}")
     values: Sequence[float | None] = temperatures or [policy.temperature]
     runs = [Run(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
     if len(runs) > 1:
@@ -160,8 +162,8 @@ def _score_file(
     if out is not None:
         begin(out, make_record({"space": space}, [path], command="evaluate"), force=force)
         write_results(out, found, scored)
-        write_tables(out, [scored], known)
-    show([scored], known, as_json=as_json, neighbours=neighbours)
+        write_tables(out, [scored])
+    show([scored], as_json=as_json, neighbours=neighbours)
 
 
 def _checkpoint_policy(words: Sequence[str]) -> Policy:

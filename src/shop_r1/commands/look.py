@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.show import read_settings, remark, say, say_json, say_table, split_words
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 
 
@@ -45,6 +47,7 @@ def score(
     ] = None,
     space: Annotated[str, typer.Option(help="Action space: shop or opera.")] = "shop",
     as_json: Annotated[bool, typer.Option("--json", help="The parts as JSON.")] = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Explain a reply's reward, part by part.
 
@@ -88,10 +91,8 @@ def _read_target(text: str) -> Any:
 
 def doctor(
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="key=value", help="Settings of the run; with --config.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="A run's settings: say whether it fits.")
+        list[str] | None,
+        typer.Argument(metavar="CONFIG.toml|key=value", help="A run's settings: say whether it fits."),
     ] = None,
     stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file does not tell.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="In place of the settings' own.")] = None,
@@ -101,18 +102,21 @@ def doctor(
     device_memory: Annotated[
         float | None, typer.Option(metavar="GIB", help="Of each device, to plan for another machine.")
     ] = None,
+    list_settings: ListSettings = False,
 ) -> None:
-    """Say what this machine has and can run; with --config, whether a run fits, before it starts.
+    """Say what this machine has and can run; with settings, whether a run fits, before it starts.
 
     Exit code 1: it does not fit.
 
-    Example: shop-r1 doctor --config configs/grpo/paper_3b.toml --device-memory 80
+    Example: shop-r1 doctor configs/grpo/paper_3b.toml --device-memory 80
     """
-    if config is not None or settings:
-        _examine_run(config, settings or [], stage, model, launch, device_memory)
+    if settings:
+        _examine_run(settings, stage, model, launch, device_memory)
         return
     if stage or model or launch or device_memory:
-        raise ConfigError("--stage, --model, --launch and --device-memory are of a run; give --config too")
+        raise ConfigError(
+            "--stage, --model, --launch and --device-memory are of a run; give its settings file or key=value"
+        )
     from shop_r1.commands.machine import describe_machine
 
     facts, capacity = describe_machine()
@@ -122,11 +126,10 @@ def doctor(
     say("")
     say("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
     say("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
-    say("shop-r1 doctor --config FILE counts a run's whole memory.")
+    say("shop-r1 doctor FILE.toml counts a run's whole memory.")
 
 
 def _examine_run(
-    config: Path | None,
     words: list[str],
     stage: str | None,
     model: str | None,
@@ -137,10 +140,10 @@ def _examine_run(
     from shop_r1.training.devices import active_strategy
 
     if stage is not None and stage not in SCHEMAS:
-        raise ConfigError(f"--stage is {stage!r}; expected sft or grpo")
+        raise ConfigError(f"--stage {stage!r} is unknown; {suggest(stage, list(SCHEMAS))}")
     if memory is not None and not 0 < memory < math.inf:
         raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
-    path, overrides = split_words([*([str(config)] if config else []), *words])
+    path, overrides = split_words(words)
     plan = plan_run(path, overrides, stage, model, launch, memory)
     say_table([*plan.facts, ("started like this", active_strategy())])
     say("")

@@ -1,4 +1,4 @@
-"""`evaluate --policy` with a model that answers over a network: ask, show the cost, keep all answers."""
+"""`evaluate --model` with a model that answers over a network: ask, show the cost, keep all answers."""
 
 import asyncio
 import re

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.commands.asking import describe_progress, noted_bar
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import read_settings, remark, say, say_table
 from shop_r1.errors import ConfigError, ShopR1Error
@@ -61,6 +62,7 @@ def rationales(
         bool, typer.Option("--keep-failed", help="Also write sessions that no rationales came for.")
     ] = False,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Have a model write the rationales that sessions lack: why the customer did what was recorded.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shop_r1.commands.outputs import Force, check_output
+from shop_r1.commands.results import grids_of
 from shop_r1.commands.show import open_archive, remark, say
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import read_json, read_lines, read_records
@@ -206,21 +207,15 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
         shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
     if sampling:
         shown["reply"] = f"at most {sampling.get('max_new_tokens')} tokens"
-    shown["seed"] = str(settings.get("seed"))
-    shown["revision"] = str(settings.get("revision"))
+    shown |= {key: str(settings[key]) for key in ("seed", "revision") if settings.get(key) is not None}
     return shown
 
 
 def _tables(rows: "Sequence[TableRow]", folder: Path) -> tuple[Any, ...]:
-    from shop_r1.evaluation import tables
     from shop_r1.report.build import ReportTable
 
-    grids = []
-    if len({row.temperature for row in rows}) > 1:
-        grids.append(tables.temperature_grid(rows))
-    if len({row.context for row in rows}) > 1:
-        grids.append(tables.context_grid(rows))
-    shown = [ReportTable(title=g.title, header=g.header, rows=g.rows, note=g.note) for g in grids]
+    further = grids_of(rows)[1:]  # The main table is drawn from table.json, with the paper's figures.
+    shown = [ReportTable(title=g.title, header=g.header, rows=g.rows, note=g.note) for g in further if g.rows]
     for path in sorted([*folder.glob("context.json"), *folder.glob("*/context.json")]):
         values = read_json(path)
         cells = [(page["url"], f"{page['tokens']:,}") for page in values["pages"][:200]]

@@ -121,14 +121,14 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
     for each in ask(job):
         run = each.run
         setting = job.setting if len(job.runs) == 1 else f"{job.setting}, {run.label}"
-        decoding = "greedy" if run.temperature == 0 else "sampled"
+        decoding = None if run.temperature is None else "sampled" if run.temperature else "greedy"
         scored = score(setting, each.predictions, space, model=job.model, decoding=decoding)
-        update = {"temperature": run.temperature or None, "context": run.context}
+        update = {"temperature": run.temperature, "context": run.context}
         scored = replace(scored, row=scored.row.model_copy(update=update), run=run)
         write_results(run.folder, each.predictions, scored)
         _tell_budget(job, each)
         found.append(scored)
-    write_tables(job.out, found, space)
+    write_tables(job.out, found)
     return found
 
 
@@ -215,7 +215,7 @@ def score(
     space: "ActionSpace",
     *,
     model: str | None = None,
-    decoding: str = "recorded",
+    decoding: str | None = "recorded",
 ) -> Scored:
     """Return what the predictions are worth, by our metrics and by neighbouring papers'."""
     from shop_r1.evaluation.metrics import evaluate_predictions
@@ -236,17 +236,17 @@ def write_results(folder: Path, predictions: "Sequence[Prediction]", scored: Sco
     write_json(folder / "neighbours.json", scored.neighbours.model_dump(mode="json"))
 
 
-def write_tables(out: Path, found: Sequence[Scored], space: "ActionSpace") -> None:
+def write_tables(out: Path, found: Sequence[Scored]) -> None:
     """Write `table.json` and `table.md`."""
     from shop_r1.evaluation.tables import to_markdown, write_table
     from shop_r1.jsonl import write_text
 
     rows = [scored.row for scored in found]
     write_table(out / "table.json", rows)
-    write_text(out / "table.md", "\n".join(to_markdown(grid) for grid in _grids(rows, space)))
+    write_text(out / "table.md", "\n".join(to_markdown(grid) for grid in grids_of(rows)))
 
 
-def show(found: Sequence[Scored], space: "ActionSpace", *, as_json: bool, neighbours: bool) -> None:
+def show(found: Sequence[Scored], *, as_json: bool, neighbours: bool) -> None:
     """Print the tables, or the metrics as JSON, with neighbouring papers' metrics if they are asked for."""
     from shop_r1.evaluation.neighbours import neighbours_grid
     from shop_r1.evaluation.tables import to_text
@@ -255,7 +255,7 @@ def show(found: Sequence[Scored], space: "ActionSpace", *, as_json: bool, neighb
         values = [_as_json(scored, neighbours) for scored in found]
         say_json(values if len(values) > 1 else values[0], indent=1)
         return
-    grids = _grids([scored.row for scored in found], space)
+    grids = grids_of([scored.row for scored in found])
     if neighbours:
         grids += [neighbours_grid(scored.row.setting, scored.neighbours) for scored in found]
     say("\n".join(to_text(grid) for grid in grids).rstrip("\n"))
@@ -268,10 +268,11 @@ def _as_json(scored: Scored, neighbours: bool) -> dict[str, Any]:
     return values | ({"neighbours": scored.neighbours.model_dump(mode="json")} if neighbours else {})
 
 
-def _grids(rows: "Sequence[TableRow]", space: "ActionSpace") -> "list[Grid]":
+def grids_of(rows: "Sequence[TableRow]") -> "list[Grid]":
+    """Return the tables of some rows, the main one first."""
     from shop_r1.evaluation import tables
 
-    grids = [tables.main_grid(rows), tables.per_type_grid(rows), tables.mix_grid(rows, space)]
+    grids = [tables.main_grid(rows), tables.per_type_grid(rows), tables.mix_grid(rows)]
     if len({row.temperature for row in rows}) > 1:
         grids.append(tables.temperature_grid(rows))
     if len({row.context for row in rows}) > 1:

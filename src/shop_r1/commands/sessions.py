@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.show import progress, read_settings, remark, say
 from shop_r1.errors import ConfigError, DataError
@@ -27,11 +28,15 @@ def simulate(
     count: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the shoppers.")] = 0,
     catalogue_seed: Annotated[int, typer.Option(help="Of the store's goods.")] = 0,
-    policy: Annotated[
-        str, typer.Option(help="scripted, or a model: base, a checkpoint folder, a name on the hub.")
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="scripted, or a model: base, a checkpoint folder, a name on the hub."
+        ),
     ] = "scripted",
     max_steps: Annotated[int, typer.Option(min=1, help="Steps of a visit at most.")] = 20,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Let shoppers visit the built-in store and write their sessions.
 
@@ -40,19 +45,20 @@ def simulate(
     from shop_r1.jsonl import write_records
     from shop_r1.simulation.loop import Tally
 
-    if policy == "scripted" and settings:
-        raise ConfigError(f"{settings[0]!r}: settings are for models; expected --policy MODEL beside them")
-    check_output(out, [policy, *(settings or [])], force=force)
+    if model == "scripted" and settings:
+        raise ConfigError(f"{settings[0]!r}: settings are for models; expected --model NAME beside them")
+    check_output(out, [model, *(settings or [])], force=force)
     tally = Tally()
     with progress("Shopping") as move:
         options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
-        if policy == "scripted":
+        if model == "scripted":
             sessions = _scripted(count, seed, catalogue_seed, options)
         else:
-            sessions = _modelled(policy, settings or [], count, seed, catalogue_seed, options)
+            sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
         written = write_records(out, _at_least_one(sessions))
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
     say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    say(f"Next: shop-r1 data split {out} --out data")
     if tally.faults:
         faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
         remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")
@@ -83,18 +89,9 @@ def _modelled(
     name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
     from shop_r1.commands.models import fit_prompt, load
-    from shop_r1.config import Config
-    from shop_r1.llm.precision import Bf16, choose_precision
-    from shop_r1.llm.sampling import Sampling
-    from shop_r1.prompts.render import PromptConfig
-    from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
+    from shop_r1.simulation.policy import ModelShopper, ShopperConfig, generate_model_sessions
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
-
-    class ShopperConfig(Config):
-        prompt: PromptConfig = PromptConfig()
-        sampling: Sampling = Sampling()
-        bf16: Bf16 = "auto"
 
     config = read_settings(ShopperConfig, settings)
     model = load(name)

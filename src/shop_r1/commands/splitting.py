@@ -9,6 +9,7 @@ import typer
 
 from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import count_of, file_progress, remark, say
+from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def split(
     Example: shop-r1 data split sessions.jsonl --out data --test 0.1 --seed 1
     """
     if by not in (None, "user", "session"):
-        raise ConfigError(f"--by {by}: expected user or session")
+        raise ConfigError(f"--by {by!r} is unknown; {suggest(by, ['user', 'session'])}")
     asked = {
         "source": str(file),
         "test": float(test_sessions or test),
@@ -100,7 +101,20 @@ def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "Sp
     what = "users and duplicates" if by == "user" else "duplicates"
     largest = count_of(plan.largest, "session")
     say(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
-    say(f"Next: shop-r1 sft --data {out / 'train.jsonl'} --out runs/sft")
+    ending = ".jsonl.zst" if (out / "train.jsonl.zst").exists() else ".jsonl"
+    _say_next(out / f"train{ending}")
+
+
+def _say_next(train: Path) -> None:
+    """Print the command that will work: SFT needs a rationale at every step that it learns from."""
+    from shop_r1.jsonl import read_records
+    from shop_r1.sessions import Session
+
+    if all(step.rationale for session in read_records(train, Session) for step in session.steps):
+        say(f"Next: shop-r1 sft --data {train} --out runs/sft")
+    else:
+        say(f"Next: shop-r1 rationales {train} --model NAME --out {train.with_name('with.jsonl')}")
+        say("sft learns rationales too, and not every step has one; with --help rationales lists the models")
 
 
 def balance(
@@ -115,7 +129,7 @@ def balance(
         str,
         typer.Option(help="thin leaves examples of frequent types out, resample repeats those of others."),
     ] = "thin",
-    seed: Annotated[int, typer.Option(help="Of the choice and its order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice and its order.")] = 0,
     force: Force = False,
 ) -> None:
     """Choose the steps that RL learns from: click and type_and_submit 10 % more frequent than terminate.
@@ -130,7 +144,7 @@ def balance(
     from shop_r1.sessions import ExampleRef
 
     if method not in ("thin", "resample"):
-        raise ConfigError(f"--method {method}: expected thin or resample")
+        raise ConfigError(f"--method {method!r} is unknown; {suggest(method, ['thin', 'resample'])}")
     check_output(out, [file], force=force)
     with file_progress("Reading", file) as moved:
         ids, by_type = refs_by_type(file, FIRST_SCORED_STEP, moved)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.outputs import Force, check_apart, check_folder
 from shop_r1.commands.show import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
 from shop_r1.errors import RunStopped
@@ -41,6 +42,7 @@ def sft(
     model: Model = None,
     resume: Resume = False,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
 
@@ -78,6 +80,7 @@ def grpo(
         typer.Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Train a model with GRPO and the Shop-R1 reward (paper, Table 1 and Eq. 4).
 
@@ -120,11 +123,12 @@ def demo(
         Path | None,
         typer.Option(metavar="DIR", help="Where everything goes [runs/demo, or runs/demo-quick]."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Every stage in about two minutes; the figures mean nothing.")
     ] = False,
     force: Force = False,
+    list_settings: ListSettings = False,
 ) -> None:
     """Run the main job on the built-in store: sessions, SFT, GRPO, evaluation, report.
 

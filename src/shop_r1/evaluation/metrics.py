@@ -2,7 +2,7 @@
 
 Definitions, all over steps:
 
-- exact: the whole action equals the shopper's on its type's fields (`rewards.action.exact_match`);
+- exact: the whole action equals the shopper's on its type's fields (`actions.exact_match`);
 - type accuracy: the action's type equals the shopper's;
 - macro F1: the mean, over the types that occur among the shoppers' actions, of F1 on the type alone. A type
   that is predicted but never true lowers the recall of the true ones and gets no F1 of its own;
@@ -20,12 +20,11 @@ import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from shop_r1.actions import ActionSpace
+from shop_r1.actions import ActionSpace, exact_match
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, score_resamples
 from shop_r1.jsonl import Record
 from shop_r1.results import Interval, Prediction
-from shop_r1.rewards.action import exact_match
 
 UNPARSABLE = "unparsable"
 """The predicted label of a reply that is no action of the space."""

@@ -11,14 +11,13 @@ from math import log
 
 from sklearn.metrics import f1_score
 
-from shop_r1.actions import TERMINATE, Action, ActionSpace
+from shop_r1.actions import TERMINATE, Action, ActionSpace, exact_match
 from shop_r1.errors import DataError
 from shop_r1.evaluation.click_types import PURCHASE, click_type
 from shop_r1.evaluation.metrics import UNPARSABLE, predicted_label
 from shop_r1.evaluation.tables import Grid, percent
 from shop_r1.jsonl import Record
 from shop_r1.results import Prediction
-from shop_r1.rewards.action import exact_match
 from shop_r1.rewards.rouge import rouge_l
 
 NEITHER = "neither"

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shop_r1.actions import ActionSpace
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
-from shop_r1.evaluation.metrics import UNPARSABLE, Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
+from shop_r1.evaluation.metrics import Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
 from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
 from shop_r1.jsonl import Record, read_json, write_json
 from shop_r1.results import Interval
@@ -33,8 +32,10 @@ class TableRow(Record):
     sessions: int | None = None
     unparsable: int = 0
     model: str | None = None
-    decoding: str = "greedy"
+    decoding: str | None = None
+    """How the replies were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing is."""
     temperature: float | None = None
+    """Of sampling, 0 for greedy; None where it is not known."""
     context: str = "whole-session"
     reweighted: Reweighted | None = None
     """The same in the paper's test mix."""
@@ -52,6 +53,8 @@ class Grid(Record):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    alarms: tuple[str, ...] = ()
+    """Sentences that a report shows above all its tables; in text and Markdown they follow the note."""
 
 
 def table_row(
@@ -59,7 +62,7 @@ def table_row(
     metrics: Metrics,
     *,
     model: str | None = None,
-    decoding: str = "greedy",
+    decoding: str | None = None,
     temperature: float | None = None,
     context: str = "whole-session",
     note: str | None = None,
@@ -114,12 +117,9 @@ def percent(share: float | None) -> str:
     """Return a share in per cent with one decimal (`27.7`); a dash for None.
 
     >>> percent(0.2772), percent(1.0), percent(None)
-    ('27.7', '100', '–')
+    ('27.7', '100.0', '–')
     """
-    if share is None:
-        return "–"
-    text = f"{100 * share:.1f}"
-    return "100" if text == "100.0" else text
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _spread(interval: Interval) -> str:
@@ -179,9 +179,9 @@ def per_type_grid(rows: Sequence[TableRow]) -> Grid:
     return Grid(title="Per type of action", header=header, rows=tuple(lines), note=note)
 
 
-def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
+def mix_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
-    labels = (*space.type_names, UNPARSABLE)
+    labels = tuple(dict.fromkeys(label for row in rows for label in row.predicted_mix))
     lines = []
     gold = next((row.gold_mix for row in rows if row.gold_mix), {})
     if gold:
@@ -189,17 +189,21 @@ def mix_grid(rows: Sequence[TableRow], space: ActionSpace) -> Grid:
     for row in rows:
         if row.predicted_mix:
             lines.append((row.setting, *(percent(row.predicted_mix.get(label)) for label in labels)))
-    alarms = [f"{row.setting}: {row.collapse}." for row in rows if row.collapse]
-    note = " ".join(alarms) or "No setting has collapsed to one type."
-    return Grid(title="Mix of predicted types, %", header=("setting", *labels), rows=tuple(lines), note=note)
+    return Grid(
+        title="Mix of predicted types, %",
+        header=("setting", *labels),
+        rows=tuple(lines),
+        note="" if any(row.collapse for row in rows) else "No setting has collapsed to one type.",
+        alarms=tuple(f"{row.setting}: {row.collapse}" for row in rows if row.collapse),
+    )
 
 
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
-    """Return the sweep over sampling temperatures (Figure 2), coldest first, greedy before all."""
-    ordered = sorted(rows, key=lambda row: row.temperature or 0.0)
+    """Return the sweep over sampling temperatures (Figure 2): greedy, coldest first, unknown ones last."""
+    ordered = sorted(rows, key=lambda row: float("inf") if row.temperature is None else row.temperature)
     lines = tuple(
         (
-            f"{row.temperature:g}" if row.temperature else "greedy",
+            _temperature(row.temperature),
             row.setting,
             *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)),
         )
@@ -210,6 +214,12 @@ def temperature_grid(rows: Sequence[TableRow]) -> Grid:
         "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
     )
     return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=lines, note=note)
+
+
+def _temperature(temperature: float | None) -> str:
+    if temperature is None:
+        return "not known"
+    return f"{temperature:g}" if temperature else "greedy"
 
 
 def context_grid(rows: Sequence[TableRow]) -> Grid:
@@ -257,9 +267,14 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
         lines += _text_lines(row, widths)
         if place == 0:
             lines.append("  ".join("-" * each for each in widths))
-    if grid.note:
-        lines += ["", *textwrap.wrap(grid.note, width)]
+    for text in _below(grid):
+        lines += ["", *textwrap.wrap(text, width)]
     return "\n".join(lines) + "\n"
+
+
+def _below(grid: Grid) -> list[str]:
+    """Return the paragraphs under a grid."""
+    return [text for text in (grid.note, *(f"Alarm: {alarm}." for alarm in grid.alarms)) if text]
 
 
 def _text_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -276,8 +291,8 @@ def to_markdown(grid: Grid) -> str:
     lines.append(_markdown_line(grid.header))
     lines.append(_markdown_line(["---", *("---:" for _ in grid.header[1:])]))
     lines += [_markdown_line(row) for row in grid.rows]
-    if grid.note:
-        lines += ["", grid.note]
+    for text in _below(grid):
+        lines += ["", text]
     return "\n".join(lines) + "\n"
 
 

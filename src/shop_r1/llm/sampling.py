@@ -15,6 +15,10 @@ from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.scoring import Measure, hidden_states, project
 from shop_r1.llm.tree import Tree, TreeBatch, pack_trees
 
+SEEDS = 2**32
+"""How many seeds there are: torch's generator on the CPU, a Mersenne Twister, takes 32 bits and ignores those
+above them."""
+
 
 class Sampling(Config):
     """How replies are drawn; the defaults are the paper's (4.1)."""
@@ -67,11 +71,14 @@ def sample_replies(
         sampling: temperature, top-p, top-k, length.
         end_ids: tokens that end a reply.
         pad_id: fills rectangles.
-        seeds: one for each branch; a reply depends on its prompt and its seed alone (up to rounding in
-            batches of other shapes).
+        seeds: one for each branch, in [0, `SEEDS`); a reply depends on its prompt and its seed alone (up to
+            rounding in batches of other shapes).
         measure: what to find out about each token's distribution, before temperature and cuts.
         to_the_end: take `max_new_tokens` steps even when all replies have ended, so that processes which
             share a sharded model stay in step.
+
+    Raises:
+        ValueError: a seed is outside its range.
     """
     model = causal_lm(model)
     batch = pack_trees(trees, pad_id).to(model.device)
@@ -111,7 +118,9 @@ def _log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
 
 def _uniforms(seeds: Sequence[int], length: int) -> Tensor:
     """Return (branches, length) numbers in [0, 1), each row from its own seed."""
-    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed % 2**63)) for seed in seeds]
+    if wrong := [seed for seed in seeds if not 0 <= seed < SEEDS]:
+        raise ValueError(f"seed {wrong[0]} is not in [0, 2**32): torch's generator has no more of them")
+    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(rows)
 
 

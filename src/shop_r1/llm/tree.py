@@ -73,9 +73,13 @@ def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
 def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:
     """Return how many tokens, or characters, both begin with.
 
-    >>> common_prefix([1, 2, 3], [1, 2, 4, 5])
+    The sequences may be of different types.
+
+    >>> common_prefix([1, 2, 3], (1, 2, 4, 5))
     2
     """
+    if type(first) is not type(second):  # Slices of a list and of a tuple are never equal.
+        first, second = tuple(first), tuple(second)
     length = min(len(first), len(second))
     if first[:length] == second[:length]:
         return length

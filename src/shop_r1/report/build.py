@@ -45,14 +45,6 @@ class PaperFigures(_Loose):
     type_f1_macro: float
 
 
-class TypeFigures(_Loose):
-    """One type's figures; shares."""
-
-    n: int
-    exact: float
-    type_accuracy: float
-
-
 class ScoreRow(_Loose):
     """What the report needs of one row of `table.json`."""
 
@@ -62,9 +54,6 @@ class ScoreRow(_Loose):
     type_f1_macro: Bounds
     n: int | None = None
     unparsable: int = 0
-    per_type: Mapping[str, TypeFigures] = {}
-    predicted_mix: Mapping[str, float] = {}
-    gold_mix: Mapping[str, float] = {}
     collapse: str | None = None
     paper: PaperFigures | None = None
     note: str | None = None
@@ -96,11 +85,12 @@ class ReportInputs(Record):
     settings: Mapping[str, str] = {}
     """Name and value of what the run was made with."""
     rows: tuple[ScoreRow, ...] = ()
-    """The rows of `table.json`."""
+    """The rows of `table.json`: the first table, and an alarm for each that has collapsed."""
     tables: tuple[ReportTable, ...] = ()
+    """All further tables."""
     figures: tuple[ReportFigure, ...] = ()
     warnings: tuple[str, ...] = ()
-    """Alarms of the run, one sentence each."""
+    """Alarms of the run, one sentence each; what a row says of its collapse need not be among them."""
     sessions: tuple[Session, ...] = ()
     predictions: Mapping[str, tuple[Prediction, ...]] = {}
     """For each setting, its predictions."""
@@ -134,16 +124,13 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     """Return the report's HTML."""
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    collapsed = tuple(f"{row.setting}: {row.collapse}." for row in inputs.rows if row.collapse)
+    collapsed = [f"{row.setting}: {row.collapse}" for row in inputs.rows if row.collapse]
     html = (
         _environment()
         .get_template("report.html.jinja")
         .render(
             inputs=inputs,
-            warnings=(*inputs.warnings, *collapsed),
-            types=list(dict.fromkeys(name for row in inputs.rows for name in row.per_type)),
-            labels=list(dict.fromkeys(name for row in inputs.rows for name in row.predicted_mix)),
-            gold_mix=next((row.gold_mix for row in inputs.rows if row.gold_mix), {}),
+            warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
             replay=replay,
             replay_json=embed_json(replay.data),
             script=script,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shop_r1.actions import Action
+from shop_r1.actions import Action, exact_match
 from shop_r1.report.safe_page import clean_text, make_safe
 from shop_r1.results import Prediction, RewardBreakdown
 from shop_r1.sessions import Page, Session
@@ -130,7 +130,8 @@ def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str,
 
 
 def _action(action: Action) -> dict[str, str]:
-    return {key: clean_text(value) for key, value in action.to_reply().items()}
+    shown = action.to_reply() | ({"click_type": action.click_type} if action.click_type else {})
+    return {key: clean_text(value) for key, value in shown.items()}
 
 
 def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str,
     same = "unparsable"
     if action is not None:
         same = "type" if action.type == true.type else "none"
-        same = "action" if action.to_reply() == true.to_reply() else same
+        same = "action" if exact_match(action, true) else same
     return {
         "setting": setting,
         "same": same,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shop_r1.actions import Action, ActionSpace, ActionType
+from shop_r1.actions import Action, ActionSpace, ActionType, exact_match
 from shop_r1.config import Config
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record
@@ -42,17 +42,6 @@ class ActionScore(Record):
     value: float
     reasons: Mapping[str, str]
     """One sentence for each of `type`, `attribute`, `value`."""
-
-
-def exact_match(predicted: Action | None, target: Action) -> bool:
-    """Return whether the type and all of the type's fields are equal, to the letter.
-
-    A missing field equals an empty one. Where both are clicks with a subtype, these must be equal too (paper,
-    4.1); a prediction without one clicks its target, which has one subtype. None never matches.
-    """
-    if predicted is None or predicted.to_reply() != target.to_reply():
-        return False
-    return None in (predicted.click_type, target.click_type) or predicted.click_type == target.click_type
 
 
 def score_action(

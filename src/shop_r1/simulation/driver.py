@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+from email.message import Message
+from http.cookiejar import CookieJar
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 from urllib.parse import unquote, urldefrag, urlencode, urljoin, urlsplit
+from urllib.request import Request
 
 from shop_r1.actions import SPACES, Action
 from shop_r1.errors import PageError
@@ -34,6 +36,15 @@ class _Request:
     method: str
     url: str
     body: bytes = b""
+
+
+class _Answer(NamedTuple):
+    """What of an answer a cookie jar reads."""
+
+    headers: Message
+
+    def info(self) -> Message:
+        return self.headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ class InProcessDriver:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._runner = asyncio.Runner()
-        self._cookies: dict[str, str] = {}
+        self._cookies = CookieJar()
         self._url = f"http://{_HOST}/"
         self._raw = b""
         self._seen: Observation | None = None
@@ -161,7 +172,7 @@ class InProcessDriver:
         """Ask for a page, follow its redirects, remember cookies, and return what is seen."""
         for _ in range(_REDIRECTS_MAX):
             status, headers, body = self._runner.run(self._call(request))
-            self._keep_cookies(headers)
+            self._keep_cookies(request.url, headers)
             target = next((value for name, value in headers if name == "location"), None)
             if not (300 <= status < 400 and target):
                 return self._observe(request, status, body)
@@ -178,13 +189,13 @@ class InProcessDriver:
         self._seen = Observation(Page(url=path, html=simplified.html), simplified, status)
         return self._seen
 
-    def _keep_cookies(self, headers: list[tuple[str, str]]) -> None:
+    def _keep_cookies(self, url: str, headers: list[tuple[str, str]]) -> None:
+        """Keep, replace and forget cookies as RFC 6265 has it: by age, path, domain and scheme."""
         for name, value in headers:
-            if name == "set-cookie":
-                try:
-                    self._cookies.update({key: morsel.value for key, morsel in SimpleCookie(value).items()})
-                except CookieError:
-                    continue  # as browsers do: a malformed cookie is not kept
+            if name == "set-cookie":  # One by one: within a batch the jar forgets before it keeps.
+                answer = Message()
+                answer[name] = value
+                self._cookies.extract_cookies(_Answer(answer), Request(url))  # type: ignore[arg-type]
 
     async def _call(self, request: _Request) -> tuple[int, list[tuple[str, str]], bytes]:
         status = 500
@@ -208,8 +219,9 @@ class InProcessDriver:
     def _scope(self, request: _Request) -> dict[str, Any]:
         parts = urlsplit(request.url)
         headers = [(b"host", _HOST.encode()), (b"accept", b"text/html")]
-        if self._cookies:
-            cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        asked = Request(request.url)
+        self._cookies.add_cookie_header(asked)
+        if cookies := asked.get_header("Cookie"):
             headers.append((b"cookie", cookies.encode("latin-1", "ignore")))
         if request.method == "POST":
             headers.append((b"content-type", b"application/x-www-form-urlencoded"))

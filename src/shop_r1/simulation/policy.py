@@ -6,9 +6,10 @@ from contextlib import suppress
 from functools import lru_cache
 
 from shop_r1.actions import SHOP, ActionSpace
+from shop_r1.config import Config
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.precision import Bf16, autocast
-from shop_r1.llm.sampling import Sampling, sample_replies
+from shop_r1.llm.sampling import SEEDS, Sampling, sample_replies
 from shop_r1.llm.tree import grow_tree
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
@@ -18,6 +19,17 @@ from shop_r1.simulation.loop import MAX_STEPS, Decision, NoStepError, Tally, Unr
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there will be."""
+
+
+class ShopperConfig(Config):
+    """How a model shops."""
+
+    prompt: PromptConfig = PromptConfig()
+    """What of a session the model sees."""
+    sampling: Sampling = Sampling()
+    """How replies are drawn."""
+    bf16: Bf16 = "auto"
+    """The number format: see `TrainConfig.bf16`."""
 
 
 class ModelShopper:
@@ -49,7 +61,7 @@ class ModelShopper:
         )
         tree = grow_tree([self._model.prompt_ids(prompt.messages)])
         model = self._model
-        seeds = [rng.getrandbits(63)]
+        seeds = [rng.getrandbits(63) % SEEDS]
         with autocast(self._bf16, model.model.device.type):
             (sampled,) = sample_replies(
                 model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds

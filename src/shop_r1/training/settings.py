@@ -86,7 +86,7 @@ class SftConfig(TrainConfig):
     """Sessions on a device at once. Paper 4.1."""
     accumulation: int = Field(64, ge=1)
     """Batches an optimiser step: 64 sessions a step on one device. Paper 4.1: global batch 64."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the sessions."""
 
 
@@ -137,7 +137,7 @@ class GrpoConfig(TrainConfig):
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
     rollout_groups: int = Field(default=1, ge=0)
     """Groups of each step that are written to rollouts.jsonl, with all their replies."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the prompts and every sampled reply."""
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shop_r1.actions import Action
+from shop_r1.actions import Action, exact_match
 from shop_r1.jsonl import Record
 from shop_r1.results import RewardBreakdown
-from shop_r1.rewards.action import exact_match
 from shop_r1.rewards.total import PARTS
 
 

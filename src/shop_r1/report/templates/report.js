@@ -32,6 +32,7 @@
     place.replaceChildren(make("span", "type", action.type));
     if (action.name !== undefined) place.append(" ", make("span", "name", action.name || "(no name)"));
     if (action.text !== undefined) place.append(" ", make("span", "text", "“" + action.text + "”"));
+    if (action.click_type !== undefined) place.append(" ", make("span", "", "(" + action.click_type + ")"));
   }
 
   function showRationale(place, text) {
