@@ -63,7 +63,9 @@ def describe_validation(error: ValidationError) -> str:
     faults = []
     for fault in error.errors(include_url=False):
         field = ".".join(str(part) for part in fault["loc"]) or "record"
-        found = "" if fault["type"] == "missing" else f" (found {_shorten(fault['input'])})"
+        # The value of an unknown key says nothing, and may be a password that has no place there.
+        is_shown = fault["type"] not in ("missing", "extra_forbidden")
+        found = f" (found {_shorten(fault['input'])})" if is_shown else ""
         faults.append(f"{field}: {fault['msg']}{found}")
     return "; ".join(faults)
 

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from shop_r1.commands.show import remark, say, say_json
+from shop_r1.commands.tell import tell_invalid
 
 if TYPE_CHECKING:
     from shop_r1.actions import ActionSpace
@@ -112,6 +113,8 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
         scored = replace(scored, row=scored.row.model_copy(update=update), run=run)
         write_results(run.folder, each.predictions, scored)
         _tell_budget(job, each)
+        if told := tell_invalid(scored.row, is_endpoint=each.estimated):
+            remark(told)
         found.append(scored)
     write_tables(job.out, found, space)
     return found

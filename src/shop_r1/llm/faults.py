@@ -52,8 +52,8 @@ _STATUS_OF_WORD = {
     "api_error": 500,
     "server_error": 500,
 }
-"""Words in place of numbers, in lower case, from the error references of OpenAI, Anthropic, Amazon Bedrock and
-Google, and from llama.cpp's server."""
+"""Words in place of numbers, in lower case, from the error references of OpenAI, Anthropic, Amazon Bedrock
+and Google, and from llama.cpp's server."""
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
 

@@ -39,6 +39,8 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 HIDDEN = "[key]"
 """What stands in a redacted text where a key was."""
 
+SURELY_SECRET = 16
+"""Characters from which on a value is taken for a secret even in what we say ourselves. Ours."""
 _AROUND = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff\"'`\u2018\u2019\u201c\u201d"
 """What a copied key brings along: white space, byte order marks, quotes."""
 _SHORTEST = 6  # characters: what is shorter is no secret, and would be found in every other word
@@ -56,7 +58,7 @@ def read_key(variable: str) -> str | None:
     key = os.environ.get(variable, "").strip(_AROUND)
     if fault := _find_fault(key):
         raise ConfigError(
-            f"{variable} holds {fault}, which no HTTP header can carry; copy the key again, in ASCII "
+            f"{variable} holds {fault}, which is in no key and no HTTP header; copy the key again, in ASCII "
             "and with nothing before, in or after it (it is not shown here, and nothing was sent)"
         )
     return key or None
@@ -66,7 +68,7 @@ def _find_fault(key: str) -> str | None:
     if any(each.isspace() for each in key):
         return "white space or a line break inside the key"
     if not key.isascii():
-        return "a character outside ASCII, such as a typographic quote,"
+        return "a character outside ASCII (such as a typographic quote)"
     return None if key.isprintable() else "a control character"
 
 
@@ -77,7 +79,7 @@ def refuse_secret_name(name: str) -> None:
         ConfigError: it holds a key of the environment, or its URL a user, password, query or fragment; the
             message does not repeat it.
     """
-    if environment_redactor().redact(name) != name:
+    if environment_redactor(SURELY_SECRET).finds(name):
         raise ConfigError(
             "the model's name holds a key that is in the environment too, and names are written to files; "
             "leave the key in the environment only"
@@ -92,10 +94,16 @@ def refuse_secret_name(name: str) -> None:
         )
 
 
-def environment_redactor() -> "Redactor":
-    """Return a redactor of every key, token and proxy password that the environment holds now."""
+def environment_redactor(shortest: int = 0) -> "Redactor":
+    """Return a redactor of the keys, tokens and proxy passwords that the environment holds now.
+
+    Args:
+        shortest: characters; shorter ones are left out. What we say ourselves may well hold a placeholder
+            for a key (`ollama` is a common one, and a common host); what others say may not.
+    """
     sent = [value for value in map(os.environ.get, KEYS) if value]
-    return Redactor(sent, [*_other_secrets()])
+    kept = ([each for each in values if len(each) >= shortest] for values in (sent, _other_secrets()))
+    return Redactor(*kept)
 
 
 def _other_secrets() -> Iterator[str]:

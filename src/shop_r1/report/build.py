@@ -61,8 +61,15 @@ class ScoreRow(_Loose):
     predicted_mix: Mapping[str, float] = {}
     gold_mix: Mapping[str, float] = {}
     collapse: str | None = None
+    parse: str = "strict"
+    invalid: Mapping[str, int] = {}
     paper: PaperFigures | None = None
     note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The setting as tables show it: one that was parsed leniently says so."""
+        return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
 
 
 class ReportTable(Record):
@@ -123,7 +130,7 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     """Return the report's HTML."""
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    collapsed = tuple(f"{row.setting}: {row.collapse}." for row in inputs.rows if row.collapse)
+    collapsed = tuple(f"{row.label}: {row.collapse}." for row in inputs.rows if row.collapse)
     html = (
         _environment()
         .get_template("report.html.jinja")
