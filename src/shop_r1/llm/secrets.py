@@ -209,41 +209,55 @@ def _forms(key: str) -> Iterator[str]:
         yield from (stable, stable.translate(str.maketrans("+/", "-_")))
 
 
-_UNIT = re.compile(
-    r"%([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|&#[xX]([0-9A-Fa-f]{1,5});"
-    r"|&#([0-9]{1,6});|&(amp|lt|gt|quot|apos);|\\(.)|.",
-    re.DOTALL,
+_ESCAPES = (
+    re.compile(r"%([0-9A-Fa-f]{2})|.", re.DOTALL),
+    re.compile(r"\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(.)|.", re.DOTALL),
+    re.compile(r"&#[xX]([0-9A-Fa-f]{1,5});|&#([0-9]{1,6});|&(amp|lt|gt|quot|apos);|.", re.DOTALL),
 )
+"""Of URLs, of JSON and Python, of HTML; each matches one letter, escaped or not."""
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_PASSES = 3  # An escaped text inside an escaped text, once more.
+_DEPTH = 3  # An escaped text inside an escaped text, once more.
+
+_Text = tuple[str, Sequence[tuple[int, int]]]  # and where each of its letters stands in the text as it came
 
 
 def _find(text: str, fragments: dict[int, set[str]]) -> Iterator[tuple[int, int]]:
     """Yield where a fragment stands in the text, or in what it says once its escapes are read."""
-    spans: Sequence[tuple[int, int]] = [(at, at + 1) for at in range(len(text))]
-    for _ in range(1 + _PASSES):
-        for size, pieces in fragments.items():
-            for at in range(len(text) - size + 1):
-                if text[at : at + size] in pieces:
-                    yield spans[at][0], spans[at + size - 1][1]
-        units = list(_UNIT.finditer(text))
-        if len(units) == len(text):
-            return
-        spans = [(spans[unit.start()][0], spans[unit.end() - 1][1]) for unit in units]
-        text = "".join(map(_read_unit, units))
+    level: list[_Text] = [(text, [(at, at + 1) for at in range(len(text))])]
+    seen = {text}
+    for _ in range(1 + _DEPTH):
+        for read, spans in level:
+            for size, pieces in fragments.items():
+                for at in range(len(read) - size + 1):
+                    if read[at : at + size] in pieces:
+                        yield spans[at][0], spans[at + size - 1][1]
+        level = [deeper for each in level for deeper in _unescape(each, seen)]
+
+
+def _unescape(text: _Text, seen: set[str]) -> Iterator[_Text]:
+    """Yield what the text says by each kind of escapes, where that is new."""
+    written, spans = text
+    for escapes, sign in zip(_ESCAPES, "%\\&", strict=True):
+        if sign not in written:
+            continue
+        units = list(escapes.finditer(written))
+        read = "".join(map(_read_unit, units))
+        if read not in seen:
+            seen.add(read)
+            yield read, [(spans[unit.start()][0], spans[unit.end() - 1][1]) for unit in units]
 
 
 def _read_unit(unit: re.Match[str]) -> str:
-    percent, byte, short, hexadecimal, decimal, named, escaped = unit.groups()
-    if named:
-        return _NAMED[named]
-    if escaped:
-        return _LETTERS.get(escaped, escaped)
-    for digits in (percent, byte, short, hexadecimal):
-        if digits:
-            return chr(int(digits, 16))
-    return chr(int(decimal)) if decimal else unit.group()
+    if unit.end() - unit.start() == 1:
+        return unit.group()
+    inner = next(group for group in unit.groups() if group)
+    if inner in _NAMED:
+        return _NAMED[inner]
+    if unit.re is _ESCAPES[1] and unit.group(3):
+        return _LETTERS.get(inner, inner)
+    is_decimal = unit.group().startswith("&#") and unit.group()[2] not in "xX"
+    return chr(int(inner, 10 if is_decimal else 16))
 
 
 _WORD = re.compile(r"[A-Za-z0-9+/_-]*")
@@ -260,12 +274,18 @@ _MASK = re.compile(r"[*•.xX#]{3,}|…|[*•]+|\bend(?:s|ing) (?:in|with)\W{0,3
 
 def _masked(text: str, key: str) -> Iterator[tuple[int, int]]:
     """Yield where the beginning or the end of the key, three characters or more, stands beside a mask."""
+    sizes = range(3, len(key))
     for mask in _MASK.finditer(text):
-        sizes = range(3, len(key))
         head = max((size for size in sizes if text.endswith(key[:size], 0, mask.start())), default=0)
-        tail = max((size for size in sizes if text.startswith(key[-size:], mask.end())), default=0)
-        if head or tail:
-            yield mask.start() - head, mask.end() + tail
+        # A key may begin or end with signs that a mask is made of.
+        tails = [
+            at + size
+            for at in range(max(mask.start(), mask.end() - 3), mask.end() + 1)
+            for size in sizes
+            if text.startswith(key[-size:], at)
+        ]
+        if head or tails:
+            yield mask.start() - head, max([mask.end(), *tails])
 
 
 _CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpx2", "httpcore", "httpcore2", "botocore", "boto3"})
