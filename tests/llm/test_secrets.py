@@ -179,7 +179,7 @@ def test_no_form_of_a_key_that_a_server_repeats_is_in_an_error_or_a_log(
             said = encode(SECRET)
             headers = {"x-echo": re.sub(r"[\r\n]", " ", said), "set-cookie": f"key={SECRET}"}
             for status, body in ((401, {"error": {"message": said}}), (400, said), (200, {"error": said})):
-                server.script = lambda *_, answer=(status, body, headers): answer  # type: ignore[misc]
+                server.script = lambda *_, answer=(status, body, headers): answer
                 with pytest.raises(ModelError) as caught:
                     send(server, kind)
                 shown = str(caught.value)

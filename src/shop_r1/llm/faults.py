@@ -139,7 +139,7 @@ def read_fault(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelEr
         hide: takes keys out of the message.
     """
     if isinstance(error, sdk.APIStatusError):
-        response: Any = error.response  # type: ignore[attr-defined]
+        response: Any = error.response
         said = said_by(response.content) or Said(str(error))
         after_s = read_retry_after(response.headers)
         status = int(response.status_code)

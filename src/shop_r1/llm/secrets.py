@@ -174,7 +174,8 @@ class Redactor:
             return text
         marked = [_widen(text, span) for span in _find(text, self._fragments)]
         marked += [span for key in self._keys for span in _masked(text, key)]
-        shown, end = [], 0
+        shown: list[str] = []
+        end = 0
         for start, stop in sorted(marked):
             if start > end or (start == end and not shown):
                 shown += [text[end:start], HIDDEN]
