@@ -844,3 +844,21 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     monkeypatch.setattr(cli, "_invoke", halt)
     found, out, err = shell("sft")
     assert (found, out) == (code, "") and message in err
+
+
+def test_no_key_is_in_what_is_told_of_an_internal_error_or_its_traceback(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "sk-proj-aB3xYZq9wE7rT5yU1iO"
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"header {secret!r}") from ValueError(f"b'Bearer {secret}\\n'")
+
+    monkeypatch.setenv("OPENAI_API_KEY", f"{secret}\n")
+    monkeypatch.setattr(cli, "_invoke", fail)
+    for trace in ("", "1"):
+        monkeypatch.setenv("SHOP_R1_TRACEBACK", trace)
+        code, out, err = shell("doctor")
+        assert code == 1 and "unexpected RuntimeError: header '[key]'" in err
+        assert ("Traceback" in err) == bool(trace)
+        assert "aB3xYZq9" not in out + err
