@@ -16,13 +16,12 @@ GOOD = '{"rationale": "x", "action": {"type": "terminate"}}'
 def predict(response: str, session: int = 0, **more: object) -> Prediction:
     """Return the prediction of a strictly parsed completion at a step at which the shopper left."""
     parsed = parse_response(response, SHOP)
-    failed = isinstance(parsed, ParseFailure)
     values = {
         "session_id": f"s{session}",
         "step": 1,
         "gold": terminate(),
         "response": response,
-        "action": None if failed else parsed.action,
+        "action": None if isinstance(parsed, ParseFailure) else parsed.action,
         "failure": f"{parsed.reason}: {parsed.message}" if isinstance(parsed, ParseFailure) else None,
     }
     return Prediction.model_validate(values | more)
