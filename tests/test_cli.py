@@ -940,3 +940,21 @@ def test_a_split_names_sft_next_only_where_every_step_has_a_rationale(shell: She
         code, out, _ = shell("data", "split", path, "--out", tmp_path / path.stem)
         assert code == 0
         assert re.findall(r"^Next: shop-r1 (\w+)", out, re.MULTILINE) == [command]
+
+
+def test_no_key_is_in_what_is_told_of_an_internal_error_or_its_traceback(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "sk-proj-aB3xYZq9wE7rT5yU1iO"
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"header {secret!r}") from ValueError(f"b'Bearer {secret}\\n'")
+
+    monkeypatch.setenv("OPENAI_API_KEY", f"{secret}\n")
+    monkeypatch.setattr(cli, "_invoke", fail)
+    for trace in ("", "1"):
+        monkeypatch.setenv("SHOP_R1_TRACEBACK", trace)
+        code, out, err = shell("doctor")
+        assert code == 1 and "unexpected RuntimeError: header '[key]'" in err
+        assert ("Traceback" in err) == bool(trace)
+        assert "aB3xYZq9" not in out + err

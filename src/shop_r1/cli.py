@@ -107,9 +107,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _fail(error: Exception) -> int:
     """Tell of a fault of ours."""
+    from shop_r1.llm.secrets import environment_redactor
+
+    redact = environment_redactor().redact  # Whatever package it comes from, it may hold a key.
     if os.environ.get(TRACEBACK):
-        traceback.print_exception(error)
-    found = " ".join(str(error).split())[:300]
+        typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
+    found = " ".join(redact(str(error)).split())[:300]
     _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
     return 1
 
@@ -144,4 +147,7 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _tell(text: str) -> None:
-    typer.echo(f"shop-r1: {text}", err=True)
+    from shop_r1.llm.secrets import SURELY_SECRET, environment_redactor
+
+    # A key can also stand in what was typed: in a setting, in a path.
+    typer.echo(f"shop-r1: {environment_redactor(SURELY_SECRET).redact(text)}", err=True)

@@ -1,6 +1,7 @@
 """Results: how one reply was scored, what one model predicted, and one row of the tables."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from shop_r1.actions import Action
 from shop_r1.jsonl import Record
@@ -35,6 +36,11 @@ class Prediction(Record):
     rationale: str | None = None
     failure: str | None = None
     """Why the reply could not be parsed."""
+    parse: Literal["lenient"] | None = None
+    """`lenient` where a think part and a code fence were taken away before parsing, if there were any; None
+    is strict, as in training."""
+    unwrapped: tuple[Literal["think", "fence"], ...] | None = None
+    """What lenient parsing took away from this reply; None where it took nothing."""
     prompt_tokens: int | None = None
     pages_cut: int | None = None
     """How many of the prompt's pages lost their body to the token budget."""

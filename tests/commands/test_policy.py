@@ -263,3 +263,78 @@ def test_what_cannot_be_is_one_sentence_and_touches_nothing(
     assert code == 2 and message in err and len(err.splitlines()) == 1
     assert "pw" not in err
     assert not (tmp_path / "run").exists()
+
+
+def test_lenient_parsing_asks_nothing_again_and_is_marked_in_every_file(
+    shell: Shell, data: Path, tmp_path: Path
+) -> None:
+    out, good = tmp_path / "run", render_reply("Too dear.", terminate())
+
+    def wrap(body: dict[str, Any]) -> str:
+        is_fence = int(content_key(body)[:8], 16) % 2
+        return f"```json\n{good}\n```" if is_fence else f"<think>Hm.</think>\n{good}"
+
+    with ModelServer(wrap) as server:
+        words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
+        code, text, err = shell(*words)
+        told = " ".join(err.split())
+        assert code == 0 and "NO completion is a valid response" in told
+        assert f"{STEPS} of {STEPS} invalid" in told and "in a code fence" in told and "parse=lenient" in told
+        assert "No setting has collapsed" not in text and "nothing is measured" in " ".join(text.split())
+        code, text, err = shell(*words, "parse=lenient")
+        assert code == 0 and len(server.tries) == STEPS
+    assert "(parse=lenient)" in text and "NO completion" not in err
+    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert (metrics["parse"], metrics["unwrapped"], metrics["unparsable"]) == ("lenient", STEPS, 0)
+    assert json.loads((out / "table.json").read_text("utf-8"))[0]["parse"] == "lenient"
+    assert {each.parse for each in predictions(out)} == {"lenient"}
+    assert "(parse=lenient)" in (out / "table.md").read_text("utf-8")
+    assert shell("report", out)[0] == 0
+    assert "(parse=lenient)" in (out / "report" / "index.html").read_text("utf-8")
+    again = tmp_path / "again"
+    code, text, _ = shell("evaluate", "--predictions", out / "predictions.jsonl", "--out", again)
+    assert code == 0 and "(parse=lenient)" in text  # The mark stays with the predictions.
+
+
+def test_what_a_server_refuses_and_does_not_say_is_told_and_written(
+    shell: Shell, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+
+    def script(body: dict[str, Any], _: Any) -> tuple[int, Any, dict[str, str]]:
+        if "max_tokens" in body:
+            return 400, {"error": {"message": "max_tokens is unsupported, use max_completion_tokens"}}, {}
+        return 200, {"choices": [{"message": {"content": REPLIES[0]}}], "usage": {"prompt_tokens": 3}}, {}
+
+    with ModelServer(script=script) as server:
+        code, _, err = shell("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
+    assert code == 0
+    told = " ".join(err.split())
+    assert told.count("the server refuses max_tokens") == 1
+    assert f"of {STEPS} answers the server did not say what they took" in told
+    asked = json.loads((out / "asked.json").read_text("utf-8"))
+    assert asked["usage_unknown"] == STEPS and "max_completion_tokens" in asked["notes"][0]
+    assert asked["output_tokens"] == 128 * STEPS  # the most that each can be
+
+
+@pytest.mark.parametrize("words", [("evaluate", "--model"), ("rationales", "--model")])
+def test_a_key_that_cannot_be_sent_or_stands_in_the_name_or_a_setting_is_shown_nowhere(
+    shell: Shell, data: Path, tmp_path: Path, words: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "new" / "out.jsonl"
+    base = (words[0], data) if words[0] == "rationales" else (words[0], "--data", data)
+    with ModelServer(reply) as server:
+        url = server.name("openai")
+        asked = [
+            (url, "api_key=hunter2-hunter2"),
+            (url.replace("//", "//me:hunter2@"),),
+            (f"{url}?key=hunter2",),
+        ]
+        for name, *settings in asked:
+            code, text, err = shell(*base, words[1], name, "--out", out, *settings)
+            assert code == 2 and "hunter2" not in text + err
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2\u201dhunter2-hunter2")
+        code, text, err = shell(*base, words[1], url, "--out", out)
+        assert code == 2 and "OPENAI_API_KEY holds a character outside ASCII" in err
+        assert "hunter2" not in text + err and server.tries == []
+    assert "hunter2" not in (written(out.parent) if out.parent.exists() else "")

@@ -30,6 +30,9 @@ from typing import Any
 Reply = Callable[[dict[str, Any]], str]
 """The text to reply to a request's body, whatever its form: all three have `messages`."""
 
+Script = Callable[[dict[str, Any], Mapping[str, str]], tuple[int, Any, Mapping[str, str]] | None]
+"""Status, body and headers to send to a request's body and headers, in place of a reply; None replies."""
+
 PASSING = ("429", "429 after", "500", "503", "slow", "cut", "wrong json", "no json", "reset")
 """Faults after which another try can go well."""
 LASTING = ("400", "401", "403", "404", "quota")
@@ -108,8 +111,9 @@ class ModelServer:
         slow_s: float = 30.0,
         retry_after_s: float = 0.01,
         port: int = 0,
+        script: Script = lambda body, headers: None,
     ) -> None:
-        self.reply, self.faults = reply, faults or Faults()
+        self.reply, self.faults, self.script = reply, faults or Faults(), script
         self.delay_s, self.slow_s, self.retry_after_s = delay_s, slow_s, retry_after_s
         self.tries: list[Try] = []
         self.completed: Counter[str] = Counter()
@@ -183,6 +187,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, found: Try) -> bool:
         """Send what is to be sent, and return whether it is an answer."""
+        if scripted := self.model.script(found.body, found.headers):
+            self._send(*scripted)
+            self.wfile.flush()
+            return scripted[0] == 200
         match found.fault:
             case None:
                 self._send(200, self._reply(found, self.model.reply(found.body), refused=False))

@@ -10,8 +10,9 @@ from tests.llm.serving import LASTING, Faults, ModelServer
 
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.llm.endpoints import find_price, open_endpoint
-from shop_r1.llm.faults import KeyHider, read_retry_after
+from shop_r1.llm.faults import read_retry_after
 from shop_r1.llm.protocol import Answer, Price, Request, RequestFaultError, TemporaryFaultError, Usage
+from shop_r1.llm.secrets import Redactor
 from shop_r1.llm.spending import worst_case
 from shop_r1.llm.wires import read_chat, read_message
 
@@ -198,7 +199,7 @@ def test_no_key_is_in_an_error_or_a_log_even_if_the_server_repeats_it(
 
 
 def test_keys_are_hidden_in_the_forms_that_urls_and_json_give_them() -> None:
-    hide = KeyHider(["aws/very+secret", "abc"])
+    hide = Redactor(["aws/very+secret", "abc"])
     assert hide("a aws/very+secret b") == "a [key] b"
     assert hide("aws%2Fvery%2Bsecret") == "[key]"
     assert hide("aws\\/very+secret") == "[key]"
@@ -206,7 +207,7 @@ def test_keys_are_hidden_in_the_forms_that_urls_and_json_give_them() -> None:
 
 
 def test_what_a_server_says_is_shown_on_one_line_and_cut() -> None:
-    hide = KeyHider([])
+    hide = Redactor([])
     assert hide("red\x1b[31m\n\nand\u202e more") == "red [31m and more"
     assert len(hide("x" * 5000)) == 300
 
@@ -254,6 +255,8 @@ def test_why_a_chat_completion_ended_is_read(reason: str | None, stop: str) -> N
         "text": "x",
         "stop": stop,
         "usage": usage.model_dump(),
+        "usage_known": True,
+        "instead": None,
     }
 
 
@@ -279,7 +282,7 @@ def test_why_a_message_ended_is_read_and_its_texts_are_joined(reason: str, stop:
 
 def test_a_server_that_does_not_say_what_it_bills_is_counted_at_the_worst() -> None:
     body = b'{"choices": [{"message": {"content": null}}]}'
-    assert read_chat(ASK, body) == Answer(text="", stop="end", usage=worst_case(ASK))
+    assert read_chat(ASK, body) == Answer(text="", stop="end", usage=worst_case(ASK), usage_known=False)
     # 18 and 9 bytes and two frames of 64 in, all of max_tokens out.
     assert worst_case(ASK) == Usage(input_tokens=18 + 9 + 2 * 64, output_tokens=50)
 

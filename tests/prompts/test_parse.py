@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop_r1.actions import OPERA, SHOP, click, terminate, type_and_submit
-from shop_r1.prompts.parse import ParseFailure, Response, parse_response
+from shop_r1.prompts.parse import ParseFailure, Response, parse_response, unwrap
 
 CLICK = '{"type": "click", "name": "cart.checkout"}'
 
@@ -168,3 +168,54 @@ def test_a_huge_reply_is_read_to_its_end() -> None:
     parsed = response(text)
     assert parsed.action == terminate()
     assert parsed.rationale_span == (15, 15 + 400_000)  # {"rationale": " is 15 characters.
+
+
+GOOD = f'{{"rationale": "I am done.", "action": {CLICK}}}'
+WRAPPED = {
+    f"<think>\nHm. {{ }}\n</think>\n\n{GOOD}": ("think",),
+    f"<thinking>Hm.</thinking>{GOOD}": ("think",),
+    f"The template opened it.\n</think>\n{GOOD}": ("think",),
+    f"```json\n{GOOD}\n```": ("fence",),
+    f"\n```\n{GOOD}```\n": ("fence",),
+    f"~~~JSON\r\n{GOOD}\r\n~~~": ("fence",),
+    f"<think>a</think>\n```json\n{GOOD}\n```": ("think", "fence"),
+    GOOD: (),
+}
+
+
+@pytest.mark.parametrize("text", WRAPPED)
+def test_a_think_part_and_one_fence_can_be_taken_away_but_parsing_itself_never_does(text: str) -> None:
+    unwrapped = unwrap(text)
+    assert unwrapped.wrappings == WRAPPED[text]
+    assert response(unwrapped.text).action == click("cart.checkout")
+    if unwrapped.wrappings:
+        assert reason(text) == "extra_text"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Here is the JSON:\n{GOOD}",
+        f"```json\n{GOOD}\n```\nThat is it.",
+        f"```json\n{GOOD}\n```\n```json\n{GOOD}\n```",
+        f"<think>without an end {GOOD}",
+        f"<think>a</think><think>b</think>{GOOD}",
+        f"<b>a</b>{GOOD}",
+        f"{GOOD}<|im_end|>",
+        f"{GOOD}\n</think>",
+        "```",
+        "``````",
+    ],
+)
+def test_nothing_else_is_taken_away(text: str) -> None:
+    assert isinstance(parse_response(unwrap(text).text, SHOP), ParseFailure)
+
+
+@given(st.text("<think>/`~{}json \n", max_size=60))
+def test_unwrapping_never_fails_and_never_adds(text: str) -> None:
+    assert unwrap(text).text in text
+
+
+def test_a_response_that_speaks_of_tags_and_fences_stays_as_it_is() -> None:
+    text = json.dumps({"rationale": "<think> </think> ```x```", "action": {"type": "terminate"}})
+    assert unwrap(text) == (text, ())

@@ -153,3 +153,12 @@ def test_more_of_the_name_matching_never_earns_less(
 def test_a_space_of_ones_own_is_read_from_its_fields() -> None:
     only_click = ActionSpace("clicks", tuple(kind for kind in SHOP.types if kind.name == "click"))
     assert score_action(click("a"), click("a"), only_click, PAPER).value == 1000.0
+
+
+@pytest.mark.parametrize("blank", [" \t", "\u00a0", "\n", "\u3000 "])
+def test_a_field_of_white_space_only_names_nothing(blank: str) -> None:
+    assert parts(score(click(blank), click("results.red_mug"))) == (0.3, 0.0, 0.0)
+    # The input's half of 0.2 and its 0.1 · ROUGE-L 1; of the text nothing.
+    typed = score(type_and_submit("search_input", blank), type_and_submit("search_input", "red mug"))
+    assert parts(typed) == pytest.approx((0.3, 0.1, 0.1))
+    assert "text empty" in typed.reasons["attribute"]

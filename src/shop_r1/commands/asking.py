@@ -1,12 +1,35 @@
 """What is shown while a model answers: how far it is, what it has cost, and how long it will take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from shop_r1.llm.asking import Progress
+    from shop_r1.llm.asking import AskConfig, Progress
+    from shop_r1.llm.protocol import Endpoint
+
+
+def open_remote(name: str, ask: "AskConfig", tell: Callable[[str], None]) -> "Endpoint":
+    """Return the endpoint of this name, asked as the settings have it; nothing is sent yet.
+
+    Args:
+        name: as `llm.endpoints.open_endpoint` takes it.
+        ask: the settings.
+        tell: told of what the server refused of a request's form.
+
+    Raises:
+        ConfigError: as `open_endpoint`.
+    """
+    from shop_r1.llm.endpoints import open_endpoint
+
+    return open_endpoint(
+        name,
+        ask.timeout_s,
+        response_format=ask.response_format,
+        max_tokens_name=ask.max_tokens_name,
+        tell=tell,
+    )
 
 
 class Move(Protocol):

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shop_r1.commands.asking import describe_progress, noted_bar
+from shop_r1.commands.asking import describe_progress, noted_bar, open_remote
 from shop_r1.commands.results import CACHE, Answered, Job, Run, begin
 from shop_r1.commands.show import read_settings, remark
 from shop_r1.runs import make_record
 
 if TYPE_CHECKING:
-    from shop_r1.evaluation.remote import Question, RemoteConfig
+    from shop_r1.evaluation.remote import Asked, Question, RemoteConfig
     from shop_r1.llm.answers import AnswerCache
     from shop_r1.llm.asking import Progress
     from shop_r1.llm.protocol import Answer, Price
@@ -23,7 +23,14 @@ _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
 
 
 def is_endpoint(name: str) -> bool:
-    """Return whether the name is that of a model over a network, not of a checkpoint."""
+    """Return whether the name is that of a model over a network, not of a checkpoint.
+
+    Raises:
+        ConfigError: it holds a secret, which would be shown and written wherever the name is.
+    """
+    from shop_r1.llm.secrets import refuse_secret_name
+
+    refuse_secret_name(name)
     return _ENDPOINT.match(name) is not None
 
 
@@ -64,30 +71,52 @@ def _ask_endpoint(config: "RemoteConfig", cache_path: Path | None, job: Job) -> 
     price = settle_price(config.price, find_price(job.model), config.ask.max_cost_usd)
     questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.runs}
     every = [question for run in job.runs for question in questions[run]]
-    answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every))
+    notes: list[str] = []
+    try:
+        answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every, notes.append))
+    finally:
+        for note in notes:
+            remark(note)
     for place, run in enumerate(job.runs):
         first = place * len(job.examples)
         mine = answers[first : first + len(job.examples)]
-        asked = count_answers(job.model, mine, price)
+        asked = count_answers(job.model, mine, price, notes)
         write_json(run.folder / "asked.json", asked.model_dump(mode="json"))
-        cost = "" if asked.cost_usd is None else f", {asked.cost_usd:.2f} USD"
-        remark(
-            f"{asked.steps} answers, {asked.refused} refused and {asked.cut} cut at "
-            f"{config.sampling.max_new_tokens} tokens; {asked.input_tokens:,} tokens in, "
-            f"{asked.output_tokens:,} out{cost}. Self-certainty is not measured over a network: the "
-            "rationale's reward is 0"
+        remark(_describe(asked, config))
+        predictions = read_answers(questions[run], mine, config.reward, config.parse)
+        yield Answered(run, predictions, estimate_tokens, True)
+
+
+def _describe(asked: "Asked", config: "RemoteConfig") -> str:
+    """Return what the answers of a run were like and took."""
+    empty = f", {asked.empty} without text" if asked.empty else ""
+    cost = "" if asked.cost_usd is None else f", {asked.cost_usd:.2f} USD"
+    unknown = ""
+    if asked.usage_unknown:
+        unknown = (
+            f"; of {asked.usage_unknown} answers the server did not say what they took, so they count at the "
+            "most that it can be"
         )
-        yield Answered(run, read_answers(questions[run], mine, config.reward), estimate_tokens, True)
+    return (
+        f"{asked.steps} answers, {asked.refused} refused{empty} and {asked.cut} cut at "
+        f"{config.sampling.max_new_tokens} tokens; {asked.input_tokens:,} tokens in, "
+        f"{asked.output_tokens:,} out{cost}{unknown}. Self-certainty is not measured over a network: the "
+        "rationale's reward is 0"
+    )
 
 
 async def _ask(
-    job: Job, config: "RemoteConfig", cache_path: Path, price: "Price | None", questions: "Sequence[Question]"
+    job: Job,
+    config: "RemoteConfig",
+    cache_path: Path,
+    price: "Price | None",
+    questions: "Sequence[Question]",
+    tell: Callable[[str], None],
 ) -> "list[Answer]":
     from shop_r1.evaluation.remote import ask_questions
     from shop_r1.llm.answers import AnswerCache
-    from shop_r1.llm.endpoints import open_endpoint
 
-    endpoint = open_endpoint(job.model, config.ask.timeout_s)
+    endpoint = open_remote(job.model, config.ask, tell)
     try:
         with AnswerCache(cache_path) as cache:
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}

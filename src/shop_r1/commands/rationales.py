@@ -3,13 +3,14 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.commands.asking import describe_progress, noted_bar
+from shop_r1.commands.asking import describe_progress, noted_bar, open_remote
 from shop_r1.commands.listing import ListSettings
 from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import read_settings, remark, say, say_table
@@ -75,7 +76,9 @@ def rationales(
     from shop_r1.data.rationales import RationaleConfig, plan_requests
     from shop_r1.jsonl import read_records
     from shop_r1.llm.answers import AnswerCache
+    from shop_r1.llm.secrets import refuse_secret_name
 
+    refuse_secret_name(model)
     kept = cache or answers_path(out)
     _check_places(data, model, out, kept, force or estimate)
     config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
@@ -126,17 +129,20 @@ class _Writer:
     price: "Price | None"
     config: "RationaleConfig"
     is_local: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What the server refused of a request's form, and how it was asked instead."""
 
 
 def _open_writer(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
     if name.partition(":")[0] not in ENDPOINTS:
         return _open_checkpoint(name, config, answers)
-    from shop_r1.llm.endpoints import open_endpoint
     from shop_r1.llm.prices import find_price, settle_price
     from shop_r1.pages.tokens import estimate_tokens
 
     price = settle_price(config.price, find_price(name), config.ask.max_cost_usd)
-    return _Writer(name, lambda: open_endpoint(name, config.ask.timeout_s), estimate_tokens, price, config)
+    notes: list[str] = []
+    open_it = partial(open_remote, name, config.ask, notes.append)
+    return _Writer(name, open_it, estimate_tokens, price, config, notes=notes)
 
 
 def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
@@ -224,6 +230,9 @@ def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "
     except (KeyboardInterrupt, ShopR1Error):
         remark(f"{len(answers)} answers are kept in {kept}; give the same command again to go on")
         raise
+    finally:
+        for note in writer.notes:
+            remark(note)
     (last,) = told
     cost = "" if last.spent_usd is None else f", {last.spent_usd:,.2f} USD"
     say(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shop_r1.commands.outputs import check_apart, check_folder
 from shop_r1.commands.show import remark, say, say_json
+from shop_r1.commands.tell import tell_invalid
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import RunFolder
 
@@ -127,6 +128,8 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
         scored = replace(scored, row=scored.row.model_copy(update=update), run=run)
         write_results(run.folder, each.predictions, scored)
         _tell_budget(job, each)
+        if told := tell_invalid(scored.row, is_endpoint=each.estimated):
+            remark(told)
         found.append(scored)
     write_tables(job.out, found)
     return found

@@ -89,6 +89,7 @@ def _modelled(
     name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
     from shop_r1.commands.models import fit_prompt, load
+    from shop_r1.llm.precision import choose_precision
     from shop_r1.simulation.policy import ModelShopper, ShopperConfig, generate_model_sessions
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue

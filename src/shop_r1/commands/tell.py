@@ -1,4 +1,4 @@
-"""The statistics of a file of sessions, in words: rows of a table on the terminal or on a page."""
+"""What was counted, in words: a file's sessions, and the completions of an evaluation that are not valid."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ from shop_r1.commands.show import count_of
 
 if TYPE_CHECKING:
     from shop_r1.data.statistics import BudgetFacts, Leaks, Spread, Statistics
+    from shop_r1.evaluation.tables import TableRow
 
 _LENGTHS = {
     "steps": "steps of a session",
@@ -49,6 +50,26 @@ def tell_lengths(found: "Statistics") -> list[tuple[str, ...]]:
     """Return the header and rows of the table of lengths."""
     rows = [(title, *_cells(found.spreads[name])) for name, title in _LENGTHS.items()]
     return [(f"tokens: {found.tokenizer}"[:24], "mean", "median", "90 %", "99 %", "most"), *rows]
+
+
+def tell_invalid(row: "TableRow", is_endpoint: bool) -> str | None:
+    """Return what the invalid completions of an evaluated setting were, and what helps; None without any."""
+    from shop_r1.evaluation.invalid import describe_invalid
+
+    if not row.invalid:
+        return None
+    told = f"{row.label}: {describe_invalid(row.invalid, row.n)}"
+    if sum(row.invalid.values()) == row.n:
+        told = f"WARNING: NO completion is a valid response, so these figures measure no choice. {told}"
+    wrapped = {"after <think>", "in a code fence"} & set(row.invalid)
+    if wrapped and is_endpoint and row.parse == "strict":
+        told += (
+            ". Completions are parsed strictly, as in training; parse=lenient takes a think part and a code "
+            "fence away first, asks nothing again, and marks the results"
+        )
+    if "in a <think> without an end" in row.invalid or "with reasoning and no text" in row.invalid:
+        told += ". A model that thinks first needs a larger sampling.max_new_tokens"
+    return f"{told}. Each is in predictions.jsonl, under failure"
 
 
 def tell_shares(counts: Mapping[str, int]) -> str:

@@ -23,7 +23,9 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 from shop_r1.actions import ActionSpace, exact_match
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, score_resamples
+from shop_r1.evaluation.invalid import count_invalid, describe_invalid
 from shop_r1.jsonl import Record
+from shop_r1.prompts.parse import Parse
 from shop_r1.results import Interval, Prediction
 
 UNPARSABLE = "unparsable"
@@ -101,6 +103,12 @@ class Metrics(Record):
     """Share of each type of the space, and of `unparsable`, among the predictions."""
     unparsable: int
     """Steps without a prediction that is an action of the space."""
+    invalid: Mapping[str, int] = {}
+    """The same by reason, the commonest first."""
+    parse: Parse = "strict"
+    """`lenient` where any completion was parsed so, after a think part and a code fence were taken away."""
+    unwrapped: int = 0
+    """Completions from which lenient parsing took something."""
     confusion: Mapping[str, Mapping[str, int]]
     """Steps by the shopper's type, then by the predicted one."""
     reweighted: Reweighted | None = None
@@ -146,6 +154,9 @@ def evaluate_predictions(
         gold_mix={name: gold.count(name) / n for name in space.type_names},
         predicted_mix=dict(zip(counts.labels, shares.tolist(), strict=True)),
         unparsable=predicted.count(UNPARSABLE),
+        invalid=count_invalid(predictions, space),
+        parse="lenient" if any(each.parse == "lenient" for each in predictions) else "strict",
+        unwrapped=sum(each.unwrapped is not None for each in predictions),
         confusion={
             name: {label: int(steps) for label, steps in zip(counts.labels, row, strict=True)}
             for name, row in zip(counts.types, confusion, strict=True)
@@ -158,8 +169,11 @@ def find_collapse(metrics: Metrics) -> str | None:
     """Return a sentence when the predictions have collapsed to one type of action, else None.
 
     They have when one type makes up at least `COLLAPSE_SHARE` of the predictions and `COLLAPSE_EXCESS` more
-    than of the shoppers' actions.
+    than of the shoppers' actions; or when so many of them are no valid response at all.
     """
+    if metrics.unparsable >= COLLAPSE_SHARE * metrics.n:
+        measured = "nothing" if metrics.unparsable == metrics.n else "hardly anything"
+        return f"WARNING, {measured} is measured: {describe_invalid(metrics.invalid, metrics.n)}"
     for name, share in metrics.predicted_mix.items():
         real = metrics.gold_mix.get(name, 0.0)
         if name != UNPARSABLE and share >= COLLAPSE_SHARE and share - real >= COLLAPSE_EXCESS:

@@ -82,10 +82,10 @@ def plot_results(rows: Sequence[TableRow]) -> str:
             axes.grid(axis="x")
         if any(row.paper is not None for row in rows):
             figure.suptitle("hollow: the paper's 3B model on its own data", fontsize=8, color=GREY)
-        left.set_yticks(range(len(rows)), [row.setting for row in rows])
+        left.set_yticks(range(len(rows)), [row.label for row in rows])
         left.set_ylim(len(rows) - 0.5, -0.5)
         values = "; ".join(
-            f"{row.setting} exact {percent(row.exact.value)}, F1 {percent(row.type_f1_macro.value)}"
+            f"{row.label} exact {percent(row.exact.value)}, F1 {percent(row.type_f1_macro.value)}"
             for row in rows
         )
         return to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
@@ -194,7 +194,7 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
     """Return the mix of predicted types of each setting as bars, under the shoppers' own mix."""
     gold = next((row.gold_mix for row in rows if row.gold_mix), {})
     mixes = [("shoppers", gold)] if gold else []
-    mixes += [(row.setting, row.predicted_mix) for row in rows if row.predicted_mix]
+    mixes += [(row.label, row.predicted_mix) for row in rows if row.predicted_mix]
     if not mixes:
         raise DataError("no row has a mix of predicted types to plot")
     labels = [

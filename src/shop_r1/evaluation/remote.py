@@ -5,7 +5,7 @@ by estimate when a prompt is fitted to its budget, since the model's own tokeniz
 self-certainty is measured, since these interfaces give no whole distributions over the vocabulary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,21 @@ from shop_r1.jsonl import Record
 from shop_r1.llm.answers import AnswerCache
 from shop_r1.llm.asking import AskConfig, Outcome, Progress, ask_all
 from shop_r1.llm.prices import PriceConfig
-from shop_r1.llm.protocol import Answer, Endpoint, Price, Request
+from shop_r1.llm.protocol import Answer, Endpoint, Instead, Price, Request
 from shop_r1.pages.tokens import estimate_tokens
+from shop_r1.prompts.parse import Parse
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 REFUSED = "refused: the model, or a filter of its endpoint, would not answer"
 """The failure of a refused reply."""
+WITHOUT_TEXT: Mapping[Instead, str] = {
+    "tool_calls": "tool_calls: the reply has no text, only tool calls; expected one JSON object as text",
+    "reasoning": "reasoning: the reply has no text, only reasoning; expected one JSON object after it (a "
+    "model that thinks first may need a larger sampling.max_new_tokens)",
+}
+"""The failures of replies that hold something else in place of a text."""
 
 
 class RemoteSampling(Config):
@@ -51,6 +58,10 @@ class RemoteConfig(Config):
     """How replies are drawn."""
     reward: RewardConfig = RewardConfig()
     """How replies are scored for the report; the rationale's part is 0, since no certainty is measured."""
+    parse: Parse = "strict"
+    """`strict` reads completions as in training. `lenient` first takes away a think part before one and a
+    code fence round it, nothing else; metrics, tables and report are marked with it, since a checkpoint's
+    are strict."""
     ask: AskConfig = AskConfig()
     """How many at once, how often again, and for how much."""
     price: PriceConfig | None = None
@@ -69,6 +80,13 @@ class Asked(Record):
     """Answers that were refused, by the model or a filter; each is scored as unparsable."""
     cut: int
     """Answers that were cut at `sampling.max_new_tokens`."""
+    empty: int = 0
+    """Answers without any text, refusals apart: only reasoning, only a tool call, or nothing."""
+    usage_unknown: int = 0
+    """Answers of which the endpoint did not say, or not in whole, what they took; they count at the most that
+    it can be."""
+    notes: tuple[str, ...] = ()
+    """What the server refused of a request's form, and how it was asked instead."""
     input_tokens: int
     """As the endpoint counts them."""
     output_tokens: int
@@ -160,11 +178,11 @@ def _require_all(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def read_answers(
-    questions: Sequence[Question], answers: Sequence[Answer], reward: RewardConfig
+    questions: Sequence[Question], answers: Sequence[Answer], reward: RewardConfig, parse: Parse = "strict"
 ) -> list[Prediction]:
     """Return the prediction that each answer is, in order; prompt lengths are estimates."""
     return [
-        _read_answer(question, answer, reward).model_copy(
+        _read_answer(question, answer, reward, parse).model_copy(
             update={
                 "prompt_tokens": question.prompt.tokens,
                 "pages_cut": question.prompt.pages_cut,
@@ -175,23 +193,32 @@ def read_answers(
     ]
 
 
-def _read_answer(question: Question, answer: Answer, reward: RewardConfig) -> Prediction:
+def _read_answer(question: Question, answer: Answer, reward: RewardConfig, parse: Parse) -> Prediction:
     """Return the prediction; a refusal is unparsable, whatever text came with it."""
-    prediction = read_reply(question.example, answer.text, None, reward)
+    prediction = read_reply(question.example, answer.text, None, reward, parse)
     if answer.stop != "refused":
-        return prediction
+        return (
+            prediction
+            if answer.instead is None
+            else prediction.model_copy(update={"failure": WITHOUT_TEXT[answer.instead]})
+        )
     scored = score_response(None, prediction.gold, None, question.example.space, reward)
     update = {"action": None, "rationale": None, "failure": REFUSED, "reward": scored}
     return prediction.model_copy(update=update)
 
 
-def count_answers(endpoint_name: str, answers: Sequence[Answer], price: Price | None) -> Asked:
-    """Return what the answers were like and took."""
+def count_answers(
+    endpoint_name: str, answers: Sequence[Answer], price: Price | None, notes: Sequence[str] = ()
+) -> Asked:
+    """Return what the answers were like and took; `notes` as in `Asked`."""
     return Asked(
         endpoint=endpoint_name,
         steps=len(answers),
         refused=sum(answer.stop == "refused" for answer in answers),
         cut=sum(answer.stop == "length" for answer in answers),
+        empty=sum(answer.stop != "refused" and not answer.text.strip() for answer in answers),
+        usage_unknown=sum(not answer.usage_known for answer in answers),
+        notes=tuple(notes),
         input_tokens=sum(answer.usage.input_tokens for answer in answers),
         output_tokens=sum(answer.usage.output_tokens for answer in answers),
         cost_usd=None if price is None else sum(price.cost_usd(answer.usage) for answer in answers),

@@ -4,12 +4,14 @@ import zlib
 
 from shop_r1.actions import find_space
 from shop_r1.data.examples import Example
-from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.prompts.parse import Parse, ParseFailure, Unwrapped, parse_response, unwrap
 from shop_r1.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 
-def read_reply(example: Example, reply: str, certainty: float | None, reward: RewardConfig) -> Prediction:
+def read_reply(
+    example: Example, reply: str, certainty: float | None, reward: RewardConfig, parse: Parse = "strict"
+) -> Prediction:
     """Return the prediction that a reply is: parsed and scored by the same functions as in training.
 
     Args:
@@ -17,10 +19,12 @@ def read_reply(example: Example, reply: str, certainty: float | None, reward: Re
         reply: as it came.
         certainty: the rationale's self-certainty in nats per token; None where nothing measured it.
         reward: how the reply is scored.
+        parse: `lenient` parses and scores what is left after `unwrap`, and marks the prediction.
     """
     step = example.session.steps[example.step]
     space = find_space(example.session.space)
-    parsed = parse_response(reply, space)
+    read = unwrap(reply) if parse == "lenient" else Unwrapped(reply, ())
+    parsed = parse_response(read.text, space)
     action = rationale = failure = None
     if isinstance(parsed, ParseFailure):
         failure = f"{parsed.reason}: {parsed.message}"
@@ -35,7 +39,9 @@ def read_reply(example: Example, reply: str, certainty: float | None, reward: Re
         action=action,
         rationale=rationale,
         failure=failure,
-        reward=score_response(reply, step.action, certainty, space, reward),
+        parse="lenient" if parse == "lenient" else None,
+        unwrapped=read.wrappings or None,
+        reward=score_response(read.text, step.action, certainty, space, reward),
     )
 
 

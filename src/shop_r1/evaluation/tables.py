@@ -8,9 +8,11 @@ from pydantic import ValidationError
 
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
+from shop_r1.evaluation.invalid import describe_invalid
 from shop_r1.evaluation.metrics import Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
 from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
 from shop_r1.jsonl import Record, read_json, write_json
+from shop_r1.prompts.parse import Parse
 from shop_r1.results import Interval
 
 TEXT_WIDTH = 80
@@ -31,6 +33,12 @@ class TableRow(Record):
     """Steps."""
     sessions: int | None = None
     unparsable: int = 0
+    invalid: Mapping[str, int] = {}
+    """The unparsable ones by reason, the commonest first."""
+    parse: Parse = "strict"
+    """`lenient` where a think part and a code fence were taken away before parsing."""
+    unwrapped: int = 0
+    """Completions from which lenient parsing took something."""
     model: str | None = None
     decoding: str | None = None
     """How the replies were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing is."""
@@ -44,6 +52,11 @@ class TableRow(Record):
     paper: PaperRow | None = None
     """The paper's row for this setting, where it has one."""
     note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The setting as tables show it: one that was parsed leniently says so."""
+        return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
 
 
 class Grid(Record):
@@ -79,6 +92,9 @@ def table_row(
         n=metrics.n,
         sessions=metrics.sessions,
         unparsable=metrics.unparsable,
+        invalid=metrics.invalid,
+        parse=metrics.parse,
+        unwrapped=metrics.unwrapped,
         model=model,
         decoding=decoding,
         temperature=temperature,
@@ -134,12 +150,23 @@ def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessio
     lines: list[tuple[str, ...]] = []
     for row in rows:
         lines.append(
-            (row.setting, *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)), str(row.n))
+            (row.label, *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)), str(row.n))
         )
         if row.paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(row.paper), ""))
     note = "In brackets: 95 % interval, bootstrap over sessions. n: steps. Unparsable replies count as wrong."
+    note = " ".join([note, *_lenient_notes(rows)])
     return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=note)
+
+
+def _lenient_notes(rows: Sequence[TableRow]) -> list[str]:
+    """Return what sets leniently parsed rows apart from the others, and from the paper's."""
+    return [
+        f"{row.label}: a think part and a code fence were taken away before parsing ({row.unwrapped:,} of "
+        f"{row.n:,} had one), so it does not compare with strict rows."
+        for row in rows
+        if row.parse == "lenient"
+    ]
 
 
 def _paper_cells(row: PaperRow) -> tuple[str, str, str]:
@@ -157,7 +184,7 @@ def reweighted_grid(rows: Sequence[TableRow]) -> Grid | None:
         if row.reweighted is None:
             continue
         figures = (row.reweighted.exact, row.reweighted.type_accuracy, row.reweighted.type_f1_macro)
-        lines.append((row.setting, *map(_spread, figures)))
+        lines.append((row.label, *map(_spread, figures)))
         if row.paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(row.paper)))
     if not lines:
@@ -173,7 +200,7 @@ def per_type_grid(rows: Sequence[TableRow]) -> Grid:
         for place, (name, figures) in enumerate(row.per_type.items()):
             paper = row.paper.exact_per_type.get(name) if row.paper is not None else None
             shares = (figures.exact, figures.type_accuracy, figures.precision, figures.f1, paper)
-            lines.append((row.setting if place == 0 else "", name, str(figures.n), *map(percent, shares)))
+            lines.append((row.label if place == 0 else "", name, str(figures.n), *map(percent, shares)))
     header = ("setting", "type", "n", "exact %", "recall %", "prec. %", "F1 %", "paper %")
     note = "recall: type accuracy on this type's steps; paper: the paper's exact accuracy (Table 3)."
     return Grid(title="Per type of action", header=header, rows=tuple(lines), note=note)
@@ -188,13 +215,20 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
         lines.append(("shoppers", *(percent(gold.get(label)) for label in labels)))
     for row in rows:
         if row.predicted_mix:
-            lines.append((row.setting, *(percent(row.predicted_mix.get(label)) for label in labels)))
+            lines.append((row.label, *(percent(row.predicted_mix.get(label)) for label in labels)))
+    notes = [] if any(row.collapse for row in rows) else ["No setting has collapsed to one type."]
+    # A row whose collapse is that nearly all is invalid has said so already.
+    notes += [
+        f"{row.label}: {found}."
+        for row in rows
+        if row.invalid and (found := describe_invalid(row.invalid, row.n)) not in (row.collapse or "")
+    ]
     return Grid(
         title="Mix of predicted types, %",
         header=("setting", *labels),
         rows=tuple(lines),
-        note="" if any(row.collapse for row in rows) else "No setting has collapsed to one type.",
-        alarms=tuple(f"{row.setting}: {row.collapse}" for row in rows if row.collapse),
+        note=" ".join(notes),
+        alarms=tuple(f"{row.label}: {row.collapse}" for row in rows if row.collapse),
     )
 
 
@@ -204,7 +238,7 @@ def temperature_grid(rows: Sequence[TableRow]) -> Grid:
     lines = tuple(
         (
             _temperature(row.temperature),
-            row.setting,
+            row.label,
             *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)),
         )
         for row in ordered
@@ -227,7 +261,7 @@ def context_grid(rows: Sequence[TableRow]) -> Grid:
     lines: list[tuple[str, ...]] = []
     for row in rows:
         figures = (row.exact, row.type_accuracy, row.type_f1_macro)
-        lines.append((f"{row.setting}, {row.context}", *map(_spread, figures)))
+        lines.append((f"{row.label}, {row.context}", *map(_spread, figures)))
         paper = find_paper_row(row.context, CONTEXTS)
         if paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(paper)))

@@ -14,6 +14,8 @@ from shop_r1.jsonl import Record
 
 Stop = Literal["end", "length", "refused"]
 """Why a reply ended: by itself, cut at `max_tokens`, or because the model or a filter refused."""
+Instead = Literal["tool_calls", "reasoning"]
+"""What a reply holds where it has no text."""
 
 
 class Request(Record):
@@ -46,6 +48,10 @@ class Answer(Record):
     text: str
     stop: Stop
     usage: Usage
+    usage_known: bool = True
+    """Whether the endpoint said what it bills; where it did not, `usage` is the most that it can be."""
+    instead: Instead | None = None
+    """Why there is no text, where something else came."""
 
 
 class TemporaryFaultError(ModelError):

@@ -1,13 +1,14 @@
 """One answer from an endpoint: tried as often as it may help, at the pace and within the cap of its run."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.llm.answers import AnswerCache
+from shop_r1.llm.forms import LimitName, ResponseFormat
 from shop_r1.llm.pacing import Clock, Pace
 from shop_r1.llm.protocol import (
     Answer,
@@ -43,6 +44,12 @@ class AskConfig(Config):
     most (AWS's "full jitter"). An endpoint that asks for longer gets it."""
     answers: int = Field(3, ge=1)
     """To one request, while `accept` says no; those of earlier runs count."""
+    response_format: ResponseFormat = "auto"
+    """Whether chat completions are sent the JSON schema of the reply, where there is one: `auto` until the
+    server refuses it (then the same question goes without), `json_schema` always, `none` never."""
+    max_tokens_name: LimitName | Literal["auto"] = "auto"
+    """What chat completions are sent the longest reply under: `auto` is `max_completion_tokens` for OpenAI's
+    own server and `max_tokens` behind a URL, and the other one where the server refuses that."""
     max_cost_usd: float | None = Field(None, ge=0)
     """All answers to these requests, those of earlier runs included, cost no more; a request that could pass
     it is not sent. None is no cap. A cap needs a price."""

@@ -4,9 +4,13 @@ In format means: after trimming white space, one JSON object without a key twice
 `rationale` (a string) and `action` (an object); its `type` is one of the space's, and beside it stand only
 that type's fields, each a string. A missing field is in format and counts as empty. The paper says only
 "valid JSON with two keys"; this reading of it is ours.
+
+`unwrap` takes a think part and a code fence away, for whoever chose to parse leniently; nothing here does so
+on its own.
 """
 
-from typing import Any, Literal, cast
+import re
+from typing import Any, Literal, NamedTuple, cast
 
 from shop_r1.actions import Action, ActionSpace, ActionType
 from shop_r1.jsonl import Record
@@ -26,6 +30,21 @@ FailureReason = JsonFault | Literal["unknown_type", "extra_field"]
 Beside a `JsonFault`: wrong_keys: not exactly `rationale` and `action`; unknown_type: not a type of the space;
 extra_field: a field that the type does not have.
 """
+
+
+Parse = Literal["strict", "lenient"]
+"""Whether a completion is read as it came, or after `unwrap`."""
+Wrapping = Literal["think", "fence"]
+"""What `unwrap` takes away."""
+
+
+class Unwrapped(NamedTuple):
+    """A completion without its wrapping."""
+
+    text: str
+    """What is left, to be parsed as strictly as ever."""
+    wrappings: tuple[Wrapping, ...]
+    """What was taken away; empty where the text is as it came."""
 
 
 class Response(Record):
@@ -60,6 +79,33 @@ def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
         )
     except OutOfFormatError as fault:
         return ParseFailure(reason=cast(FailureReason, fault.reason), message=fault.message)
+
+
+_THINK = re.compile(r"\s*<(think|thinking|thought)>.*?</\1>", re.DOTALL)
+_THINK_WITHOUT_START = re.compile(r"(?!\s*(?:[{`]|<think)).*?</think>", re.DOTALL)
+_FENCE = re.compile(r"(```+|~~~+)[\w-]*")
+
+
+def unwrap(text: str) -> Unwrapped:
+    r"""Return the completion without a think part before it and one code fence round the rest, if any.
+
+    A think part is `<think>…</think>` (or `thinking`, `thought`) at the very beginning; its opening tag may
+    be missing, as some chat templates put it into the prompt. One that does not end is left, and so is any
+    other text before, between or behind: it stays out of format.
+
+    >>> unwrap('<think>Hm.</think>\n```json\n{"a": 1}\n```')
+    Unwrapped(text='{"a": 1}', wrappings=('think', 'fence'))
+    """
+    wrappings: list[Wrapping] = []
+    if think := _THINK.match(text) or _THINK_WITHOUT_START.match(text):
+        text = text[think.end() :].strip()
+        wrappings.append("think")
+    whole = text.strip()
+    fence = _FENCE.match(whole)
+    if fence and whole.endswith(fence.group(1)) and len(whole) >= fence.end() + len(fence.group(1)):
+        text = whole[fence.end() : -len(fence.group(1))].strip()
+        wrappings.append("fence")
+    return Unwrapped(text, tuple(wrappings))
 
 
 def _check_keys(record: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ The paper has a language model write the rationales that SFT learns, without any
 first action is explained. The words are ours.
 """
 
-import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -16,6 +15,7 @@ from shop_r1.actions import Action, ActionSpace, find_space
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
+from shop_r1.prompts.parse import unwrap
 from shop_r1.prompts.render import (
     PIECE_TOKENS,
     TEMPLATE_TOKENS,
@@ -130,15 +130,15 @@ def render_rationales(
 def read_rationales(text: str, asked: Collection[int]) -> dict[int, str] | RationaleFailure:
     """Return each asked step's rationale, or why the answer will not do. Never raises, whatever the text.
 
-    White space in a rationale becomes single blanks. A Markdown code fence round the whole answer is allowed:
-    models write one though they are told not to, and it says nothing.
+    White space in a rationale becomes single blanks. A think part before the answer and a Markdown code fence
+    round it are allowed: models write them though they are told not to, and they say nothing of it.
 
     Args:
         text: the answer, hostile as any.
         asked: steps, from 1; each must be there once, and no other.
     """
     try:
-        record = read_object(_without_fence(text), _DECODER)
+        record = read_object(unwrap(text).text, _DECODER)
         if set(record) != {"rationales"} or not isinstance(record["rationales"], list):
             found = ", ".join(shorten(key) for key in list(record)[:5]) or "none"
             raise OutOfFormatError("wrong_keys", f"the keys are {found}; expected 'rationales', a list")
@@ -192,12 +192,6 @@ def _whole_number(digits: str) -> int | float:
 
 
 _DECODER = strict_decoder(parse_int=_whole_number)
-_FENCE = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
-
-
-def _without_fence(text: str) -> str:
-    match = _FENCE.match(text)
-    return match.group(1) if match else text
 
 
 def _render_question(session: Session, asked: Collection[int]) -> str:

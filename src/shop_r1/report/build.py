@@ -55,8 +55,15 @@ class ScoreRow(_Loose):
     n: int | None = None
     unparsable: int = 0
     collapse: str | None = None
+    parse: str = "strict"
+    invalid: Mapping[str, int] = {}
     paper: PaperFigures | None = None
     note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The setting as tables show it: one that was parsed leniently says so."""
+        return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
 
 
 class ReportTable(Record):
@@ -124,7 +131,7 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     """Return the report's HTML."""
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    collapsed = [f"{row.setting}: {row.collapse}" for row in inputs.rows if row.collapse]
+    collapsed = tuple(f"{row.label}: {row.collapse}." for row in inputs.rows if row.collapse)
     html = (
         _environment()
         .get_template("report.html.jinja")

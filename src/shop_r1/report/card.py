@@ -117,9 +117,7 @@ def _metrics(rows: Sequence[ScoreRow]) -> str:
     ]
     for row in rows:
         figures = map(_share, (row.exact, row.type_accuracy, row.type_f1_macro))
-        lines.append(
-            f"| {_escape(row.setting)} | {' | '.join(figures)} | {'–' if row.n is None else row.n} |"
-        )
+        lines.append(f"| {_escape(row.label)} | {' | '.join(figures)} | {'–' if row.n is None else row.n} |")
     return "\n".join(lines)
 
 

@@ -23,7 +23,8 @@ class ActionRewardConfig(Config):
     type_reward: float = Field(default=0.3, ge=0)
     """For the right type. Paper, Table 1."""
     attribute_reward: float = Field(default=0.2, ge=0)
-    """For fields that are not empty, split evenly over the type's fields. Paper, Table 1."""
+    """For fields that are not empty, split evenly over the type's fields; white space alone names nothing and
+    is empty. Paper, Table 1."""
     dars: bool = True
     """Whether the last field's similarity is scaled; off in Table 4's "no reward scale"."""
     dars_factor: float = Field(default=1000.0, ge=0)
@@ -109,7 +110,7 @@ def _score_binary(predicted: Action, target: Action) -> ActionScore:
 def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardConfig) -> tuple[float, str]:
     if not kind.fields:
         return 0.0, f"0, since {kind.name} takes no fields"
-    present = [field for field in kind.fields if predicted.value(field)]
+    present = [field for field in kind.fields if predicted.value(field).strip()]
     share = config.attribute_reward * len(present) / len(kind.fields)
     missing = [field for field in kind.fields if field not in present]
     parts = [
