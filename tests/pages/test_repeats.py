@@ -1,3 +1,5 @@
+import pytest
+
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.simplify import simplify_page
 
@@ -48,3 +50,95 @@ def test_links_with_a_state_and_links_far_apart_stay() -> None:
 def test_links_that_lead_nowhere_are_never_the_same() -> None:
     page = simplify_page("<div><a href='#'>Red</a><a href='#'>Blue</a><a href='javascript:go()'>Go</a></div>")
     assert names(page) == ["red", "blue", "go"]
+
+
+def two_mugs(*links: str, item: str = "<li><h3>{}</h3>{}</li>", around: str = "<ul>{}</ul>") -> str:
+    return around.format("".join(item.format(f"{title} Mug", link) for title, link in zip(("Red", "Blue"), links)))
+
+
+RED_AND_BLUE = ["red_mug.add_to_cart", "blue_mug.add_to_cart"]
+SAME = ("<a href=/cart>Add to Cart</a>",) * 2
+
+
+@pytest.mark.parametrize(
+    ("item", "around"),
+    [
+        ("<li><h3>{}</h3>{}</li>", "<ul>{}</ul>"),
+        ("<li>{} {}</li>", "<ul>{}</ul>"),
+        ("<article><h3>{}</h3>{}</article>", "<div>{}</div>"),
+        ("<div class=card><h3>{}</h3>{}</div>", "<div>{}</div>"),
+        ("<div class=card><h3>{}</h3><div>{}</div></div>", "<section>{}</section>"),
+        ("<h3>{}</h3>{}", "<div>{}</div>"),
+    ],
+)
+def test_what_stands_in_two_items_is_never_one_whatever_its_address(item: str, around: str) -> None:
+    page = simplify_page(two_mugs(*SAME, item=item, around=around))
+    assert [element.also for element in page.elements] == [(), ()]
+    assert "duplicate_link" not in page.dropped
+    if "h3" in item:
+        assert names(page) == RED_AND_BLUE
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<a href=/cart data-id={}>Add to Cart</a>",
+        "<a href=/cart onclick=add({})>Add to Cart</a>",
+        "<a href=/cart hx-post=/add/{}>Add to Cart</a>",
+        "<a href=/cart><img src={}.png alt='Add to Cart'></a>",
+        "<form action=/cart><input type=hidden name=id value={}><button>Add to Cart</button></form>",
+        "<form action=/cart><input type=hidden name=id value={}><input type=submit value='Add to Cart'></form>",
+    ],
+)
+def test_two_items_controls_have_a_name_each_whatever_tells_them_apart(link: str) -> None:
+    assert names(simplify_page(two_mugs(link.format(1), link.format(2)))) == RED_AND_BLUE
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        "<a href=/cart data-id=1>Red</a> <a href=/cart data-id=2>Blue</a>",
+        "<a href=/cart onclick=add(1)>Add</a> <a href=/cart onclick=add(2)>Add</a>",
+        "<a href=/p/1>Red mug</a> <a href=/p/1 data-method=delete>Remove</a>",
+        "<a href=/p/1>Red mug</a> <a href=/p/1 onclick=add()>Add to cart</a>",
+        "Red mug <a href=/cart>Add</a> blue mug <a href=/cart>Add</a>",
+        "<img alt='Red mug'> <a href=/cart>Add</a> <img alt='Blue mug'> <a href=/cart>Add</a>",
+        "<p>Red mug <a href=/cart>Add</a></p><p>Blue mug <a href=/cart>Add</a></p>",
+    ],
+)
+def test_links_that_a_script_or_what_is_beside_them_tells_apart_stay_two(links: str) -> None:
+    page = simplify_page(f"<div>{links}</div>")
+    assert [element.also for element in page.elements] == [(), ()]
+
+
+def test_what_only_measures_tells_no_links_apart() -> None:
+    page = simplify_page(
+        "<div><a href=/p data-track-part=picture><img alt='Red mug'></a>"
+        "<a href=/p data-track-part=title data-testid=t>Red mug</a> <a href=/p onmouseover=glow()>More</a></div>"
+    )
+    assert names(page) == ["red_mug"]
+    assert len(page.elements[0].also) == 2
+
+
+ACTIONS = "<div><a href=/cart>Add</a> <a href=/wish>Wish</a> <a href=/compare>Compare</a></div>"
+
+
+@pytest.mark.parametrize(
+    ("item", "around"),
+    [
+        ("<li><h3>{}</h3>{}</li>", "<ul>{}</ul>"),
+        ("<li>{}{}</li>", "<ul>{}</ul>"),
+        ("<div class=card><h3>{}</h3>{}</div>", "<div>{}</div>"),
+        ("<div class=card>{}{}</div>", "<div>{}</div>"),
+        ("<h3>{}</h3>{}", "<div>{}</div>"),
+    ],
+)
+def test_two_products_rows_of_links_are_no_menu_written_twice(item: str, around: str) -> None:
+    page = simplify_page(two_mugs(ACTIONS, ACTIONS, item=item, around=around))
+    assert len(page.elements) == 6
+    assert "repeated_menu" not in page.dropped
+
+
+def test_a_menu_whose_links_a_script_tells_apart_is_no_copy() -> None:
+    first, second = (MENU.replace("<a ", f"<a data-list={number} ") for number in (1, 2))
+    assert len(simplify_page(f"{first}<p>Goods</p><nav>{second}</nav>").elements) == 6

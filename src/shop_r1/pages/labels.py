@@ -10,6 +10,7 @@ from shop_r1.pages.tree import Tree
 from shop_r1.pages.writer import clean
 
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
+_SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
 _FIELDS = frozenset({"input", "select", "textarea"})
 _NATIVE_LABELS = _FIELDS | {"option", "area"}
 _CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
@@ -185,13 +186,20 @@ def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
         label = spoken_text(node.heading)
     if label:
         return to_words(label), True
-    linked = to_words(spoken_text(node.link)) if node.link else []
+    if node.controls > rules.SAME_LINK_CONTROLS and node.tag not in rules.ITEM_TAGS:
+        return [], False  # a page's whole head, say, beside two more blocks made like it
+    linked = to_words(spoken_text(node.link)) if node.link and not _is_skip_link(node.link) else []
     pictured = to_words(node.image.get("alt") or node.image.get("title")) if node.image else []
     if not linked and not pictured:
         return to_words(_leading_text(node)), True
     # "View details" is in every item, while a picture's text says which one it is.
     is_poor = len(linked) < rules.TITLE_WORDS_MIN and len(pictured) > len(linked)
     return (pictured, False) if is_poor else (linked, True)
+
+
+def _is_skip_link(link: Node) -> bool:
+    """Return whether a link leads to a part of its own page ("Skip to main content"): no thing's title."""
+    return _SKIP.fullmatch(link.get("href").strip()) is not None
 
 
 def _menu_head(node: Node) -> str:
@@ -216,12 +224,41 @@ def _leading_text(node: Node) -> str:
 
 
 def nearby_title(node: Node, tree: Tree) -> str:
-    """Return the title of the smallest part around a control that has one of its own; "" for none."""
+    """Return the title of the smallest part around a control that has one of its own; "" for none.
+
+    A heading or a picture's text is one anywhere; a link's text only in an item, where the link is the
+    item's. Beside a search field a link such as "Skip to main content" is a neighbour, no title.
+    """
     ancestor, climbed = node.parent, 0
     while ancestor is not None and climbed < _CLIMB_MAX and ancestor.controls <= rules.SAME_LINK_CONTROLS:
-        if ancestor.heading or ancestor.image or ancestor.link not in (None, node):
-            words, _ = item_title(ancestor, tree)
+        for words in _titles_near(ancestor, node, tree):
             if words and words != to_words(node.text):
                 return join_words(words, rules.TITLE_MAX)
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return ""
+
+
+def _titles_near(part: Node, node: Node, tree: Tree) -> Iterator[list[str]]:
+    """Yield what could be the title of a part of the page around a control, the best first."""
+    if part.is_item or part.heading is not None:
+        if part.heading or part.image or part.link not in (None, node):
+            yield item_title(part, tree)[0]
+    if part.image is not None and part.image is not node:
+        yield to_words(part.image.get("alt") or part.image.get("title"))
+
+
+def place_words(node: Node) -> str:
+    """Return the words of the nearest id around a control that a person wrote; "" for none near it.
+
+    For a select too: its options would all carry the longer name.
+    """
+    if node.control == "select":
+        return ""
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
+        identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
+        words = to_words(_spaced(identity))
+        if words and not any(char.isdigit() for char in identity):  # with digits a machine may have made it
+            return join_words(words, rules.SECTION_MAX)
         ancestor, climbed = ancestor.parent, climbed + 1
     return ""

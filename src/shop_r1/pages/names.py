@@ -139,17 +139,20 @@ class NameRequest:
 
 
 def unique_names(
-    requests: Sequence[NameRequest], nearby: Callable[[NameRequest], str] = lambda request: ""
+    requests: Sequence[NameRequest],
+    nearby: Callable[[NameRequest], str] = lambda request: "",
+    place: Callable[[NameRequest], str] = lambda request: "",
 ) -> list[str]:
     """Return one name per request, all different; linear in their number.
 
     Elements that would share a name all get one more section, then all, then what stands near them, then
-    words of their address; a counter comes last. So a name depends on its own place and on its namesakes, not
+    words of their address, then what the page's author calls their place; a counter comes last. So a name depends on its own place and on its namesakes, not
     on what else the page holds. An option's name is its select's and its own words.
 
     Args:
         requests: in page order, a select's before its options'.
-        nearby: what an element stands beside, joined words or ""; asked for namesakes only.
+        nearby: the title of what an element stands in, joined words or ""; asked for namesakes only.
+        place: what the page's author calls the part around it, likewise.
     """
     names = [""] * len(requests)
     taken: set[str] = set()
@@ -166,6 +169,7 @@ def unique_names(
         lambda request: compose_name(request.sections, request.label, len(request.sections)),
         lambda request: _hinted_name(request, nearby(request)),
         lambda request: _hinted_name(request, _address_hint(request)),
+        lambda request: compose_name((*request.sections[-1:], place(request)), request.label, 1),
     )
     for compose in stages:
         waiting = _name_those_alone(waiting, [compose(requests[index]) for index in waiting], names, taken)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from shop_r1.pages import rules
 from shop_r1.pages.names import to_words
 from shop_r1.pages.node import Node, spoken_text
+from shop_r1.pages.sameness import Items, act_alike, same_menu, stand_together
 from shop_r1.pages.tree import Tree
 
-_STATES = frozenset(state[0] for state in rules.ARIA_STATES)
 _Key = tuple[str, str]  # a link's address and words
 
 
@@ -35,18 +35,20 @@ def _fold_repeated_menus(tree: Tree, keys: Sequence[_Key | None]) -> None:
     for index, key in enumerate(keys):
         if key is not None and len(known := places.setdefault(key, [])) < rules.MENU_PLACES_MAX:
             known.append(index)
-    folded_to, work_left = 0, rules.MENU_WORK_MAX
+    folded_to, work_left, items = 0, rules.MENU_WORK_MAX, Items()
     for start, end, menu in sorted(tree.menus, key=lambda found: (found[0], -found[1])):
         key = keys[start]
         if start < folded_to or key is None or places[key][0] >= start:
             continue
-        work_left -= (end - start) * len(places[key])
+        work_left -= (end - start) * len(places[key]) + rules.SAME_LINK_CLIMB
         if work_left < 0:  # nested menus would be compared again on each level
             return
         if None in keys[start:end]:
             continue
         first = _place_before(places[key], keys, start, end)
-        if first is not None and _says_only_links(menu, tree.links[start:end]):
+        if first is None or not _says_only_links(menu, tree.links[start:end]):
+            continue
+        if same_menu(menu, tree.links[start:end], tree.links[first : first + end - start], items):
             _fold_menu(tree, menu, start, end, first)
             folded_to = end
 
@@ -66,9 +68,14 @@ def _place_before(places: list[int], keys: Sequence[_Key | None], start: int, en
 
 
 def _says_only_links(menu: Node, links: list[Node]) -> bool:
-    said = sum(len(spoken_text(link)) for link in links)
-    # One blank between two links, and as much again for marks that set them apart.
-    return len(spoken_text(menu, limit=2 * said + 100)) <= said + 3 * len(links)
+    """Return whether no word of a menu stands outside of its links; marks that set them apart may."""
+    said = [spoken_text(link) for link in links]
+    limit = 2 * sum(map(len, said)) + 100
+    return _letters(spoken_text(menu, limit=limit)) == sum(map(_letters, said))
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _fold_menu(tree: Tree, menu: Node, start: int, end: int, first: int) -> None:
@@ -92,6 +99,7 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
 
     A product's picture, title, price and "view details" mostly lead to the same page.
     """
+    items = Items()
     recent: dict[str, tuple[int, Node]] = {}
     for index, link in enumerate(tree.links):
         key = keys[index]
@@ -103,8 +111,7 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
             continue
         kept, spare = _better(seen[1], link)
         is_said = _is_said(spare, kept)
-        is_drawn = is_said and (not to_words(spare.text) or spare.text == kept.text)
-        if not (is_drawn or _stand_together(kept, spare)):
+        if items.part(seen[1], link) or not act_alike(kept, spare) or not stand_together(seen[1], link):
             continue
         _fold_into(spare, kept)
         tree.drop("duplicate_link", spare)
@@ -132,23 +139,3 @@ def _is_said(spare: Node, kept: Node) -> bool:
     if spare.text and spare.parent is not None and spare.parent.text != spare.text:
         return False
     return spoken_text(spare).lower() in spoken_text(kept).lower()
-
-
-def _stand_together(first: Node, second: Node) -> bool:
-    """Return whether the smallest element around both is a part of the page with little else to act on.
-
-    Links with a state stay apart: the chosen colour and the chosen size lead to one address, the page's own.
-    """
-    if not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes)):
-        return False
-    around, climbed = set[Node](), 0
-    ancestor = first.parent
-    while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
-        around.add(ancestor)
-        ancestor, climbed = ancestor.parent, climbed + 1
-    ancestor = second.parent
-    while ancestor is not None and ancestor.controls <= rules.SAME_LINK_CONTROLS:
-        if ancestor in around:
-            return ancestor.tag not in ("html", "body", "main")
-        ancestor = ancestor.parent
-    return False

@@ -187,7 +187,24 @@ MENU_LINKS_MIN: Final = (
 SAME_LINK_DISTANCE: Final = 4  # links to one address that are no further apart are one link
 SAME_LINK_CLIMB: Final = 12  # levels up to look for the part of the page that holds both
 SAME_LINK_CONTROLS: Final = 12  # a part with more to act on is no one product's
+SIBLINGS_MAX: Final = 200  # children of an element among which a heading before a menu is looked for
 MENU_PLACES_MAX: Final = 8  # places looked at for a menu's first copy
+# Attributes that say what a script does with a link: two links to one address that differ in one differ.
+SCRIPTED: Final = frozenset({
+    "onclick", "onmousedown", "onmouseup", "onpointerdown", "onpointerup", "ontouchstart", "ontouchend",
+    "download", "aria-controls", "aria-haspopup", "data-method", "data-remote", "data-confirm", "data-action",
+    "data-toggle", "data-bs-toggle", "data-target", "data-bs-target", "data-turbo-method", "data-turbo-frame",
+})  # fmt: skip
+SCRIPTED_PREFIXES: Final = ("hx-", "data-hx-", "@", "x-on:", "v-on:", "ng-", "wire:", "up-", "phx-", "(", "on:")
+# Attributes that measure, test or keep books for a framework, and differ on whatever they stand.
+MEASURED: Final = frozenset({
+    "data-test", "data-testid", "data-qa", "data-cy", "data-hook", "data-track", "data-tracking", "data-gtm",
+    "data-ga", "data-analytics",
+})  # fmt: skip
+MEASURED_PREFIXES: Final = (
+    "data-test-", "data-track-", "data-tracking-", "data-gtm-", "data-ga-", "data-analytics-", "data-csa-",
+    "data-wt-", "data-react", "data-v-", "data-codeception-",
+)  # fmt: skip
 REPEATED_MIN: Final = (
     3  # so many alike siblings, each with a control, are items too (ours: 2 is often layout)
 )

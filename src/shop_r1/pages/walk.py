@@ -15,7 +15,7 @@ from shop_r1.pages.controls import (
     states_of,
 )
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words, nearby_title
+from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words, nearby_title, place_words
 from shop_r1.pages.names import NameRequest, is_name, join_words, label_within, to_words, unique_names
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.sections import Scope, Sections
@@ -393,7 +393,11 @@ class Walk:
     def _finished(self) -> SimplifiedPage:
         if self.writer.decorations:
             self.tree.dropped["decoration"] += self.writer.decorations
-        names = unique_names(self.requests, lambda request: nearby_title(request.subject, self.tree))
+        names = unique_names(
+            self.requests,
+            nearby=lambda request: nearby_title(request.subject, self.tree),
+            place=lambda request: place_words(request.subject),
+        )
         pieces = self.writer.html().split("\0")
         pieces[1::2] = [names[int(place)] for place in pieces[1::2]]
         body = "".join(pieces)
