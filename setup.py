@@ -9,8 +9,8 @@ from setuptools import setup
 
 # What `simplify_page` runs.
 COMPILED = (
-    "controls", "document", "elements", "labels", "names", "node", "ratings", "repeats", "rules", "sections",
-    "simplify", "styles", "tree", "walk", "writer",
+    "controls", "document", "elements", "encodings", "labels", "names", "node", "ratings", "repeats", "rules",
+    "sections", "simplify", "sniffing", "styles", "tree", "walk", "writer",
 )  # fmt: skip
 
 

@@ -104,8 +104,10 @@ def _read(source: str) -> bytes | str:
     return Path(source).read_bytes()
 
 
-def _fetch(url: str) -> bytes | str:
-    """Return the page at an address, decoded if the answer names its encoding."""
+def _fetch(url: str) -> str:
+    """Return the page at an address, decoded as the answer or else the page itself says."""
+    from shop_r1.pages.document import decode_page
+
     request = Request(url, headers={"User-Agent": "shop-r1", "Accept": "text/html,application/xhtml+xml"})
     try:
         with urlopen(request, timeout=_FETCH_TIMEOUT_S) as answer:
@@ -117,10 +119,7 @@ def _fetch(url: str) -> bytes | str:
         raise PageError(f"no page came: {error.reason}") from error
     if len(raw) > _FETCH_MAX_BYTES:
         raise PageError(f"the answer has more than {_FETCH_MAX_BYTES} bytes")
-    try:
-        return raw.decode(charset, "replace") if charset else raw
-    except LookupError:  # an encoding that does not exist: the page itself may know better
-        return raw
+    return decode_page(raw, charset)
 
 
 def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool) -> dict[str, Any]:

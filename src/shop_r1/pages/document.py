@@ -11,8 +11,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
+from shop_r1.pages.sniffing import decode_html
 
-_META_CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w:.-]+)""", re.I)
 _TAG = re.compile(
     r"<(/?)([a-zA-Z][^\s/>]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>", re.S
 )  # good enough to bound hostile pages; the parser has the last word
@@ -50,13 +50,13 @@ def parse_document(html: str | bytes) -> LexborHTMLParser:
     """Return the page as a tree; linear in its size, and bounded for hostile pages.
 
     Args:
-        html: a page as text or as bytes in any encoding (BOM, then its own declaration, then UTF-8, then
-            Windows-1252).
+        html: a page as text or as bytes in any encoding (see `decode_page`).
 
     Raises:
         PageError: it is empty, too large, or not HTML at all (a PDF, an image, an archive, JSON).
     """
     text = decode_page(html) if isinstance(html, bytes) else _without_surrogates(html)
+    text = text.removeprefix("\ufeff")  # left by who decoded a file without minding its byte order mark
     if not text.strip("\0 \t\r\n\f\ufeff"):
         raise PageError("the page is empty; expected HTML")
     if len(text) > rules.PAGE_MAX_CHARS:
@@ -71,39 +71,25 @@ def parse_document(html: str | bytes) -> LexborHTMLParser:
     return document
 
 
-def decode_page(raw: bytes) -> str:
-    """Return the page's text, decoded as a browser would; undecodable bytes become U+FFFD.
+def decode_page(raw: bytes, charset: str | None = None) -> str:
+    """Return the page's text, decoded as a browser would (`sniffing`); undecodable bytes become U+FFFD.
+
+    Args:
+        raw: the page.
+        charset: the encoding that came with it, as an HTTP header names it.
 
     Raises:
-        PageError: the bytes are a known binary format, or hold too many zero bytes to be text.
+        PageError: the bytes are a known binary format, hold too many zero bytes to be text, or are in an
+            encoding that no browser decodes.
     """
     for mark, what in rules.BINARY_MARKS:
         if raw.startswith(mark):
             raise PageError(f"the page is {what}, not HTML; save the page itself")
-    for mark, codec in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if raw.startswith(mark):
-            return raw.decode(codec, "replace")
-    head = raw[:1024]
-    if head.startswith((b"<\0", b"\0<")):
-        return raw.decode("utf-16-le" if head.startswith(b"<\0") else "utf-16-be", "replace")
-    if len(head) > 64 and head.count(0) * 4 >= len(head):
+    text = decode_html(raw, charset)
+    head = text[:1024]
+    if len(head) > 64 and head.count("\0") * 4 >= len(head):
         raise PageError("the page is binary data (a quarter of it zero bytes), not HTML")
-    declared = _META_CHARSET.search(raw[:4096])
-    return _decode_as(raw, declared.group(1).decode("ascii", "replace").lower() if declared else None)
-
-
-def _decode_as(raw: bytes, declared: str | None) -> str:
-    """Return the text; a declaration that cannot be true (unknown, UTF-16 in ASCII bytes) is passed over."""
-    if declared is None or declared.startswith(("utf-16", "utf-8", "utf8")):
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return raw.decode("utf-8" if declared else "cp1252", "replace")
-    codec = "cp1252" if declared in ("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii") else declared
-    try:
-        return raw.decode(codec, "replace")
-    except (LookupError, UnicodeError, ValueError):
-        return _decode_as(raw, None)
+    return text
 
 
 def _without_surrogates(text: str) -> str:
