@@ -9,8 +9,9 @@ from setuptools import setup
 
 # What `simplify_page` runs.
 COMPILED = (
-    "controls", "document", "elements", "encodings", "labels", "names", "node", "ratings", "repeats", "rules",
-    "sections", "simplify", "sniffing", "styles", "tree", "walk", "writer",
+    "controls", "document", "elements", "encodings", "labels", "names", "node", "prices", "ratings", "repeats",
+    "rules", "sections", "simplify", "sniffing", "styles", "tree", "visibility", "walk",
+    "writer",
 )  # fmt: skip
 
 

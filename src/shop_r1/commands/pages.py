@@ -130,6 +130,8 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
         "elements": [_element_record(element) for element in page.elements],
         "dropped": dict(page.dropped),
     }
+    if page.shown:
+        record["shown"] = dict(page.shown)
     if explain:
         record["examples"] = {reason: list(parts) for reason, parts in page.examples.items()}
     if budgeted:
@@ -151,6 +153,16 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
     say(page.html)
     dropped = _counts(page.dropped)
     remark(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}")
+    if page.shown:
+        remark(
+            f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
+            "(nearly all of the page is in it, or the page's own script shows it)"
+        )
+    if not page.elements and page.html.strip() == "<page>":
+        remark(
+            "nothing on it can be read or acted on: save the page once its scripts have run "
+            "(docs/pages.md, Bad input)"
+        )
     if look.max_tokens is not None:
         tokens = look.count_tokens(page.html)
         cut = _counts(page.cut) or "nothing"

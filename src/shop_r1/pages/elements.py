@@ -50,6 +50,8 @@ class SimplifiedPage:
         html: the short page; `name` attributes are the elements' names.
         elements: in page order, names unique.
         dropped: how many parts were left out, by reason.
+        shown: how many parts that are hidden as the page stands are shown all the same, since they hold nearly
+            all of it or a script of the page's own shows them, by reason.
         examples: the first parts left out for each reason, as raw HTML cut short; only when asked for.
         cut: what a token budget took, by kind, in characters, items or elements as the kind says.
     """
@@ -59,6 +61,7 @@ class SimplifiedPage:
     dropped: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: Mapping[str, int] = field(default_factory=dict)
+    shown: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Element]:

@@ -17,6 +17,7 @@ Edits = Mapping[str, str | bool]
 
 _CONTROLS = frozenset({"input", "select", "textarea", "button"})
 _URLENCODED = "application/x-www-form-urlencoded"
+_ENCTYPES = frozenset({_URLENCODED, "multipart/form-data", "text/plain"})
 _SUBMITS = frozenset({"submit", "image"})
 
 
@@ -28,7 +29,7 @@ class Form:
         action: the address as written; "" means the page's own.
         method: get, post or dialog.
         fields: the successful controls' names and values, in page order.
-        enctype: the encoding as written, lower case.
+        enctype: one of the three that HTML knows; any other is the first of them.
     """
 
     action: str
@@ -68,12 +69,13 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
     for control in controls:
         fields.extend(_entries(control, pressed, changes, controls))
     own = pressed.attributes if pressed is not None else {}
-    method = (own.get("formmethod") or form.attributes.get("method") or "get").strip().lower()
+    method = (own.get("formmethod") or form.attributes.get("method") or "get").lower()
+    enctype = (own.get("formenctype") or form.attributes.get("enctype") or _URLENCODED).lower()
     return Form(
         action=(own.get("formaction") or form.attributes.get("action") or "").strip(),
         method=method if method in ("get", "post", "dialog") else "get",
         fields=tuple(fields),
-        enctype=(own.get("formenctype") or form.attributes.get("enctype") or _URLENCODED).lower(),
+        enctype=enctype if enctype in _ENCTYPES else _URLENCODED,
     )
 
 

@@ -32,6 +32,7 @@ class Node:
         title: of an item, the element that a recipe calls its title.
         folded: whether it repeats what stands elsewhere and is left out.
         same: of a folded control, the one that stays.
+        inert: whether nothing in it can be acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
 
@@ -48,6 +49,7 @@ class Node:
     folded: bool = False
     same: "Node | None" = None
     _others: "list[Node] | None" = None
+    inert: bool = False
     choice: Attributes | None = None
     _path: str = ""
     _text: str | None = None
@@ -65,9 +67,8 @@ class Node:
 
     @property
     def role(self) -> str:
-        """The first role that the page's author gave it, lower case, else ""."""
-        given = self.attributes.get("role")
-        return given.split()[0].lower() if given and not given.isspace() else ""
+        """The first known role that the page's author gave it, lower case, else ""."""
+        return role_in(self.attributes.get("role"))
 
     @property
     def path(self) -> str:
@@ -131,6 +132,18 @@ class Node:
             node = stack.pop()
             yield node
             stack.extend(child for child in reversed(node.children) if isinstance(child, Node))
+
+
+def role_in(given: str | None) -> str:
+    """Return the first role of WAI-ARIA in a role attribute, lower case; "" for none.
+
+    >>> role_in("doc-chapter Button link"), role_in(None)
+    ('button', '')
+    """
+    if not given:
+        return ""
+    role = given.lower()
+    return role if role in rules.ROLES else next((each for each in role.split() if each in rules.ROLES), "")
 
 
 def spoken_text(node: Node, *, limit: int = rules.LABEL_TEXT_MAX) -> str:

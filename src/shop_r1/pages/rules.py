@@ -25,7 +25,9 @@ DROPPED_TAGS: Final[dict[str, str]] = {
 REASONS: Final[dict[str, str]] = {
     "aria_hidden": "hidden from screen readers (aria-hidden)",
     "clickable_wrapper": "an element to click around another one; its first one stands for it",
+    "closed_details": "what opens with a summary that is closed",
     "closed_dialog": "a dialog that is not open",
+    "closed_popover": "a popover, which is hidden until it is opened",
     "comment": "comments",
     "decoration": "lines, bars and bullets",
     "duplicate_image": "a picture that says the title of its item again",
@@ -35,6 +37,7 @@ REASONS: Final[dict[str, str]] = {
     "hidden": "hidden by attribute",
     "hidden_input": "fields that only the shop's own code reads",
     "hidden_style": "hidden by its style attribute",
+    "inert": "something to act on in a part that cannot be acted on (inert); its text stays",
     "image_without_alt": "pictures without a text",
     "nested_control": "something to click within a link or button; that one stands for it",
     "noscript": "shown only to browsers without scripts",
@@ -47,7 +50,18 @@ REASONS: Final[dict[str, str]] = {
 }
 
 # Declarations in a style attribute that take an element off the screen.
-HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))"
+HIDDEN_STYLE: Final = (
+    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden)"
+)
+# One that keeps a closed dialog, a popover or a hidden element on it: their hiding is the browser's own style.
+SHOWN_STYLE: Final = r"(?:^|[;\s])display\s*:\s*(?!none|inherit|initial|unset|revert)[a-z]"
+
+# A hidden part is shown all the same where it holds nearly all of the page: this share of what can be acted on
+# and of the characters (ours). Pages begin so and show themselves by a script.
+WRAPPER_SHARE: Final = 0.9
+WRAPPERS_MAX: Final = 3  # one within the other
+WRAPPER_REST_CHARS: Final = 60  # beside nothing to act on: "Loading, please wait" (ours)
+WRAPPER_REST_MAX: Final = 40  # with more to act on in plain sight, a page is no wrapper's (ours)
 
 # Style elements are read for a screen this wide, in CSS pixels (ours: Playwright's default viewport).
 SCREEN_WIDTH: Final = 1280
@@ -92,9 +106,10 @@ ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
 KNOWN: Final = 8  # other elements point at it
 STATES: Final = 32  # a state of a control
+CLOSED: Final = 64  # a <details> of which only the summary is seen
 BOUNDS: Final = 16  # a heading in it does not reach past it (found out once its children are read)
 ATTRIBUTE_BITS: Final[dict[str, int]] = {
-    **dict.fromkeys(("hidden", "aria-hidden", "style"), HIDES),
+    **dict.fromkeys(("hidden", "aria-hidden", "style", "popover", "inert"), HIDES),
     **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
     **dict.fromkeys(("aria-label", "aria-labelledby", "title"), TELLS),
     **dict.fromkeys(
@@ -211,6 +226,17 @@ ACTION_ROLES: Final[dict[str, str]] = {
     "spinbutton": "button",
     "slider": "button",
 }
+
+# All roles of WAI-ARIA 1.2 that are no abstract ones: of several in an attribute, the first of these holds.
+ROLES: Final = frozenset(ACTION_ROLES) | frozenset({
+    "alert", "alertdialog", "application", "article", "banner", "blockquote", "caption", "cell", "code",
+    "columnheader", "complementary", "contentinfo", "definition", "deletion", "dialog", "directory", "document",
+    "emphasis", "feed", "figure", "form", "generic", "grid", "gridcell", "group", "heading", "img", "insertion",
+    "list", "listbox", "listitem", "log", "main", "marquee", "math", "menu", "menubar", "meter", "navigation",
+    "none", "note", "paragraph", "presentation", "progressbar", "radiogroup", "region", "row", "rowgroup",
+    "rowheader", "scrollbar", "search", "separator", "status", "strong", "subscript", "superscript", "table",
+    "tablist", "tabpanel", "term", "time", "timer", "toolbar", "tooltip", "tree", "treegrid",
+})  # fmt: skip
 
 BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})
 TEXT_TYPES: Final = frozenset({

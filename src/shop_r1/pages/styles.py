@@ -179,7 +179,10 @@ class Hiding:
 def hiding_of(document: LexborHTMLParser) -> Hiding | None:
     """Return what the page's style elements hide; None when they hide nothing."""
     sheets = [
-        style.text() or "" for style in document.css("style") if _applies(style.attributes.get("media"))
+        style.text() or ""
+        for style in document.css("style")
+        if _applies(style.attributes.get("media"))
+        and (style.attributes.get("type") or "text/css").lower() == "text/css"
     ]
     text = "\n".join(sheets)
     if not _MAY_HIDE.search(text.replace("{", ";")):

@@ -415,6 +415,7 @@ class Walk:
             elements=tuple(elements),
             dropped=dict(sorted(self.tree.dropped.items())),
             examples=examples,
+            shown=dict(sorted(self.tree.shown.items())),
         )
 
 
