@@ -9,9 +9,9 @@ from setuptools import setup
 
 # What `simplify_page` runs.
 COMPILED = (
-    "controls", "document", "elements", "encodings", "labels", "names", "node", "prices", "ratings", "repeats",
-    "rules", "sections", "simplify", "sniffing", "styles", "tree", "visibility", "walk",
-    "writer",
+    "addresses", "completing", "controls", "document", "elements", "encodings", "labels", "mhtml", "names",
+    "node", "prices", "ratings", "repeats", "rules", "sections", "simplify", "sniffing", "styles", "tree",
+    "visibility", "walk", "writer",
 )  # fmt: skip
 
 

@@ -9,7 +9,10 @@ from shop_r1.pages.simplify import simplify_page
     ("html", "text"),
     [
         ("<p class=price>$12<sup>99</sup></p>", "$12.99"),
-        ("<p><span class=currency>$</span><span class=whole>12</span><span class=cents>99</span></p>", "$12.99"),
+        (
+            "<p><span class=currency>$</span><span class=whole>12</span><span class=cents>99</span></p>",
+            "$12.99",
+        ),
         ("<p><span>12</span><sup>99</sup> €</p>", "12.99 €"),
         ("<p>12<sup>99&nbsp;€</sup></p>", "12.99 €"),
         ("<p><span>€</span><span>1</span><small>249</small></p>", "€1.249"),
@@ -25,7 +28,10 @@ from shop_r1.pages.simplify import simplify_page
             "$12.99",
         ),
         ("<span class=a-price-whole>12</span><span class=a-price-fraction>99</span>", "12.99"),
-        ("<span class=sx-price><sup>$</sup><span>12</span><sup class=sx-price-fractional>99</sup></span>", "$12.99"),
+        (
+            "<span class=sx-price><sup>$</sup><span>12</span><sup class=sx-price-fractional>99</sup></span>",
+            "$12.99",
+        ),
         ("<b>$12<sup>99</sup></b> <s>$15<sup>49</sup></s>", "$12.99 <s>$15.49</s>"),
         ("<div itemprop=price>7<small>50</small></div>", "7.50"),
         ("<p>CHF 12<sup>50</sup></p>", "CHF 12.50"),

@@ -130,6 +130,7 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
         "elements": [_element_record(element) for element in page.elements],
         "dropped": dict(page.dropped),
     }
+    record |= {key: value for key, value in (("url", page.url), ("base", page.base)) if value}
     if page.shown:
         record["shown"] = dict(page.shown)
     if explain:
@@ -157,6 +158,11 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
         remark(
             f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
             "(nearly all of the page is in it, or the page's own script shows it)"
+        )
+    if pending := page.dropped.get("unfinished_part"):
+        remark(
+            f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; save the page "
+            "once it has loaded"
         )
     if not page.elements and page.html.strip() == "<page>":
         remark(

@@ -205,7 +205,7 @@ class _Resolver:
         if page.recipe is not None:
             self._kinds[page.recipe.page] += 1
         return Step(
-            page=Page(url=step.page.url, html=page.simplified.html),
+            page=Page(url=step.page.url or page.simplified.url, html=page.simplified.html),
             action=step.action.named(name),
             rationale=step.rationale,
         )

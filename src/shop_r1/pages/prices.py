@@ -14,7 +14,8 @@ _CURRENCY_BEFORE = re.compile(rf"{_CURRENCY}\s*[\d.,'’\u00a0\u202f ]+$")
 _CURRENCY_AT_START = re.compile(rf"\s*{_CURRENCY}")
 _COMPLETE = re.compile(r"\d[.,]\d{2}$")
 _CENTS_CLASS = re.compile(
-    r"(?:^|[\s_-])(?:cents?|fraction(?:al)?|decimals?|minor|subunit|centimes?|centavos?|kop(?:eck|eyka)?s?)(?:$|[\s_-])", re.I
+    r"(?:^|[\s_-])(?:cents?|fraction(?:al)?|decimals?|minor|subunit|centimes?|centavos?|kop(?:eck|eyka)?s?)(?:$|[\s_-])",
+    re.I,
 )
 _PRICE_CLASS = re.compile(r"price|amount|cost|preis|prix|precio|prezzo|preco|cena\b|currency", re.I)
 _RAISED = frozenset({"sup", "sub", "small"})
@@ -37,7 +38,12 @@ def cents(text: str, node: Node, source: LexborNode) -> str:
         source: the text in the document.
     """
     fraction = _FRACTION.fullmatch(text)
-    if fraction is None or node.tag not in _MAY_HOLD_CENTS or source.prev is not None or source.next is not None:
+    if (
+        fraction is None
+        or node.tag not in _MAY_HOLD_CENTS
+        or source.prev is not None
+        or source.next is not None
+    ):
         return text
     before = _text_before(node)
     whole = _WHOLE.search(before)
@@ -83,7 +89,9 @@ def _stands_in_own_elements(source: LexborNode) -> bool:
     symbol = whole.prev if whole is not None else None
     if own is None or whole is None or symbol is None or not own.tag == whole.tag == symbol.tag:
         return False
-    return (whole.text() or "").strip().isdecimal() and _CURRENCY_AT_START.match(symbol.text() or "") is not None
+    return (whole.text() or "").strip().isdecimal() and _CURRENCY_AT_START.match(
+        symbol.text() or ""
+    ) is not None
 
 
 def _text_before(node: Node) -> str:
@@ -93,7 +101,9 @@ def _text_before(node: Node) -> str:
     while climbed < _CLIMB_MAX and node.parent is not None and node.tag in rules.INLINE_TAGS:
         siblings = node.parent.children
         for child in reversed(siblings[:-1] if siblings and siblings[-1] is node else siblings):
-            if child is None or (isinstance(child, Node) and (child.tag not in rules.INLINE_TAGS or child.control)):
+            if child is None or (
+                isinstance(child, Node) and (child.tag not in rules.INLINE_TAGS or child.control)
+            ):
                 return "".join(reversed(parts))
             parts.append(child if isinstance(child, str) else child.text)
             size += len(parts[-1])
@@ -112,7 +122,11 @@ def _text_after(source: LexborNode) -> str:
             break
         following = node.next
         while following is not None and following.tag in rules.INLINE_TAGS | {"-text", "-comment"}:
-            parts.append((following.text_content or "")[:_NEAR] if following.tag == "-text" else following.text()[:_NEAR])
+            parts.append(
+                (following.text_content or "")[:_NEAR]
+                if following.tag == "-text"
+                else following.text()[:_NEAR]
+            )
             if sum(map(len, parts)) > _NEAR:
                 return "".join(parts)
             following = following.next

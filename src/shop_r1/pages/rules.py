@@ -47,6 +47,7 @@ REASONS: Final[dict[str, str]] = {
     "style_rule": "hidden by a rule of the page's own style elements",
     "svg": "drawings without a title",
     "template": "parts that a script may use later",
+    "unfinished_part": "parts of the page that its server had not sent when it was saved",
 }
 
 # Declarations in a style attribute that take an element off the screen.

@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
+from shop_r1.pages.completing import PENDING
 from shop_r1.pages.node import Attributes, Node, role_in, spoken_text
 from shop_r1.pages.prices import cents
 from shop_r1.pages.ratings import rating_of
@@ -152,7 +153,10 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explai
 def _build(document: LexborHTMLParser, marks: Marks | None, explain: bool, shown: Mapping[int, str]) -> Tree:
     """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
     tree = Tree(
-        Node("html", {}, None, 1), is_simplified(document), examples={} if explain else None, document=document
+        Node("html", {}, None, 1),
+        is_simplified(document),
+        examples={} if explain else None,
+        document=document,
     )
     hiding = hiding_of(document)
     builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
@@ -270,7 +274,8 @@ class _Builder:
                     children.append(" ")
             elif tag[:1] in "-!":
                 if tag == "-comment":
-                    self.tree.drop("comment", current)
+                    is_pending = current.comment_content == PENDING
+                    self.tree.drop("unfinished_part" if is_pending else "comment", current)
             else:
                 position += 1
                 node = visible(current, tag, parent, position)

@@ -65,7 +65,11 @@ def _hidden_by_default(tag: str, attributes: Attributes) -> str:
 def may_cover(hidden: Hidden) -> bool:
     """Return whether a hidden part may be a whole page rather than a detail of one."""
     tag = hidden.source.tag or ""
-    return hidden.reason in _COVERING and tag not in rules.INLINE_TAGS and tag not in ("li", "option", "tr", "td")
+    return (
+        hidden.reason in _COVERING
+        and tag not in rules.INLINE_TAGS
+        and tag not in ("li", "option", "tr", "td")
+    )
 
 
 def holds_page(hidden: Hidden) -> bool:
