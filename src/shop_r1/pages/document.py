@@ -14,6 +14,7 @@ from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.completing import complete
 from shop_r1.pages.mhtml import read_mhtml
+from shop_r1.pages.shadow import attach_shadow_roots
 from shop_r1.pages.sniffing import decode_html
 
 _TAG = re.compile(
@@ -84,11 +85,25 @@ def parse_document(html: str | bytes) -> LexborHTMLParser:
     Raises:
         PageError: it is empty, too large, or not HTML at all (a PDF, an image, an archive, JSON).
     """
-    return parse_text(read_page(html).text)[0]
+    return parse_text(read_page(html).text).document
 
 
-def parse_text(text: str) -> tuple[LexborHTMLParser, int]:
-    """Return the text of a page as a tree, and how many streamed parts were put in place (`completing`)."""
+class ParsedPage(NamedTuple):
+    """A page as a tree, and how many of its parts were put in their place.
+
+    Attributes:
+        document: the tree.
+        streamed: parts that its server sent last (`completing`).
+        shadow_roots: shadow trees (`shadow`).
+    """
+
+    document: LexborHTMLParser
+    streamed: int
+    shadow_roots: int
+
+
+def parse_text(text: str) -> ParsedPage:
+    """Return the text of a page as a tree; see `parse_document`."""
     if not text.strip("\0 \t\r\n\f\ufeff"):
         raise PageError("the page is empty; expected HTML")
     if len(text) > rules.PAGE_MAX_CHARS:
@@ -100,7 +115,7 @@ def parse_text(text: str) -> tuple[LexborHTMLParser, int]:
         document = LexborHTMLParser(_tame(text, rules.DEPTH_MAX))
     if document.root is None:
         raise PageError("the page holds no element; expected HTML")
-    return document, complete(document)
+    return ParsedPage(document, complete(document), attach_shadow_roots(document, text))
 
 
 def decode_page(raw: bytes, charset: str | None = None) -> str:

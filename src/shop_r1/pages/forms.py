@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from shop_r1.errors import PageError
 from shop_r1.pages.document import locate
 from shop_r1.pages.elements import Element
+from shop_r1.pages.shadow import SHADOW_TAG
 
 Edits = Mapping[str, str | bool]
 
@@ -96,7 +97,7 @@ def _same(first: LexborNode | None, second: LexborNode) -> bool:
 def _ancestor(node: LexborNode, tag: str) -> LexborNode | None:
     ancestor = node.parent
     while ancestor is not None and ancestor.tag != tag:
-        ancestor = ancestor.parent
+        ancestor = ancestor.parent if ancestor.tag != SHADOW_TAG else None  # a form ends at a shadow tree
     return ancestor
 
 

@@ -32,6 +32,8 @@ class Node:
         title: of an item, the element that a recipe calls its title.
         folded: whether it repeats what stands elsewhere and is left out.
         same: of a folded control, the one that stays.
+        light: of the host of a shadow tree, its own children that no slot has taken yet.
+        place: where it stands in the document, if that is not in `parent`: a slot shows it elsewhere.
         inert: whether nothing in it can be acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
@@ -50,6 +52,8 @@ class Node:
     same: "Node | None" = None
     _others: "list[Node] | None" = None
     inert: bool = False
+    light: "list[Node | str | None] | None" = None
+    place: "Node | None" = None
     choice: Attributes | None = None
     _path: str = ""
     _text: str | None = None
@@ -74,10 +78,10 @@ class Node:
     def path(self) -> str:
         """A CSS path from the root that holds in the original document and in a live page."""
         steps = [self._step()]
-        node = self.parent
+        node = self.place or self.parent
         while node is not None and node.parent is not None and node.controls <= 1:
             steps.append(node._step())
-            node = node.parent
+            node = node.place or node.parent
         if node is None:
             return "html"
         steps.append(node._path or node._shared_path())
@@ -89,7 +93,7 @@ class Node:
         node: Node = self
         while node.parent is not None and not node._path:
             steps.append(node._step())
-            node = node.parent
+            node = node.place or node.parent
         steps.append(node._path or "html")
         self._path = " > ".join(reversed(steps))
         return self._path

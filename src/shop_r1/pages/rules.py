@@ -47,6 +47,7 @@ REASONS: Final[dict[str, str]] = {
     "style_rule": "hidden by a rule of the page's own style elements",
     "svg": "drawings without a title",
     "template": "parts that a script may use later",
+    "unslotted": "children of a component that has no slot for them",
     "unfinished_part": "parts of the page that its server had not sent when it was saved",
 }
 
@@ -80,7 +81,7 @@ COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?men
 INLINE_TAGS: Final[frozenset[str]] = frozenset({
     "a", "abbr", "acronym", "area", "b", "bdi", "bdo", "big", "button", "cite", "code", "data", "del",
     "dfn", "em", "font", "i", "img", "input", "ins", "kbd", "label", "map", "mark", "meter", "nobr",
-    "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "small", "span",
+    "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "slot", "small", "span",
     "strike", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
 })  # fmt: skip
 

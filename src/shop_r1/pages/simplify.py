@@ -28,9 +28,9 @@ def simplify_page(
         PageError: the input is empty, too large or not HTML, or the recipe is for another kind of page.
     """
     source = read_page(html)
-    document, streamed = parse_text(source.text)
+    document, streamed, shadow_roots = parse_text(source.text)
     marks = marks_of(recipe, document) if recipe is not None and not is_simplified(document) else None
-    tree = build_tree(document, marks, explain=explain)
+    tree = build_tree(document, marks, explain=explain, has_shadow=shadow_roots > 0)
     fold_repeats(tree)
     if streamed:
         tree.shown["streamed"] = streamed

@@ -18,6 +18,7 @@ from shop_r1.pages.completing import PENDING
 from shop_r1.pages.node import Attributes, Node, role_in, spoken_text
 from shop_r1.pages.prices import cents
 from shop_r1.pages.ratings import rating_of
+from shop_r1.pages.shadow import SHADOW_TAG, shadow_root_of, slots_of_hosts
 from shop_r1.pages.styles import Hiding, hiding_of
 from shop_r1.pages.visibility import Hidden, count_actions, hidden_reason, holds_page, may_cover
 
@@ -123,24 +124,28 @@ def _snippet(part: LexborNode | Node) -> str:
     return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 1]}…"
 
 
-def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False) -> Tree:
+def build_tree(
+    document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False, has_shadow: bool = False
+) -> Tree:
     """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
 
     Args:
         document: a parsed page.
         marks: what a recipe says of its elements; a simplified page is not to be given any.
         explain: whether to keep examples of what is left out.
+        has_shadow: whether there are shadow trees in it.
 
     Raises:
         PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
     """
-    tree = _build(document, marks, explain, {})
+    slots = slots_of_hosts(document) if has_shadow else {}
+    tree = _build(document, marks, explain, {}, slots)
     fuller, shown = tree, dict[int, str]()
     for _ in range(0 if tree.is_simplified else rules.WRAPPERS_MAX):
         if not (found := _page_within(fuller)):
             break
         shown |= found
-        fuller = _build(document, marks, explain, shown)
+        fuller = _build(document, marks, explain, shown, slots)
         if _is_nearly_all(fuller, tree):
             tree = fuller
     if tree.root.controls > rules.CONTROLS_MAX:
@@ -150,7 +155,13 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explai
     return tree
 
 
-def _build(document: LexborHTMLParser, marks: Marks | None, explain: bool, shown: Mapping[int, str]) -> Tree:
+def _build(
+    document: LexborHTMLParser,
+    marks: Marks | None,
+    explain: bool,
+    shown: Mapping[int, str],
+    slots: Mapping[int, frozenset[str]],
+) -> Tree:
     """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
     tree = Tree(
         Node("html", {}, None, 1),
@@ -158,9 +169,10 @@ def _build(document: LexborHTMLParser, marks: Marks | None, explain: bool, shown
         examples={} if explain else None,
         document=document,
     )
-    hiding = hiding_of(document)
+    styles = [style for style in document.css("style") if shadow_root_of(style) is None] if slots else None
+    hiding = hiding_of(document, styles)
     builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
-    builder.shown = shown
+    builder.shown, builder.slots = shown, slots
     builder.build(document)
     return tree
 
@@ -236,6 +248,8 @@ class _Builder:
         self.tree = tree
         self.hiding = hiding
         self.shown: Mapping[int, str] = {}
+        self.slots: Mapping[int, frozenset[str]] = {}
+        self.outer_hiding: list[Hiding | None] = []  # of what is around the shadow trees that we are in
         self.hidden_choices: dict[str, Attributes] = {}
 
     def build(self, document: LexborHTMLParser) -> None:
@@ -281,7 +295,7 @@ class _Builder:
                 node = visible(current, tag, parent, position)
                 if node is not None:
                     children.append(node)
-                    child = current.first_child if tag not in rules.UNREAD_TAGS else None
+                    child = None if tag in rules.UNREAD_TAGS or node.children else current.first_child
                     if child is not None:
                         open_elements.append((current, position, len(links)))
                         parent, children, position, current = node, node.children, 0, child
@@ -291,6 +305,8 @@ class _Builder:
 
     def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
         """Return the element as a node, or None after counting why it is dropped."""
+        if self.slots and not self._is_placed(source, tag, parent):
+            return None
         reason = rules.DROPPED_TAGS.get(tag)
         if reason is not None:
             if tag != "head" or source.first_child is not None:
@@ -332,7 +348,39 @@ class _Builder:
                 self.tree.ids.setdefault(attributes["id"] or "", node)
         if tag == "textarea":
             node.children.append(source.text() or "")
+        if self.slots:
+            self._note_shadow(node, source)
         return node
+
+    def _is_placed(self, source: LexborNode, tag: str, parent: Node) -> bool:
+        """Return whether an element is shown as far as its host's slots go; count it where it is not."""
+        around = source.parent
+        names = self.slots.get(around.mem_id) if around is not None and tag != SHADOW_TAG else None
+        if names is None or (source.attributes.get("slot") or "") in names:
+            return True
+        self.tree.drop("unslotted", source)
+        return False
+
+    def _note_shadow(self, node: Node, source: LexborNode) -> None:
+        """Set a host's children aside as its shadow tree begins, and put them into its slots."""
+        host = node.parent
+        if node.tag == SHADOW_TAG and host is not None:
+            assert source.parent is not None
+            keeps_text = "" in self.slots[source.parent.mem_id]
+            host.light = [child for child in host.children if keeps_text or isinstance(child, Node)]
+            host.children.clear()
+            host.controls, host.heading, host.link, host.image = 0, None, None, None
+            styles = [
+                style
+                for style in source.css("style")
+                if (root := shadow_root_of(style)) and root.mem_id == source.mem_id
+            ]
+            self.outer_hiding.append(self.hiding)
+            self.hiding = hiding_of(self.tree.document, styles) if self.tree.document else None
+        elif node.tag == "slot":
+            _fill_slot(node)
+        elif "slot" in node.attributes:
+            node.bits |= rules.TELLS  # it must not be taken apart before its slot has it
 
     def _leave_hidden(
         self, source: LexborNode, tag: str, attributes: Attributes, reason: str, parent: Node
@@ -385,6 +433,8 @@ class _Builder:
     def _finish(self, node: Node, parent: Node) -> None:
         """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
         tag, controls = node.tag, node.controls
+        if tag == SHADOW_TAG:
+            self.hiding = self.outer_hiding.pop()
         if node.bits & rules.CLOSED:
             node.children = [child for child in node.children if isinstance(child, Node)]
         if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
@@ -477,6 +527,29 @@ def _take_apart(node: Node, parent: Node) -> None:
         parent.children += (None, *node.children, None)
     elif parent.children and parent.children[-1] is not None:
         parent.children.append(None)
+
+
+def _fill_slot(slot: Node) -> None:
+    """Put into a slot what its host has for it; without any, its own content is shown."""
+    root: Node | None = slot.parent
+    while root is not None and root.tag != SHADOW_TAG:
+        root = root.parent
+    host = root.parent if root is not None else None
+    if host is None or not host.light:
+        return
+    name = slot.get("name")
+    taken = [child for child in host.light if (child.get("slot") if isinstance(child, Node) else "") == name]
+    if not any(isinstance(child, Node) or (child and not child.isspace()) for child in taken):
+        return
+    host.light = [child for child in host.light if child not in taken]
+    slot.children.extend(taken)
+    for child in taken:
+        if isinstance(child, Node):
+            child.place, child.parent = child.parent, slot
+            slot.controls += child.controls + bool(child.control)
+            slot.heading = slot.heading or child.heading
+            slot.link = slot.link or child.link
+            slot.image = slot.image or child.image
 
 
 def _disclosure_bits(node: Node, source: LexborNode) -> int:
