@@ -10,8 +10,8 @@ from setuptools import setup
 # What `simplify_page` runs.
 COMPILED = (
     "addresses", "completing", "controls", "document", "elements", "encodings", "labels", "mhtml", "names",
-    "node", "prices", "ratings", "repeats", "rules", "sections", "shadow", "simplify", "sniffing", "styles", "tree",
-    "visibility", "walk", "writer",
+    "node", "prices", "ratings", "repeats", "rules", "sections", "shadow", "simplify", "sniffing", "styles",
+    "tree", "visibility", "walk", "writer",
 )  # fmt: skip
 
 

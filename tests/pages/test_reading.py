@@ -22,7 +22,8 @@ def mhtml(
     return (
         (
             f"From: <Saved by Blink>\n{location}MIME-Version: 1.0\nContent-Type: multipart/related;\n"
-            '\ttype="text/html";\n\tboundary="--=x--"\n\n\n----=x--\nContent-Type: text/css\n\na { color: red }\n'
+            '\ttype="text/html";\n\tboundary="--=x--"\n\n\n----=x--\n'
+            "Content-Type: text/css\n\na { color: red }\n"
             f"----=x--\n{headers}\n"
         ).encode()
         + b"\n"
@@ -120,8 +121,8 @@ GOODS = '<page>\n<h1>Mugs</h1>\n$8.49 <button name="add_to_cart">Add to cart</bu
             2,
         ),
         (
-            f'<main><!--$?--><template id="B:0"></template><!--$?--><template id="B:1"></template><i>…</i><!--/$-->'
-            f'<!--/$--></main>{PART}<script>$RC("B:0","S:0")</script><script>$RC("B:1","S:1")</script>',
+            f'<main><!--$?--><template id="B:0"></template><!--$?--><template id="B:1"></template><i>…</i>'
+            f'<!--/$--><!--/$--></main>{PART}<script>$RC("B:0","S:0")</script><script>$RC("B:1","S:1")</script>',
             1,
         ),
         (
@@ -158,7 +159,8 @@ def test_a_part_that_never_came_is_said() -> None:
     ],
 )
 def test_commands_that_name_nothing_or_themselves_do_no_harm(script: str) -> None:
-    html = f"<main>{FALLBACK}</main>{PART.replace('<h1', '<template id=in></template><h1')}<script>{script}</script>"
+    part = PART.replace("<h1", "<template id=in></template><h1")
+    html = f"<main>{FALLBACK}</main>{part}<script>{script}</script>"
     page = simplify_page(html)
     assert simplify_page(page.html).html == page.html
 

@@ -1,4 +1,4 @@
-"""Declarative shadow roots as the DOM standard shows them: shadow trees, with the host's children in slots."""
+"""Declarative shadow roots as the DOM standard shows them, with the host's children in slots."""
 
 import pytest
 
@@ -9,7 +9,8 @@ from shop_r1.pages.simplify import simplify_page
 CARD = (
     "<my-card><template {mode}><style>.off{{display:none}} b{{display:none}}</style><h2><slot name=title>No "
     "title</slot></h2><p class=off>draft</p><slot></slot><button>Add to cart</button></template>"
-    "<a slot=title href=/red>Red Mug</a> $8.49 <b>bold</b><i slot=none>nowhere</i><a href=/more>More</a></my-card>"
+    "<a slot=title href=/red>Red Mug</a> $8.49 <b>bold</b><i slot=none>nowhere</i>"
+    "<a href=/more>More</a></my-card>"
     "<p class=off>outside"
 )
 
@@ -51,7 +52,8 @@ def test_children_of_a_host_keep_the_path_that_they_have_in_a_live_page() -> Non
         ("<x-y><template>in</template>out</x-y>", "out"),
         ("<ul><template shadowrootmode=open>in</template><li>out</ul>", "<ul>\n<li>out\n</ul>"),  # no host
         (
-            "<x-y><template shadowrootmode=open>one</template><template shadowrootmode=open>two</template></x-y>",
+            "<x-y><template shadowrootmode=open>one</template>"
+            "<template shadowrootmode=open>two</template></x-y>",
             "one",
         ),
         (

@@ -161,8 +161,8 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
         )
     if pending := page.dropped.get("unfinished_part"):
         remark(
-            f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; save the page "
-            "once it has loaded"
+            f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
+            "save the page once it has loaded"
         )
     if not page.elements and page.html.strip() == "<page>":
         remark(

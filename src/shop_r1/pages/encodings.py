@@ -1,7 +1,7 @@
 """The encodings of the web: labels, and decoders as browsers have them (WHATWG Encoding Standard).
 
-A label stands for more than it says: `iso-8859-1` is windows-1252, `gb2312` is GBK, `shift_jis` is windows-31j.
-Python's decoders of the same names differ in places; where they do, what stands here corrects them.
+A label stands for more than it says: `iso-8859-1` is windows-1252, `gb2312` is GBK, `shift_jis` is
+windows-31j. Python's decoders of the same names differ in places, and are corrected here.
 """
 
 import codecs
@@ -14,15 +14,18 @@ LABELS: Final[dict[str, str]] = {
     for name, labels in {
         "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
         "ibm866": "866 cp866 csibm866 ibm866",
-        "iso-8859-2": "csisolatin2 iso-8859-2 iso-ir-101 iso8859-2 iso88592 iso_8859-2 iso_8859-2:1987 l2 latin2",
-        "iso-8859-3": "csisolatin3 iso-8859-3 iso-ir-109 iso8859-3 iso88593 iso_8859-3 iso_8859-3:1988 l3 latin3",
-        "iso-8859-4": "csisolatin4 iso-8859-4 iso-ir-110 iso8859-4 iso88594 iso_8859-4 iso_8859-4:1988 l4 latin4",
+        "iso-8859-2": "csisolatin2 iso-8859-2 iso-ir-101 iso8859-2 iso88592 iso_8859-2"
+        " iso_8859-2:1987 l2 latin2",
+        "iso-8859-3": "csisolatin3 iso-8859-3 iso-ir-109 iso8859-3 iso88593 iso_8859-3"
+        " iso_8859-3:1988 l3 latin3",
+        "iso-8859-4": "csisolatin4 iso-8859-4 iso-ir-110 iso8859-4 iso88594 iso_8859-4"
+        " iso_8859-4:1988 l4 latin4",
         "iso-8859-5": "csisolatincyrillic cyrillic iso-8859-5 iso-ir-144 iso8859-5 iso88595 iso_8859-5"
         " iso_8859-5:1988",
         "iso-8859-6": "arabic asmo-708 csiso88596e csiso88596i csisolatinarabic ecma-114 iso-8859-6"
         " iso-8859-6-e iso-8859-6-i iso-ir-127 iso8859-6 iso88596 iso_8859-6 iso_8859-6:1987",
-        "iso-8859-7": "csisolatingreek ecma-118 elot_928 greek greek8 iso-8859-7 iso-ir-126 iso8859-7 iso88597"
-        " iso_8859-7 iso_8859-7:1987 sun_eu_greek",
+        "iso-8859-7": "csisolatingreek ecma-118 elot_928 greek greek8 iso-8859-7 iso-ir-126 iso8859-7"
+        " iso88597 iso_8859-7 iso_8859-7:1987 sun_eu_greek",
         "iso-8859-8": "csiso88598e csisolatinhebrew hebrew iso-8859-8 iso-8859-8-e iso-ir-138 iso8859-8"
         " iso88598 iso_8859-8 iso_8859-8:1988 visual",
         "iso-8859-8-i": "csiso88598i iso-8859-8-i logical",

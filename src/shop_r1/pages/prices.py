@@ -7,7 +7,10 @@ from selectolax.lexbor import LexborNode
 from shop_r1.pages import rules
 from shop_r1.pages.node import Node
 
-_CURRENCY = r"(?:[$€£¥₹₽₩₺₴₪₫₱฿¢]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|PLN|SEK|NOK|DKK|CZK|HUF|RON|TRY|BRL|MXN)\b|R\$|zł|Kč|Ft\b|kr\b|лв|руб)"
+_CURRENCY = (
+    r"(?:[$€£¥₹₽₩₺₴₪₫₱฿¢]|R\$|zł|Kč|Ft\b|kr\b|лв|руб"
+    r"|\b(?:USD|EUR|GBP|CHF|CAD|AUD|PLN|SEK|NOK|DKK|CZK|HUF|RON|TRY|BRL|MXN)\b)"
+)
 _FRACTION = re.compile(rf"\s*(\d{{2,3}})\s*(?:{_CURRENCY}\s*)?")
 _WHOLE = re.compile(r"(?:^|[^\d.,])((\d{1,3}(?:([.,'’\u00a0\u202f ])\d{3})+|\d{1,7}))$")
 _CURRENCY_BEFORE = re.compile(rf"{_CURRENCY}\s*[\d.,'’\u00a0\u202f ]+$")

@@ -53,13 +53,14 @@ REASONS: Final[dict[str, str]] = {
 
 # Declarations in a style attribute that take an element off the screen.
 HIDDEN_STYLE: Final = (
-    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|content-visibility\s*:\s*hidden)"
+    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|content-visibility\s*:\s*hidden)"
 )
-# One that keeps a closed dialog, a popover or a hidden element on it: their hiding is the browser's own style.
+# One that keeps a closed dialog, popover or hidden element on it: the browser's own style only hides it.
 SHOWN_STYLE: Final = r"(?:^|[;\s])display\s*:\s*(?!none|inherit|initial|unset|revert)[a-z]"
 
-# A hidden part is shown all the same where it holds nearly all of the page: this share of what can be acted on
-# and of the characters (ours). Pages begin so and show themselves by a script.
+# A hidden part is shown all the same where it holds nearly all of the page: this share of what can be acted
+# on and of the characters (ours). Pages begin so and show themselves by a script.
 WRAPPER_SHARE: Final = 0.9
 WRAPPERS_MAX: Final = 3  # one within the other
 WRAPPER_REST_CHARS: Final = 60  # beside nothing to act on: "Loading, please wait" (ours)
@@ -232,12 +233,13 @@ ACTION_ROLES: Final[dict[str, str]] = {
 # All roles of WAI-ARIA 1.2 that are no abstract ones: of several in an attribute, the first of these holds.
 ROLES: Final = frozenset(ACTION_ROLES) | frozenset({
     "alert", "alertdialog", "application", "article", "banner", "blockquote", "caption", "cell", "code",
-    "columnheader", "complementary", "contentinfo", "definition", "deletion", "dialog", "directory", "document",
-    "emphasis", "feed", "figure", "form", "generic", "grid", "gridcell", "group", "heading", "img", "insertion",
-    "list", "listbox", "listitem", "log", "main", "marquee", "math", "menu", "menubar", "meter", "navigation",
-    "none", "note", "paragraph", "presentation", "progressbar", "radiogroup", "region", "row", "rowgroup",
-    "rowheader", "scrollbar", "search", "separator", "status", "strong", "subscript", "superscript", "table",
-    "tablist", "tabpanel", "term", "time", "timer", "toolbar", "tooltip", "tree", "treegrid",
+    "columnheader", "complementary", "contentinfo", "definition", "deletion", "dialog", "directory",
+    "document", "emphasis", "feed", "figure", "form", "generic", "grid", "gridcell", "group", "heading",
+    "img", "insertion", "list", "listbox", "listitem", "log", "main", "marquee", "math", "menu",
+    "menubar", "meter", "navigation", "none", "note", "paragraph", "presentation", "progressbar",
+    "radiogroup", "region", "row", "rowgroup", "rowheader", "scrollbar", "search", "separator", "status",
+    "strong", "subscript", "superscript", "table", "tablist", "tabpanel", "term", "time", "timer",
+    "toolbar", "tooltip", "tree", "treegrid",
 })  # fmt: skip
 
 BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})

@@ -1,8 +1,8 @@
 """Declarative shadow roots: their trees become part of the document, and slots show the host's own children.
 
 The root of a shadow tree stands after the children of its host, so that their paths stay what they are in a
-live page. A path into a shadow tree leads through it (`*:nth-child(3)`) and holds for `locate`; in a live page
-`document.querySelector` does not reach there, and one goes by `host.shadowRoot`.
+live page. A path into a shadow tree leads through it (`*:nth-child(3)`) and holds for `locate`; in a live
+page `document.querySelector` does not reach there, and one goes by `host.shadowRoot`.
 """
 
 import re

@@ -181,7 +181,7 @@ def _page_within(tree: Tree) -> dict[int, str]:
     """Return the hidden elements that may be the page itself, with the reason; {} where there are none.
 
     Beside something that can be seen, one that holds the page's main part or title; alone, the one that holds
-    nearly all that is hidden. What is only hidden from screen readers is taken with its siblings that are, too.
+    nearly all that is hidden. What is only hidden from screen readers is taken with its siblings that are so.
     """
     if tree.dropped["inert"] and not tree.root.controls:
         return {_INERT: "inert"}
@@ -559,7 +559,7 @@ def _disclosure_bits(node: Node, source: LexborNode) -> int:
         if parent is None or parent.tag != "details":
             return 0
         is_open = "true" if "open" in parent.attributes else "false"
-        node.attributes = {"aria-expanded": is_open} | node.attributes
+        node.attributes = {"aria-expanded": is_open, **node.attributes}
         return rules.STATES
     child = source.first_child
     while child is not None and child.tag != "summary":
@@ -590,7 +590,7 @@ def printed_tag(tag: str, attributes: Attributes) -> str:
 
 
 def _takes_focus(tabindex: str | None) -> bool:
-    """Return whether the tab key stops at an element: by HTML's rules for integers, `0`, `+3` and ` 1px` do."""
+    """Return whether the tab key stops at an element: by HTML's rules, `0`, `+3` and ` 1px` do."""
     return tabindex is not None and _NOT_NEGATIVE.match(tabindex) is not None
 
 

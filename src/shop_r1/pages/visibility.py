@@ -1,9 +1,9 @@
 """What takes an element off the screen, and which hidden part is the page itself.
 
-How attribute values are compared: those that HTML gives a list of values (`type`, `hidden`, `contenteditable`,
-`method`, `enctype`) without regard to ASCII case; boolean attributes (`inert`, `open`, `checked`) and `popover`,
-whose every value hides, by being there; ARIA's tokens and roles without regard to case, as browsers do; ids,
-classes and names exactly.
+How attribute values are compared: those that HTML gives a list of values (`type`, `contenteditable`,
+`method`, `enctype`, `shadowrootmode`) without regard to ASCII case; boolean attributes (`inert`, `open`,
+`checked`), and `hidden` and `popover`, whose every value hides, by being there; `tabindex` as an integer; ARIA's
+tokens and roles without regard to case, as browsers do; ids, classes and names exactly.
 """
 
 import re
