@@ -128,7 +128,7 @@ def test_addresses_and_actions_are_meant_from_the_page_s_base() -> None:
     with InProcessDriver(Starlette(routes=[Route("/{rest:path}", page)])) as driver:
         driver.open("/start")
         driver.act(click("mug"))
-        driver.act(type_and_submit("words", "cup"))
+        driver.act(type_and_submit("search_input", "cup"))
         driver.act(click("again"))  # without an action a form is sent to the page itself
     assert asked == ["/start", "/kitchen/mug", "/kitchen/find?q=cup", "/kitchen/find?x=1"]
 

@@ -2,8 +2,8 @@
 
 How attribute values are compared: those that HTML gives a list of values (`type`, `contenteditable`,
 `method`, `enctype`, `shadowrootmode`) without regard to ASCII case; boolean attributes (`inert`, `open`,
-`checked`), and `hidden` and `popover`, whose every value hides, by being there; `tabindex` as an integer; ARIA's
-tokens and roles without regard to case, as browsers do; ids, classes and names exactly.
+`checked`), and `hidden` and `popover`, whose every value hides, by being there; `tabindex` as an integer;
+ARIA's tokens and roles without regard to case, as browsers do; ids, classes and names exactly.
 """
 
 import re
