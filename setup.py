@@ -9,8 +9,9 @@ from setuptools import setup
 
 # What `simplify_page` runs.
 COMPILED = (
-    "controls", "document", "elements", "labels", "names", "node", "ratings", "repeats", "rules", "sameness",
-    "sections", "simplify", "styles", "tree", "walk", "writer",
+    "addresses", "completing", "controls", "document", "elements", "encodings", "labels", "mhtml", "names",
+    "node", "prices", "ratings", "repeats", "rules", "sameness", "sections", "shadow", "simplify",
+    "sniffing", "styles", "tree", "visibility", "walk", "writer",
 )  # fmt: skip
 
 

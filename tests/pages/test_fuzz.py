@@ -32,7 +32,11 @@ FRAGMENTS = (
     b"<a name=q role=button>", b"<option>", b"<caption>c", b"<summary>", b"<dialog open>", b"<s>", b"<br>",
     "é\u200b\ue000\u202e★١".encode(), "Привет".encode("koi8-r"), b"<meta charset=utf-7>", b"<![CDATA[x]]>",
     b"<?php", b" title='" + b"x " * 300 + b"'>", b"<a href=#>" * 30, b"<o:p>", b"<body>", b"<head><title>",
-    b"</html>",
+    b"</html>", b"<x-y><template shadowrootmode=open><slot>", b"</template>", b"</x-y>", b"<i slot=a>",
+    b"<slot name=a>", b"<div popover>", b"<main inert>", b"<details>", b"</details>", b"<base href=/b/>",
+    b"<div aria-hidden=true>", b"<div hidden><main>", b"<!--$?--><template id=B:0></template>", b"<!--/$-->",
+    b"<div hidden id=S:0>", b'<script>$RC("B:0","S:0")</script>', b'<script>$RS("S:0","B:0")</script>',
+    b"$1<sup>99</sup>", b"MIME-Version: 1.0\nContent-Type: text/html\n\n", b"<meta charset=gb2312>",
 )  # fmt: skip
 
 

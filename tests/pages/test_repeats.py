@@ -53,7 +53,9 @@ def test_links_that_lead_nowhere_are_never_the_same() -> None:
 
 
 def two_mugs(*links: str, item: str = "<li><h3>{}</h3>{}</li>", around: str = "<ul>{}</ul>") -> str:
-    return around.format("".join(item.format(f"{title} Mug", link) for title, link in zip(("Red", "Blue"), links)))
+    return around.format(
+        "".join(item.format(f"{title} Mug", link) for title, link in zip(("Red", "Blue"), links))
+    )
 
 
 RED_AND_BLUE = ["red_mug.add_to_cart", "blue_mug.add_to_cart"]

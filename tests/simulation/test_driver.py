@@ -178,3 +178,31 @@ def test_cookies_are_kept_and_sent_as_rfc_6265_has_it(headers: list[str], sent: 
 )
 def test_a_cookie_goes_to_its_path_alone(header: str, near: str, elsewhere: str) -> None:
     assert (cookies_sent(header), cookies_sent(header, to="Elsewhere")) == (near, elsewhere)
+
+
+def test_addresses_and_actions_are_meant_from_the_page_s_base() -> None:
+    asked: list[str] = []
+
+    async def page(request: Request) -> Response:
+        asked.append(f"{request.url.path}?{request.url.query}".rstrip("?"))
+        html = (
+            "<base href=/kitchen/><a href=mug>Mug</a><form action=find><input name=q aria-label=Words>"
+            "<button>Find</button></form><form><button name=x value=1>Again</button></form>"
+        )
+        return HTMLResponse(html)
+
+    with InProcessDriver(Starlette(routes=[Route("/{rest:path}", page)])) as driver:
+        driver.open("/start")
+        driver.act(click("mug"))
+        driver.act(type_and_submit("search_input", "cup"))
+        driver.act(click("again"))  # without an action a form is sent to the page itself
+    assert asked == ["/start", "/kitchen/mug", "/kitchen/find?q=cup", "/kitchen/find?x=1"]
+
+
+def test_a_page_is_decoded_as_its_header_says() -> None:
+    async def page(request: Request) -> Response:
+        raw = "<meta charset=utf-8><a href=/>Привет</a>".encode("cp1251")
+        return Response(raw, media_type="text/html; charset=windows-1251")
+
+    with InProcessDriver(Starlette(routes=[Route("/", page)])) as driver:
+        assert driver.open("/").simplified.elements[0].label == "Привет"

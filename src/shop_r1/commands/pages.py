@@ -104,8 +104,10 @@ def _read(source: str) -> bytes | str:
     return Path(source).read_bytes()
 
 
-def _fetch(url: str) -> bytes | str:
-    """Return the page at an address, decoded if the answer names its encoding."""
+def _fetch(url: str) -> str:
+    """Return the page at an address, decoded as the answer or else the page itself says."""
+    from shop_r1.pages.document import decode_page
+
     request = Request(url, headers={"User-Agent": "shop-r1", "Accept": "text/html,application/xhtml+xml"})
     try:
         with urlopen(request, timeout=_FETCH_TIMEOUT_S) as answer:
@@ -117,10 +119,7 @@ def _fetch(url: str) -> bytes | str:
         raise PageError(f"no page came: {error.reason}") from error
     if len(raw) > _FETCH_MAX_BYTES:
         raise PageError(f"the answer has more than {_FETCH_MAX_BYTES} bytes")
-    try:
-        return raw.decode(charset, "replace") if charset else raw
-    except LookupError:  # an encoding that does not exist: the page itself may know better
-        return raw
+    return decode_page(raw, charset)
 
 
 def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool) -> dict[str, Any]:
@@ -131,6 +130,9 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
         "elements": [_element_record(element) for element in page.elements],
         "dropped": dict(page.dropped),
     }
+    record |= {key: value for key, value in (("url", page.url), ("base", page.base)) if value}
+    if page.shown:
+        record["shown"] = dict(page.shown)
     if explain:
         record["examples"] = {reason: list(parts) for reason, parts in page.examples.items()}
     if budgeted:
@@ -152,6 +154,21 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
     say(page.html)
     dropped = _counts(page.dropped)
     remark(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}")
+    if page.shown:
+        remark(
+            f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
+            "(nearly all of the page is in it, or the page's own script shows it)"
+        )
+    if pending := page.dropped.get("unfinished_part"):
+        remark(
+            f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
+            "save the page once it has loaded"
+        )
+    if not page.elements and page.html.strip() == "<page>":
+        remark(
+            "nothing on it can be read or acted on: save the page once its scripts have run "
+            "(docs/pages.md, Bad input)"
+        )
     if look.max_tokens is not None:
         tokens = look.count_tokens(page.html)
         cut = _counts(page.cut) or "nothing"

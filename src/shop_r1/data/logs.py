@@ -283,7 +283,7 @@ class _Reader:
         if page.recipe is not None:
             self.kinds[page.recipe.page] += counted
         return Step(
-            page=Page(url=step.page.url, html=page.simplified.html),
+            page=Page(url=step.page.url or page.simplified.url, html=page.simplified.html),
             action=step.action.named(name),
             rationale=step.rationale,
             time=step.time,

@@ -5,7 +5,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
-from urllib.parse import urljoin
 
 from pydantic import Field, model_validator
 from rapidfuzz import fuzz, process
@@ -14,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from shop_r1.errors import PageError
 from shop_r1.jsonl import Record
 from shop_r1.pages import rules
+from shop_r1.pages.addresses import in_full
 from shop_r1.pages.document import parse_document
 from shop_r1.pages.elements import Element, SimplifiedPage, find_element
 from shop_r1.pages.recipes import Recipe, fits
@@ -142,7 +142,7 @@ class TargetPage:
             candidates = [element for element in candidates if takes_text(element)]
         ways: list[str] = []
         faults: list[str] = []
-        for ask in self._questions(target, base):
+        for ask in self._questions(target, in_full(self.simplified.base, base)):
             hint = ask(candidates)
             if hint.elements:
                 candidates = hint.elements
@@ -208,20 +208,13 @@ def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], sh
 
 
 def _leading(href: str, base: str, candidates: Sequence[Element]) -> _Hint:
-    wanted = _in_full(href, base)
+    wanted = in_full(href, base)
     links = [element for element in candidates if element.href is not None]
-    found = [link for link in links if _in_full(link.href or "", base) == wanted]
+    found = [link for link in links if in_full(link.href or "", base) == wanted]
     if found:
         return _Hint("address", found)
     close = _closest(href, [link.href or "" for link in links])
     return _Hint("address", (), f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
-
-
-def _in_full(href: str, base: str) -> str:
-    try:
-        return urljoin(base, href)
-    except ValueError:  # an address that is none, such as //[
-        return href
 
 
 def _labelled(label: str, candidates: Sequence[Element]) -> _Hint:

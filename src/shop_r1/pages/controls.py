@@ -82,7 +82,7 @@ def states_of(node: Node, *, simplified: bool) -> tuple[str, ...]:
         return tuple(word for word in rules.STATE_WORDS if word in attributes)
     found: set[str] = {word for word in ("checked", "selected", "disabled") if word in attributes}
     for name, values, word in rules.ARIA_STATES:
-        if attributes.get(name) in values:
+        if (attributes.get(name) or "").lower() in values:
             found.add(word)
     return tuple(word for word in rules.STATE_WORDS if word in found)
 

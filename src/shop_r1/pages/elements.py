@@ -50,7 +50,11 @@ class SimplifiedPage:
         html: the short page; `name` attributes are the elements' names.
         elements: in page order, names unique.
         dropped: how many parts were left out, by reason.
+        shown: how many parts that are hidden as the page stands are shown all the same, since they hold
+            nearly all of it or a script of the page's own shows them, by reason.
         examples: the first parts left out for each reason, as raw HTML cut short; only when asked for.
+        url: the address that the page itself says it was saved from, "" where it does not.
+        base: what its addresses are resolved against, itself relative to the page's own address; "" for that.
         cut: what a token budget took, by kind, in characters, items or elements as the kind says.
     """
 
@@ -59,6 +63,9 @@ class SimplifiedPage:
     dropped: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cut: Mapping[str, int] = field(default_factory=dict)
+    shown: Mapping[str, int] = field(default_factory=dict)
+    url: str = ""
+    base: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, Element]:

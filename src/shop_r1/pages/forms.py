@@ -12,11 +12,13 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from shop_r1.errors import PageError
 from shop_r1.pages.document import locate
 from shop_r1.pages.elements import Element
+from shop_r1.pages.shadow import SHADOW_TAG
 
 Edits = Mapping[str, str | bool]
 
 _CONTROLS = frozenset({"input", "select", "textarea", "button"})
 _URLENCODED = "application/x-www-form-urlencoded"
+_ENCTYPES = frozenset({_URLENCODED, "multipart/form-data", "text/plain"})
 _SUBMITS = frozenset({"submit", "image"})
 
 
@@ -28,7 +30,7 @@ class Form:
         action: the address as written; "" means the page's own.
         method: get, post or dialog.
         fields: the successful controls' names and values, in page order.
-        enctype: the encoding as written, lower case.
+        enctype: one of the three that HTML knows; any other is the first of them.
     """
 
     action: str
@@ -68,12 +70,13 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
     for control in controls:
         fields.extend(_entries(control, pressed, changes, controls))
     own = pressed.attributes if pressed is not None else {}
-    method = (own.get("formmethod") or form.attributes.get("method") or "get").strip().lower()
+    method = (own.get("formmethod") or form.attributes.get("method") or "get").lower()
+    enctype = (own.get("formenctype") or form.attributes.get("enctype") or _URLENCODED).lower()
     return Form(
         action=(own.get("formaction") or form.attributes.get("action") or "").strip(),
         method=method if method in ("get", "post", "dialog") else "get",
         fields=tuple(fields),
-        enctype=(own.get("formenctype") or form.attributes.get("enctype") or _URLENCODED).lower(),
+        enctype=enctype if enctype in _ENCTYPES else _URLENCODED,
     )
 
 
@@ -94,7 +97,7 @@ def _same(first: LexborNode | None, second: LexborNode) -> bool:
 def _ancestor(node: LexborNode, tag: str) -> LexborNode | None:
     ancestor = node.parent
     while ancestor is not None and ancestor.tag != tag:
-        ancestor = ancestor.parent
+        ancestor = ancestor.parent if ancestor.tag != SHADOW_TAG else None  # a form ends at a shadow tree
     return ancestor
 
 

@@ -32,6 +32,9 @@ class Node:
         title: of an item, the element that a recipe calls its title.
         folded: whether it repeats what stands elsewhere and is left out.
         same: of a folded control, the one that stays.
+        light: of the host of a shadow tree, its own children that no slot has taken yet.
+        place: where it stands in the document, if that is not in `parent`: a slot shows it elsewhere.
+        inert: whether nothing in it can be acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
 
@@ -48,6 +51,9 @@ class Node:
     folded: bool = False
     same: "Node | None" = None
     _others: "list[Node] | None" = None
+    inert: bool = False
+    light: "list[Node | str | None] | None" = None
+    place: "Node | None" = None
     choice: Attributes | None = None
     _path: str = ""
     _text: str | None = None
@@ -65,18 +71,17 @@ class Node:
 
     @property
     def role(self) -> str:
-        """The first role that the page's author gave it, lower case, else ""."""
-        given = self.attributes.get("role")
-        return given.split()[0].lower() if given and not given.isspace() else ""
+        """The first known role that the page's author gave it, lower case, else ""."""
+        return role_in(self.attributes.get("role"))
 
     @property
     def path(self) -> str:
         """A CSS path from the root that holds in the original document and in a live page."""
         steps = [self._step()]
-        node = self.parent
+        node = self.place or self.parent
         while node is not None and node.parent is not None and node.controls <= 1:
             steps.append(node._step())
-            node = node.parent
+            node = node.place or node.parent
         if node is None:
             return "html"
         steps.append(node._path or node._shared_path())
@@ -88,7 +93,7 @@ class Node:
         node: Node = self
         while node.parent is not None and not node._path:
             steps.append(node._step())
-            node = node.parent
+            node = node.place or node.parent
         steps.append(node._path or "html")
         self._path = " > ".join(reversed(steps))
         return self._path
@@ -131,6 +136,18 @@ class Node:
             node = stack.pop()
             yield node
             stack.extend(child for child in reversed(node.children) if isinstance(child, Node))
+
+
+def role_in(given: str | None) -> str:
+    """Return the first role of WAI-ARIA in a role attribute, lower case; "" for none.
+
+    >>> role_in("doc-chapter Button link"), role_in(None)
+    ('button', '')
+    """
+    if not given:
+        return ""
+    role = given.lower()
+    return role if role in rules.ROLES else next((each for each in role.split() if each in rules.ROLES), "")
 
 
 def spoken_text(node: Node, *, limit: int = rules.LABEL_TEXT_MAX) -> str:

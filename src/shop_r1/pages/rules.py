@@ -25,7 +25,9 @@ DROPPED_TAGS: Final[dict[str, str]] = {
 REASONS: Final[dict[str, str]] = {
     "aria_hidden": "hidden from screen readers (aria-hidden)",
     "clickable_wrapper": "an element to click around another one; its first one stands for it",
+    "closed_details": "what opens with a summary that is closed",
     "closed_dialog": "a dialog that is not open",
+    "closed_popover": "a popover, which is hidden until it is opened",
     "comment": "comments",
     "decoration": "lines, bars and bullets",
     "duplicate_image": "a picture that says the title of its item again",
@@ -35,6 +37,7 @@ REASONS: Final[dict[str, str]] = {
     "hidden": "hidden by attribute",
     "hidden_input": "fields that only the shop's own code reads",
     "hidden_style": "hidden by its style attribute",
+    "inert": "something to act on in a part that cannot be acted on (inert); its text stays",
     "image_without_alt": "pictures without a text",
     "nested_control": "something to click within a link or button; that one stands for it",
     "noscript": "shown only to browsers without scripts",
@@ -44,10 +47,24 @@ REASONS: Final[dict[str, str]] = {
     "style_rule": "hidden by a rule of the page's own style elements",
     "svg": "drawings without a title",
     "template": "parts that a script may use later",
+    "unslotted": "children of a component that has no slot for them",
+    "unfinished_part": "parts of the page that its server had not sent when it was saved",
 }
 
 # Declarations in a style attribute that take an element off the screen.
-HIDDEN_STYLE: Final = r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))"
+HIDDEN_STYLE: Final = (
+    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|content-visibility\s*:\s*hidden)"
+)
+# One that keeps a closed dialog, popover or hidden element on it: the browser's own style only hides it.
+SHOWN_STYLE: Final = r"(?:^|[;\s])display\s*:\s*(?!none|inherit|initial|unset|revert)[a-z]"
+
+# A hidden part is shown all the same where it holds nearly all of the page: this share of what can be acted
+# on and of the characters (ours). Pages begin so and show themselves by a script.
+WRAPPER_SHARE: Final = 0.9
+WRAPPERS_MAX: Final = 3  # one within the other
+WRAPPER_REST_CHARS: Final = 60  # beside nothing to act on: "Loading, please wait" (ours)
+WRAPPER_REST_MAX: Final = 40  # with more to act on in plain sight, a page is no wrapper's (ours)
 
 # Style elements are read for a screen this wide, in CSS pixels (ours: Playwright's default viewport).
 SCREEN_WIDTH: Final = 1280
@@ -65,7 +82,7 @@ COLLAPSED_MENU: Final = r"(?:^|[\s_-])(?:drop-?down|sub-?menu|fly-?out|mega-?men
 INLINE_TAGS: Final[frozenset[str]] = frozenset({
     "a", "abbr", "acronym", "area", "b", "bdi", "bdo", "big", "button", "cite", "code", "data", "del",
     "dfn", "em", "font", "i", "img", "input", "ins", "kbd", "label", "map", "mark", "meter", "nobr",
-    "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "small", "span",
+    "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "select", "slot", "small", "span",
     "strike", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var",
 })  # fmt: skip
 
@@ -92,9 +109,10 @@ ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
 KNOWN: Final = 8  # other elements point at it
 STATES: Final = 32  # a state of a control
+CLOSED: Final = 64  # a <details> of which only the summary is seen
 BOUNDS: Final = 16  # a heading in it does not reach past it (found out once its children are read)
 ATTRIBUTE_BITS: Final[dict[str, int]] = {
-    **dict.fromkeys(("hidden", "aria-hidden", "style"), HIDES),
+    **dict.fromkeys(("hidden", "aria-hidden", "style", "popover", "inert"), HIDES),
     **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
     **dict.fromkeys(("aria-label", "aria-labelledby", "title"), TELLS),
     **dict.fromkeys(
@@ -195,7 +213,19 @@ SCRIPTED: Final = frozenset({
     "download", "aria-controls", "aria-haspopup", "data-method", "data-remote", "data-confirm", "data-action",
     "data-toggle", "data-bs-toggle", "data-target", "data-bs-target", "data-turbo-method", "data-turbo-frame",
 })  # fmt: skip
-SCRIPTED_PREFIXES: Final = ("hx-", "data-hx-", "@", "x-on:", "v-on:", "ng-", "wire:", "up-", "phx-", "(", "on:")
+SCRIPTED_PREFIXES: Final = (
+    "hx-",
+    "data-hx-",
+    "@",
+    "x-on:",
+    "v-on:",
+    "ng-",
+    "wire:",
+    "up-",
+    "phx-",
+    "(",
+    "on:",
+)
 # Attributes that measure, test or keep books for a framework, and differ on whatever they stand.
 MEASURED: Final = frozenset({
     "data-test", "data-testid", "data-qa", "data-cy", "data-hook", "data-track", "data-tracking", "data-gtm",
@@ -228,6 +258,18 @@ ACTION_ROLES: Final[dict[str, str]] = {
     "spinbutton": "button",
     "slider": "button",
 }
+
+# All roles of WAI-ARIA 1.2 that are no abstract ones: of several in an attribute, the first of these holds.
+ROLES: Final = frozenset(ACTION_ROLES) | frozenset({
+    "alert", "alertdialog", "application", "article", "banner", "blockquote", "caption", "cell", "code",
+    "columnheader", "complementary", "contentinfo", "definition", "deletion", "dialog", "directory",
+    "document", "emphasis", "feed", "figure", "form", "generic", "grid", "gridcell", "group", "heading",
+    "img", "insertion", "list", "listbox", "listitem", "log", "main", "marquee", "math", "menu",
+    "menubar", "meter", "navigation", "none", "note", "paragraph", "presentation", "progressbar",
+    "radiogroup", "region", "row", "rowgroup", "rowheader", "scrollbar", "search", "separator", "status",
+    "strong", "subscript", "superscript", "table", "tablist", "tabpanel", "term", "time", "timer",
+    "toolbar", "tooltip", "tree", "treegrid",
+})  # fmt: skip
 
 BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})
 TEXT_TYPES: Final = frozenset({

@@ -101,7 +101,9 @@ def box_around(
     branch, ancestor = second, second.parent
     while ancestor is not None and ancestor.controls <= controls_max:
         if ancestor in branches:
-            return None if ancestor.tag in ("html", "body", "main") else (ancestor, branches[ancestor], branch)
+            return (
+                None if ancestor.tag in ("html", "body", "main") else (ancestor, branches[ancestor], branch)
+            )
         branch, ancestor = ancestor, ancestor.parent
     return None
 
@@ -121,8 +123,12 @@ def stand_together(first: Node, second: Node) -> bool:
     if found is None:
         return False
     box, ours, theirs = found
-    is_same = is_same and bool(first.text) == bool(second.text)  # a title may say what the picture beside it does
-    if are_two_things(ours, _words_beside(ours, words), theirs, _words_beside(theirs, others), is_same=is_same):
+    is_same = is_same and bool(first.text) == bool(
+        second.text
+    )  # a title may say what the picture beside it does
+    if are_two_things(
+        ours, _words_beside(ours, words), theirs, _words_beside(theirs, others), is_same=is_same
+    ):
         return False
     return not _is_parted(box, first, second, is_same=is_same)
 

@@ -1,6 +1,9 @@
 """Raw HTML to the short page that the model reads, with a name on everything that can be acted on."""
 
-from shop_r1.pages.document import parse_document
+from dataclasses import replace
+
+from shop_r1.pages.addresses import base_of
+from shop_r1.pages.document import parse_text, read_page
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.recipes import Recipe, marks_of
 from shop_r1.pages.repeats import fold_repeats
@@ -17,15 +20,18 @@ def simplify_page(
     `<page>`) comes back as it is, whatever the recipe.
 
     Args:
-        html: a page as text, or as bytes in any encoding.
+        html: a page as text, or as bytes in any encoding, also saved as MHTML.
         recipe: what is known of this kind of page beyond the rules for all (`recipes.load_recipe`).
         explain: whether to keep the first examples of what is left out, by reason.
 
     Raises:
         PageError: the input is empty, too large or not HTML, or the recipe is for another kind of page.
     """
-    document = parse_document(html)
+    source = read_page(html)
+    document, streamed, shadow_roots = parse_text(source.text)
     marks = marks_of(recipe, document) if recipe is not None and not is_simplified(document) else None
-    tree = build_tree(document, marks, explain=explain)
+    tree = build_tree(document, marks, explain=explain, has_shadow=shadow_roots > 0)
     fold_repeats(tree)
-    return Walk(tree).run()
+    if streamed:
+        tree.shown["streamed"] = streamed
+    return replace(Walk(tree).run(), url=source.url, base=base_of(document, source.url))

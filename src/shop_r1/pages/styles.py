@@ -8,7 +8,7 @@ All of it is counted as work. A page that has used up `rules.STYLE_WORK_MAX` hid
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -176,10 +176,13 @@ class Hiding:
         return list(found.values())
 
 
-def hiding_of(document: LexborHTMLParser) -> Hiding | None:
-    """Return what the page's style elements hide; None when they hide nothing."""
+def hiding_of(document: LexborHTMLParser, styles: Sequence[LexborNode] | None = None) -> Hiding | None:
+    """Return what the page's style elements, or only these of them, hide; None when they hide nothing."""
     sheets = [
-        style.text() or "" for style in document.css("style") if _applies(style.attributes.get("media"))
+        style.text() or ""
+        for style in (document.css("style") if styles is None else styles)
+        if _applies(style.attributes.get("media"))
+        and (style.attributes.get("type") or "text/css").lower() == "text/css"
     ]
     text = "\n".join(sheets)
     if not _MAY_HIDE.search(text.replace("{", ";")):

@@ -14,20 +14,27 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
-from shop_r1.pages.node import Attributes, Node, spoken_text
+from shop_r1.pages.completing import PENDING
+from shop_r1.pages.node import Attributes, Node, role_in, spoken_text
+from shop_r1.pages.prices import cents
 from shop_r1.pages.ratings import rating_of
+from shop_r1.pages.shadow import SHADOW_TAG, shadow_root_of, slots_of_hosts
 from shop_r1.pages.styles import Hiding, hiding_of
+from shop_r1.pages.visibility import Hidden, count_actions, hidden_reason, holds_page, may_cover
 
 MARKER = "page"
 """The first tag of a simplified page: what stands in it is already short and named."""
 
-_HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
-_COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
 _HEAD = re.compile(rules.HEAD_CLASS, re.I)
 _WORD = re.compile(r"[^\W_]")
 _BITS = rules.ATTRIBUTE_BITS
-_ACTING = frozenset(name for name, bits in _BITS.items() if bits & rules.ACTS)
+_FIELDS = frozenset({"input", "select", "textarea"})
 _CHOICES = frozenset({"checkbox", "radio"})
+_DISCLOSURE = frozenset({"details", "summary"})
+_EDITABLE = frozenset({"", "true", "plaintext-only"})
+_NOT_NEGATIVE = re.compile(r"[ \t\n\f\r]*(?:\+?[0-9]|-0+(?![0-9]))")
+_CENTS_MAX = 10  # characters of a text that may be the cents of a price
+_INERT = -1  # among the elements that are shown: everything that is inert
 _EXAMPLE_CHARS = 160
 
 
@@ -55,6 +62,10 @@ class Tree:
     ids: dict[str, Node] = field(default_factory=dict)
     labels: dict[str, Node] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    hidden: list[Hidden] = field(default_factory=list)
+    """Parts left out as hidden that may be the page itself."""
+    shown: Counter[str] = field(default_factory=Counter)
+    """Parts that are hidden as the page stands and are shown all the same, by reason."""
     examples: dict[str, list[str]] | None = None
     document: LexborHTMLParser | None = None
     _sources: dict[str, LexborNode] | None = None
@@ -113,27 +124,112 @@ def _snippet(part: LexborNode | Node) -> str:
     return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 1]}…"
 
 
-def build_tree(document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False) -> Tree:
+def build_tree(
+    document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False, has_shadow: bool = False
+) -> Tree:
     """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
 
     Args:
         document: a parsed page.
         marks: what a recipe says of its elements; a simplified page is not to be given any.
         explain: whether to keep examples of what is left out.
+        has_shadow: whether there are shadow trees in it.
 
     Raises:
         PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
     """
-    root = Node("html", {}, None, 1)
-    tree = Tree(root, is_simplified(document), examples={} if explain else None, document=document)
-    hiding = hiding_of(document)
-    builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
-    builder.build(document)
-    if root.controls > rules.CONTROLS_MAX:
+    slots = slots_of_hosts(document) if has_shadow else {}
+    tree = _build(document, marks, explain, {}, slots)
+    fuller, shown = tree, dict[int, str]()
+    for _ in range(0 if tree.is_simplified else rules.WRAPPERS_MAX):
+        if not (found := _page_within(fuller)):
+            break
+        shown |= found
+        fuller = _build(document, marks, explain, shown, slots)
+        if _is_nearly_all(fuller, tree):
+            tree = fuller
+    if tree.root.controls > rules.CONTROLS_MAX:
         raise PageError(
-            f"the page has {root.controls} elements to act on; at most {rules.CONTROLS_MAX} are named"
+            f"the page has {tree.root.controls} elements to act on; at most {rules.CONTROLS_MAX} are named"
         )
     return tree
+
+
+def _build(
+    document: LexborHTMLParser,
+    marks: Marks | None,
+    explain: bool,
+    shown: Mapping[int, str],
+    slots: Mapping[int, frozenset[str]],
+) -> Tree:
+    """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
+    tree = Tree(
+        Node("html", {}, None, 1),
+        is_simplified(document),
+        examples={} if explain else None,
+        document=document,
+    )
+    styles = [style for style in document.css("style") if shadow_root_of(style) is None] if slots else None
+    hiding = hiding_of(document, styles)
+    builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
+    builder.shown, builder.slots = shown, slots
+    builder.build(document)
+    return tree
+
+
+def _page_within(tree: Tree) -> dict[int, str]:
+    """Return the hidden elements that may be the page itself, with the reason; {} where there are none.
+
+    Beside something that can be seen, one that holds the page's main part or title; alone, the one that holds
+    nearly all that is hidden. What is only hidden from screen readers is taken with its siblings that are so.
+    """
+    if tree.dropped["inert"] and not tree.root.controls:
+        return {_INERT: "inert"}
+    if tree.root.controls > rules.WRAPPER_REST_MAX:
+        return {}
+    sizes = [(count_actions(hidden.source), hidden) for hidden in tree.hidden]
+    is_empty = not (tree.root.controls or _count_characters(tree))
+    sizes = [
+        (size, hidden)
+        for size, hidden in sizes
+        if (is_empty and size) or (size >= tree.root.controls and holds_page(hidden))
+    ]
+    if not sizes:
+        return {}
+    size, best = max(sizes, key=lambda found: found[0])
+    group = [best]
+    if best.reason == "aria_hidden" and best.source.parent is not None:
+        key = best.source.parent.mem_id
+        group = [
+            hidden
+            for hidden in tree.hidden
+            if hidden.reason == best.reason and hidden.source.parent and hidden.source.parent.mem_id == key
+        ]
+    elif size < rules.WRAPPER_SHARE * sum(found[0] for found in sizes):
+        return {}
+    return {hidden.source.mem_id: hidden.reason for hidden in group}
+
+
+def _is_nearly_all(fuller: Tree, rest: Tree) -> bool:
+    """Return whether next to nothing was there before the hidden part was shown."""
+    left = 1 - rules.WRAPPER_SHARE
+    said, said_before = _count_characters(fuller), _count_characters(rest)
+    if fuller.shown["inert"]:
+        return fuller.root.controls > 0 and not rest.root.controls
+    return (
+        said + fuller.root.controls > 0
+        and rest.root.controls <= left * fuller.root.controls
+        and said_before <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
+    )
+
+
+def _count_characters(tree: Tree) -> int:
+    return sum(
+        len(child.strip())
+        for node in (tree.root, *tree.root.elements())
+        for child in node.children
+        if isinstance(child, str)
+    )
 
 
 def is_simplified(document: LexborHTMLParser) -> bool:
@@ -151,6 +247,9 @@ class _Builder:
     def __init__(self, tree: Tree, hiding: Hiding | None):
         self.tree = tree
         self.hiding = hiding
+        self.shown: Mapping[int, str] = {}
+        self.slots: Mapping[int, frozenset[str]] = {}
+        self.outer_hiding: list[Hiding | None] = []  # of what is around the shadow trees that we are in
         self.hidden_choices: dict[str, Attributes] = {}
 
     def build(self, document: LexborHTMLParser) -> None:
@@ -181,19 +280,22 @@ class _Builder:
             tag = current.tag or ""
             if tag == "-text":
                 text = current.text_content or ""
+                if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
+                    text = cents(text, parent, current)
                 if not text.isspace() or (keeps_blanks and parent.tag not in rules.TABLE_TAGS):
                     children.append(text)
                 elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
                     children.append(" ")
             elif tag[:1] in "-!":
                 if tag == "-comment":
-                    self.tree.drop("comment", current)
+                    is_pending = current.comment_content == PENDING
+                    self.tree.drop("unfinished_part" if is_pending else "comment", current)
             else:
                 position += 1
                 node = visible(current, tag, parent, position)
                 if node is not None:
                     children.append(node)
-                    child = current.first_child if tag not in rules.UNREAD_TAGS else None
+                    child = None if tag in rules.UNREAD_TAGS or node.children else current.first_child
                     if child is not None:
                         open_elements.append((current, position, len(links)))
                         parent, children, position, current = node, node.children, 0, child
@@ -203,6 +305,8 @@ class _Builder:
 
     def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
         """Return the element as a node, or None after counting why it is dropped."""
+        if self.slots and not self._is_placed(source, tag, parent):
+            return None
         reason = rules.DROPPED_TAGS.get(tag)
         if reason is not None:
             if tag != "head" or source.first_child is not None:
@@ -213,15 +317,29 @@ class _Builder:
         for name in attributes:
             bits |= _BITS.get(name, 0)
         if bits & rules.HIDES or self.hiding is not None:
-            reason = self._hidden_reason(source, tag, attributes)
+            reason = hidden_reason(source, tag, attributes, self.hiding)
+            if reason is not None and (tag == "body" or source.mem_id in self.shown):
+                self.tree.shown[reason] += 1
+                reason = None
+        if parent.bits & rules.CLOSED and tag != "summary":
+            reason = "closed_details"
         if reason is not None:
-            self.tree.drop(reason, source)
-            if tag == "input" and attributes.get("type", "") in _CHOICES:
-                self._note_choice(attributes, parent)
+            self._leave_hidden(source, tag, attributes, reason, parent)
             return None
         if tag == "svg":
             return self._svg_image(source, attributes, parent, position)
         node = Node(tag, attributes, parent, position)
+        if _INERT in self.shown:
+            self.tree.shown["inert"] += "inert" in attributes
+        elif parent.inert or "inert" in attributes:
+            node.inert = True
+            if bits & rules.ACTS and printed_tag(tag, attributes):
+                self.tree.drop("inert", source)
+                if tag in _FIELDS:
+                    return None
+            bits &= ~rules.ACTS
+        if tag in _DISCLOSURE and not self.tree.is_simplified:
+            bits |= _disclosure_bits(node, source)
         if bits:
             node.bits = bits
             if bits & rules.ACTS:
@@ -230,26 +348,49 @@ class _Builder:
                 self.tree.ids.setdefault(attributes["id"] or "", node)
         if tag == "textarea":
             node.children.append(source.text() or "")
+        if self.slots:
+            self._note_shadow(node, source)
         return node
 
-    def _hidden_reason(self, source: LexborNode, tag: str, attributes: Attributes) -> str | None:
-        if "hidden" in attributes and attributes["hidden"] != "until-found":
-            return "hidden"
-        if attributes.get("aria-hidden") == "true":
-            return "aria_hidden"
-        style = attributes.get("style")
-        if style and _HIDDEN_STYLE.search(style):
-            return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "hidden_style"
-        if tag == "input" and (attributes.get("type") or "").lower() == "hidden":
-            return "hidden_input"
-        if tag == "dialog" and "open" not in attributes:
-            return "closed_dialog"
-        if tag == "img" and not _WORD.search(attributes.get("alt") or attributes.get("title") or ""):
-            return None if _ACTING.intersection(attributes) else "image_without_alt"
-        # A page that hides its whole body waits for a script to show it (against framing or flicker).
-        if self.hiding is not None and tag != "body" and self.hiding.hides(source, tag, attributes):
-            return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "style_rule"
-        return None
+    def _is_placed(self, source: LexborNode, tag: str, parent: Node) -> bool:
+        """Return whether an element is shown as far as its host's slots go; count it where it is not."""
+        around = source.parent
+        names = self.slots.get(around.mem_id) if around is not None and tag != SHADOW_TAG else None
+        if names is None or (source.attributes.get("slot") or "") in names:
+            return True
+        self.tree.drop("unslotted", source)
+        return False
+
+    def _note_shadow(self, node: Node, source: LexborNode) -> None:
+        """Set a host's children aside as its shadow tree begins, and put them into its slots."""
+        host = node.parent
+        if node.tag == SHADOW_TAG and host is not None:
+            assert source.parent is not None
+            keeps_text = "" in self.slots[source.parent.mem_id]
+            host.light = [child for child in host.children if keeps_text or isinstance(child, Node)]
+            host.children.clear()
+            host.controls, host.heading, host.link, host.image = 0, None, None, None
+            styles = [
+                style
+                for style in source.css("style")
+                if (root := shadow_root_of(style)) and root.mem_id == source.mem_id
+            ]
+            self.outer_hiding.append(self.hiding)
+            self.hiding = hiding_of(self.tree.document, styles) if self.tree.document else None
+        elif node.tag == "slot":
+            _fill_slot(node)
+        elif "slot" in node.attributes:
+            node.bits |= rules.TELLS  # it must not be taken apart before its slot has it
+
+    def _leave_hidden(
+        self, source: LexborNode, tag: str, attributes: Attributes, reason: str, parent: Node
+    ) -> None:
+        self.tree.drop(reason, source)
+        if tag == "input" and (attributes.get("type") or "").lower() in _CHOICES:
+            self._note_choice(attributes, parent)
+        hidden = Hidden(source, reason)
+        if may_cover(hidden):
+            self.tree.hidden.append(hidden)
 
     def _svg_image(
         self, source: LexborNode, attributes: Attributes, parent: Node, position: int
@@ -292,6 +433,10 @@ class _Builder:
     def _finish(self, node: Node, parent: Node) -> None:
         """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
         tag, controls = node.tag, node.controls
+        if tag == SHADOW_TAG:
+            self.hiding = self.outer_hiding.pop()
+        if node.bits & rules.CLOSED:
+            node.children = [child for child in node.children if isinstance(child, Node)]
         if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
             node.heading = node.heading or node
         if controls > 1:
@@ -384,6 +529,45 @@ def _take_apart(node: Node, parent: Node) -> None:
         parent.children.append(None)
 
 
+def _fill_slot(slot: Node) -> None:
+    """Put into a slot what its host has for it; without any, its own content is shown."""
+    root: Node | None = slot.parent
+    while root is not None and root.tag != SHADOW_TAG:
+        root = root.parent
+    host = root.parent if root is not None else None
+    if host is None or not host.light:
+        return
+    name = slot.get("name")
+    taken = [child for child in host.light if (child.get("slot") if isinstance(child, Node) else "") == name]
+    if not any(isinstance(child, Node) or (child and not child.isspace()) for child in taken):
+        return
+    host.light = [child for child in host.light if child not in taken]
+    slot.children.extend(taken)
+    for child in taken:
+        if isinstance(child, Node):
+            child.place, child.parent = child.parent, slot
+            slot.controls += child.controls + bool(child.control)
+            slot.heading = slot.heading or child.heading
+            slot.link = slot.link or child.link
+            slot.image = slot.image or child.image
+
+
+def _disclosure_bits(node: Node, source: LexborNode) -> int:
+    """Return the bits of a <details>, and let its <summary> say whether it is open."""
+    parent = node.parent
+    if node.tag == "summary":
+        if parent is None or parent.tag != "details":
+            return 0
+        is_open = "true" if "open" in parent.attributes else "false"
+        node.attributes = {"aria-expanded": is_open, **node.attributes}
+        return rules.STATES
+    child = source.first_child
+    while child is not None and child.tag != "summary":
+        child = child.next
+    # Without a summary, browsers draw one of their own that nothing here can stand for: the content stays.
+    return 0 if child is None or "open" in node.attributes else rules.CLOSED
+
+
 def printed_tag(tag: str, attributes: Attributes) -> str:
     """Return the tag that an element is printed as if it can be acted on, else ""."""
     match tag:
@@ -396,14 +580,18 @@ def printed_tag(tag: str, attributes: Attributes) -> str:
             return tag
         case "input":
             return "button" if (attributes.get("type") or "").lower() in rules.BUTTON_TYPES else "input"
-    role = (attributes.get("role") or "").strip().lower()
+    role = role_in(attributes.get("role"))
     if role in rules.ACTION_ROLES:
         return rules.ACTION_ROLES[role]
-    if "onclick" in attributes or attributes.get("tabindex") == "0":
+    if "onclick" in attributes or _takes_focus(attributes.get("tabindex")):
         return "button"
-    if attributes.get("contenteditable") in ("", "true"):
-        return "button"
-    return ""
+    editable = attributes.get("contenteditable", "false")
+    return "button" if (editable or "").lower() in _EDITABLE else ""
+
+
+def _takes_focus(tabindex: str | None) -> bool:
+    """Return whether the tab key stops at an element: by HTML's rules, `0`, `+3` and ` 1px` do."""
+    return tabindex is not None and _NOT_NEGATIVE.match(tabindex) is not None
 
 
 def _mark_repeated(node: Node) -> None:

@@ -15,7 +15,14 @@ from shop_r1.pages.controls import (
     states_of,
 )
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.labels import accessible_label, is_search_field, label_of, label_words, nearby_title, place_words
+from shop_r1.pages.labels import (
+    accessible_label,
+    is_search_field,
+    label_of,
+    label_words,
+    nearby_title,
+    place_words,
+)
 from shop_r1.pages.names import NameRequest, is_name, join_words, label_within, to_words, unique_names
 from shop_r1.pages.node import Node, spoken_text
 from shop_r1.pages.sections import Scope, Sections
@@ -419,6 +426,7 @@ class Walk:
             elements=tuple(elements),
             dropped=dict(sorted(self.tree.dropped.items())),
             examples=examples,
+            shown=dict(sorted(self.tree.shown.items())),
         )
 
 

@@ -12,7 +12,8 @@ from urllib.request import Request
 
 from shop_r1.actions import SPACES, Action
 from shop_r1.errors import PageError
-from shop_r1.pages.document import parse_document
+from shop_r1.pages.addresses import in_full
+from shop_r1.pages.document import decode_page, parse_document
 from shop_r1.pages.elements import Element, SimplifiedPage, find_element
 from shop_r1.pages.forms import form_of
 from shop_r1.pages.simplify import simplify_page
@@ -89,8 +90,8 @@ class InProcessDriver:
         self._app = app
         self._runner = asyncio.Runner()
         self._cookies = CookieJar()
-        self._url = f"http://{_HOST}/"
-        self._raw = b""
+        self._url = self._base = f"http://{_HOST}/"
+        self._raw = ""
         self._seen: Observation | None = None
 
     def __enter__(self) -> Self:
@@ -112,7 +113,7 @@ class InProcessDriver:
             PageError: the URL leads out of the store, or the answer is not a page.
         """
         self._cookies.clear()
-        self._url = f"http://{_HOST}/"
+        self._url = self._base = f"http://{_HOST}/"
         return self._load(_Request("GET", self._within_store(url, "the start page")))
 
     def act(self, action: Action) -> Observation:
@@ -147,7 +148,8 @@ class InProcessDriver:
             form = form_of(parse_document(self._raw), element, edits)
         except PageError:
             return None
-        url = self._within_store(form.action, element.name)
+        # An empty action means the page itself, whatever its base (HTML standard, section 4.10.21.3).
+        url = self._within_store(form.action or self._url, element.name)
         encoded = urlencode(form.fields)
         if form.method == "post":
             return _Request("POST", url, encoded.encode())
@@ -161,7 +163,7 @@ class InProcessDriver:
         Raises:
             PageError: it leads out of the store.
         """
-        url = urldefrag(urljoin(self._url, target)).url
+        url = urldefrag(urljoin(self._base, target)).url
         if urlsplit(url).netloc != _HOST or urlsplit(url).scheme != "http":
             raise PageError(
                 f"{what!r} leads out of the store, to {url[:120]!r}; only its own pages can be opened"
@@ -175,15 +177,19 @@ class InProcessDriver:
             self._keep_cookies(request.url, headers)
             target = next((value for name, value in headers if name == "location"), None)
             if not (300 <= status < 400 and target):
-                return self._observe(request, status, body)
+                return self._observe(request, status, headers, body)
             keeps_method = status in (307, 308)
             url = self._within_store(urljoin(request.url, target), "a redirect")
             request = _Request(request.method, url, request.body) if keeps_method else _Request("GET", url)
         raise PageError(f"{request.url}: more than {_REDIRECTS_MAX} redirects in a row")
 
-    def _observe(self, request: _Request, status: int, body: bytes) -> Observation:
-        simplified = simplify_page(body)
-        self._url, self._raw = request.url, body
+    def _observe(
+        self, request: _Request, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> Observation:
+        text = decode_page(body, _charset_of(headers))
+        simplified = simplify_page(text)
+        self._url, self._raw = request.url, text
+        self._base = in_full(simplified.base, request.url)
         parts = urlsplit(request.url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         self._seen = Observation(Page(url=path, html=simplified.html), simplified, status)
@@ -240,3 +246,10 @@ class InProcessDriver:
             "client": ("127.0.0.1", 1),
             "server": (_HOST, 80),
         }
+
+
+def _charset_of(headers: list[tuple[str, str]]) -> str | None:
+    """Return the encoding that an answer's Content-Type names, None where it names none."""
+    message = Message()
+    message["content-type"] = next((value for name, value in headers if name == "content-type"), "")
+    return message.get_content_charset()

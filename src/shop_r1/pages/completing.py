@@ -1,0 +1,85 @@
+"""What a page's own first scripts do to it before anyone sees it: streamed parts are put in their place.
+
+Servers send what takes long at the end of a page, hidden, and a line of script after each part moves it to
+where a placeholder stands. React's commands (`$RC`, `$RR`: a whole part in place of what said "Loading";
+`$RS`: a piece of one) and Marko's (`$af`) are done here as those scripts do them.
+"""
+
+import re
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_CALL: Final = re.compile(
+    r"""\$(RC|RR|RS|af)\(\s*["']?([\w:«»-]{1,80})["']?(?:\s*,\s*["']([\w:«»-]{1,80})["'])?"""
+)
+_COMMANDS: Final = ("$RC(", "$RR(", "$RS(", "$af(")
+_CALLS_MAX: Final = 10_000
+PENDING: Final = "$?"
+"""The comment before a placeholder whose part has not come."""
+
+
+def complete(document: LexborHTMLParser) -> int:
+    """Put the streamed parts of a page in their place and return how many; linear in the page's size."""
+    scripts = [text for script in document.css("script") if (text := script.text()) and _has_command(text)]
+    if not scripts:
+        return 0
+    ids: dict[str, LexborNode] = {}
+    for node in document.css("[id]"):
+        ids.setdefault(node.attributes.get("id") or "", node)
+    calls = [call for text in scripts for call in _CALL.findall(text)]
+    # What is taken away is kept apart, not freed: a later command may still name something in it.
+    apart = document.create_node("div")
+    return sum(_do(command, first, second, ids, apart) for command, first, second in calls[:_CALLS_MAX])
+
+
+def _has_command(text: str) -> bool:
+    return any(command in text for command in _COMMANDS)
+
+
+def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart: LexborNode) -> bool:
+    """Do one command; return whether its part and its placeholder were there."""
+    match command:
+        case "RC" | "RR":
+            place, part = ids.pop(first, None), ids.pop(second, None)
+        case "RS":
+            part, place = ids.pop(first, None), ids.pop(second, None)
+        case _:
+            part, place = ids.pop(f"af{first}", None), ids.pop(f"afph{first}", None)
+    if place is None or part is None or _is_within(place, part):
+        return False
+    if command in ("RC", "RR"):
+        _clear_fallback(place, apart)
+    child = part.first_child
+    while child is not None:
+        following = child.next
+        place.insert_before(child, move=True)
+        child = following
+    apart.insert_child(place, move=True)
+    apart.insert_child(part, move=True)
+    return True
+
+
+def _is_within(node: LexborNode, around: LexborNode) -> bool:
+    ancestor: LexborNode | None = node
+    while ancestor is not None and ancestor.mem_id != around.mem_id:
+        ancestor = ancestor.parent
+    return ancestor is not None
+
+
+def _clear_fallback(place: LexborNode, apart: LexborNode) -> None:
+    """Take away what stands between a placeholder and the end of its part, marked `<!--/$-->`."""
+    before = place.prev
+    if before is not None and before.comment_content == PENDING:
+        apart.insert_child(before, move=True)
+    depth = 0
+    node = place.next
+    while node is not None:
+        following = node.next
+        mark = node.comment_content
+        if mark == "/$" and not depth:
+            return
+        if mark is not None:
+            depth += (mark in ("$", "$?", "$!", "$~")) - (mark == "/$")
+        apart.insert_child(node, move=True)
+        node = following

@@ -1,0 +1,81 @@
+"""Declarative shadow roots: their trees become part of the document, and slots show the host's own children.
+
+The root of a shadow tree stands after the children of its host, so that their paths stay what they are in a
+live page. A path into a shadow tree leads through it (`*:nth-child(3)`) and holds for `locate`; in a live
+page `document.querySelector` does not reach there, and one goes by `host.shadowRoot`.
+"""
+
+import re
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+SHADOW_TAG: Final = "#shadow-root"
+"""The tag of a shadow tree's root; no page can write it."""
+
+# `shadowrootmode` is the standard's; Chromium's MHTML, older Chromium and SingleFile write the others.
+_MODES: Final = ("shadowrootmode", "shadowmode", "shadowroot")
+# Elements that may have a shadow root (DOM standard, section 4.8), beside those with a hyphen in their name.
+_HOSTS: Final = frozenset({
+    "article", "aside", "blockquote", "body", "div", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+    "main", "nav", "p", "section", "span",
+})  # fmt: skip
+_HINT: Final = re.compile(r"<template\s[^>]*\bshadow(?:root)?(?:mode)?\b", re.I)
+
+
+def attach_shadow_roots(document: LexborHTMLParser, text: str) -> int:
+    """Put each declarative shadow root into its host; return how many.
+
+    Args:
+        document: a parsed page.
+        text: what it was parsed from.
+    """
+    if "<template" not in text or _HINT.search(text) is None:
+        return 0
+    work: list[LexborHTMLParser | LexborNode] = [document]
+    hosts: set[int] = set()
+    while work:
+        for fragment in work.pop().template_fragments():
+            template = fragment.parent
+            host = template.parent if template is not None else None
+            if template is None or host is None or host.mem_id in hosts or not _is_root(template, host):
+                continue
+            hosts.add(host.mem_id)
+            host.insert_child(document.create_node(SHADOW_TAG), move=True)
+            root = host.last_child
+            assert root is not None, "it was just put there"
+            child = fragment.first_child
+            while child is not None:
+                following = child.next
+                root.insert_child(child, move=True)
+                child = following
+            template.decompose()
+            work.append(root)
+    return len(hosts)
+
+
+def _is_root(template: LexborNode, host: LexborNode) -> bool:
+    mode = next((template.attributes[name] for name in _MODES if name in template.attributes), None)
+    return (mode or "").lower() in ("open", "closed") and (host.tag in _HOSTS or "-" in (host.tag or ""))
+
+
+def slots_of_hosts(document: LexborHTMLParser) -> dict[int, frozenset[str]]:
+    """Return the names of the slots that each host's shadow tree has, "" for the default one."""
+    slots: dict[int, set[str]] = {}
+    root = document.root
+    for node in root.traverse() if root is not None else ():
+        if node.tag == SHADOW_TAG and node.parent is not None:
+            slots.setdefault(node.parent.mem_id, set())
+        elif (
+            node.tag == "slot" and (around := shadow_root_of(node)) is not None and around.parent is not None
+        ):
+            slots.setdefault(around.parent.mem_id, set()).add(node.attributes.get("name") or "")
+    return {host: frozenset(names) for host, names in slots.items()}
+
+
+def shadow_root_of(node: LexborNode) -> LexborNode | None:
+    """Return the root of the shadow tree that a node stands in, None for the document's own nodes."""
+    around = node.parent
+    while around is not None and around.tag != SHADOW_TAG:
+        around = around.parent
+    return around
