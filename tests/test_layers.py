@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "shop_r1"
 
-FOUNDATION = ("errors", "config", "jsonl", "runs", "actions", "sessions", "results")
+FOUNDATION = ("errors", "signals", "config", "jsonl", "runs", "actions", "sessions", "results")
 LAYERS = (
     *FOUNDATION,
     "pages",

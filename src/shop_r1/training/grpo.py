@@ -43,11 +43,13 @@ from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.live import LiveView, grpo_body
+from shop_r1.training.live import LiveView
 from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.monitor import MetricsLog, RolloutLog
-from shop_r1.training.resume import ResumableTrainer, TrainingRun
+from shop_r1.training.panel import grpo_body
+from shop_r1.training.resume import TrainingRun
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
+from shop_r1.training.trainer import ResumableTrainer
 from shop_r1.training.watch import (
     ScoredReply,
     largest_probability_gap,
@@ -97,6 +99,7 @@ def train_grpo(
     with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
         for callback in (log, alarms, view):
             trainer.add_callback(callback)
+        trainer.show_part = view.show_part
         run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
     alarms.refuse_to_go_on(out)
     return log.last
@@ -199,6 +202,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         batch |= {"advantages": self._advantages()}
         self._watch(inputs, batch)
         self._seconds["rewards"] = time.perf_counter() - started - self._seconds["sampling"]
+        self.prelude_s += time.perf_counter() - started
         return batch
 
     # -- sampling -------------------------------------------------------------------------------------
@@ -241,6 +245,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         found: dict[int, list[SampledReply]] = {}
         ends, pad = self._local.end_ids, self._local.pad_id
         for rows in pieces:
+            self.show_part(f"sampling, {len(found)}/{len(trees)} groups", 0.0)
+            self.stop_if_asked_alone()
             chosen, drawn = [trees[row] for row in rows], [seed for row in rows for seed in seeds[row]]
             replies = iter(sample_replies(model, chosen, sampling, ends, pad, drawn, self._measure, together))
             found |= {row: [next(replies) for _ in seeds[row]] for row in rows}
@@ -364,6 +370,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         started = time.perf_counter()
         found = super()._generate(prompts)
         self._seconds["sampling"] = time.perf_counter() - started
+        self.stop_if_asked()
+        self.show_part("scoring", 0.0)
         return found
 
     def _watch(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> None:

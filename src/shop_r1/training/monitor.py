@@ -3,11 +3,14 @@
 import json
 import math
 import os
+import resource
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -23,6 +26,14 @@ def tell(text: str) -> None:
     """Print a line about the run to stderr, as it is; of several processes the first does."""
     if os.environ.get("RANK", "0") == "0":
         CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held, in bytes: on its GPU, or else its resident set."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 @contextmanager
