@@ -183,8 +183,10 @@ def count_types(examples: Sequence[Example]) -> Mapping[str, int]:
 class Tokenizing(Protocol):
     """What turns messages and replies into tokens; `llm.local.LocalModel` does."""
 
-    def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Return the chat's token ids up to where the assistant's reply begins."""
+    def prompt_ids(
+        self, messages: Sequence[dict[str, str]], options: Mapping[str, bool | int | str]
+    ) -> list[int]:
+        """Return the chat's token ids up to where the assistant's reply begins, under the options."""
 
     def reply_ids(self, reply: str) -> list[int]:
         """Return the reply's token ids, with the token that ends the turn."""
@@ -207,7 +209,7 @@ def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Re
 
     def render(example: Example) -> Rendered:
         prompt = render_prompt(example.session, example.step, example.space, config, count)
-        return Rendered(prompt, tokens.prompt_ids(prompt.messages))
+        return Rendered(prompt, tokens.prompt_ids(prompt.messages, config.chat_template_kwargs))
 
     return render
 

@@ -40,7 +40,8 @@ class ModelShopper:
             self._prompt,
             self._count,
         )
-        tree = grow_tree([self._model.prompt_ids(prompt.messages)])
+        ids = self._model.prompt_ids(prompt.messages, self._prompt.chat_template_kwargs)
+        tree = grow_tree([ids])
         model = self._model
         seeds = [rng.getrandbits(63)]
         (sampled,) = sample_replies(model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds)

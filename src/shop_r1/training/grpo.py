@@ -166,7 +166,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
 
         @lru_cache(maxsize=config.prompts)
         def messages(index: int) -> list[dict[str, str]]:
-            return list(render(examples[index]).prompt.messages)
+            return model.chat(render(examples[index]).prompt.messages)
 
         self._messages = messages
 
