@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shop_r1.commands.asking import describe_progress, noted_bar
 from shop_r1.commands.results import Answered, Job, Run
 from shop_r1.commands.show import read_settings, remark
+from shop_r1.errors import ConfigError
 from shop_r1.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def endpoint_policy(
 
     chosen = {"ask.max_cost_usd": max_cost, "ask.concurrency": concurrency}
     config = read_settings(RemoteConfig, words, **chosen)
+    if config.prompt.chat_template_kwargs:
+        raise ConfigError(
+            "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"
+        )
     temperature = config.sampling.temperature if config.sampling.send_temperature else None
     return Policy(config.prompt.context, temperature, partial(_ask_endpoint, config, cache))
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, Rendered, example_outlines, renderer
+from shop_r1.data.examples import Example, Rendered, example_outlines, example_target_cut, renderer
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
 from shop_r1.llm.sampling import Sampling, sample_replies
@@ -68,6 +68,7 @@ def predict(
                 "prompt_tokens": len(prompt.ids),
                 "pages_cut": prompt.prompt.pages_cut,
                 "page_truncated": prompt.prompt.page_truncated,
+                "target_cut": example_target_cut(examples[index], prompt.prompt),
             }
             predictions[index] = prediction.model_copy(update=update)
         done += len(batch)

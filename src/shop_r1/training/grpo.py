@@ -26,7 +26,7 @@ from trl.trainer.utils import split_tensor_dict
 
 from shop_r1.actions import Action, ActionSpace
 from shop_r1.data.examples import Example, example_outlines, renderer
-from shop_r1.errors import TrainingError
+from shop_r1.errors import DataError, TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
 from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
@@ -76,6 +76,7 @@ def train_grpo(
     model that `config` names.
 
     Raises:
+        DataError: there are fewer examples than a step takes.
         TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; an alarm
             of `stop_on_alarm` was raised (the model is written first); `out` holds checkpoints of another
             run; or one cannot be written.
@@ -83,6 +84,11 @@ def train_grpo(
         ModelError: the model cannot be loaded.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
+    if len(examples) < config.prompts:
+        raise DataError(
+            f"GRPO has {len(examples)} examples to learn from and a step takes {config.prompts} of them "
+            "(prompts); lower prompts, or give more sessions (balancing leaves steps out; skew=0 keeps all)"
+        )
     check_gold(examples, config.reward)
     check_reporter(config.report_to)
     run = TrainingRun(out, config, digest_examples(examples), resume)

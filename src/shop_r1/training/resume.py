@@ -33,7 +33,7 @@ from shop_r1.training.checkpoints import (
     find_checkpoint,
     refuse_earlier_run,
 )
-from shop_r1.training.monitor import tell
+from shop_r1.training.monitor import tell, warn_of_warmup
 from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
 from shop_r1.training.trainer import StepGivenUpError
 
@@ -166,6 +166,7 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Put back the loop's sums, which have just been set to zero."""
+        warn_of_warmup(args, state.max_steps)
         loop, trainer = self._loop, self._trainer
         if loop is None:
             return

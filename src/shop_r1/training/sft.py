@@ -32,10 +32,10 @@ from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
 from shop_r1.training.live import LiveView
-from shop_r1.training.monitor import MetricsLog
+from shop_r1.training.monitor import MetricsLog, tell
 from shop_r1.training.panel import sft_body
 from shop_r1.training.resume import TrainingRun
-from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
+from shop_r1.training.settings import SftConfig, check_reporter, count_processes, sft_arguments
 from shop_r1.training.trainer import ResumableTrainer
 
 
@@ -163,6 +163,12 @@ def train_sft(
     log = MetricsLog(out / "metrics.jsonl")
     alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
     accept_inside(causal_lm(model.model))
+    a_step = config.device_batch * config.accumulation * count_processes()
+    if len(sessions) < a_step:
+        tell(
+            f"A step takes {a_step} sessions (device_batch x accumulation x processes) and there are "
+            f"{len(sessions)}: each pass over them is one step; a smaller accumulation makes more of it"
+        )
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),
