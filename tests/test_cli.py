@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.shell import Shell
 
 from shop_r1 import cli
 from shop_r1.commands import pages
+from shop_r1.errors import Terminated
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.results import Prediction
 from shop_r1.sessions import ExampleRef, Session
@@ -763,6 +765,7 @@ def test_the_store_says_where_it_is_first(shell: Shell, monkeypatch: pytest.Monk
     ("fault", "code", "told"),
     [
         (KeyboardInterrupt(), 130, "shop-r1: interrupted\n"),
+        (Terminated(), 143, "shop-r1: ended by SIGTERM\n"),
         (OSError(28, "No space left on device"), 2, "shop-r1: No space left on device\n"),
         (
             RuntimeError("two\nlines"),
@@ -844,3 +847,19 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     monkeypatch.setattr(cli, "_invoke", halt)
     found, out, err = shell("sft")
     assert (found, out) == (code, "") and message in err
+
+
+def test_sigterm_ends_any_command_with_143(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[str]()
+
+    def work(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            closed.append("closed")
+        return 0
+
+    monkeypatch.setattr(cli, "_invoke", work)
+    assert shell("evaluate") == (143, "", "shop-r1: ended by SIGTERM\n")
+    assert closed == ["closed"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -12,7 +12,7 @@ from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make
 from shop_r1.actions import Action, click
 from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import Example, list_examples, renderer
-from shop_r1.errors import TrainingError
+from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.llm.local import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
@@ -360,3 +360,9 @@ def test_sampling_in_pieces_gives_the_replies_of_sampling_at_once(
     monkeypatch.setattr("shop_r1.training.grpo.SAMPLED_TOKENS", 1)
     assert draw() == at_once
     assert at_once[:GROUP] != at_once[GROUP:]
+
+
+def test_fewer_examples_than_a_step_takes_are_refused(tiny_sessions: list[Session], tmp_path: Path) -> None:
+    examples = list_examples(tiny_sessions)[:3]
+    with pytest.raises(DataError, match="GRPO has 3 examples to learn from and a step takes 8 of them"):
+        train_grpo(examples, GrpoConfig(), tmp_path)

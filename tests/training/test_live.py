@@ -216,6 +216,23 @@ def test_a_slow_run_has_a_line_a_minute(tmp_path: Path) -> None:
     ]
 
 
+def test_parts_of_a_slow_step_are_shown_with_an_estimate_after_the_first(tmp_path: Path) -> None:
+    file, clock = io.StringIO(), Clock()
+    view = view_of(tmp_path, Console(file=file, width=80), clock=clock)
+    view.on_train_begin(NOBODY, TrainerState(max_steps=4), TrainerControl())
+    for done in range(1, 8):
+        clock.now += 30
+        view.show_part(f"micro-batch {done}/64", done / 64)
+    # 30 s for one of 4 x 64: 255 more take 7650 s. Then a line a minute.
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "GRPO shop-r1 0/4, micro-batch 1/64 of step 1, 2:07:30 left, 1.2 GB: value –, parsed –"
+    assert [line.split()[3] for line in lines] == ["1/64", "3/64", "5/64", "7/64"]
+    text = "\n".join(panel(view))
+    assert "in step 1       micro-batch 7/64" in text and "2:04:30 left" in text
+    view.on_step_end(NOBODY, TrainerState(global_step=1, max_steps=4), TrainerControl())
+    assert "micro-batch" not in "\n".join(panel(view))
+
+
 @pytest.fixture
 def on_terminal(tmp_path: Path) -> Iterator[tuple[LiveView, Terminal, Clock]]:
     file, clock = Terminal(), Clock()

@@ -92,7 +92,9 @@ def turn_end_id(tokenizer: Any) -> int | None:
     except TemplateError:
         return tokenizer.eos_token_id  # type: ignore[no-any-return]
     _, found, rest = written.rpartition(_MARK)
-    special = set(tokenizer.all_special_ids)
+    # A turn's end that is not the tokenizer's own end-of-sequence token is a special token without a role.
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    special = {*tokenizer.all_special_ids, *(each for each, token in added.items() if token.special)}
     ids = tokenizer(rest, add_special_tokens=False)["input_ids"] if found else []
     return next((token for token in ids if token in special), tokenizer.eos_token_id)
 

@@ -84,12 +84,12 @@ def train_grpo(
         ModelError: the model cannot be loaded.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
+    check_gold(examples, config.reward)
     if len(examples) < config.prompts:
         raise DataError(
             f"GRPO has {len(examples)} examples to learn from and a step takes {config.prompts} of them "
             "(prompts); lower prompts, or give more sessions (balancing leaves steps out; skew=0 keeps all)"
         )
-    check_gold(examples, config.reward)
     check_reporter(config.report_to)
     run = TrainingRun(out, config, digest_examples(examples), resume)
     model = load_model(config.model)
