@@ -728,7 +728,11 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert problem in last
     assert "Traceback" not in err
     written = [path.name for path in out.rglob("*")] if out.exists() else []
-    assert set(written) <= {"settings.json", "metrics.jsonl"}  # the record of a run that then failed
+    assert set(written) <= {
+        "settings.json",
+        "metrics.jsonl",
+        "prompts.json",
+    }  # the record of a run that then failed
 
 
 def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tmp_path: Path) -> None:

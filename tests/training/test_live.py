@@ -226,7 +226,7 @@ def test_parts_of_a_slow_step_are_shown_with_an_estimate_after_the_first(tmp_pat
     # 30 s for one of 4 x 64: 255 more take 7650 s. Then a line a minute.
     lines = file.getvalue().splitlines()
     assert lines[0] == "GRPO shop-r1 0/4, micro-batch 1/64 of step 1, 2:07:30 left, 1.2 GB: value –, parsed –"
-    assert [line.split()[3] for line in lines] == ["1/64", "3/64", "5/64", "7/64"]
+    assert [line.split()[4] for line in lines] == ["1/64", "3/64", "5/64", "7/64"]
     text = "\n".join(panel(view))
     assert "in step 1       micro-batch 7/64" in text and "2:04:30 left" in text
     view.on_step_end(NOBODY, TrainerState(global_step=1, max_steps=4), TrainerControl())
