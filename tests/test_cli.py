@@ -2,6 +2,7 @@ import io
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.shell import Shell
 
 from shop_r1 import cli
 from shop_r1.commands import pages
+from shop_r1.errors import Terminated
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.results import Prediction
 from shop_r1.sessions import ExampleRef, Session
@@ -787,7 +789,11 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert "Traceback" not in err
     written = [path.name for path in out.rglob("*")] if out.exists() else []
     assert not out.with_name("out.jsonl").exists()
-    assert set(written) <= {"settings.json", "metrics.jsonl"}  # the record of a run that then failed
+    assert set(written) <= {
+        "settings.json",
+        "metrics.jsonl",
+        "prompts.json",
+    }  # the record of a run that then failed
 
 
 def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tmp_path: Path) -> None:
@@ -824,6 +830,7 @@ def test_the_store_says_where_it_is_first(shell: Shell, monkeypatch: pytest.Monk
     ("fault", "code", "told"),
     [
         (KeyboardInterrupt(), 130, "shop-r1: interrupted\n"),
+        (Terminated(), 143, "shop-r1: ended by SIGTERM\n"),
         (OSError(28, "No space left on device"), 2, "shop-r1: No space left on device\n"),
         (
             RuntimeError("two\nlines"),
@@ -958,3 +965,19 @@ def test_no_key_is_in_what_is_told_of_an_internal_error_or_its_traceback(
         assert code == 1 and "unexpected RuntimeError: header '[key]'" in err
         assert ("Traceback" in err) == bool(trace)
         assert "aB3xYZq9" not in out + err
+
+
+def test_sigterm_ends_any_command_with_143(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[str]()
+
+    def work(_: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            closed.append("closed")
+        return 0
+
+    monkeypatch.setattr(cli, "_invoke", work)
+    assert shell("evaluate") == (143, "", "shop-r1: ended by SIGTERM\n")
+    assert closed == ["closed"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -10,6 +10,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "shop_r1"
 
 FOUNDATION = (
     "errors",
+    "signals",
     "problems",
     "config",
     "text_files",

@@ -1,7 +1,7 @@
 """`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
 
 Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130
-interrupted; 141 nobody reads on.
+interrupted by Ctrl-C; 141 nobody reads on; 143 ended by SIGTERM.
 """
 
 import os
@@ -24,7 +24,8 @@ from shop_r1.commands import (
     splitting,
     training,
 )
-from shop_r1.errors import ShopR1Error
+from shop_r1.errors import ShopR1Error, Terminated
+from shop_r1.signals import raise_on_sigterm
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
 """Set to 1, faults of ours are shown with their traceback."""
@@ -77,7 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; faults go to stderr as one line."""
     try:
-        return _invoke(arguments)
+        with raise_on_sigterm():
+            return _invoke(arguments)
+    except Terminated:
+        _tell("ended by SIGTERM")
+        return 143
     except (KeyboardInterrupt, typer.Abort):
         _tell("interrupted")
         return 130

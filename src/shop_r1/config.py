@@ -64,14 +64,20 @@ def _optional_table(field: FieldInfo) -> type[Config] | None:
     return next((kind for kind in kinds if issubclass(kind, Config)), None)
 
 
-def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequence[str] = ()) -> ConfigT:
-    """Return settings: the schema's defaults, then the file's values, then the overrides'.
+def load_config(
+    schema: type[ConfigT],
+    path: Path | None = None,
+    overrides: Sequence[str] = (),
+    under: Mapping[str, Any] | None = None,
+) -> ConfigT:
+    """Return settings: the schema's defaults, then `under`, then the file's values, then the overrides'.
 
     Args:
         schema: the settings class.
         path: a TOML file, or None for the defaults alone.
         overrides: `key=value` strings; dots reach into tables, and a value is read as TOML where it is
             valid TOML (`8`, `true`, `[1, 2]`), else as a string.
+        under: values that count where neither file nor overrides have one.
 
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown, or a value is out of range.
@@ -79,6 +85,7 @@ def load_config(schema: type[ConfigT], path: Path | None = None, overrides: Sequ
     values = _read_toml(path) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
+    values = _lay_over(under or {}, values)
     defaults = {
         name: field.get_default(call_default_factory=True) for name, field in schema.model_fields.items()
     }
@@ -140,6 +147,15 @@ def _suggest_key(path: str, schema: type[Config]) -> str:
         return f"did you mean {' or '.join(near)}?"
     where = f"{table} has" if table else "there are"
     return f"{where} {', '.join(beside)}"
+
+
+def _lay_over(under: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values, filled up table by table from those under them."""
+    found = dict(under) | dict(values)
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(under.get(name), dict):
+            found[name] = _lay_over(under[name], value)
+    return found
 
 
 def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

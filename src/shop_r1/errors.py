@@ -8,9 +8,10 @@ ShopR1Error
 ├── StoreError     the demo store cannot start or was asked for something it does not have
 ├── TrainingError  a run must not go on
 └── RunStopped     no fault: a run was asked to stop and saved itself; its exit code is its own
+
+Terminated, a KeyboardInterrupt and no fault either, is what SIGTERM raises in every command.
 """
 
-import signal
 from pathlib import Path
 
 
@@ -49,12 +50,19 @@ class TrainingError(ShopR1Error):
 
 
 class RunStopped(ShopR1Error):
-    """A run was asked to stop by a signal, wrote a checkpoint, and has not finished.
+    """A run was asked to stop by a signal, saved what it had, and has not finished.
 
     Attributes:
-        exit_code: 0 after SIGTERM, as a machine that is taken away expects; 130 after Ctrl-C.
+        exit_code: 128 plus the signal's number, as a shell has it: 143 after SIGTERM, 130 after Ctrl-C.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
-        self.exit_code = 130 if signal_number == signal.SIGINT else 0
+        self.exit_code = 128 + signal_number
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM asks the process to end.
+
+    A KeyboardInterrupt, so that whatever cleans up after Ctrl-C, asyncio too, does so after SIGTERM.
+    """

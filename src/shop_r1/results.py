@@ -46,6 +46,8 @@ class Prediction(Record):
     """How many of the prompt's pages lost their body to the token budget."""
     page_truncated: bool | None = None
     """Whether the current page was shortened to fit the token budget."""
+    target_cut: bool | None = None
+    """Whether that took the element away that the shopper acted on; None where there is no such element."""
     reward: RewardBreakdown | None = None
 
 

@@ -174,7 +174,7 @@ def test_pages_are_counted_once() -> None:
     counted: list[str] = []
 
     class Counting:
-        def prompt_ids(self, messages: object) -> list[int]:
+        def prompt_ids(self, messages: object, options: object) -> list[int]:
             return [1]
 
         def reply_ids(self, reply: str) -> list[int]:

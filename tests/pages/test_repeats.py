@@ -54,7 +54,7 @@ def test_links_that_lead_nowhere_are_never_the_same() -> None:
 
 def two_mugs(*links: str, item: str = "<li><h3>{}</h3>{}</li>", around: str = "<ul>{}</ul>") -> str:
     return around.format(
-        "".join(item.format(f"{title} Mug", link) for title, link in zip(("Red", "Blue"), links))
+        "".join(item.format(f"{title} Mug", link) for title, link in zip(("Red", "Blue"), links, strict=True))
     )
 
 
@@ -89,7 +89,8 @@ def test_what_stands_in_two_items_is_never_one_whatever_its_address(item: str, a
         "<a href=/cart hx-post=/add/{}>Add to Cart</a>",
         "<a href=/cart><img src={}.png alt='Add to Cart'></a>",
         "<form action=/cart><input type=hidden name=id value={}><button>Add to Cart</button></form>",
-        "<form action=/cart><input type=hidden name=id value={}><input type=submit value='Add to Cart'></form>",
+        "<form action=/cart><input type=hidden name=id value={}>"
+        "<input type=submit value='Add to Cart'></form>",
     ],
 )
 def test_two_items_controls_have_a_name_each_whatever_tells_them_apart(link: str) -> None:
@@ -116,7 +117,8 @@ def test_links_that_a_script_or_what_is_beside_them_tells_apart_stay_two(links: 
 def test_what_only_measures_tells_no_links_apart() -> None:
     page = simplify_page(
         "<div><a href=/p data-track-part=picture><img alt='Red mug'></a>"
-        "<a href=/p data-track-part=title data-testid=t>Red mug</a> <a href=/p onmouseover=glow()>More</a></div>"
+        "<a href=/p data-track-part=title data-testid=t>Red mug</a> "
+        "<a href=/p onmouseover=glow()>More</a></div>"
     )
     assert names(page) == ["red_mug"]
     assert len(page.elements[0].also) == 2

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -28,9 +29,11 @@ class ByteTokenizer:
     eos_token_id = END
     pad_token_id = END
 
-    def apply_chat_template(self, messages: Sequence[dict[str, str]], **_: object) -> dict[str, list[int]]:
+    all_special_ids = (END,)
+
+    def apply_chat_template(self, messages: Sequence[dict[str, str]], tokenize: bool, **_: object) -> Any:
         text = "\n".join(f"{message['role']}: {message['content']}" for message in messages)
-        return {"input_ids": list(text.encode())}
+        return {"input_ids": list(text.encode())} if tokenize else text
 
     def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}

@@ -1,18 +1,27 @@
 """A small training run for `torchrun`, which goes on where one was cut off.
 
-`-m tests.training.distributed sft|grpo CHECKPOINT OUT BATCH`
+`-m tests.training.distributed sft|grpo CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo CHECKPOINT OUT CALLS`:
+there the second process gets SIGTERM after so many of its micro-batches, and both must stop at the same.
 """
 
+import itertools
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from tests.tiny import make_sessions
+from tests.training.resumable import settings as resumable_settings
+from tests.training.resumable import train
 from tests.training.scripted import SCRIPT, ScriptedTrainer, make_clicks, settings
 
+from shop_r1.errors import RunStopped
 from shop_r1.training import grpo
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
+from shop_r1.training.trainer import ResumableTrainer
 
 STEPS = 3
 
@@ -49,9 +58,34 @@ def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
         )
 
 
+def run_and_stop(kind: str, checkpoint: Path, out: Path, calls: int) -> None:
+    """Train with two micro-batches a step on each process; with `calls`, the second one is told to stop."""
+    torch.set_num_threads(1)
+    computed, compute = itertools.count(1), ResumableTrainer.training_step
+
+    def step(trainer: ResumableTrainer, *args: Any) -> Any:
+        found = compute(trainer, *args)
+        if next(computed) == calls and os.environ["RANK"] == "1":
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    ResumableTrainer.training_step = step  # type: ignore[method-assign]
+    changes = {"max_steps": STEPS} if kind == "sft" else {"steps": STEPS, "prompts": 4}
+    config = resumable_settings(kind, checkpoint, checkpoint_every=0, **changes)
+    try:
+        train(kind, config, out, resume=True)
+    except RunStopped as stopped:
+        assert (calls, stopped.exit_code) == (calls or None, 143), stopped
+    else:
+        assert calls == 0
+
+
 if __name__ == "__main__":
-    kind, checkpoint, out, device_batch = sys.argv[1:]
-    run(kind, Path(checkpoint), Path(out), int(device_batch))
+    kind, checkpoint, out, number = sys.argv[1:]
+    if kind.startswith("stop-"):
+        run_and_stop(kind.removeprefix("stop-"), Path(checkpoint), Path(out), int(number))
+    else:
+        run(kind, Path(checkpoint), Path(out), int(number))
     # A thread of theirs that frees a tensor while Python shuts down can abort the process.
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     assert not [name for name in threads if "gloo" in name], threads

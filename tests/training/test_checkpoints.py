@@ -1,5 +1,6 @@
 """Runs that are cut off in every way, and what a resumed run has in common with one that never was."""
 
+import itertools
 import json
 import os
 import random
@@ -29,10 +30,14 @@ from tests.training.resumable import (
     written,
 )
 
+from shop_r1 import signals
 from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import list_examples
-from shop_r1.errors import TrainingError
+from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
+from shop_r1.llm.sampling import sample_replies
+from shop_r1.signals import PASSED_ON_S, stop_signals
+from shop_r1.training import grpo
 from shop_r1.training.alarms import Alarms
 from shop_r1.training.checkpoints import (
     MANIFEST,
@@ -45,6 +50,7 @@ from shop_r1.training.checkpoints import (
 )
 from shop_r1.training.monitor import MetricsLog
 from shop_r1.training.settings import SftConfig
+from shop_r1.training.trainer import ResumableTrainer
 
 KINDS = ("sft", "grpo")
 ROOT = Path(__file__).parents[2]
@@ -322,10 +328,96 @@ class Control:
 # -- signals --------------------------------------------------------------------------------------------
 
 
+def stop_after(monkeypatch: pytest.MonkeyPatch, calls: int, number: signal.Signals) -> None:
+    """Send this process a signal when so many micro-batches are computed."""
+    compute, count = ResumableTrainer.training_step, itertools.count(1)
+
+    def computed(trainer: ResumableTrainer, *args: Any) -> Any:
+        found = compute(trainer, *args)
+        if next(count) == calls:
+            signal.raise_signal(number)
+        return found
+
+    monkeypatch.setattr(ResumableTrainer, "training_step", computed)
+
+
+def test_a_run_that_is_stopped_within_steps_ends_as_one_that_never_was(
+    whole: tuple[str, Path], start: Path, tmp_path: Path
+) -> None:
+    # SFT: epochs of steps of 2, 2 and 1 micro-batches; GRPO: of 2 and 2. Stops come within a step, also an
+    # epoch's first, and between two; the first two leave nothing to save, the fourth adds nothing to it.
+    kind, out, kept = whole[0], tmp_path / "run", []
+    config = settings(kind, start, checkpoint_every=0)
+    for calls in (1, 1, 3, 1, 3, 3, 1):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(RunStopped) as stopped:
+            stop_after(patch, calls, signal.SIGTERM)
+            train(kind, config, out, resume=True)
+        assert stopped.value.exit_code == 143
+        kept.append(names(out))
+    assert kept[:3] == [[], [], ["step-000001"]]
+    assert kept[3] == kept[2] and len(kept[-1]) == 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    train(kind, config, out, resume=True)
+    assert written(out) == written(whole[1])
+
+
+def test_grpo_is_stopped_between_sampling_and_scoring(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, scored = settings("grpo", start, checkpoint_every=0), list[int]()
+
+    def sample(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return sample_replies(*args)
+
+    monkeypatch.setattr(grpo, "sample_replies", sample)
+    monkeypatch.setattr(grpo, "score_trees", lambda *_: scored.append(1))
+    with pytest.raises(RunStopped, match="by SIGINT after step 0 of 12, not finished; no step to save yet"):
+        train("grpo", config, tmp_path / "run", resume=False)
+    assert scored == []
+
+
+LONG = """
+import os, signal, time
+from shop_r1.signals import stop_signals
+with stop_signals() as stop:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.signal == signal.SIGTERM
+    os.kill(os.getpid(), signal.{second})
+    time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("second", ["SIGTERM", "SIGINT"])
+def test_a_second_signal_ends_the_process_at_once(second: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", LONG.format(second=second)], env=environment(), timeout=20
+    )
+    assert process.returncode == -getattr(signal, second)  # which a shell shows as 143 or 130
+
+
+def test_what_a_launcher_passes_on_is_no_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    ended = list[int]()
+    monkeypatch.setattr(signals.signal, "raise_signal", ended.append)
+    with stop_signals() as stop:
+        for after in (0.0, PASSED_ON_S / 2):
+            stop.since -= after
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert (stop.signal, ended) == (signal.SIGTERM, [])
+        stop.since -= PASSED_ON_S
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert ended == [signal.SIGTERM]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT / "src")}
+
+
 def shop_r1(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "shop_r1", *words],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -333,7 +425,7 @@ def shop_r1(*words: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on_later(
     number: signal.Signals, exit_code: int, start: Path, tmp_path: Path
 ) -> None:

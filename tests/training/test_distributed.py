@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.training.resumable import save_start
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ("loss", "grad_norm", "kl", "entropy", "reward/total", "policy/parsed", "mean_token_accuracy")
@@ -61,6 +63,23 @@ def assert_resumes(folder: Path, *run: str) -> None:
     told = launch(2, *run, str(folder / "again"), "1")
     assert told.count("step 2 of 3") == 1
     weights = [(folder / name / "model.safetensors").read_bytes() for name in ("two", "again")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sft", "grpo"])
+def test_two_processes_stop_at_the_same_micro_batch_and_go_on(
+    kind: str, tiny_tokenizer: Any, tmp_path: Path
+) -> None:
+    start = save_start(tmp_path / "start", tiny_tokenizer)  # with dropout: random states count
+    run = ("tests.training.distributed", f"stop-{kind}", str(start))
+    launch(2, *run, str(tmp_path / "whole"), "0")
+    # The third micro-batch is the second step's first.
+    told = launch(2, *run, str(tmp_path / "run"), "3")
+    assert "SIGTERM: stopping after this micro-batch" in told
+    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["step-000001"]
+    launch(2, *run, str(tmp_path / "run"), "0")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run")]
     assert weights[0] == weights[1]
 
 

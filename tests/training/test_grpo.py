@@ -366,3 +366,9 @@ def test_sampling_in_pieces_gives_the_replies_of_sampling_at_once(
     monkeypatch.setattr("shop_r1.training.grpo.SAMPLED_TOKENS", 1)
     assert draw() == at_once
     assert at_once[:GROUP] != at_once[GROUP:]
+
+
+def test_fewer_examples_than_a_step_takes_are_refused(tiny_sessions: list[Session], tmp_path: Path) -> None:
+    examples = list_examples(tiny_sessions)[:3]
+    with pytest.raises(DataError, match="GRPO has 3 examples to learn from and a step takes 8 of them"):
+        train_grpo(examples, GrpoConfig(), tmp_path)

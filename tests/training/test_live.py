@@ -13,7 +13,8 @@ from shop_r1.data.examples import list_examples
 from shop_r1.rewards.total import PARTS
 from shop_r1.training.alarms import Alarm, Alarms
 from shop_r1.training.grpo import train_grpo
-from shop_r1.training.live import History, LiveView, grpo_body, sft_body, sparkline
+from shop_r1.training.live import LiveView
+from shop_r1.training.panel import History, grpo_body, sft_body, sparkline
 from shop_r1.training.settings import GrpoConfig
 
 NOBODY: Any = None
@@ -61,7 +62,9 @@ def view_of(
 ) -> LiveView:
     alarms = Alarms(folder / "alarms.jsonl")
     read = None if sample is None else (lambda: sample)
-    return LiveView("GRPO shop-r1", body, NOTED, alarms, read, console, clock or Clock())
+    return LiveView(
+        "GRPO shop-r1", body, NOTED, alarms, read, console, clock or Clock(), lambda: 1_240_000_000
+    )
 
 
 def run(view: LiveView, steps: int, total: int, clock: Clock, seconds: float = 2.0) -> None:
@@ -99,7 +102,7 @@ def test_the_panel_has_all_there_is_to_see_in_eighty_columns_and_sixteen_lines(t
     assert len(lines) <= 16
     text = "\n".join(lines)
     # 20 steps took 40 s, so 30 more take 60 s.
-    assert "20/50 0:00:40 gone, 0:01:00 left" in text
+    assert "20/50 0:00:40 gone, 0:01:00 left, 1.2 GB" in text
     # The last ten steps' values are 11 to 20.
     assert "value      15.5" in text
     assert "parsed     98%" in text and "cut short  2%" in text and "length     27 tokens" in text
@@ -201,7 +204,7 @@ def test_away_from_a_terminal_there_are_plain_lines_with_the_time_left(tmp_path:
     assert "\x1b" not in file.getvalue()
     assert len(lines) == 6  # each tenth step, and the end
     # Ten steps took 20 s; the mean of values 1 to 10 is 5.5.
-    assert lines[0] == "GRPO shop-r1 10/50, 0:01:20 left: value 5.5, parsed 0.984"
+    assert lines[0] == "GRPO shop-r1 10/50, 0:01:20 left, 1.2 GB: value 5.5, parsed 0.984"
     assert lines[-1] == "GRPO shop-r1 ━━━━━━━━━━━━━━━━━━━━ 50/50 value 45.5, parsed 0.984"
 
 
@@ -211,6 +214,23 @@ def test_a_slow_run_has_a_line_a_minute(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in file.getvalue().splitlines()] == [
         f"GRPO shop-r1 {step}/500" for step in (2, 4, 6)
     ]
+
+
+def test_parts_of_a_slow_step_are_shown_with_an_estimate_after_the_first(tmp_path: Path) -> None:
+    file, clock = io.StringIO(), Clock()
+    view = view_of(tmp_path, Console(file=file, width=80), clock=clock)
+    view.on_train_begin(NOBODY, TrainerState(max_steps=4), TrainerControl())
+    for done in range(1, 8):
+        clock.now += 30
+        view.show_part(f"micro-batch {done}/64", done / 64)
+    # 30 s for one of 4 x 64: 255 more take 7650 s. Then a line a minute.
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "GRPO shop-r1 0/4, micro-batch 1/64 of step 1, 2:07:30 left, 1.2 GB: value –, parsed –"
+    assert [line.split()[4] for line in lines] == ["1/64", "3/64", "5/64", "7/64"]
+    text = "\n".join(panel(view))
+    assert "in step 1       micro-batch 7/64" in text and "2:04:30 left" in text
+    view.on_step_end(NOBODY, TrainerState(global_step=1, max_steps=4), TrainerControl())
+    assert "micro-batch" not in "\n".join(panel(view))
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def evaluate(
     elif given := [name for name, value in network.items() if value is not None]:
         raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
     else:
-        policy = _checkpoint_policy(settings or [])
+        policy = _checkpoint_policy(settings or [], model)
     runs = _list_runs(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
@@ -166,10 +166,19 @@ def _score_file(
     show([scored], as_json=as_json, neighbours=neighbours)
 
 
-def _checkpoint_policy(words: Sequence[str]) -> Policy:
+def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
+    from shop_r1.commands.models import trained_prompt
     from shop_r1.evaluation.predict import PredictConfig
 
-    config = read_settings(PredictConfig, words)
+    trained = trained_prompt(model)
+    config = read_settings(PredictConfig, words, {"prompt": trained} if trained else None)
+    if trained:
+        now = config.prompt.model_dump(mode="json")
+        other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
+        remark(
+            f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
+            f"{trained['context']}" + (f"; but as told, {', '.join(other)}" if other else "")
+        )
     return Policy(config.prompt.context, config.sampling.temperature, partial(_ask_checkpoint, config))
 
 
@@ -178,16 +187,17 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
-    from shop_r1.commands.models import fit_prompt, load
+    from shop_r1.commands.models import fit_prompt, load, tell_template
     from shop_r1.llm.precision import choose_precision
 
     model = load(job.model)
+    template = tell_template(job.model, model.tokenizer, config.prompt)
     prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)
     remark(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
     resolved = settings.model_dump(mode="json") | job.record()
-    record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate")
+    record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate", chat_template=template)
     free = ("data", "model") if Path(job.model).exists() else ("data",)
     begin(job.out, record, force=job.force, free=free, same_versions=True)
     identity = digest_record(record, free)

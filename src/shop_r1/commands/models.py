@@ -3,12 +3,16 @@
 import logging
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from shop_r1.commands.show import remark
-from shop_r1.errors import ConfigError, ModelError
+from shop_r1.config import describe_validation
+from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.render import PromptConfig
+from shop_r1.runs import RunFolder
 
 if TYPE_CHECKING:
     from shop_r1.llm.local import LocalModel
@@ -45,11 +49,11 @@ def load(name_or_path: str) -> "LocalModel":
     return model
 
 
-def load_counter(name_or_path: str) -> CountTokens:
-    """Return how many tokens a text has in a model's own tokenizer; nothing else of the model is loaded.
+def load_tokenizer(name_or_path: str) -> Any:
+    """Return a model's tokenizer; nothing else of the model is loaded.
 
     Raises:
-        ModelError: the tokenizer cannot be loaded; the message says why.
+        ModelError: it cannot be loaded; the message says why.
     """
     try:
         from transformers import AutoTokenizer
@@ -61,6 +65,63 @@ def load_counter(name_or_path: str) -> CountTokens:
         found = " ".join(str(error).split())[:200]
         raise ModelError(f"the tokenizer of {name_or_path!r} cannot be loaded: {found}") from None
     tokenizer.model_max_length = 10**30  # Else it warns of long texts.
+    return tokenizer
+
+
+def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, str | bool]:
+    """Say what of a model's chat template is not as usual, and return what the run folder keeps of it.
+
+    Raises:
+        ConfigError: the template has no such option.
+        ModelError: there is no template, or it cannot write a user's message.
+    """
+    from shop_r1.llm.chat import examine_template
+
+    if tokenizer.chat_template is None:
+        raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
+    found = examine_template(tokenizer, prompt.chat_template_kwargs)
+    if not found.system_role:
+        remark(
+            f"The chat template of {name!r} has no system role: the system's text stands before the user's "
+            "first message"
+        )
+    if found.open_think:
+        switch = "prompt.chat_template_kwargs.enable_thinking=false"
+        help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
+        remark(
+            f"The chat template of {name!r} opens a <think> before each reply: replies, and what is taught, "
+            f"then stand inside it, and servers that cut thoughts away show nothing; {help_}"
+        )
+    place = "own role" if found.system_role else "before the user's first message"
+    return {"system": place, "turn_end": found.turn_end, "open_think": found.open_think}
+
+
+def trained_prompt(model: str) -> dict[str, Any] | None:
+    """Return the prompt settings that a checkpoint was trained with; None where its folder does not say.
+
+    Raises:
+        DataError: the folder's `settings.json` is not what training wrote.
+    """
+    path = Path(model) / "settings.json"
+    if not path.is_file():
+        return None
+    record = RunFolder(Path(model)).read_settings()
+    found = (record.get("settings") or {}).get("prompt")
+    if record.get("command") not in ("sft", "grpo") or not isinstance(found, dict):
+        return None
+    try:
+        return PromptConfig.model_validate(found).model_dump(mode="json")
+    except ValidationError as error:
+        raise DataError.at(path, None, f"prompt: {describe_validation(error)}") from None
+
+
+def load_counter(name_or_path: str) -> CountTokens:
+    """Return how many tokens a text has in a model's own tokenizer; nothing else of the model is loaded.
+
+    Raises:
+        ModelError: the tokenizer cannot be loaded; the message says why.
+    """
+    tokenizer = load_tokenizer(name_or_path)
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

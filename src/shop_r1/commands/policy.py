@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shop_r1.commands.asking import describe_progress, noted_bar, open_remote
 from shop_r1.commands.results import CACHE, Answered, Job, Run, begin
 from shop_r1.commands.show import read_settings, remark
+from shop_r1.errors import ConfigError
 from shop_r1.runs import make_record
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ def endpoint_policy(
 
     chosen = {"ask.max_cost_usd": max_cost, "ask.concurrency": concurrency}
     config = read_settings(RemoteConfig, words, **chosen)
+    if config.prompt.chat_template_kwargs:
+        raise ConfigError(
+            "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"
+        )
     temperature = config.sampling.temperature if config.sampling.send_temperature else None
     return Policy(config.prompt.context, temperature, partial(_ask_endpoint, config, cache))
 

@@ -299,7 +299,9 @@ def _tell_budget(job: Job, answered: Answered) -> None:
     prompts = [prediction.prompt_tokens or 0 for prediction in predictions]
     cut = sum(prediction.pages_cut or 0 for prediction in predictions)
     truncated = sum(bool(prediction.page_truncated) for prediction in predictions)
+    targets = [each.target_cut for each in predictions if each.target_cut is not None]
     counts = {"prompts": len(prompts), "pages_cut": cut, "prompts_truncated": truncated}
+    counts |= {"targets": len(targets), "targets_cut": sum(targets)}
     if answered.estimated:
         counts["tokens_estimated"] = True
     write_json(answered.run.folder / "context.json", counts | {"pages": list(pages.values())})
@@ -310,3 +312,8 @@ def _tell_budget(job: Job, answered: Answered) -> None:
         f"{len(prompts)} prompts of {median(prompts):,.0f} at the median, {max(prompts):,} at most; the "
         f"budget took {cut} earlier pages' bodies and part of the current page in {truncated} prompts"
     )
+    if any(targets):
+        remark(
+            f"{sum(targets):,} of {len(targets):,} targets, elements that the shopper acted on, are no "
+            "longer in their prompt: a larger prompt.max_tokens, in training too, would keep more"
+        )

@@ -3,7 +3,7 @@
 import json
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -109,8 +109,15 @@ def split_words(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     return (Path(files[0]) if files else None), [word for word in words if "=" in word]
 
 
-def read_settings(schema: type[ConfigT], words: Sequence[str], **chosen: str | float | None) -> ConfigT:
+def read_settings(
+    schema: type[ConfigT],
+    words: Sequence[str],
+    under: Mapping[str, Any] | None = None,
+    **chosen: str | float | None,
+) -> ConfigT:
     """Return settings from `[CONFIG.toml] [key=value …]`; options that were given (`chosen`) come last.
+
+    Values `under` them count where nothing was given.
 
     Raises:
         ConfigError: a word is neither, there are two files, or the settings are not valid.
@@ -118,7 +125,7 @@ def read_settings(schema: type[ConfigT], words: Sequence[str], **chosen: str | f
     path, overrides = split_words(words)
     # JSON's strings and numbers are TOML's too, so a model named 3 stays a string.
     overrides += [f"{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
-    return load_config(schema, path, overrides)
+    return load_config(schema, path, overrides, under)
 
 
 def open_archive(path: Path) -> "SessionArchive":

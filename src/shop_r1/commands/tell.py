@@ -98,6 +98,11 @@ def _tell_budget(budget: "BudgetFacts") -> str:
     cuts.append(f"{count_of(budget.pages_shortened, 'current page')} shortened")
     if budget.impossible:
         cuts.append(f"{count_of(budget.impossible, 'prompt')} cannot fit, their actions alone are too long")
+    if budget.targets_cut:
+        enough = f"; --max-tokens {budget.enough_tokens} keeps at least 95 %" if budget.enough_tokens else ""
+        cuts.append(
+            f"{budget.targets_cut:,} of their {count_of(budget.targets, 'target')} no longer shown{enough}"
+        )
     return f"{over} are longer than {room}: {', '.join(cuts)}".replace("%", " %")
 
 

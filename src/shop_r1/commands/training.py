@@ -14,6 +14,7 @@ from shop_r1.errors import RunStopped
 from shop_r1.runs import CARD, RunFolder
 
 if TYPE_CHECKING:
+    from shop_r1.data.examples import Example
     from shop_r1.training.settings import GrpoConfig, SftConfig
 
 _LEFTOVERS = ("settings.json", "checkpoints")
@@ -51,6 +52,7 @@ def sft(
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
+    from shop_r1.data.examples import list_examples
     from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import SftConfig
     from shop_r1.training.sft import train_sft
@@ -63,6 +65,7 @@ def sft(
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data], "sft", resume)
     say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} replies")
+    _tell_cost(out, list_examples(sessions, first_step=0), config)
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")
@@ -111,6 +114,7 @@ def grpo(
     _write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
     say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
     say(f"{how}: {len(balanced)} steps: {_counts(count_types(balanced))}")
+    _tell_cost(out, balanced, config)
     with _stop_in_order(AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     _finish(out, last, "reward/total")
@@ -170,6 +174,7 @@ def _write_settings(
     out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
 ) -> None:
     """Write `settings.json`; a run that is resumed must have the one that is there."""
+    from shop_r1.commands.models import load_tokenizer, tell_template
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.settings import WATCHING
 
@@ -178,10 +183,32 @@ def _write_settings(
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
         remark(f"{out}: no checkpoint to go on from; training starts from the beginning")
+    template = tell_template(config.model, load_tokenizer(config.model), config.prompt)
     if resume and (out / "settings.json").exists():
         folder.check_settings(config, inputs, command, free=WATCHING)
     else:
-        folder.write_settings(config, inputs, config.seed, command=command)
+        folder.write_settings(config, inputs, config.seed, command=command, chat_template=template)
+
+
+def _tell_cost(out: Path, examples: "Sequence[Example]", config: "SftConfig | GrpoConfig") -> None:
+    """Say what the budget costs the prompts, and write it to `prompts.json`; of many, some are looked at."""
+    from shop_r1.commands.models import load_counter
+    from shop_r1.data.examples import sample_cost
+    from shop_r1.jsonl import write_json
+    from shop_r1.prompts.cost import describe_cut_targets
+
+    if not IS_FIRST_PROCESS:
+        return
+    found = sample_cost(examples, load_counter(config.model), config.prompt)
+    write_json(out / "prompts.json", {"of": len(examples), **found.model_dump()})
+    if not found.pages_shortened:
+        return
+    looked = "all" if found.prompts == len(examples) else f"of {len(examples):,}, looked at"
+    cut = describe_cut_targets(found) or "all targets are still in their prompts"
+    remark(
+        f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {looked}): "
+        f"{found.pages_shortened:,} current pages are shortened; {cut}"
+    )
 
 
 @contextmanager

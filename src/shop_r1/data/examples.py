@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,8 +14,10 @@ from shop_r1.actions import Action, ActionSpace, find_space
 from shop_r1.data.archive import SessionArchive
 from shop_r1.data.balance import draw_balanced
 from shop_r1.data.index import Numbers
-from shop_r1.errors import DataError
+from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import parse_record, read_lines
+from shop_r1.pages.tokens import CountTokens
+from shop_r1.prompts.cost import CostTally, PromptCost, target_cut
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.sessions import ExampleRef, Session
 
@@ -22,6 +25,8 @@ FIRST_SCORED_STEP = 1
 """Steps before this one are given, not predicted: a session's first action follows from nothing that can be
 seen. Paper 4.1: there is at least one observed <context, action> pair before the first prediction."""
 
+COST_SAMPLE = 100
+"""Prompts that are looked at to say what a budget costs. Ours."""
 COUNTS_KEPT = 500_000
 """Pages whose length in tokens is remembered, at about 150 bytes each. Ours."""
 
@@ -183,14 +188,41 @@ def count_types(examples: Sequence[Example]) -> Mapping[str, int]:
 class Tokenizing(Protocol):
     """What turns messages and replies into tokens; `llm.local.LocalModel` does."""
 
-    def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Return the chat's token ids up to where the assistant's reply begins."""
+    def prompt_ids(
+        self, messages: Sequence[dict[str, str]], options: Mapping[str, bool | int | str]
+    ) -> list[int]:
+        """Return the chat's token ids up to where the assistant's reply begins, under the options."""
 
     def reply_ids(self, reply: str) -> list[int]:
         """Return the reply's token ids, with the token that ends the turn."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""
+
+
+def example_target_cut(example: Example, prompt: Prompt) -> bool | None:
+    """Return whether the budget took the element that the shopper acted on out of the example's prompt.
+
+    None: there is no such element.
+    """
+    taken = example.session.steps[example.step]
+    return target_cut(prompt, taken.page.html, taken.action)
+
+
+def sample_cost(examples: Sequence[Example], count_tokens: CountTokens, config: PromptConfig) -> PromptCost:
+    """Return what the budget costs the examples' prompts; of many, `COST_SAMPLE` spread evenly are looked at.
+
+    A prompt whose actions alone are over the budget is left to training, which says so.
+    """
+    tally, count = CostTally(), remember_counts(count_tokens)
+    every = max(1, -(-len(examples) // COST_SAMPLE))
+    for row in range(0, len(examples), every):
+        example = examples[row]
+        taken = example.session.steps[example.step]
+        with suppress(ConfigError):
+            prompt = render_prompt(example.session, example.step, example.space, config, count)
+            tally.add(prompt, taken.page.html, taken.action)
+    return tally.result()
 
 
 @dataclass(frozen=True)
@@ -207,7 +239,7 @@ def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Re
 
     def render(example: Example) -> Rendered:
         prompt = render_prompt(example.session, example.step, example.space, config, count)
-        return Rendered(prompt, tokens.prompt_ids(prompt.messages))
+        return Rendered(prompt, tokens.prompt_ids(prompt.messages, config.chat_template_kwargs))
 
     return render
 

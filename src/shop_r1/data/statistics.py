@@ -15,6 +15,7 @@ from shop_r1.data.duplicates import DuplicateCounts, Sketches, count_duplicates,
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
+from shop_r1.prompts.cost import CostTally
 from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
 from shop_r1.sessions import Session
 
@@ -47,6 +48,12 @@ class BudgetFacts(Record):
     """Earlier pages that lose their body, over all prompts."""
     pages_shortened: int
     """Current pages that lose a part."""
+    targets: int
+    """Prompts over the budget whose shopper acted on an element that has a name on the page."""
+    targets_cut: int
+    """Of these, how many no longer show that element."""
+    enough_tokens: int | None
+    """A `max_tokens` at which 95 % of these are sure to be shown; None where they are now."""
     impossible: int
     """Prompts that cannot be made to fit: their actions alone are too long."""
 
@@ -137,6 +144,7 @@ class Tally:
         self._sources, self._outcomes = Counter[str](), Counter[str]()
         self._first, self._later, self._cuts = Counter[str](), Counter[str](), Counter[str]()
         self._rationales = 0
+        self._cost = CostTally()  # of the prompts over the budget
         self._count, self._prompt = count_tokens, prompt
         self._unbounded = PromptConfig(max_tokens=_UNBOUNDED, reply_tokens=prompt.reply_tokens)
 
@@ -159,7 +167,7 @@ class Tally:
             tokenizer: the name of what counted.
             others: by name, files that it should share nothing with.
         """
-        mine, cuts = self.identities, self._cuts
+        mine, cuts, cost = self.identities, self._cuts, self._cost.result()
         known = [user for user in mine.users if user is not None]
         lengths = ("steps", "page_tokens", "prompt_tokens", "session_tokens")
         return Statistics(
@@ -182,8 +190,11 @@ class Tally:
                 reply_tokens=self._prompt.reply_tokens,
                 prompts=sum(self.steps),
                 over=cuts["over"],
-                pages_left_out=cuts["left out"],
-                pages_shortened=cuts["shortened"],
+                pages_left_out=cost.pages_left_out,
+                pages_shortened=cost.pages_shortened,
+                targets=cost.targets,
+                targets_cut=cost.targets_cut,
+                enough_tokens=cost.enough_tokens,
                 impossible=cuts["impossible"],
             ),
             duplicates=count_duplicates(mine.sketches),
@@ -211,8 +222,7 @@ class Tally:
             if not prompt.pages_cut and not prompt.page_truncated:
                 break
             self._cuts["over"] += 1
-            self._cuts["left out"] += prompt.pages_cut
-            self._cuts["shortened"] += prompt.page_truncated
+            self._cost.add(prompt, session.steps[step].page.html, session.steps[step].action)
 
 
 def find_leaks(mine: Identities, other: Identities, name: str) -> Leaks:

@@ -1,11 +1,9 @@
 """What is wrong in a file of sessions, line by line: faults of the schema, and what no schema can see."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from html import unescape
 
 from pydantic import ValidationError
 from rapidfuzz import process
@@ -13,6 +11,7 @@ from rapidfuzz import process
 from shop_r1.actions import find_space
 from shop_r1.data.masking import is_masked
 from shop_r1.jsonl import Record, tell_form
+from shop_r1.pages.element_names import element_names
 from shop_r1.problems import WHOLE, list_problems, show
 from shop_r1.sessions import Session, Step
 
@@ -43,8 +42,6 @@ REMARKS: Mapping[str, str] = {
 }
 """Kinds of remark: possible, and worth a look."""
 
-_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*+>""")
-_NAME = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _NAMES_SHOWN = 3
 
 
@@ -146,16 +143,6 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
     if (last == "terminate") != (session.outcome == "terminate"):
         problem = f"{session.outcome}, and the last action is {last}"
         yield Finding(line=number, field="outcome", kind="outcome", problem=problem)
-
-
-def element_names(html: str) -> list[str]:
-    """Return the `name` of each element of a simplified page that has one, in order.
-
-    >>> element_names('<page><a name="mugs.red" href="x">name="no"</a> <input type="text" name="q">')
-    ['mugs.red', 'q']
-    """
-    named = (_NAME.search(tag) for tag in _TAG.findall(html))
-    return [unescape(match[1] if match[1] is not None else match[2]) for match in named if match]
 
 
 def _check_page(step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from functools import partial
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, Rendered, example_outlines, renderer
+from shop_r1.data.examples import Example, Rendered, example_outlines, example_target_cut, renderer
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
@@ -108,6 +108,7 @@ def _predict_batch(
             "prompt_tokens": len(prompt.ids),
             "pages_cut": prompt.prompt.pages_cut,
             "page_truncated": prompt.prompt.page_truncated,
+            "target_cut": example_target_cut(examples[index], prompt.prompt),
         }
         predictions[index] = prediction.model_copy(update=update)
     return predictions

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, remember_counts
+from shop_r1.data.examples import Example, example_target_cut, remember_counts
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.jsonl import Record
@@ -187,6 +187,7 @@ def read_answers(
                 "prompt_tokens": question.prompt.tokens,
                 "pages_cut": question.prompt.pages_cut,
                 "page_truncated": question.prompt.page_truncated,
+                "target_cut": example_target_cut(question.example, question.prompt),
             }
         )
         for question, answer in zip(questions, answers, strict=True)

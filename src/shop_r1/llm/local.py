@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from shop_r1.errors import ModelError
 from shop_r1.files import file_mode
 from shop_r1.llm.attention import check_attention
+from shop_r1.llm.chat import Options, has_system_role, merge_system, turn_end_id
 from shop_r1.llm.tree import common_prefix
 
 BASE_CHECKPOINT = Path(__file__).parent / "base"
@@ -45,7 +47,7 @@ class LocalModel:
         """The tokens that end a reply."""
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
-        return tuple({*ids, self.tokenizer.eos_token_id} - {None})
+        return tuple({*ids, self.tokenizer.eos_token_id, self._turn_end} - {None})
 
     @property
     def pad_id(self) -> int:
@@ -53,16 +55,27 @@ class LocalModel:
         pad = self.tokenizer.pad_token_id
         return int(self.end_ids[0] if pad is None else pad)
 
-    def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Return the chat's token ids up to where the assistant's reply begins."""
-        encoded = self.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, tokenize=True, return_dict=True
-        )
+    def chat(self, messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """Return the messages as the template takes them.
+
+        Where it has no system role, the system's text stands before the user's first message.
+        """
+        return list(messages) if self._has_system_role else merge_system(messages)
+
+    def prompt_ids(self, messages: Sequence[dict[str, str]], options: Options | None = None) -> list[int]:
+        """Return the chat's token ids up to where the assistant's reply begins.
+
+        Args:
+            messages: the chat.
+            options: switches of the chat template, by name.
+        """
+        kinds = {"add_generation_prompt": True, "tokenize": True, "return_dict": True}
+        encoded = self.tokenizer.apply_chat_template(self.chat(messages), **kinds, **(options or {}))
         return list(encoded["input_ids"])
 
     def reply_ids(self, reply: str) -> list[int]:
         """Return the reply's token ids, with the token that ends the turn."""
-        return [*self.tokenizer(reply, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+        return [*self.tokenizer(reply, add_special_tokens=False)["input_ids"], self._turn_end]
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""
@@ -71,6 +84,14 @@ class LocalModel:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the reply's text, without the token that ends it."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    @cached_property
+    def _has_system_role(self) -> bool:
+        return has_system_role(self.tokenizer)
+
+    @cached_property
+    def _turn_end(self) -> int:
+        return turn_end_id(self.tokenizer)  # type: ignore[return-value]
 
 
 def resolve_model(name_or_path: str) -> str:
@@ -112,7 +133,17 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         check_attention(model.config)
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
-    return LocalModel(model.eval(), tokenizer)
+    return _end_turns(LocalModel(model.eval(), tokenizer))
+
+
+def _end_turns(model: LocalModel) -> LocalModel:
+    """Let the model's configuration, which servers read, end replies where its chat template ends turns."""
+    configuration, ends = model.model.generation_config, model.end_ids
+    ids = configuration.eos_token_id
+    known = ids if isinstance(ids, list) else [ids]
+    if turn_end_id(model.tokenizer) not in known:
+        configuration.eos_token_id = [*(each for each in known if each is not None), *set(ends) - set(known)]
+    return model
 
 
 def _check_tokenizer(tokenizer: Any, name: str) -> None:
@@ -169,7 +200,7 @@ def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
             f"those expected, such as {min(missing)}"
         )
     _check_tokenizer(tokenizer, str(folder))
-    return LocalModel(whole.merge_and_unload().eval(), tokenizer)
+    return _end_turns(LocalModel(whole.merge_and_unload().eval(), tokenizer))
 
 
 def save_merged(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:

@@ -240,9 +240,9 @@ def nearby_title(node: Node, tree: Tree) -> str:
 
 def _titles_near(part: Node, node: Node, tree: Tree) -> Iterator[list[str]]:
     """Yield what could be the title of a part of the page around a control, the best first."""
-    if part.is_item or part.heading is not None:
-        if part.heading or part.image or part.link not in (None, node):
-            yield item_title(part, tree)[0]
+    is_titled = part.heading or part.image or part.link not in (None, node)
+    if (part.is_item or part.heading is not None) and is_titled:
+        yield item_title(part, tree)[0]
     if part.image is not None and part.image is not node:
         yield to_words(part.image.get("alt") or part.image.get("title"))
 

@@ -146,8 +146,9 @@ def unique_names(
     """Return one name per request, all different; linear in their number.
 
     Elements that would share a name all get one more section, then all, then what stands near them, then
-    words of their address, then what the page's author calls their place; a counter comes last. So a name depends on its own place and on its namesakes, not
-    on what else the page holds. An option's name is its select's and its own words.
+    words of their address, then what the page's author calls their place; a counter comes last. So a name
+    depends on its own place and on its namesakes, not on what else the page holds. An option's name is its
+    select's and its own words.
 
     Args:
         requests: in page order, a select's before its options'.

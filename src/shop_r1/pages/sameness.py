@@ -116,16 +116,14 @@ def stand_together(first: Node, second: Node) -> bool:
     """
     words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
     is_same = words == others
-    if not is_same and words and others:
-        if not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes)):
-            return False
+    has_state = not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes))
+    if has_state and not is_same and words and others:
+        return False
     found = box_around(first, second)
     if found is None:
         return False
     box, ours, theirs = found
-    is_same = is_same and bool(first.text) == bool(
-        second.text
-    )  # a title may say what the picture beside it does
+    is_same = is_same and bool(first.text) == bool(second.text)  # a title may repeat its picture's words
     if are_two_things(
         ours, _words_beside(ours, words), theirs, _words_beside(theirs, others), is_same=is_same
     ):

@@ -52,6 +52,9 @@ class PromptConfig(Config):
     """Longest prompt and reply together, in tokens. Paper 4.1."""
     reply_tokens: int = Field(default=256, gt=0)
     """Of these, kept free for the reply. Ours."""
+    chat_template_kwargs: dict[str, bool | int | str] = Field(default_factory=dict)
+    """Switches of the model's own chat template by name, as in transformers and TRL: `enable_thinking=false`
+    where replies would else begin in an open `<think>`. For checkpoints; an endpoint has its own."""
     persona: bool = False
     """Whether the system message says who the shopper is, where the session does. Off as in the paper, which
     uses no profile of users; Customer-R1 (arXiv 2510.07230) has one in its prompts."""
@@ -74,6 +77,11 @@ class Prompt(Record):
     """Whether the current page was shortened to fit the budget."""
     tokens: int | None = None
     """Estimated length in tokens, chat template included: the sum over the pieces plus the allowances."""
+    page_at: int = 0
+    """Where in the user message the current page begins, in characters."""
+    enough_tokens: int | None = None
+    """Where the current page was shortened: the `max_tokens` at which it would be whole, if need be without
+    the earlier pages' bodies."""
 
 
 def render_prompt(
@@ -120,6 +128,7 @@ def render_history(
     system = render_system(space, persona if config.persona else None)
     room = config.max_tokens - config.reply_tokens - TEMPLATE_TOKENS - _count(system, count_tokens)
     journey = render_journey(pages, actions, room, count_tokens, config.context)
+    around = config.max_tokens - room  # system message, template and reply
     return Prompt(
         messages=(
             {"role": "system", "content": system},
@@ -127,7 +136,9 @@ def render_history(
         ),
         pages_cut=journey.pages_cut,
         page_truncated=journey.page_truncated,
-        tokens=config.max_tokens - config.reply_tokens - room + journey.tokens,
+        tokens=around - config.reply_tokens + journey.tokens,
+        page_at=journey.page_at,
+        enough_tokens=around + journey.whole_tokens if journey.page_truncated else None,
     )
 
 
@@ -140,12 +151,16 @@ class Journey:
         pages_cut: how many pages before the last lost their body to the budget.
         page_truncated: whether the last page was shortened to fit.
         tokens: the sum over the pieces.
+        page_at: where in the text the last page begins.
+        whole_tokens: the sum if the last page were not shortened.
     """
 
     text: str
     pages_cut: int
     page_truncated: bool
     tokens: int
+    page_at: int
+    whole_tokens: int
 
 
 def render_journey(
@@ -167,11 +182,12 @@ def render_journey(
         pages_cut, used = 0, sum(_count(piece, count_tokens) for piece in pieces)
     else:
         pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens)
-    truncated = needed > room - used
+    truncated, whole = needed > room - used, used + needed
     if truncated:
         current = _shorten_page(len(pages), pages[-1], room - used, count_tokens)
         needed = _count(current, count_tokens)
-    return Journey("".join((*pieces, current)), pages_cut, truncated, used + needed)
+    past = "".join(pieces)
+    return Journey(past + current, pages_cut, truncated, used + needed, len(past), whole)
 
 
 def render_system(space: ActionSpace, persona: str | None = None) -> str:

@@ -59,7 +59,8 @@ class ModelShopper:
             self._prompt,
             self._count,
         )
-        tree = grow_tree([self._model.prompt_ids(prompt.messages)])
+        ids = self._model.prompt_ids(prompt.messages, self._prompt.chat_template_kwargs)
+        tree = grow_tree([ids])
         model = self._model
         seeds = [rng.getrandbits(63) % SEEDS]
         with autocast(self._bf16, model.model.device.type):

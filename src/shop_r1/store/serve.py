@@ -1,11 +1,10 @@
 """Runs the demo store on a port of this machine."""
 
 import socket
-from contextlib import suppress
 
 import uvicorn
 
-from shop_r1.errors import StoreError
+from shop_r1.errors import StoreError, Terminated
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 
@@ -20,8 +19,12 @@ def serve(port: int, seed: int, host: str = "127.0.0.1") -> None:
     # Bound before uvicorn starts: it would log a trace and exit where we can say what is wrong.
     with bind(host, port) as listener:
         config = uvicorn.Config(app, log_level="warning", server_header=False)
-        with suppress(KeyboardInterrupt):  # the way to stop it, not a fault
+        try:
             uvicorn.Server(config).run(sockets=[listener])
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            return  # the way to stop it, not a fault
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -27,7 +27,7 @@ from trl.trainer.utils import split_tensor_dict
 from shop_r1.actions import Action, ActionSpace
 from shop_r1.data.examples import Example, example_outlines, renderer
 from shop_r1.data.masking import refuse_masked
-from shop_r1.errors import TrainingError
+from shop_r1.errors import DataError, TrainingError
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.local import LocalModel, load_model, resolve_model
 from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
@@ -44,12 +44,14 @@ from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.live import LiveView, grpo_body
+from shop_r1.training.live import LiveView
 from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.monitor import MetricsLog, RolloutLog
+from shop_r1.training.panel import grpo_body
 from shop_r1.training.precision import settle_precision
-from shop_r1.training.resume import ResumableTrainer, TrainingRun
+from shop_r1.training.resume import TrainingRun
 from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
+from shop_r1.training.trainer import ResumableTrainer
 from shop_r1.training.watch import (
     ScoredReply,
     largest_probability_gap,
@@ -76,6 +78,7 @@ def train_grpo(
     model that `config` names.
 
     Raises:
+        DataError: there are fewer examples than a step takes.
         TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; an alarm
             of `stop_on_alarm` was raised (the model is written first); `out` holds checkpoints of another
             run; or one cannot be written.
@@ -84,6 +87,11 @@ def train_grpo(
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
     check_gold(examples, config.reward)
+    if len(examples) < config.prompts:
+        raise DataError(
+            f"GRPO has {len(examples)} examples to learn from and a step takes {config.prompts} of them "
+            "(prompts); lower prompts, or give more sessions (balancing leaves steps out; skew=0 keeps all)"
+        )
     check_reporter(config.report_to)
     config = settle_precision(config, out, resume)
     run = TrainingRun(out, config, digest_examples(examples), resume)
@@ -100,6 +108,7 @@ def train_grpo(
     with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
         for callback in (log, alarms, view):
             trainer.add_callback(callback)
+        trainer.show_part = view.show_part
         run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
     alarms.refuse_to_go_on(out)
     return log.last
@@ -168,7 +177,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
 
         @lru_cache(maxsize=config.prompts)
         def messages(index: int) -> list[dict[str, str]]:
-            return list(render(examples[index]).prompt.messages)
+            return model.chat(render(examples[index]).prompt.messages)
 
         self._messages = messages
 
@@ -204,6 +213,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         batch |= {"advantages": self._advantages()}
         self._watch(inputs, batch)
         self._seconds["rewards"] = time.perf_counter() - started - self._seconds["sampling"]
+        self.prelude_s += time.perf_counter() - started
         return batch
 
     # -- sampling -------------------------------------------------------------------------------------
@@ -246,6 +256,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         found: dict[int, list[SampledReply]] = {}
         ends, pad = self._local.end_ids, self._local.pad_id
         for rows in pieces:
+            self.show_part(f"sampling, {len(found)}/{len(trees)} groups", 0.0)
+            self.stop_if_asked_alone()
             chosen, drawn = [trees[row] for row in rows], [seed for row in rows for seed in seeds[row]]
             replies = iter(sample_replies(model, chosen, sampling, ends, pad, drawn, self._measure, together))
             found |= {row: [next(replies) for _ in seeds[row]] for row in rows}
@@ -369,6 +381,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         started = time.perf_counter()
         found = super()._generate(prompts)
         self._seconds["sampling"] = time.perf_counter() - started
+        self.stop_if_asked()
+        self.show_part("scoring", 0.0)
         return found
 
     def _watch(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> None:

@@ -6,26 +6,26 @@ seen. Three things it leaves out, and they are kept here. The order of an epoch'
 begins, from a random state that is long gone when the checkpoint is written. Sums for the next line of
 metrics are lost when the loop starts. And TRL counts steps of its own. What needs no keeping: a sampled
 reply is a function of (seed, step, row), and the reference policy is the model that the settings name.
+
+A run that is asked to stop does so between two micro-batches. What it has done of the step is given up: all
+that changed since the last step's end, which is noted then, is put back, and that is what is saved.
 """
 
-import os
+import random
 import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.data_loader import get_sampler
-from accelerate.utils import gather_object
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.runs import describe_differences, package_versions
+from shop_r1.signals import StopRequest, stop_signals
 from shop_r1.training.checkpoints import (
     Checkpoint,
     CheckpointFolder,
@@ -33,67 +33,9 @@ from shop_r1.training.checkpoints import (
     find_checkpoint,
     refuse_earlier_run,
 )
-from shop_r1.training.monitor import tell
+from shop_r1.training.monitor import tell, warn_of_warmup
 from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
-
-
-class ResumableTrainer(Trainer):
-    """transformers' Trainer, leaving to a `Keeper` where and how a checkpoint is written."""
-
-    keeper: "Keeper"
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        self.keeper.save()
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """Stop where transformers warns; weights that are tied to others are rightly not in the file."""
-        missing = set(load_result.missing_keys) - set(self.model.all_tied_weights_keys)
-        wrong = sorted(missing | set(load_result.unexpected_keys))
-        if wrong:
-            raise TrainingError(
-                f"the checkpoint's weights are not this model's: {len(wrong)} names differ, such as "
-                f"{wrong[0]}"
-            )
-
-
-@dataclass
-class StopRequest:
-    """Whether a signal has asked the run to stop.
-
-    Attributes:
-        signal: which; None if none has.
-    """
-
-    signal: int | None = None
-
-    def take(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal; a second Ctrl-C stops at once, a second SIGTERM changes nothing."""
-        if number == self.signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
-        name = signal.Signals(number).name
-        os.write(
-            2, f"\n{name}: finishing this step, then saving a checkpoint\n".encode()
-        )  # safe in a handler
-
-
-@contextmanager
-def stop_signals() -> Iterator[StopRequest]:
-    """Turn SIGTERM and Ctrl-C into a request for as long as the context lasts.
-
-    Only the main thread can do so; in another, and for signals that are ignored, all stays as it is.
-    """
-    request = StopRequest()
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, request.take)
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+from shop_r1.training.trainer import StepGivenUpError
 
 
 class Keeper(TrainerCallback):
@@ -109,6 +51,9 @@ class Keeper(TrainerCallback):
         self._stop = stop
         self._order: dict[str, Any] = {}
         self._loop: dict[str, Any] | None = None
+        self._step_end: dict[str, Any] = {}
+        self.saved_step = 0
+        """The step of the newest checkpoint; at 0 there is nothing to save."""
 
     # -- when -----------------------------------------------------------------------------------------
 
@@ -118,7 +63,7 @@ class Keeper(TrainerCallback):
         """Ask for a checkpoint if one is due, and for an end if a signal did."""
         done = state.global_step >= state.max_steps
         due = self._every > 0 and (done or state.global_step % self._every == 0)
-        stop = self._asked() and not done
+        stop = self.is_asked() and not done
         control.should_save |= due or stop
         control.should_training_stop |= stop
 
@@ -126,14 +71,23 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """End here if the signal came while the checkpoint was written."""
-        control.should_training_stop |= self._asked()
+        control.should_training_stop |= self.is_asked()
 
-    def _asked(self) -> bool:
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Give up the step between two micro-batches if a signal asked for an end."""
+        self._trainer.stop_if_asked()
+
+    def is_asked(self) -> bool:
         """Return whether any process was asked to stop, and note it in all of them."""
-        if PartialState().num_processes > 1:
-            found = [number for number in gather_object([self._stop.signal]) if number is not None]
-            self._stop.signal = found[0] if found else None
-        return self._stop.signal is not None
+        accelerator, number = self._trainer.accelerator, self._stop.signal or 0
+        if accelerator.num_processes > 1:
+            mine = torch.tensor([number], device=accelerator.device)
+            number = int(accelerator.gather(mine).max())
+            if number:
+                self._stop.signal = number
+        return number > 0
 
     # -- what -----------------------------------------------------------------------------------------
 
@@ -143,6 +97,32 @@ class Keeper(TrainerCallback):
         Raises:
             TrainingError: it cannot be written.
         """
+        self._write(self._read_loop())
+
+    def note_step_end(self) -> None:
+        """Note what the next step's micro-batches will change: all but weights, optimiser and schedule."""
+        trainer = self._trainer
+        self._step_end = {
+            "loop": self._read_loop(),
+            "random": _read_random(),
+            "flos": trainer.current_flos,
+            "tokens": trainer.state.num_input_tokens_seen,
+        }
+
+    def save_step_end(self) -> None:
+        """Write the checkpoint of the last finished step from within the next, unless it is there.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        trainer, noted = self._trainer, self._step_end
+        if trainer.state.global_step == self.saved_step:
+            return
+        _set_random(noted["random"])
+        trainer.current_flos, trainer.state.num_input_tokens_seen = noted["flos"], noted["tokens"]
+        self._write(noted["loop"])
+
+    def _write(self, loop: dict[str, Any]) -> None:
         trainer = self._trainer
         trainer.store_flos()
         with self._folder.writing(trainer.state.global_step, trainer.state.max_steps) as folder:
@@ -150,17 +130,18 @@ class Keeper(TrainerCallback):
             trainer._save_optimizer_and_scheduler(str(folder))
             trainer._save_scaler(str(folder))
             trainer._save_rng_state(str(folder))
-            torch.save(self._read_loop(), folder / _loop_name())
+            torch.save(loop | {"loss": float(loop["loss"])}, folder / _loop_name())
             if trainer.args.should_save:
                 trainer.state.save_to_json(str(folder / "trainer_state.json"))
                 (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
+        self.saved_step = trainer.state.global_step
 
     def _read_loop(self) -> dict[str, Any]:
         trainer = self._trainer
         ended = float(trainer.state.epoch).is_integer()  # then the next epoch's order is still to be drawn
         return {
             "order": _read_order(trainer.callback_handler.train_dataloader) if ended else self._order,
-            "loss": trainer._tr_loss.item(),
+            "loss": trainer._tr_loss.clone(),  # no number yet: that would wait for a GPU at each step
             "total_loss": trainer._total_loss_scalar,
             "logged_step": trainer._globalstep_last_logged,
             "metrics": {name: list(values) for name, values in trainer._metrics["train"].items()},
@@ -172,6 +153,7 @@ class Keeper(TrainerCallback):
         """Read what `save` wrote of the loop, for when it begins; callbacks have theirs at once."""
         # Numbers, strings and tensors alone: nothing in it can run.
         self._loop = torch.load(checkpoint.path / _loop_name(), weights_only=True)
+        self.saved_step = checkpoint.manifest.step
         for name, each in self._watchers():
             each.load_state_dict(self._loop["callbacks"][name])
 
@@ -184,6 +166,7 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Put back the loop's sums, which have just been set to zero."""
+        warn_of_warmup(args, state.max_steps)
         loop, trainer = self._loop, self._trainer
         if loop is None:
             return
@@ -218,6 +201,25 @@ def _set_order(loader: Any, order: dict[str, Any]) -> None:
     torch.set_rng_state(order["torch"])
     if order["sampler"] is not None:
         get_sampler(loader).generator.set_state(order["sampler"])
+
+
+def _read_random() -> dict[str, Any]:
+    """Return the random states that transformers saves."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": cuda,
+    }
+
+
+def _set_random(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
 
 
 class TrainingRun:
@@ -281,15 +283,21 @@ class TrainingRun:
                 return
         try:
             trainer.train(resume_from_checkpoint=path)
+            return
+        except StepGivenUpError:
+            pass  # and with it what its frames held of the step
         except OSError as error:
             raise TrainingError(
                 f"{self._out}: training stopped ({error}); mend that, then go on with --resume"
             ) from error
+        trainer.keeper.save_step_end()
+        trainer.control = trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
 
     def _stopped(self, state: TrainerState, number: int) -> RunStopped:
+        kept = f"the checkpoint is in {self._folder.path}" if state.global_step else "no step to save yet"
         return RunStopped(
             f"{self._out}: stopped by {signal.Signals(number).name} after step {state.global_step} of "
-            f"{state.max_steps}, not finished; the checkpoint is in {self._folder.path}",
+            f"{state.max_steps}, not finished; {kept}",
             number,
         )
 

@@ -213,6 +213,7 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
         beta=config.beta,
         epsilon=config.clip,
         loss_type="grpo",
+        chat_template_kwargs=dict(config.prompt.chat_template_kwargs),
         scale_rewards="group",
         logging_steps=1,
         seed=config.seed,

@@ -32,11 +32,13 @@ from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.live import LiveView, sft_body
-from shop_r1.training.monitor import MetricsLog
+from shop_r1.training.live import LiveView
+from shop_r1.training.monitor import MetricsLog, tell
+from shop_r1.training.panel import sft_body
 from shop_r1.training.precision import settle_precision
-from shop_r1.training.resume import ResumableTrainer, TrainingRun
-from shop_r1.training.settings import SftConfig, check_reporter, sft_arguments
+from shop_r1.training.resume import TrainingRun
+from shop_r1.training.settings import SftConfig, check_reporter, count_processes, sft_arguments
+from shop_r1.training.trainer import ResumableTrainer
 
 
 def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
@@ -77,6 +79,18 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
 
     _tokens = 0.0  # run through the model since the last log, padding left out
     _since: float | None = None
+    _read = 0
+
+    def note_read(self, count: int) -> None:
+        """Show that so many sessions more were read: all of a step's are before its first micro-batch."""
+        self._read += count
+        self.show_part(f"{self._read} sessions read", 0.0)
+        self.stop_if_asked_alone()
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute a micro-batch's gradients; the sessions of its step are read."""
+        self._read = 0
+        return super().training_step(*args, **kwargs)
 
     def compute_loss(
         self,
@@ -147,12 +161,19 @@ def train_sft(
 
     def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
         trees = [session_tree(sessions[row["session"]], model, config.prompt) for row in rows]
+        trainer.note_read(len(trees))
         return tree_features(trees, model.pad_id)
 
     dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
     log = MetricsLog(out / "metrics.jsonl")
     alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
     accept_inside(causal_lm(model.model))
+    a_step = config.device_batch * config.accumulation * count_processes()
+    if len(sessions) < a_step:
+        tell(
+            f"A step takes {a_step} sessions (device_batch x accumulation x processes) and there are "
+            f"{len(sessions)}: each pass over them is one step; a smaller accumulation makes more of it"
+        )
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),
@@ -168,6 +189,7 @@ def train_sft(
     trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
     with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
         trainer.add_callback(view)
+        trainer.show_part = view.show_part
         run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
     alarms.refuse_to_go_on(out)
     return log.last

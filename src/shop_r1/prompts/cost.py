@@ -1,0 +1,93 @@
+"""What a token budget costs prompts: pages left out or shortened, and targets that are no longer shown."""
+
+import math
+
+from shop_r1.actions import Action
+from shop_r1.jsonl import Record
+from shop_r1.pages.element_names import element_names
+from shop_r1.prompts.render import Prompt, defuse
+
+KEPT_SHARE = 0.95
+"""Of the targets, how many a suggested budget keeps in their prompts at least. Ours."""
+
+
+class PromptCost(Record):
+    """What a budget cost some prompts."""
+
+    prompts: int
+    pages_left_out: int
+    """Earlier pages that lost their body, over all prompts."""
+    pages_shortened: int
+    """Current pages that lost a part."""
+    targets: int
+    """Prompts whose shopper acted on an element that has a name on the page."""
+    targets_cut: int
+    """Of these, how many no longer show that element: its name can at best be guessed."""
+    enough_tokens: int | None = None
+    """A `max_tokens` at which 95 % of the targets are sure to be shown; None where they are now."""
+
+
+def target_cut(prompt: Prompt, html: str, action: Action) -> bool | None:
+    """Return whether the budget took the element that was acted on out of the prompt's current page.
+
+    None: there is no such element, since the action names none or the page has none of that name.
+
+    Args:
+        prompt: as rendered.
+        html: the whole current page.
+        action: what the shopper did on it.
+    """
+    name = action.value("name")
+    if not name or name not in element_names(html):
+        return None
+    if not prompt.page_truncated:
+        return False
+    return defuse(name) not in element_names(prompt.messages[-1]["content"][prompt.page_at :])
+
+
+class CostTally:
+    """Counts what a budget costs, prompt by prompt."""
+
+    def __init__(self) -> None:
+        self._prompts = self._left_out = self._shortened = self._targets = 0
+        self._enough: list[int] = []  # of each prompt whose target is cut
+
+    def add(self, prompt: Prompt, html: str, action: Action) -> None:
+        """Count one prompt; `html` is its whole current page, `action` what the shopper did on it."""
+        self._prompts += 1
+        self._left_out += prompt.pages_cut
+        self._shortened += prompt.page_truncated
+        cut = target_cut(prompt, html, action)
+        self._targets += cut is not None
+        if cut:
+            self._enough.append(prompt.enough_tokens or 0)
+
+    def result(self) -> PromptCost:
+        """Return the counts so far."""
+        may_be_cut = math.floor(self._targets * (1 - KEPT_SHARE) + 1e-9)
+        over = sorted(self._enough, reverse=True)[may_be_cut:]
+        return PromptCost(
+            prompts=self._prompts,
+            pages_left_out=self._left_out,
+            pages_shortened=self._shortened,
+            targets=self._targets,
+            targets_cut=len(self._enough),
+            enough_tokens=over[0] if over else None,
+        )
+
+
+def describe_cut_targets(cost: PromptCost) -> str:
+    """Return what to know of the targets that are cut, and what to do; empty where there are none.
+
+    >>> counts = {"prompts": 9, "pages_left_out": 0, "pages_shortened": 9, "targets": 8, "targets_cut": 6}
+    >>> describe_cut_targets(PromptCost(**counts, enough_tokens=3210))
+    '6 of 8 targets are no longer in their prompt; prompt.max_tokens=3300 would keep at least 95 % of them'
+    """
+    if not cost.targets_cut:
+        return ""
+    verb = "is" if cost.targets_cut == 1 else "are"
+    found = f"{cost.targets_cut:,} of {cost.targets:,} targets {verb} no longer in their prompt"
+    if cost.enough_tokens is None:
+        return f"{found}; a larger prompt.max_tokens would keep more"
+    enough = math.ceil(cost.enough_tokens / 100) * 100
+    return f"{found}; prompt.max_tokens={enough} would keep at least 95 % of them"
