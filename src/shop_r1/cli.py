@@ -72,6 +72,10 @@ app.command()(look.doctor)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    # OpenMP reads it when torch is loaded. Threads that wait in a loop, its default, hold cores that other
+    # programs could use: beside two busy loops a training step took 3.0 times as long as alone, so 1.9 times,
+    # and alone as long as before (benchmarks/busy.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
