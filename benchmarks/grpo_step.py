@@ -1,9 +1,9 @@
 """A whole GRPO step, ours beside TRL's own: sample, score by policy and reference, update.
 
 `python -m benchmarks.grpo_step [--json FILE] [--model 0.5B] [--prompts P ...] [--groups G ...] [--rounds N]
-[--bf16]`. Both sides are one trainer with one random model, prompts, rewards and seeds; the stock side has
-TRL's own methods back where ours differ. They take turns; medians count. Memory is measured apart, each side
-in a process of its own. On a GPU: `--model 0.5B --prompts 8192 16384 --groups 8 --bf16`.
+[--bf16 auto|true|false]`. Both sides are one trainer with one random model, prompts, rewards and seeds; the
+stock side has TRL's own methods back where ours differ. They take turns; medians count. Memory is measured
+apart, each side in a process of its own. On a GPU: `--model 0.5B --prompts 8192 16384 --groups 8`.
 
 Dimension letters: P prompt tokens, C reply tokens, G replies a prompt.
 """
@@ -27,6 +27,7 @@ from trl import GRPOTrainer
 from shop_r1.actions import click
 from shop_r1.data.examples import Example
 from shop_r1.llm.local import BASE_CHECKPOINT, LocalModel, load_model
+from shop_r1.llm.precision import choose_precision
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.sessions import Page, Session, Step
 from shop_r1.training.grpo import ShopR1Trainer
@@ -182,7 +183,7 @@ def compare_memory(checkpoint: Path, prompt: int, group: int, bf16: bool) -> dic
     """Return both sides' peak memory in MiB, each from a process of its own."""
     peaks = {}
     for side in SIDES:
-        words = ["--memory", side, str(checkpoint), str(prompt), str(group), *(["--bf16"] if bf16 else [])]
+        words = ["--memory", side, str(checkpoint), str(prompt), str(group), "--bf16", str(bf16).lower()]
         command = [sys.executable, "-m", "benchmarks.grpo_step", *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks[side] = int(done.stdout.split()[-1]) / 2**20
@@ -216,10 +217,12 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--prompts", type=int, nargs="+", metavar="P", help="prompt tokens")
     parser.add_argument("--groups", type=int, nargs="+", metavar="G", default=[8], help="replies a prompt")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--bf16", choices=("auto", "true", "false"), default="auto", help="number format")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.bf16 = choose_precision({"true": True, "false": False}.get(options.bf16, "auto")).bf16
+    return options
 
 
 def _report(checkpoint: Path, options: argparse.Namespace, out: Path) -> dict[str, Any]:

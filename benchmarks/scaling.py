@@ -7,7 +7,6 @@ G replies for each prompt, V vocabulary.
 
 import argparse
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from shop_r1.training.memory import (
     SHAPES,
     Estimate,
     Shape,
+    Strategy,
     estimate_memory,
     plan_load,
 )
@@ -131,7 +131,8 @@ def estimate_run(settings: str, launch: str, shape: Shape) -> Estimate:
     is_sft = settings.startswith("sft/")
     config = load_config(SftConfig, path) if is_sft else load_config(GrpoConfig, path)
     devices, _ = read_launch(CONFIGS / "accelerate" / f"{launch}.yaml")
-    return estimate_memory(shape, plan_load(config, shape, devices, "fsdp" if devices > 1 else "one"))
+    strategy: Strategy = "fsdp" if devices > 1 else "one"
+    return estimate_memory(shape, plan_load(config, shape, devices, strategy, bf16=True))  # they are GPUs
 
 
 def memory_rows(shape: Shape) -> Iterator[tuple[str, list[float | None]]]:
@@ -192,15 +193,10 @@ def run_rows(shape: Shape, work: Workload) -> Iterator[tuple[str, int, Step]]:
 
 
 def measure_rate(seconds: float = 2.0) -> float:
-    """Return this machine's FLOP/s in bfloat16 on a product of the 3B model's feed-forward shape."""
-    import torch
+    """Return this machine's FLOP/s on a product of the 3B model's feed-forward shape, in its format."""
+    from shop_r1.llm.precision import choose_precision, product_rate
 
-    left, right = (torch.randn(size, dtype=torch.bfloat16) for size in ((512, 2048), (2048, 11_008)))
-    operations, count, start = 2 * 512 * 2048 * 11_008, 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < seconds:
-        left @ right
-        count += 1
-    return operations * count / spent
+    return product_rate(choose_precision("auto", "cpu").bf16, seconds, (512, 2048, 11_008))
 
 
 def describe_time(seconds: float) -> str:

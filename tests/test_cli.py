@@ -183,8 +183,11 @@ def test_a_bad_page_among_several_is_named_and_the_good_ones_are_printed(
     assert err.startswith(f"shop-r1: {empty}: ") and err.count("\n") == 1
 
 
-def test_simplify_says_what_it_dropped_with_examples(shell: Shell, tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
+def test_simplify_says_what_it_dropped_with_examples(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # lines are counted, and a folder's name may be long
+    page = Path("page.html")
     page.write_text("<p hidden>one</p><p hidden>two</p><script>x</script><p>seen")
     code, out, err = shell("simplify", page, "--explain")
     assert (code, out) == (0, "<page>\nseen\n")
@@ -564,7 +567,9 @@ def test_masked_texts_are_told_and_refused_and_can_be_left_out(
     code, _, err = shell("evaluate", "--model", tiny, "--data", out, "--out", tmp_path / "run")
     assert code == 2 and "session a, step 1: the text '***' is a recorder's mask" in " ".join(err.split())
 
-    code, told, remarks = shell("data", "import", "rrweb", recording, "--masked", "drop", "--out", out)
+    code, told, remarks = shell(
+        "data", "import", "rrweb", recording, "--masked", "drop", "--out", out, "--force"
+    )
     assert (code, told) == (0, f"{out}: 1 of 1 recordings, 2 steps\n")
     assert "passed over: masked texts 1" in remarks
     assert shell("data", "validate", out)[0] == 0

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -60,6 +61,8 @@ def list_settings(schema: type[Config], defaults: Config | None = None, table: s
 
 def _optional_table(field: FieldInfo) -> type[Config] | None:
     """Return the class of a table that may be left out."""
+    if get_origin(field.annotation) not in (Union, UnionType):  # a list of tables has no keys of its own
+        return None
     kinds = [kind for kind in get_args(field.annotation) if isinstance(kind, type)]
     return next((kind for kind in kinds if issubclass(kind, Config)), None)
 
@@ -113,9 +116,10 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
         for fault in error.errors(include_url=False)
         if fault["type"] == "literal_error" and isinstance(fault["input"], str)
     }
+    tables = {"", *(setting.path for setting in list_settings(schema) if setting.is_table)}
     said = []
     for problem in list_problems(error, schema):
-        if problem.kind == "unknown-field":
+        if problem.kind == "unknown-field" and problem.place.rpartition(".")[0] in tables:
             said.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
         elif problem.place in choices:
             found = problem.message.partition("; ")[0].removeprefix("is ")

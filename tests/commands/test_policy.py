@@ -281,7 +281,7 @@ def test_lenient_parsing_asks_nothing_again_and_is_marked_in_every_file(
         assert code == 0 and "NO completion is a valid response" in told
         assert f"{STEPS} of {STEPS} invalid" in told and "in a code fence" in told and "parse=lenient" in told
         assert "No setting has collapsed" not in text and "nothing is measured" in " ".join(text.split())
-        code, text, err = shell(*words, "parse=lenient")
+        code, text, err = shell(*words, "--force", "parse=lenient")
         assert code == 0 and len(server.tries) == STEPS
     assert "(parse=lenient)" in text and "NO completion" not in err
     metrics = json.loads((out / "metrics.json").read_text("utf-8"))

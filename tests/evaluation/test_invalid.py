@@ -65,15 +65,16 @@ def test_the_commonest_come_first_and_the_rest_is_summed() -> None:
 def test_a_row_without_a_valid_response_is_warned_about_and_not_said_to_be_free_of_collapse() -> None:
     metrics = evaluate_predictions([predict(f"```\n{GOOD}\n```", n) for n in range(4)], SHOP, bootstrap=5)
     assert metrics.invalid == {"in a code fence": 4}
-    note = mix_grid([table_row("zero-shot", metrics)], SHOP).note
-    assert note == "zero-shot: WARNING, nothing is measured: 4 of 4 invalid: 4 in a code fence."
+    grid = mix_grid([table_row("zero-shot", metrics)])
+    told = "zero-shot: WARNING, nothing is measured: 4 of 4 invalid: 4 in a code fence"
+    assert (grid.alarms, grid.note) == ((told,), "")
 
 
 def test_a_few_invalid_ones_are_told_in_the_tables_note() -> None:
     texts = [GOOD, '{"rationale": "x", "action": {"type": "click", "name": "a"}}', "```"]
     metrics = evaluate_predictions([predict(text, n) for n, text in enumerate(texts)], SHOP, bootstrap=5)
     assert find_collapse(metrics) is None
-    note = mix_grid([table_row("sft", metrics)], SHOP).note
+    note = mix_grid([table_row("sft", metrics)]).note
     assert note == "No setting has collapsed to one type. sft: 1 of 3 invalid: 1 in a code fence."
 
 

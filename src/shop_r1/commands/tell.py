@@ -64,8 +64,8 @@ def tell_invalid(row: "TableRow", is_endpoint: bool) -> str | None:
     wrapped = {"after <think>", "in a code fence"} & set(row.invalid)
     if wrapped and is_endpoint and row.parse == "strict":
         told += (
-            ". Completions are parsed strictly, as in training; parse=lenient takes a think part and a code "
-            "fence away first, asks nothing again, and marks the results"
+            ". Completions are parsed strictly, as in training; parse=lenient (with --force, into the same "
+            "--out) takes a think part and a code fence away first, asks nothing again, and marks the results"
         )
     if "in a <think> without an end" in row.invalid or "with reasoning and no text" in row.invalid:
         told += ". A model that thinks first needs a larger sampling.max_new_tokens"

@@ -135,22 +135,27 @@ def _time_product(pair: Any) -> float:
     return time.perf_counter() - started
 
 
-def product_rate(bf16: bool, seconds: float = 1.0) -> float:
+def product_rate(
+    bf16: bool, seconds: float = 1.0, sizes: tuple[int, int, int] = (_SIZE, _SIZE, _SIZE)
+) -> float:
     """Return how many floating-point operations a second this machine's CPU does in matrix products.
 
     Args:
         bf16: in bfloat16, else in float32.
         seconds: how long to measure.
+        sizes: rows of the left factor, its columns, and columns of the product.
     """
     import torch
 
-    pair = torch.randn(2, _SIZE, _SIZE, dtype=torch.bfloat16 if bf16 else torch.float32)
+    rows, inner, columns = sizes
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    pair = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
     _time_product(pair)  # the first builds the kernel
     count, started = 0, time.perf_counter()
     while (spent := time.perf_counter() - started) < seconds:
         _time_product(pair)
         count += 1
-    return 2 * _SIZE**3 * count / spent
+    return 2 * rows * inner * columns * count / spent
 
 
 def autocast(asked: Bf16, device: str) -> Any:

@@ -131,7 +131,7 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     """Return the report's HTML."""
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    collapsed = tuple(f"{row.label}: {row.collapse}." for row in inputs.rows if row.collapse)
+    collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
     html = (
         _environment()
         .get_template("report.html.jinja")

@@ -13,6 +13,7 @@ that changed since the last step's end, which is noted then, is put back, and th
 
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ from shop_r1.training.checkpoints import (
 from shop_r1.training.monitor import tell, warn_of_warmup
 from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
 from shop_r1.training.trainer import StepGivenUpError
+
+_LAST_MESSAGE_S = 0.2
+"""Seconds for a thread to free what it sent; it takes some milliseconds. Ours."""
 
 
 class Keeper(TrainerCallback):
@@ -307,9 +311,13 @@ def _part(trainer: Any) -> None:
 
     A process that left before the others would abort them; so might one of its own threads that frees a
     message's tensors while Python shuts down. DDP's wrapper, in a circle of references, keeps these threads.
+    Freeing it waits for them without giving up the interpreter, which they need to free their last message:
+    they get a while to do so before.
     """
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
+    if trainer.accelerator.num_processes > 1:
+        time.sleep(_LAST_MESSAGE_S)
     trainer.model_wrapped = trainer.model
     trainer.accelerator.free_memory()
 

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import zstandard
-
 from shop_r1.errors import DataError
-from shop_r1.jsonl import WholeFrames
+from shop_r1.text_files import CorruptError, WholeFrames
 
 RECORDING_MAX_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
 ENDINGS: Final = (".json", ".jsonl", ".ndjson")
@@ -103,7 +101,7 @@ def _read_bytes(path: Path) -> bytes:
             unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(RECORDING_MAX_BYTES + 1)
         else:
             unpacked = inflate(data, RECORDING_MAX_BYTES + 1) if data[:2] in (_GZIP, *_ZLIB) else data
-    except (zlib.error, zstandard.ZstdError) as error:
+    except (zlib.error, CorruptError) as error:
         raise DataError.at(path, None, f"its compression is broken ({error})") from None
     if len(unpacked) > RECORDING_MAX_BYTES:
         raise DataError.at(path, None, f"is too large; at most {RECORDING_MAX_BYTES} bytes are read")
