@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.data_loader import get_sampler
+from accelerate.data_loader import BatchSamplerShard, get_sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import RunStopped, TrainingError
@@ -197,14 +197,22 @@ def _loop_name() -> str:
 
 def _read_order(loader: Any) -> dict[str, Any]:
     """Return the states from which samplers draw: torch's own, or a generator's that they keep."""
-    generator = getattr(get_sampler(loader), "generator", None)
+    generator = getattr(_find_sampler(loader), "generator", None)
     return {"torch": torch.get_rng_state(), "sampler": None if generator is None else generator.get_state()}
 
 
 def _set_order(loader: Any, order: dict[str, Any]) -> None:
     torch.set_rng_state(order["torch"])
     if order["sampler"] is not None:
-        get_sampler(loader).generator.set_state(order["sampler"])
+        _find_sampler(loader).generator.set_state(order["sampler"])
+
+
+def _find_sampler(loader: Any) -> Any:
+    """Return what draws the order; where processes share the batches, accelerate has wrapped it twice."""
+    batches = loader.batch_sampler
+    if isinstance(batches, BatchSamplerShard):
+        return getattr(batches.batch_sampler, "sampler", None)
+    return get_sampler(loader)
 
 
 def _read_random() -> dict[str, Any]:
