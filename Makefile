@@ -11,10 +11,10 @@ ARGS ?=
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo test lowest nightly bench lint types check lock clean
+.PHONY: help setup fast demo test test-all lowest nightly bench lint types check lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 12
 
 setup: $(READY) ## make .venv with the pinned dependencies
 
@@ -38,8 +38,11 @@ fast: $(READY) ## compile pages/ (needs a C compiler): pages simplified in 0.6 o
 demo: $(READY) ## the main job on the built-in store, at most 10 minutes; results in runs/demo
 	@$(BIN)/shop-r1 demo $(ARGS)
 
-test: $(READY) ## all tests, slow ones and doctests too
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## the tests, in three minutes on two cores
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+
+test-all: test ## the slow ones too: runs that are killed, interrupted, distributed, compiled
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(ARGS)
 
 # torch, which has one version only, comes from $(VENV) by a .pth file; whatever else differs is installed.
 lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admits
@@ -50,7 +53,7 @@ lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admit
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install setuptools
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
 	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,dev]' --no-build-isolation
-	@$(LOWEST)/bin/python -m pytest $(ARGS)
+	@$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier
@@ -70,7 +73,7 @@ lint: $(READY) ## ruff, as linter and as formatter
 types: $(READY) ## mypy, strict
 	@$(BIN)/mypy
 
-check: lint types test ## lint, types and test
+check: lint types test-all ## lint, types and all tests
 
 lock: ## remake requirements.lock from the newest versions that pyproject.toml allows
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock

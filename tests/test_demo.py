@@ -104,7 +104,6 @@ def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
     assert (parts / "tables.txt").read_text() == (whole / "tables.txt").read_text()
 
 
-@pytest.mark.slow
 def test_a_folder_of_another_demo_is_refused(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(
         json.dumps({"settings": DemoConfig(seed=1).model_dump(mode="json"), "inputs": {}})

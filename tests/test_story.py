@@ -44,7 +44,6 @@ def make_base(sessions: list[Session], folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-@pytest.mark.slow
 def test_from_a_store_to_a_report(tmp_path: Path) -> None:
     record_sessions(tmp_path / "sessions.jsonl.zst")
     sessions = list(read_records(tmp_path / "sessions.jsonl.zst", Session))

@@ -90,6 +90,7 @@ def mutate(page: int, start: float, other: int, changes: list[Change]) -> bytes:
     return raw
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     page=st.integers(0, 200),

@@ -211,6 +211,7 @@ def test_a_torn_checkpoint_is_named_and_passed_over(
         find_checkpoint(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_checkpoint_before_a_torn_one(
     whole: tuple[str, Path], start: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_torn_one(
     assert written(out) == written(whole[1])
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(
     whole: tuple[str, Path], start: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
@@ -246,6 +248,7 @@ def test_a_finished_run_that_lost_its_model_writes_it_again(
     assert written(out) == written(whole[1])
 
 
+@pytest.mark.slow
 def test_a_run_that_began_on_a_list_goes_on_from_an_archive(
     whole: tuple[str, Path], start: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +344,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, calls: int, number: signal.Signa
     monkeypatch.setattr(ResumableTrainer, "training_step", computed)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_within_steps_ends_as_one_that_never_was(
     whole: tuple[str, Path], start: Path, tmp_path: Path
 ) -> None:
