@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
 from tests.tiny import tiny_qwen2
 
 from shop_r1.actions import SHOP
