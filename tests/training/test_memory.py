@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 
 from shop_r1.cli import app
 from shop_r1.errors import ConfigError, ModelError
+from shop_r1.llm.precision import Precision
+from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     GIB,
@@ -189,6 +192,21 @@ def test_doctor_says_that_the_same_run_fits_on_eight() -> None:
     assert code == 0
     assert said.splitlines()[-1] == "It fits."
     assert "8, sharded (FSDP)" in said
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_doctor_counts_in_the_format_that_auto_stands_for(
+    faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Precision(faster, "as measured")
+    monkeypatch.setattr(memory, "choose_precision", lambda asked="auto", device=None: chosen)
+    words = ("--stage", "sft", "model=base", "lora_rank=0")
+    name = "bfloat16" if faster else "float32"
+    assert re.search(rf"^number format +{name}$", doctor(*words)[1], re.MULTILINE)
+    assert ("bfloat16 copies" in doctor(*words)[1]) is faster
+    assert re.search(r"^number format +float32$", doctor(*words, "bf16=false")[1], re.MULTILINE)
+    # Another machine's memory is given for a GPU, whatever this machine is.
+    assert re.search(r"^number format +bfloat16$", doctor(*words, "--device-memory", "24")[1], re.MULTILINE)
 
 
 def test_doctor_takes_settings_on_the_command_line(tmp_path: Path) -> None:
