@@ -75,7 +75,8 @@ def measure(policy: str, steps: int) -> float:
     done = subprocess.run(
         words, env=environment | POLICIES[policy], capture_output=True, text=True, check=True
     )
-    return statistics.median(json.loads(done.stdout))
+    seconds: list[float] = json.loads(done.stdout)
+    return statistics.median(seconds)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from tests.shell import Shell
 from shop_r1 import demo as module
 from shop_r1.config import load_config
 from shop_r1.demo import QUICK, QUICK_WARNING, SECONDS, DemoConfig, estimate_seconds
+from shop_r1.errors import ShopR1Error
 from shop_r1.llm.precision import Precision
 
 
@@ -50,7 +51,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 
     def begin(self: Any, out: Path, config: DemoConfig) -> None:
         found.append(config)
-        raise module.ShopR1Error("enough")
+        raise ShopR1Error("enough")
 
     monkeypatch.setattr(module.Demo, "__init__", begin)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shop_r1.data.validation import FAULTS, REMARKS, Checker, element_names
+from shop_r1.data.validation import FAULTS, REMARKS, Checker
+from shop_r1.pages.element_names import element_names
 from shop_r1.pages.simplify import simplify_page
 
 PAGE = '<page>\n<input name="search_input"> <a name="results.red_mug">Red mug</a>'

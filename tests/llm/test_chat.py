@@ -98,8 +98,8 @@ def test_training_and_evaluation_say_what_a_template_lacks_and_keep_it(
     assert "has no system role: the system's text stands before the user's first message" in said
     assert "opens a <think> before each reply" in said and "enable_thinking=false" in said
     assert "A run of 2 steps with 20 steps of warm-up: the learning rate rises to 1e-06 of 2e-05" in said
-    kept = read_json(run / "settings.json")["chat_template"]  # type: ignore[index, call-overload]
-    assert kept["system"] == "before the user's first message" and kept["open_think"] is True  # type: ignore[index, call-overload]
+    kept = read_json(run / "settings.json")["chat_template"]
+    assert kept["system"] == "before the user's first message" and kept["open_think"] is True
 
     words = ["--model", run, "--data", data, "--out", found, "bf16=false", "sampling.max_new_tokens=8"]
     code, _, told = shell("evaluate", *words, "prompt.chat_template_kwargs.enable_thinking=false")
@@ -108,4 +108,4 @@ def test_training_and_evaluation_say_what_a_template_lacks_and_keep_it(
     assert f"Prompts as {run} was trained with: at most 4,096 tokens, whole-session; but as told" in said
     assert "opens a <think>" not in said and "has no system role" in said
     kept = read_json(found / "settings.json")
-    assert kept["settings"]["prompt"]["chat_template_kwargs"] == {"enable_thinking": False}  # type: ignore[index, call-overload]
+    assert kept["settings"]["prompt"]["chat_template_kwargs"] == {"enable_thinking": False}

@@ -1,6 +1,7 @@
 """Which number format is chosen, on which machine; no test here asks what this machine's CPU can do."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_the_ratio_is_that_of_the_two_formats_times(monkeypatch: pytest.MonkeyPa
 def test_the_rate_counts_the_products_of_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])  # begun, then asked before each product
     monkeypatch.setattr(precision, "_time_product", lambda pair: 0.0)
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     assert product_rate(bf16=False, seconds=1.0) == 4 * 2 * 512**3 / 1.0
 
 

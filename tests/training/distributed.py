@@ -69,7 +69,7 @@ def run_and_stop(kind: str, checkpoint: Path, out: Path, calls: int) -> None:
             signal.raise_signal(signal.SIGTERM)
         return found
 
-    ResumableTrainer.training_step = step  # type: ignore[method-assign]
+    ResumableTrainer.training_step = step  # type: ignore[method-assign, assignment]
     changes = {"max_steps": STEPS} if kind == "sft" else {"steps": STEPS, "prompts": 4}
     config = resumable_settings(kind, checkpoint, checkpoint_every=0, **changes)
     try:

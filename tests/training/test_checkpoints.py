@@ -30,7 +30,6 @@ from tests.training.resumable import (
     written,
 )
 
-from shop_r1 import signals
 from shop_r1.data.archive import SessionArchive
 from shop_r1.data.examples import list_examples
 from shop_r1.errors import RunStopped, TrainingError
@@ -403,7 +402,7 @@ def test_a_second_signal_ends_the_process_at_once(second: str) -> None:
 def test_what_a_launcher_passes_on_is_no_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
     ended = list[int]()
-    monkeypatch.setattr(signals.signal, "raise_signal", ended.append)
+    monkeypatch.setattr(signal, "raise_signal", ended.append)
     with stop_signals() as stop:
         for after in (0.0, PASSED_ON_S / 2):
             stop.since -= after

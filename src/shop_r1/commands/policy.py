@@ -57,7 +57,7 @@ def endpoint_policy(
     from shop_r1.evaluation.remote import RemoteConfig
 
     chosen = {"ask.max_cost_usd": max_cost, "ask.concurrency": concurrency}
-    config = read_settings(RemoteConfig, words, **chosen)
+    config = read_settings(RemoteConfig, words, None, **chosen)
     if config.prompt.chat_template_kwargs:
         raise ConfigError(
             "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"

@@ -81,7 +81,7 @@ def rationales(
     refuse_secret_name(model)
     kept = cache or answers_path(out)
     _check_places(data, model, out, kept, force or estimate)
-    config = read_settings(RationaleConfig, settings or [], **{"ask.max_cost_usd": max_cost})
+    config = read_settings(RationaleConfig, settings or [], None, **{"ask.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
         if answers.dropped_lines:

@@ -96,7 +96,8 @@ def turn_end_id(tokenizer: Any) -> int | None:
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special = {*tokenizer.all_special_ids, *(each for each, token in added.items() if token.special)}
     ids = tokenizer(rest, add_special_tokens=False)["input_ids"] if found else []
-    return next((token for token in ids if token in special), tokenizer.eos_token_id)
+    end: int | None = next((token for token in ids if token in special), tokenizer.eos_token_id)
+    return end
 
 
 def _write(

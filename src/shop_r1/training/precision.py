@@ -35,7 +35,7 @@ def settle_precision(config: TrainConfigT, out: Path, resume: bool) -> TrainConf
 
 def begun_with(out: Path) -> bool | None:
     """Return the format of the run in the folder, by its settings or a checkpoint; None without either."""
-    records = [(out / "settings.json", ("settings",))]
+    records: list[tuple[Path, tuple[str, ...]]] = [(out / "settings.json", ("settings",))]
     records += [(path / MANIFEST, ("run", "settings")) for path in reversed(list_checkpoints(out))]
     for path, keys in records:
         with suppress(DataError, KeyError, TypeError):
