@@ -203,11 +203,20 @@ def _is_skip_link(link: Node) -> bool:
 
 
 def _menu_head(node: Node) -> str:
-    """Return the text before the menu in a list item that holds one; a heading after it is another's."""
-    if node.tag != "li" or node.heading is None or node.controls <= rules.MENU_LINKS_MIN:
+    """Return the text before the list in a list item that holds one: the links in that are entries under it.
+
+    Where a link stands outside of the list, it says what the item is about.
+    """
+    if node.tag != "li" or not (text := _leading_text(node)):
         return ""
-    holds_menu = any(inner.tag in rules.LIST_TAGS for inner in node.elements())
-    return _leading_text(node) if holds_menu else ""
+    if node.link is None:
+        return text if any(inner.tag in rules.LIST_TAGS for inner in node.elements()) else ""
+    around = node.link.parent
+    while around is not None and around is not node:
+        if around.tag in rules.LIST_TAGS:
+            return text
+        around = around.parent
+    return ""
 
 
 def _leading_text(node: Node) -> str:

@@ -6,7 +6,7 @@ script or a data attribute says which mug is meant.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shop_r1.pages import rules
 from shop_r1.pages.names import to_words
@@ -21,27 +21,46 @@ def act_alike(first: Node, second: Node) -> bool:
 
     What a script reads must be the same at both (`onclick`, `data-id`). A `data-` attribute that only one of
     them has makes them differ where their words do too: "Red mug" and "Remove", the latter with
-    `data-method`. Attributes that only measure or test are passed over.
+    `data-method`.
     """
     ours, theirs = first.attributes, second.attributes
     if ours == theirs:
         return True
-    is_said_alike: bool | None = None
-    for name in {*ours, *theirs}:
+    if not scripted_alike(ours, theirs):
+        return False
+    return not any(map(_is_data, ours.keys() ^ theirs.keys())) or _say_alike(first, second)
+
+
+def scripted_alike(ours: Mapping[str, str | None], theirs: Mapping[str, str | None]) -> bool:
+    """Return whether two links' attributes give a script no other values to read.
+
+    A `data-` attribute that only one of them has is none, nor are those that only measure or test.
+    """
+    for name in ours.keys() | theirs.keys():
         if ours.get(name) == theirs.get(name) and (name in ours) == (name in theirs):
             continue
         if name in rules.SCRIPTED or name.startswith(rules.SCRIPTED_PREFIXES):
             return False
-        if not name.startswith("data-") or name in rules.MEASURED or name.startswith(rules.MEASURED_PREFIXES):
-            continue
-        if name in ours and name in theirs:
-            return False
-        if is_said_alike is None:
-            words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
-            is_said_alike = not words or not others or words == others
-        if not is_said_alike:
+        if name in ours and name in theirs and _is_data(name):
             return False
     return True
+
+
+def _is_data(name: str) -> bool:
+    """Return whether a script may read an attribute to tell one link from another."""
+    return name.startswith("data-") and not (
+        name in rules.MEASURED or name.startswith(rules.MEASURED_PREFIXES)
+    )
+
+
+def _say_alike(first: Node, second: Node) -> bool:
+    """Return whether two links say the same, or one says nothing; a link without words says its title."""
+    words, others = _words_of(first), _words_of(second)
+    return not words or not others or words == others
+
+
+def _words_of(link: Node) -> list[str]:
+    return to_words(spoken_text(link) or link.get("aria-label") or link.get("title"))
 
 
 class Items:
@@ -116,19 +135,37 @@ def stand_together(first: Node, second: Node) -> bool:
     """
     words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
     is_same = words == others
-    has_state = not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes))
-    if has_state and not is_same and words and others:
+    if not is_same and words and others and (_has_state(first) or _has_state(second)):
         return False
     found = box_around(first, second)
     if found is None:
         return False
     box, ours, theirs = found
+    if ours.tag in rules.ITEM_TAGS and theirs.tag in rules.ITEM_TAGS and not _is_picture_of(first, second):
+        return False
     is_same = is_same and bool(first.text) == bool(second.text)  # a title may repeat its picture's words
-    if are_two_things(
-        ours, _words_beside(ours, words), theirs, _words_beside(theirs, others), is_same=is_same
-    ):
+    beside, besides = _words_beside(ours, words), _words_beside(theirs, others)
+    if is_same and not beside and not besides and ours is not first and _made_alike(ours, theirs):
+        return False  # two goods of which the pictures have no text
+    if are_two_things(ours, beside, theirs, besides, is_same=is_same):
         return False
     return not _is_parted(box, first, second, is_same=is_same)
+
+
+def _has_state(link: Node) -> bool:
+    return not _STATES.isdisjoint(link.attributes)
+
+
+def _is_picture_of(first: Node, second: Node) -> bool:
+    """Return whether one of two links is only a picture, and of what the other one says."""
+    if bool(first.text) == bool(second.text):
+        return False
+    words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
+    return words == others or not words or not others
+
+
+def _made_alike(ours: Node, theirs: Node) -> bool:
+    return ours.tag == theirs.tag and ours.get("class") == theirs.get("class")
 
 
 def are_two_things(
@@ -148,7 +185,7 @@ def are_two_things(
         return False
     if is_same or (ours.heading is not None and theirs.heading is not None):
         return True
-    return bool(ours.get("class")) and ours.get("class") == theirs.get("class")
+    return bool(ours.get("class")) and _made_alike(ours, theirs)
 
 
 def _words_beside(part: Node, words: list[str]) -> list[str]:
@@ -185,8 +222,14 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
             if is_past_first and piece.tag == "img" and piece.image is not None:
                 are_words_between = True
             stack += reversed(piece.children)
+    are_words_between = are_words_between or _is_something_between(first, second)
     is_title = box.is_item and box.link is first and not are_words_before
     return begins or (is_same and are_words_between and not is_title)
+
+
+def _is_something_between(first: Node, second: Node) -> bool:
+    """Return whether an element stands between two neighbours, be it left out: a picture without a text."""
+    return first.parent is second.parent and second.position - first.position > 1
 
 
 def _holds(part: Node, node: Node) -> bool:

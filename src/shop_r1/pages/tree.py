@@ -601,15 +601,23 @@ def _mark_repeated(node: Node) -> None:
         if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link or child.image):
             alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
     for children in alike.values():
-        if len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody"):
+        is_many = len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody")
+        if is_many or (len(children) > 1 and children[0].is_item):
             _untitle_common_links(children)
+        if is_many:
             for child in children:
                 child.is_item = True
 
 
 def _untitle_common_links(items: list[Node]) -> None:
-    """Take back titles that several items share: "Add to cart" is what one can do with each of them."""
-    times = Counter(item.link.text for item in items if item.link is not None)
+    """Take back titles that several items share: "Add to cart" is what one can do with each of them.
+
+    Of items that say the same altogether, such as a slide and its copy, the title is theirs.
+    """
+    said: dict[str, set[str]] = {}
     for item in items:
-        if item.link is not None and times[item.link.text] > 1:
+        if item.link is not None:
+            said.setdefault(item.link.text, set()).add(spoken_text(item))
+    for item in items:
+        if item.link is not None and len(said[item.link.text]) > 1:
             item.link = None
