@@ -144,11 +144,12 @@ def stand_together(first: Node, second: Node) -> bool:
     if ours.tag in rules.ITEM_TAGS and theirs.tag in rules.ITEM_TAGS and not _is_picture_of(first, second):
         return False
     is_same = is_same and bool(first.text) == bool(second.text)  # a title may repeat its picture's words
-    beside, besides = _words_beside(ours, words), _words_beside(theirs, others)
-    if is_same and not beside and not besides and ours is not first and _made_alike(ours, theirs):
-        return False  # two goods of which the pictures have no text
-    if are_two_things(ours, beside, theirs, besides, is_same=is_same):
-        return False
+    if _are_alike(ours, theirs, is_same=is_same):
+        beside, besides = _words_beside(ours, words), _words_beside(theirs, others)
+        if beside and besides and beside != besides:
+            return False
+        if is_same and not beside and not besides and ours is not first and _made_alike(ours, theirs):
+            return False  # two goods of which the pictures have no text
     return not _is_parted(box, first, second, is_same=is_same)
 
 
@@ -168,20 +169,12 @@ def _made_alike(ours: Node, theirs: Node) -> bool:
     return ours.tag == theirs.tag and ours.get("class") == theirs.get("class")
 
 
-def are_two_things(
-    ours: Node, our_words: list[str], theirs: Node, their_words: list[str], *, is_same: bool
-) -> bool:
-    """Return whether two parts of the page are about a thing each: made alike, and each says its own words.
+def _are_alike(ours: Node, theirs: Node, *, is_same: bool) -> bool:
+    """Return whether two parts of the page may be two of a kind: each with its heading, or of one class.
 
-    Args:
-        ours: one part.
-        our_words: what it says beside the link that the parts are compared for.
-        theirs: the other part.
-        their_words: what that one says.
-        is_same: whether the links say the same; parts without headings are made alike then, too, whatever
-            their classes.
+    Where the links in them say the same (`is_same`), the same tag is enough.
     """
-    if not our_words or not their_words or our_words == their_words or ours.tag != theirs.tag:
+    if ours.tag != theirs.tag:
         return False
     if is_same or (ours.heading is not None and theirs.heading is not None):
         return True
@@ -256,9 +249,10 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
     if found is not None:
         _, our_part, their_part = found
         words = [word for link in links for word in to_words(spoken_text(link))]
-        beside, besides = _words_beside(our_part, words), _words_beside(their_part, words)
-        if are_two_things(our_part, beside, their_part, besides, is_same=False):
-            return False
+        if _are_alike(our_part, their_part, is_same=False):
+            beside, besides = _words_beside(our_part, words), _words_beside(their_part, words)
+            if beside and besides and beside != besides:
+                return False
     above, others_above = _heading_before(links[0]), _heading_before(others[0])
     return not above or not others_above or above == others_above
 
