@@ -202,8 +202,10 @@ class TargetPage:
         """Return whether links to one address do the same: in no two items, and alike to scripts."""
         nodes = [locate(self._document, link.path) for link in links]
         first = nodes[0]
-        return not any(_in_two_items(first, node) or not scripted_alike(first.attributes, node.attributes)
-                       for node in nodes[1:])
+        return not any(
+            _in_two_items(first, node) or not scripted_alike(first.attributes, node.attributes)
+            for node in nodes[1:]
+        )
 
     def _questions(self, target: Target, base: str) -> list[Callable[[Sequence[Element]], _Hint]]:
         """Return what to ask of the candidates, in the order of the target's fields."""
