@@ -70,7 +70,8 @@ class Node:
     @property
     def role(self) -> str:
         """The first known role that the page's author gave it, lower case, else ""."""
-        return role_in(self.attributes.get("role"))
+        given = self.attributes.get("role")
+        return role_in(given) if given else ""
 
     @property
     def path(self) -> str:

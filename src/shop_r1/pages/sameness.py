@@ -6,7 +6,7 @@ script or a data attribute says which mug is meant.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from shop_r1.pages import rules
 from shop_r1.pages.names import to_words
@@ -87,14 +87,14 @@ class Items:
             self._around[each] = found
         return found
 
-    def chain(self, node: Node) -> Iterator[Node]:
-        """Yield the items around a node, innermost first; of those past the bound none."""
+    def chain(self, node: Node) -> list[Node]:
+        """Return the items around a node, innermost first; of those past the bound none."""
+        chain: list[Node] = []
         item = self.around(node)
-        for _ in range(rules.SAME_LINK_CLIMB):
-            if item is None:
-                return
-            yield item
+        while item is not None and len(chain) < rules.SAME_LINK_CLIMB:
+            chain.append(item)
             item = self.around(item)
+        return chain
 
     def part(self, first: Node, second: Node) -> bool:
         """Return whether two nodes stand in two items, none of which is around the other."""

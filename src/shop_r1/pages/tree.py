@@ -280,9 +280,9 @@ class _Builder:
             tag = current.tag or ""
             if tag == "-text":
                 text = current.text_content or ""
-                if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
-                    text = cents(text, parent, current)
                 if not text.isspace() or (keeps_blanks and parent.tag not in rules.TABLE_TAGS):
+                    if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
+                        text = cents(text, parent, current)
                     children.append(text)
                 elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
                     children.append(" ")
