@@ -89,6 +89,22 @@ def test_a_session_with_a_step_that_cannot_be_resolved_is_left_out_with_its_reas
         assert reason in told
 
 
+def test_a_target_whose_fields_mean_two_elements_is_refused_and_counted_by_itself(tmp_path: Path) -> None:
+    target = {"css": "a[href='/1']", "href": "/2", "label": "Blue mug"}
+    wrong = session(step({"type": "click", "target": target}, MUGS), session_id="v2")
+    made, tally = read(tmp_path, session(step(CHOOSE, MUGS)), wrong)
+    assert [each.session_id for each in made] == ["v1"]
+    assert tally.faults == {"contradictory target": 1}
+    assert "step 0 (click): its CSS path leads to red_mug, but its address to blue_mug" in tally.told[0]
+
+
+def test_a_field_that_no_element_fits_is_passed_over_and_counted(tmp_path: Path) -> None:
+    target = {"css": "a[href='/1']", "label": "Green mug"}
+    (made,), tally = read(tmp_path, session(step({"type": "click", "target": target}, MUGS)))
+    assert made.steps[0].action == click("red_mug")
+    assert tally.chosen_by == {"CSS path (text fits nothing)": 1}
+
+
 def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"none of its 1 sessions can be used .element not found 1.; first: .*step 0"

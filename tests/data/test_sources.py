@@ -44,7 +44,7 @@ def test_a_move_becomes_a_click_on_the_link_with_its_address(tmp_path: Path) -> 
         ("see  the DETAILS", "See the details", "address and text"),
         ("Red mug", "Red mug", "address and text"),
         ("details", "See the details", "address and part of the text"),
-        ("a blue one", "Red mug", "first of several"),
+        ("a blue one", "Red mug", "first of several (text fits nothing)"),
         ("", "Red mug", "first of several"),
     ],
 )

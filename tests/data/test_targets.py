@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from shop_r1.data.targets import Found, Target, TargetPage, place_of_node, place_of_path
+from shop_r1.data.targets import Contradiction, Found, Target, TargetPage, place_of_node, place_of_path
 from shop_r1.pages.document import locate, parse_document
 from shop_r1.pages.recipes import load_recipe
 from shop_r1.pages.simplify import simplify_page
@@ -35,9 +35,15 @@ def find(target: Target, *, typed: bool = False, base: str = "") -> Found | str:
         ({"href": "/p/3"}, "mug_3", "address"),
         ({"label": " mug  1"}, "mug_1", "text"),
         ({"label": "gift"}, "as_a_gift", "part of the text"),
-        ({"css": ".add", "label": "Add to cart", "href": "/p/1"}, None, ""),  # no link is among the buttons
-        ({"css": "#off", "href": "/cart"}, "cart", "address"),  # what is hidden has no name: the next hint
-        ({"name": "gone", "css": "p[", "label": "Cart"}, "cart", "text"),
+        ({"css": ".add", "label": "Add to cart"}, None, ""),
+        ({"css": "#off", "href": "/cart"}, "cart", "address (CSS path fits nothing)"),  # hidden: no name
+        ({"name": "gone", "css": "p[", "label": "Cart"}, "cart", "text (name and CSS path fits nothing)"),
+        (
+            {"css": "li:nth-child(2) a", "href": "/p/2", "label": "Mug 2"},
+            "mug_2",
+            "CSS path and address and text",
+        ),
+        ({"css": "li:nth-child(2) a", "label": "gone"}, "mug_2", "CSS path (text fits nothing)"),
         ({"href": "/wrap", "label": "wrap more"}, "wrap_more", "address and text"),
         ({"href": "/wrap", "label": "more"}, "wrap_more", "address and part of the text"),
         ({"href": "/wrap"}, "wrap_it", "first of several"),
@@ -50,7 +56,10 @@ def test_hints_are_tried_in_order_and_narrow_one_another(
     found = find(Target(**hints))
     if name is None:
         assert isinstance(found, str)
-        assert found.startswith("3 elements fit its CSS path and text (mug_1.add_to_cart, mug_2.add_to_cart,")
+        assert found.startswith(
+            "3 elements fit its CSS path and text "
+            "(mug_1.add_to_cart, mug_2.add_to_cart, mug_3.add_to_cart); add what tells them apart"
+        )
     else:
         assert isinstance(found, Found), found
         assert (found.element.name, found.way) == (name, way)
@@ -74,6 +83,103 @@ def test_what_cannot_be_found_is_told_with_what_is_near(hints: dict[str, str], r
     found = find(Target(**hints))
     assert isinstance(found, str)
     assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("hints", "told"),
+    [
+        (
+            {"name": "mug_1", "label": "Mug 2"},
+            "its name leads to mug_1, but its text to mug_2; expected all to",
+        ),
+        (
+            {"name": "mug_1", "css": "li:nth-child(2) a"},
+            "its name leads to mug_1, but its CSS path to mug_2;",
+        ),
+        (
+            {"css": "li:nth-child(1) a", "href": "/p/2"},
+            "its CSS path leads to mug_1, but its address to mug_2;",
+        ),
+        ({"href": "/p/1", "label": "Mug 2"}, "its address leads to mug_1, but its text to mug_2;"),
+        (
+            {"name": "cart", "href": "/cart", "label": "Home"},
+            "its name and address leads to cart, but its text",
+        ),
+        (
+            {"css": ".add", "href": "/p/1"},
+            "leads to mug_1.add_to_cart, mug_2.add_to_cart, mug_3.add_to_cart, but",
+        ),
+    ],
+)
+def test_what_is_known_of_an_element_must_mean_one_element(hints: dict[str, str], told: str) -> None:
+    found = find(Target(**hints))
+    assert isinstance(found, Contradiction)
+    assert told in found
+
+
+def test_a_name_or_path_of_what_takes_no_text_contradicts_a_field() -> None:
+    assert find(Target(name="cart", css="#q"), typed=True) == (
+        "'cart' leads to a link, which takes no text, and its CSS path to search_input"
+    )
+    assert isinstance(find(Target(css="#gift", label="Search"), typed=True), Contradiction)
+
+
+CART = """<a href="/cart"{}>Add to cart</a>"""
+
+
+@pytest.mark.parametrize(
+    "goods",
+    [
+        "<ul><li><h3>Red mug</h3>{}</li><li><h3>Blue mug</h3>{}</li></ul>",
+        "<table><tr><td>Red mug<td>{}<tr><td>Blue mug<td>{}</table>",
+        "<div class=card><h3>Red mug</h3>{}</div><div class=card><h3>Blue mug</h3>{}</div>",
+    ],
+)
+@pytest.mark.parametrize("label", [None, "Add to cart"])
+def test_links_of_two_items_to_one_address_are_never_taken_one_for_the_other(
+    goods: str, label: str | None
+) -> None:
+    page = TargetPage("<!doctype html><body>" + goods.format(CART.format(""), CART.format("")))
+    found = page.find(Target(href="/cart", label=label))
+    assert isinstance(found, str)
+    assert "2 elements fit its address" in found
+    assert "add what tells them apart" in found
+    found = page.find(Target(href="/cart", css="li:nth-child(2) a, tr:nth-child(2) a, .card:nth-child(2) a"))
+    assert isinstance(found, Found)
+    short = page.simplified.html
+    assert short.index(f'name="{found.element.name}"') > short.index("Blue mug")
+
+
+def test_links_to_one_address_that_a_script_tells_apart_are_not_taken_one_for_the_other() -> None:
+    links = CART.format(" data-id=1") + " or " + CART.format(" data-id=2")
+    found = TargetPage(f"<!doctype html><body><p>{links}").find(Target(href="/cart"))
+    assert isinstance(found, str)
+    assert found.startswith("2 elements fit its address (add_to_cart, add_to_cart_2)")
+
+
+CARD_LINKS = "".join(
+    f'<li><a href="/p/{number}"><img alt="{colour} ceramic mug"><h3>{colour} mug</h3><p>$9 <b>new</b></p></a>'
+    for number, colour in enumerate(("Red", "Blue"))
+)
+
+
+@pytest.mark.parametrize("label", ["Blue mug", "Blue ceramic mug", "blue  CERAMIC mug"])
+def test_a_card_that_is_one_link_is_found_by_its_picture_and_by_its_title(label: str) -> None:
+    page = TargetPage(f"<!doctype html><body><ul>{CARD_LINKS}</ul>")
+    found = page.find(Target(label=label))
+    assert isinstance(found, Found), found
+    assert found.element.href == "/p/1"
+    assert isinstance(page.find(Target(label=label, href="/p/1")), Found)
+    assert isinstance(page.find(Target(label=label, href="/p/0")), Contradiction)
+
+
+def test_the_words_of_a_folded_link_lead_to_the_link_that_stays() -> None:
+    page = TargetPage(
+        "<!doctype html><body><div><h3><a href=/p>Red mug</a></h3> <a href=/p>View details</a></div>"
+    )
+    found = page.find(Target(css="a:nth-of-type(1)", label="View details"))
+    assert isinstance(found, Found)
+    assert found.element.name == "red_mug"
 
 
 def test_text_is_typed_into_fields_alone() -> None:

@@ -146,3 +146,82 @@ def test_two_products_rows_of_links_are_no_menu_written_twice(item: str, around:
 def test_a_menu_whose_links_a_script_tells_apart_is_no_copy() -> None:
     first, second = (MENU.replace("<a ", f"<a data-list={number} ") for number in (1, 2))
     assert len(simplify_page(f"{first}<p>Goods</p><nav>{second}</nav>").elements) == 6
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        "<ul><li><a href=/cart>Add red</a><li><a href=/cart>Add blue</a></ul>",
+        "<ul><li><a href=/pay>Invoice</a><li><a href=/pay>Credit card</a></ul>",
+        "<ul><li><a href=/cart>Add</a><li><a href=/cart>Add</a></ul>",
+        "<ul><li><img src=a.png><a href=/cart>Add</a><li><img src=b.png><a href=/cart>Add</a></ul>",
+        "<ul><li><a href=/cart><img alt=Add></a><li><a href=/cart><img alt=Add></a></ul>",
+        "<div><div><img src=a.png><a href=/cart>Add</a></div>"
+        "<div><img src=b.png><a href=/cart>Add</a></div></div>",
+        "<div><img src=a.png><a href=/cart>Add</a><img src=b.png><a href=/cart>Add</a></div>",
+    ],
+)
+def test_entries_of_a_list_and_goods_with_silent_pictures_stay_two(links: str) -> None:
+    assert [element.also for element in simplify_page(links).elements] == [(), ()]
+
+
+def test_colours_that_a_data_attribute_and_a_title_tell_apart_are_not_the_product_s_link() -> None:
+    colours = "".join(
+        f"<a href=/p/1 data-colour={colour} title={colour}><span></span></a>" for colour in ("Red", "Blue")
+    )
+    page = simplify_page(f"<div><h3><a href=/p/1>Mug</a></h3>{colours}</div>")
+    assert [element.label for element in page.elements] == ["Mug", "Red", "Blue"]
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "<li><a href=/p/{0}><img alt='{0} mug'></a><h3><a href=/p/{0}>{0} mug</a></h3>$9 "
+        "<a href=/p/{0}>More</a> <a href=/cart>Add</a></li>",
+        "<div class=card><div class=picture><a href=/p/{0}><img alt='{0} mug'></a></div><div class=text>"
+        "<a href=/p/{0}>{0} mug</a> <a href=/p/{0}>$9</a> <a href=/cart>Add</a></div></div>",
+    ],
+)
+def test_picture_title_and_more_of_each_of_several_products_are_one_link_each(card: str) -> None:
+    page = simplify_page(
+        "<ul>" + "".join(card.format(colour) for colour in ("red", "blue", "green")) + "</ul>"
+    )
+    assert [(element.label, len(element.also)) for element in page.elements if element.label != "Add"] == [
+        ("red mug", 2),
+        ("blue mug", 2),
+        ("green mug", 2),
+    ]
+    adds = [element.name for element in page.elements if element.label == "Add"]
+    assert adds == ["red_mug.add", "blue_mug.add", "green_mug.add"]
+
+
+def test_a_picture_in_a_list_item_of_its_own_is_the_title_s_link_where_it_says_the_same() -> None:
+    page = simplify_page("<ul><li><a href=/p><img alt='Red mug'></a><li><a href=/p>Red mug</a><li>$9</ul>")
+    assert [(element.name, len(element.also)) for element in page.elements] == [("red_mug", 1)]
+
+
+def test_the_links_of_a_header_and_a_footer_stay_and_their_menus_are_one() -> None:
+    links = "<a href=/cart>Cart</a> <a href=/help>Help</a>"
+    page = simplify_page(f"<header>{links}</header><main><p>Goods</p></main><footer>{links}</footer>")
+    assert names(page) == ["cart", "help", "footer.cart", "footer.help"]
+    page = simplify_page(f"<header>{MENU}</header><main><p>Goods</p></main><footer>{MENU}</footer>")
+    assert [len(element.also) for element in page.elements] == [1, 1, 1]
+
+
+def test_the_slides_that_a_carousel_repeats_keep_their_product_s_name() -> None:
+    slides = "".join(
+        f"<li><a href=/p/{colour}>{colour} mug</a> <a href=/cart>Add</a></li>" for colour in ("Red", "Blue")
+    )
+    page = simplify_page(f"<ul>{slides}{slides}</ul>")
+    adds = [element.name for element in page.elements if element.label == "Add"]
+    assert adds == ["red_mug.add", "blue_mug.add", "red_mug.add_2", "blue_mug.add_2"]
+
+
+def test_a_click_beside_a_button_on_a_product_s_box_is_none_on_the_button() -> None:
+    box = "<div onclick=go()><img alt='Red mug'>{}<button>Add to cart</button></div>"
+    (button,) = simplify_page(box.format("")).elements
+    assert (button.label, button.also) == ("Add to cart", ())
+    wish, link, add = simplify_page(box.format("<button>Wish</button><a href=/p>Red mug</a>")).elements
+    assert (wish.also, len(link.also), add.also) == ((), 1, ())
+    (button,) = simplify_page("<div onclick=go()><button>Go</button></div>").elements
+    assert len(button.also) == 1

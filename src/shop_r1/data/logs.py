@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shop_r1.actions import Action
 from shop_r1.data.sources import read_within
-from shop_r1.data.targets import Target, TargetPage
+from shop_r1.data.targets import Contradiction, Target, TargetPage
 from shop_r1.data.times import read_time
 from shop_r1.errors import DataError, PageError
 from shop_r1.jsonl import Moved, Record, read_lines, tell_form
@@ -277,7 +277,8 @@ class _Reader:
         if step.action.target is not None:
             found = page.find(step.action.target, typed=step.action.text is not None, base=step.page.url)
             if isinstance(found, str):
-                return LogFault("element not found", found)
+                reason = "contradictory target" if isinstance(found, Contradiction) else "element not found"
+                return LogFault(reason, found)
             name = found.element.name
             self.ways[found.way] += counted
         if page.recipe is not None:

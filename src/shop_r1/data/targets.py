@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -14,17 +14,20 @@ from shop_r1.errors import PageError
 from shop_r1.jsonl import Record
 from shop_r1.pages import rules
 from shop_r1.pages.addresses import in_full
-from shop_r1.pages.document import parse_document
+from shop_r1.pages.document import locate, parse_document
 from shop_r1.pages.elements import Element, SimplifiedPage, find_element
 from shop_r1.pages.recipes import Recipe, fits
+from shop_r1.pages.sameness import scripted_alike
 from shop_r1.pages.simplify import simplify_page
 from shop_r1.pages.tree import is_simplified
+from shop_r1.pages.visibility import count_actions
 
 _POSITION = re.compile(r":nth-child\((\d+)\)")
 _FIELD_ROLES = frozenset({"textbox", "searchbox", "combobox", "spinbutton"})
 _MATCHES_MAX = 200  # elements that a CSS path may match; past that it points at nothing (ours)
 _CLOSEST_SHOWN = 3
 _SHOWN_CHARS = 80
+_SAYING = "img[alt], h1, h2, h3, h4, h5, h6, a, button, [role=button], summary"  # in what has a name
 
 Place = tuple[int, ...]
 """An element's positions among its siblings, from below `html` down to it."""
@@ -33,8 +36,9 @@ Place = tuple[int, ...]
 class Target(Record):
     """What is known of an element that was acted on; at least one of these.
 
-    They are tried in this order. The first that only one element fits settles it; of several, those are kept
-    that the next fits too. One that no element fits is passed over.
+    They are asked in this order; of the elements that one fits, those are kept that the next fits too. Where
+    they fit, but each another element, they contradict each other, and none is taken. One that no element of
+    the page fits is passed over, and said to be.
     """
 
     name: str | None = Field(None, min_length=1)
@@ -61,11 +65,19 @@ class Found(NamedTuple):
 
 
 class _Hint(NamedTuple):
-    """What one hint says: its word, the elements that fit, and what to say if there are none."""
+    """What one hint says: its word, the elements that fit, and what to say if there are none.
+
+    `is_other` says that it leads to an element, to one that nothing can be typed into.
+    """
 
     way: str
     elements: Sequence[Element]
     fault: str = ""
+    is_other: bool = False
+
+
+class Contradiction(str):
+    """Why an element is not told: what is known of it means two."""
 
 
 class TargetPage:
@@ -127,38 +139,72 @@ class TargetPage:
             place = place[:-1]
         return None
 
+    @cached_property
+    def _said(self) -> dict[str, set[str]]:
+        """What stands in elements: a picture's text, a card's title, a folded link's words; with their names.
+
+        A label that an element has for all that stands in it is then not the only one by which it is found.
+        """
+        said: dict[str, set[str]] = {}
+        for node in self._document.css(_SAYING):
+            text = node.attributes.get("alt") if node.tag == "img" else node.text()
+            plain = _plain(text or "")
+            if plain and len(plain) <= rules.LABEL_TEXT_MAX and (element := self.element_around(node)):
+                said.setdefault(plain, set()).add(element.name)
+        return said
+
     def find(self, target: Target, *, typed: bool = False, base: str = "") -> Found | str:
         """Return the element that a record means, or why it is none or not one alone.
 
-        Several links to one address do the same, so the first of them is taken, and said to be that.
+        Of several links to one address that do the same the first is taken, and said to be that; in two
+        items they do not.
 
         Args:
             target: what is known of it.
             typed: whether text was typed into it; then only fields come into question.
             base: the page's own address, to compare addresses in full.
+
+        Returns:
+            The element; else a sentence, a `Contradiction` where hints fit, but each another element.
         """
-        candidates: Sequence[Element] = self.simplified.elements
+        everything: Sequence[Element] = self.simplified.elements
         if typed:
-            candidates = [element for element in candidates if takes_text(element)]
+            everything = [element for element in everything if takes_text(element)]
+        left = everything
         ways: list[str] = []
-        faults: list[str] = []
+        vain: list[_Hint] = []
         for ask in self._questions(target, in_full(self.simplified.base, base)):
-            hint = ask(candidates)
+            hint = ask(left)
             if hint.elements:
-                candidates = hint.elements
+                left = hint.elements
                 ways.append(hint.way)
+            elif ways and (others := ask(everything)).elements:
+                return _contradiction(ways, left, others)
             else:
-                faults.append(hint.fault)
-            if ways and len(candidates) == 1:
-                return Found(candidates[0], " and ".join(ways))
+                vain.append(hint)
         if not ways:
-            return "; ".join(faults)
-        if "address" in ways:
-            way = "" if ways == ["address"] else f"{' and '.join(ways)}, "
-            return Found(candidates[0], f"{way}first of several")
-        some = ", ".join(element.name for element in candidates[:_CLOSEST_SHOWN])
-        return (
-            f"{len(candidates)} elements fit its {' and '.join(ways)} ({some}, …); add what tells them apart"
+            return "; ".join(hint.fault for hint in vain)
+        other = next((hint for hint in vain if hint.is_other), None)
+        if other is not None:
+            return Contradiction(f"{other.fault}, and its {' and '.join(ways)} to {_some(left)}")
+        return self._settle(left, ways, [hint.way for hint in vain])
+
+    def _settle(self, left: Sequence[Element], ways: Sequence[str], vain: Sequence[str]) -> Found | str:
+        """Return the one element that is left, or the first of several that do the same."""
+        way = " and ".join(ways)
+        if len(left) > 1:
+            if "address" not in ways or not self._do_the_same(left):
+                return f"{len(left)} elements fit its {way} ({_some(left)}); add what tells them apart"
+            way = "first of several" if ways == ["address"] else f"{way}, first of several"
+        return Found(left[0], f"{way} ({' and '.join(vain)} fits nothing)" if vain else way)
+
+    def _do_the_same(self, links: Sequence[Element]) -> bool:
+        """Return whether links to one address do the same: in no two items, and alike to scripts."""
+        nodes = [locate(self._document, link.path) for link in links]
+        first = nodes[0]
+        return not any(
+            _in_two_items(first, node) or not scripted_alike(first.attributes, node.attributes)
+            for node in nodes[1:]
         )
 
     def _questions(self, target: Target, base: str) -> list[Callable[[Sequence[Element]], _Hint]]:
@@ -172,7 +218,7 @@ class TargetPage:
         if href is not None:
             questions.append(lambda candidates: _leading(href.strip(), base, candidates))
         if label is not None:
-            questions.append(lambda candidates: _labelled(label, candidates))
+            questions.append(lambda candidates: self._labelled(label, candidates))
         return questions
 
     def _named(self, name: str, candidates: Sequence[Element]) -> _Hint:
@@ -194,6 +240,21 @@ class TargetPage:
             return _Hint("CSS path", (), f"{shown} matches nothing that has a name or stands in what has one")
         return _among(candidates, "CSS path", found.values(), shown)
 
+    def _labelled(self, label: str, candidates: Sequence[Element]) -> _Hint:
+        """Return those labelled so, else those in which just this stands, else those whose label has it."""
+        wanted = _plain(label)
+        same = [element for element in candidates if _plain(element.label) == wanted]
+        if wanted and same:
+            return _Hint("text", same)
+        named = self._said.get(wanted, ())
+        if said := [element for element in candidates if element.name in named]:
+            return _Hint("text within", said)
+        holding = [element for element in candidates if wanted in _plain(element.label)]
+        if wanted and holding:
+            return _Hint("part of the text", holding)
+        close = _closest(label, [element.label for element in candidates])
+        return _Hint("text", (), f"no element is labelled {label[:_SHOWN_CHARS]!r}{close}")
+
 
 def takes_text(element: Element) -> bool:
     """Return whether text can be typed into an element."""
@@ -204,7 +265,44 @@ def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], sh
     """Return those found that are still in question; else say what was found instead."""
     roles = {element.name: element.role for element in found}
     kept = [element for element in candidates if element.name in roles]
-    return _Hint(way, kept, f"{shown} leads to a {next(iter(roles.values()))}, which takes no text")
+    role = next(iter(roles.values()))
+    return _Hint(way, kept, f"{shown} leads to a {role}, which takes no text", is_other=True)
+
+
+def _contradiction(ways: Sequence[str], left: Sequence[Element], others: _Hint) -> Contradiction:
+    return Contradiction(
+        f"its {' and '.join(ways)} leads to {_some(left)}, but its {others.way} to {_some(others.elements)}; "
+        "expected all to mean one element: correct or leave out what is wrong"
+    )
+
+
+def _some(elements: Sequence[Element]) -> str:
+    """Return the first names, for a message."""
+    names = [element.name for element in elements[:_CLOSEST_SHOWN]]
+    return ", ".join([*names, "…"] if len(elements) > _CLOSEST_SHOWN else names)
+
+
+def _in_two_items(first: LexborNode, second: LexborNode) -> bool:
+    """Return whether two nodes stand in two parts made alike, side by side: two goods, two rows."""
+    places = {each.mem_id: branch for branch, each in _around(first)}
+    for branch, around in _around(second):
+        ours = places.get(around.mem_id)
+        if ours is not None:
+            alike = (ours.tag, ours.attributes.get("class")) == (branch.tag, branch.attributes.get("class"))
+            return alike and branch.mem_id != second.mem_id and _is_small(ours) and _is_small(branch)
+    return False
+
+
+def _is_small(part: LexborNode) -> bool:
+    """Return whether a part of the page may be one product's rather than a column of the page."""
+    return count_actions(part) <= rules.SAME_LINK_CONTROLS
+
+
+def _around(node: LexborNode) -> Iterator[tuple[LexborNode, LexborNode]]:
+    """Yield what is around a node, innermost first, each with the child in which the node stands."""
+    while (around := node.parent) is not None:
+        yield node, around
+        node = around
 
 
 def _leading(href: str, base: str, candidates: Sequence[Element]) -> _Hint:
@@ -215,18 +313,6 @@ def _leading(href: str, base: str, candidates: Sequence[Element]) -> _Hint:
         return _Hint("address", found)
     close = _closest(href, [link.href or "" for link in links])
     return _Hint("address", (), f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
-
-
-def _labelled(label: str, candidates: Sequence[Element]) -> _Hint:
-    wanted = _plain(label)
-    same = [element for element in candidates if _plain(element.label) == wanted]
-    if wanted and same:
-        return _Hint("text", same)
-    holding = [element for element in candidates if wanted in _plain(element.label)]
-    if wanted and holding:
-        return _Hint("part of the text", holding)
-    close = _closest(label, [element.label for element in candidates])
-    return _Hint("text", (), f"no element is labelled {label[:_SHOWN_CHARS]!r}{close}")
 
 
 def _plain(text: str) -> str:

@@ -10,6 +10,7 @@ from shop_r1.pages.tree import Tree
 from shop_r1.pages.writer import clean
 
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
+_DIGIT = re.compile(r"\d")
 _SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
 _FIELDS = frozenset({"input", "select", "textarea"})
 _NATIVE_LABELS = _FIELDS | {"option", "area"}
@@ -203,11 +204,20 @@ def _is_skip_link(link: Node) -> bool:
 
 
 def _menu_head(node: Node) -> str:
-    """Return the text before the menu in a list item that holds one; a heading after it is another's."""
-    if node.tag != "li" or node.heading is None or node.controls <= rules.MENU_LINKS_MIN:
+    """Return the text before the list in a list item that holds one: the links in that are entries under it.
+
+    Where a link stands outside of the list, it says what the item is about, unless a heading in a menu would.
+    """
+    if node.tag != "li" or not (text := _leading_text(node)):
         return ""
-    holds_menu = any(inner.tag in rules.LIST_TAGS for inner in node.elements())
-    return _leading_text(node) if holds_menu else ""
+    if node.link is None or (node.heading is not None and node.controls > rules.MENU_LINKS_MIN):
+        return text if any(inner.tag in rules.LIST_TAGS for inner in node.elements()) else ""
+    around = node.link.parent
+    while around is not None and around is not node:
+        if around.tag in rules.LIST_TAGS:
+            return text
+        around = around.parent
+    return ""
 
 
 def _leading_text(node: Node) -> str:
@@ -257,8 +267,9 @@ def place_words(node: Node) -> str:
     ancestor, climbed = node.parent, 0
     while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
         identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
-        words = to_words(_spaced(identity))
-        if words and not any(char.isdigit() for char in identity):  # with digits a machine may have made it
-            return join_words(words, rules.SECTION_MAX)
+        if identity and _DIGIT.search(identity) is None:  # with digits a machine may have made it
+            words = to_words(_spaced(identity))
+            if words:
+                return join_words(words, rules.SECTION_MAX)
         ancestor, climbed = ancestor.parent, climbed + 1
     return ""

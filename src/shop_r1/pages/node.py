@@ -34,7 +34,6 @@ class Node:
         same: of a folded control, the one that stays.
         light: of the host of a shadow tree, its own children that no slot has taken yet.
         place: where it stands in the document, if that is not in `parent`: a slot shows it elsewhere.
-        inert: whether nothing in it can be acted on.
         choice: of a label, the attributes of its hidden checkbox or radio button.
     """
 
@@ -51,7 +50,6 @@ class Node:
     folded: bool = False
     same: "Node | None" = None
     _others: "list[Node] | None" = None
-    inert: bool = False
     light: "list[Node | str | None] | None" = None
     place: "Node | None" = None
     choice: Attributes | None = None
@@ -72,7 +70,8 @@ class Node:
     @property
     def role(self) -> str:
         """The first known role that the page's author gave it, lower case, else ""."""
-        return role_in(self.attributes.get("role"))
+        given = self.attributes.get("role")
+        return role_in(given) if given else ""
 
     @property
     def path(self) -> str:

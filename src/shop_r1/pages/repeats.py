@@ -111,7 +111,9 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
             continue
         kept, spare = _better(seen[1], link)
         is_said = _is_said(spare, kept)
-        if items.part(seen[1], link) or not act_alike(kept, spare) or not stand_together(seen[1], link):
+        if items.part(seen[1], link) or not all(act_alike(other, link) for other in (seen[1], *seen[1].also)):
+            continue
+        if not stand_together(seen[1], link):
             continue
         _fold_into(spare, kept)
         tree.drop("duplicate_link", spare)

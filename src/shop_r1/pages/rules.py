@@ -109,6 +109,7 @@ ACTS: Final = 2  # it may make the element something to act on
 TELLS: Final = 4  # a name, a state or a section hangs on it: the element is more than a wrapper
 KNOWN: Final = 8  # other elements point at it
 STATES: Final = 32  # a state of a control
+INERT: Final = 128  # nothing in it can be acted on
 CLOSED: Final = 64  # a <details> of which only the summary is seen
 BOUNDS: Final = 16  # a heading in it does not reach past it (found out once its children are read)
 ATTRIBUTE_BITS: Final[dict[str, int]] = {

@@ -6,7 +6,7 @@ script or a data attribute says which mug is meant.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from shop_r1.pages import rules
 from shop_r1.pages.names import to_words
@@ -21,27 +21,46 @@ def act_alike(first: Node, second: Node) -> bool:
 
     What a script reads must be the same at both (`onclick`, `data-id`). A `data-` attribute that only one of
     them has makes them differ where their words do too: "Red mug" and "Remove", the latter with
-    `data-method`. Attributes that only measure or test are passed over.
+    `data-method`.
     """
     ours, theirs = first.attributes, second.attributes
     if ours == theirs:
         return True
-    is_said_alike: bool | None = None
-    for name in {*ours, *theirs}:
+    if not scripted_alike(ours, theirs):
+        return False
+    return not any(map(_is_data, ours.keys() ^ theirs.keys())) or _say_alike(first, second)
+
+
+def scripted_alike(ours: Mapping[str, str | None], theirs: Mapping[str, str | None]) -> bool:
+    """Return whether two links' attributes give a script no other values to read.
+
+    A `data-` attribute that only one of them has is none, nor are those that only measure or test.
+    """
+    for name in ours.keys() | theirs.keys():
         if ours.get(name) == theirs.get(name) and (name in ours) == (name in theirs):
             continue
         if name in rules.SCRIPTED or name.startswith(rules.SCRIPTED_PREFIXES):
             return False
-        if not name.startswith("data-") or name in rules.MEASURED or name.startswith(rules.MEASURED_PREFIXES):
-            continue
-        if name in ours and name in theirs:
-            return False
-        if is_said_alike is None:
-            words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
-            is_said_alike = not words or not others or words == others
-        if not is_said_alike:
+        if name in ours and name in theirs and _is_data(name):
             return False
     return True
+
+
+def _is_data(name: str) -> bool:
+    """Return whether a script may read an attribute to tell one link from another."""
+    return name.startswith("data-") and not (
+        name in rules.MEASURED or name.startswith(rules.MEASURED_PREFIXES)
+    )
+
+
+def _say_alike(first: Node, second: Node) -> bool:
+    """Return whether two links say the same, or one says nothing; a link without words says its title."""
+    words, others = _words_of(first), _words_of(second)
+    return not words or not others or words == others
+
+
+def _words_of(link: Node) -> list[str]:
+    return to_words(spoken_text(link) or link.get("aria-label") or link.get("title"))
 
 
 class Items:
@@ -68,14 +87,14 @@ class Items:
             self._around[each] = found
         return found
 
-    def chain(self, node: Node) -> Iterator[Node]:
-        """Yield the items around a node, innermost first; of those past the bound none."""
+    def chain(self, node: Node) -> list[Node]:
+        """Return the items around a node, innermost first; of those past the bound none."""
+        chain: list[Node] = []
         item = self.around(node)
-        for _ in range(rules.SAME_LINK_CLIMB):
-            if item is None:
-                return
-            yield item
+        while item is not None and len(chain) < rules.SAME_LINK_CLIMB:
+            chain.append(item)
             item = self.around(item)
+        return chain
 
     def part(self, first: Node, second: Node) -> bool:
         """Return whether two nodes stand in two items, none of which is around the other."""
@@ -116,39 +135,50 @@ def stand_together(first: Node, second: Node) -> bool:
     """
     words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
     is_same = words == others
-    has_state = not (_STATES.isdisjoint(first.attributes) and _STATES.isdisjoint(second.attributes))
-    if has_state and not is_same and words and others:
+    if not is_same and words and others and (_has_state(first) or _has_state(second)):
         return False
     found = box_around(first, second)
     if found is None:
         return False
     box, ours, theirs = found
-    is_same = is_same and bool(first.text) == bool(second.text)  # a title may repeat its picture's words
-    if are_two_things(
-        ours, _words_beside(ours, words), theirs, _words_beside(theirs, others), is_same=is_same
-    ):
+    if ours.tag in rules.ITEM_TAGS and theirs.tag in rules.ITEM_TAGS and not _is_picture_of(first, second):
         return False
+    is_same = is_same and bool(first.text) == bool(second.text)  # a title may repeat its picture's words
+    if _are_alike(ours, theirs, is_same=is_same):
+        beside, besides = _words_beside(ours, words), _words_beside(theirs, others)
+        if beside and besides and beside != besides:
+            return False
+        if is_same and not beside and not besides and ours is not first and _made_alike(ours, theirs):
+            return False  # two goods of which the pictures have no text
     return not _is_parted(box, first, second, is_same=is_same)
 
 
-def are_two_things(
-    ours: Node, our_words: list[str], theirs: Node, their_words: list[str], *, is_same: bool
-) -> bool:
-    """Return whether two parts of the page are about a thing each: made alike, and each says its own words.
+def _has_state(link: Node) -> bool:
+    return not _STATES.isdisjoint(link.attributes)
 
-    Args:
-        ours: one part.
-        our_words: what it says beside the link that the parts are compared for.
-        theirs: the other part.
-        their_words: what that one says.
-        is_same: whether the links say the same; parts without headings are made alike then, too, whatever
-            their classes.
+
+def _is_picture_of(first: Node, second: Node) -> bool:
+    """Return whether one of two links is only a picture, and of what the other one says."""
+    if bool(first.text) == bool(second.text):
+        return False
+    words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
+    return words == others or not words or not others
+
+
+def _made_alike(ours: Node, theirs: Node) -> bool:
+    return ours.tag == theirs.tag and ours.get("class") == theirs.get("class")
+
+
+def _are_alike(ours: Node, theirs: Node, *, is_same: bool) -> bool:
+    """Return whether two parts of the page may be two of a kind: each with its heading, or of one class.
+
+    Where the links in them say the same (`is_same`), the same tag is enough.
     """
-    if not our_words or not their_words or our_words == their_words or ours.tag != theirs.tag:
+    if ours.tag != theirs.tag:
         return False
     if is_same or (ours.heading is not None and theirs.heading is not None):
         return True
-    return bool(ours.get("class")) and ours.get("class") == theirs.get("class")
+    return bool(ours.get("class")) and _made_alike(ours, theirs)
 
 
 def _words_beside(part: Node, words: list[str]) -> list[str]:
@@ -185,8 +215,14 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
             if is_past_first and piece.tag == "img" and piece.image is not None:
                 are_words_between = True
             stack += reversed(piece.children)
+    are_words_between = are_words_between or _is_something_between(first, second)
     is_title = box.is_item and box.link is first and not are_words_before
     return begins or (is_same and are_words_between and not is_title)
+
+
+def _is_something_between(first: Node, second: Node) -> bool:
+    """Return whether an element stands between two neighbours, be it left out: a picture without a text."""
+    return first.parent is second.parent and second.position - first.position > 1
 
 
 def _holds(part: Node, node: Node) -> bool:
@@ -213,9 +249,10 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
     if found is not None:
         _, our_part, their_part = found
         words = [word for link in links for word in to_words(spoken_text(link))]
-        beside, besides = _words_beside(our_part, words), _words_beside(their_part, words)
-        if are_two_things(our_part, beside, their_part, besides, is_same=False):
-            return False
+        if _are_alike(our_part, their_part, is_same=False):
+            beside, besides = _words_beside(our_part, words), _words_beside(their_part, words)
+            if beside and besides and beside != besides:
+                return False
     above, others_above = _heading_before(links[0]), _heading_before(others[0])
     return not above or not others_above or above == others_above
 

@@ -114,6 +114,18 @@ class Sections:
         self._items = scope.items
         del self._items[scope.item_count :]
 
+    def end_for(self, heading: Node) -> None:
+        """End the parts that a heading will end, before what it stands in is named: a card that is one link.
+
+        Else the second of two such cards would be named after the first.
+        """
+        if self._in_given_item or heading in self._titles:
+            return
+        level = heading_level(heading)
+        while len(self._parts) > self._base and self._parts[-1][0] >= level:
+            self._words = None
+            self._parts.pop()
+
     def note_heading(self, node: Node) -> None:
         """Let what follows a heading be named after it; the page's own title (level 1) is in no name.
 

@@ -280,9 +280,9 @@ class _Builder:
             tag = current.tag or ""
             if tag == "-text":
                 text = current.text_content or ""
-                if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
-                    text = cents(text, parent, current)
                 if not text.isspace() or (keeps_blanks and parent.tag not in rules.TABLE_TAGS):
+                    if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
+                        text = cents(text, parent, current)
                     children.append(text)
                 elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
                     children.append(" ")
@@ -305,7 +305,8 @@ class _Builder:
 
     def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
         """Return the element as a node, or None after counting why it is dropped."""
-        if self.slots and not self._is_placed(source, tag, parent):
+        slots = self.slots
+        if slots and not self._is_placed(source, tag, parent):
             return None
         reason = rules.DROPPED_TAGS.get(tag)
         if reason is not None:
@@ -329,15 +330,16 @@ class _Builder:
         if tag == "svg":
             return self._svg_image(source, attributes, parent, position)
         node = Node(tag, attributes, parent, position)
-        if _INERT in self.shown:
-            self.tree.shown["inert"] += "inert" in attributes
-        elif parent.inert or "inert" in attributes:
-            node.inert = True
-            if bits & rules.ACTS and printed_tag(tag, attributes):
-                self.tree.drop("inert", source)
-                if tag in _FIELDS:
-                    return None
-            bits &= ~rules.ACTS
+        if parent.bits & rules.INERT or (bits & rules.HIDES and "inert" in attributes):
+            if _INERT in self.shown:
+                self.tree.shown["inert"] += 1
+            else:
+                bits |= rules.INERT
+                if bits & rules.ACTS and printed_tag(tag, attributes):
+                    self.tree.drop("inert", source)
+                    if tag in _FIELDS:
+                        return None
+                bits &= ~rules.ACTS
         if tag in _DISCLOSURE and not self.tree.is_simplified:
             bits |= _disclosure_bits(node, source)
         if bits:
@@ -348,7 +350,7 @@ class _Builder:
                 self.tree.ids.setdefault(attributes["id"] or "", node)
         if tag == "textarea":
             node.children.append(source.text() or "")
-        if self.slots:
+        if slots:
             self._note_shadow(node, source)
         return node
 
@@ -601,15 +603,29 @@ def _mark_repeated(node: Node) -> None:
         if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link or child.image):
             alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
     for children in alike.values():
-        if len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody"):
+        is_many = len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody")
+        if is_many or (len(children) > 1 and children[0].is_item and not _heads_menu(children[0])):
             _untitle_common_links(children)
+        if is_many:
             for child in children:
                 child.is_item = True
 
 
+def _heads_menu(item: Node) -> bool:
+    """Return whether a list stands in an item itself: its first link is what the list is about."""
+    return any(isinstance(child, Node) and child.tag in rules.LIST_TAGS for child in item.children)
+
+
 def _untitle_common_links(items: list[Node]) -> None:
-    """Take back titles that several items share: "Add to cart" is what one can do with each of them."""
-    times = Counter(item.link.text for item in items if item.link is not None)
+    """Take back titles that several items share: "Add to cart" is what one can do with each of them.
+
+    Of items that say the same altogether, such as a slide and its copy, the title is theirs.
+    """
+    sharing: dict[str, list[Node]] = {}
     for item in items:
-        if item.link is not None and times[item.link.text] > 1:
-            item.link = None
+        if item.link is not None:
+            sharing.setdefault(item.link.text, []).append(item)
+    for group in sharing.values():
+        if len(group) > 1 and len({spoken_text(item) for item in group}) > 1:
+            for item in group:
+                item.link = None

@@ -268,11 +268,13 @@ class Walk:
             self._merge("nested_control", node, self.controls[-1])
             return node
         if node.controls and node.tag not in _NATIVE_TAGS:
-            self._merge("clickable_wrapper", node, _first_control(node))
+            self._merge("clickable_wrapper", node, _stands_for(node))
             return node
         label = accessible_label(node, self.tree)
         if node.controls and not node.text and control in _CLICKED:
             label = self._take_in(node, label)
+        if node.heading is not None and self.is_raw:
+            self.sections.end_for(node.heading)
         index = self._add_element(node, label)
         states = state_markup(self.nodes[index][2])
         match control:
@@ -440,5 +442,16 @@ def _spoken(node: Node) -> str:
     return ""
 
 
-def _first_control(node: Node) -> Node | None:
-    return next((inner for inner in node.elements() if inner.control and not inner.folded), None)
+def _stands_for(wrapper: Node) -> Node | None:
+    """Return the control that does what a click on the box around it does; None where none is known to.
+
+    That is its first one. Of a box that itself leads somewhere it is a link, or a button that says all: a
+    click beside "Add to cart" on a product's box opens the product and adds nothing.
+    """
+    first = next((inner for inner in wrapper.elements() if inner.control and not inner.folded), None)
+    leads = "onclick" in wrapper.attributes or wrapper.role == "link"
+    if not leads or first is None or first.control != "button":
+        return first
+    if spoken_text(first) == spoken_text(wrapper):
+        return first
+    return next((inner for inner in wrapper.elements() if inner.control == "a" and not inner.folded), None)
