@@ -50,7 +50,7 @@ lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admit
 	@$(BIN)/python recipes/lowest.py > $(LOWEST)/constraints.txt
 	@$(BIN)/python -c 'import torch, pathlib; print(pathlib.Path(torch.__file__).parents[1])' \
 	   > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
-	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install setuptools
+	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install 'setuptools>=77'
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
 	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,dev]' --no-build-isolation
 	@$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
