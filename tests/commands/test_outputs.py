@@ -108,7 +108,9 @@ def has_input(output: Output) -> bool:
 
 
 @pytest.mark.parametrize("output", [each for each in OUTPUTS if has_input(each)], ids=str)
-@pytest.mark.parametrize("way", ["itself", "spelled otherwise", "symbolic link", "hard link", "folder link"])
+@pytest.mark.parametrize(
+    "way", ["itself", "spelled otherwise", "missing folder", "symbolic link", "hard link", "folder link"]
+)
 @pytest.mark.parametrize("force", [False, True])
 def test_no_command_writes_onto_its_input(
     output: Output, way: str, force: bool, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +127,7 @@ def test_no_command_writes_onto_its_input(
     out = {
         "itself": source,
         "spelled otherwise": folder / ".." / "in" / source.name,
+        "missing folder": folder / "new" / ".." / source.name,  # writing would make it
         "symbolic link": tmp_path / f"soft{ending}",
         "hard link": tmp_path / f"hard{ending}",
         "folder link": tmp_path / "link" / source.name,
@@ -160,6 +163,8 @@ def test_no_command_replaces_another_file_without_force(output: Output, shell: S
     code, _, err = shell(*words_for(output, out, source))
     assert (code, out.read_text("utf-8")) == (2, "precious")
     assert f"{out}: is there already; add --force to replace it, or give another name" in err
+    code, _, err = shell(*words_for(output, tmp_path / "new" / ".." / out.name, source))
+    assert (code, out.read_text("utf-8")) == (2, "precious") and "is there already" in err
     out.unlink()
     out.mkdir()
     assert f"{out}: is a folder; expected the name of a file" in shell(*words_for(output, out, source))[2]
