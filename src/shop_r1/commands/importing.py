@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say
@@ -40,7 +41,8 @@ def import_saved_pages(
         say(f"left out: {fault}")
     moves = len(found.sessions) + len(found.unresolved)
     say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
-    say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
+    place = unused("runs/pages")
+    say_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
 
 
 @bring.command("log")
@@ -85,9 +87,9 @@ def import_session_log(
         remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above")
     if rationales[0] < tally.steps:
         remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
-        say(f"Next: shop-r1 rationales {out} --model NAME --out with.jsonl")
+        say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
     else:
-        say(f"Next: shop-r1 data split {out} --out data")
+        say_next("data", "split", out, "--out", unused("data"))
 
 
 def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
@@ -153,6 +155,7 @@ def import_rrweb(
         )
     if tally.left_out:
         remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+    say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
 
 
 def _counts(counts: Mapping[str, int]) -> str:
