@@ -18,6 +18,12 @@ Recipes = Annotated[
     typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
 ]
 
+KeepBeforeFault = Annotated[
+    bool,
+    typer.Option(
+        "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
+    ),
+]
 bring = typer.Typer(help="Turn other people's records into sessions.")
 
 
@@ -52,12 +58,7 @@ def import_session_log(
     ],
     out: Out,
     recipe: Recipes = None,
-    keep_before_fault: Annotated[
-        bool,
-        typer.Option(
-            "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
-        ),
-    ] = False,
+    keep_before_fault: KeepBeforeFault = False,
     force: Force = False,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
@@ -118,6 +119,7 @@ def import_rrweb(
         str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
     ] = "keep",
     recipe: Recipes = None,
+    keep_before_fault: KeepBeforeFault = False,
     force: Force = False,
 ) -> None:
     """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
@@ -136,7 +138,9 @@ def import_rrweb(
         raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
     check_output(out, [*recordings, *(recipe or [])], force=force)
     found = tuple(load_recipe(name) for name in recipe or ())
-    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found, masked == "keep")
+    options = RecordingOptions(
+        find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_before_fault
+    )
     tally = RecordingTally()
     with progress("Importing") as move:
         write_records(out, import_recordings(recordings, tally, options, move))
