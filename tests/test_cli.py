@@ -939,6 +939,14 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
         ("score action.kind=binry --target {} --response x", "'binry' is unknown; did you mean binary?"),
         ("doctor seed=1 --stage grop", "--stage 'grop' is unknown; did you mean grpo?"),
         ("sft --dta x --out y", "--data"),
+        (
+            "sft --learning-rate 1e-4",
+            "--learning-rate is a setting, not an option: give it as learning_rate=VALUE",
+        ),
+        ("grpo --reward.action.dars_factor=3", "give it as reward.action.dars_factor=VALUE"),
+        ("evaluate --price.input_usd 3", "give it as price.input_usd=VALUE"),
+        ("sft --lr 1e-4", "No such option: --lr"),
+        ("data split --seeed 3", "No such option: --seeed"),
         ("demo --seed 4294967296", "4294967295"),
     ],
 )
@@ -948,6 +956,17 @@ def test_what_is_misspelt_or_has_another_name_now_is_suggested(
     code, out, err = shell(*words.split())
     assert (code, out) == (2, "")
     assert message in err and err.count("\n") == 1
+
+
+def test_an_unknown_option_of_a_command_whose_packages_are_missing_is_told_as_one(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("shop_r1.commands.listing.import_module", fail)
+    code, _, err = shell("sft", "--learning-rate", "1")
+    assert code == 2 and err == "shop-r1: No such option: --learning-rate (see shop-r1 sft --help)\n"
 
 
 def test_a_split_names_sft_next_only_where_every_step_has_a_rationale(shell: Shell, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class RecordingOptions:
         bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        stop_at_fault: whether a visit ends, unfinished, before the first action whose page or node is missing.
+        stop_at_fault: whether a visit ends, unfinished, before the first action on what the recording lacks.
     """
 
     space: str = "shop"
