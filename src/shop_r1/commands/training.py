@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shop_r1.data.examples import Example
     from shop_r1.training.settings import GrpoConfig, SftConfig
 
-_LEFTOVERS = ("settings.json", "checkpoints")
+_LEFTOVERS = ("settings.json", "prompts.json", "checkpoints")
 """What a run leaves that was cut off before its first step ended."""
 AGAIN = "give the same command with --resume to go on"
 
