@@ -532,7 +532,13 @@ def test_recordings_are_imported_and_what_is_passed_over_is_told(shell: Shell, t
     recordings, out = Path(__file__).parent / "data" / "recordings", tmp_path / "sessions.jsonl"
     code, text, remarks = shell("data", "import", "rrweb", recordings, "--end", "terminate", "--out", out)
     # Six and eight actions, as record.mjs says, and each visit's end.
-    assert (code, text) == (0, f"{out}: 2 of 2 recordings, 16 steps\n")
+    assert (code, text.splitlines()) == (
+        0,
+        [
+            f"{out}: 2 of 2 recordings, 16 steps",
+            f"Next: shop-r1 rationales {out} --model NAME --out with.jsonl",
+        ],
+    )
     assert "passed over: clicks into a field 3" in remarks
     assert shell("data", "validate", out)[0] == 0
 
@@ -558,7 +564,7 @@ def test_masked_texts_are_told_and_refused_and_can_be_left_out(
     ]
     recording, out = rrweb.write(tmp_path / "a.json", events), tmp_path / "sessions.jsonl"
     code, told, remarks = shell("data", "import", "rrweb", recording, "--out", out)
-    assert (code, told) == (0, f"{out}: 1 of 1 recordings, 3 steps\n")
+    assert code == 0 and told.startswith(f"{out}: 1 of 1 recordings, 3 steps\n")
     assert "worth a look: masked texts 1" in remarks and "--masked drop" in remarks
     assert max(map(len, remarks.splitlines())) <= 80
 
@@ -570,7 +576,7 @@ def test_masked_texts_are_told_and_refused_and_can_be_left_out(
     code, told, remarks = shell(
         "data", "import", "rrweb", recording, "--masked", "drop", "--out", out, "--force"
     )
-    assert (code, told) == (0, f"{out}: 1 of 1 recordings, 2 steps\n")
+    assert code == 0 and told.startswith(f"{out}: 1 of 1 recordings, 2 steps\n")
     assert "passed over: masked texts 1" in remarks
     assert shell("data", "validate", out)[0] == 0
 
@@ -933,6 +939,14 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
         ("score action.kind=binry --target {} --response x", "'binry' is unknown; did you mean binary?"),
         ("doctor seed=1 --stage grop", "--stage 'grop' is unknown; did you mean grpo?"),
         ("sft --dta x --out y", "--data"),
+        (
+            "sft --learning-rate 1e-4",
+            "--learning-rate is a setting, not an option: give it as learning_rate=VALUE",
+        ),
+        ("grpo --reward.action.dars_factor=3", "give it as reward.action.dars_factor=VALUE"),
+        ("evaluate --price.input_usd 3", "give it as price.input_usd=VALUE"),
+        ("sft --lr 1e-4", "No such option: --lr"),
+        ("data split --seeed 3", "No such option: --seeed"),
         ("demo --seed 4294967296", "4294967295"),
     ],
 )
@@ -942,6 +956,17 @@ def test_what_is_misspelt_or_has_another_name_now_is_suggested(
     code, out, err = shell(*words.split())
     assert (code, out) == (2, "")
     assert message in err and err.count("\n") == 1
+
+
+def test_an_unknown_option_of_a_command_whose_packages_are_missing_is_told_as_one(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("shop_r1.commands.listing.import_module", fail)
+    code, _, err = shell("sft", "--learning-rate", "1")
+    assert code == 2 and err == "shop-r1: No such option: --learning-rate (see shop-r1 sft --help)\n"
 
 
 def test_a_split_names_sft_next_only_where_every_step_has_a_rationale(shell: Shell, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from shop_r1.commands import (
     describing,
     evaluation,
     importing,
+    listing,
     look,
     opera,
     pages,
@@ -24,6 +25,7 @@ from shop_r1.commands import (
     splitting,
     training,
 )
+from shop_r1.config import list_settings
 from shop_r1.errors import ShopR1Error, Terminated
 from shop_r1.signals import raise_on_sigterm
 
@@ -151,8 +153,23 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     problem = " ".join(getattr(error, "format_message", error.__str__)().split())
     path = context.command_path if context is not None else "shop-r1"
-    problem = RENAMED.get((path, getattr(error, "option_name", "")), problem)
+    option = getattr(error, "option_name", "")
+    problem = RENAMED.get((path, option)) or _setting_as_option(path, option) or problem
     return f"{problem} (see {path} --help)"
+
+
+def _setting_as_option(path: str, option: str) -> str | None:
+    """Return what is said of an unknown option that is a setting of the command; None where it is none."""
+    name = path.removeprefix("shop-r1 ")
+    if not option or name not in listing.SCHEMAS:
+        return None
+    try:
+        classes = listing.schemas(name).values()
+    except ImportError:  # the command's extra is not installed
+        return None
+    keys = {setting.path for schema in classes for setting in list_settings(schema)}
+    key = option.lstrip("-").replace("-", "_")
+    return f"{option} is a setting, not an option: give it as {key}=VALUE" if key in keys else None
 
 
 def _tell(text: str) -> None:

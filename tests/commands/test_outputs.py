@@ -10,10 +10,13 @@ from typing import Any, NamedTuple, get_type_hints
 import pytest
 import typer
 from tests.shell import Shell
+from tests.tiny import make_sessions
 
 from shop_r1 import cli
 from shop_r1.commands.outputs import check_apart, check_folder, check_output
 from shop_r1.errors import ConfigError
+from shop_r1.jsonl import write_records
+from shop_r1.sessions import Session
 
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
@@ -108,7 +111,9 @@ def has_input(output: Output) -> bool:
 
 
 @pytest.mark.parametrize("output", [each for each in OUTPUTS if has_input(each)], ids=str)
-@pytest.mark.parametrize("way", ["itself", "spelled otherwise", "symbolic link", "hard link", "folder link"])
+@pytest.mark.parametrize(
+    "way", ["itself", "spelled otherwise", "missing folder", "symbolic link", "hard link", "folder link"]
+)
 @pytest.mark.parametrize("force", [False, True])
 def test_no_command_writes_onto_its_input(
     output: Output, way: str, force: bool, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +130,7 @@ def test_no_command_writes_onto_its_input(
     out = {
         "itself": source,
         "spelled otherwise": folder / ".." / "in" / source.name,
+        "missing folder": folder / "new" / ".." / source.name,  # writing would make it
         "symbolic link": tmp_path / f"soft{ending}",
         "hard link": tmp_path / f"hard{ending}",
         "folder link": tmp_path / "link" / source.name,
@@ -160,6 +166,8 @@ def test_no_command_replaces_another_file_without_force(output: Output, shell: S
     code, _, err = shell(*words_for(output, out, source))
     assert (code, out.read_text("utf-8")) == (2, "precious")
     assert f"{out}: is there already; add --force to replace it, or give another name" in err
+    code, _, err = shell(*words_for(output, tmp_path / "new" / ".." / out.name, source))
+    assert (code, out.read_text("utf-8")) == (2, "precious") and "is there already" in err
     out.unlink()
     out.mkdir()
     assert f"{out}: is a folder; expected the name of a file" in shell(*words_for(output, out, source))[2]
@@ -215,6 +223,25 @@ def test_a_finished_model_is_not_trained_over(shell: Shell, tiny_checkpoint: Pat
     code, _, err = shell("grpo", "--data", data, "--model", model, "--out", model, "--force")
     assert code == 2 and "is read by this very command" in err
     assert (model / "model.safetensors").read_bytes() == before
+
+
+def without_rationales(session: Session) -> Session:
+    steps = tuple(step.model_copy(update={"rationale": None}) for step in session.steps)
+    return session.model_copy(update={"steps": steps})
+
+
+def test_a_run_that_was_refused_for_its_data_is_given_again_as_it_was(
+    shell: Shell, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "s.jsonl", tmp_path / "model"
+    words = ("--data", data, "--out", out, "--model", tiny_checkpoint, "bf16=false")
+    write_records(data, [without_rationales(each) for each in make_sessions()])
+    code, _, err = shell("sft", *words)
+    assert code == 2 and "has no rationale" in err
+    write_records(data, make_sessions())
+    code, _, err = shell("sft", *words, "max_steps=1", "warmup_steps=0")
+    assert code == 0, err
+    assert (out / "model.safetensors").exists()
 
 
 # -- the one function --------------------------------------------------------------------------------------

@@ -328,6 +328,41 @@ def test_a_setting_says_whether_a_schema_is_sent(setting: str, sent: list[bool])
     assert ["response_format" in each.body for each in server.tries] == sent
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "System role not supported",
+        "Developer instruction is not enabled for models/gemma-3-27b-it",
+        "Only user and assistant roles are supported!",
+        "system messages are not allowed for this model",
+    ],
+)
+def test_a_model_without_a_system_role_gets_the_systems_text_before_the_users(
+    message: str, tmp_path: Path
+) -> None:
+    def answer(body: dict[str, Any], _: Any) -> tuple[int, Any, dict[str, str]]:
+        first = body["messages"][0]
+        if first["role"] == "system":
+            return 400, {"error": {"message": message, "type": "BadRequestError"}}, {}
+        return 200, json.loads(chat({"content": first["content"]})), {}
+
+    messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"})
+    requests = [Request(messages=messages, max_tokens=50, draw=draw) for draw in range(4)]
+    told: list[str] = []
+    with ModelServer(script=answer) as server:
+        outcomes = ask(
+            server, tmp_path / "answers.jsonl", requests, AskConfig(concurrency=1), tell=told.append
+        )
+    assert [outcome.answer.text for outcome in outcomes if outcome.answer] == ["Be brief.\n\nHello"] * 4
+    assert len(server.tries) == 5 and len(told) == 1 and "no system role" in told[0]
+
+
+def test_a_request_without_a_system_message_is_not_put_otherwise() -> None:
+    with ModelServer(script=refuse("messages", "System role not supported")) as server:
+        assert isinstance(fault_of(server, request=ASK), RequestFaultError)
+        assert len(server.tries) == 1
+
+
 OPENAIS = (
     "Unsupported parameter: 'max_tokens' is not supported with this model. "
     "Use 'max_completion_tokens' instead."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.commands.listing import ListSettings
+from shop_r1.commands.next_step import say_next
 from shop_r1.commands.outputs import Force, check_apart
 from shop_r1.commands.policy import Policy, endpoint_policy, is_endpoint
 from shop_r1.commands.results import (
@@ -118,7 +119,8 @@ def evaluate(
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.ask)
     show(found, as_json=as_json, neighbours=neighbours)
-    remark(f"Results are in {out}. Next: shop-r1 report {out}")
+    remark(f"Results are in {out}")
+    say_next("report", out, to_stderr=True)
 
 
 def _list_runs(

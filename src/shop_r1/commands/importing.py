@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say
@@ -17,6 +18,12 @@ Recipes = Annotated[
     typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
 ]
 
+KeepBeforeFault = Annotated[
+    bool,
+    typer.Option(
+        "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
+    ),
+]
 bring = typer.Typer(help="Turn other people's records into sessions.")
 
 
@@ -40,7 +47,8 @@ def import_saved_pages(
         say(f"left out: {fault}")
     moves = len(found.sessions) + len(found.unresolved)
     say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
-    say(f"Next: shop-r1 evaluate --model base --data {out} --first-step 0 --out runs/pages")
+    place = unused("runs/pages")
+    say_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
 
 
 @bring.command("log")
@@ -50,12 +58,7 @@ def import_session_log(
     ],
     out: Out,
     recipe: Recipes = None,
-    keep_before_fault: Annotated[
-        bool,
-        typer.Option(
-            "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
-        ),
-    ] = False,
+    keep_before_fault: KeepBeforeFault = False,
     force: Force = False,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
@@ -85,9 +88,9 @@ def import_session_log(
         remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above")
     if rationales[0] < tally.steps:
         remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
-        say(f"Next: shop-r1 rationales {out} --model NAME --out with.jsonl")
+        say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
     else:
-        say(f"Next: shop-r1 data split {out} --out data")
+        say_next("data", "split", out, "--out", unused("data"))
 
 
 def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
@@ -116,6 +119,7 @@ def import_rrweb(
         str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
     ] = "keep",
     recipe: Recipes = None,
+    keep_before_fault: KeepBeforeFault = False,
     force: Force = False,
 ) -> None:
     """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
@@ -134,7 +138,9 @@ def import_rrweb(
         raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
     check_output(out, [*recordings, *(recipe or [])], force=force)
     found = tuple(load_recipe(name) for name in recipe or ())
-    options = RecordingOptions(find_space(space).name, end == "terminate", bought, found, masked == "keep")
+    options = RecordingOptions(
+        find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_before_fault
+    )
     tally = RecordingTally()
     with progress("Importing") as move:
         write_records(out, import_recordings(recordings, tally, options, move))
@@ -153,6 +159,7 @@ def import_rrweb(
         )
     if tally.left_out:
         remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+    say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

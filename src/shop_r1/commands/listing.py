@@ -37,11 +37,16 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 _SENTENCE = re.compile(r"(?<!\bEq)(?<!\bFig)(?<!\be\.g)(?<!\bi\.e)\.(?=\s|$)")
 
 
+def schemas(command: str) -> Mapping[str, type[Config]]:
+    """Return the classes of a command's settings, by when they are used; they are imported now."""
+    places = {when: place.partition(":") for when, place in SCHEMAS[command].items()}
+    return {when: getattr(import_module(module), name) for when, (module, _, name) in places.items()}
+
+
 def _list(context: typer.Context, wanted: bool) -> None:
     if wanted:
-        for when, place in SCHEMAS[context.info_name or ""].items():
-            module, _, name = place.partition(":")
-            for line in render_settings(getattr(import_module(module), name), when):
+        for when, schema in schemas(context.info_name or "").items():
+            for line in render_settings(schema, when):
                 say(line)
         raise typer.Exit
 

@@ -29,6 +29,9 @@ def hide_loading() -> None:
     transformers_logging.disable_progress_bar()
     # TRL 1.16 still calls what transformers 5.23 has renamed; users can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
+    # transformers tells how it makes special tokens of the model's files agree; which end a reply is
+    # settled by then (llm.chat).
+    logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
     hub_logging.set_verbosity(logging.ERROR)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.sessions import Out
 from shop_r1.commands.show import progress, remark, say, say_table
@@ -53,16 +54,23 @@ def import_opera(
     say(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
     say_table(_describe(tally))
     remark("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
-    say(f"Next: {_next(tally, config, out)}")
+    say_next(*_next(tally, config, out))
 
 
-def _next(tally: "OperaTally", config: str, out: Path) -> str:
+def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return f"shop-r1 grpo --model base --data {out} --out runs/opera skew=0"
+        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "skew=0"]
     if tally.rationales < tally.steps.total():
-        return f"shop-r1 rationales {out} --model NAME --out with.jsonl"  # SFT needs one at each step
-    return f"shop-r1 data stats {out}"
+        return [
+            "rationales",
+            out,
+            "--model",
+            "NAME",
+            "--out",
+            unused("with.jsonl"),
+        ]  # SFT needs one at each step
+    return ["data", "stats", out]
 
 
 def _hide_retries() -> None:

@@ -45,9 +45,9 @@ def check_output(
     if endings and not out.name.endswith(endings):
         raise ConfigError(_describe_ending(out, endings))
     check_apart(out, inputs)
-    if out.is_dir():
+    if _end_of(out).is_dir():
         raise ConfigError(f"{out}: is a folder; expected the name of a file")
-    if out.exists() and not force and not (is_own is not None and is_own(out)):
+    if _end_of(out).exists() and not force and not (is_own is not None and is_own(out)):
         raise ConfigError(f"{out}: is there already; add --force to replace it, or give another name")
 
 
@@ -65,16 +65,25 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
     Raises:
         ConfigError: it is not so.
     """
+    end = _end_of(out)
     for each in inputs:
         if each in (None, "base") or not _exists(Path(each)):
             continue
         place = Path(each)
-        if _exists(out) and out.samefile(place):
+        if _exists(end) and end.samefile(place):
             raise ConfigError(f"{out}: is read by this very command ({place}); give another --out")
-        if place.is_dir() and (_lies_in(out, place) or _is_linked_in(out, place)):
+        if place.is_dir() and (_lies_in(end, place) or _is_linked_in(end, place)):
             raise ConfigError(f"{out}: lies in {place}, which this command reads; give a place outside it")
-        if out.is_dir() and _lies_in(place, out):
+        if end.is_dir() and _lies_in(place, end):
             raise ConfigError(f"{out}: holds {place}, which this command reads; give another --out")
+
+
+def _end_of(out: Path) -> Path:
+    """Return the place that a path means once its missing folders are made: `new/../data.jsonl` is here."""
+    try:
+        return out.resolve()
+    except (OSError, RuntimeError):  # links in a circle; writing refuses them
+        return out
 
 
 def _exists(path: Path) -> bool:
@@ -102,13 +111,14 @@ def list_entries(folder: Path, besides: Iterable[str] = ()) -> list[str]:
     Raises:
         ConfigError: there is a file in its place.
     """
-    if not folder.exists():
+    end = _end_of(folder)
+    if not end.exists():
         return []
-    if not folder.is_dir():
+    if not end.is_dir():
         raise ConfigError(f"{folder}: is a file; expected a folder, or a name for a new one")
     known = set(besides)
     return sorted(
-        path.name for path in folder.iterdir() if path.name not in known and not path.name.startswith(".")
+        path.name for path in end.iterdir() if path.name not in known and not path.name.startswith(".")
     )
 
 

@@ -12,6 +12,7 @@ import typer
 
 from shop_r1.commands.asking import describe_progress, noted_bar, open_remote
 from shop_r1.commands.listing import ListSettings
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import read_settings, remark, say, say_table
 from shop_r1.errors import ConfigError, ShopR1Error
@@ -272,4 +273,4 @@ def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) ->
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
             f"{failed_path(out)}"
         )
-    say(f"Next: shop-r1 sft --data {out} --out runs/sft")
+    say_next("sft", "--data", out, "--out", unused("runs/sft"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from shop_r1.commands.listing import ListSettings
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_output
 from shop_r1.commands.show import progress, read_settings, remark, say
 from shop_r1.errors import ConfigError, DataError
@@ -58,7 +59,7 @@ def simulate(
         written = write_records(out, _at_least_one(sessions))
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
     say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
-    say(f"Next: shop-r1 data split {out} --out data")
+    say_next("data", "split", out, "--out", unused("data"))
     if tally.faults:
         faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
         remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")

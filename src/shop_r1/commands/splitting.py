@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from shop_r1.commands.next_step import say_next, unused
 from shop_r1.commands.outputs import Force, check_apart, check_output
 from shop_r1.commands.show import count_of, file_progress, remark, say
 from shop_r1.config import suggest
@@ -111,9 +112,9 @@ def _say_next(train: Path) -> None:
     from shop_r1.sessions import Session
 
     if all(step.rationale for session in read_records(train, Session) for step in session.steps):
-        say(f"Next: shop-r1 sft --data {train} --out runs/sft")
+        say_next("sft", "--data", train, "--out", unused("runs/sft"))
     else:
-        say(f"Next: shop-r1 rationales {train} --model NAME --out {train.with_name('with.jsonl')}")
+        say_next("rationales", train, "--model", "NAME", "--out", unused(train.with_name("with.jsonl")))
         say("sft learns rationales too, and not every step has one; with --help rationales lists the models")
 
 
@@ -154,7 +155,9 @@ def balance(
     after = Counter(ref.action_type for ref in chosen)
     _say_counts([("before", before), ("after", after)], sorted(before))
     say(f"{out}: {count_of(len(chosen), 'example')}, {len(set(chosen)):,} different ones")
-    say(f"Next: shop-r1 grpo --data {file} --examples {out} --model runs/sft --out runs/grpo")
+    model = "runs/sft" if Path("runs/sft").exists() else "base"
+    place = unused("runs/grpo")
+    say_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
 
 
 def _types(counts: Mapping[str, int]) -> dict[str, int]:

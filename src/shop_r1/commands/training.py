@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.commands.listing import ListSettings
+from shop_r1.commands.next_step import rl_settings, say_next, unused
 from shop_r1.commands.outputs import Force, check_apart, check_folder
 from shop_r1.commands.show import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
 from shop_r1.errors import RunStopped
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from shop_r1.data.examples import Example
     from shop_r1.training.settings import GrpoConfig, SftConfig
 
-_LEFTOVERS = ("settings.json", "checkpoints")
+_LEFTOVERS = ("settings.json", "prompts.json", "checkpoints")
 """What a run leaves that was cut off before its first step ended."""
 AGAIN = "give the same command with --resume to go on"
 
@@ -52,7 +53,7 @@ def sft(
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
     from shop_r1.commands.models import fit_prompt, hide_loading
-    from shop_r1.data.examples import list_examples
+    from shop_r1.data.examples import count_types, list_examples
     from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import SftConfig
     from shop_r1.training.sft import train_sft
@@ -69,7 +70,11 @@ def sft(
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")
-    say(f"Next: shop-r1 grpo --model {out} --data {data} --out runs/grpo")
+    if types := count_types(list_examples(sessions)):
+        place = unused("runs/grpo")
+        say_next("grpo", "--model", out, "--data", data, "--out", place, *rl_settings(types))
+    else:
+        say_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused("runs/evaluation"))
 
 
 def grpo(
@@ -118,7 +123,7 @@ def grpo(
     with _stop_in_order(AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     _finish(out, last, "reward/total")
-    say(f"Next: shop-r1 evaluate --model {out} --data TEST.jsonl --out runs/evaluation")
+    say_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused("runs/evaluation"))
 
 
 def demo(

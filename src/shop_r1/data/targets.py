@@ -8,8 +8,9 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 from rapidfuzz import fuzz, process
-from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from shop_r1.data.selectors import select_nodes
 from shop_r1.errors import PageError
 from shop_r1.jsonl import Record
 from shop_r1.pages import rules
@@ -229,10 +230,9 @@ class TargetPage:
 
     def _selected(self, css: str, candidates: Sequence[Element]) -> _Hint:
         shown = f"the CSS path {css[:_SHOWN_CHARS]!r}"
-        try:
-            nodes = self._document.css(css)
-        except SelectolaxError:
-            return _Hint("CSS path", (), f"{shown} cannot be read")
+        nodes = select_nodes(self._document, css)
+        if isinstance(nodes, str):
+            return _Hint("CSS path", (), f"{shown} {nodes}")
         if not nodes or len(nodes) > _MATCHES_MAX:
             return _Hint("CSS path", (), f"{shown} matches {len(nodes) or 'no'} elements")
         found = {element.name: element for node in nodes if (element := self.element_around(node))}

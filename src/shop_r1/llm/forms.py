@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from shop_r1.llm.chat import merge_system
 from shop_r1.llm.faults import Said
 from shop_r1.llm.protocol import Request
 
@@ -20,6 +21,11 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _SCHEMA = re.compile(r"response_format|json[_ ]schema|structured output", re.IGNORECASE)
+_NO_SYSTEM = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s?(?: is| are)? (?:not|un)\s?(?:be )?"
+    r"(?:support|allow|enabl|accept)|only user(?:,| and) (?:assistant|model) roles",
+    re.IGNORECASE,
+)
 _SAMPLING = re.compile(r"\b(temperature|top_p)\b", re.IGNORECASE)
 
 
@@ -43,6 +49,8 @@ class ChatForm:
         learns_limit: whether the other name may be tried where this one is refused.
         response_format: whether a schema is sent; the replies are checked in any case.
         tell: told of what is put otherwise from then on.
+        system_role: whether a system message is sent; else its text stands before the user's first, as for a
+            checkpoint whose chat template has no system role.
     """
 
     model: str
@@ -50,10 +58,12 @@ class ChatForm:
     learns_limit: bool
     response_format: ResponseFormat
     tell: Callable[[str], None] = field(repr=False)
+    system_role: bool = True
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Return the arguments of a chat completion."""
-        arguments: dict[str, Any] = {"model": self.model, "messages": list(request.messages)}
+        messages = list(request.messages) if self.system_role else merge_system(request.messages)
+        arguments: dict[str, Any] = {"model": self.model, "messages": messages}
         arguments[self.limit] = request.max_tokens
         if request.json_schema is not None and self.response_format != "none":
             schema = {"name": "reply", "schema": dict(request.json_schema), "strict": True}
@@ -61,11 +71,13 @@ class ChatForm:
         return arguments | _sampling(request)
 
     def learn(self, sent: Mapping[str, Any], said: Said) -> bool:
-        """Return whether leaving the schema out, or the limit's other name, may help.
+        """Return whether another place for the system's text, no schema, or the limit's other name may help.
 
         Of several requests in flight each is told the same: all but the first find it learnt already.
         """
         about = f"{said.param} {said.message}"
+        if _NO_SYSTEM.search(about):
+            return self._learn_system(sent)
         if not _UNSUPPORTED.search(f"{about} {' '.join(said.words)}"):
             return False
         if "response_format" in sent and self.response_format != "json_schema" and _SCHEMA.search(about):
@@ -77,6 +89,17 @@ class ChatForm:
                 )
             return True
         return self._learn_limit(sent, about)
+
+    def _learn_system(self, sent: Mapping[str, Any]) -> bool:
+        if all(each["role"] != "system" for each in sent["messages"]):
+            return False
+        if self.system_role:
+            self.system_role = False
+            self.tell(
+                "the server's model has no system role, so the system's text stands before the user's first "
+                "message from now on"
+            )
+        return True
 
     def _learn_limit(self, sent: Mapping[str, Any], about: str) -> bool:
         other: LimitName = "max_completion_tokens" if "max_tokens" in sent else "max_tokens"

@@ -269,6 +269,21 @@ def test_a_recording_without_one_snapshot_lacks_the_steps_on_that_page_alone(
         assert tally.counts["events on a page whose snapshot is missing"] > 0
 
 
+@pytest.mark.parametrize("lost", range(1, 7))
+def test_on_request_a_visit_ends_before_the_first_action_on_a_lost_page(tmp_path: Path, lost: int) -> None:
+    whole = [json.loads(line) for _, line in read_lines(RECORDINGS / "store.jsonl.zst")]
+    places = [place for place, event in enumerate(whole) if event["type"] == 2]
+    url = whole[places[lost] - 1]["data"]["href"]
+    path = tmp_path / "store.json"
+    path.write_text(json.dumps(whole[: places[lost]] + whole[places[lost] + 1 :]), "utf-8")
+    (expected,), _ = read(RECORDINGS / "store.jsonl.zst", stop_at_fault=True)
+    (session,), tally = read(path, stop_at_fault=True)
+    cut = next((place for place, step in enumerate(expected.steps) if step.page.url == url), None)
+    assert list(session.steps) == list(expected.steps[:cut])
+    assert tally.counts["visits that end before their first fault"] == (cut is not None)
+    assert session.outcome == "unfinished"
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_cut_recording_gives_a_session_or_a_reason(tmp_path: Path, seed: int) -> None:
     random = Random(seed)

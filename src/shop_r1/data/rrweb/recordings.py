@@ -25,6 +25,7 @@ class RecordingOptions:
         bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
+        stop_at_fault: whether a visit ends, unfinished, before the first action on what the recording lacks.
     """
 
     space: str = "shop"
@@ -32,6 +33,7 @@ class RecordingOptions:
     bought: str = ""
     recipes: Sequence[Recipe] = ()
     keep_masked: bool = True
+    stop_at_fault: bool = False
 
 
 @dataclass
@@ -137,7 +139,12 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
 
 
 def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
-    visit = Visit(options.space, options.recipes, keep_masked=options.keep_masked)
+    visit = Visit(
+        options.space,
+        options.recipes,
+        keep_masked=options.keep_masked,
+        stop_at_fault=options.stop_at_fault,
+    )
     for event in order_events(events, visit.counts, visit.remarks):
         visit.follow(event)
     return visit

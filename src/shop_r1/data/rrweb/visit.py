@@ -27,6 +27,8 @@ _STYLE_SOURCES = (Source.STYLE_SHEET_RULE, Source.STYLE_DECLARATION, Source.ADOP
 _ANYWHERE: Final = -1  # the focus of a page of which no focus has been told yet
 _DATE_FROM: Final = 1e9  # seconds since 1970, in 2001: a lower time is one since the recording's beginning
 
+CUT: Final = "visits that end before their first fault"
+"""What visits are counted as that `stop_at_fault` cut."""
 MASKED: Final = "masked texts"
 """What masked texts in steps are counted as."""
 
@@ -53,13 +55,22 @@ class Visit:
         has_page: whether a full snapshot has come.
     """
 
-    def __init__(self, space: str = "shop", recipes: Sequence[Recipe] = (), *, keep_masked: bool = True):
+    def __init__(
+        self,
+        space: str = "shop",
+        recipes: Sequence[Recipe] = (),
+        *,
+        keep_masked: bool = True,
+        stop_at_fault: bool = False,
+    ):
         """Begin.
 
         Args:
             space: `shop` or `opera`, where typing is an action by itself (`input`).
             recipes: each page is simplified with the first that fits it.
             keep_masked: whether typing whose text the recorder masked is an action.
+            stop_at_fault: whether the visit ends before the first action whose page or node is missing;
+                else such an action is passed over.
         """
         self.steps: list[Step] = []
         self.counts: Counter[str] = Counter()
@@ -67,6 +78,8 @@ class Visit:
         self.has_page = False
         self._inputs = space == OPERA.name
         self._keep_masked = keep_masked
+        self._stop_at_fault = stop_at_fault
+        self._is_cut = False  # whether a fault has ended the visit
         self._shown = ShownPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
@@ -86,6 +99,8 @@ class Visit:
 
     def follow(self, event: Event) -> None:
         """Take the next event."""
+        if self._is_cut:
+            return
         data = event.data
         if event.time is not None:
             self._time = event.time
@@ -106,6 +121,8 @@ class Visit:
             if source in (Source.MUTATION, Source.INPUT, Source.INTERACTION):
                 missing = "on a page whose snapshot is missing" if self.has_page else "before the first page"
                 self.counts[f"events {missing}"] += 1
+                if self.has_page and (source == Source.INPUT or data.get("type") == Interaction.CLICK):
+                    self._fault()
             return
         if source == Source.MUTATION:
             self._shown.mirror.mutate(data)
@@ -118,14 +135,22 @@ class Visit:
         if self._shown.is_of_earlier_page(data):
             self._doubt()
 
+    def _fault(self) -> None:
+        """Note an action that cannot be told, so that what comes after it lacks a part of its history."""
+        if self._stop_at_fault:
+            self._is_cut = True
+            self.counts[CUT] += 1
+
     def finish(self, *, leave: bool = False) -> bool:
         """End the visit; with `leave`, the shopper's last action is to leave the shop.
 
         Returns:
-            Whether that action was added: not where the last page is not known.
+            Whether that action was added: not where the last page is not known, nor where a fault came.
         """
         self._settle_ended()
         self._settle_typing()
+        if self._is_cut:
+            return False
         page = self._shown.page() if leave and self._shown.is_known else None
         if page is not None:
             self.steps.append(Step(page=page, action=terminate()))
@@ -202,6 +227,7 @@ class Visit:
             del self.steps[self._steps_before :]
         self._typing = self._ended = None
         self._shown.is_known = False
+        self._fault()
 
     # What fields hold
 
@@ -320,6 +346,7 @@ class Visit:
                 self._typing.is_left = True
             if node is None:
                 self.counts["clicks on nodes that are not there"] += 1
+                self._fault()
             else:
                 self._click(node)
 
