@@ -133,19 +133,16 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
 def _suggest_key(path: str, schema: type[Config]) -> str:
     """Return which key was probably meant: of the same table, or of that name in another."""
     table, _, key = path.rpartition(".")
-    all_paths = [setting.path for setting in list_settings(schema)]
-    beside = {each.rpartition(".")[2]: each for each in all_paths if each.rpartition(".")[0] == table}
-    elsewhere = [each for each in all_paths if each.rpartition(".")[2] == key]
-    near = [beside[name] for name in get_close_matches(key, beside, n=1)]
+    places: dict[str, list[str]] = {}  # of each key, by its last part
+    for setting in list_settings(schema):
+        places.setdefault(setting.path.rpartition(".")[2], []).append(setting.path)
+    start = f"{table}." if table else ""
+    beside = [name for name, paths in places.items() if start + name in paths]
+    near = [start + name for name in get_close_matches(key, beside, n=1)]
     near = (
         near
-        or elsewhere
-        or [
-            each
-            for name in get_close_matches(key, {each.rpartition(".")[2] for each in all_paths}, n=1)
-            for each in all_paths
-            if each.rpartition(".")[2] == name
-        ]
+        or places.get(key)
+        or [each for name in get_close_matches(key, places, n=1) for each in places[name]]
     )
     if near:
         return f"did you mean {' or '.join(near)}?"
