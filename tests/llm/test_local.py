@@ -1,6 +1,8 @@
 import logging
 import os
 import stat
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -361,3 +363,17 @@ def test_a_checkpoint_s_files_obey_the_umask_and_keep_the_modes_of_those_they_re
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "model.safetensors").stat().st_mode) == 0o664
     assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o640
+
+
+def test_every_thread_takes_numbers_too_small_to_matter_for_zero() -> None:
+    # All threads share 4 million products of 1e-40, below the smallest normal number of float32, 1.2e-38.
+    code = (
+        "import shop_r1.llm.local, torch; torch.set_num_threads(2); "
+        "print((torch.full((4_000_000,), 1e-30) * 1e-10).count_nonzero().item())"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    paths = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.stdout == "0\n", done.stderr

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from http.cookiejar import CookieJar
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -28,6 +29,9 @@ _HOST = "store.local"
 _REDIRECTS_MAX = 10
 _TYPED_INTO = frozenset({"searchbox", "textbox", "combobox", "spinbutton"})
 _EFFECTS = {kind.name: kind.effect for space in SPACES.values() for kind in space.types}
+_simplify = lru_cache(maxsize=32)(
+    simplify_page
+)  # visits begin on the same page; a quarter of all are that one
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class InProcessDriver:
         self, request: _Request, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> Observation:
         text = decode_page(body, _charset_of(headers))
-        simplified = simplify_page(text)
+        simplified = _simplify(text)
         self._url, self._raw = request.url, text
         self._base = in_full(simplified.base, request.url)
         parts = urlsplit(request.url)
