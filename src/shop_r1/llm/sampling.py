@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from transformers import DynamicCache
 from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
 
 from shop_r1.config import Config
 from shop_r1.llm.attention import causal_lm
+from shop_r1.llm.cache import growing_cache
 from shop_r1.llm.scoring import Measure, hidden_states, project
 from shop_r1.llm.tree import Tree, TreeBatch, pack_trees
 
@@ -155,7 +155,7 @@ class _Decoder:
 
     def __init__(self, model: Any, batch: TreeBatch, max_new_tokens: int) -> None:
         self._model = model
-        self._cache = DynamicCache(config=model.config)
+        self._cache = growing_cache(model.config)
         trees, width = batch.input_ids.shape
         self._tree, self._slot = batch.slots[:, 0], batch.slots[:, 1]
         self._rows = torch.arange(trees, device=batch.slots.device)  # where each tree sits in the cache
