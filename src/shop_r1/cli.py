@@ -75,8 +75,7 @@ app.command()(look.doctor)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     # OpenMP reads it when torch is loaded. Threads that wait in a loop, its default, hold cores that other
-    # programs could use: beside two busy loops a training step took 3.0 times as long as alone, so 1.9 times,
-    # and alone as long as before (benchmarks/busy.py).
+    # programs could use: docs/benchmarks.md has what sleeping gives and costs (benchmarks/busy.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
