@@ -138,8 +138,8 @@ SECONDS = {
     "grpo": (0.4, 365.0),
     "predicting": (0.03, 8.0),
 }
-"""What a visit, a session of SFT, a GRPO step and a predicted session take: seconds of Python, and as many GFLOP
-as a plain product does in the rest. Measured on two cores that do 177 GFLOP/s; ours."""
+"""What a visit, a session of SFT, a GRPO step and a predicted session take: seconds of Python, and how many
+GFLOP a plain product does in the rest. Measured on two cores that do 177 GFLOP/s; ours."""
 
 
 def estimate_seconds(config: DemoConfig, rate: float) -> float:
