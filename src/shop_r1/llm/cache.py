@@ -16,6 +16,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc] # transformers' class, whi
     `keys` and `values` are (B, heads, T, D) views of larger tensors.
     """
 
+    keys: Tensor
+    values: Tensor
     _rooms: tuple[Tensor, Tensor] | None = None
 
     def update(
