@@ -1,4 +1,3 @@
-import importlib
 import os
 import signal
 from pathlib import Path
@@ -13,9 +12,6 @@ from shop_r1.sessions import Session
 os.environ["HF_HUB_OFFLINE"] = "1"  # No test may reach for a network; read when transformers is imported.
 os.environ["OMP_NUM_THREADS"] = "1"  # Models this small only lose by threads; read when torch is imported.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-importlib.import_module("torch").set_flush_denormal(True)
-# As `shop_r1.llm.local` does. Hypothesis asks which numbers there are when a strategy is made, so here and not
-# whenever a test first loads a model.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As shells start jobs in the background, and so would the processes be that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -365,15 +365,19 @@ def test_a_checkpoint_s_files_obey_the_umask_and_keep_the_modes_of_those_they_re
     assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o640
 
 
-def test_every_thread_takes_numbers_too_small_to_matter_for_zero() -> None:
+def test_every_thread_takes_numbers_too_small_to_matter_for_zero_as_long_as_it_is_told_to() -> None:
     # All threads share 4 million products of 1e-40, below the smallest normal number of float32, 1.2e-38.
     code = (
-        "import shop_r1.llm.local, torch; torch.set_num_threads(2); "
-        "print((torch.full((4_000_000,), 1e-30) * 1e-10).count_nonzero().item())"
+        "import torch; from shop_r1.llm.precision import flush_subnormals; torch.set_num_threads(2)\n"
+        "def count(n): return (torch.full((n,), 1e-30) * 1e-10).count_nonzero().item()\n"
+        "with flush_subnormals():\n"
+        "    with flush_subnormals(): pass\n"
+        "    print(count(4_000_000), count(1))\n"
+        "print(count(1))"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
     paths = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment | {"PYTHONPATH": paths}, capture_output=True, text=True
     )
-    assert done.stdout == "0\n", done.stderr
+    assert done.stdout == "0 0\n1\n", done.stderr

@@ -10,7 +10,7 @@ from shop_r1.data.examples import Example, Rendered, example_outlines, example_t
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.evaluation.replies import draw_seed, read_reply
 from shop_r1.llm.local import LocalModel
-from shop_r1.llm.precision import Bf16, autocast
+from shop_r1.llm.precision import Bf16, autocast, flush_subnormals
 from shop_r1.llm.sampling import Sampling, sample_replies
 from shop_r1.llm.scoring import batch_by_length
 from shop_r1.llm.tree import Tree, grow_tree
@@ -45,6 +45,7 @@ class PredictConfig(Config):
     """Of the sampled replies."""
 
 
+@flush_subnormals()
 def predict(
     model: LocalModel,
     examples: Sequence[Example],

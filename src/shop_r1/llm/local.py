@@ -22,11 +22,6 @@ from shop_r1.llm.attention import check_attention
 from shop_r1.llm.chat import Options, has_system_role, merge_system, turn_end_id
 from shop_r1.llm.tree import common_prefix
 
-torch.set_flush_denormal(True)
-# On a CPU numbers below 1e-38 cost a hundred times as much as others, and a model that is sure where to look
-# is full of them: in float32 a training step of the demo took twice as long, all of it in the backward pass
-# of attention. OpenMP's threads take the setting over when they start: it is set before a model computes.
-
 BASE_CHECKPOINT = Path(__file__).parent / "base"
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -12,6 +12,7 @@ from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsW
 from shop_r1.config import Config
 from shop_r1.llm.attention import causal_lm
 from shop_r1.llm.cache import growing_cache
+from shop_r1.llm.precision import flush_subnormals
 from shop_r1.llm.scoring import Measure, hidden_states, project
 from shop_r1.llm.tree import Tree, TreeBatch, pack_trees
 
@@ -50,6 +51,7 @@ class SampledReply:
 
 
 @torch.no_grad()
+@flush_subnormals()
 def sample_replies(
     model: Any,
     trees: Sequence[Tree],

@@ -25,6 +25,7 @@ from accelerate.data_loader import BatchSamplerShard, get_sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import RunStopped, TrainingError
+from shop_r1.llm.precision import flush_subnormals
 from shop_r1.runs import describe_differences, package_versions
 from shop_r1.signals import StopRequest, stop_signals
 from shop_r1.training.checkpoints import (
@@ -283,6 +284,7 @@ class TrainingRun:
             if stop.signal is not None and unfinished:
                 raise self._stopped(trainer.state, stop.signal)
 
+    @flush_subnormals()
     def _go(self, trainer: Any) -> None:
         """Do the steps that are left."""
         path = None
