@@ -34,9 +34,12 @@ LOG = {"session_id": "a", "steps": [{"page": {"html": "<a>"}, "action": {"type":
         ("crlf.jsonl", TEXT.replace("\n", "\r\n").encode()),
         ("cr.jsonl", TEXT.replace("\n", "\r").encode()),
         ("blank.jsonl", f"\n  \n{LINES[0]}\n\n\r\n{LINES[1]}".encode()),
-        ("packed.jsonl.gz", gzip.compress(TEXT.encode())),
-        ("members.jsonl.gz", b"".join(gzip.compress(f"{line}\n".encode()) for line in LINES) + b"\0" * 512),
-        ("bom.jsonl.gz", gzip.compress(b"\xef\xbb\xbf" + TEXT.encode())),
+        ("packed.jsonl.gz", gzip.compress(TEXT.encode(), mtime=0)),
+        (
+            "members.jsonl.gz",
+            b"".join(gzip.compress(f"{line}\n".encode(), mtime=0) for line in LINES) + b"\0" * 512,
+        ),
+        ("bom.jsonl.gz", gzip.compress(b"\xef\xbb\xbf" + TEXT.encode(), mtime=0)),
     ],
 )
 def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: str, data: bytes) -> None:
@@ -63,9 +66,9 @@ def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: st
         ("a.jsonl", TEXT.encode("utf-16-le"), "is UTF-16 text.*iconv -f UTF-16LE"),
         ("a.jsonl", TEXT.encode("utf-16-be"), "is UTF-16 text.*iconv -f UTF-16BE"),
         ("a.jsonl", TEXT.encode("utf-32"), "is UTF-32 text"),
-        ("a.jsonl", gzip.compress(TEXT.encode()), "is gzip data; name it FILE.gz"),
+        ("a.jsonl", gzip.compress(TEXT.encode(), mtime=0), "is gzip data; name it FILE.gz"),
         ("a.jsonl.gz", TEXT.encode(), "broken gzip data .*it is plain text, rename it"),
-        ("a.jsonl.gz", gzip.compress(TEXT.encode())[:-4], "broken gzip data .the file breaks off"),
+        ("a.jsonl.gz", gzip.compress(TEXT.encode(), mtime=0)[:-4], "broken gzip data .the file breaks off"),
         ("a.jsonl.zst", TEXT.encode(), "broken zstd data .*it is plain text, rename it"),
         ("a.jsonl", b"PAR1\x15\x04", "is a parquet file; .*data import opera"),
         ("a.jsonl", b"PK\x03\x04abc", "is a zip archive"),
@@ -119,7 +122,7 @@ def test_sessions_given_as_a_log_are_told_to_be_sessions_already() -> None:
 
 def test_one_json_document_is_read_without_its_byte_order_mark_and_packed(tmp_path: Path) -> None:
     (tmp_path / "bom.json").write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xa9"}')
-    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b"[1]"))
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b"[1]", mtime=0))
     assert read_json(tmp_path / "bom.json") == {"a": "é"}
     assert read_json(tmp_path / "a.json.gz") == [1]
     (tmp_path / "wide.json").write_bytes("[1]".encode("utf-16"))

@@ -42,7 +42,7 @@ def latin(content: bytes) -> str:
 
 def zipped(value: Any) -> str:
     """Return a value as PostHog's recorder compresses it into an event."""
-    return latin(gzip.compress(json.dumps(value).encode()))
+    return latin(gzip.compress(json.dumps(value).encode(), mtime=0))
 
 
 def compressed(event: Entry) -> Entry:

@@ -59,8 +59,8 @@ def test_a_byte_order_mark_says_how_the_text_is_coded(mark: bytes, coding: str, 
 def test_what_is_compressed_is_unpacked_by_its_first_bytes(tmp_path: Path) -> None:
     middle = LINES.index(b"\n") + 1
     packed = {
-        "a.jsonl.gz": gzip.compress(LINES),
-        "b.jsonl": gzip.compress(LINES[:middle]) + gzip.compress(LINES[middle:]),
+        "a.jsonl.gz": gzip.compress(LINES, mtime=0),
+        "b.jsonl": gzip.compress(LINES[:middle], mtime=0) + gzip.compress(LINES[middle:]),
         "c.jsonl.zst": zstandard.compress(LINES),
         "d.json": zlib.compress(LINES),
     }
@@ -90,7 +90,7 @@ def test_a_last_line_that_breaks_off_is_counted_and_the_rest_is_read(tmp_path: P
         (codecs.BOM_UTF16_LE + b"a", "a.json:1: is not utf-16 text"),
         (LIST.decode().encode("utf-16-le"), "a.json:1: seems to be UTF-16 without a byte order mark"),
         (b"\n<!DOCTYPE html>", "a.json:1: begins with '<'"),
-        (gzip.compress(LIST)[:-9], "its compression is broken"),
+        (gzip.compress(LIST, mtime=0)[:-9], "its compression is broken"),
         (zstandard.compress(LIST)[:-9], "its compression is broken"),
     ],
 )
@@ -109,7 +109,10 @@ def test_an_archive_of_files_and_what_grows_without_end_are_refused(
     with pytest.raises(DataError, match="is a zip archive; unpack it"):
         values(tmp_path / "a.zip")
     monkeypatch.setattr(files, "RECORDING_MAX_BYTES", 1000)
-    for name, content in (("b.gz", gzip.compress(b" " * 2000)), ("c.zst", zstandard.compress(b" " * 2000))):
+    for name, content in (
+        ("b.gz", gzip.compress(b" " * 2000, mtime=0)),
+        ("c.zst", zstandard.compress(b" " * 2000)),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match="is too large; at most 1000 bytes are read"):
             values(tmp_path / name)
