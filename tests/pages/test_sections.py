@@ -68,3 +68,9 @@ def test_an_item_with_a_badge_and_a_list_of_facts_is_called_after_its_link() -> 
     item = "<li>New <a href=/p/{0}>{0} mug</a><ul><li>Blue<li><a href=/r>Reviews</a></ul><button>Add</button>"
     expected = ["red_mug", "red_mug.reviews", "red_mug.add", "blue_mug", "blue_mug.reviews", "blue_mug.add"]
     assert names(f"<ul>{each(item, 'red', 'blue')}</ul>") == expected
+
+
+def test_a_heading_by_its_role_stands_on_a_line_of_its_own_as_it_will_when_it_is_read_back() -> None:
+    page = simplify_page("<a href=/m>Mug</a><span role=heading>Title</span> more")
+    assert page.html == '<page>\n<a name="mug">Mug</a>\n<h2>Title</h2>\nmore\n'.rstrip("\n")
+    assert simplify_page(page.html).html == page.html

@@ -152,7 +152,7 @@ class Walk:
         leave = _Exit(node)
         tag = node.tag
         is_cell = tag in _CELL_TAGS and self._in_data()
-        if tag not in rules.INLINE_TAGS and not is_cell and not (tag == "dd" and self.after_term):
+        if _is_block(node) and not is_cell and not (tag == "dd" and self.after_term):
             self._break()
         self.after_term = False
         if self.is_raw:
@@ -240,7 +240,7 @@ class Walk:
             writer.close(leave.depth, leave.markup)
         if tag == "dt" and not self.inline and self.is_raw:
             self._end_term(node)
-        elif tag not in rules.INLINE_TAGS and not (tag in _CELL_TAGS and leave.depth):
+        elif _is_block(node) and not (tag in _CELL_TAGS and leave.depth):
             self._break()
         elif leave.markup == "</s>":
             writer.space()
@@ -455,3 +455,8 @@ def _stands_for(wrapper: Node) -> Node | None:
     if spoken_text(first) == spoken_text(wrapper):
         return first
     return next((inner for inner in wrapper.elements() if inner.control == "a" and not inner.folded), None)
+
+
+def _is_block(node: Node) -> bool:
+    """Return whether an element ends the line; a heading by its role is written as one, so it does too."""
+    return node.tag not in rules.INLINE_TAGS or (bool(node.bits & rules.ACTS) and node.role == "heading")
