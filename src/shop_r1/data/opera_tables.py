@@ -4,8 +4,10 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
@@ -72,17 +74,24 @@ def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> P
     # The bases of the hub's error are OSError and its HTTP client's, whichever client its version has.
     client_faults = _load_library("huggingface_hub.errors").HfHubHTTPError.__bases__
     faults = (*client_faults, OSError, ValueError, RuntimeError)
+    fetch = partial(
+        hub.snapshot_download,
+        REPOSITORY,
+        repo_type="dataset",
+        revision=REVISION,
+        cache_dir=cache,
+        allow_patterns=wanted,
+    )
     try:
-        found = hub.snapshot_download(
-            REPOSITORY, repo_type="dataset", revision=REVISION, cache_dir=cache, allow_patterns=wanted
-        )
+        return Path(fetch())
     except faults as error:
+        with suppress(*faults):  # The client before 2.0 does not look into its cache by itself.
+            return Path(fetch(local_files_only=True))
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
         raise DataError(
             f"{REPOSITORY} cannot be had from the Hugging Face hub ({reason}); download it where there is a "
             "network and give its folder with --path DIR"
         ) from None
-    return Path(found)
 
 
 def find_tables(folder: Path, variant: Variant, split: Split) -> OperaTables:
