@@ -9,9 +9,12 @@ from setuptools import setup
 
 # What `simplify_page` runs.
 COMPILED = (
-    "addresses", "completing", "controls", "document", "elements", "encodings", "labels", "mhtml", "names",
-    "node", "prices", "ratings", "repeats", "rules", "sameness", "sections", "shadow", "simplify",
-    "sniffing", "styles", "tree", "visibility", "walk", "writer",
+    "addresses", "elements", "rules", "simplify",
+    "naming/labels", "naming/names", "naming/paths", "naming/repeats", "naming/same_links", "naming/sections",
+    "parse/controls", "parse/document", "parse/encoding_detection", "parse/encodings", "parse/mhtml",
+    "parse/node", "parse/prices", "parse/ratings", "parse/shadow_roots", "parse/streamed_parts",
+    "parse/styles", "parse/tree", "parse/visibility",
+    "serialize/walk", "serialize/writer",
 )  # fmt: skip
 
 

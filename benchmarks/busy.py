@@ -25,14 +25,14 @@ def time_steps(count: int) -> list[float]:
     """Return how many seconds each of these steps takes; all have the same batch."""
     import torch
 
-    from shop_r1.demo import PROMPT
-    from shop_r1.llm.attention import causal_lm
-    from shop_r1.llm.local import load_model
-    from shop_r1.llm.precision import autocast
-    from shop_r1.llm.scoring import accept_inside, score_tokens
-    from shop_r1.llm.tree import pack_trees
-    from shop_r1.simulation.persona import Market
-    from shop_r1.simulation.shopper import generate_sessions
+    from shop_r1.cli.demo import PROMPT
+    from shop_r1.models.attention import causal_lm
+    from shop_r1.models.checkpoint import load_model
+    from shop_r1.models.precision import autocast
+    from shop_r1.models.prefix_tree import pack_trees
+    from shop_r1.models.scoring import accept_inside, score_tokens
+    from shop_r1.shoppers.persona import Market
+    from shop_r1.shoppers.scripted import generate_sessions
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
     from shop_r1.store.kinds import KINDS

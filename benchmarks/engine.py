@@ -20,21 +20,21 @@ import torch
 from benchmarks.grpo_step import SHAPE, write_model
 from benchmarks.machine import describe_machine, peak_bytes, reset_peak
 from benchmarks.scaling import forward_flops
-from datasets import Dataset
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from trl import SFTTrainer
 
-from shop_r1.data.examples import list_examples, renderer
+from datasets import Dataset
+from shop_r1.datasets.examples import list_examples, renderer
 from shop_r1.evaluation.predict import PredictConfig, predict
-from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.sampling import Sampling, sample_replies
-from shop_r1.llm.scoring import accept_inside, score_tokens
-from shop_r1.llm.tree import Tree, grow_tree, pack_trees
+from shop_r1.models.checkpoint import LocalModel, load_model
+from shop_r1.models.prefix_tree import Tree, grow_tree, pack_trees
+from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.scoring import accept_inside, score_tokens
 from shop_r1.prompts.render import PromptConfig
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.certainty import token_certainty
-from shop_r1.sessions import Session
-from shop_r1.simulation.persona import Market
-from shop_r1.simulation.shopper import generate_sessions
+from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS

@@ -23,14 +23,14 @@ from typing import Any
 
 import zstandard
 
-from shop_r1.data import text
-from shop_r1.data.archive import SessionArchive
-from shop_r1.data.examples import Example, balance_examples, list_examples, remember_counts
-from shop_r1.data.indexing import index_path
+from shop_r1.datasets import text
+from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.examples import Example, balance_examples, list_examples, remember_counts
+from shop_r1.datasets.indexing import index_path
 from shop_r1.jsonl import LEVEL, read_records, replacing
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
-from shop_r1.sessions import Session
+from shop_r1.records.sessions import Session
 
 SESSIONS = 52_137
 """The paper's number."""
@@ -57,8 +57,8 @@ Render = Callable[[Example], Prompt]
 
 def real_lines(count: int) -> tuple[list[str], list[str]]:
     """Return so many sessions of the store as lines, and the names of its brands."""
-    from shop_r1.simulation.persona import Market
-    from shop_r1.simulation.shopper import generate_sessions
+    from shop_r1.shoppers.persona import Market
+    from shop_r1.shoppers.scripted import generate_sessions
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
     from shop_r1.store.kinds import KINDS

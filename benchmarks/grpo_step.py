@@ -24,12 +24,12 @@ from benchmarks.machine import describe_machine, peak_bytes, reset_peak, wait_fo
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from trl import GRPOTrainer
 
-from shop_r1.actions import click
-from shop_r1.data.examples import Example
-from shop_r1.llm.local import BASE_CHECKPOINT, LocalModel, load_model
-from shop_r1.llm.precision import choose_precision
+from shop_r1.datasets.examples import Example
+from shop_r1.models.checkpoint import BASE_CHECKPOINT, LocalModel, load_model
+from shop_r1.models.precision import choose_precision
+from shop_r1.records.actions import click
+from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.sessions import Page, Session, Step
 from shop_r1.training.grpo import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 

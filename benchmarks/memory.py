@@ -18,8 +18,8 @@ from benchmarks.engine import make_sft_trainer
 from benchmarks.grpo_step import REPLY, SHAPE, make_trainer, take_step, write_model
 from benchmarks.machine import describe_machine, peak_bytes, reset_peak
 
-from shop_r1.llm.local import load_model
-from shop_r1.llm.tree import grow_tree
+from shop_r1.models.checkpoint import load_model
+from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.training.memory import Load, estimate_memory, find_shape
 from shop_r1.training.sft import TreeSftTrainer, tree_features
 

@@ -20,7 +20,7 @@ from lxml import etree
 from lxml.html import HTMLParser, document_fromstring
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from shop_r1.pages.document import decode_page, parse_document
+from shop_r1.pages.parse.document import decode_page, parse_document
 from shop_r1.pages.simplify import simplify_page
 
 ROUNDS = 3

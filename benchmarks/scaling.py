@@ -194,7 +194,7 @@ def run_rows(shape: Shape, work: Workload) -> Iterator[tuple[str, int, Step]]:
 
 def measure_rate(seconds: float = 2.0) -> float:
     """Return this machine's FLOP/s on a product of the 3B model's feed-forward shape, in its format."""
-    from shop_r1.llm.precision import choose_precision, product_rate
+    from shop_r1.models.precision import choose_precision, product_rate
 
     return product_rate(choose_precision("auto", "cpu").bf16, seconds, (512, 2048, 11_008))
 

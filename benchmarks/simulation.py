@@ -9,10 +9,10 @@ import statistics
 import sys
 import time
 
+from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.reachable import reachable_predictions
+from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.simulation.loop import Tally
-from shop_r1.simulation.persona import Market
-from shop_r1.simulation.reachable import reachable_predictions
-from shop_r1.simulation.shopper import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS

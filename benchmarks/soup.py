@@ -17,8 +17,7 @@ from bs4 import BeautifulSoup, NavigableString, PageElement, Tag
 from bs4.element import PreformattedString
 
 from shop_r1.pages import rules
-from shop_r1.pages.document import decode_page
-from shop_r1.pages.names import (
+from shop_r1.pages.naming.names import (
     NameRequest,
     is_identifier,
     join_words,
@@ -27,6 +26,7 @@ from shop_r1.pages.names import (
     to_words,
     unique_names,
 )
+from shop_r1.pages.parse.document import decode_page
 
 _WORD = re.compile(r"[^\W_]")
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from shop_r1.actions import SHOP
-from shop_r1.data.examples import balance_examples, list_examples
-from shop_r1.demo import DemoConfig
+from shop_r1.cli.demo import DemoConfig
+from shop_r1.datasets.examples import balance_examples, list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.jsonl import read_records
-from shop_r1.llm.local import load_model
-from shop_r1.llm.sampling import Sampling
-from shop_r1.results import Prediction
+from shop_r1.models.checkpoint import load_model
+from shop_r1.models.sampling import Sampling
+from shop_r1.records.actions import SHOP
+from shop_r1.records.results import Prediction
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.sessions import Session
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.settings import GrpoConfig
 

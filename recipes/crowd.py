@@ -5,11 +5,11 @@
 
 import sys
 
-from shop_r1.simulation.crowd import crowd_tables, describe_crowd
+from shop_r1.shoppers.crowd import crowd_tables, describe_crowd
+from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.reachable import reachable_predictions
+from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.simulation.loop import Tally
-from shop_r1.simulation.persona import Market
-from shop_r1.simulation.reachable import reachable_predictions
-from shop_r1.simulation.shopper import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS

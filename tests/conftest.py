@@ -7,7 +7,7 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import make_sessions, save_tiny_checkpoint, train_tiny_tokenizer
 
-from shop_r1.sessions import Session
+from shop_r1.records.sessions import Session
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # No test may reach for a network; read when transformers is imported.
 os.environ["OMP_NUM_THREADS"] = "1"  # Models this small only lose by threads; read when torch is imported.
@@ -30,7 +30,7 @@ def tiny_checkpoint(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def tiny_model(tiny_checkpoint: Path) -> Any:
     """A fresh `LocalModel`, since training changes it."""
-    from shop_r1.llm.local import load_model
+    from shop_r1.models.checkpoint import load_model
 
     return load_model(str(tiny_checkpoint))
 
@@ -43,7 +43,7 @@ def tiny_sessions() -> list[Session]:
 @pytest.fixture
 def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
     """Run one command here; return its exit code, stdout and stderr."""
-    from shop_r1 import cli  # not before the environment is set
+    from shop_r1.cli import main as cli  # not before the environment is set
 
     def run(*words: object) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from shop_r1.actions import SHOP, SPACES
-from shop_r1.data.validation import FAULTS, REMARKS
+from shop_r1.datasets.validation import FAULTS, REMARKS
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
-from shop_r1.evaluation.neighbours import NeighbourMetrics, measure_neighbours
+from shop_r1.evaluation.related_metrics import NeighbourMetrics, measure_neighbours
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
-from shop_r1.results import Prediction, RewardBreakdown
+from shop_r1.records.actions import SHOP, SPACES
+from shop_r1.records.results import Prediction, RewardBreakdown
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
-from shop_r1.sessions import Session
 
 TEXT = (Path(__file__).parents[1] / "docs" / "data.md").read_text("utf-8")
 EXAMPLES = re.findall(r"<!-- ([^\n]+) -->\n```json\n(.*?)```", TEXT, re.DOTALL)
@@ -40,7 +40,9 @@ def test_an_example_is_the_record_that_it_is_said_to_be(name: str, text: str) ->
 
 
 def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_reply() -> None:
-    answered, failed = (Prediction.model_validate(each) for each in examples("shop_r1.results.Prediction"))
+    answered, failed = (
+        Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")
+    )
     parsed = parse_response(answered.response or "", SHOP)
     assert isinstance(parsed, Response)
     assert (parsed.action, parsed.rationale) == (answered.action, answered.rationale)
@@ -55,19 +57,19 @@ def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_reply() -> N
 
 
 def test_the_metrics_are_those_of_the_two_predictions() -> None:
-    predictions = [Prediction.model_validate(each) for each in examples("shop_r1.results.Prediction")]
+    predictions = [Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")]
     (shown,) = examples("shop_r1.evaluation.metrics.Metrics")
     assert evaluate_predictions(predictions, SHOP) == Metrics.model_validate(shown)
 
 
 def test_the_metrics_of_neighbouring_papers_are_those_of_the_two_predictions() -> None:
-    predictions = [Prediction.model_validate(each) for each in examples("shop_r1.results.Prediction")]
-    (shown,) = examples("shop_r1.evaluation.neighbours.NeighbourMetrics")
+    predictions = [Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")]
+    (shown,) = examples("shop_r1.evaluation.related_metrics.NeighbourMetrics")
     assert measure_neighbours(predictions, SHOP) == NeighbourMetrics.model_validate(shown)
 
 
 def test_a_rollouts_reply_is_scored_part_by_part() -> None:
-    (rollout,) = examples("shop_r1.training.watch.Rollout")
+    (rollout,) = examples("shop_r1.training.progress.steps.Rollout")
     for reply in rollout["replies"]:
         shown = RewardBreakdown.model_validate({part: reply[part] for part in (*PARTS, "total")})
         assert shown.total == pytest.approx(sum(getattr(shown, part) for part in PARTS))

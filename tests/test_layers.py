@@ -11,38 +11,41 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "shop_r1"
 FOUNDATION = (
     "errors",
     "signals",
-    "problems",
+    "validation_messages",
     "config",
     "text_files",
-    "files",
+    "atomic_files",
     "jsonl",
     "runs",
-    "actions",
-    "sessions",
-    "results",
+    "records",
 )
 LAYERS = (
     *FOUNDATION,
     "pages",
+    "models",
+    "endpoints",
     "prompts",
-    "llm",
-    "data",
+    "importers",
     "rewards",
+    "datasets",
     "training",
     "evaluation",
+    "drivers",
     "simulation",
+    "shoppers",
     "store",
     "report",
-    "demo",
-    "commands",
     "cli",
     "__main__",
 )
 """Each may import itself and what stands before it."""
 
+LEARNING = {"importers", "rewards", "datasets", "training", "evaluation"}
 FENCES = {
     "evaluation": {"training"},
-    "simulation": {"data", "rewards", "training", "evaluation"},
+    "drivers": {"models", "endpoints", "prompts"} | LEARNING,
+    "simulation": LEARNING,
+    "shoppers": {"models", "endpoints"} | LEARNING,
     "store": set(LAYERS) - {"errors", "config", "store"},
     "report": set(LAYERS) - {*FOUNDATION, "report"},
 }
@@ -102,7 +105,7 @@ def test_every_file_and_folder_of_the_package_is_a_layer() -> None:
         ("simulation/loop.py", "from shop_r1 import evaluation", "simulation -> evaluation"),
         ("store/app.py", "from shop_r1.jsonl import Record", "store -> jsonl"),
         ("report/build.py", "from ..evaluation import tables", "report -> evaluation"),
-        ("data/examples.py", "from .. import cli", "data -> cli"),
+        ("datasets/examples.py", "from .. import cli", "datasets -> cli"),
         ("extras.py", "from shop_r1.errors import ShopR1Error", "extras -> errors (no such layer)"),
     ],
 )
@@ -117,6 +120,11 @@ def test_a_wrong_import_is_found_and_named(tmp_path: Path, file: str, line: str,
 def test_right_imports_pass(tmp_path: Path) -> None:
     path = tmp_path / "shop_r1" / "simulation" / "policy.py"
     path.parent.mkdir(parents=True)
-    lines = ("import json", "from shop_r1.llm.local import x", "from .loop import y", "import shop_r1")
+    lines = (
+        "import json",
+        "from shop_r1.models.checkpoint import x",
+        "from .loop import y",
+        "import shop_r1",
+    )
     path.write_text("\n".join(lines), "utf-8")
     assert wrong_imports(tmp_path / "shop_r1") == []

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from shop_r1.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.rewards.total import RewardConfig, score_response
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from shop_r1.cli import app
+from shop_r1.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -64,7 +64,7 @@ def test_links_and_named_files_exist(name: str) -> None:
 
 
 def test_the_score_that_the_readme_shows_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    from shop_r1.cli import run
+    from shop_r1.cli.main import run
 
     shown = TEXT.split("results.red_mug_set\"}}'\n")[1].split("```")[0]
     reply = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug_set"}}'

@@ -5,27 +5,27 @@ from pathlib import Path
 
 from tests.tiny import tiny_qwen2
 
-from shop_r1.actions import SHOP
-from shop_r1.data.examples import list_examples
+from shop_r1.datasets.examples import list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.tables import main_grid, read_table, table_row, to_text, write_table
 from shop_r1.jsonl import read_records, write_records
-from shop_r1.llm.local import load_model
-from shop_r1.llm.sampling import Sampling
+from shop_r1.models.checkpoint import load_model
+from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.render import PromptConfig, render_system
+from shop_r1.records.actions import SHOP
+from shop_r1.records.results import Prediction
+from shop_r1.records.sessions import Session
 from shop_r1.report.build import ReportInputs, build_report, read_score_rows
-from shop_r1.results import Prediction
-from shop_r1.sessions import Session
-from shop_r1.simulation.persona import Market
-from shop_r1.simulation.shopper import generate_sessions
+from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.training.grpo import train_grpo
+from shop_r1.training.pretraining.tokenizer import train_tokenizer
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
-from shop_r1.training.tokenizer import train_tokenizer
 
 PROMPT = PromptConfig(max_tokens=1200, reply_tokens=64)
 

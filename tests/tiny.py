@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shop_r1.actions import Action, click, terminate, type_and_submit
-from shop_r1.sessions import Page, Session, Step
+from shop_r1.records.actions import Action, click, terminate, type_and_submit
+from shop_r1.records.sessions import Page, Session, Step
 
 VOCABULARY = 400
 SHAPE: dict[str, Any] = {
@@ -69,9 +69,9 @@ def with_action(session: Session, step: int, action: Action) -> Session:
 
 
 def train_tiny_tokenizer() -> Any:
-    from shop_r1.actions import SHOP
     from shop_r1.prompts.render import render_reply, render_system
-    from shop_r1.training.tokenizer import train_tokenizer
+    from shop_r1.records.actions import SHOP
+    from shop_r1.training.pretraining.tokenizer import train_tokenizer
 
     replies = [
         render_reply(step.rationale or "", step.action) for each in make_sessions() for step in each.steps

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from shop_r1.errors import ConfigError
-from shop_r1.problems import describe_problems, list_problems
+from shop_r1.validation_messages import describe_problems, list_problems
 
 
 class Config(BaseModel):

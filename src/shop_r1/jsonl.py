@@ -1,7 +1,7 @@
 """Typed records on disk, one JSON object a line, plain or zstd; faults name file, line and field.
 
 What is compressed is written as many zstd frames, one after the other: any zstd program reads them as one
-file, and `data.archive` can begin at each of them.
+file, and `datasets.archive` can begin at each of them.
 """
 
 import io
@@ -16,9 +16,9 @@ from typing import IO, Any, TypeVar, cast
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shop_r1.atomic_files import replacing_file
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
-from shop_r1.files import replacing_file
 from shop_r1.text_files import (
     PIECE_BYTES,
     CorruptError,

@@ -3,7 +3,6 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
-from shop_r1.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.metrics import (
     PAPER_TEST_MIX,
@@ -13,8 +12,9 @@ from shop_r1.evaluation.metrics import (
     find_collapse,
     predicted_label,
 )
-from shop_r1.evaluation.paper import MAIN
-from shop_r1.results import Prediction
+from shop_r1.evaluation.paper_figures import MAIN
+from shop_r1.records.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
+from shop_r1.records.results import Prediction
 
 QUERY = type_and_submit("search_input", "red mug")
 

@@ -2,7 +2,6 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from shop_r1.actions import SHOP, click, terminate, type_and_submit
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
 from shop_r1.evaluation.plots import (
@@ -14,7 +13,8 @@ from shop_r1.evaluation.plots import (
     plot_temperature,
 )
 from shop_r1.evaluation.tables import TableRow, table_row
-from shop_r1.results import Prediction
+from shop_r1.records.actions import SHOP, click, terminate, type_and_submit
+from shop_r1.records.results import Prediction
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,20 +5,20 @@ from typing import Any
 import pytest
 import torch
 
-from shop_r1.data.archive import SessionArchive
-from shop_r1.data.examples import Example, list_examples, renderer
+from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.examples import Example, list_examples, renderer
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.jsonl import write_records
-from shop_r1.llm import sampling
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.sampling import Sampling
+from shop_r1.models import sampling
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.total import RewardConfig, score_response
-from shop_r1.sessions import Session
 
 
 def settings(temperature: float = 1.0, length: int = 10, **changes: Any) -> PredictConfig:

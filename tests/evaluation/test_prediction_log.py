@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from shop_r1.data.examples import Example, list_examples
+from shop_r1.datasets.examples import Example, list_examples
 from shop_r1.errors import DataError
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.sampling import Sampling
-from shop_r1.results import Prediction
-from shop_r1.sessions import Session
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.sampling import Sampling
+from shop_r1.records.results import Prediction
+from shop_r1.records.sessions import Session
 
 CONFIG = PredictConfig(sampling=Sampling(temperature=1.0, max_new_tokens=8), bf16=False, batch_tokens=900)
 
@@ -99,7 +99,7 @@ import json, resource, signal, sys
 from pathlib import Path
 from shop_r1.errors import DataError
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.results import Prediction
+from shop_r1.records.results import Prediction
 one = Prediction.model_validate(json.loads(sys.argv[2]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = PredictionLog(Path(sys.argv[1]), "a")

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from shop_r1.actions import OPERA, SHOP, click
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.recorded import read_action_predictions
 from shop_r1.jsonl import write_records
-from shop_r1.results import Prediction
+from shop_r1.records.actions import OPERA, SHOP, click
+from shop_r1.records.results import Prediction
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 

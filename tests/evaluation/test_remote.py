@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from shop_r1.config import load_config
-from shop_r1.data.examples import Example, list_examples
+from shop_r1.datasets.examples import Example, list_examples
+from shop_r1.endpoints.batch import AskConfig
+from shop_r1.endpoints.protocol import Answer, Price, Request, RequestFaultError, Stop, Usage
+from shop_r1.endpoints.response_cache import AnswerCache
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation.metrics import evaluate_predictions
-from shop_r1.evaluation.neighbours import measure_neighbours
 from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.evaluation.related_metrics import measure_neighbours
 from shop_r1.evaluation.remote import (
     REFUSED,
     RemoteConfig,
@@ -21,16 +24,13 @@ from shop_r1.evaluation.remote import (
     read_answers,
     write_questions,
 )
-from shop_r1.llm import sampling
-from shop_r1.llm.answers import AnswerCache
-from shop_r1.llm.asking import AskConfig
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.protocol import Answer, Price, Request, RequestFaultError, Stop, Usage
-from shop_r1.llm.sampling import Sampling
+from shop_r1.models import sampling
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.sampling import Sampling
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.sessions import Session
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shop_r1.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import evaluate_predictions
-from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
+from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
 from shop_r1.evaluation.tables import (
     TEXT_WIDTH,
     Grid,
@@ -25,7 +24,8 @@ from shop_r1.evaluation.tables import (
     to_text,
     write_table,
 )
-from shop_r1.results import Prediction
+from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
+from shop_r1.records.results import Prediction
 
 GOLDS = (click("a"), type_and_submit("search_input", "mug"), terminate())
 

@@ -36,8 +36,8 @@ from tests.pages.facts import (
 from tests.pages.visible import Visibility, find_actionable, find_toggle_labels, read_text
 
 from shop_r1.errors import PageError
-from shop_r1.pages.document import locate, parse_document
 from shop_r1.pages.elements import Element, SimplifiedPage
+from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.simplify import simplify_page
 
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 READ_PAGES = """
 import sys
 from pathlib import Path
-from shop_r1.pages import walk
+from shop_r1.pages.serialize import walk
 from tests.pages.test_compiled import digest
 assert not walk.__file__.endswith(".py"), walk.__file__
 for line in sys.stdin:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shop_r1.errors import PageError
-from shop_r1.pages.document import locate, parse_document
+from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.simplify import simplify_page
 
 EXAMPLES = int(os.environ.get("SHOP_R1_FUZZ_EXAMPLES", "500"))

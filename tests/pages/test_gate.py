@@ -14,7 +14,7 @@ from tests.pages.gate import (
 )
 from tests.pages.visible import Visibility, find_actionable, find_toggle_labels, read_text
 
-from shop_r1.pages.document import parse_document
+from shop_r1.pages.parse.document import parse_document
 
 # What must hold whatever gate.json says: at least so much, of a size at most so much.
 DEMANDS = {

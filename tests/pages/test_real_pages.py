@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from shop_r1.pages.document import locate, parse_document
+from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.simplify import simplify_page
 
 

@@ -8,8 +8,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
-from shop_r1.pages.document import locate, parse_document
 from shop_r1.pages.elements import SimplifiedPage
+from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.simplify import simplify_page
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.html"))

@@ -1,6 +1,5 @@
 """What a budget costs: targets that are no longer shown."""
 
-from shop_r1.actions import SHOP, Action, click, terminate
 from shop_r1.prompts.cost import CostTally, describe_cut_targets, target_cut
 from shop_r1.prompts.render import (
     PIECE_TOKENS,
@@ -10,6 +9,7 @@ from shop_r1.prompts.render import (
     render_history,
     render_system,
 )
+from shop_r1.records.actions import SHOP, Action, click, terminate
 
 ROWS = 40
 PAGE = (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_r1.actions import OPERA, SHOP, click, terminate, type_and_submit
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response, unwrap
+from shop_r1.records.actions import OPERA, SHOP, click, terminate, type_and_submit
 
 CLICK = '{"type": "click", "name": "cart.checkout"}'
 

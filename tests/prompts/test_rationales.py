@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tiny import LEAVE, LOOK, SEARCH, make_session
 
-from shop_r1.actions import SPACES, Action
 from shop_r1.errors import ConfigError
 from shop_r1.prompts.rationales import (
     MAX_CHARACTERS,
@@ -17,7 +16,8 @@ from shop_r1.prompts.rationales import (
     steps_to_ask,
 )
 from shop_r1.prompts.render import LEFT_OUT, Prompt
-from shop_r1.sessions import Page, Session, Step
+from shop_r1.records.actions import SPACES, Action
+from shop_r1.records.sessions import Page, Session, Step
 
 
 def silent(*steps: Step) -> Session:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_r1.actions import OPERA, SHOP, Action, ActionSpace, click, terminate, type_and_submit
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.pages.simplify import simplify_page
 from shop_r1.prompts.parse import Response, parse_response
@@ -24,7 +23,8 @@ from shop_r1.prompts.render import (
     render_reply,
     render_system,
 )
-from shop_r1.sessions import Page, Session, Step
+from shop_r1.records.actions import OPERA, SHOP, Action, ActionSpace, click, terminate, type_and_submit
+from shop_r1.records.sessions import Page, Session, Step
 
 
 def make_session(pages: list[str], actions: list[Action]) -> Session:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from shop_r1.actions import Action, click, terminate
 from shop_r1.errors import DataError
+from shop_r1.records.actions import Action, click, terminate
+from shop_r1.records.results import Prediction, RewardBreakdown
+from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.report.build import (
     ReportFigure,
     ReportInputs,
@@ -16,8 +18,6 @@ from shop_r1.report.build import (
     build_report,
     read_score_rows,
 )
-from shop_r1.results import Prediction, RewardBreakdown
-from shop_r1.sessions import Page, Session, Step
 
 EVIL = (
     "</script><script>document.title='HACKED'</script></iframe></textarea><img src=x onerror=\"alert('1')\">"

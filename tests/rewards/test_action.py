@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_r1.actions import (
+from shop_r1.errors import DataError
+from shop_r1.records.actions import (
     OPERA,
     SHOP,
     Action,
@@ -12,7 +13,6 @@ from shop_r1.actions import (
     terminate,
     type_and_submit,
 )
-from shop_r1.errors import DataError
 from shop_r1.rewards.action import ActionRewardConfig, ActionScore, score_action
 
 PAPER = ActionRewardConfig()

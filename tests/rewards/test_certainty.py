@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Categorical, kl_divergence
 
-from shop_r1.actions import SHOP
 from shop_r1.prompts.parse import Response, parse_response
+from shop_r1.records.actions import SHOP
 from shop_r1.rewards.certainty import (
     certainty_from_statistics,
     mean_certainty,

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from shop_r1.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.errors import DataError
 from shop_r1.prompts.render import render_reply
+from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import (
     PARTS,

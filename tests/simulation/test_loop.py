@@ -1,9 +1,9 @@
 import random
 from collections.abc import Sequence
 
-from shop_r1.actions import Action, click, type_and_submit
-from shop_r1.sessions import Page, Step
-from shop_r1.simulation.driver import InProcessDriver
+from shop_r1.drivers.in_process import InProcessDriver
+from shop_r1.records.actions import Action, click, type_and_submit
+from shop_r1.records.sessions import Page, Step
 from shop_r1.simulation.loop import FAULTS_MAX, Decision, Tally, run_session
 
 

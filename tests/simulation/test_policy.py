@@ -7,15 +7,15 @@ import torch
 from starlette.applications import Starlette
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from shop_r1.actions import SHOP, Action, terminate
-from shop_r1.llm import sampling
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.sampling import SampledReply, Sampling
-from shop_r1.llm.tree import Tree
+from shop_r1.drivers.in_process import InProcessDriver
+from shop_r1.models import sampling
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.prefix_tree import Tree
+from shop_r1.models.sampling import SampledReply, Sampling
 from shop_r1.prompts.render import PromptConfig, render_history, render_reply
-from shop_r1.sessions import Page, Step
+from shop_r1.records.actions import SHOP, Action, terminate
+from shop_r1.records.sessions import Page, Step
 from shop_r1.simulation import policy
-from shop_r1.simulation.driver import InProcessDriver
 from shop_r1.simulation.loop import FAULTS_MAX, Decision, Tally, Unreadable, run_session
 from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
 

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session, make_sessions, tiny_qwen2
 
-from shop_r1.data.examples import list_examples
+from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import TrainingError
-from shop_r1.sessions import Session
+from shop_r1.records.sessions import Session
 from shop_r1.training.checkpoints import CheckpointFolder, RunIdentity
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.settings import GrpoConfig, SftConfig, TrainConfig

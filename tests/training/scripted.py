@@ -7,10 +7,10 @@ from typing import Any
 from tests.tiny import LOOK, SEARCH, make_session
 from torch import Tensor
 
-from shop_r1.actions import Action, click, terminate
-from shop_r1.data.examples import Example
-from shop_r1.llm.local import load_model
+from shop_r1.datasets.examples import Example
+from shop_r1.models.checkpoint import load_model
 from shop_r1.prompts.render import render_reply
+from shop_r1.records.actions import Action, click, terminate
 from shop_r1.training.grpo import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 

@@ -15,9 +15,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from shop_r1.llm.sampling import Sampling, sample_replies
-from shop_r1.llm.scoring import accept_inside, score_trees
-from shop_r1.llm.tree import grow_tree
+from shop_r1.models.prefix_tree import grow_tree
+from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.scoring import accept_inside, score_trees
 
 PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
 REPLIES = [[7, 8, 3], [9]]

@@ -30,14 +30,13 @@ from tests.training.resumable import (
     written,
 )
 
-from shop_r1.data.archive import SessionArchive
-from shop_r1.data.examples import list_examples
+from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
-from shop_r1.llm.sampling import sample_replies
+from shop_r1.models.sampling import sample_replies
 from shop_r1.signals import PASSED_ON_S, stop_signals
 from shop_r1.training import grpo
-from shop_r1.training.alarms import Alarms
 from shop_r1.training.checkpoints import (
     MANIFEST,
     CheckpointFolder,
@@ -47,7 +46,8 @@ from shop_r1.training.checkpoints import (
     list_checkpoints,
     read_checkpoint,
 )
-from shop_r1.training.monitor import MetricsLog
+from shop_r1.training.health_checks import Alarms
+from shop_r1.training.progress.monitor import MetricsLog
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.trainer import ResumableTrainer
 

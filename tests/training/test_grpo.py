@@ -9,21 +9,21 @@ import torch
 from tests.tiny import LOOK, with_action
 from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make_clicks, reply, settings
 
-from shop_r1.actions import Action, click, type_and_submit
-from shop_r1.data.archive import SessionArchive
-from shop_r1.data.examples import Example, list_examples, renderer
+from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.examples import Example, list_examples, renderer
 from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import write_records
-from shop_r1.llm.local import LocalModel, load_model
+from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import render_reply
+from shop_r1.records.actions import Action, click, type_and_submit
+from shop_r1.records.sessions import Session
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
-from shop_r1.sessions import Session
 from shop_r1.training.advantages import group_advantages
 from shop_r1.training.grpo import ShopR1Trainer, check_gold, train_grpo
+from shop_r1.training.progress.steps import ScoredReply
 from shop_r1.training.settings import GrpoConfig
-from shop_r1.training.watch import ScoredReply
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from shop_r1.cli import app
+from shop_r1.cli.main import app
 from shop_r1.errors import ConfigError, ModelError
-from shop_r1.llm.precision import Precision
+from shop_r1.models.precision import Precision
 from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
@@ -130,7 +130,7 @@ def test_sfts_settings_as_a_load() -> None:
 
 
 def test_a_folder_has_its_shape_in_its_configuration(tiny_checkpoint: Path) -> None:
-    from shop_r1.llm.local import load_model
+    from shop_r1.models.checkpoint import load_model
 
     shape, source = find_shape(str(tiny_checkpoint))
     model = load_model(str(tiny_checkpoint)).model

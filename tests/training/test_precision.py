@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shop_r1.llm.precision import Precision
+from shop_r1.models.precision import Precision
 from shop_r1.training import precision
 from shop_r1.training.checkpoints import CheckpointFolder, RunIdentity
 from shop_r1.training.precision import begun_with, settle_precision

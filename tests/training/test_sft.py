@@ -6,14 +6,14 @@ import pytest
 import torch
 from tests.tiny import LOOK, SEARCH, make_session, with_action, with_rationale
 
-from shop_r1.actions import click, type_and_submit
-from shop_r1.data.examples import Example, renderer
+from shop_r1.datasets.examples import Example, renderer
 from shop_r1.errors import DataError, ModelError
-from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.scoring import score_tokens
-from shop_r1.llm.tree import grow_tree, pack_trees
+from shop_r1.models.checkpoint import LocalModel, load_model
+from shop_r1.models.prefix_tree import grow_tree, pack_trees
+from shop_r1.models.scoring import score_tokens
 from shop_r1.prompts.render import PromptConfig, render_reply
-from shop_r1.sessions import Session
+from shop_r1.records.actions import click, type_and_submit
+from shop_r1.records.sessions import Session
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import session_tree, train_sft, tree_features
 

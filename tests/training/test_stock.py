@@ -11,7 +11,7 @@ from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, make_clicks,
 from torch import Tensor
 from trl import GRPOTrainer
 
-from shop_r1.llm.local import LocalModel, load_model
+from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.training.grpo import _read_rows
 from shop_r1.training.settings import GrpoConfig
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.training.scripted import GROUP, SCRIPT, make_clicks, settings
 
-from shop_r1.llm.local import load_model
+from shop_r1.models.checkpoint import load_model
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.settings import GrpoConfig, grpo_arguments
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shop_r1.results import Interval
+from shop_r1.records.results import Interval
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ read from the name by the rules below. The names of the subtypes are OPeRA's; th
 
 import re
 
-from shop_r1.actions import CLICK, Action
+from shop_r1.records.actions import CLICK, Action
 
 PURCHASE = "purchase"
 OTHER = "other"

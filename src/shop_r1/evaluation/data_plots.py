@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from shop_r1.data.statistics import Statistics, Tally
+from shop_r1.datasets.statistics import Statistics, Tally
 from shop_r1.evaluation.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, to_svg
 
 _BINS = 40

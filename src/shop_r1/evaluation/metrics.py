@@ -20,13 +20,13 @@ import numpy as np
 from pydantic import BeforeValidator, PlainSerializer
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from shop_r1.actions import ActionSpace, exact_match
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, score_resamples
-from shop_r1.evaluation.invalid import count_invalid, describe_invalid
+from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
 from shop_r1.jsonl import Record
 from shop_r1.prompts.parse import Parse
-from shop_r1.results import Interval, Prediction
+from shop_r1.records.actions import ActionSpace, exact_match
+from shop_r1.records.results import Interval, Prediction
 
 UNPARSABLE = "unparsable"
 """The predicted label of a reply that is no action of the space."""

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import UNPARSABLE, Metrics
-from shop_r1.evaluation.paper import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
+from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.tables import TableRow, percent
 from shop_r1.jsonl import Record
-from shop_r1.results import Interval
+from shop_r1.records.results import Interval
 
 BLUE, ORANGE, GREEN, PINK, SKY, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8c8c8c"
 """Okabe and Ito's palette (2008), plus grey."""

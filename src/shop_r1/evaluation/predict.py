@@ -6,16 +6,16 @@ from functools import partial
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, Rendered, example_outlines, example_target_cut, renderer
+from shop_r1.datasets.examples import Example, Rendered, example_outlines, example_target_cut, renderer
+from shop_r1.evaluation.completions import draw_seed, read_reply
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.evaluation.replies import draw_seed, read_reply
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.precision import Bf16, autocast, flush_subnormals
-from shop_r1.llm.sampling import Sampling, sample_replies
-from shop_r1.llm.scoring import batch_by_length
-from shop_r1.llm.tree import Tree, grow_tree
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.precision import Bf16, autocast, flush_subnormals
+from shop_r1.models.prefix_tree import Tree, grow_tree
+from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.render import PromptConfig
-from shop_r1.results import Prediction
+from shop_r1.records.results import Prediction
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, parse_record
-from shop_r1.results import Prediction
+from shop_r1.records.results import Prediction
 
 FLUSH_S = 10.0
 """Seconds after which what was written is forced to the disk: what a power failure can cost. Ours."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shop_r1.actions import Action, ActionSpace
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
 from shop_r1.jsonl import parse_record, read_lines
-from shop_r1.results import Prediction
+from shop_r1.records.actions import Action, ActionSpace
+from shop_r1.records.results import Prediction
 
 
 class ActionPair(BaseModel):

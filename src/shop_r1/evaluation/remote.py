@@ -12,18 +12,18 @@ from pathlib import Path
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.data.examples import Example, example_target_cut, remember_counts
+from shop_r1.datasets.examples import Example, example_target_cut, remember_counts
+from shop_r1.endpoints.batch import AskConfig, Outcome, Progress, ask_all
+from shop_r1.endpoints.pricing import PriceConfig
+from shop_r1.endpoints.protocol import Answer, Endpoint, Instead, Price, Request
+from shop_r1.endpoints.response_cache import AnswerCache
 from shop_r1.errors import ConfigError, ModelError
-from shop_r1.evaluation.replies import draw_seed, read_reply
+from shop_r1.evaluation.completions import draw_seed, read_reply
 from shop_r1.jsonl import Record
-from shop_r1.llm.answers import AnswerCache
-from shop_r1.llm.asking import AskConfig, Outcome, Progress, ask_all
-from shop_r1.llm.prices import PriceConfig
-from shop_r1.llm.protocol import Answer, Endpoint, Instead, Price, Request
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.parse import Parse
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
-from shop_r1.results import Prediction
+from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 REFUSED = "refused: the model, or a filter of its endpoint, would not answer"

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
-from shop_r1.evaluation.invalid import describe_invalid
+from shop_r1.evaluation.invalid_responses import describe_invalid
 from shop_r1.evaluation.metrics import Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
-from shop_r1.evaluation.paper import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
+from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
 from shop_r1.jsonl import Record, read_json, write_json
 from shop_r1.prompts.parse import Parse
-from shop_r1.results import Interval
+from shop_r1.records.results import Interval
 
 TEXT_WIDTH = 80
 """Columns of a text table at most; a terminal's oldest width."""

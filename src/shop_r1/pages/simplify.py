@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from shop_r1.pages.addresses import base_of
-from shop_r1.pages.document import parse_text, read_page
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.recipes import Recipe, marks_of
-from shop_r1.pages.repeats import fold_repeats
-from shop_r1.pages.tree import build_tree, is_simplified
-from shop_r1.pages.walk import Walk
+from shop_r1.pages.naming.repeats import fold_repeats
+from shop_r1.pages.parse.document import parse_text, read_page
+from shop_r1.pages.parse.tree import build_tree, is_simplified
+from shop_r1.pages.serialize.walk import Walk
+from shop_r1.pages.sites.recipes import Recipe, marks_of
 
 
 def simplify_page(

@@ -2,10 +2,10 @@
 
 import math
 
-from shop_r1.actions import Action
 from shop_r1.jsonl import Record
-from shop_r1.pages.element_names import element_names
+from shop_r1.pages.naming.paths import element_names
 from shop_r1.prompts.render import Prompt, defuse
+from shop_r1.records.actions import Action
 
 KEPT_SHARE = 0.95
 """Of the targets, how many a suggested budget keeps in their prompts at least. Ours."""

@@ -12,7 +12,6 @@ on its own.
 import re
 from typing import Any, Literal, NamedTuple, cast
 
-from shop_r1.actions import Action, ActionSpace, ActionType
 from shop_r1.jsonl import Record
 from shop_r1.prompts.strict_json import (
     JsonFault,
@@ -23,6 +22,7 @@ from shop_r1.prompts.strict_json import (
     shorten,
     strict_decoder,
 )
+from shop_r1.records.actions import Action, ActionSpace, ActionType
 
 FailureReason = JsonFault | Literal["unknown_type", "extra_field"]
 """Why a reply is out of format.

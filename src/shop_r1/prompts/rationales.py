@@ -11,7 +11,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast
 
-from shop_r1.actions import Action, ActionSpace, find_space
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
@@ -33,7 +32,8 @@ from shop_r1.prompts.strict_json import (
     shorten,
     strict_decoder,
 )
-from shop_r1.sessions import Session
+from shop_r1.records.actions import Action, ActionSpace, find_space
+from shop_r1.records.sessions import Session
 
 MAX_CHARACTERS = 600
 """Longest rationale that is taken, in characters: several sentences, where one is asked for. Ours."""

@@ -14,13 +14,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shop_r1.actions import Action, ActionSpace
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError, DataError, PageError
 from shop_r1.jsonl import Record
-from shop_r1.pages.budget import fit_html
+from shop_r1.pages.serialize.budget import fit_html
 from shop_r1.pages.tokens import CountTokens
-from shop_r1.sessions import Session
+from shop_r1.records.actions import Action, ActionSpace
+from shop_r1.records.sessions import Session
 
 NOT_SHOWN = "(page not shown)"
 """Stands for an earlier page's body in the latest-step context."""

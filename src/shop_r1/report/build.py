@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, read_json, write_text
+from shop_r1.records.results import Prediction
+from shop_r1.records.sessions import Session
 from shop_r1.report.replay import SessionReplay, embed_json, replay_sessions
 from shop_r1.report.safe_page import clean_text
 from shop_r1.report.seal import seal
-from shop_r1.results import Prediction
-from shop_r1.sessions import Session
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

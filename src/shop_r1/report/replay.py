@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shop_r1.actions import Action, exact_match
+from shop_r1.records.actions import Action, exact_match
+from shop_r1.records.results import Prediction, RewardBreakdown
+from shop_r1.records.sessions import Page, Session
 from shop_r1.report.safe_page import clean_text, make_safe
-from shop_r1.results import Prediction, RewardBreakdown
-from shop_r1.sessions import Page, Session
 
 REWARD_PARTS = ("format", "type", "attribute", "value", "rationale", "total")
 

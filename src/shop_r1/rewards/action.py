@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from shop_r1.actions import Action, ActionSpace, ActionType, exact_match
 from shop_r1.config import Config
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record
+from shop_r1.records.actions import Action, ActionSpace, ActionType, exact_match
 from shop_r1.rewards.rouge import rouge_l
 
 

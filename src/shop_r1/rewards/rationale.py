@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from shop_r1.actions import ActionSpace
-from shop_r1.llm.local import LocalModel, token_offsets
+from shop_r1.models.checkpoint import LocalModel, token_offsets
 from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.records.actions import ActionSpace
 from shop_r1.rewards.certainty import rationale_token_mask
 
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from shop_r1.actions import Action, ActionSpace
 from shop_r1.config import Config
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, parse_record, read_lines
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
 from shop_r1.prompts.render import render_reply
-from shop_r1.results import RewardBreakdown
+from shop_r1.records.actions import Action, ActionSpace
+from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.action import ActionRewardConfig, find_target_kind, score_action
 
 PARTS = ("format", "type", "attribute", "value", "rationale")

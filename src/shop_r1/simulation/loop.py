@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from shop_r1.actions import Action
+from shop_r1.drivers.in_process import Observation, PageDriver
 from shop_r1.errors import ModelError, PageError
-from shop_r1.sessions import Outcome, Page, Session, Step
-from shop_r1.simulation.driver import Observation, PageDriver
+from shop_r1.records.actions import Action
+from shop_r1.records.sessions import Outcome, Page, Session, Step
 
 MAX_STEPS = 20
 FAULTS_MAX = 3

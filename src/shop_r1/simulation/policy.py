@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
-from shop_r1.actions import SHOP, ActionSpace
 from shop_r1.config import Config
-from shop_r1.llm.local import LocalModel
-from shop_r1.llm.precision import Bf16, autocast
-from shop_r1.llm.sampling import SEEDS, Sampling, sample_replies
-from shop_r1.llm.tree import grow_tree
+from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.precision import Bf16, autocast
+from shop_r1.models.prefix_tree import grow_tree
+from shop_r1.models.sampling import SEEDS, Sampling, sample_replies
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
-from shop_r1.sessions import Page, Session, Step
-from shop_r1.simulation.driver import ASGIApp, InProcessDriver
+from shop_r1.records.actions import SHOP, ActionSpace
+from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.simulation.loop import MAX_STEPS, Decision, NoStepError, Tally, Unreadable, run_session
 
 Progress = Callable[[int, int], None]

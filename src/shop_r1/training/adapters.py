@@ -7,8 +7,8 @@ from peft import LoraConfig
 from transformers import set_seed
 
 from shop_r1.errors import ConfigError
-from shop_r1.llm.local import is_adapter, resolve_model
-from shop_r1.training.monitor import tell
+from shop_r1.models.checkpoint import is_adapter, resolve_model
+from shop_r1.training.progress.monitor import tell
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 

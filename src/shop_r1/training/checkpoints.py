@@ -21,15 +21,15 @@ from accelerate import PartialState
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
+from shop_r1.atomic_files import file_mode
 from shop_r1.config import describe_validation
-from shop_r1.data.archive import session_digests
-from shop_r1.data.examples import Example, ExampleSet
+from shop_r1.datasets.archive import session_digests
+from shop_r1.datasets.examples import Example, ExampleSet
 from shop_r1.errors import DataError, TrainingError
-from shop_r1.files import file_mode
 from shop_r1.jsonl import Record
+from shop_r1.records.sessions import Session
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
-from shop_r1.sessions import Session
-from shop_r1.training.monitor import tell
+from shop_r1.training.progress.monitor import tell
 
 MANIFEST = "checkpoint.json"
 _NEW, _OLD = ".new-", ".old-"

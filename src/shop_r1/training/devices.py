@@ -10,9 +10,9 @@ from accelerate.commands.config.config_args import load_config_from_file
 from yaml import YAMLError
 
 from shop_r1.errors import ConfigError, TrainingError
-from shop_r1.llm.local import LocalModel, save_checkpoint, save_merged
-from shop_r1.llm.precision import format_name
-from shop_r1.training.monitor import tell
+from shop_r1.models.checkpoint import LocalModel, save_checkpoint, save_merged
+from shop_r1.models.precision import format_name
+from shop_r1.training.progress.monitor import tell
 
 _NAMES = {
     DistributedType.NO: "one device",

@@ -1,7 +1,7 @@
 """GRPO with the Shop-R1 reward (paper, section 3, Table 1, Eq. 4), on TRL's GRPOTrainer.
 
-The subclass changes three things and nothing else. Replies are sampled, and scored, as trees: the prompt
-that a group shares is run once (`llm.tree`), with the result that stock TRL gives. For that, groups stay
+The subclass changes three things and nothing else. Replies are sampled, and scored, as trees: the prompt that
+a group shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups stay
 whole where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with
 the self-certainty of the distributions that the replies were drawn from.
 """
@@ -18,41 +18,38 @@ from typing import Any
 import torch
 from accelerate import DistributedType
 from accelerate.utils import gather_object
-from datasets import Dataset
 from torch import Tensor
 from transformers import PrinterCallback
 from trl import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
-from shop_r1.actions import Action, ActionSpace
-from shop_r1.data.examples import Example, example_outlines, renderer
-from shop_r1.data.masking import refuse_masked
+from datasets import Dataset
+from shop_r1.datasets.examples import Example, example_outlines, renderer
 from shop_r1.errors import DataError, TrainingError
-from shop_r1.llm.attention import causal_lm
-from shop_r1.llm.local import LocalModel, load_model, resolve_model
-from shop_r1.llm.sampling import SampledReply, Sampling, sample_replies
-from shop_r1.llm.scoring import Measure, TokenScores, accept_inside, batch_by_length, score_trees
-from shop_r1.llm.tree import Tree, grow_tree
+from shop_r1.importers.masking import refuse_masked
+from shop_r1.models.attention import causal_lm
+from shop_r1.models.checkpoint import LocalModel, load_model, resolve_model
+from shop_r1.models.prefix_tree import Tree, grow_tree
+from shop_r1.models.sampling import SampledReply, Sampling, sample_replies
+from shop_r1.models.scoring import Measure, TokenScores, accept_inside, batch_by_length, score_trees
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import render_reply
-from shop_r1.results import RewardBreakdown
+from shop_r1.records.actions import Action, ActionSpace
+from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.rationale import rationale_certainty
 from shop_r1.rewards.total import RewardConfig, max_reward, score_response
 from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.advantages import equal_rules, group_advantages
-from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.live import LiveView
+from shop_r1.training.health_checks import RULES, Alarms
 from shop_r1.training.memory import SAMPLED_TOKENS
-from shop_r1.training.monitor import MetricsLog, RolloutLog
-from shop_r1.training.panel import grpo_body
 from shop_r1.training.precision import settle_precision
-from shop_r1.training.resume import TrainingRun
-from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
-from shop_r1.training.trainer import ResumableTrainer
-from shop_r1.training.watch import (
+from shop_r1.training.progress.live import LiveView
+from shop_r1.training.progress.monitor import MetricsLog, RolloutLog
+from shop_r1.training.progress.panel import grpo_body
+from shop_r1.training.progress.steps import (
     ScoredReply,
     largest_probability_gap,
     make_rollout,
@@ -60,6 +57,9 @@ from shop_r1.training.watch import (
     speed_metrics,
     step_metrics,
 )
+from shop_r1.training.resume import TrainingRun
+from shop_r1.training.settings import GrpoConfig, check_reporter, grpo_arguments
+from shop_r1.training.trainer import ResumableTrainer
 
 _TRL_COPIES = re.compile(r"completions/|rewards/|reward$|reward_std$|frac_reward_zero_std$")
 """TRL's own figures of what `watch.step_metrics` has with the reward's parts told apart."""

@@ -17,9 +17,9 @@ from typing import Any, Literal
 from huggingface_hub import try_to_load_from_cache
 
 from shop_r1.errors import ModelError
-from shop_r1.llm.local import adapted_model, is_adapter, resolve_model
-from shop_r1.llm.precision import choose_precision
-from shop_r1.llm.scoring import HEAD_LOGITS
+from shop_r1.models.checkpoint import adapted_model, is_adapter, resolve_model
+from shop_r1.models.precision import choose_precision
+from shop_r1.models.scoring import HEAD_LOGITS
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 GIB = 1 << 30

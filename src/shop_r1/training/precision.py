@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import read_json
-from shop_r1.llm.precision import choose_precision, format_name
+from shop_r1.models.precision import choose_precision, format_name
 from shop_r1.training.checkpoints import MANIFEST, list_checkpoints
-from shop_r1.training.monitor import tell
+from shop_r1.training.progress.monitor import tell
 from shop_r1.training.settings import TrainConfig
 
 TrainConfigT = TypeVar("TrainConfigT", bound=TrainConfig)

@@ -25,7 +25,7 @@ from accelerate.data_loader import BatchSamplerShard, get_sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import RunStopped, TrainingError
-from shop_r1.llm.precision import flush_subnormals
+from shop_r1.models.precision import flush_subnormals
 from shop_r1.runs import describe_differences, package_versions
 from shop_r1.signals import StopRequest, stop_signals
 from shop_r1.training.checkpoints import (
@@ -35,7 +35,7 @@ from shop_r1.training.checkpoints import (
     find_checkpoint,
     refuse_earlier_run,
 )
-from shop_r1.training.monitor import tell, warn_of_warmup
+from shop_r1.training.progress.monitor import tell, warn_of_warmup
 from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
 from shop_r1.training.trainer import StepGivenUpError
 

@@ -11,11 +11,11 @@ from trl import GRPOConfig, SFTConfig
 
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError
-from shop_r1.llm.precision import Bf16, choose_precision
+from shop_r1.models.precision import Bf16, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.advantages import Guard
-from shop_r1.training.alarms import AlarmName
+from shop_r1.training.health_checks import AlarmName
 
 WATCHING = frozenset(
     {"checkpoint_every", "keep_checkpoints", "report_to", "alarms", "stop_on_alarm", "rollout_groups"}
@@ -38,7 +38,7 @@ class TrainConfig(Config):
     """Gradients are clipped to this norm. Ours."""
     bf16: Bf16 = "auto"
     """Compute in bfloat16; weights and optimiser stay float32. `auto`: where that is faster on this machine
-    (`llm.precision`), else in float32; a resumed run keeps what it began with."""
+    (`models.precision`), else in float32; a resumed run keeps what it began with."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
     lora_rank: int = Field(default=0, ge=0)

@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import PrinterCallback
 from trl import SFTTrainer
 
-from shop_r1.actions import find_space
-from shop_r1.data.archive import outlines
-from shop_r1.data.examples import Example, renderer
-from shop_r1.data.masking import refuse_masked
-from shop_r1.data.outlines import SessionOutline, outline
+from datasets import Dataset
+from shop_r1.datasets.archive import outlines
+from shop_r1.datasets.examples import Example, renderer
+from shop_r1.datasets.outlines import SessionOutline, outline
 from shop_r1.errors import DataError
-from shop_r1.llm.attention import causal_lm
-from shop_r1.llm.local import LocalModel, load_model
-from shop_r1.llm.scoring import TokenScores, accept_inside, score_tokens
-from shop_r1.llm.tree import Tree, TreeBatch, grow_tree, pack_trees
+from shop_r1.importers.masking import refuse_masked
+from shop_r1.models.attention import causal_lm
+from shop_r1.models.checkpoint import LocalModel, load_model
+from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
+from shop_r1.models.scoring import TokenScores, accept_inside, score_tokens
 from shop_r1.prompts.render import PromptConfig, render_reply
-from shop_r1.sessions import Session
+from shop_r1.records.actions import find_space
+from shop_r1.records.sessions import Session
 from shop_r1.training.adapters import lora_config, say_adapter
-from shop_r1.training.alarms import RULES, Alarms
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.live import LiveView
-from shop_r1.training.monitor import MetricsLog, tell
-from shop_r1.training.panel import sft_body
+from shop_r1.training.health_checks import RULES, Alarms
 from shop_r1.training.precision import settle_precision
+from shop_r1.training.progress.live import LiveView
+from shop_r1.training.progress.monitor import MetricsLog, tell
+from shop_r1.training.progress.panel import sft_body
 from shop_r1.training.resume import TrainingRun
 from shop_r1.training.settings import SftConfig, check_reporter, count_processes, sft_arguments
 from shop_r1.training.trainer import ResumableTrainer

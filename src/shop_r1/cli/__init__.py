@@ -1,0 +1,1 @@
+"""The command line: one file for each command. It parses, calls and prints."""

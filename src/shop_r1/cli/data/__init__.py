@@ -1,0 +1,1 @@
+"""`shop-r1 data`: import, check, count, split and balance sessions."""

@@ -1,0 +1,107 @@
+"""`data import opera`: the public data set OPeRA as sessions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from shop_r1.cli.simulate import Out
+from shop_r1.cli.terminal.console import progress, remark, say, say_table
+from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.outputs import Force, check_output
+
+if TYPE_CHECKING:
+    from shop_r1.importers.opera.sessions import OperaTally
+
+
+def import_opera(
+    config: Annotated[
+        Literal["filtered", "full"],
+        typer.Option(help="filtered: click, input, terminate; full: click, input, scroll."),
+    ],
+    split: Annotated[Literal["train", "test"], typer.Option(help="The data set's own split.")],
+    out: Out,
+    path: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The data set's files; without it they come from the hub."),
+    ] = None,
+    require_targets: Annotated[
+        bool,
+        typer.Option(
+            "--require-targets", help="Leave out actions on what the recorded page has no name for."
+        ),
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Import OPeRA: what people did in a real shop, for what reasons, and who they are.
+
+    Example: shop-r1 data import opera --config filtered --split test --out opera_test.jsonl.zst
+    """
+    from shop_r1.importers.opera.sessions import OperaTally, import_opera
+    from shop_r1.importers.opera.tables import fetch_tables, find_tables
+    from shop_r1.jsonl import write_records
+
+    check_output(out, [path], force=force)
+    if path is None:
+        _hide_retries()
+        path = fetch_tables(config, split)
+    tables = find_tables(path, config, split)
+    tally = OperaTally()
+    with progress("Reading") as move:
+        sessions = import_opera(tables, out.parent, tally, require_targets=require_targets, progress=move)
+        written = write_records(out, sessions)
+    say(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
+    say_table(_describe(tally))
+    remark("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
+    say_next(*_next(tally, config, out))
+
+
+def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
+    """Return the command that works on these sessions."""
+    if config == "full":  # which has no terminate
+        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "skew=0"]
+    if tally.rationales < tally.steps.total():
+        return [
+            "rationales",
+            out,
+            "--model",
+            "NAME",
+            "--out",
+            unused("with.jsonl"),
+        ]  # SFT needs one at each step
+    return ["data", "stats", out]
+
+
+def _hide_retries() -> None:
+    """Keep the hub's warnings off the screen; what it could not do is said in one sentence."""
+    try:
+        from huggingface_hub.utils import logging
+    except ImportError:
+        return  # fetch_tables says what is missing
+    logging.set_verbosity_error()
+
+
+def _describe(tally: "OperaTally") -> list[tuple[str, str]]:
+    several = sum(len(kinds) > 1 for kinds in tally.click_types.values())
+    rows = [
+        ("rows read", str(tally.rows)),
+        ("actions", _list(tally.steps)),
+        ("outcomes", _list(tally.outcomes)),
+        ("rationales", f"{tally.rationales}, given by the shoppers"),
+        ("nothing", f"{_list(tally.nothings) or '0'}: values None, nan and the like, taken as missing"),
+        ("personas", f"of {tally.personas} sessions{_list(tally.persona_faults, '; users: ')}"),
+        ("no actions", _list(tally.not_actions) or "0"),
+        ("scrolls merged", f"{tally.scrolls_merged}, each with the scroll before it"),
+        ("left out", _list(tally.left_out) or "0"),
+        ("sessions lost", f"{tally.empty_sessions}, of which no step is left"),
+        ("off the page", f"{tally.off_page} targets that are no name on their page, kept"),
+        ("click types", f"{several} of {len(tally.click_types)} names were clicked with more than one"),
+        ("users by id", f"{tally.users_by_id} sessions are not in the session table"),
+    ]
+    return rows + [("first", f"{reason}: {where}") for reason, where in tally.examples.items()]
+
+
+def _list(counts: Mapping[str, int], title: str = "") -> str:
+    said = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"{title}{said}" if said else ""

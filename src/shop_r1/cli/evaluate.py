@@ -1,0 +1,264 @@
+"""`evaluate`: what a model, or a file of predictions, is worth."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shop_r1.cli.policy import Policy, endpoint_policy, is_endpoint
+from shop_r1.cli.results import (
+    PARTIAL,
+    PREDICTIONS,
+    Answered,
+    Job,
+    Run,
+    begin,
+    check_results_folder,
+    read_finished,
+    score,
+    score_runs,
+    show,
+    write_results,
+    write_tables,
+)
+from shop_r1.cli.terminal.console import existing, open_archive, progress, read_settings, remark
+from shop_r1.cli.terminal.next_command import say_next
+from shop_r1.cli.terminal.outputs import Force, check_apart
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.config import suggest
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.runs import digest_record, make_record
+
+if TYPE_CHECKING:
+    from shop_r1.datasets.examples import Example
+    from shop_r1.evaluation.predict import PredictConfig
+    from shop_r1.models.checkpoint import LocalModel
+    from shop_r1.records.results import Prediction
+
+CONTEXTS = ("whole-session", "latest-step")
+
+
+def evaluate(
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
+            "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go.")] = None,
+    temperature: Annotated[
+        list[float] | None, typer.Option(min=0.0, help="0 is greedy; give several for a sweep.")
+    ] = None,
+    context: Annotated[
+        list[str] | None, typer.Option(help="whole-session or latest-step; give both to compare.")
+    ] = None,
+    first_step: Annotated[
+        int, typer.Option(min=0, help="Steps before this one are given, not predicted.")
+    ] = 1,
+    setting: Annotated[
+        str | None, typer.Option(help="The table's name for it; zero-shot, sft, shop-r1 get the paper's row.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Score these predictions instead of a model's.")
+    ] = None,
+    space: Annotated[str, typer.Option(help="Action space of --predictions: shop or opera.")] = "shop",
+    max_cost: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Over a network: requests in flight at most.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Over a network: where answers are kept [DIR/answers.jsonl]."),
+    ] = None,
+    neighbours: Annotated[
+        bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+    force: Force = False,
+    list_settings: ListSettings = False,
+) -> None:
+    """Predict held-out steps with a model, or read predictions, and score them.
+
+    A run that was cut off, by whatever, goes on when the same command is given again.
+
+    Example: shop-r1 evaluate --model runs/grpo --data test.jsonl --out runs/evaluation --temperature 0
+    """
+    if predictions is not None:
+        if model is not None or data is not None:
+            raise ConfigError("--predictions takes the place of --model and --data")
+        _score_file(predictions, space, setting, out, force, as_json=as_json, neighbours=neighbours)
+        return
+    if model is None or data is None or out is None:
+        raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
+    inputs: list[Path | str] = [data, model, *(settings or [])]
+    check_results_folder(out, inputs, force)
+    if cache is not None:
+        check_apart(cache, inputs)
+    network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
+    if is_endpoint(model):
+        policy = endpoint_policy(settings or [], max_cost, concurrency, cache)
+    elif given := [name for name, value in network.items() if value is not None]:
+        raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
+    else:
+        policy = _checkpoint_policy(settings or [], model)
+    runs = _list_runs(policy, context, temperature, out)
+    examples = _read_examples(data, first_step)
+    name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
+    found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.ask)
+    show(found, as_json=as_json, neighbours=neighbours)
+    remark(f"Results are in {out}")
+    say_next("report", out, to_stderr=True)
+
+
+def _list_runs(
+    policy: Policy, contexts: Sequence[str] | None, temperatures: Sequence[float] | None, out: Path
+) -> tuple[Run, ...]:
+    """Return each context with each temperature, the policy's where none is given; several get a folder each.
+
+    Raises:
+        ConfigError: a context is unknown, or temperatures are given to an endpoint that is sent none.
+    """
+    if temperatures and policy.temperature is None:
+        raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
+    chosen = contexts or [policy.context]
+    if unknown := set(chosen) - set(CONTEXTS):
+        raise ConfigError(f"--context {min(unknown)!r} is unknown; {suggest(min(unknown), CONTEXTS)}")
+    values: Sequence[float | None] = temperatures or [policy.temperature]
+    runs = [Run(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
+    if len(runs) > 1:
+        runs = [Run(run.context, run.temperature, out / run.label) for run in runs]
+    return tuple(runs)
+
+
+def _score_file(
+    path: Path,
+    space: str,
+    setting: str | None,
+    out: Path | None,
+    force: bool,
+    *,
+    as_json: bool,
+    neighbours: bool,
+) -> None:
+    from shop_r1.evaluation.recorded import read_action_predictions
+    from shop_r1.records.actions import find_space
+
+    if out is not None:
+        check_results_folder(out, [path], force)
+    known = find_space(space)
+    found = read_action_predictions(path, known)
+    scored = score(setting or path.stem, found, known)
+    if out is not None:
+        begin(out, make_record({"space": space}, [path], command="evaluate"), force=force)
+        write_results(out, found, scored)
+        write_tables(out, [scored])
+    show([scored], as_json=as_json, neighbours=neighbours)
+
+
+def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
+    from shop_r1.cli.models import trained_prompt
+    from shop_r1.evaluation.predict import PredictConfig
+
+    trained = trained_prompt(model)
+    config = read_settings(PredictConfig, words, {"prompt": trained} if trained else None)
+    if trained:
+        now = config.prompt.model_dump(mode="json")
+        other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
+        remark(
+            f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
+            f"{trained['context']}" + (f"; but as told, {', '.join(other)}" if other else "")
+        )
+    return Policy(config.prompt.context, config.sampling.temperature, partial(_ask_checkpoint, config))
+
+
+def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
+    """Load the checkpoint and yield its predictions under each run's context and temperature.
+
+    What is predicted is written at once, and what an earlier run of the same predicted is not made again.
+    """
+    from shop_r1.cli.models import fit_prompt, load, tell_template
+    from shop_r1.models.precision import choose_precision
+
+    model = load(job.model)
+    template = tell_template(job.model, model.tokenizer, config.prompt)
+    prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
+    precision = choose_precision(config.bf16, model.model.device.type)
+    remark(str(precision))
+    settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
+    resolved = settings.model_dump(mode="json") | job.record()
+    record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate", chat_template=template)
+    free = ("data", "model") if Path(job.model).exists() else ("data",)
+    begin(job.out, record, force=job.force, free=free, same_versions=True)
+    identity = digest_record(record, free)
+    for run in job.runs:
+        answers = read_finished(run, job.examples)
+        if answers is None:
+            answers = _predict(model, job, run, _settings_of(run, settings), identity)
+        else:
+            remark(f"{run.folder / PREDICTIONS}: all {len(answers)} predictions were made in an earlier run")
+        yield Answered(run, answers, model.count_tokens)
+        (run.folder / PARTIAL).unlink(missing_ok=True)  # By now they are in the file of all predictions.
+
+
+def _list_inputs(job: Job) -> list[Path]:
+    from shop_r1.models.checkpoint import BASE_CHECKPOINT
+
+    return [job.data, *([BASE_CHECKPOINT] if job.model == "base" else existing([job.model]))]
+
+
+def _predict(
+    model: "LocalModel", job: Job, run: Run, config: "PredictConfig", identity: str
+) -> "list[Prediction]":
+    from shop_r1.evaluation.predict import predict
+    from shop_r1.evaluation.prediction_log import PredictionLog
+
+    with PredictionLog(run.folder / PARTIAL, identity) as log:
+        if log.kept:
+            torn = "; the last line was torn and is made again" if log.is_torn else ""
+            remark(f"{log.path}: going on after {log.kept} of {len(job.examples)} predictions{torn}")
+        with progress(run.label) as move:
+            return predict(model, job.examples, config, move, log)
+
+
+def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":
+    return config.model_copy(
+        update={
+            "prompt": config.prompt.model_copy(update={"context": run.context}),
+            "sampling": config.sampling.model_copy(update={"temperature": run.temperature}),
+        }
+    )
+
+
+def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
+    from shop_r1.datasets.archive import outlines
+    from shop_r1.datasets.examples import example_outlines, list_examples
+    from shop_r1.importers.masking import refuse_masked
+
+    sessions = open_archive(data)
+    spaces = {session.space for session in outlines(sessions)}
+    if len(spaces) > 1:
+        raise DataError.at(data, None, f"mixes the action spaces {', '.join(sorted(spaces))}; expected one")
+    examples = list_examples(sessions, first_step)
+    for each in example_outlines(examples):
+        refuse_masked(f"{data}: session {each.session_id}, step {each.step}", each.action)
+    if not examples:
+        raise DataError.at(
+            data,
+            None,
+            f"no session has a step {first_step} to predict (steps count from 0); for sessions of one step, "
+            "as `data import pages` makes them, add --first-step 0",
+        )
+    return examples

@@ -1,0 +1,194 @@
+"""Whether a run's settings fit the devices that it is planned for."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from accelerate import DistributedType
+
+from shop_r1.cli.machine import device_memory
+from shop_r1.config import load_config
+from shop_r1.errors import ConfigError
+from shop_r1.models.precision import format_name
+from shop_r1.training.devices import read_launch
+from shop_r1.training.memory import (
+    GIB,
+    MARGIN,
+    Estimate,
+    Load,
+    Strategy,
+    cheaper_loads,
+    estimate_memory,
+    find_shape,
+    plan_load,
+)
+from shop_r1.training.settings import GrpoConfig, SftConfig
+
+SCHEMAS: dict[str, type[SftConfig] | type[GrpoConfig]] = {"sft": SftConfig, "grpo": GrpoConfig}
+_STRATEGIES: dict[DistributedType, Strategy] = {
+    DistributedType.NO: "one",
+    DistributedType.MULTI_CPU: "ddp",
+    DistributedType.MULTI_GPU: "ddp",
+    DistributedType.FSDP: "fsdp",
+}
+_SPREADS = {"one": "one device", "ddp": "the whole model on each (DDP)", "fsdp": "sharded (FSDP)"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it is planned, and what it takes.
+
+    Attributes:
+        facts: (name, value), for the reader.
+        load: what is put on each device.
+        estimate: what that takes.
+        memory: what each device has, in bytes.
+        others: where it does not fit, by the fewest changes with which it does, what it takes then, in bytes.
+    """
+
+    facts: list[tuple[str, str]]
+    load: Load
+    estimate: Estimate
+    memory: int
+    others: dict[str, int]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it fits, the margin included."""
+        return self.estimate.total <= self.memory
+
+
+def plan_run(
+    path: Path | None,
+    overrides: list[str],
+    stage: str | None = None,
+    model: str | None = None,
+    launch: Path | None = None,
+    memory: float | None = None,
+) -> Plan:
+    """Return the plan of a run.
+
+    Args:
+        path: its settings file.
+        overrides: `key=value` words.
+        stage: sft or grpo; found from the settings where it is None.
+        model: in place of the settings' own.
+        launch: accelerate's settings file; None: one device.
+        memory: of each device, in GiB; None: this machine's.
+
+    Raises:
+        ConfigError: the settings are not valid, or ask this machine for devices that it does not have.
+        ModelError: the model's shape is not known.
+    """
+    stage = stage or _find_stage(path, overrides)
+    config = load_config(SCHEMAS[stage], path, overrides)
+    shape, source = find_shape(model or config.model)
+    devices, strategy = _read_spread(launch, must_be_here=memory is None)
+    room = round(memory * GIB) if memory is not None else _memory_here(devices)
+    # Memory is only given for other machines, and these are GPUs with bfloat16.
+    bf16 = None if memory is None else True
+    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room), bf16)
+    facts = [
+        ("settings", f"{stage}, {path or 'the defaults'}"),
+        ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
+        ("devices", f"{devices}, {_SPREADS[strategy]}"),
+        ("number format", format_name(load.bf16)),
+        ("on each at once", _describe_load(load, stage)),
+    ]
+    plan = Plan(facts, load, estimate_memory(shape, load), room, {})
+    if plan.fits:
+        return plan
+    others = cheaper_loads(shape, load, room)
+    return replace(plan, others={name: estimate_memory(shape, each).total for name, each in others.items()})
+
+
+def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
+    """Return what vLLM takes of a device."""
+    if isinstance(config, GrpoConfig) and config.vllm == "colocate":
+        return round(config.vllm_memory * room)
+    return 0
+
+
+def _find_stage(path: Path | None, overrides: list[str]) -> str:
+    """Return the stage whose settings these are: by their keys, else by their folder."""
+    faults, valid = [], []
+    for stage, schema in SCHEMAS.items():
+        try:
+            load_config(schema, path, overrides)
+            valid.append(stage)
+        except ConfigError as error:
+            faults.append(f"as {stage}: {error}")
+    if len(valid) == 1:
+        return valid[0]
+    if path is not None and path.resolve().parent.name in valid:
+        return path.resolve().parent.name
+    if not valid:
+        raise ConfigError("; ".join(faults))
+    raise ConfigError("these may be settings of sft and of grpo; give --stage sft or --stage grpo")
+
+
+def _read_spread(launch: Path | None, must_be_here: bool) -> tuple[int, Strategy]:
+    """Return over how many devices the run is spread, and how."""
+    if launch is None:
+        return 1, "one"
+    devices, kind = read_launch(launch)
+    if kind not in _STRATEGIES:
+        raise ConfigError(f"{launch}: distributed_type is {kind.value}; expected NO, MULTI_GPU or FSDP")
+    if must_be_here:
+        _check_here(launch, devices, kind)
+    return devices, _STRATEGIES[kind]
+
+
+def _check_here(launch: Path, devices: int, kind: DistributedType) -> None:
+    """Refuse what accelerate would quietly turn into something else on this machine."""
+    import torch
+
+    here = torch.cuda.device_count()
+    needs_gpus = kind in (DistributedType.FSDP, DistributedType.MULTI_GPU)
+    if needs_gpus and here < devices:
+        raise ConfigError(
+            f"{launch} asks for {kind.value} on {devices} devices, and this machine has {here} GPUs; to plan "
+            "for other machines say what each device has, for instance --device-memory 80"
+        )
+
+
+def _memory_here(devices: int) -> int:
+    import torch
+
+    memory = device_memory()
+    if memory is None:
+        raise ConfigError("this machine's memory is not known; give --device-memory, in GiB")
+    return memory if torch.cuda.is_available() else memory // devices
+
+
+def _describe_load(load: Load, stage: str) -> str:
+    if stage == "sft":
+        what = "session" if load.trees == 1 else "sessions"
+        return f"{load.trees} {what} of {load.context:,} tokens"
+    what = "prompt" if load.trees == 1 else "prompts"
+    return f"{load.trees} {what} of {load.context:,} tokens, {load.group} replies of {load.reply} each"
+
+
+def render_plan(plan: Plan) -> list[tuple[str, str]]:
+    """Return the table of parts, in GiB."""
+    estimate = plan.estimate
+    rows = [("memory of each device", "GiB"), *_in_gib(estimate.held)]
+    phase = estimate.busiest
+    rows += _in_gib({f"{phase}: {name}": size for name, size in estimate.phases[phase].items()})
+    rows += _in_gib({f"margin, {MARGIN:.0%}": estimate.total - estimate.peak, "in all": estimate.total})
+    return [*rows, ("there is", f"{plan.memory / GIB:.1f}")]
+
+
+def _in_gib(parts: dict[str, int]) -> list[tuple[str, str]]:
+    return [(name, f"{size / GIB:.1f}") for name, size in parts.items()]
+
+
+def render_verdict(plan: Plan) -> list[str]:
+    """Return the lines that say whether it fits, and what else would."""
+    if plan.fits:
+        return ["It fits."]
+    too_much = f"It does not fit: {(plan.estimate.total - plan.memory) / GIB:.1f} GiB too much."
+    if not plan.others:
+        return [too_much, "No change that is known here makes it fit."]
+    wide = max(map(len, plan.others))
+    changes = [f"  {change:<{wide}}  {size / GIB:6.1f} GiB" for change, size in plan.others.items()]
+    return [f"{too_much} It does with", *changes]

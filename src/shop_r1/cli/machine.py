@@ -1,0 +1,140 @@
+"""What this machine has, and what that is enough for."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from shop_r1.runs import package_versions
+
+PARAMETERS = {
+    "the demo's model": 1_050_000,
+    "Qwen2.5-0.5B-Instruct": 494_000_000,
+    "Qwen2.5-1.5B-Instruct": 1_544_000_000,
+    "Qwen2.5-3B-Instruct": 3_086_000_000,
+}
+"""Parameters by model, embeddings included (the model cards)."""
+BYTES = {"evaluate": 4, "sft": 16, "grpo": 20}
+"""Bytes per parameter: float32 weights; with gradients and Adam's two moments; with the reference as well."""
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_GIB = 1 << 30
+
+
+def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
+    """Return (name, value) of what is here, and the table of what fits, its header first."""
+    device, memory = _device(), device_memory()
+    facts = [
+        ("python", f"{platform.python_version()} at {sys.prefix}"),
+        ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        ("memory", _gib(_memory_bytes())),
+        ("device", device),
+        ("number format", _precision()),
+        ("strategy", _strategy()),
+        ("base checkpoint", _base_checkpoint()),
+        ("endpoints", _endpoints()),
+        ("browser", _browser() or "none; only simulation in a real browser needs one"),
+    ]
+    facts += [(name, found) for name, found in package_versions().items() if name != "python"]
+    return facts, [("model", "evaluate", "sft", "grpo"), *_capacity(memory)]
+
+
+def _capacity(memory: int | None) -> Iterator[tuple[str, ...]]:
+    for name, parameters in PARAMETERS.items():
+        needs = [parameters * size for size in BYTES.values()]
+        cells = [
+            f"{_gib(need)} {'?' if memory is None else 'yes' if need < 0.8 * memory else 'no'}"
+            for need in needs
+        ]
+        yield (name, *cells)
+
+
+def _device() -> str:
+    """Return the name of what models run on here."""
+    if find_spec("torch") is None:
+        return "unknown: torch is not installed (pip install 'shop-r1[train]')"
+    import torch
+
+    if torch.cuda.is_available():
+        facts = torch.cuda.get_device_properties(0)
+        return f"{torch.cuda.device_count()} x {facts.name}, {_gib(facts.total_memory)}"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def device_memory() -> int | None:
+    """Return the memory of what models run on here, in bytes: of one GPU, else this machine's."""
+    if find_spec("torch") is not None:
+        import torch
+
+        if torch.cuda.is_available():
+            return int(torch.cuda.get_device_properties(0).total_memory)
+    return _memory_bytes()
+
+
+def _precision() -> str:
+    """Return the number format that bf16=auto stands for here, and why."""
+    if find_spec("torch") is None:
+        return "unknown: pip install 'shop-r1[train]'"
+    from shop_r1.models.precision import choose_precision
+
+    return str(choose_precision())
+
+
+def _strategy() -> str:
+    """Return how training that is started as this command was would be spread."""
+    if find_spec("trl") is None:
+        return "unknown: pip install 'shop-r1[train]'"
+    from shop_r1.cli.models import hide_loading
+    from shop_r1.training.devices import active_strategy
+
+    hide_loading()
+    return active_strategy()
+
+
+def _memory_bytes() -> int | None:
+    """Return this machine's memory, or the container's limit where that is lower; None where unknown."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text("utf-8"))
+    except (OSError, ValueError):  # No control groups, or "max".
+        return total
+    return min(total, limit)
+
+
+def _base_checkpoint() -> str:
+    # Not `models.checkpoint.BASE_CHECKPOINT`: importing that needs torch.
+    folder = Path(__file__).parents[1] / "models" / "base"
+    weights = folder / "model.safetensors"
+    if not weights.exists():
+        return "missing; recipes/base.sh makes it"
+    return f"present, {weights.stat().st_size / 1e6:.1f} MB"
+
+
+def _endpoints() -> str:
+    """Return whether models over a network can be asked, and for which there is a key; never a key."""
+    if any(find_spec(name) is None for name in ("openai", "anthropic", "tenacity")):
+        return "cannot be asked: pip install 'shop-r1[api]'"
+    from shop_r1.endpoints.providers import KEYS
+
+    found = ", ".join(name for name in KEYS if os.environ.get(name))
+    return f"can be asked; keys in the environment: {found or 'none'}"
+
+
+def _browser() -> str | None:
+    for name in _BROWSERS:
+        if shutil.which(name):
+            return name
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    found = sorted(cache.glob("chromium*")) if cache.is_dir() else []
+    return f"Playwright's {found[-1].name}" if found else None
+
+
+def _gib(size: int | None) -> str:
+    if size is None:
+        return "unknown"
+    return f"{size / _GIB:.1f} GiB" if size > _GIB / 10 else "< 0.1 GiB"

@@ -1,0 +1,167 @@
+"""`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
+
+Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130
+interrupted by Ctrl-C; 141 nobody reads on; 143 ended by SIGTERM.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from shop_r1.cli import evaluate, look, rationales, report, simplify, simulate, training
+from shop_r1.cli.data import import_opera, importing, split, validate
+from shop_r1.cli.terminal import settings_list
+from shop_r1.config import list_settings
+from shop_r1.errors import ShopR1Error, Terminated
+from shop_r1.signals import raise_on_sigterm
+
+TRACEBACK = "SHOP_R1_TRACEBACK"
+"""Set to 1, faults of ours are shown with their traceback."""
+EXTRAS = {
+    "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
+    "api": ("openai", "anthropic", "botocore", "tenacity"),
+}
+"""Packages that only some commands need, by the extra of pyproject.toml that brings them."""
+
+RENAMED = {
+    ("shop-r1 evaluate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 simulate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 doctor", "--config"): "--config is gone: give the settings file alone, as in all commands",
+}
+"""What is said of an option that has another name by now, by command and old name."""
+
+app = typer.Typer(
+    name="shop-r1",
+    help="Learn from recorded shopping sessions to simulate a shopper: train, evaluate, let it shop.",
+    epilog="A first look: shop-r1 demo. Each command's --help has an example.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(training.demo)
+app.command()(look.store)
+app.command()(simplify.simplify)
+app.command()(simulate.simulate)
+simulate.data.add_typer(importing.bring, name="import")
+app.add_typer(simulate.data, name="data")
+importing.bring.command("opera")(import_opera.import_opera)
+simulate.data.command()(validate.validate)
+simulate.data.command()(validate.stats)
+simulate.data.command()(split.split)
+simulate.data.command()(split.balance)
+app.command()(rationales.rationales)
+app.command()(training.sft)
+app.command()(training.grpo)
+app.command()(evaluate.evaluate)
+app.command()(look.score)
+app.command()(report.report)
+app.command()(report.card)
+app.command()(look.doctor)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    # OpenMP reads it when torch is loaded. Threads that wait in a loop, its default, hold cores that other
+    # programs could use: docs/benchmarks.md has what sleeping gives and costs (benchmarks/busy.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; faults go to stderr as one line."""
+    try:
+        with raise_on_sigterm():
+            return _invoke(arguments)
+    except Terminated:
+        _tell("ended by SIGTERM")
+        return 143
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("interrupted")
+        return 130
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 141
+    except typer.TyperException as error:
+        _tell(_usage(error))
+        return 2
+    except ShopR1Error as error:
+        _tell(str(error))
+        return 2
+    except OSError as error:
+        _abandon_stdout()
+        place = f"{error.filename}: " if error.filename else ""
+        _tell(f"{place}{error.strerror or error}")
+        return 2
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
+        if extra is None:
+            return _fail(error)
+        _tell(f"this needs the package {error.name}, which is not installed: pip install 'shop-r1[{extra}]'")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the last stop before the user
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    """Tell of a fault of ours."""
+    from shop_r1.endpoints.secrets import environment_redactor
+
+    redact = environment_redactor().redact  # Whatever package it comes from, it may hold a key.
+    if os.environ.get(TRACEBACK):
+        typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
+    found = " ".join(redact(str(error)).split())[:300]
+    _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
+    return 1
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("shop-r1", list(arguments) or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _abandon_stdout() -> None:
+    """Where stdout takes no more, send the rest nowhere: Python flushes it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line, on one line, and where help is."""
+    context = getattr(error, "ctx", None)
+    problem = " ".join(getattr(error, "format_message", error.__str__)().split())
+    path = context.command_path if context is not None else "shop-r1"
+    option = getattr(error, "option_name", "")
+    problem = RENAMED.get((path, option)) or _setting_as_option(path, option) or problem
+    return f"{problem} (see {path} --help)"
+
+
+def _setting_as_option(path: str, option: str) -> str | None:
+    """Return what is said of an unknown option that is a setting of the command; None where it is none."""
+    name = path.removeprefix("shop-r1 ")
+    if not option or name not in settings_list.SCHEMAS:
+        return None
+    try:
+        classes = settings_list.schemas(name).values()
+    except ImportError:  # the command's extra is not installed
+        return None
+    keys = {setting.path for schema in classes for setting in list_settings(schema)}
+    key = option.lstrip("-").replace("-", "_")
+    return f"{option} is a setting, not an option: give it as {key}=VALUE" if key in keys else None
+
+
+def _tell(text: str) -> None:
+    from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
+
+    # A key can also stand in what was typed: in a setting, in a path.
+    typer.echo(f"shop-r1: {environment_redactor(SURELY_SECRET).redact(text)}", err=True)

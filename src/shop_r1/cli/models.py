@@ -1,0 +1,201 @@
+"""What a checkpoint's own configuration says before it is loaded."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from shop_r1.cli.terminal.console import remark
+from shop_r1.config import describe_validation
+from shop_r1.errors import ConfigError, DataError, ModelError
+from shop_r1.pages.tokens import CountTokens
+from shop_r1.prompts.render import PromptConfig
+from shop_r1.runs import RunFolder
+
+if TYPE_CHECKING:
+    from shop_r1.models.checkpoint import LocalModel
+
+CONFIGURATIONS = ("config.json", "adapter_config.json")
+"""A folder with one of these holds a model, or a LoRA adapter of one."""
+
+
+def hide_loading() -> None:
+    """Keep transformers' progress bars and the hub's retries off the screen; ours say what goes on."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    # TRL 1.16 still calls what transformers 5.23 has renamed; users can do nothing about it.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
+    # transformers tells how it makes special tokens of the model's files agree; which end a reply is
+    # settled by then (llm.chat).
+    logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
+    hub_logging.set_verbosity(logging.ERROR)
+
+
+def load(name_or_path: str) -> "LocalModel":
+    """Return the checkpoint, loaded without transformers' bars and warnings about long texts.
+
+    The tokenizer warns of pages longer than the model; the prompt's budget cuts them, and counts it.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from shop_r1.models.checkpoint import load_model
+
+    check_place(name_or_path)
+    hide_loading()
+    model = load_model(name_or_path)
+    model.tokenizer.model_max_length = 10**30
+    return model
+
+
+def load_tokenizer(name_or_path: str) -> Any:
+    """Return a model's tokenizer; nothing else of the model is loaded.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why.
+    """
+    try:
+        from transformers import AutoTokenizer
+
+        from shop_r1.models.checkpoint import resolve_model
+
+        tokenizer = AutoTokenizer.from_pretrained(resolve_model(name_or_path), trust_remote_code=False)
+    except (ImportError, OSError, ValueError) as error:
+        found = " ".join(str(error).split())[:200]
+        raise ModelError(f"the tokenizer of {name_or_path!r} cannot be loaded: {found}") from None
+    tokenizer.model_max_length = 10**30  # Else it warns of long texts.
+    return tokenizer
+
+
+def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, str | bool]:
+    """Say what of a model's chat template is not as usual, and return what the run folder keeps of it.
+
+    Raises:
+        ConfigError: the template has no such option.
+        ModelError: there is no template, or it cannot write a user's message.
+    """
+    from shop_r1.models.chat_template import examine_template
+
+    if tokenizer.chat_template is None:
+        raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
+    found = examine_template(tokenizer, prompt.chat_template_kwargs)
+    if not found.system_role:
+        remark(
+            f"The chat template of {name!r} has no system role: the system's text stands before the user's "
+            "first message"
+        )
+    if found.open_think:
+        switch = "prompt.chat_template_kwargs.enable_thinking=false"
+        help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
+        remark(
+            f"The chat template of {name!r} opens a <think> before each reply: replies, and what is taught, "
+            f"then stand inside it, and servers that cut thoughts away show nothing; {help_}"
+        )
+    place = "own role" if found.system_role else "before the user's first message"
+    return {"system": place, "turn_end": found.turn_end, "open_think": found.open_think}
+
+
+def trained_prompt(model: str) -> dict[str, Any] | None:
+    """Return the prompt settings that a checkpoint was trained with; None where its folder does not say.
+
+    Raises:
+        DataError: the folder's `settings.json` is not what training wrote.
+    """
+    path = Path(model) / "settings.json"
+    if not path.is_file():
+        return None
+    record = RunFolder(Path(model)).read_settings()
+    found = (record.get("settings") or {}).get("prompt")
+    if record.get("command") not in ("sft", "grpo") or not isinstance(found, dict):
+        return None
+    try:
+        return PromptConfig.model_validate(found).model_dump(mode="json")
+    except ValidationError as error:
+        raise DataError.at(path, None, f"prompt: {describe_validation(error)}") from None
+
+
+def load_counter(name_or_path: str) -> CountTokens:
+    """Return how many tokens a text has in a model's own tokenizer; nothing else of the model is loaded.
+
+    Raises:
+        ModelError: the tokenizer cannot be loaded; the message says why.
+    """
+    tokenizer = load_tokenizer(name_or_path)
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def check_place(name_or_path: str) -> None:
+    """Refuse a folder that holds no checkpoint, before the hub is asked for a model of that name.
+
+    What is not `owner/name`, or begins with a folder that is here, can only be meant as a folder.
+
+    Raises:
+        ModelError: there is no `config.json` in it, nor an adapter's `adapter_config.json`.
+    """
+    path = Path(name_or_path)
+    is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))
+    is_place = is_place or path.exists() or (len(path.parts) == 2 and Path(path.parts[0]).is_dir())
+    if is_place and name_or_path != "base" and not any((path / name).exists() for name in CONFIGURATIONS):
+        found = "holds no checkpoint (no config.json in it)" if path.exists() else "is not there"
+        raise ModelError(
+            f"model {name_or_path!r}: {path} {found}; expected `base`, a checkpoint folder, or a name on the "
+            "Hugging Face hub"
+        )
+
+
+def longest_context(name_or_path: str) -> int | None:
+    """Return how many positions the checkpoint promises; None where it does not say.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from transformers import AutoConfig
+
+    from shop_r1.models.checkpoint import adapted_model, is_adapter, resolve_model
+
+    check_place(name_or_path)
+    hide_loading()
+    source = resolve_model(name_or_path)
+    if is_adapter(Path(source)):
+        return longest_context(adapted_model(Path(source)))
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"model {name_or_path!r} cannot be loaded ({reason}); expected `base`, a checkpoint folder, or a "
+            "name on the Hugging Face hub"
+        ) from None
+    found = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return found if isinstance(found, int) else None
+
+
+def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> PromptConfig:
+    """Return the prompt settings with the budget lowered to what the model can read, and say so.
+
+    Args:
+        prompt: as configured.
+        name_or_path: the model.
+        needed: tokens that a reply may take; more of the budget is kept free where it is less.
+
+    Raises:
+        ConfigError: nothing is left for the prompt.
+    """
+    longest = longest_context(name_or_path)
+    budget = min(prompt.max_tokens, longest or prompt.max_tokens)
+    reply = max(prompt.reply_tokens, needed)
+    if reply >= budget:
+        raise ConfigError(
+            f"model {name_or_path!r} reads {budget} tokens and {reply} are kept free for the reply; lower "
+            "prompt.reply_tokens"
+        )
+    if budget < prompt.max_tokens:
+        remark(
+            f"Prompt budget: {budget} tokens, which is all that {name_or_path!r} can read (the settings "
+            f"allow {prompt.max_tokens})"
+        )
+    return prompt.model_copy(update={"max_tokens": budget, "reply_tokens": reply})

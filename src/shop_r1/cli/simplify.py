@@ -1,0 +1,191 @@
+"""`simplify`: pages as a model sees them, from files, the web or stdin."""
+
+import textwrap
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import typer
+
+from shop_r1.cli.terminal.console import WIDTH, remark, say, say_json
+from shop_r1.errors import ConfigError, PageError, ShopR1Error
+from shop_r1.pages.elements import Element, SimplifiedPage
+from shop_r1.pages.tokens import CountTokens
+
+_FETCH_TIMEOUT_S = 30.0
+_FETCH_MAX_BYTES = 64_000_000  # past what is simplified at all; only so that no endless answer fills memory
+
+
+def simplify(
+    pages: Annotated[
+        list[str], typer.Argument(metavar="FILE|URL", help="HTML pages; - reads stdin.", show_default=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each page.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="What was dropped, with examples.")] = False,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Shorten the page to this many tokens.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Count tokens as this model; else an estimate.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="A site's recipe, e.g. amazon_search.")
+    ] = None,
+) -> None:
+    """Show pages as a model sees them, and what was dropped.
+
+    Example: shop-r1 simplify page.html --explain --max-tokens 4000
+    """
+    look = _Look.of(explain, max_tokens, tokenizer, recipe)
+    faults = []
+    for source in pages:
+        try:
+            page = look.at(source)
+        except ShopR1Error as error:
+            faults.append(str(error))
+            continue
+        if as_json:
+            say_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
+        else:
+            _show(source, page, look, several=len(pages) > 1)
+    if len(faults) == 1:
+        raise PageError(faults[0])
+    if faults:
+        raise PageError(f"{len(faults)} of {len(pages)} pages could not be read: {'; '.join(faults)}")
+
+
+class _Look(NamedTuple):
+    """How pages are looked at."""
+
+    explain: bool
+    max_tokens: int | None
+    count_tokens: CountTokens
+    counted_by: str
+    recipe: Any
+
+    @classmethod
+    def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Look":
+        from shop_r1.cli.models import load_counter
+        from shop_r1.pages.sites.recipes import load_recipe
+        from shop_r1.pages.tokens import estimate_tokens
+
+        if tokenizer is not None and max_tokens is None:
+            raise ConfigError("--tokenizer counts for --max-tokens; give that too")
+        count = estimate_tokens if tokenizer is None else load_counter(tokenizer)
+        found = load_recipe(recipe) if recipe is not None else None
+        return cls(explain, max_tokens, count, tokenizer or "estimate", found)
+
+    def at(self, source: str) -> SimplifiedPage:
+        """Return the simplified page.
+
+        Raises:
+            PageError: it cannot be read, is not HTML or cannot be made short enough; the message names it.
+        """
+        from shop_r1.pages.serialize.budget import fit_page
+        from shop_r1.pages.simplify import simplify_page
+
+        try:
+            page = simplify_page(_read(source), self.recipe, explain=self.explain)
+            return page if self.max_tokens is None else fit_page(page, self.max_tokens, self.count_tokens)
+        except OSError as error:
+            raise PageError(f"{source}: cannot be read: {error.strerror or error}") from error
+        except PageError as error:
+            raise PageError(f"{source}: {error}") from error
+
+
+def _read(source: str) -> bytes | str:
+    if source == "-":
+        return typer.get_binary_stream("stdin").read()
+    if source.startswith(("http://", "https://")):
+        return _fetch(source)
+    return Path(source).read_bytes()
+
+
+def _fetch(url: str) -> str:
+    """Return the page at an address, decoded as the answer or else the page itself says."""
+    from shop_r1.pages.parse.document import decode_page
+
+    request = Request(url, headers={"User-Agent": "shop-r1", "Accept": "text/html,application/xhtml+xml"})
+    try:
+        with urlopen(request, timeout=_FETCH_TIMEOUT_S) as answer:
+            raw: bytes = answer.read(_FETCH_MAX_BYTES + 1)
+            charset = answer.headers.get_content_charset()
+    except (HTTPException, ValueError) as error:
+        raise PageError(f"no page came: {error}") from error
+    except URLError as error:
+        raise PageError(f"no page came: {error.reason}") from error
+    if len(raw) > _FETCH_MAX_BYTES:
+        raise PageError(f"the answer has more than {_FETCH_MAX_BYTES} bytes")
+    return decode_page(raw, charset)
+
+
+def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool) -> dict[str, Any]:
+    """Return what `--json` prints of a page."""
+    record: dict[str, Any] = {
+        "file": source,
+        "html": page.html,
+        "elements": [_element_record(element) for element in page.elements],
+        "dropped": dict(page.dropped),
+    }
+    record |= {key: value for key, value in (("url", page.url), ("base", page.base)) if value}
+    if page.shown:
+        record["shown"] = dict(page.shown)
+    if explain:
+        record["examples"] = {reason: list(parts) for reason, parts in page.examples.items()}
+    if budgeted:
+        record["cut"] = dict(page.cut)
+    return record
+
+
+def _element_record(element: Element) -> dict[str, Any]:
+    """Return an element's fields, those left out that say nothing."""
+    always = {"name", "tag", "role", "label", "path"}
+    return {
+        key: value for key, value in element._asdict().items() if key in always or value not in (None, (), "")
+    }
+
+
+def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> None:
+    if several:
+        say(f"==> {source} <==")
+    say(page.html)
+    dropped = _counts(page.dropped)
+    remark(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}")
+    if page.shown:
+        remark(
+            f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
+            "(nearly all of the page is in it, or the page's own script shows it)"
+        )
+    if pending := page.dropped.get("unfinished_part"):
+        remark(
+            f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
+            "save the page once it has loaded"
+        )
+    if not page.elements and page.html.strip() == "<page>":
+        remark(
+            "nothing on it can be read or acted on: save the page once its scripts have run "
+            "(docs/pages.md, Bad input)"
+        )
+    if look.max_tokens is not None:
+        tokens = look.count_tokens(page.html)
+        cut = _counts(page.cut) or "nothing"
+        remark(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {cut}")
+    if look.explain:
+        _explain(page)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in counts.items())
+
+
+def _explain(page: SimplifiedPage) -> None:
+    from shop_r1.pages.rules import REASONS
+
+    for reason, parts in page.examples.items():
+        remark("")
+        remark(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
+        for part in parts:
+            typer.echo(textwrap.shorten(f"  {part}", WIDTH, placeholder="…"), err=True)

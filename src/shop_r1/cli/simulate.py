@@ -1,0 +1,105 @@
+"""`simulate` and `data import`: make sessions, bring them in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shop_r1.cli.terminal.console import progress, read_settings, remark, say
+from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.errors import ConfigError, DataError
+from shop_r1.records.sessions import Session
+
+data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
+
+Out = Annotated[
+    Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
+]
+
+
+def simulate(
+    out: Out,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="key=value", help="prompt.*, sampling.* and bf16 of a model."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the shoppers.")] = 0,
+    catalogue_seed: Annotated[int, typer.Option(help="Of the store's goods.")] = 0,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="scripted, or a model: base, a checkpoint folder, a name on the hub."
+        ),
+    ] = "scripted",
+    max_steps: Annotated[int, typer.Option(min=1, help="Steps of a visit at most.")] = 20,
+    force: Force = False,
+    list_settings: ListSettings = False,
+) -> None:
+    """Let shoppers visit the built-in store and write their sessions.
+
+    Example: shop-r1 simulate --count 200 --seed 1 --out sessions.jsonl
+    """
+    from shop_r1.jsonl import write_records
+    from shop_r1.simulation.loop import Tally
+
+    if model == "scripted" and settings:
+        raise ConfigError(f"{settings[0]!r}: settings are for models; expected --model NAME beside them")
+    check_output(out, [model, *(settings or [])], force=force)
+    tally = Tally()
+    with progress("Shopping") as move:
+        options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
+        if model == "scripted":
+            sessions = _scripted(count, seed, catalogue_seed, options)
+        else:
+            sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
+        written = write_records(out, _at_least_one(sessions))
+    outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
+    say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    say_next("data", "split", out, "--out", unused("data"))
+    if tally.faults:
+        faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
+        remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")
+
+
+def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
+    """Yield the sessions; raise where there is none, so that no empty file takes a good one's place."""
+    none = True
+    for session in sessions:
+        none = False
+        yield session
+    if none:
+        raise DataError("no visit gave a session: not one of the model's replies could be read")
+
+
+def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any]) -> Iterator[Session]:
+    from shop_r1.shoppers.persona import Market
+    from shop_r1.shoppers.scripted import generate_sessions
+    from shop_r1.store.app import create_app
+    from shop_r1.store.catalogue import generate_catalogue
+    from shop_r1.store.kinds import KINDS
+
+    app = create_app(generate_catalogue(catalogue_seed))
+    return generate_sessions(app, Market.of(KINDS), count, seed, **options)
+
+
+def _modelled(
+    name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
+) -> Iterator[Session]:
+    from shop_r1.cli.models import fit_prompt, load
+    from shop_r1.models.precision import choose_precision
+    from shop_r1.simulation.policy import ModelShopper, ShopperConfig, generate_model_sessions
+    from shop_r1.store.app import create_app
+    from shop_r1.store.catalogue import generate_catalogue
+
+    config = read_settings(ShopperConfig, settings)
+    model = load(name)
+    prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
+    remark(str(choose_precision(config.bf16, model.model.device.type)))
+    shopper = ModelShopper(model, prompt, config.sampling, bf16=config.bf16)
+    return generate_model_sessions(
+        create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options
+    )

@@ -1,0 +1,1 @@
+"""What commands share: the console, progress bars, output checks, the list of settings."""

@@ -1,0 +1,136 @@
+"""`--settings`: the settings of a command with their types, defaults and meaning, read from the models."""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+
+from shop_r1.cli.terminal.console import WIDTH, say
+from shop_r1.config import Config, Setting, list_settings
+
+SCHEMAS: Mapping[str, Mapping[str, str]] = {
+    "demo": {"": "shop_r1.cli.demo:DemoConfig"},
+    "simulate": {"of a model": "shop_r1.simulation.policy:ShopperConfig"},
+    "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
+    "sft": {"": "shop_r1.training.settings:SftConfig"},
+    "grpo": {"": "shop_r1.training.settings:GrpoConfig"},
+    "evaluate": {
+        "of a checkpoint": "shop_r1.evaluation.predict:PredictConfig",
+        "of a model over a network": "shop_r1.evaluation.remote:RemoteConfig",
+    },
+    "score": {"": "shop_r1.rewards.total:RewardConfig"},
+    "doctor": {
+        "of sft": "shop_r1.training.settings:SftConfig",
+        "of grpo": "shop_r1.training.settings:GrpoConfig",
+    },
+}
+"""Of each command that takes settings, the classes that hold them, by when they are used. They are imported
+only to be listed: some need torch, and `--help` shall not wait for it."""
+
+_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+_BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+_SENTENCE = re.compile(r"(?<!\bEq)(?<!\bFig)(?<!\be\.g)(?<!\bi\.e)\.(?=\s|$)")
+
+
+def schemas(command: str) -> Mapping[str, type[Config]]:
+    """Return the classes of a command's settings, by when they are used; they are imported now."""
+    places = {when: place.partition(":") for when, place in SCHEMAS[command].items()}
+    return {when: getattr(import_module(module), name) for when, (module, _, name) in places.items()}
+
+
+def _list(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        for when, schema in schemas(context.info_name or "").items():
+            for line in render_settings(schema, when):
+                say(line)
+        raise typer.Exit
+
+
+ListSettings = Annotated[
+    bool,
+    typer.Option(
+        "--settings",
+        is_eager=True,
+        callback=_list,
+        help="List all settings with their types and defaults, and exit.",
+    ),
+]
+
+
+def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
+    """Yield the lines that list a class's settings, at most 80 columns wide; a table's are indented.
+
+    Args:
+        schema: the settings class.
+        when: when these settings are used, for the first line.
+    """
+    yield f"Settings{' ' if when else ''}{when}; give them as key=value, or in a TOML file:"
+    for setting in list_settings(schema):
+        indent = "  " * (setting.path.count(".") + 1)
+        about = first_sentence(setting.field.description or "")
+        if setting.is_table:
+            yield from _wrap(f"{setting.path}.*  {about}", indent)
+        else:
+            value = "…" if setting.field.is_required() else _value(setting.default)
+            head = f"{setting.path} = {value}  ({describe_type(setting)})"
+            yield from _wrap(head, indent)
+            yield from _wrap(about, indent + "    ")
+    yield ""
+
+
+def first_sentence(text: str) -> str:
+    """Return a docstring's first sentence, on one line.
+
+    >>> first_sentence("Weight of the loss (paper, Eq. 2), as 0.5.  Ours.")
+    'Weight of the loss (paper, Eq. 2), as 0.5.'
+    """
+    plain = " ".join(text.split())
+    end = _SENTENCE.search(plain)
+    return plain if end is None else plain[: end.end()]
+
+
+def describe_type(setting: Setting) -> str:
+    """Return a setting's type with its bounds in words, as in `number >= 0`."""
+    bounds = [
+        f"{sign} {getattr(each, name)}"
+        for each in setting.field.metadata
+        for name, sign in _BOUNDS
+        if getattr(each, name, None) is not None
+    ]
+    return " ".join([_type(setting.field.annotation), " and ".join(bounds)]).strip()
+
+
+def _type(kind: Any) -> str:
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, parts))
+    if get_origin(kind) is Annotated:
+        return _type(parts[0])
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_type(part) for part in parts if part is not type(None))
+    if get_origin(kind) in (tuple, list):
+        return f"list of {_type(parts[0])}"
+    return _NAMES.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _value(default: Any) -> str:
+    """Return a default as it would be written in TOML."""
+    if default is None:
+        return "none"
+    return json.dumps(default, ensure_ascii=False, default=str)
+
+
+def _wrap(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

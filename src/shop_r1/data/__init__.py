@@ -1,1 +1,0 @@
-"""Sources of sessions, splits, and the SFT and RL examples built from them."""

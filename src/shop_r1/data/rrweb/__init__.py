@@ -1,1 +1,0 @@
-"""Session replays as rrweb records them: the page before each action is rebuilt, and the action read."""

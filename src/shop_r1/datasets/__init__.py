@@ -1,0 +1,1 @@
+"""Data sets of sessions: validation, statistics, splits, balance, examples, rationales."""

@@ -1,0 +1,207 @@
+"""Sessions that are the same, or nearly: in one file, or on two sides of a split.
+
+Exact duplicates have the same pages and actions in the same order. Near-duplicates have a Jaccard similarity
+of at least `NEAR`, of sets that hold each line of each page together with what the shopper did on that page.
+So the same pages with other actions are no duplicates, and neither ids, rationales, addresses nor outcomes
+count.
+
+The similarity is estimated by MinHash (Broder 1997), with a standard error of 0.03 at 0.9, and candidates
+come from bands of the signature, so the work grows with the sessions and not with their pairs. Nothing here
+depends on the order of the sessions or on the process.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shop_r1.jsonl import Record
+from shop_r1.records.sessions import Session, Step
+
+NEAR = 0.9
+"""Sessions at least this similar are near-duplicates. Ours: one changed action in a session of ten steps is
+below it, a few changed lines on each page are above."""
+
+HASHES = 128
+"""Length of a signature, 4 bytes each: the standard error is sqrt(0.9 * 0.1 / 128) = 0.027 at 0.9."""
+_BANDS = 16
+"""Of 8 hashes each: a pair at 0.9 shares one with a chance of 1 - (1 - 0.9^8)^16 = 0.9999."""
+_NEIGHBOURS = 64
+"""With how many others of one band a session is compared at most: a bound on the work, met only where
+hundreds of sessions are alike, which then hang together through their neighbours."""
+_LINES_AT_ONCE = 4096
+
+Signatures = npt.NDArray[np.uint32]
+"""(HASHES,) of one session, (sessions, HASHES) of several."""
+
+
+def _draw_hashes() -> tuple[Any, Any]:
+    """Return the multipliers (odd) and offsets of the hash functions, the same in every process."""
+    bits = np.random.Generator(np.random.PCG64(20250917))
+    multipliers, offsets = bits.integers(0, 2**64, size=(2, HASHES), dtype=np.uint64)
+    return multipliers | np.uint64(1), offsets
+
+
+_MULTIPLIERS, _OFFSETS = _draw_hashes()
+
+
+@dataclass
+class Sketches:
+    """What is remembered of each session to find duplicates: 16 bytes and a signature of 512."""
+
+    digests: list[bytes] = field(default_factory=list)
+    rows: list[Signatures] = field(default_factory=list)
+
+    def add(self, session: Session) -> None:
+        """Remember one more session."""
+        self.digests.append(digest_session(session))
+        self.rows.append(sign_session(session))
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+
+class DuplicateCounts(Record):
+    """How many of a file's sessions others of it repeat."""
+
+    exact: int
+    """Sessions that repeat an earlier one."""
+    near: int
+    """Sessions that are a near-duplicate of another, exact ones left out."""
+    near_groups: int
+    """In how many groups these are."""
+
+
+def digest_session(session: Session) -> bytes:
+    """Return 16 bytes that sessions share when pages (but for blanks) and actions are the same, in order."""
+    digest = blake2b(digest_size=16)
+    for step in session.steps:
+        for part in (" ".join(step.page.html.split()), _action_key(step)):
+            encoded = part.encode("utf-8", "surrogatepass")
+            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.digest()
+
+
+def sign_session(session: Session) -> Signatures:
+    """Return the session's MinHash signature, (HASHES,)."""
+    features = np.unique(np.concatenate([_step_features(step) for step in session.steps]))
+    signature = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
+    for start in range(0, len(features), _LINES_AT_ONCE):
+        some = features[start : start + _LINES_AT_ONCE]
+        hashed = (some[:, None] * _MULTIPLIERS + _OFFSETS) >> np.uint64(32)  # (lines, HASHES), modulo 2^64
+        signature = np.minimum(signature, hashed.min(axis=0).astype(np.uint32))
+    return signature
+
+
+def _step_features(step: Step) -> npt.NDArray[np.uint64]:
+    """Return a hash for each line of the step's page, joined to the action; one at least."""
+    lines = [_hash_line(line) for line in step.page.html.splitlines() if line.strip()] or [0]
+    return np.array(lines, dtype=np.uint64) ^ np.uint64(_hash_line(_action_key(step)))
+
+
+@lru_cache(maxsize=100_000)
+def _hash_line(line: str) -> int:
+    normal = " ".join(line.split()).casefold().encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(normal, digest_size=8).digest(), "big")
+
+
+def _action_key(step: Step) -> str:
+    return json.dumps(step.action.to_reply())
+
+
+def similar_pairs(digests: Sequence[bytes], rows: Sequence[Signatures]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of places whose signatures agree in at least `NEAR` of their hashes; some come twice.
+
+    Args:
+        digests: one for each session; no two the same, or pairs among more than `_NEIGHBOURS` can be missed.
+        rows: their signatures.
+    """
+    if not rows:
+        return
+    signatures = np.stack(rows)
+    order_keys = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.uint64)
+    width = HASHES // _BANDS
+    for band in range(_BANDS):
+        columns = np.ascontiguousarray(signatures[:, band * width : (band + 1) * width])
+        keys = columns.view(np.dtype((np.void, columns.itemsize * width))).ravel()
+        _, buckets = np.unique(keys, return_inverse=True)
+        order = np.lexsort((order_keys, buckets.ravel()))
+        sorted_buckets = buckets.ravel()[order]
+        for shift in range(1, min(_NEIGHBOURS, len(order) - 1) + 1):
+            (places,) = np.nonzero(sorted_buckets[shift:] == sorted_buckets[:-shift])
+            if not len(places):
+                break
+            left, right = order[places], order[places + shift]
+            agreeing = (signatures[left] == signatures[right]).mean(axis=1) >= NEAR
+            yield from zip(left[agreeing].tolist(), right[agreeing].tolist(), strict=True)
+
+
+class Groups:
+    """Places that belong together, directly or through others (union-find)."""
+
+    def __init__(self, size: int) -> None:
+        self._parents = list(range(size))
+
+    def find(self, place: int) -> int:
+        """Return the place that stands for the group."""
+        while self._parents[place] != place:
+            self._parents[place] = self._parents[self._parents[place]]
+            place = self._parents[place]
+        return place
+
+    def join(self, one: int, other: int) -> None:
+        """Put two places, and all that belongs to them, together."""
+        self._parents[self.find(one)] = self.find(other)
+
+    def join_equal(self, keys: Iterable[bytes | None]) -> None:
+        """Put places of the same key together; None is no key."""
+        first: dict[bytes, int] = {}
+        for place, key in enumerate(keys):
+            if key is not None:
+                self.join(place, first.setdefault(key, place))
+
+
+def first_places(digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Return where each digest stands first."""
+    first: dict[bytes, int] = {}
+    for place, digest in enumerate(digests):
+        first.setdefault(digest, place)
+    return first
+
+
+def count_duplicates(sketches: Sketches) -> DuplicateCounts:
+    """Return how many sessions of a file are duplicates of others in it."""
+    places = list(first_places(sketches.digests).values())
+    near: set[int] = set()
+    groups = Groups(len(places))
+    for left, right in similar_pairs(*_pick(sketches, places)):
+        near |= {left, right}
+        groups.join(left, right)
+    return DuplicateCounts(
+        exact=len(sketches) - len(places),
+        near=len(near),
+        near_groups=len({groups.find(place) for place in near}),
+    )
+
+
+def count_leaks(sketches: Sketches, other: Sketches) -> tuple[int, int]:
+    """Return how many sessions have an exact duplicate in another file, and how many others a near one."""
+    theirs = set(other.digests)
+    both = Sketches([*sketches.digests, *other.digests], [*sketches.rows, *other.rows])
+    places = list(first_places(both.digests).values())
+    ours = set(sketches.digests)
+    near: set[bytes] = set()
+    for left, right in similar_pairs(*_pick(both, places)):
+        one, two = both.digests[places[left]], both.digests[places[right]]
+        near |= {mine for mine, yours in ((one, two), (two, one)) if mine in ours and yours in theirs}
+    exact = sum(digest in theirs for digest in sketches.digests)
+    return exact, sum(digest in near - theirs for digest in sketches.digests)
+
+
+def _pick(sketches: Sketches, places: Sequence[int]) -> tuple[list[bytes], list[Signatures]]:
+    return [sketches.digests[place] for place in places], [sketches.rows[place] for place in places]

@@ -1,0 +1,318 @@
+"""Training, test and validation sessions of one file, such that nothing leaks from one side to another.
+
+Sessions that belong together stay together: those of one user, and exact and near-duplicates
+(`datasets.duplicates`), directly or through others. Such groups are put in an order that a hash of the seed
+and their ids gives, and each side is filled from it. So a split depends on the sessions and the seed, not on
+the order of the lines in the file.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any, Literal
+
+from shop_r1.datasets.duplicates import Groups, Sketches, first_places, similar_pairs
+from shop_r1.datasets.statistics import Identities
+from shop_r1.errors import DataError
+from shop_r1.jsonl import Moved, Record, parse_record, read_json, read_lines, replacing, write_json
+from shop_r1.records.sessions import Session
+from shop_r1.runs import describe_differences
+
+By = Literal["user", "session"]
+Side = Literal["train", "test", "valid"]
+SIDES: tuple[Side, ...] = ("train", "test", "valid")
+RECORD_NAME = "split.json"
+_INDEX = (".index", ".zst.index")
+"""What training adds to the name of a file of sessions for its index."""
+LEFT_OUT = "left out"
+"""Stands in the place of a side for an exact duplicate that `dedupe` leaves out."""
+
+
+class SplitRecord(Record):
+    """`split.json`: what a split was made with, and what is in it."""
+
+    source: str
+    """The file, as it was named."""
+    by: By
+    """What was kept together besides duplicates."""
+    test: float
+    """Sessions to hold out for the test, as asked: a share below 1, else a number."""
+    valid: float
+    seed: int
+    dedupe: bool
+    compressed: bool
+    lines: str = ""
+    """BLAKE2b of the file's lines, in hexadecimal."""
+    sessions: Mapping[str, int]
+    """On each side, and left out."""
+    actions: Mapping[str, Mapping[str, int]]
+    """On each side, by type."""
+
+
+@dataclass
+class SplitInput:
+    """What is remembered of a file's sessions to split them: hashes and counts, no page.
+
+    Attributes:
+        identities: who they are.
+        actions: of each session, how often each type of action occurs.
+    """
+
+    identities: Identities = field(default_factory=Identities)
+    actions: list[Mapping[str, int]] = field(default_factory=list)
+
+    def add(self, session: Session) -> None:
+        """Remember one more session."""
+        self.identities.add(session)
+        self.actions.append(dict(Counter(step.action.type for step in session.steps)))
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @property
+    def has_users(self) -> bool:
+        """Whether any session names its user."""
+        return any(user is not None for user in self.identities.users)
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Where each session goes.
+
+    Attributes:
+        sides: in the file's order: `train`, `test`, `valid` or `LEFT_OUT`.
+        groups: how many groups stay together, single sessions included.
+        largest: sessions of the largest group.
+        missing: by side, how many sessions fewer it has than asked.
+    """
+
+    sides: list[str]
+    groups: int
+    largest: int
+    missing: Mapping[str, int]
+
+
+def plan_split(
+    found: SplitInput, by: By, test: float, valid: float, seed: int, dedupe: bool = False
+) -> SplitPlan:
+    """Return where each session goes.
+
+    Args:
+        found: the sessions.
+        by: `user` keeps a user's sessions on one side (those without a user stand alone), `session` does not.
+        test: sessions on the test side: a share of all where it is below 1, else a number.
+        valid: the same for the validation side; 0 makes none.
+        seed: of the order in which groups are put on the sides.
+        dedupe: of exact duplicates keep one, that whose session_id has the least hash.
+
+    Returns:
+        A plan in which no side that is held out has more sessions than asked; one has fewer only where no
+        further group is small enough.
+
+    Raises:
+        DataError: a session_id stands twice, or a side would be empty.
+    """
+    kept = _keep(found.identities, dedupe)
+    targets = {"test": _target(test, len(kept)), "valid": _target(valid, len(kept))}
+    if not sum(targets.values()) < len(kept):
+        raise DataError(f"{len(kept)} sessions; expected more than the {sum(targets.values())} to hold out")
+    sides = [LEFT_OUT] * len(found)
+    for place in kept:
+        sides[place] = "train"
+    groups = _group(found.identities, kept, by)
+    _hold_out(sorted(groups, key=lambda group: _rank(found.identities, group, seed)), targets, sides)
+    _check_sides(sides, {"test": test, "valid": valid}, len(groups))
+    missing = {side: room for side, room in targets.items() if room}
+    return SplitPlan(sides, len(groups), max(map(len, groups)), missing)
+
+
+def count_sides(found: SplitInput, sides: Iterable[str]) -> dict[str, Counter[str]]:
+    """Return for each side how often each type of action occurs on it, and its sessions under `sessions`."""
+    counts: dict[str, Counter[str]] = {}
+    for actions, side in zip(found.actions, sides, strict=True):
+        counts.setdefault(side, Counter()).update({**actions, "sessions": 1})
+    return counts
+
+
+def _keep(identities: Identities, dedupe: bool) -> list[int]:
+    """Return the places of the sessions that take part."""
+    places = list(range(len(identities.ids)))
+    if dedupe:
+        order = sorted(places, key=lambda place: identities.ids[place])
+        digests = [identities.sketches.digests[place] for place in order]
+        places = sorted(order[first] for first in first_places(digests).values())
+    repeated = len(places) - len({identities.ids[place] for place in places})
+    if repeated:
+        hint = "" if dedupe else ", or give --dedupe where these are exact copies"
+        raise DataError(
+            f"{repeated} sessions have the session_id of another; expected one session of an id; see "
+            f"shop-r1 data validate{hint}"
+        )
+    return places
+
+
+def _target(wanted: float, sessions: int) -> int:
+    return round(wanted * sessions) if wanted < 1 else int(wanted)
+
+
+def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
+    """Return the kept places in the groups that must not be torn apart."""
+    sketches = Sketches(
+        [identities.sketches.digests[place] for place in kept],
+        [identities.sketches.rows[place] for place in kept],
+    )
+    groups = Groups(len(kept))
+    groups.join_equal(sketches.digests)
+    if by == "user":
+        groups.join_equal(identities.users[place] for place in kept)
+    distinct = list(first_places(sketches.digests).values())
+    digests, rows = [sketches.digests[at] for at in distinct], [sketches.rows[at] for at in distinct]
+    for left, right in similar_pairs(digests, rows):
+        groups.join(distinct[left], distinct[right])
+    members: dict[int, list[int]] = {}
+    for at, place in enumerate(kept):
+        members.setdefault(groups.find(at), []).append(place)
+    return list(members.values())
+
+
+def _hold_out(groups: Iterable[list[int]], room: dict[str, int], sides: list[str]) -> None:
+    """Put groups on the first side that has room for them; `room` is left with what remains."""
+    for group in groups:
+        side = next((side for side, left in room.items() if len(group) <= left), None)
+        if side is not None:
+            room[side] -= len(group)
+            for place in group:
+                sides[place] = side
+
+
+def _rank(identities: Identities, group: list[int], seed: int) -> bytes:
+    """Return the group's place in the order: a hash of the seed and of its least id."""
+    least = min(identities.ids[place] for place in group)
+    return blake2b(f"{seed}:".encode() + least, digest_size=16).digest()
+
+
+def _check_sides(sides: list[str], wanted: Mapping[str, float], groups: int) -> None:
+    empty = [side for side, asked in wanted.items() if asked and side not in sides]
+    if empty or "train" not in sides:
+        raise DataError(
+            f"the {' and '.join(empty or ['train'])} side would be empty: {len(sides)} sessions are in "
+            f"{groups} groups of users and duplicates that stay together; hold out more, or --by session"
+        )
+
+
+def read_input(path: Path, moved: Moved | None = None) -> tuple[SplitInput, bytes]:
+    """Return what a split needs to know of the file's sessions, and a digest of its lines.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no session.
+    """
+    found, digest = SplitInput(), blake2b()
+    for number, line in read_lines(path, moved):
+        found.add(parse_record(line, Session, path, number))
+        digest.update(line.encode())
+    if not len(found):
+        raise DataError.at(path, None, "holds no sessions; expected one as JSON on each line")
+    return found, digest.digest()
+
+
+def write_split(
+    path: Path, folder: Path, sides: Sequence[str], record: SplitRecord, digest: bytes, moved: Moved | None
+) -> None:
+    """Write a file for each side and `split.json`; the folder appears whole, an earlier one goes whole.
+
+    Each line is written as it was read.
+
+    Raises:
+        DataError: the folder cannot be written, or the file has changed; an earlier folder stays.
+    """
+    place = folder.resolve()  # a link to a folder stays one
+    temporary: Path | None = None
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        (temporary / "new").mkdir()
+        _write_sides(path, temporary / "new", sides, record.compressed, digest, moved)
+        write_json(temporary / "new" / RECORD_NAME, record.model_dump())
+        _swap(temporary, place)
+    except OSError as error:
+        raise DataError.at(folder, None, f"cannot be written ({error.strerror or error})") from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(temporary: Path, place: Path) -> None:
+    """Put `temporary/new` in the place, with the mode of what is there; where that fails, that comes back."""
+    if not place.exists():
+        (temporary / "new").rename(place)
+        return
+    (temporary / "new").chmod(S_IMODE(place.stat().st_mode))
+    place.rename(temporary / "old")
+    try:
+        (temporary / "new").rename(place)
+    except OSError:
+        (temporary / "old").rename(place)
+        raise
+
+
+def _write_sides(
+    path: Path, folder: Path, sides: Sequence[str], compressed: bool, digest: bytes, moved: Moved | None
+) -> None:
+    ending = ".jsonl.zst" if compressed else ".jsonl"
+    again = blake2b()
+    with ExitStack() as stack:
+        streams = {
+            side: stack.enter_context(replacing(folder / f"{side}{ending}"))
+            for side in SIDES
+            if side in sides
+        }
+        for place, (_, line) in enumerate(read_lines(path, moved)):
+            again.update(line.encode())
+            side = sides[place] if place < len(sides) else LEFT_OUT
+            if side in streams:
+                streams[side].write(line.rstrip("\n").encode() + b"\n")
+        if again.digest() != digest:
+            raise DataError.at(path, None, "was changed while it was split; run the command again")
+
+
+def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -> None:
+    """Make sure that nothing else is overwritten: the folder is new, empty, or the same command's own.
+
+    Args:
+        folder: where a split is to be written.
+        wanted: fields of its `SplitRecord`.
+        force: whether another split may be there.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    if not folder.exists():
+        return
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if not names:
+        return
+    known = {RECORD_NAME, *(f"{side}.jsonl{end}" for side in SIDES for end in ("", ".zst", *_INDEX))}
+    if not (folder.is_dir() and names <= known and RECORD_NAME in names):
+        raise DataError.at(
+            folder,
+            None,
+            "holds something else than what this command writes; expected a new or an empty folder",
+        )
+    before = read_json(folder / RECORD_NAME)
+    found = {key: before.get(key) for key in wanted} if isinstance(before, dict) else {}
+    if found == wanted or force:
+        return
+    differences = describe_differences({**found, "lines": 0}, {**wanted, "lines": 0})
+    if found.get("lines") != wanted.get("lines"):
+        differences.append(f"the contents of {wanted.get('source')}")
+    raise DataError.at(
+        folder,
+        None,
+        f"holds another split: {', '.join(differences)}; give another --out, or --force to replace it",
+    )

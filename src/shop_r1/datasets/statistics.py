@@ -1,0 +1,275 @@
+"""What is in a file of sessions: counts, lengths in tokens, duplicates, and what leaks between two files."""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+
+from shop_r1.datasets.duplicates import DuplicateCounts, Sketches, count_duplicates, count_leaks
+from shop_r1.errors import ConfigError
+from shop_r1.jsonl import Record
+from shop_r1.pages.tokens import CountTokens
+from shop_r1.prompts.cost import CostTally
+from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.records.actions import find_space
+from shop_r1.records.sessions import Session
+
+_LINE = re.compile(r"[^\n]*\n+|[^\n]+")
+_UNBOUNDED = 10**12
+
+
+class Spread(Record):
+    """How a length is spread. Percentiles are lengths that occur: the least that so many are not above."""
+
+    n: int
+    mean: float
+    median: int
+    p90: int
+    p99: int
+    most: int
+
+
+class BudgetFacts(Record):
+    """What a token budget does to the prompts, one for each step of each session, whole sessions shown."""
+
+    max_tokens: int
+    """Longest prompt and reply together."""
+    reply_tokens: int
+    """Of these, kept free for the reply."""
+    prompts: int
+    over: int
+    """Prompts that are longer and lose something."""
+    pages_left_out: int
+    """Earlier pages that lose their body, over all prompts."""
+    pages_shortened: int
+    """Current pages that lose a part."""
+    targets: int
+    """Prompts over the budget whose shopper acted on an element that has a name on the page."""
+    targets_cut: int
+    """Of these, how many no longer show that element."""
+    enough_tokens: int | None
+    """A `max_tokens` at which 95 % of these are sure to be shown; None where they are now."""
+    impossible: int
+    """Prompts that cannot be made to fit: their actions alone are too long."""
+
+
+class Leaks(Record):
+    """What a file shares with another that it should be apart from: sessions, each once in each count."""
+
+    other: str
+    sessions: int
+    """Sessions of the other file."""
+    same_id: int
+    same_user: int
+    exact: int
+    """Sessions with an exact duplicate in the other file."""
+    near: int
+    """Further sessions with a near-duplicate there."""
+
+
+class Statistics(Record):
+    """All that `shop-r1 data stats` says of a file."""
+
+    file: str
+    sessions: int
+    users: int
+    without_user: int
+    """Sessions that name no user."""
+    repeated_ids: int
+    """Sessions whose session_id an earlier one has."""
+    steps: int
+    rationales: int
+    """Steps with a rationale."""
+    sources: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    actions: Mapping[str, int]
+    first_actions: Mapping[str, int]
+    later_actions: Mapping[str, int]
+    """Those after the first: what RL and evaluation predict."""
+    tokenizer: str
+    spreads: Mapping[str, Spread]
+    """Under `steps`, `page_tokens`, `prompt_tokens` and `session_tokens`."""
+    budget: BudgetFacts
+    duplicates: DuplicateCounts
+    leaks: tuple[Leaks, ...] = ()
+
+
+@dataclass
+class Identities:
+    """Who and what the sessions of a file are, as hashes: enough to compare it with another.
+
+    Attributes:
+        ids: 16 bytes of each session_id.
+        users: of each user_id; None where a session names no user.
+        sketches: to find duplicates by.
+    """
+
+    ids: list[bytes] = field(default_factory=list)
+    users: list[bytes | None] = field(default_factory=list)
+    sketches: Sketches = field(default_factory=Sketches)
+
+    def add(self, session: Session) -> None:
+        """Remember one more session."""
+        self.ids.append(hash_id(session.session_id))
+        self.users.append(None if session.user_id is None else hash_id(session.user_id))
+        self.sketches.add(session)
+
+
+def hash_id(text: str) -> bytes:
+    """Return 16 bytes that stand for an id."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Tally:
+    """Takes sessions one by one and keeps of each a few numbers and hashes, never a page.
+
+    Attributes:
+        identities: who they are.
+        steps: steps of each session.
+        page_tokens: of each page, as it stands in the record.
+        prompt_tokens: of each session's last prompt, with all pages whole; chat template included.
+        session_tokens: of each session as SFT sees it: that prompt and every reply.
+    """
+
+    def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
+        """Args: how to count, and the budget; the prompts are those of the whole-session context."""
+        self.identities = Identities()
+        self.steps, self.page_tokens = array("q"), array("q")
+        self.prompt_tokens, self.session_tokens = array("q"), array("q")
+        self._sources, self._outcomes = Counter[str](), Counter[str]()
+        self._first, self._later, self._cuts = Counter[str](), Counter[str](), Counter[str]()
+        self._rationales = 0
+        self._cost = CostTally()  # of the prompts over the budget
+        self._count, self._prompt = count_tokens, prompt
+        self._unbounded = PromptConfig(max_tokens=_UNBOUNDED, reply_tokens=prompt.reply_tokens)
+
+    def add(self, session: Session) -> None:
+        """Take one more session."""
+        self.identities.add(session)
+        self.steps.append(len(session.steps))
+        self._sources[session.source] += 1
+        self._outcomes[session.outcome] += 1
+        self._first[session.steps[0].action.type] += 1
+        self._later.update(step.action.type for step in session.steps[1:])
+        self._rationales += sum(step.rationale is not None for step in session.steps)
+        self._measure(session)
+
+    def describe(self, file: str, tokenizer: str, others: Mapping[str, Identities]) -> Statistics:
+        """Return what was found, and what the file shares with the others.
+
+        Args:
+            file: its name, for the reader.
+            tokenizer: the name of what counted.
+            others: by name, files that it should share nothing with.
+        """
+        mine, cuts, cost = self.identities, self._cuts, self._cost.result()
+        known = [user for user in mine.users if user is not None]
+        lengths = ("steps", "page_tokens", "prompt_tokens", "session_tokens")
+        return Statistics(
+            file=file,
+            sessions=len(self.steps),
+            users=len(set(known)),
+            without_user=len(mine.users) - len(known),
+            repeated_ids=len(mine.ids) - len(set(mine.ids)),
+            steps=sum(self.steps),
+            rationales=self._rationales,
+            sources=_ordered(self._sources),
+            outcomes=_ordered(self._outcomes),
+            actions=_ordered(self._first + self._later),
+            first_actions=_ordered(self._first),
+            later_actions=_ordered(self._later),
+            tokenizer=tokenizer,
+            spreads={name: measure_spread(getattr(self, name)) for name in lengths},
+            budget=BudgetFacts(
+                max_tokens=self._prompt.max_tokens,
+                reply_tokens=self._prompt.reply_tokens,
+                prompts=sum(self.steps),
+                over=cuts["over"],
+                pages_left_out=cost.pages_left_out,
+                pages_shortened=cost.pages_shortened,
+                targets=cost.targets,
+                targets_cut=cost.targets_cut,
+                enough_tokens=cost.enough_tokens,
+                impossible=cuts["impossible"],
+            ),
+            duplicates=count_duplicates(mine.sketches),
+            leaks=tuple(find_leaks(mine, other, name) for name, other in others.items()),
+        )
+
+    def _measure(self, session: Session) -> None:
+        self.page_tokens.extend(self._count(step.page.html) for step in session.steps)
+        space, last = find_space(session.space), len(session.steps) - 1
+        whole = render_prompt(session, last, space, self._unbounded, self._count).tokens or 0
+        replies = [render_reply(step.rationale or "", step.action) for step in session.steps]
+        self.prompt_tokens.append(whole)
+        self.session_tokens.append(whole + sum(map(self._count, replies)))
+        if whole > self._prompt.max_tokens - self._prompt.reply_tokens:
+            self._count_cuts(session)
+
+    def _count_cuts(self, session: Session) -> None:
+        """Note what the budget takes from the session's prompts, the longest first until one fits."""
+        for step in reversed(range(len(session.steps))):
+            try:
+                prompt = render_prompt(session, step, find_space(session.space), self._prompt, self._count)
+            except ConfigError:
+                self._cuts.update(("over", "impossible"))
+                continue
+            if not prompt.pages_cut and not prompt.page_truncated:
+                break
+            self._cuts["over"] += 1
+            self._cost.add(prompt, session.steps[step].page.html, session.steps[step].action)
+
+
+def find_leaks(mine: Identities, other: Identities, name: str) -> Leaks:
+    """Return what the one file shares with the other."""
+    ids, users = set(other.ids), set(other.users) - {None}
+    exact, near = count_leaks(mine.sketches, other.sketches)
+    return Leaks(
+        other=name,
+        sessions=len(other.ids),
+        same_id=sum(each in ids for each in mine.ids),
+        same_user=sum(each in users for each in mine.users),
+        exact=exact,
+        near=near,
+    )
+
+
+def measure_spread(lengths: Sequence[int]) -> Spread:
+    """Return how the lengths are spread; there must be one at least."""
+    values = np.asarray(lengths)
+    median, p90, p99 = np.percentile(values, (50, 90, 99), method="inverted_cdf")
+    return Spread(
+        n=len(values),
+        mean=float(values.mean()),
+        median=int(median),
+        p90=int(p90),
+        p99=int(p99),
+        most=int(values.max()),
+    )
+
+
+def remember_lines(count_tokens: CountTokens) -> CountTokens:
+    """Return the same count, faster: the lines that most pages share are counted once.
+
+    Right for a count that joins nothing across a line's end, as `estimate_tokens`.
+    """
+    count_line = lru_cache(maxsize=200_000)(count_tokens)
+    return lambda text: sum(map(count_line, _LINE.findall(text)))
+
+
+def _ordered(counts: Counter[str]) -> dict[str, int]:
+    """Return the counts, the largest first; the same for the same sessions in any order."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def identify(sessions: Iterable[Session]) -> Identities:
+    """Return who and what the sessions are."""
+    found = Identities()
+    for session in sessions:
+        found.add(session)
+    return found

@@ -1,0 +1,223 @@
+"""What is wrong in a file of sessions, line by line: faults of the schema, and what no schema can see."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from pydantic import ValidationError
+from rapidfuzz import process
+
+from shop_r1.importers.masking import is_masked
+from shop_r1.jsonl import Record, tell_form
+from shop_r1.pages.naming.paths import element_names
+from shop_r1.records.actions import find_space
+from shop_r1.records.sessions import Session, Step
+from shop_r1.validation_messages import WHOLE, list_problems, show
+
+FAULTS: Mapping[str, str] = {
+    "no-sessions": "the file has no line",
+    "not-json": "the line is not JSON",
+    "other-form": "the line is of another form: a JSON array, a plain log, CSV",
+    "missing": "a field is missing",
+    "unknown-field": "a field that the record does not have",
+    "value": "a value of the wrong type, or one that is refused",
+    "same-id": "a session_id that an earlier line of the file has",
+    "empty-page": "a page without html",
+    "same-name": "two elements of a page have one name",
+    "no-target": "a click or typing without the name of an element",
+    "not-on-page": "a click or typing whose name does not stand on its page",
+    "no-text": "typing without a text",
+    "masked-text": "a text that a recorder masked (***), so that nobody knows what was typed",
+    "time-order": "a step with an earlier time than a step before it",
+    "blank-rationale": "a rationale of blanks; leave it out instead",
+}
+"""Kinds of fault: such a session teaches or measures something wrong."""
+
+REMARKS: Mapping[str, str] = {
+    "no-names": "a page on which no element has a name",
+    "not-simplified": "a page that does not begin with <page>: a budget can only cut off its end",
+    "outcome": "the outcome and the last action contradict each other",
+    "some-rationales": "some steps have a rationale, others none: SFT needs one at each",
+}
+"""Kinds of remark: possible, and worth a look."""
+
+_NAMES_SHOWN = 3
+
+
+class Finding(Record):
+    """One thing that is wrong, or worth a look, in one line of a file."""
+
+    line: int
+    """From 1."""
+    field: str
+    """Where in the record, for instance `steps.2.action.name`; `record` for the whole of it."""
+    kind: str
+    """One of `FAULTS` or `REMARKS`."""
+    problem: str
+    """What was found, and what was expected."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is a fault rather than a remark."""
+        return self.kind in FAULTS
+
+
+@dataclass
+class Checker:
+    """Checks the lines of one file; of each session it remembers 16 bytes and a line number.
+
+    Attributes:
+        lines: how many were checked.
+        sessions: how many fit the schema.
+        steps: of these sessions.
+        kinds: how often each kind was found.
+        faulty_lines: lines with at least one fault.
+    """
+
+    lines: int = 0
+    sessions: int = 0
+    steps: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    faulty_lines: int = 0
+    _first: dict[bytes, int] = field(default_factory=dict)
+
+    def check(self, number: int, text: str) -> list[Finding]:
+        """Return all that is found in the line, faults of the schema alone where there are any."""
+        self.lines += 1
+        try:
+            session = Session.model_validate_json(text.strip())
+        except ValidationError as error:
+            found = list(_schema_faults(number, text, error))
+        else:
+            self.sessions += 1
+            self.steps += len(session.steps)
+            found = [*self._check_id(number, session), *check_session(number, session)]
+        self.kinds.update(each.kind for each in found)
+        self.faulty_lines += any(each.is_fault for each in found)
+        return found
+
+    def finish(self) -> list[Finding]:
+        """Return what is wrong with the file as a whole; call it after the last line."""
+        if self.lines:
+            return []
+        self.kinds["no-sessions"] += 1
+        problem = "holds no sessions; expected one as JSON on each line"
+        return [Finding(line=1, field="file", kind="no-sessions", problem=problem)]
+
+    @property
+    def faults(self) -> int:
+        """How many faults were found."""
+        return sum(count for kind, count in self.kinds.items() if kind in FAULTS)
+
+    @property
+    def remarks(self) -> int:
+        """How many remarks there are."""
+        return self.kinds.total() - self.faults
+
+    def _check_id(self, number: int, session: Session) -> Iterator[Finding]:
+        digest = blake2b(session.session_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        first = self._first.setdefault(digest, number)
+        if first != number:
+            problem = (
+                f"{_show(session.session_id)} also stands in line {first}; expected one session of an id"
+            )
+            yield Finding(line=number, field="session_id", kind="same-id", problem=problem)
+
+
+def check_session(number: int, session: Session) -> Iterator[Finding]:
+    """Yield what is wrong in a session that fits the schema; `number` is its line."""
+    for index, step in enumerate(session.steps):
+        names = element_names(step.page.html)
+        for place, kind, problem in (*_check_page(step, names), *_check_action(session.space, step, names)):
+            yield Finding(line=number, field=f"steps.{index}.{place}", kind=kind, problem=problem)
+    for index, problem in _check_times(session):
+        yield Finding(line=number, field=f"steps.{index}.time", kind="time-order", problem=problem)
+    told = [step.rationale is not None for step in session.steps]
+    if any(told) and not all(told):
+        problem = (
+            f"{told.count(False)} of {len(told)} steps have no rationale, the first is {told.index(False)}"
+        )
+        yield Finding(line=number, field="steps", kind="some-rationales", problem=problem)
+    last = session.steps[-1].action.type
+    if (last == "terminate") != (session.outcome == "terminate"):
+        problem = f"{session.outcome}, and the last action is {last}"
+        yield Finding(line=number, field="outcome", kind="outcome", problem=problem)
+
+
+def _check_page(step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    html = step.page.html
+    if not html.strip():
+        yield "page.html", "empty-page", "is empty; expected the page that the shopper saw, simplified"
+        return
+    if not html.lstrip().startswith("<page>"):
+        yield "page.html", "not-simplified", f"begins with {_show(html)}; expected <page>"
+    for name, count in Counter(names).items():
+        if count > 1:
+            problem = f"{count} elements are named {_show(name)}; expected a name for each"
+            yield "page.html", "same-name", problem
+    if not names:
+        yield "page.html", "no-names", "no element has a name; expected one for all that can be acted on"
+
+
+def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    action, kind = step.action, find_space(space).kind(step.action.type)
+    fields = kind.fields if kind is not None else ()
+    if "name" in fields:
+        if not action.value("name").strip():
+            yield (
+                "action.name",
+                "no-target",
+                f"is {_show(action.name)}; {action.type} needs an element's name",
+            )
+        elif action.value("name") not in names:
+            yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
+    if is_masked(action.value("text")):
+        yield (
+            "action.text",
+            "masked-text",
+            f"is {_show(action.text)}, a recorder's mask; expected what was typed",
+        )
+    if "text" in fields and not action.value("text").strip():
+        yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
+    if step.rationale is not None and not step.rationale.strip():
+        yield (
+            "rationale",
+            "blank-rationale",
+            f"is {_show(step.rationale)}; expected a reason, or no rationale",
+        )
+
+
+def _check_times(session: Session) -> Iterator[tuple[int, str]]:
+    """Yield each step that has an earlier time than the last one before it that has any."""
+    before: tuple[int, float] | None = None
+    for index, step in enumerate(session.steps):
+        if step.time is None:
+            continue
+        if before is not None and step.time < before[1]:
+            problem = (
+                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time, in "
+                "seconds since 1970"
+            )
+            yield index, problem
+        before = index, step.time
+
+
+def _tell_missing(name: str, names: Sequence[str]) -> str:
+    close = [match[0] for match in process.extract(name[:120], names, limit=_NAMES_SHOWN)]
+    there = f"the closest of {len(names)}: {', '.join(map(_show, close))}" if close else "it has none"
+    return f"{_show(name)} does not stand on the page; expected one of its names ({there})"
+
+
+def _schema_faults(number: int, text: str, error: ValidationError) -> Iterator[Finding]:
+    """Yield all that the schema has against a line, or of which other form the line is."""
+    if form := tell_form(text, Session):
+        yield Finding(line=number, field=WHOLE, kind="other-form", problem=form)
+        return
+    for each in list_problems(error, Session):
+        yield Finding(line=number, field=each.place, kind=each.kind, problem=each.message)
+
+
+def _show(value: object) -> str:
+    """Return the value as `problems.show` does; `missing` where there is none."""
+    return "missing" if value is None else show(value)

@@ -1,0 +1,1 @@
+"""Models over a network: providers, retries, rate limits, budget, response cache, prices."""

@@ -1,0 +1,207 @@
+"""What comes back over the wire, in OpenAI's form and in Anthropic's, from servers that differ in details.
+
+Read is what is there: a text may be a string or a list of parts, usage may be missing or partial. What is not
+a reply (no choices, an error inside a 200 or inside a choice) is a fault and never an empty answer.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from shop_r1.endpoints.budget import worst_case
+from shop_r1.endpoints.failures import Said, read_said
+from shop_r1.endpoints.protocol import Answer, Instead, Request, Stop, Usage
+
+_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"}) | frozenset(
+    {"model_context_window_exceeded"}
+)
+_REFUSED = frozenset(
+    {
+        "content_filter",
+        "content_filtered",
+        "guardrail_intervened",
+        "prohibited_content",
+        "recitation",
+        "refusal",
+        "safety",
+        "sensitive",
+        "blocklist",
+        "spii",
+    }
+)
+_BROKEN_OFF = frozenset({"error", "abort", "cancelled", "network_error", "insufficient_system_resource"})
+"""Reasons that say: the server stopped, not the model. OpenRouter, vLLM and SGLang, Zhipu, DeepSeek."""
+
+
+class BodyFaultError(Exception):
+    """The body of a response with status 200 is no reply.
+
+    Attributes:
+        said: what the provider says of it; None where it says nothing.
+        found: what was found in place of a reply, not yet redacted.
+        billed: the endpoint may bill for it.
+    """
+
+    def __init__(self, found: str, said: Said | None = None, *, billed: bool = True) -> None:
+        super().__init__(found)
+        self.found = found
+        self.said = said
+        self.billed = billed
+
+
+def read_chat(request: Request, body: bytes) -> Answer:
+    """Return the answer in the body of a chat completion.
+
+    Its text is the message's content; parts of other kinds than text (thinking, images), `reasoning_content`
+    and tool calls are no text. Where the server does not say what it bills, or only in part, the worst case
+    counts, so that a cap holds all the same.
+
+    Raises:
+        BodyFaultError: the body is no such reply.
+    """
+    reply = _read_object(body)
+    choices = reply.get("choices")
+    if isinstance(choices, Mapping):
+        choices = [choices]
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise BodyFaultError(f"choices is {_show(choices)}; expected a list with a choice")
+    choice = choices[0]
+    reason = _reason(choice.get("finish_reason"))
+    if choice.get("error") or reason in _BROKEN_OFF:
+        said = read_said({"error": choice.get("error")})
+        raise BodyFaultError(f"the choice ended with {reason or 'an error'}", said)
+    message = choice.get("message", choice.get("delta"))
+    if message is None and isinstance(choice.get("text"), str):
+        message = {"content": choice["text"]}
+    if not isinstance(message, Mapping):
+        raise BodyFaultError(f"the choice's message is {_show(message)}; expected an object with content")
+    text, refusal = _text(message.get("content")), _refusal(message)
+    usage, is_known = _usage(request, reply.get("usage"), ("prompt_tokens", "completion_tokens"))
+    if refusal:
+        return Answer(text=refusal, stop="refused", usage=usage, usage_known=is_known)
+    return Answer(
+        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, message)
+    )
+
+
+def read_message(request: Request, body: bytes) -> Answer:
+    """Return the answer in the body of a message from Claude; usage as in `read_chat`.
+
+    Raises:
+        BodyFaultError: the body is no such reply.
+    """
+    reply = _read_object(body)
+    content = reply.get("content")
+    if not isinstance(content, list | str):
+        raise BodyFaultError(f"content is {_show(content)}; expected a list of blocks")
+    reason = _reason(reply.get("stop_reason"))
+    if reason in _BROKEN_OFF:
+        raise BodyFaultError(f"the message ended with {reason}")
+    text = _text(content)
+    kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
+    blocks = {"tool_calls": kinds & {"tool_use"}, "reasoning": kinds & {"thinking", "redacted_thinking"}}
+    usage, is_known = _usage(request, reply.get("usage"), ("input_tokens", "output_tokens"))
+    return Answer(
+        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, blocks)
+    )
+
+
+def _read_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        start = body.lstrip()[:200].decode(errors="replace")
+        if start.startswith(("data:", "event:")):
+            raise BodyFaultError(f"it streams, although it was not asked to: {start}") from None
+        raise BodyFaultError(f"it is not JSON: {start}" if start else "it is empty") from None
+    said = read_said(value)
+    if said is not None:
+        raise BodyFaultError("it is an error", said, billed=said.status is None)
+    if not isinstance(value, Mapping):
+        raise BodyFaultError(f"it is {_show(value)}; expected an object")
+    return value
+
+
+def _reason(value: object) -> str:
+    return str(value).lower() if value else ""
+
+
+def _stop(reason: str) -> Stop:
+    if reason in _LENGTH:
+        return "length"
+    return "refused" if reason in _REFUSED else "end"
+
+
+def _text(content: object) -> str:
+    """Return the text of a content: a string, a part, or a list of either; other parts have none.
+
+    Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's replies.
+    """
+    parts = content if isinstance(content, list) else [content]
+    joined = "".join(map(_part_text, parts))
+    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _part_text(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping) or part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text")
+    if isinstance(text, Mapping):
+        text = text.get("value")
+    return text if isinstance(text, str) else ""
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """Return the model's refusal: the message's own, or that of its parts."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    found = [part.get("refusal") for part in (message, *parts) if isinstance(part, Mapping)]
+    return _text([each for each in found if isinstance(each, str)])
+
+
+def _instead(text: str, message: Mapping[str, Any]) -> Instead | None:
+    """Return what a message without text holds in its place."""
+    if text.strip():
+        return None
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool_calls"
+    if any(message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")):
+        return "reasoning"
+    parts = message.get("content")
+    kinds = (
+        {part.get("type") for part in parts if isinstance(part, Mapping)} if isinstance(parts, list) else ()
+    )
+    return "reasoning" if {"thinking", "reasoning"} & set(kinds) else None
+
+
+def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:
+    """Return what the reply is billed by, and whether the server said so; the worst where it did not."""
+    worst = worst_case(request)
+    counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
+    usage = Usage(
+        input_tokens=worst.input_tokens if counts[0] is None else counts[0],
+        output_tokens=worst.output_tokens if counts[1] is None else counts[1],
+    )
+    return usage, None not in counts
+
+
+def _count(value: object) -> int | None:
+    """Return a number of tokens, given as a number or as its digits; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number >= 0 and number == int(number) else None
+
+
+def _show(value: object) -> str:
+    """Return a value of the body as it may stand in a message."""
+    if value is None:
+        return "missing or null"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:79] + "…"

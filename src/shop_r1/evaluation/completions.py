@@ -1,0 +1,50 @@
+"""A reply to a prediction: what a checkpoint's and an endpoint's replies share."""
+
+import zlib
+
+from shop_r1.datasets.examples import Example
+from shop_r1.prompts.parse import Parse, ParseFailure, Unwrapped, parse_response, unwrap
+from shop_r1.records.actions import find_space
+from shop_r1.records.results import Prediction
+from shop_r1.rewards.total import RewardConfig, score_response
+
+
+def read_reply(
+    example: Example, reply: str, certainty: float | None, reward: RewardConfig, parse: Parse = "strict"
+) -> Prediction:
+    """Return the prediction that a reply is: parsed and scored by the same functions as in training.
+
+    Args:
+        example: the step that was asked for.
+        reply: as it came.
+        certainty: the rationale's self-certainty in nats per token; None where nothing measured it.
+        reward: how the reply is scored.
+        parse: `lenient` parses and scores what is left after `unwrap`, and marks the prediction.
+    """
+    step = example.session.steps[example.step]
+    space = find_space(example.session.space)
+    read = unwrap(reply) if parse == "lenient" else Unwrapped(reply, ())
+    parsed = parse_response(read.text, space)
+    action = rationale = failure = None
+    if isinstance(parsed, ParseFailure):
+        failure = f"{parsed.reason}: {parsed.message}"
+    else:
+        action, rationale = parsed.action, parsed.rationale
+    return Prediction(
+        session_id=example.session.session_id,
+        step=example.step,
+        gold=step.action,
+        gold_rationale=step.rationale,
+        response=reply,
+        action=action,
+        rationale=rationale,
+        failure=failure,
+        parse="lenient" if parse == "lenient" else None,
+        unwrapped=read.wrappings or None,
+        reward=score_response(read.text, step.action, certainty, space, reward),
+    )
+
+
+def draw_seed(seed: int, example: Example) -> int:
+    """Return a seed that depends on the session and the step, not on the order of the examples."""
+    return zlib.crc32(f"{seed},{example.session.session_id},{example.step}".encode())

@@ -1,0 +1,69 @@
+"""What the completions that are no valid response were: reasons, in words that can stand behind a count."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from shop_r1.prompts.parse import unwrap
+from shop_r1.records.actions import ActionSpace
+from shop_r1.records.results import Prediction
+
+_WORDS = {
+    "empty": "empty",
+    "extra_text": "with text around the JSON",
+    "cut_off": "cut off",
+    "not_json": "not JSON",
+    "too_deep": "nested too deeply",
+    "duplicate_key": "with a key twice",
+    "not_object": "JSON, but no object",
+    "wrong_keys": "with other keys",
+    "wrong_kind": "with a value of the wrong kind",
+    "unknown_type": "of an unknown action type",
+    "extra_field": "with a field that the action does not have",
+    "not_text": "with half of a surrogate pair",
+    "refused": "refused",
+    "tool_calls": "with a tool call and no text",
+    "reasoning": "with reasoning and no text",
+}
+_OTHER = "no action of the space"
+_SHOWN = 3
+"""Reasons that are named in a sentence; `metrics.json` has them all. Ours."""
+
+
+def count_invalid(predictions: Sequence[Prediction], space: ActionSpace) -> dict[str, int]:
+    """Return how many predictions are no action of the space, by reason, the commonest first."""
+    counts = Counter(
+        find_reason(prediction)
+        for prediction in predictions
+        if prediction.action is None or space.kind(prediction.action.type) is None
+    )
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+
+
+def find_reason(prediction: Prediction) -> str:
+    """Return why a prediction is no valid response, in words that can stand behind a number."""
+    reason = (prediction.failure or "").partition(":")[0]
+    if reason in ("refused", "tool_calls", "reasoning"):
+        return _WORDS[reason]
+    text = prediction.response or ""
+    if prediction.parse == "lenient":
+        text = unwrap(text).text
+    start = text.lstrip().lower()
+    if start.startswith(("<think", "<thought")):
+        return "after <think>" if "</th" in start else "in a <think> without an end"
+    if reason == "extra_text" and "</think>" in start and not start.startswith("{"):
+        return "after <think>"
+    if start.startswith(("```", "~~~")):
+        return "in a code fence"
+    return _WORDS.get(reason, _OTHER)
+
+
+def describe_invalid(invalid: Mapping[str, int], n: int) -> str:
+    """Return the commonest reasons with their counts.
+
+    >>> describe_invalid({"in a code fence": 300, "after <think>": 112}, 500)
+    '412 of 500 invalid: 300 in a code fence, 112 after <think>'
+    """
+    shown = [f"{count:,} {reason}" for reason, count in list(invalid.items())[:_SHOWN]]
+    if rest := sum(list(invalid.values())[_SHOWN:]):
+        shown.append(f"{rest:,} other")
+    return f"{sum(invalid.values()):,} of {n:,} invalid: {', '.join(shown)}"

@@ -1,0 +1,1 @@
+"""Other people's recordings to sessions: OPeRA, rrweb, logs, saved pages."""

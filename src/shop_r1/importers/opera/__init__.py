@@ -1,0 +1,1 @@
+"""OPeRA's tables to sessions."""

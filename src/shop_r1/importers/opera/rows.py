@@ -1,0 +1,103 @@
+"""One row of OPeRA's action table: the action it records, or why it is none."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import unescape
+
+from shop_r1.importers.opera.tables import Row, Variant
+from shop_r1.importers.times import read_time
+from shop_r1.records.actions import CLICK, INPUT, SCROLL, TERMINATE, Action, ActionType
+
+KINDS: Mapping[Variant, tuple[ActionType, ...]] = {
+    "filtered": (CLICK, INPUT, TERMINATE),
+    "full": (CLICK, INPUT, SCROLL),
+}
+"""The actions of each variant; of the full set those that the paper counts (Appendix E)."""
+NOT_ACTIONS = {"navigation": "navigation", "tab_activate": "tab_activate", "tabActivate": "tab_activate"}
+"""What the full set also records, in each spelling, and the paper leaves out."""
+COLUMNS = (
+    "session_id",
+    "timestamp",
+    "action_type",
+    "click_type",
+    "semantic_id",
+    "url",
+    "simplified_html",
+    "rationale",
+    "input_text",
+)
+"""The columns that are read; the others are several times as large."""
+
+_NAMED = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a row cannot be used.
+
+    Attributes:
+        reason: under which it is counted.
+        found: what this row has.
+    """
+
+    reason: str
+    found: str = ""
+
+
+def read_action(row: Row, variant: Variant) -> Action | Fault:
+    """Return the action that the row records, or why it is none.
+
+    A name or a text without a letter or digit is a fault, since the reward compares words: such an action
+    could not earn what a right one earns, and GRPO refuses it.
+    """
+    kinds = {kind.name: kind for kind in KINDS[variant]}
+    kind = kinds.get(row["action_type"] or "")
+    if kind is None:
+        found = f"{(row['action_type'] or '')[:40]!r}; expected {', '.join(kinds)}"
+        return Fault("unknown action_type", found)
+    columns = {"name": row["semantic_id"] or "", "text": row["input_text"] or ""}
+    values = {name: columns[name] for name in kind.fields}
+    for name, value in values.items():
+        if not any(map(str.isalnum, value)):
+            return Fault(f"{kind.name} without a {name}", repr(value[:40]))
+    click_type = (row["click_type"] or "").strip() if kind is CLICK else ""
+    return Action(type=kind.name, click_type=click_type or None, **values)
+
+
+def time_of(row: Row) -> float | Fault:
+    """Return when the row was recorded, in seconds since 1970; a fault where it is no time with an offset."""
+    text = row["timestamp"] or ""
+    try:
+        return read_time(text)
+    except ValueError:
+        found = f"{text[:40]!r}; expected one like 2025-04-14T21:52:57.792Z"
+        return Fault("bad timestamp", found)
+
+
+def is_purchase(row: Row) -> bool:
+    """Return whether the row is a click on what buys: add to cart, buy now, subscribe, check out."""
+    return row["action_type"] == CLICK.name and (row["click_type"] or "").strip() == "purchase"
+
+
+def user_of(session_id: str) -> str | None:
+    """Return the user that a session's id begins with.
+
+    >>> user_of("324934a2-5d58_2025-04-14T21:52:46.756000Z_2025-04-14T21:55:50.785000Z")
+    '324934a2-5d58'
+    """
+    parts = session_id.rsplit("_", 2)
+    return parts[0] or None if len(parts) == 3 else None
+
+
+def is_named(html: str, name: str) -> bool:
+    """Return whether something on the page has this name.
+
+    >>> is_named('<div name="nav_bar.homepage">Homepage</div>', "nav_bar.homepage")
+    True
+    >>> is_named('<div name="nav_bar.homepage">Homepage</div>', "nav_bar")
+    False
+    """
+    if f' name="{name}"' in html:
+        return True
+    return any(unescape(double or single) == name for double, single in _NAMED.findall(html))

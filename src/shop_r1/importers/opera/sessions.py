@@ -1,0 +1,265 @@
+"""OPeRA (NEU-HAI/OPeRA on the Hugging Face hub): real people's shopping sessions as ours.
+
+The recorded pages and names are used as they are. What is kept, merged and left out: docs/data.md.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from shop_r1.errors import DataError
+from shop_r1.importers.opera.personas import read_personas
+from shop_r1.importers.opera.rows import (
+    COLUMNS,
+    NOT_ACTIONS,
+    Fault,
+    is_named,
+    is_purchase,
+    read_action,
+    time_of,
+    user_of,
+)
+from shop_r1.importers.opera.tables import OperaTables, PageShelf, Row, count_rows, read_rows
+from shop_r1.records.actions import SCROLL, TERMINATE, Action
+from shop_r1.records.sessions import Outcome, Page, Session, Step
+
+Progress = Callable[[int, int], None]
+"""Called with how many rows are read and how many there are."""
+
+OFF_PAGE = "target not on its page"
+"""The reason for a click or an input whose target is no name on the recorded page."""
+_ROWS_BETWEEN_PROGRESS = 100
+
+
+@dataclass
+class OperaTally:
+    """What an import found, kept and left out, counted while it goes on.
+
+    Attributes:
+        rows: rows read.
+        steps: steps kept, by type of action.
+        outcomes: sessions by outcome.
+        users: of the sessions.
+        users_by_id: sessions whose user only their id tells, since the session table does not.
+        rationales: steps with a rationale that the shopper gave.
+        personas: sessions with a persona.
+        persona_faults: rows of the user table that gave no persona, or part of one, by reason.
+        nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
+        not_actions: rows that the paper leaves out, by type.
+        scrolls_merged: scrolls that are one with the scroll before them.
+        left_out: rows that could not be used, by reason.
+        examples: where the first row of each such reason stands, and what it has.
+        off_page: steps kept whose target is no name on their page.
+        click_types: for each name that was clicked, its click types.
+        empty_sessions: sessions of which no step is left.
+    """
+
+    rows: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    users: set[str | None] = field(default_factory=set)
+    users_by_id: int = 0
+    rationales: int = 0
+    personas: int = 0
+    persona_faults: Counter[str] = field(default_factory=Counter)
+    nothings: Counter[str] = field(default_factory=Counter)
+    not_actions: Counter[str] = field(default_factory=Counter)
+    scrolls_merged: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    off_page: int = 0
+    click_types: dict[str, set[str]] = field(default_factory=dict)
+    empty_sessions: int = 0
+
+    def leave_out(self, fault: Fault, where: str) -> None:
+        """Count a row that cannot be used."""
+        self.left_out[fault.reason] += 1
+        self.examples.setdefault(fault.reason, f"{where}: {fault.found}" if fault.found else where)
+
+    def keep(self, session: Session) -> None:
+        """Count a session."""
+        self.outcomes[session.outcome] += 1
+        self.users.add(session.user_id)
+        self.personas += session.persona is not None
+        for step in session.steps:
+            self.steps[step.action.type] += 1
+            self.rationales += step.rationale is not None
+            if step.action.click_type is not None:
+                self.click_types.setdefault(step.action.value("name"), set()).add(step.action.click_type)
+
+
+def import_opera(
+    tables: OperaTables,
+    scratch: Path,
+    tally: OperaTally,
+    *,
+    require_targets: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Session]:
+    """Yield the sessions in order of their first row's time.
+
+    Args:
+        tables: which files.
+        scratch: a folder where the pages are kept meanwhile, compressed, in a file without a name.
+        tally: gets what was found.
+        require_targets: leave out clicks and inputs whose target is no name on their page.
+        progress: told of the rows read.
+
+    Raises:
+        DataError: a file cannot be read, or no row gives a step.
+    """
+    owners = {row["session_id"]: row["user_id"] for _, row in read_rows(tables.sessions, _OWNER_COLUMNS)}
+    personas = read_personas(tables.users, tally.persona_faults)
+    with PageShelf(scratch) as shelf:
+        reader = _Reader(tables, shelf, tally, require_targets)
+        visits = reader.read_visits(progress)
+        begun = {name: min(event.when for event in events) for name, events in visits.items()}
+        for name in sorted(visits, key=begun.__getitem__):
+            steps = _make_steps(visits[name], shelf, tally)
+            if not steps:
+                continue
+            owner = owners.get(name)
+            tally.users_by_id += owner is None
+            user = owner or user_of(name)
+            session = Session(
+                session_id=name,
+                user_id=user,
+                persona=personas.get(user or ""),
+                source="opera",
+                space="opera",
+                outcome=_outcome(name in reader.bought, steps),
+                steps=steps,
+            )
+            tally.keep(session)
+            yield session
+        tally.empty_sessions = len(reader.seen) - tally.outcomes.total()
+    if not tally.steps:
+        raise DataError(
+            f"{tables.actions[0]}: none of {tally.rows} rows of {tables.variant} actions gives a step"
+            + "".join(
+                f"; {reason} {count}, the first in {tally.examples[reason]}"
+                for reason, count in tally.left_out.most_common(3)
+            )
+        )
+
+
+_OWNER_COLUMNS = ("session_id", "user_id")
+
+
+@dataclass(frozen=True)
+class _Event:
+    """A usable row until its session is put together; `action` is None for what is no action."""
+
+    when: float
+    where: str
+    action: Action | None = None
+    url: str = ""
+    page: bytes = b""
+    rationale: str | None = None
+
+
+class _Reader:
+    """Reads the action tables row by row; pages go to the shelf.
+
+    Attributes:
+        seen: the ids of all sessions.
+        bought: those with a click that buys, kept or not.
+    """
+
+    def __init__(
+        self, tables: OperaTables, shelf: PageShelf, tally: OperaTally, require_targets: bool
+    ) -> None:
+        self.seen: set[str] = set()
+        self.bought: set[str] = set()
+        self._tables = tables
+        self._shelf = shelf
+        self._tally = tally
+        self._require_targets = require_targets
+
+    def read_visits(self, progress: Progress | None) -> dict[str, list[_Event]]:
+        """Return each session's usable rows, in order of the files."""
+        visits: dict[str, list[_Event]] = {}
+        total = count_rows(self._tables.actions)
+        for where, row in read_rows(self._tables.actions, COLUMNS, self._tally.nothings):
+            self._tally.rows += 1
+            if progress is not None and self._tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
+                progress(self._tally.rows, total)
+            session_id = row["session_id"] or ""
+            if not session_id.strip():
+                self._tally.leave_out(Fault("no session_id"), where)
+                continue
+            self.seen.add(session_id)
+            if is_purchase(row):
+                self.bought.add(session_id)
+            event = self._read_event(row, where)
+            if isinstance(event, Fault):
+                self._tally.leave_out(event, where)
+            else:
+                visits.setdefault(session_id, []).append(event)
+        if progress is not None:
+            progress(total, total)
+        return visits
+
+    def _read_event(self, row: Row, where: str) -> _Event | Fault:
+        when = time_of(row)
+        if isinstance(when, Fault):
+            return when
+        kind = row["action_type"] or ""
+        if kind in NOT_ACTIONS:
+            self._tally.not_actions[NOT_ACTIONS[kind]] += 1
+            return _Event(when, where)
+        action = read_action(row, self._tables.variant)
+        if isinstance(action, Fault):
+            return action
+        html = row["simplified_html"] or ""
+        if not html.strip():
+            return Fault("no page")
+        if action.name is not None and not is_named(html, action.name):
+            off_page = Fault(OFF_PAGE, repr(action.name[:80]))
+            if self._require_targets:
+                return off_page
+            self._tally.off_page += 1
+            self._tally.examples.setdefault(OFF_PAGE, f"{where}: {off_page.found}")
+        rationale = (row["rationale"] or "").strip() or None
+        return _Event(when, where, action, row["url"] or "", self._shelf.put(html), rationale)
+
+
+def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -> tuple[Step, ...]:
+    """Return the rows as steps in order of time; of equal times the file's order stands."""
+    taken = _merge_scrolls(sorted(events, key=lambda event: event.when), tally)
+    pages = {event.page: shelf.get(event.page) for event in taken}
+    steps = []
+    for place, event in enumerate(taken):
+        assert event.action is not None, "_merge_scrolls keeps actions only"
+        if event.action.type == TERMINATE.name and place < len(taken) - 1:
+            tally.leave_out(Fault("terminate that is not the last action"), event.where)
+            continue
+        page = Page(url=event.url, html=pages[event.page])
+        steps.append(Step(page=page, action=event.action, rationale=event.rationale, time=event.when))
+    return tuple(steps)
+
+
+def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
+    """Return the actions, of each run of scrolls the first, with the run's first rationale.
+
+    Whatever else was recorded in between ends a run, a navigation or another tab too: the page is another.
+    """
+    taken: list[_Event] = []
+    scrolling = False
+    for event in events:
+        scrolls = event.action is not None and event.action.type == SCROLL.name
+        if scrolls and scrolling:
+            tally.scrolls_merged += 1
+            if taken[-1].rationale is None and event.rationale is not None:
+                taken[-1] = replace(taken[-1], rationale=event.rationale)
+        elif event.action is not None:
+            taken.append(event)
+        scrolling = scrolls
+    return taken
+
+
+def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome:
+    if bought:
+        return "purchase"
+    return "terminate" if steps[-1].action.type == TERMINATE.name else "unfinished"

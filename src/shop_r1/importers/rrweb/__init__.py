@@ -1,0 +1,1 @@
+"""rrweb recordings to sessions."""

@@ -1,0 +1,182 @@
+"""A node of the recorded page, what it holds, and how its attributes change."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shop_r1.importers.rrweb.events import NodeKind
+
+_DECLARATION = re.compile(r"(?:[^;(\"']|\([^()]{0,5000}\)|\"[^\"]{0,5000}\"|'[^']{0,5000}'|[(\"'])+")
+_SHEET_SPLIT = "/* rr_split */"  # between the parts of a sheet that stands in several texts
+_NO_TEXT = frozenset({"style", "script", "noscript", "title"})
+_STYLE_MAX_CHARS = 20_000  # of an element's own style that is changed piece by piece (ours)
+
+
+class DomNode:
+    """A node of the recorded page, linked to those around it so that inserting takes constant time.
+
+    Attributes:
+        id: the recorder's number for it.
+        tag: an element's tag, lower case; "" for others.
+        attributes: an element's; None as a value stands for an attribute without one.
+        text: what a text holds.
+        is_shadow: whether it hangs in its parent's shadow tree.
+    """
+
+    __slots__ = (
+        "after",
+        "attributes",
+        "before",
+        "first",
+        "id",
+        "is_shadow",
+        "kind",
+        "last",
+        "parent",
+        "tag",
+        "text",
+    )
+
+    def __init__(self, identity: int, kind: NodeKind, tag: str = "", text: str = ""):
+        self.id = identity
+        self.kind = kind
+        self.tag = tag
+        self.text = text
+        self.attributes: dict[str, str | None] = {}
+        self.is_shadow = False
+        self.parent: DomNode | None = None
+        self.first: DomNode | None = None
+        self.last: DomNode | None = None
+        self.before: DomNode | None = None
+        self.after: DomNode | None = None
+
+    def get(self, name: str) -> str:
+        """Return an attribute's text, "" when it is absent or empty."""
+        return self.attributes.get(name) or ""
+
+    def children(self) -> Iterator["DomNode"]:
+        """Yield its children in order."""
+        child = self.first
+        while child is not None:
+            yield child
+            child = child.after
+
+    def around(self) -> Iterator["DomNode"]:
+        """Yield it and what it stands in, innermost first."""
+        node: DomNode | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def below(self) -> Iterator["DomNode"]:
+        """Yield it and every node below it in page order."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            child = node.last
+            while child is not None:
+                stack.append(child)
+                child = child.before
+
+    def insert(self, child: "DomNode", following: "DomNode | None") -> None:
+        """Put a node that stands nowhere before one of the children, or at the end."""
+        child.parent = self
+        child.after = following
+        child.before = self.last if following is None else following.before
+        if child.before is None:
+            self.first = child
+        else:
+            child.before.after = child
+        if following is None:
+            self.last = child
+        else:
+            following.before = child
+
+    def detach(self) -> None:
+        """Take the node, with all below it, out of where it stands."""
+        if self.parent is None:
+            return
+        if self.before is None:
+            self.parent.first = self.after
+        else:
+            self.before.after = self.after
+        if self.after is None:
+            self.parent.last = self.before
+        else:
+            self.after.before = self.before
+        self.parent = self.before = self.after = None
+
+    def place(self) -> tuple[int, ...]:
+        """Return its index among its siblings, and that of each node around it, outermost first."""
+        indices = []
+        node = self
+        while node.parent is not None:
+            index, before = 0, node.before
+            while before is not None:
+                index, before = index + 1, before.before
+            indices.append(index)
+            node = node.parent
+        return tuple(reversed(indices))
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts at and below it that a page can show."""
+        for node in self.below():
+            if node.kind == NodeKind.TEXT and (node.parent is None or node.parent.tag not in _NO_TEXT):
+                yield node.text
+
+    @property
+    def content(self) -> str:
+        """The text at and below it."""
+        return "".join(node.text for node in self.below() if node.kind == NodeKind.TEXT)
+
+
+def options_of(select: DomNode) -> list[DomNode]:
+    """Return a select's options."""
+    return [node for node in select.below() if node.tag == "option"]
+
+
+def option_value(option: DomNode) -> str:
+    """Return what an option sends: its value, else its text."""
+    if "value" in option.attributes:
+        return option.get("value")
+    return " ".join(option.content.split())
+
+
+def unfold_sheet(style: DomNode) -> None:
+    """Put a style element's sheet, which recorders keep as an attribute, into its texts, as these change."""
+    sheet = style.attributes.pop("_cssText", None)
+    texts = [node for node in style.children() if node.kind == NodeKind.TEXT]
+    parts = (sheet or "").split(_SHEET_SPLIT)
+    if sheet and len(parts) == len(texts):
+        for node, part in zip(texts, parts, strict=True):
+            node.text = part
+
+
+def set_attributes(node: DomNode, changes: Mapping[str, Any]) -> None:
+    """Set an element's attributes: text or a number, True without a value; None and False take it away.
+
+    A change of style may come as an object of its properties, each with its value, `[value, priority]` or
+    False.
+    """
+    for name, value in changes.items():
+        if value is None or value is False:
+            node.attributes.pop(name, None)
+        elif value is True:
+            node.attributes[name] = None
+        elif isinstance(value, dict):
+            node.attributes[name] = _restyled(node.get(name), value)
+        elif isinstance(value, str | int | float):
+            node.attributes[name] = str(value)
+
+
+def _restyled(style: str, changes: Mapping[str, Any]) -> str:
+    pieces = _DECLARATION.findall(style) if len(style) <= _STYLE_MAX_CHARS else style.split(";")
+    kept = [piece for piece in pieces if piece.partition(":")[0].strip() not in changes]
+    for name, value in changes.items():
+        if isinstance(value, list) and value:
+            important = " !important" if "important" in value[1:] else ""
+            kept.append(f" {name}: {value[0]}{important}")
+        elif isinstance(value, str | int | float) and value is not False:
+            kept.append(f" {name}: {value}")
+    return ";".join(kept).strip()

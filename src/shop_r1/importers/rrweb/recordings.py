@@ -1,0 +1,184 @@
+"""Files of recordings to sessions."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shop_r1.errors import DataError
+from shop_r1.importers.rrweb.events import Event
+from shop_r1.importers.rrweb.exports import EventReader
+from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
+from shop_r1.importers.rrweb.order import order_events, split_tabs
+from shop_r1.importers.rrweb.visit import Visit
+from shop_r1.pages.sites.recipes import Recipe
+from shop_r1.records.sessions import Outcome, Session
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """How recordings are read.
+
+    Attributes:
+        space: `shop`, or `opera` to keep typing that is not submitted as `input`.
+        leaves: whether a visit that ends without a purchase ends with the action `terminate`.
+        bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
+        recipes: each page is simplified with the first that fits it.
+        keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
+        stop_at_fault: whether a visit ends, unfinished, before the first action on what the recording lacks.
+    """
+
+    space: str = "shop"
+    leaves: bool = False
+    bought: str = ""
+    recipes: Sequence[Recipe] = ()
+    keep_masked: bool = True
+    stop_at_fault: bool = False
+
+
+@dataclass
+class RecordingTally:
+    """What `import_recordings` made.
+
+    Attributes:
+        recordings: how many it made sessions of.
+        sessions: how many it yielded.
+        steps: how many steps these have.
+        counts: what was passed over in these, in words.
+        remarks: what may deserve a look at the recordings, in words.
+        left_out: for each recording that was left out, which and why.
+    """
+
+    recordings: int = 0
+    sessions: int = 0
+    steps: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    left_out: list[str] = field(default_factory=list)
+
+
+def import_recordings(
+    paths: Sequence[Path],
+    tally: RecordingTally,
+    options: RecordingOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Session]:
+    """Yield a session for each recording, or for each browser tab of it.
+
+    A session's id is the file's name without the ending; of several tabs `-tab1`, `-tab2`, … stand behind it,
+    in the order of their first events.
+
+    Args:
+        paths: recordings, or folders of them (`files.list_recordings`).
+        tally: counts what is made; complete when all is yielded.
+        options: how they are read.
+        progress: called before each recording and in the end with how many are done and how many there are.
+
+    Raises:
+        DataError: a folder is empty, two recordings have one name, or no recording gives a session.
+    """
+    files = list_recordings(paths)
+    names = Counter(recording_name(file) for file in files)
+    name, times = names.most_common(1)[0]
+    if times > 1:
+        raise DataError(
+            f"{times} recordings are named {name!r}; their names become session ids, so rename all but one"
+        )
+    for done, file in enumerate(files):
+        if progress is not None:
+            progress(done, len(files))
+        try:
+            sessions = _read_recording(file, tally, options or RecordingOptions())
+        except DataError as error:
+            tally.left_out.append(str(error))
+            continue
+        tally.recordings += 1
+        tally.sessions += len(sessions)
+        tally.steps += sum(len(session.steps) for session in sessions)
+        yield from sessions
+    if progress is not None:
+        progress(len(files), len(files))
+    if not tally.sessions:
+        raise DataError(f"none of {len(files)} recordings gives a session; first: {tally.left_out[0]}")
+
+
+def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions) -> list[Session]:
+    """Return one recording as a session for each tab in which something was done.
+
+    Raises:
+        DataError: the file cannot be read, holds no page, or no action on one; nothing of it is tallied.
+    """
+    passed: Counter[str] = Counter()
+    reader = EventReader(passed)
+    tabs = split_tabs(list(reader.read(read_values(path, passed))))
+    visits = [_follow(events, options) for events in tabs.values()]
+    if not any(visit.has_page for visit in visits):
+        raise DataError.at(path, None, _describe_no_page(reader, tabs))
+    bought = bool(options.bought) and any(options.bought in url for visit in visits for url in visit.urls)
+    ended = _finish(visits, tabs, leave=options.leaves and not bought)
+    for visit in visits:
+        passed += visit.counts
+    done = [visit for visit in visits if visit.steps]
+    if not done:
+        raise DataError.at(path, None, f"holds no action on a page; passed over: {describe(passed)}")
+    passed["tabs in which nothing was done"] += len(visits) - len(done)
+    tally.counts += passed
+    for visit in visits:
+        tally.remarks += visit.remarks
+    name = recording_name(path)
+    return [
+        Session(
+            session_id=name if len(visits) == 1 else f"{name}-tab{visits.index(visit) + 1}",
+            source="rrweb",
+            space=options.space,
+            outcome=_outcome(visit, options, has_left=visit is ended),
+            steps=tuple(visit.steps),
+        )
+        for visit in done
+    ]
+
+
+def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
+    visit = Visit(
+        options.space,
+        options.recipes,
+        keep_masked=options.keep_masked,
+        stop_at_fault=options.stop_at_fault,
+    )
+    for event in order_events(events, visit.counts, visit.remarks):
+        visit.follow(event)
+    return visit
+
+
+def _finish(visits: Sequence[Visit], tabs: Mapping[str, Sequence[Event]], *, leave: bool) -> Visit | None:
+    """End the visits; return the one that ended with leaving the shop: where the last event was, if any."""
+    latest = [max((event.time or 0.0 for event in events), default=0.0) for events in tabs.values()]
+    last = latest.index(max(latest))
+    ended = [visit.finish(leave=leave and place == last) for place, visit in enumerate(visits)]
+    return visits[last] if ended[last] else None
+
+
+def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome:
+    if options.bought and any(options.bought in url for url in visit.urls):
+        return "purchase"
+    return "terminate" if has_left else "unfinished"
+
+
+def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) -> str:
+    """Return why a recording without a page has none, and what was expected."""
+    if reader.formats:
+        return (
+            f"is {' and '.join(sorted(reader.formats))}, which is not rrweb's; expected rrweb's events "
+            "(docs/data.md names what exports them)"
+        )
+    kinds = Counter(event.type for events in tabs.values() for event in events)
+    there = ", ".join(f"{count} of type {kind}" for kind, count in sorted(kinds.items())) or "none"
+    return (
+        f"holds no full snapshot that can be read (an event of type 2); its events: {there}; expected "
+        "rrweb's events from a visit's beginning"
+    )
+
+
+def describe(counts: Counter[str]) -> str:
+    """Return counts in words, the largest first."""
+    return ", ".join(f"{what} {count}" for what, count in (+counts).most_common()) or "nothing"

@@ -1,0 +1,119 @@
+"""The page that the shopper sees at an event: its nodes, its address, and whether the recording tells it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from shop_r1.errors import PageError
+from shop_r1.importers.masking import are_masked
+from shop_r1.importers.rrweb.addresses import page_address
+from shop_r1.importers.rrweb.events import NodeKind, Source
+from shop_r1.importers.rrweb.mirror import Mirror
+from shop_r1.importers.rrweb.nodes import DomNode
+from shop_r1.importers.rrweb.writer import MARK, write_page
+from shop_r1.importers.targets import TargetPage, place_of_node
+from shop_r1.pages.elements import Element
+from shop_r1.pages.parse.document import parse_document
+from shop_r1.pages.sites.recipes import Recipe
+from shop_r1.records.sessions import Page
+
+
+class ShownPage:
+    """Follows what is shown in one tab.
+
+    Attributes:
+        mirror: the page's nodes.
+        urls: the addresses so far.
+        is_known: whether the nodes are those of the page that is shown. They are not before the first
+            snapshot, after the head of a snapshot (a meta event) that does not come or cannot be read, and
+            after an event of another page.
+    """
+
+    def __init__(self, counts: Counter[str], remarks: Counter[str], recipes: Sequence[Recipe] = ()):
+        """Begin with no page; `counts` counts what cannot be followed or read, `remarks` masked pages."""
+        self.mirror = Mirror(counts)
+        self.urls: list[str] = []
+        self.is_known = False
+        self._counts = counts
+        self._remarks = remarks
+        self._recipes = recipes
+        self._simplified: tuple[int, TargetPage] | None = None  # the page of that version
+
+    @property
+    def url(self) -> str:
+        """The address, "" where none was told."""
+        return self.urls[-1] if self.urls else ""
+
+    def differs(self, url: str) -> bool:
+        """Return whether an address is that of another page than the one shown."""
+        return bool(self.urls) and page_address(url) != page_address(self.url)
+
+    def move(self, url: str) -> None:
+        """Take a new address."""
+        if url != self.url:
+            self.urls.append(url)
+
+    def load(self, snapshot: Mapping[str, Any]) -> None:
+        """Take a full snapshot; where it cannot be read, the page is not known any more."""
+        self.is_known = self.mirror.load(snapshot)
+
+    def is_of_earlier_page(self, data: Mapping[str, Any]) -> bool:
+        """Return whether an incremental event can only be of an earlier page in this tab, or of another."""
+        return any(self.mirror.is_of_earlier_page(each) for each in _told_nodes(data))
+
+    def resolve(self, node: DomNode) -> tuple[Page, Element] | None:
+        """Return the page as it stands and the element at or around a node, None if that has no name."""
+        page = self._simplify()
+        root = self.mirror.root
+        if page is None or root is None:
+            return None
+        written = write_page(root, self.url, node)
+        if written.mark is None:
+            return None
+        marked = parse_document(written.marked).css_first(f"[{MARK}]")
+        element = page.element_at(place_of_node(marked)) if marked is not None else None
+        return None if element is None else (self._record(page), element)
+
+    def page(self) -> Page | None:
+        """Return the page as it stands, None if it cannot be read."""
+        page = self._simplify()
+        return None if page is None else self._record(page)
+
+    def _record(self, page: TargetPage) -> Page:
+        return Page(url=self.url, html=page.simplified.html)
+
+    def _simplify(self) -> TargetPage | None:
+        version, root = self.mirror.version, self.mirror.root
+        if self._simplified is None or self._simplified[0] != version:
+            assert root is not None, "nothing is resolved before the first page"
+            try:
+                page = TargetPage(write_page(root, self.url).html, self._recipes)
+            except PageError:
+                self._counts["pages that cannot be read"] += 1
+                return None
+            if are_masked(root.texts()):
+                self._remarks["pages whose text is masked"] += 1
+            self._simplified = version, page
+        return self._simplified[1]
+
+
+def is_in_frame(node: DomNode) -> bool:
+    """Return whether a node is in a frame's page."""
+    return sum(each.kind == NodeKind.DOCUMENT for each in node.around()) > 1
+
+
+def _told_nodes(data: Mapping[str, Any]) -> Iterator[object]:
+    """Yield the numbers of nodes that an incremental event tells of, those that it brings itself not."""
+    if data.get("source") == Source.MUTATION:
+        for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
+            entries = data.get(field)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict):
+                    yield entry.get(name)
+    elif data.get("source") in (Source.MOUSE_MOVE, Source.TOUCH_MOVE):
+        positions = data.get("positions")
+        for each in positions if isinstance(positions, list) else ():
+            if isinstance(each, dict):
+                yield each.get("id")
+    else:
+        yield data.get("id")

@@ -1,0 +1,386 @@
+"""From events to steps: which of them are a shopper's actions, and the page right before each.
+
+A recorder tells of clicks, and of what fields hold; keys it does not tell. Pressing Enter in a form's field
+makes the browser click the form's submit button, or the page changes without a click. So a text is typed and
+submitted when, before any other click on something with a name, the submit button of its form is clicked or
+the page changes. A page that searches while one types changes its address with every key: that is one text.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shop_r1.importers.masking import is_masked
+from shop_r1.importers.rrweb.addresses import in_full, page_address, told_address
+from shop_r1.importers.rrweb.events import Event, Interaction, Kind, Source
+from shop_r1.importers.rrweb.fields import form_of, is_choice, is_text_field, labelled_field, pressed_submit
+from shop_r1.importers.rrweb.nodes import DomNode, option_value, options_of
+from shop_r1.importers.rrweb.shown import ShownPage, is_in_frame
+from shop_r1.importers.targets import takes_text
+from shop_r1.pages.elements import Element
+from shop_r1.pages.sites.recipes import Recipe
+from shop_r1.records.actions import OPERA, Action, click, terminate, type_and_submit
+from shop_r1.records.sessions import Page, Step
+
+_STYLE_SOURCES = (Source.STYLE_SHEET_RULE, Source.STYLE_DECLARATION, Source.ADOPTED_STYLE_SHEET)
+_ANYWHERE: Final = -1  # the focus of a page of which no focus has been told yet
+_DATE_FROM: Final = 1e9  # seconds since 1970, in 2001: a lower time is one since the recording's beginning
+
+CUT: Final = "visits that end before their first fault"
+"""What visits are counted as that `stop_at_fault` cut."""
+MASKED: Final = "masked texts"
+"""What masked texts in steps are counted as."""
+
+
+@dataclass
+class _Typing:
+    """A text that stands in a field and was not submitted yet."""
+
+    field: DomNode
+    page: Page
+    name: str
+    text: str = ""
+    time: float | None = None
+    is_left: bool = False  # whether something was clicked since the last key
+
+
+class Visit:
+    """Follows one recording of one tab.
+
+    Attributes:
+        steps: the actions so far.
+        counts: what was passed over, in words.
+        remarks: what may deserve a look at the recording, in words.
+        has_page: whether a full snapshot has come.
+    """
+
+    def __init__(
+        self,
+        space: str = "shop",
+        recipes: Sequence[Recipe] = (),
+        *,
+        keep_masked: bool = True,
+        stop_at_fault: bool = False,
+    ):
+        """Begin.
+
+        Args:
+            space: `shop` or `opera`, where typing is an action by itself (`input`).
+            recipes: each page is simplified with the first that fits it.
+            keep_masked: whether typing whose text the recorder masked is an action.
+            stop_at_fault: whether the visit ends before the first action whose page or node is missing;
+                else such an action is passed over.
+        """
+        self.steps: list[Step] = []
+        self.counts: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
+        self.has_page = False
+        self._inputs = space == OPERA.name
+        self._keep_masked = keep_masked
+        self._stop_at_fault = stop_at_fault
+        self._is_cut = False  # whether a fault has ended the visit
+        self._shown = ShownPage(self.counts, self.remarks, recipes)
+        self._time: float | None = None  # of the last event that has one
+        self._typing: _Typing | None = None
+        self._ended: tuple[_Typing, float | None] | None = None  # what a new address ended, and when
+        self._focus: int | None = _ANYWHERE
+        self._echo: DomNode | None = None  # the field that the browser clicks after its label
+        self._unnamed: DomNode | None = None  # the field without a name that is typed into
+        self._acted = False  # whether the shopper has done anything since the page changed
+        self._has_left = False  # whether a snapshot's head told of another page
+        self._expected: str | None = None  # the address of the link that was clicked last
+        self._steps_before = 0  # how many steps there were when this document came
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """The addresses of the pages so far."""
+        return self._shown.urls
+
+    def follow(self, event: Event) -> None:
+        """Take the next event."""
+        if self._is_cut:
+            return
+        data = event.data
+        if event.time is not None:
+            self._time = event.time
+        if event.type == Kind.META:
+            self._meta(data)
+        elif event.type == Kind.FULL_SNAPSHOT:
+            self._load(data)
+        elif event.type == Kind.CUSTOM:
+            address = told_address(data, self._shown.url)
+            if address is not None:
+                self._move(address)
+        elif event.type == Kind.INCREMENTAL:
+            self._follow_change(data)
+
+    def _follow_change(self, data: Mapping[str, Any]) -> None:
+        source = data.get("source")
+        if not self._shown.is_known:
+            if source in (Source.MUTATION, Source.INPUT, Source.INTERACTION):
+                missing = "on a page whose snapshot is missing" if self.has_page else "before the first page"
+                self.counts[f"events {missing}"] += 1
+                if self.has_page and (source == Source.INPUT or data.get("type") == Interaction.CLICK):
+                    self._fault()
+            return
+        if source == Source.MUTATION:
+            self._shown.mirror.mutate(data)
+        elif source == Source.INPUT:
+            self._input(data)
+        elif source == Source.INTERACTION:
+            self._interaction(data)
+        elif source in _STYLE_SOURCES:
+            self.counts["changes of style sheets by scripts, not followed"] += 1
+        if self._shown.is_of_earlier_page(data):
+            self._doubt()
+
+    def _fault(self) -> None:
+        """Note an action that cannot be told, so that what comes after it lacks a part of its history."""
+        if self._stop_at_fault:
+            self._is_cut = True
+            self.counts[CUT] += 1
+
+    def finish(self, *, leave: bool = False) -> bool:
+        """End the visit; with `leave`, the shopper's last action is to leave the shop.
+
+        Returns:
+            Whether that action was added: not where the last page is not known, nor where a fault came.
+        """
+        self._settle_ended()
+        self._settle_typing()
+        if self._is_cut:
+            return False
+        page = self._shown.page() if leave and self._shown.is_known else None
+        if page is not None:
+            self.steps.append(Step(page=page, action=terminate()))
+        elif leave:
+            self.counts["visits whose last page is not known"] += 1
+        return page is not None
+
+    # Which page is shown
+
+    def _meta(self, data: Mapping[str, Any]) -> None:
+        """Take the head of a snapshot: until that comes, the page is not known."""
+        href = data.get("href")
+        url = href if isinstance(href, str) else ""
+        self._has_left = self._shown.differs(url)
+        if self._has_left:
+            self._leave_page(url)
+        self._shown.move(url)
+        self._shown.is_known = False
+
+    def _move(self, url: str) -> None:
+        """Take an address that a script set: the page changed, but there is no new document."""
+        if self._shown.differs(url):
+            self._settle_ended()
+            typing = self._typing
+            if typing is not None and typing.text and not typing.is_left:
+                self._ended, self._typing = (typing, self._time), None
+            self._note_change(url)
+        self._shown.move(url)
+
+    def _load(self, snapshot: Mapping[str, Any]) -> None:
+        """Take a new page, or the same once more: recorders repeat it from time to time, with new numbers."""
+        mirror = self._shown.mirror
+        is_new = not mirror.is_same(snapshot)
+        if is_new and not self._has_left:
+            self._leave_page(self._shown.url)
+        self._settle_ended()
+        self._has_left = False
+        place = self._typing.field.place() if self._typing is not None else ()
+        self._shown.load(snapshot)
+        if is_new:
+            self._steps_before = len(self.steps)
+        self.has_page |= self._shown.is_known
+        self._focus, self._echo, self._unnamed = _ANYWHERE, None, None
+        if self._typing is not None:
+            field = mirror.at(place)
+            if field is None or field.tag != self._typing.field.tag:
+                self._settle_typing()
+            else:
+                self._typing.field = field
+
+    def _leave_page(self, url: str) -> None:
+        """End what was done on a page that gives way to the one at an address."""
+        self._settle_ended()
+        self._note_change(url)
+        typing = self._typing
+        if typing is not None and typing.text and not self._inputs:
+            self._submit(typing, self._time)
+        self._settle_typing()
+
+    def _note_change(self, url: str) -> None:
+        """Count a change of page that does not go with what was done before it."""
+        if self.has_page and not self._acted:
+            self.remarks["page changes that no action explains (Back, an address, another tab)"] += 1
+        if self._expected is not None and page_address(url) != page_address(self._expected):
+            self.remarks["links after which another page came than theirs"] += 1
+        self._acted, self._expected = False, None
+
+    def _doubt(self) -> None:
+        """Give up the page: an event of another came, and since when that one is shown cannot be said."""
+        self.counts["events of an earlier page or another tab"] += 1
+        doubted = len(self.steps) - self._steps_before
+        if doubted:
+            self.counts["steps on a page that may not have been shown any more"] += doubted
+            del self.steps[self._steps_before :]
+        self._typing = self._ended = None
+        self._shown.is_known = False
+        self._fault()
+
+    # What fields hold
+
+    def _input(self, data: Mapping[str, Any]) -> None:
+        field = self._shown.mirror.get(data.get("id"))
+        if field is None:
+            self.counts["changes to nodes that are not there"] += 1
+            return
+        if not (is_choice(field) or self._is_shoppers(field, data)):
+            self.counts["fields filled by scripts"] += 1
+        elif is_text_field(field):
+            self._acted, self._expected = True, None
+            self._type(field, data)
+        elif field.tag == "select":
+            self._choose(field, data)
+        elif not is_choice(field):
+            self.counts["other fields changed"] += 1
+        self._shown.mirror.enter(field, data)
+
+    def _is_shoppers(self, field: DomNode, data: Mapping[str, Any]) -> bool:
+        """Return whether a change is the shopper's: as the recorder says, else where the focus is."""
+        told = data.get("userTriggered")
+        return told if isinstance(told, bool) else self._focus in (field.id, _ANYWHERE)
+
+    def _type(self, field: DomNode, data: Mapping[str, Any]) -> None:
+        """Note what is typed; the page is the one right before the field's first change."""
+        if field is self._unnamed:
+            return
+        self._take_up_again(field)
+        if self._typing is None or self._typing.field is not field:
+            self._settle_typing()
+            found = self._resolve(field, "typing into what has no name")
+            if found is not None and not takes_text(found[1]):
+                self.counts["typing into what has no name"] += 1
+                found = None
+            if found is None:
+                self._unnamed = field
+                return
+            self._typing = _Typing(field, found[0], found[1].name)
+        text = data.get("text")
+        self._typing.text = text if isinstance(text, str) else ""
+        self._typing.time, self._typing.is_left = self._time, False
+
+    def _take_up_again(self, field: DomNode) -> None:
+        """Go on with a text that a new address seemed to end, if it is typed on and nothing came between."""
+        if self._ended is not None and self._ended[0].field is field:
+            self._typing, self._ended = self._ended[0], None
+            self.remarks["searches while a text was typed"] += 1
+        self._settle_ended()
+
+    def _settle_ended(self) -> None:
+        """Take a text that a new address ended for submitted."""
+        if self._ended is None:
+            return
+        (typing, time), self._ended = self._ended, None
+        if self._inputs:
+            self._typing = typing
+            self._settle_typing()
+        else:
+            self._submit(typing, time)
+
+    def _choose(self, select: DomNode, data: Mapping[str, Any]) -> None:
+        """Take a choice from a list for a click on the option."""
+        self._acted = True
+        self._settle_ended()
+        option = next((each for each in options_of(select) if option_value(each) == data.get("text")), None)
+        if option is None:
+            self.counts["choices that have no name"] += 1
+        else:
+            self._click_named(option, "choices that have no name")
+
+    def _submit(self, typing: _Typing, time: float | None) -> None:
+        self._typing = None
+        self._add_typing(typing.page, type_and_submit(typing.name, typing.text), time)
+
+    def _settle_typing(self) -> None:
+        """End typing that is not submitted: an action of the opera space, none of the shop space."""
+        typing, self._typing = self._typing, None
+        if typing is None:
+            return
+        if not typing.text:
+            self.counts["typing taken back"] += 1
+        elif self._inputs:
+            action = Action(type="input", name=typing.name, text=typing.text)
+            self._add_typing(typing.page, action, typing.time)
+        else:
+            self.counts["typing not submitted"] += 1
+
+    def _add_typing(self, page: Page, action: Action, time: float | None) -> None:
+        if is_masked(action.value("text")):
+            if not self._keep_masked:
+                self.counts["masked texts"] += 1
+                return
+            self.remarks[MASKED] += 1
+        self._add(page, action, time)
+
+    def _add(self, page: Page, action: Action, time: float | None) -> None:
+        dated = time if time is not None and time >= _DATE_FROM else None
+        self.steps.append(Step(page=page, action=action, time=dated))
+
+    # Clicks
+
+    def _interaction(self, data: Mapping[str, Any]) -> None:
+        kind, node = data.get("type"), self._shown.mirror.get(data.get("id"))
+        if kind in (Interaction.CLICK, Interaction.FOCUS, Interaction.BLUR):
+            self._settle_ended()
+        if kind == Interaction.FOCUS:
+            self._focus = node.id if node is not None else None
+        elif kind == Interaction.BLUR:
+            self._focus = None
+        elif kind == Interaction.CLICK:
+            if self._expected is not None and self._shown.differs(self._expected):
+                self.remarks["links after which no other page came"] += 1
+            self._acted, self._expected = True, None
+            if self._typing is not None:
+                self._typing.is_left = True
+            if node is None:
+                self.counts["clicks on nodes that are not there"] += 1
+                self._fault()
+            else:
+                self._click(node)
+
+    def _click(self, node: DomNode) -> None:
+        echo, self._echo = self._echo, None
+        if echo is node:
+            self.counts["clicks that the browser passes on from a label"] += 1
+            return
+        self._echo = labelled_field(node)
+        typing = self._typing
+        if typing is not None and typing.text and not self._inputs:
+            form = form_of(typing.field)
+            if form is not None and pressed_submit(node, form) is not None:
+                self._submit(typing, self._time)
+                return
+        field = self._echo or node
+        if is_text_field(field):
+            self.counts["clicks into a field"] += 1
+        elif any(each.tag == "select" for each in field.around()):
+            self.counts["clicks that open a list"] += 1
+        else:
+            self._click_named(node, "clicks on what has no name")
+
+    def _click_named(self, node: DomNode, nameless: str) -> None:
+        """Take a click on the element at or around a node; `nameless` is what counts if there is none."""
+        found = self._resolve(node, nameless)
+        if found is not None:
+            page, element = found
+            self._settle_typing()
+            self._add(page, click(element.name), self._time)
+            self._expected = in_full(element.href, page.url) if element.href else None
+
+    def _resolve(self, node: DomNode, nameless: str) -> tuple[Page, Element] | None:
+        found = self._shown.resolve(node)
+        if found is None:
+            self.counts["clicks and typing in frames" if is_in_frame(node) else nameless] += 1
+        return found

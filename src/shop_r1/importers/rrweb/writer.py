@@ -1,0 +1,174 @@
+"""The recorded page as HTML, escaped, with the place in it where the element of interest begins."""
+
+import re
+from html import escape
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from shop_r1.importers.rrweb.events import NodeKind
+from shop_r1.importers.rrweb.nodes import DomNode
+from shop_r1.importers.rrweb.shadow import ShadowScope, has_shadow, sheet_of
+
+MARK: Final = "data-shop-r1-mark"
+"""The attribute that marks the element of interest in `Written.marked`; a page's own is left out."""
+
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr",
+})  # fmt: skip
+# Written empty: code, what no shopper sees, and what a parser would read as mere text.
+_EMPTIED = frozenset({
+    "iframe", "frame", "noembed", "noframes", "noscript", "script", "template", "xmp",
+})  # fmt: skip
+_ATTRIBUTE = re.compile(r"[^\s\"'<>/=\x00-\x1f\x7f]{1,200}")
+_ADDRESSES = frozenset({"href", "src"})
+
+
+class Written(NamedTuple):
+    """A page as HTML, and where in it the marked element's attributes begin, if it is on it."""
+
+    html: str
+    mark: int | None
+
+    @property
+    def marked(self) -> str:
+        """The page with the mark on its element."""
+        assert self.mark is not None, "only a page with a mark is asked for it"
+        return f'{self.html[: self.mark]} {MARK}=""{self.html[self.mark :]}'
+
+
+class _Place(NamedTuple):
+    """A node that is to be written, or what closes one, and the shadow tree that it stands in."""
+
+    content: DomNode | str
+    scope: ShadowScope | None
+
+
+def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Written:
+    """Return the page as HTML, as it is shown.
+
+    Frames are left out, scripts emptied. Style elements stay, and links whose style sheet the recorder read
+    become such, as they say what is hidden. Of an element with a shadow tree the tree is written, with the
+    element's own content in its slots; what style elements in the tree hide is marked as hidden.
+
+    Args:
+        root: the document.
+        url: its address. Recorders write addresses in full, pages mostly do not: those of the same shop are
+            cut down to their path, so that names become what they are for the page itself.
+        target: marks it, or the innermost element around it that is written; there is no mark for what is
+            in a frame.
+    """
+    around = _depths(target, root) if target is not None else {}
+    parts: list[str] = []
+    size, mark, marked_depth = 0, None, -1
+    work = [_Place(root, None)]
+    while work:
+        content, scope = work.pop()
+        piece = content if isinstance(content, str) else _write_start(content, scope, url)
+        if isinstance(content, DomNode):
+            if content.kind == NodeKind.ELEMENT and around.get(content, -1) > marked_depth:
+                mark, marked_depth = size + 1 + len(_tag(content)), around[content]
+            _push_content(content, scope, work)
+        parts.append(piece)
+        size += len(piece)
+    return Written("".join(parts), mark)
+
+
+def _depths(target: DomNode, root: DomNode) -> dict[DomNode, int]:
+    """Return a node and what it stands in, each with its depth; nothing for what is in a frame."""
+    chain = list(target.around())[::-1]
+    in_frame = chain[0] is not root or any(node.kind == NodeKind.DOCUMENT for node in chain[1:])
+    return {} if in_frame else {node: depth for depth, node in enumerate(chain)}
+
+
+def _tag(node: DomNode) -> str:
+    """Return the tag that an element is written with."""
+    return "style" if node.tag == "link" and node.get("_cssText") else node.tag
+
+
+def _write_start(node: DomNode, scope: ShadowScope | None, url: str) -> str:
+    """Return a node without what is in it."""
+    match node.kind:
+        case NodeKind.ELEMENT:
+            hidden = ' hidden=""' if scope is not None and node in scope.hidden else ""
+            return f"<{_tag(node)}{hidden}{_attributes(node, url)}>"
+        case NodeKind.TEXT | NodeKind.CDATA:
+            return escape(node.text, quote=False)
+        case NodeKind.COMMENT:
+            return "<!---->"  # what it says is of no use, but it parts the texts around it
+        case NodeKind.DOCTYPE:
+            return "<!DOCTYPE html>"
+        case NodeKind.DOCUMENT:
+            return ""
+
+
+def _push_content(node: DomNode, scope: ShadowScope | None, work: list[_Place]) -> None:
+    tag = _tag(node)
+    if node.kind == NodeKind.ELEMENT and tag not in _VOID:
+        work.append(_Place(f"</{tag}>", scope))
+    if tag == "style":
+        work.append(_Place("" if scope is not None else sheet_of(node), scope))
+    elif node.tag == "textarea" and "value" in node.attributes:
+        work.append(_Place(escape(node.get("value"), quote=False), scope))
+    elif tag not in _EMPTIED and tag not in _VOID:
+        work += [each for each in _shown_in(node, scope) if not _is_frame(each.content)][::-1]
+
+
+def _shown_in(node: DomNode, scope: ShadowScope | None) -> list[_Place]:
+    """Return what is shown in an element: its shadow tree if it has one, in a slot the host's content."""
+    if has_shadow(node):
+        inner = ShadowScope(node, scope)
+        return [_Place(child, inner) for child in node.children() if child.is_shadow]
+    slotted = scope.take(node) if scope is not None and node.tag == "slot" else []
+    if scope is not None and slotted:
+        return [_Place(child, scope.outer) for child in slotted]
+    return [_Place(child, scope) for child in node.children()]
+
+
+def _is_frame(content: DomNode | str) -> bool:
+    return isinstance(content, DomNode) and content.kind == NodeKind.DOCUMENT
+
+
+def _attributes(node: DomNode, url: str) -> str:
+    written: dict[str, str] = {}
+    for name, value in node.attributes.items():
+        name = name.lower()
+        if name.startswith("rr_") or name in ("_csstext", MARK) or not _ATTRIBUTE.fullmatch(name):
+            continue
+        if name == "value" and node.tag in ("textarea", "select"):
+            continue
+        if value is None:
+            written[name] = f" {name}"
+        else:
+            shown = _as_on_page(value, url) if name in _ADDRESSES else value
+            written[name] = f' {name}="{escape(shown)}"'
+    return "".join(written.values())
+
+
+def _as_on_page(address: str, url: str) -> str:
+    """Return an address as a page of the same shop would write it.
+
+    >>> _as_on_page("https://shop.example/mugs?size=2", "https://shop.example/?a=1")
+    '/mugs?size=2'
+    >>> _as_on_page("https://shop.example/?a=1#reviews", "https://shop.example/?a=1")
+    '#reviews'
+    >>> _as_on_page("https://other.example/mugs", "https://shop.example/")
+    'https://other.example/mugs'
+    """
+    page = url.partition("#")[0]
+    if address.endswith("#"):
+        return "#"
+    if page and address.startswith(f"{page}#"):
+        return address[len(page) :]
+    origin = _origin(url)
+    if origin and address.startswith(f"{origin}/"):
+        return address[len(origin) :]
+    return address
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an address that is none
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else ""

@@ -1,0 +1,1 @@
+"""A checkpoint on this machine: prefix trees, attention, scoring, sampling."""

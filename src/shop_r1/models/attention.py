@@ -1,0 +1,94 @@
+"""Attention over packed trees: the trunk causally, the branches through a mask of their own.
+
+A packed tree (`models.prefix_tree`) has a long trunk, whose tokens see what stands before them as in any
+text, and a few branch tokens with an irregular view. So the trunk takes the fast causal kernel and the mask
+has rows for the branches alone: at 32k tokens of context it is a fraction of a square one.
+"""
+
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from shop_r1.errors import ModelError
+
+TREE_ATTENTION = "tree_sdpa"
+"""The name under which transformers knows `tree_attention`."""
+
+
+def tree_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """Return (B, T, heads, D) attention; a mask with fewer rows than queries is that of the last ones.
+
+    The queries before those see causally. With any other mask, or none, this is transformers' own `sdpa`.
+
+    Args:
+        module: the attention layer.
+        query: (B, heads, T, D).
+        key: (B, key heads, T', D).
+        value: (B, key heads, T', D).
+        attention_mask: (B, 1, R, T') bool, or None.
+        **kwargs: transformers' other arguments.
+    """
+    trunk = 0 if attention_mask is None else query.shape[2] - attention_mask.shape[2]
+    if trunk <= 0:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
+    seen, _ = sdpa_attention_forward(
+        module,
+        query[:, :, :trunk],
+        key[:, :, :trunk],
+        value[:, :, :trunk],
+        None,
+        **kwargs | {"is_causal": True},
+    )
+    branches, _ = sdpa_attention_forward(module, query[:, :, trunk:], key, value, attention_mask, **kwargs)
+    return torch.cat([seen, branches], dim=1), None
+
+
+AttentionInterface.register(TREE_ATTENTION, tree_attention)
+AttentionMaskInterface.register(TREE_ATTENTION, sdpa_mask)
+
+
+def causal_lm(model: Any) -> Any:
+    """Return the language model itself, from within adapters where there are any."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def use_tree_attention(model: Any) -> None:
+    """Let a causal LM attend as packed trees need it; everything else it computes stays as it was.
+
+    Raises:
+        ModelError: its attention is of another kind: it would not obey a mask of our own, or keeps a state
+            besides.
+    """
+    if model.config._attn_implementation == TREE_ATTENTION:
+        return
+    check_attention(model.config)
+    model.set_attn_implementation(TREE_ATTENTION)
+
+
+def check_attention(config: Any) -> None:
+    """Make sure that a packed tree gives what each reply alone would.
+
+    That needs attention that obeys a mask of our own and no state besides.
+
+    Raises:
+        ModelError: the model's attention is of another kind.
+    """
+    text = config.get_text_config()
+    layers = getattr(text, "layer_types", None)
+    if layers is None and getattr(text, "sliding_window", None) is not None:
+        layers = ["sliding_attention"]
+    kinds = {*(layers or ())} - {"full_attention"}
+    if config._attn_implementation != "sdpa":
+        kinds.add(f"attention by {config._attn_implementation}")  # Others read a mask of bools as numbers.
+    if kinds:
+        raise ModelError(
+            f"{config.model_type} models with {', '.join(sorted(kinds))} are not supported; use one whose "
+            "layers all have full attention (Qwen2.5, Qwen3, Llama 3), loaded with attention by sdpa"
+        )

@@ -1,0 +1,276 @@
+"""A checkpoint on this machine: load it, save it, and its tokenizer's view of text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from shop_r1.atomic_files import file_mode
+from shop_r1.errors import ModelError
+from shop_r1.models.attention import check_attention
+from shop_r1.models.chat_template import Options, has_system_role, merge_system, turn_end_id
+from shop_r1.models.prefix_tree import common_prefix
+
+BASE_CHECKPOINT = Path(__file__).parent / "base"
+"""Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+_MODEL_FILES = ("config.json", "model*.safetensors*", "adapter_*")
+"""What of a checkpoint one of another kind must not be mixed with."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A causal language model with its tokenizer.
+
+    Attributes:
+        model: any Hugging Face causal LM with the standard key/value cache.
+        tokenizer: its tokenizer, with a chat template.
+    """
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end a reply."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return tuple({*ids, self.tokenizer.eos_token_id, self._turn_end} - {None})
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills rectangles; never seen by the model's attention."""
+        pad = self.tokenizer.pad_token_id
+        return int(self.end_ids[0] if pad is None else pad)
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """Return the messages as the template takes them.
+
+        Where it has no system role, the system's text stands before the user's first message.
+        """
+        return list(messages) if self._has_system_role else merge_system(messages)
+
+    def prompt_ids(self, messages: Sequence[dict[str, str]], options: Options | None = None) -> list[int]:
+        """Return the chat's token ids up to where the assistant's reply begins.
+
+        Args:
+            messages: the chat.
+            options: switches of the chat template, by name.
+        """
+        kinds = {"add_generation_prompt": True, "tokenize": True, "return_dict": True}
+        encoded = self.tokenizer.apply_chat_template(self.chat(messages), **kinds, **(options or {}))
+        return list(encoded["input_ids"])
+
+    def reply_ids(self, reply: str) -> list[int]:
+        """Return the reply's token ids, with the token that ends the turn."""
+        return [*self.tokenizer(reply, add_special_tokens=False)["input_ids"], self._turn_end]
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text has."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the reply's text, without the token that ends it."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    @cached_property
+    def _has_system_role(self) -> bool:
+        return has_system_role(self.tokenizer)
+
+    @cached_property
+    def _turn_end(self) -> int:
+        return turn_end_id(self.tokenizer)  # type: ignore[return-value]
+
+
+def resolve_model(name_or_path: str) -> str:
+    """Return what `from_pretrained` takes: a folder's whole path, or a name on the hub.
+
+    `base` stands for the checkpoint in the package.
+    """
+    path = BASE_CHECKPOINT if name_or_path == "base" else Path(name_or_path)
+    return str(path.resolve()) if path.is_dir() else name_or_path
+
+
+def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalModel:
+    """Return the checkpoint, safetensors only and without remote code.
+
+    Args:
+        name_or_path: `base`, a folder, or a name on the Hugging Face hub.
+        dtype: of the weights.
+
+    Raises:
+        ModelError: it is not there, is not a causal LM in safetensors, or its tokenizer has no chat template.
+    """
+    source = resolve_model(name_or_path)
+    if is_adapter(Path(source)):
+        return _load_adapter(Path(source), dtype)
+    if Path(source).is_absolute() and not (Path(source) / "config.json").exists():
+        raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
+        )
+    except _UNLOADABLE as error:
+        raise ModelError(
+            f"model {name_or_path!r} cannot be loaded ({_reason(error)}); expected `base`, a folder with a "
+            "Hugging Face causal LM in safetensors, or its name on the hub"
+        ) from None
+    _check_tokenizer(tokenizer, name_or_path)
+    try:
+        check_attention(model.config)
+    except ModelError as error:
+        raise ModelError(f"model {name_or_path!r}: {error}") from None
+    return _end_turns(LocalModel(model.eval(), tokenizer))
+
+
+def _end_turns(model: LocalModel) -> LocalModel:
+    """Let the model's configuration, which servers read, end replies where its chat template ends turns."""
+    configuration, ends = model.model.generation_config, model.end_ids
+    ids = configuration.eos_token_id
+    known = ids if isinstance(ids, list) else [ids]
+    if turn_end_id(model.tokenizer) not in known:
+        configuration.eos_token_id = [*(each for each in known if each is not None), *set(ends) - set(known)]
+    return model
+
+
+def _check_tokenizer(tokenizer: Any, name: str) -> None:
+    # Else transformers warns of "indexing errors" at the first text over the model's length, though here
+    # texts are counted first and cut after. Its mark for "has been said"; it is not saved.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # transformers makes up an empty one.
+        raise ModelError(f"model {name!r} cannot be loaded: its tokenizer's files are missing")
+    if tokenizer.chat_template is None:
+        raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether the folder holds a LoRA adapter and not a whole model."""
+    return (folder / ADAPTER_CONFIG).exists() and not (folder / "config.json").exists()
+
+
+def adapted_model(folder: Path) -> str:
+    """Return what an adapter was trained on: a folder or a name on the hub.
+
+    Raises:
+        ModelError: its configuration does not say.
+    """
+    try:
+        return str(json.loads((folder / ADAPTER_CONFIG).read_text("utf-8"))["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"adapter {folder}: {ADAPTER_CONFIG} does not say what it was trained on ({error!r}); expected "
+            "base_model_name_or_path, a folder or a name on the Hugging Face hub"
+        ) from None
+
+
+def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
+    """Return the model that the adapter was trained on, with the adapter merged into it."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    base = adapted_model(folder)
+    try:
+        # PEFT itself would take a pickle where the file is missing.
+        names = set(load_file(folder / ADAPTER_WEIGHTS))
+        with catch_warnings():
+            simplefilter("ignore")  # of names that are missing, which end in our error
+            whole = PeftModel.from_pretrained(load_model(base, dtype).model, str(folder))
+        missing = set(get_peft_model_state_dict(whole)) ^ names
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except _UNLOADABLE as error:
+        raise ModelError(
+            f"adapter {folder} cannot be loaded ({_reason(error)}); expected a LoRA adapter in safetensors "
+            "and, where its adapter_config.json says, the model that it was trained on"
+        ) from None
+    if missing:
+        raise ModelError(
+            f"adapter {folder} is not for the model {base}: {len(missing)} of its weights' names are not "
+            f"those expected, such as {min(missing)}"
+        )
+    _check_tokenizer(tokenizer, str(folder))
+    return _end_turns(LocalModel(whole.merge_and_unload().eval(), tokenizer))
+
+
+def save_merged(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write a model with an adapter as a whole model, as `save_checkpoint` does.
+
+    The adapter is merged into its model loaded anew, so this also does for weights gathered from shards.
+
+    Raises:
+        ModelError: it cannot be written.
+    """
+    with TemporaryDirectory() as folder:
+        save_checkpoint(model, Path(folder), weights)
+        whole = load_model(folder)
+    save_checkpoint(whole, out)
+
+
+def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Write the model and its tokenizer beside, then move them into the folder, file by file.
+
+    So a disk that fills up leaves an older checkpoint in the folder as it was.
+
+    Args:
+        model: what to write.
+        out: the folder.
+        weights: by name, where they are not the model's own (gathered from shards).
+
+    Raises:
+        ModelError: it cannot be written, for instance because the disk is full.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for left in out.glob(".new-*"):  # by a run that was killed here
+            rmtree(left)
+        with TemporaryDirectory(prefix=".new-", dir=out) as beside:
+            model.model.save_pretrained(beside, state_dict=weights)
+            model.tokenizer.save_pretrained(beside)
+            written = [path for path in Path(beside).iterdir() if path.name != "README.md"]  # PEFT's own card
+            for path in written:
+                path.chmod(file_mode(out / path.name))  # safetensors makes files for their owner alone
+                path.replace(out / path.name)
+            _remove_others(out, {path.name for path in written})
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{out}: the checkpoint cannot be written ({_reason(error)})") from None
+
+
+def _remove_others(out: Path, written: set[str]) -> None:
+    """Remove what an earlier checkpoint in the folder had and this one has not."""
+    for pattern in _MODEL_FILES:
+        for path in out.glob(pattern):
+            if path.name not in written:
+                path.unlink()
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's first line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+
+
+def token_offsets(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return which characters of the decoded text each token stands for, as (first, last + 1).
+
+    A character of several tokens belongs to each of them, as in a fast tokenizer's own offsets; special
+    tokens have none.
+    """
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    offsets, start = [], 0
+    for count in range(1, len(ids) + 1):
+        beginning = tokenizer.decode(ids[:count], skip_special_tokens=True)
+        whole = common_prefix(beginning, text)
+        cut = len(beginning) > whole  # It ends inside a character, which reads as a replacement so far.
+        offsets.append((start, whole + cut))
+        start = whole
+    return offsets

@@ -1,0 +1,206 @@
+"""Trees of tokens: prompts that share a beginning, and their replies, run through a model once.
+
+A GRPO group is one long prompt with G short replies; a session is a growing prompt with a reply after
+each page. Both are a trunk with branches. A tree is packed into one sequence whose attention mask and
+positions let each branch see just its own prompt and itself, so the model computes exactly what it would
+for every (prompt, reply) alone, and the shared part only once.
+
+Dimension letters: B trees, L columns of trunks, R columns of branches, T = L + R, N reply tokens of all
+trees, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One reply in its tree.
+
+    Attributes:
+        attach: how many of the trunk's tokens its prompt begins with.
+        prompt: the prompt's own tokens after those; at least one, since it predicts the first reply token.
+        reply: the reply's tokens; empty while it is still to be sampled.
+    """
+
+    attach: int
+    prompt: tuple[int, ...]
+    reply: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A trunk of tokens and the branches that leave it."""
+
+    trunk: tuple[int, ...]
+    branches: tuple[Branch, ...]
+
+    @property
+    def size(self) -> int:
+        """How many tokens it has when packed."""
+        return len(self.trunk) + sum(len(each.prompt) + len(each.reply) for each in self.branches)
+
+
+def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None) -> Tree:
+    """Return the tree of these prompts, one branch for each, in order.
+
+    The longest prompt is the trunk; the others leave it where they differ. Any prompts are allowed: those
+    that share nothing merely gain nothing.
+
+    Args:
+        prompts: token ids, none empty.
+        replies: token ids for each prompt, or None when they are still to be sampled.
+
+    Raises:
+        ValueError: a prompt is empty, or there is not one reply for each prompt.
+    """
+    if any(len(prompt) == 0 for prompt in prompts):
+        raise ValueError("a prompt has no tokens")
+    if replies is None:
+        replies = [()] * len(prompts)
+    longest = max(prompts, key=len)
+    branches = []
+    for prompt, reply in zip(prompts, replies, strict=True):
+        attach = min(common_prefix(prompt, longest), len(prompt) - 1)
+        branches.append(Branch(attach, tuple(prompt[attach:]), tuple(reply)))
+    trunk = tuple(longest[: max(branch.attach for branch in branches)])
+    return Tree(trunk, tuple(branches))
+
+
+def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return how many tokens, or characters, both begin with.
+
+    The sequences may be of different types.
+
+    >>> common_prefix([1, 2, 3], (1, 2, 4, 5))
+    2
+    """
+    if type(first) is not type(second):  # Slices of a list and of a tuple are never equal.
+        first, second = tuple(first), tuple(second)
+    length = min(len(first), len(second))
+    if first[:length] == second[:length]:
+        return length
+    low, high = 0, length  # first[:low] agrees, first[:high] does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@dataclass(frozen=True)
+class TreeBatch:
+    """Trees packed into rectangles: all trunks in the first L columns, all branches in the R after them.
+
+    Attributes:
+        input_ids: (B, T) trunk, then each branch's prompt and reply; both regions padded on their right.
+        position_ids: (B, T) each token's place in its own (prompt, reply).
+        branch_mask: (B, 1, R, T) bool, True where the branch region's token sees the column's. Trunk tokens
+            see what stands before them; `models.attention` knows.
+        predictors: (N,) indices into the flattened (B * T) of the tokens that predict a reply token.
+        targets: (N,) the reply tokens, by tree, branch and place.
+        owners: (N,) the branch each belongs to, counted over all trees.
+        last_prompt: (branches,) indices into the flattened (B * T) of each prompt's last token.
+        prompt_lengths: (branches,) each prompt's length in tokens.
+        slots: (branches, 2) each branch's tree and its number in that tree.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    branch_mask: Tensor
+    predictors: Tensor
+    targets: Tensor
+    owners: Tensor
+    last_prompt: Tensor
+    prompt_lengths: Tensor
+    slots: Tensor
+
+    @property
+    def trunk_width(self) -> int:
+        """L, the columns of the trunk region."""
+        return self.input_ids.shape[1] - self.branch_mask.shape[2]
+
+    def to(self, device: torch.device) -> "TreeBatch":
+        """Return the same batch on the device."""
+        return TreeBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
+    """Return the trees as one batch; every figure in it follows from `Tree` alone."""
+    left = max(len(tree.trunk) for tree in trees)
+    right = max(tree.size - len(tree.trunk) for tree in trees)
+    shape = (len(trees), left + right)
+    input_ids = torch.full(shape, pad_id)
+    positions = torch.zeros(shape, dtype=torch.long)
+    branch = torch.full((len(trees), right), -1)  # 0.. branches, -1 padding
+    attach = torch.zeros((len(trees), right), dtype=torch.long)  # how much of the trunk the token may see
+    for row, tree in enumerate(trees):
+        trunk, count = len(tree.trunk), tree.size - len(tree.trunk)
+        input_ids[row, :trunk] = torch.tensor(tree.trunk, dtype=torch.long)
+        positions[row, :trunk] = torch.arange(trunk)
+        ids, places, owner, limit = _layout(tree)
+        input_ids[row, left : left + count] = torch.tensor(ids)
+        positions[row, left : left + count] = torch.tensor(places)
+        branch[row, :count] = torch.tensor(owner)
+        attach[row, :count] = torch.tensor(limit)
+    mask = _mask(positions[:, left:], branch, attach, left)
+    return TreeBatch(input_ids, positions, mask, **_index_replies(trees, left, right))
+
+
+def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Return the branch region's ids, positions, branch numbers and trunk limits, token by token."""
+    ids: list[int] = []
+    places: list[int] = []
+    owner: list[int] = []
+    limit: list[int] = []
+    for number, branch in enumerate(tree.branches):
+        tokens = branch.prompt + branch.reply
+        ids += tokens
+        places += range(branch.attach, branch.attach + len(tokens))
+        owner += [number] * len(tokens)
+        limit += [branch.attach] * len(tokens)
+    return ids, places, owner, limit
+
+
+def _mask(positions: Tensor, branch: Tensor, attach: Tensor, left: int) -> Tensor:
+    """Return (B, 1, R, L + R): a token sees the trunk up to its limit, and its own branch up to itself."""
+    in_trunk = torch.arange(left) < attach[:, :, None]
+    same = (branch[:, :, None] == branch[:, None, :]) & (branch[:, :, None] >= 0)
+    in_branch = same & (positions[:, None, :] <= positions[:, :, None])
+    # A padding row sees itself: a row that sees nothing would be NaN in the softmax.
+    in_branch |= torch.eye(positions.shape[1], dtype=torch.bool)
+    return torch.cat([in_trunk, in_branch], dim=2)[:, None]
+
+
+def _index_replies(trees: Sequence[Tree], left: int, right: int) -> dict[str, Tensor]:
+    predictors: list[int] = []
+    targets: list[int] = []
+    owners: list[int] = []
+    last_prompt: list[int] = []
+    lengths: list[int] = []
+    slots: list[tuple[int, int]] = []
+    for row, tree in enumerate(trees):
+        start = row * (left + right) + left
+        for slot, branch in enumerate(tree.branches):
+            last = start + len(branch.prompt) - 1
+            predictors += range(last, last + len(branch.reply))
+            targets += branch.reply
+            owners += [len(last_prompt)] * len(branch.reply)
+            last_prompt.append(last)
+            lengths.append(branch.attach + len(branch.prompt))
+            slots.append((row, slot))
+            start = last + 1 + len(branch.reply)
+    as_tensor = torch.tensor
+    return {
+        "predictors": as_tensor(predictors, dtype=torch.long),
+        "targets": as_tensor(targets, dtype=torch.long),
+        "owners": as_tensor(owners, dtype=torch.long),
+        "last_prompt": as_tensor(last_prompt),
+        "prompt_lengths": as_tensor(lengths),
+        "slots": as_tensor(slots),
+    }

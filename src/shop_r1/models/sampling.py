@@ -1,0 +1,213 @@
+"""Sample replies from a checkpoint: shared prompts run once, their cache never copied."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
+
+from shop_r1.config import Config
+from shop_r1.models.attention import causal_lm
+from shop_r1.models.kv_cache import growing_cache
+from shop_r1.models.precision import flush_subnormals
+from shop_r1.models.prefix_tree import Tree, TreeBatch, pack_trees
+from shop_r1.models.scoring import Measure, hidden_states, project
+
+SEEDS = 2**32
+"""How many seeds there are: torch's generator on the CPU, a Mersenne Twister, takes 32 bits and ignores those
+above them."""
+
+
+class Sampling(Config):
+    """How replies are drawn; the defaults are the paper's (4.1)."""
+
+    temperature: float = Field(0.6, ge=0)
+    """0 takes the likeliest token. Paper 4.1."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Keep the likeliest tokens that together reach this probability; 1 keeps all."""
+    top_k: int = Field(0, ge=0)
+    """Keep this many of the likeliest tokens; 0 keeps all."""
+    max_new_tokens: int = Field(128, ge=1)
+    """Replies are cut here, in tokens."""
+
+
+@dataclass(frozen=True)
+class SampledReply:
+    """One reply.
+
+    Attributes:
+        ids: its tokens, the ending one included.
+        log_probs: (len(ids),) the tokens' log probabilities at the sampling temperature (1 where that is 0),
+            before top-k and top-p, in nats.
+        measured: (len(ids),) what `measure` found of each token's distribution; None without one.
+    """
+
+    ids: list[int]
+    log_probs: Tensor
+    measured: Tensor | None = None
+
+
+@torch.no_grad()
+@flush_subnormals()
+def sample_replies(
+    model: Any,
+    trees: Sequence[Tree],
+    sampling: Sampling,
+    end_ids: Sequence[int],
+    pad_id: int,
+    seeds: Sequence[int],
+    measure: Measure | None = None,
+    to_the_end: bool = False,
+) -> list[SampledReply]:
+    """Return one sampled reply for each branch of each tree, in order.
+
+    Shared prompts are run once and their cache is never copied: the replies grow as branches of one
+    sequence. The distribution is that of `generate` with the same temperature, top-k and top-p.
+
+    Args:
+        model: a Hugging Face causal LM, in eval mode, with adapters or without.
+        trees: prompts whose branches have no reply yet.
+        sampling: temperature, top-p, top-k, length.
+        end_ids: tokens that end a reply.
+        pad_id: fills rectangles.
+        seeds: one for each branch, in [0, `SEEDS`); a reply depends on its prompt and its seed alone (up to
+            rounding in batches of other shapes).
+        measure: what to find out about each token's distribution, before temperature and cuts.
+        to_the_end: take `max_new_tokens` steps even when all replies have ended, so that processes which
+            share a sharded model stay in step.
+
+    Raises:
+        ValueError: a seed is outside its range.
+    """
+    model = causal_lm(model)
+    batch = pack_trees(trees, pad_id).to(model.device)
+    decoder = _Decoder(model, batch, sampling.max_new_tokens)
+    uniforms = _uniforms(seeds, sampling.max_new_tokens).to(model.device)
+    pick = _picker(sampling)
+    ends = torch.tensor(list(end_ids), device=model.device)
+    alive = torch.ones(len(seeds), dtype=torch.bool, device=model.device)
+    columns: list[Tensor] = []
+    log_probs: list[Tensor] = []
+    measured: list[Tensor] = []
+    hidden = decoder.first
+    for place in range(sampling.max_new_tokens):
+        logits = project(model, hidden)
+        tokens = pick(logits, uniforms[:, place])
+        columns.append(torch.where(alive, tokens, -1))
+        log_probs.append(_log_probs(logits, tokens, sampling.temperature))
+        if measure is not None:
+            measured.append(measure(logits))
+        alive = alive & ~torch.isin(tokens, ends)
+        if place + 1 == sampling.max_new_tokens or not (to_the_end or alive.any()):
+            break
+        hidden = decoder.advance(torch.where(alive, tokens, pad_id), alive)
+    rows = [[token for token in row if token >= 0] for row in torch.stack(columns, dim=1).tolist()]
+    likely = torch.stack(log_probs, dim=1)
+    found = torch.stack(measured, dim=1) if measure is not None else [None] * len(rows)
+    return [
+        SampledReply(ids, logs[: len(ids)], None if one is None else one[: len(ids)])
+        for ids, logs, one in zip(rows, likely, found, strict=True)
+    ]
+
+
+def _log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    scaled = logits / (temperature or 1.0)
+    return scaled.gather(1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
+
+
+def _uniforms(seeds: Sequence[int], length: int) -> Tensor:
+    """Return (branches, length) numbers in [0, 1), each row from its own seed."""
+    if wrong := [seed for seed in seeds if not 0 <= seed < SEEDS]:
+        raise ValueError(f"seed {wrong[0]} is not in [0, 2**32): torch's generator has no more of them")
+    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(rows)
+
+
+def _picker(sampling: Sampling) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function from (N, V) logits and (N,) uniforms to (N,) tokens."""
+    if sampling.temperature == 0:
+        return lambda logits, uniform: logits.argmax(-1)
+    warpers: list[Any] = []
+    if sampling.top_k:
+        warpers.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        warpers.append(TopPLogitsWarper(sampling.top_p))
+
+    def pick(logits: Tensor, uniform: Tensor) -> Tensor:
+        logits = logits / sampling.temperature
+        for warper in warpers:
+            logits = warper(None, logits)
+        cumulative = logits.double().softmax(-1).cumsum(-1)
+        # Scaling by the last sum keeps rounding from pushing the draw past the end.
+        drawn = torch.searchsorted(cumulative, uniform.double()[:, None] * cumulative[:, -1:], right=True)
+        return drawn[:, 0].clamp(max=logits.shape[-1] - 1)
+
+    return pick
+
+
+class _Decoder:
+    """The growing replies of a batch of trees, and their one cache.
+
+    Attributes:
+        first: (branches, H) hidden states that predict each reply's first token.
+    """
+
+    def __init__(self, model: Any, batch: TreeBatch, max_new_tokens: int) -> None:
+        self._model = model
+        self._cache = growing_cache(model.config)
+        trees, width = batch.input_ids.shape
+        self._tree, self._slot = batch.slots[:, 0], batch.slots[:, 1]
+        self._rows = torch.arange(trees, device=batch.slots.device)  # where each tree sits in the cache
+        self._slots = int(self._slot.max()) + 1
+        self._width = width
+        self._place = 0
+        self._positions = torch.zeros(trees, self._slots, dtype=torch.long, device=model.device)
+        self._positions[self._tree, self._slot] = batch.prompt_lengths
+        total = width + self._slots * max_new_tokens
+        self._mask = torch.zeros(trees, 1, self._slots, total, dtype=torch.bool, device=model.device)
+        prompt_rows = batch.branch_mask[self._tree, 0, batch.last_prompt % width - batch.trunk_width]
+        self._mask[self._tree, 0, self._slot, :width] = prompt_rows
+        self._mask[..., :width].logical_or_(~self._mask[..., :width].any(-1, keepdim=True))  # unused slots
+        hidden = hidden_states(model, batch, past_key_values=self._cache, use_cache=True)
+        self.first = hidden[batch.last_prompt]
+
+    def advance(self, tokens: Tensor, alive: Tensor) -> Tensor:
+        """Append one token to each reply; return (branches, H), what predicts the next."""
+        self._drop_finished(alive)
+        row = self._row_of_tree()[self._tree]
+        kept = row >= 0
+        ids = torch.zeros(len(self._rows), self._slots, dtype=torch.long, device=tokens.device)
+        ids[row[kept], self._slot[kept]] = tokens[kept]
+        start = self._width + self._place * self._slots
+        every = torch.arange(self._slots, device=tokens.device)
+        self._mask[:, 0, every, start + every] = True
+        self._place += 1
+        outputs = self._model.base_model(
+            input_ids=ids,
+            position_ids=self._positions + self._place - 1,
+            attention_mask=self._mask[..., : start + self._slots],
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        hidden: Tensor = outputs.last_hidden_state
+        result = hidden.new_zeros(len(tokens), hidden.shape[-1])
+        result[kept] = hidden[row[kept], self._slot[kept]]
+        return result
+
+    def _row_of_tree(self) -> Tensor:
+        rows = torch.full((int(self._tree.max()) + 1,), -1, device=self._rows.device)
+        rows[self._rows] = torch.arange(len(self._rows), device=self._rows.device)
+        return rows
+
+    def _drop_finished(self, alive: Tensor) -> None:
+        """Leave out the trees whose replies have all ended, once they are a third of those in the cache."""
+        active = torch.zeros(int(self._tree.max()) + 1, dtype=torch.bool, device=alive.device)
+        active[self._tree[alive]] = True
+        keep = active[self._rows].nonzero()[:, 0]
+        if len(keep) * 3 > len(self._rows) * 2 or not len(keep):
+            return
+        self._cache.batch_select_indices(keep)
+        self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]

@@ -1,0 +1,196 @@
+"""Score reply tokens in packed trees: log probability, entropy, and what else a distribution tells.
+
+The language-model head runs at the tokens that predict a reply token and nowhere else, a piece of them at a
+time; while training, a piece's logits are computed again for the gradients instead of being kept. So memory
+follows the reply tokens, never context times vocabulary.
+
+Dimension letters as in `models.prefix_tree`; H hidden size.
+"""
+
+import functools
+import types
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from shop_r1.errors import ModelError
+from shop_r1.models.attention import use_tree_attention
+from shop_r1.models.prefix_tree import Tree, TreeBatch, pack_trees
+
+HEAD_LOGITS = 2**25
+"""Logits that the head makes at once (ours): 128 MiB in float32, 220 tokens of Qwen2.5's vocabulary."""
+
+Measure = Callable[[Tensor], Tensor]
+"""From (N, V) untempered logits to (N,) some figure of each distribution; computed without gradients."""
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """What a scoring pass says of reply tokens.
+
+    Attributes:
+        log_probs: (N,) log probability of the token at the given temperature, in nats.
+        entropy: (N,) entropy of the distribution it was drawn from, at the same temperature, in nats.
+        right: (N,) whether the token is the likeliest.
+        measured: (N,) what `measure` found; None without one.
+    """
+
+    log_probs: Tensor
+    entropy: Tensor
+    right: Tensor
+    measured: Tensor | None = None
+
+
+def hidden_states(model: Any, batch: TreeBatch, **kwargs: Any) -> Tensor:
+    """Return (B * T, H), the last hidden state of every packed token.
+
+    Raises:
+        ModelError: the model's attention would not obey the trees' mask.
+    """
+    use_tree_attention(model)
+    outputs = model.base_model(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        attention_mask=batch.branch_mask,
+        **{"use_cache": False} | kwargs,
+    )
+    hidden: Tensor = outputs.last_hidden_state
+    return hidden.flatten(0, 1)
+
+
+def project(model: Any, hidden: Tensor) -> Tensor:
+    """Return (N, V) float32 logits of (N, H) hidden states, with the model's own scaling of them."""
+    config = model.config.get_text_config()
+    logits: Tensor = model.get_output_embeddings()(hidden).float()
+    for scale in ("logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier"):
+        if getattr(config, scale, None) not in (None, 1, 1.0):
+            raise ModelError(f"models that scale their logits ({scale}) are not supported")
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
+def score_tokens(
+    model: Any, batch: TreeBatch, temperature: float = 1.0, measure: Measure | None = None
+) -> TokenScores:
+    """Return the model's view of the batch's N reply tokens; gradients flow where they are enabled.
+
+    Args:
+        model: a causal language model without wrappers.
+        batch: packed trees with replies.
+        temperature: divides the logits of log probabilities and entropy.
+        measure: what else to find out about each token's distribution, before temperature.
+    """
+    hidden = hidden_states(model, batch)[batch.predictors]
+    vocabulary = int(model.get_output_embeddings().weight.shape[0])
+    rows = max(1, HEAD_LOGITS // vocabulary)
+    score = functools.partial(_score_rows, model, temperature=temperature, measure=measure)
+    if torch.is_grad_enabled() and len(hidden) > rows:
+        score = functools.partial(checkpoint, score, use_reentrant=False, preserve_rng_state=False)
+    pieces = [score(*piece) for piece in zip(hidden.split(rows), batch.targets.split(rows), strict=True)]
+    log_probs, entropy, right, measured = (torch.cat(column) for column in zip(*pieces, strict=True))
+    return TokenScores(log_probs, entropy, right, measured if measure is not None else None)
+
+
+def _score_rows(
+    model: Any, hidden: Tensor, targets: Tensor, *, temperature: float, measure: Measure | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return each row's log probability, entropy, whether it is the likeliest, and its measure."""
+    logits = project(model, hidden)
+    scaled = logits if temperature == 1 else logits / temperature
+    normaliser = scaled.logsumexp(-1)
+    chosen = scaled.gather(1, targets[:, None])[:, 0] - normaliser
+    with torch.no_grad():
+        entropy = normaliser - ((scaled - normaliser[:, None]).exp_().mul_(scaled)).sum(-1)
+        right = logits.argmax(-1) == targets
+        measured = right if measure is None else measure(logits)
+    return chosen, entropy, right, measured
+
+
+def accept_inside(model: Any) -> None:
+    """Let `model(inside=f)` return `f(model)`; other calls stay as they were.
+
+    What wraps a model to spread it over devices gathers weights and averages gradients when the model is
+    called. So what we run with its parts has to run within such a call.
+
+    Args:
+        model: a causal language model without wrappers; changed in place.
+    """
+    plain = model.forward
+
+    @functools.wraps(type(model).forward)
+    def forward(self: Any, *args: Any, inside: Callable[[Any], Any] | None = None, **kwargs: Any) -> Any:
+        return plain(*args, **kwargs) if inside is None else inside(self)
+
+    model.forward = types.MethodType(forward, model)
+
+
+def score_trees(
+    model: Any,
+    trees: Sequence[Tree],
+    pad_id: int,
+    temperature: float = 1.0,
+    measure: Measure | None = None,
+    batch_tokens: int = 6000,
+) -> list[TokenScores]:
+    """Return each branch's scores, by tree and branch.
+
+    Trees of like length are run together, about `batch_tokens` tokens at once, since attention over padding
+    costs as much as over pages.
+
+    Args:
+        model: what `accept_inside` was called on, wrapped or not; it is called once.
+        trees: trees whose branches have replies.
+        pad_id: fills rectangles.
+        temperature: as in `score_tokens`.
+        measure: as in `score_tokens`.
+        batch_tokens: tokens in a packed rectangle, unless one tree alone is longer.
+    """
+    chunks = list(batch_by_length([tree.size for tree in trees], batch_tokens))
+    device = next(model.parameters()).device
+    batches = [pack_trees([trees[row] for row in rows], pad_id).to(device) for rows in chunks]
+    found: dict[int, list[TokenScores]] = {}
+    scored: list[TokenScores] = model(
+        inside=lambda whole: [score_tokens(whole, batch, temperature, measure) for batch in batches]
+    )
+    for rows, batch, scores in zip(chunks, batches, scored, strict=True):
+        parts = iter(_split_branches(scores, batch))
+        for row in rows:
+            found[row] = [next(parts) for _ in trees[row].branches]
+    return [score for row in range(len(trees)) for score in found[row]]
+
+
+def batch_by_length(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yield row numbers, longest row first, as many at once as fit the budget of tokens when padded.
+
+    A row longer than the budget comes alone.
+
+    >>> list(batch_by_length([2, 9, 3, 3], 6))
+    [[1], [2, 3], [0]]
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(sizes)), key=lambda row: -sizes[row]):
+        if batch and (len(batch) + 1) * sizes[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _split_branches(scores: TokenScores, batch: TreeBatch) -> list[TokenScores]:
+    lengths = torch.bincount(batch.owners, minlength=len(batch.last_prompt)).tolist()
+    measured = [None] * len(lengths) if scores.measured is None else scores.measured.split(lengths)
+    return [
+        TokenScores(*parts)
+        for parts in zip(
+            scores.log_probs.split(lengths),
+            scores.entropy.split(lengths),
+            scores.right.split(lengths),
+            measured,
+            strict=True,
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Names for what can be acted on: labels, sections, unique paths."""

@@ -1,0 +1,275 @@
+"""What an element is called: accessible names (W3C accname, for static HTML) and section words."""
+
+import re
+from collections.abc import Iterator
+
+from shop_r1.pages import rules
+from shop_r1.pages.naming.names import is_identifier, join_words, query_words, slug_words, to_words
+from shop_r1.pages.parse.node import Node, spoken_text
+from shop_r1.pages.parse.tree import Tree
+from shop_r1.pages.serialize.writer import clean
+
+_SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
+_DIGIT = re.compile(r"\d")
+_SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
+_FIELDS = frozenset({"input", "select", "textarea"})
+_NATIVE_LABELS = _FIELDS | {"option", "area"}
+_CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
+
+
+def accessible_label(node: Node, tree: Tree) -> str:
+    """Return an element's accessible name: labelled-by, aria-label, its own label, content, title; or ""."""
+    label = ""
+    if node.bits & rules.TELLS:
+        label = _aria_label(node, tree)
+    if not label and node.tag in _NATIVE_LABELS:
+        label = _native_label(node, tree)
+    if not label and node.tag not in _FIELDS:
+        heading = node.heading if node.control == "a" and node.heading is not node else None
+        label = (spoken_text(heading) if heading else "") or spoken_text(node)
+    return clean(label or node.get("title") or node.get("placeholder"))
+
+
+def _aria_label(node: Node, tree: Tree) -> str:
+    by = node.get("aria-labelledby")
+    if by:
+        text = " ".join(filter(None, [_text_of(key, tree) for key in by.split()[:4]]))
+        if text:
+            return text
+    return " ".join(node.get("aria-label").split())
+
+
+def _text_of(key: str, tree: Tree) -> str:
+    """Return the text of the element that a label points at; it may be hidden (accname 1.2, step 2B)."""
+    target = tree.ids.get(key)
+    return spoken_text(target) if target is not None else tree.hidden_text(key)
+
+
+def _native_label(node: Node, tree: Tree) -> str:
+    if node.tag == "input" and node.control == "button":
+        return node.get("alt") or node.get("value") or node.get("title")
+    if node.tag == "option":
+        return node.text or node.get("label")
+    if node.tag == "area":
+        return node.get("alt")
+    label = label_of(node, tree)
+    return spoken_text(label) if label is not None else ""
+
+
+def label_of(field: Node, tree: Tree) -> Node | None:
+    """Return the label element of a field: the one that points at it, else the one around it."""
+    label = tree.labels.get(field.get("id")) if field.bits & rules.KNOWN else None
+    climbed = 0
+    ancestor = field.parent
+    while label is None and ancestor is not None and climbed < _CLIMB_MAX:
+        label = ancestor if ancestor.tag == "label" else None
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return label
+
+
+def label_words(node: Node, label: str, before: str) -> list[str]:
+    """Return the words that name an element.
+
+    They are its label's; without one a field's are those of the text before it on its line, and else come
+    from its address, picture, field name or classes, in this order; at last from what it is.
+    """
+    words = to_words(label)
+    if words:
+        return _without_count(node, words)
+    if node.tag in _FIELDS and node.control != "button":
+        words = to_words(before[-rules.LABEL_MAX :])
+        if words:
+            return words
+    for words in _written_words(node):
+        if words:
+            return words
+    kind = node.get("type") if node.tag == "input" else node.role
+    return to_words(kind) or (["link"] if node.control == "a" else [node.control])
+
+
+def _written_words(node: Node) -> Iterator[list[str]]:
+    """Yield what the page's author wrote about an element without a label, the more telling first."""
+    if node.control == "a":
+        yield slug_words(node.get("href"))
+        yield query_words(node.get("href"))
+    yield to_words(node.get("value")) if node.tag == "img" else []
+    yield slug_words(node.get("src"))
+    for attribute in ("name", "id"):
+        yield [word for word in to_words(_spaced(node.get(attribute))) if not is_identifier(word)]
+    if node.control != "input":
+        words = to_words(_spaced(node.get("class")))
+        yield [word for word in words if word not in rules.CLASS_NOISE and not is_identifier(word)]
+
+
+def _without_count(node: Node, words: list[str]) -> list[str]:
+    """Return the visible words where the label only adds a number to them: `cart`, not `cart_2_items`.
+
+    A count changes from page to page, and the name should not change with it.
+    """
+    if not node.get("aria-label") or not any(word.isdigit() for word in words):
+        return words
+    shown = to_words(node.text)
+    rest = words[len(shown) :]
+    if shown and words[: len(shown)] == shown and any(word.isdigit() for word in rest):
+        return shown
+    return words
+
+
+def _spaced(identifier: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", identifier[: rules.LABEL_TEXT_MAX])
+
+
+def is_search_field(node: Node) -> bool:
+    """Return whether an input is where one types a query: by type, role, form or its field name."""
+    kind = node.get("type").lower() or "text"
+    if kind == "search" or node.role == "searchbox":
+        return True
+    if node.tag != "input" or kind not in rules.TEXT_TYPES:
+        return False
+    if kind == "text" and node.get("name").lower() in rules.SEARCH_FIELDS:
+        return True
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < _CLIMB_MAX:
+        if ancestor.tag == "search" or ancestor.role == "search":
+            return True
+        if ancestor.tag == "form":
+            return _SEARCH.search(f"{ancestor.get('action')} {ancestor.get('id')}") is not None
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return False
+
+
+def section_name(node: Node, tree: Tree) -> str:
+    """Return the words that a landmark, labelled list, form, table or dialog adds to names; "" for none."""
+    role = node.role or rules.SECTION_ROLES.get(node.tag, "")
+    if role not in rules.LANDMARK_WORDS or (node.tag in ("header", "footer") and _within_section(node)):
+        return ""
+    if role == "search":
+        return "search"
+    label = _aria_label(node, tree)
+    if not label and node.tag in ("fieldset", "table", "details"):
+        label = _first_child_text(
+            node, {"fieldset": "legend", "table": "caption", "details": "summary"}[node.tag]
+        )
+    if not label and role in ("dialog", "alertdialog") and node.heading is not None:
+        label = node.heading.text
+    words = to_words(label)
+    if role == "navigation" and rules.GENERIC_NAV_WORDS.issuperset(words):
+        return rules.LANDMARK_WORDS[role]
+    return join_words(words, rules.SECTION_MAX) or rules.LANDMARK_WORDS[role]
+
+
+def _within_section(node: Node) -> bool:
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < rules.SECTION_CLIMB:
+        if ancestor.tag in ("article", "section", "aside", "nav", "li", "main"):
+            return True
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return False
+
+
+def _first_child_text(node: Node, tag: str) -> str:
+    for child in node.children:
+        if isinstance(child, Node) and child.tag == tag:
+            return child.text
+    return ""
+
+
+def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
+    """Return the words of an item's title, and whether they are written rather than a picture's.
+
+    They are those of the title that a recipe says it has, its label's, its heading's, else those of its first
+    link or picture with words.
+    """
+    if node.title is not None and (words := to_words(spoken_text(node.title))):
+        return words, bool(node.title.text)
+    label = _aria_label(node, tree) or _menu_head(node)
+    if not label and node.heading is not None:
+        label = spoken_text(node.heading)
+    if label:
+        return to_words(label), True
+    if node.controls > rules.SAME_LINK_CONTROLS and node.tag not in rules.ITEM_TAGS:
+        return [], False  # a page's whole head, say, beside two more blocks made like it
+    linked = to_words(spoken_text(node.link)) if node.link and not _is_skip_link(node.link) else []
+    pictured = to_words(node.image.get("alt") or node.image.get("title")) if node.image else []
+    if not linked and not pictured:
+        return to_words(_leading_text(node)), True
+    # "View details" is in every item, while a picture's text says which one it is.
+    is_poor = len(linked) < rules.TITLE_WORDS_MIN and len(pictured) > len(linked)
+    return (pictured, False) if is_poor else (linked, True)
+
+
+def _is_skip_link(link: Node) -> bool:
+    """Return whether a link leads to a part of its own page ("Skip to main content"): no thing's title."""
+    return _SKIP.fullmatch(link.get("href").strip()) is not None
+
+
+def _menu_head(node: Node) -> str:
+    """Return the text before the list in a list item that holds one: the links in that are entries under it.
+
+    Where a link stands outside of the list, it says what the item is about, unless a heading in a menu would.
+    """
+    if node.tag != "li" or not (text := _leading_text(node)):
+        return ""
+    if node.link is None or (node.heading is not None and node.controls > rules.MENU_LINKS_MIN):
+        return text if any(inner.tag in rules.LIST_TAGS for inner in node.elements()) else ""
+    around = node.link.parent
+    while around is not None and around is not node:
+        if around.tag in rules.LIST_TAGS:
+            return text
+        around = around.parent
+    return ""
+
+
+def _leading_text(node: Node) -> str:
+    """Return the text that stands in a node before anything that can be acted on."""
+    for child in node.children:
+        if isinstance(child, Node):
+            if child.control or child.controls:
+                return ""
+            if child.text:
+                return child.text
+        elif child and not child.isspace():
+            return child
+    return ""
+
+
+def nearby_title(node: Node, tree: Tree) -> str:
+    """Return the title of the smallest part around a control that has one of its own; "" for none.
+
+    A heading or a picture's text is one anywhere; a link's text only in an item, where the link is the
+    item's. Beside a search field a link such as "Skip to main content" is a neighbour, no title.
+    """
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < _CLIMB_MAX and ancestor.controls <= rules.SAME_LINK_CONTROLS:
+        for words in _titles_near(ancestor, node, tree):
+            if words and words != to_words(node.text):
+                return join_words(words, rules.TITLE_MAX)
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return ""
+
+
+def _titles_near(part: Node, node: Node, tree: Tree) -> Iterator[list[str]]:
+    """Yield what could be the title of a part of the page around a control, the best first."""
+    is_titled = part.heading or part.image or part.link not in (None, node)
+    if (part.is_item or part.heading is not None) and is_titled:
+        yield item_title(part, tree)[0]
+    if part.image is not None and part.image is not node:
+        yield to_words(part.image.get("alt") or part.image.get("title"))
+
+
+def place_words(node: Node) -> str:
+    """Return the words of the nearest id around a control that a person wrote; "" for none near it.
+
+    For a select too: its options would all carry the longer name.
+    """
+    if node.control == "select":
+        return ""
+    ancestor, climbed = node.parent, 0
+    while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
+        identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
+        if identity and _DIGIT.search(identity) is None:  # with digits a machine may have made it
+            words = to_words(_spaced(identity))
+            if words:
+                return join_words(words, rules.SECTION_MAX)
+        ancestor, climbed = ancestor.parent, climbed + 1
+    return ""

@@ -1,0 +1,148 @@
+"""Where on the page we are, in the words that go before a label: landmarks, headings, items."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from shop_r1.pages import rules
+from shop_r1.pages.naming.labels import item_title, section_name
+from shop_r1.pages.naming.names import join_words, to_words
+from shop_r1.pages.parse.controls import heading_level
+from shop_r1.pages.parse.node import Node, spoken_text
+from shop_r1.pages.parse.tree import Tree
+
+_NAMING = frozenset({"role", "aria-label", "aria-labelledby"})
+_NAMED_BY_ITSELF = frozenset({
+    "main", "nav", "footer", "search", "dialog", "fieldset", "table", "details", "dl",
+})  # fmt: skip
+_TERM_LEVEL = 7  # a <dt> heads the descriptions after it, below every heading
+_PART = 0  # the level of a landmark, list or item: no heading ends it
+_NAMED = -1  # the level of a section that a recipe names: around it only such sections count
+
+
+class _Item(NamedTuple):
+    """An item that we are in: its title cut for names, a written one's words, whether a recipe gave it."""
+
+    name: str
+    words: list[str]
+    is_given: bool
+
+
+@dataclass(slots=True)
+class Scope:
+    """What to go back to when a part of the page ends."""
+
+    parts: list[tuple[int, str]]
+    base: int
+    headings: list[tuple[int, str]]  # the parts from `base` on
+    items: list[_Item]
+    item_count: int
+
+
+class Sections:
+    """The parts and headings that the walk is under, outermost first."""
+
+    def __init__(self, tree: Tree):
+        self._tree = tree
+        self._parts: list[tuple[int, str]] = []  # (heading level, _PART or _NAMED, words)
+        self._base = 0  # headings below this index belong to an outer part
+        self._items: list[_Item] = []
+        self._titles: set[Node] = set()  # the first headings of sections that a recipe names
+        self._words: tuple[str, ...] | None = ()  # None: to be made anew
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The sections' names, outermost first."""
+        if self._words is None:
+            self._words = tuple([words for _, words in self._parts])
+        return self._words
+
+    @property
+    def item(self) -> str:
+        """The title of the item that we are in, "" outside of items."""
+        return self._items[-1].name if self._items else ""
+
+    def says(self, words: list[str]) -> bool:
+        """Return whether these are the words of the written title of the item that we are in."""
+        return bool(self._items) and words == self._items[-1].words
+
+    def enter(self, node: Node, *, is_item: bool) -> Scope | None:
+        """Begin a part of the page; None when the node is none."""
+        if not self._begins_part(node, is_item):
+            return None
+        self._words = None
+        scope = Scope(self._parts, self._base, self._parts[self._base :], self._items, len(self._items))
+        level, words = _PART, node.section or section_name(node, self._tree)
+        if node.section:
+            level = _NAMED
+            self._leave_unnamed(node)
+        if words or node.tag == "main" or node.role == "main":
+            # A part with a name of its own does not belong to the heading of the part before it, nor does the
+            # page's main part.
+            self._parts[self._base :] = [part for part in self._parts[self._base :] if part[0] <= _PART]
+        if not words and is_item and (node.title is not None or not self._in_given_item):
+            title, is_written = item_title(node, self._tree)
+            words = join_words(title, rules.TITLE_MAX)
+            self._items.append(_Item(words, title if is_written else [], node.title is not None))
+        if words:
+            self._parts.append((level, words))
+        self._base = len(self._parts)
+        return scope
+
+    @property
+    def _in_given_item(self) -> bool:
+        """Whether a recipe gave the title of the item that we are in: nothing in it is an item by itself."""
+        return bool(self._items) and self._items[-1].is_given
+
+    def _leave_unnamed(self, node: Node) -> None:
+        """Forget the parts and items around a recipe's section, unless another such section is around it."""
+        if node.heading is not None:
+            self._titles.add(node.heading)
+        if not self._parts or self._parts[0][0] != _NAMED:
+            self._parts, self._items = [], []
+
+    def _begins_part(self, node: Node, is_item: bool) -> bool:
+        """Return whether a node may have words for names, or holds headings that must not reach past it."""
+        if is_item or node.section or node.bits & rules.BOUNDS or not _NAMING.isdisjoint(node.attributes):
+            return True
+        return node.tag in rules.SCOPE_TAGS and (node.heading is not None or node.tag in _NAMED_BY_ITSELF)
+
+    def leave(self, scope: Scope) -> None:
+        """End the part that `enter` began."""
+        self._words = None
+        self._parts, self._base = scope.parts, scope.base
+        self._parts[self._base :] = scope.headings
+        self._items = scope.items
+        del self._items[scope.item_count :]
+
+    def end_for(self, heading: Node) -> None:
+        """End the parts that a heading will end, before what it stands in is named: a card that is one link.
+
+        Else the second of two such cards would be named after the first.
+        """
+        if self._in_given_item or heading in self._titles:
+            return
+        level = heading_level(heading)
+        while len(self._parts) > self._base and self._parts[-1][0] >= level:
+            self._words = None
+            self._parts.pop()
+
+    def note_heading(self, node: Node) -> None:
+        """Let what follows a heading be named after it; the page's own title (level 1) is in no name.
+
+        Nor is the first heading in a section that a recipe names, whose name stands for it. In an item whose
+        title a recipe gives, headings are mere text: a brand above the title, for instance.
+        """
+        if node in self._titles or self._in_given_item:
+            return
+        if node.tag == "dt":
+            level = _TERM_LEVEL
+        elif node.tag in rules.HEADING_TAGS or node.role == "heading":
+            level = heading_level(node)
+        else:
+            return
+        self._words = None
+        while len(self._parts) > self._base and self._parts[-1][0] >= level:
+            self._parts.pop()
+        words = to_words(spoken_text(node))
+        if level > 1 and words and join_words(words, rules.TITLE_MAX) != self.item:
+            self._parts.append((level, join_words(words, rules.SECTION_MAX)))

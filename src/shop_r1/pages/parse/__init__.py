@@ -1,0 +1,1 @@
+"""Bytes to a document: encodings, visibility, what can be acted on."""

@@ -1,0 +1,297 @@
+"""What a page's own style elements hide: the simple part of the cascade (CSS 2.2, section 6.4).
+
+Rules whose selector is one compound (`.is-hidden`, `div#promo`, `li.more`) can hide an element. Any selector
+can show it again: longer ones are read compound by compound, and a rule for `:hover` or `:focus` says that a
+shopper can open the part, so it stays. Style sheets in files of their own are not read.
+
+All of it is counted as work. A page that has used up `rules.STYLE_WORK_MAX` hides nothing more by its rules.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from shop_r1.pages import rules
+from shop_r1.pages.parse.node import Attributes
+
+_MAY_HIDE = re.compile(rules.HIDDEN_STYLE, re.I)
+_COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.S)
+_BRACE = re.compile(r"[{}]")
+_DECLARATION = re.compile(r"(?:^|;)\s*(display|visibility)\s*:\s*([a-z-]+)\s*(!\s*important)?", re.I)
+_COMPOUND = re.compile(r"([a-zA-Z][\w-]*|\*)?((?:[.#][\w-]+)*)")
+_PART = re.compile(r"([.#])([\w-]+)")
+_LAST_COMPOUND = re.compile(r"[\s>+~]")
+_OPENS = re.compile(r":(?:hover|focus|focus-within|target|active)\b")
+_PSEUDO = re.compile(r"::?[\w-]+(?:\([^()]*\))?|\[[^\[\]]*\]")
+# What a part of a longer selector may hold to be looked at: pseudo-classes that count siblings or search
+# below take time that grows with the square of the page, and no rule of the 91 real pages needs one.
+_STEP = re.compile(
+    r"\s*([>+~]?)\s*((?:[^\s>+~()\[\]:]|\[[^\[\]]*\]|:not\([^\s>+~():]*\)"
+    r"|:(?:first-child|last-child|only-child|checked|empty|root)(?![\w(-]))+)"
+)
+_SIBLINGS = ("+", "~")
+_NEXT = (">", "+")
+_WIDTH = re.compile(r"\(\s*(min|max)-(?:device-)?width\s*:\s*(\d+)(?:\.\d+)?px\s*\)", re.I)
+
+Precedence = tuple[bool, int, int]  # important, specificity, order
+
+
+class _Compound(NamedTuple):
+    """Tag ("" for any), id ("" for any) and classes that an element must have."""
+
+    tag: str
+    identity: str
+    classes: frozenset[str]
+
+    def holds(self, tag: str, attributes: Attributes) -> bool:
+        """Return whether an element is one of these."""
+        if self.tag not in ("", tag) or self.identity not in ("", attributes.get("id")):
+            return False
+        return not self.classes or self.classes.issubset((attributes.get("class") or "").split())
+
+
+class _Rule(NamedTuple):
+    """One declaration that hides or shows: where it holds, and how strong it is."""
+
+    selector: str
+    last: _Compound
+    is_simple: bool
+    prop: str
+    hides: bool
+    precedence: Precedence
+
+
+_Key = tuple[str, str | None, str | None]  # an element's tag, id and class
+
+
+@dataclass
+class Hiding:
+    """The rules under the one class, id or tag that an element must have for them to match."""
+
+    document: LexborHTMLParser
+    work_left: int = rules.STYLE_WORK_MAX
+    rules: dict[str, list[_Rule]] = field(default_factory=dict)
+    hiding_keys: set[str] = field(default_factory=set)
+    _verdicts: dict[_Key, list[_Rule]] = field(default_factory=dict)
+    _may_hide: dict[str | None, bool] = field(default_factory=dict)
+    _known: dict[str, frozenset[int]] = field(default_factory=dict)  # the elements of a compound, by `mem_id`
+
+    def hides(self, source: LexborNode, tag: str, attributes: Attributes) -> bool:
+        """Return whether the page's style elements take this element off the screen."""
+        given = attributes.get("class")
+        may_hide = self._may_hide.get(given)
+        if may_hide is None:
+            may_hide = any(f".{name}" in self.hiding_keys for name in (given or "").split())
+            self._may_hide[given] = may_hide
+        if not (may_hide or tag in self.hiding_keys or f"#{attributes.get('id')}" in self.hiding_keys):
+            return False
+        if self.work_left <= 0:
+            return False
+        key = (tag, attributes.get("id"), given)
+        found = self._verdicts.get(key)
+        if found is None:
+            found = self._verdicts[key] = list(self._hiding(*key))
+        return any(not self._shown_again(rule, source, key) for rule in found)
+
+    def _candidates(self, tag: str, identity: str | None, classes: frozenset[str]) -> Iterator[_Rule]:
+        for key in (tag, f"#{identity}", *(f".{name}" for name in sorted(classes))):
+            found = self.rules.get(key, ())
+            self.work_left -= len(found)
+            for rule in found:
+                last = rule.last
+                if last.classes <= classes and last.identity in ("", identity) and last.tag in ("", tag):
+                    yield rule
+
+    def _hiding(self, tag: str, identity: str | None, given: str | None) -> Iterator[_Rule]:
+        """Yield the strongest simple rule for each property where that rule hides."""
+        strongest: dict[str, _Rule] = {}
+        for rule in self._candidates(tag, identity, frozenset((given or "").split())):
+            known = strongest.get(rule.prop)
+            if rule.is_simple and (known is None or rule.precedence > known.precedence):
+                strongest[rule.prop] = rule
+        yield from (rule for rule in strongest.values() if rule.hides)
+
+    def _shown_again(self, hiding: _Rule, source: LexborNode, key: _Key) -> bool:
+        tag, identity, given = key
+        for rule in self._candidates(tag, identity, frozenset((given or "").split())):
+            if rule.is_simple or rule.hides or rule.prop != hiding.prop:
+                continue
+            if _OPENS.search(rule.selector):
+                return True
+            if rule.precedence > hiding.precedence and self._matches(source, rule.selector):
+                return True
+        return False
+
+    def _matches(self, source: LexborNode, selector: str) -> bool:
+        """Return whether a selector holds for an element: right to left, all that may match a part at once.
+
+        One that needs more than the work left, or that is not looked at (see `_STEP`), is taken not to hold.
+        Lexbor is not asked for all of it: it searches below the element, too, and takes for ever for
+        `.a .b .c .d .e`.
+        """
+        self.work_left -= len(selector)
+        found = [source]
+        steps = _steps(selector)
+        for index in range(len(steps) - 1, -1, -1):
+            combinator, compound = steps[index]
+            found = self._matching(found, compound)
+            if index == 0 or not found:
+                return bool(found) and not combinator
+            found = self._before(found, combinator)
+        return False
+
+    def _matching(self, nodes: list[LexborNode], compound: str) -> list[LexborNode]:
+        """Return those of the nodes for which a compound such as `li.more[title]` holds."""
+        self.work_left -= rules.STYLE_ASK_WORK * len(nodes)
+        plain = _read_compound(compound)
+        if plain is not None:
+            return [node for node in nodes if plain.holds(node.tag or "", node.attributes)]
+        known = self._known.get(compound)
+        if known is None:
+            self.work_left -= self._page_elements
+            known = frozenset(_find_all(self.document, compound) if self.work_left > 0 else ())
+            self._known[compound] = known
+        return [node for node in nodes if node.mem_id in known]
+
+    @cached_property
+    def _page_elements(self) -> int:
+        return len(self.document.css("*"))
+
+    def _before(self, nodes: list[LexborNode], combinator: str) -> list[LexborNode]:
+        """Return the elements that a combinator leads to from the nodes: ancestors, or siblings before."""
+        found: dict[int, LexborNode] = {}
+        for node in nodes:
+            near = node.prev if combinator in _SIBLINGS else node.parent
+            while near is not None and near.mem_id not in found and self.work_left > 0:
+                self.work_left -= 1
+                if near.is_element_node:
+                    found[near.mem_id] = near
+                    if combinator in _NEXT:
+                        break
+                near = near.prev if combinator in _SIBLINGS else near.parent
+        return list(found.values())
+
+
+def hiding_of(document: LexborHTMLParser, styles: Sequence[LexborNode] | None = None) -> Hiding | None:
+    """Return what the page's style elements, or only these of them, hide; None when they hide nothing."""
+    sheets = [
+        style.text() or ""
+        for style in (document.css("style") if styles is None else styles)
+        if _applies(style.attributes.get("media"))
+        and (style.attributes.get("type") or "text/css").lower() == "text/css"
+    ]
+    text = "\n".join(sheets)
+    if not _MAY_HIDE.search(text.replace("{", ";")):
+        return None
+    hiding = Hiding(document)
+    for order, (selectors, body) in enumerate(_blocks(_COMMENT.sub(" ", text))):
+        # Of one property the last declaration counts; a rule may repeat it without end.
+        declared = {
+            (prop.lower(), bool(important)): value.lower() in ("none", "hidden", "collapse")
+            for prop, value, important in _DECLARATION.findall(body)
+        }
+        for selector in selectors.split(",") if declared else ():
+            hiding.work_left -= rules.STYLE_RULE_WORK
+            if hiding.work_left <= 0:
+                return hiding
+            for (prop, important), hides in declared.items():
+                _add_rule(hiding, selector.strip(), prop, hides, important, order)
+    return hiding
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each rule's selectors and declarations, those within media queries that do not hold left out."""
+    outer = [True]  # for the sheet and each open at-rule, whether the rules in it hold
+    selectors: str | None = None
+    nested = 0  # blocks that are open within a rule: it is passed over with them
+    start = 0
+    for brace in _BRACE.finditer(text):
+        content = text[start : brace.start()]
+        start = brace.end()
+        if brace.group() == "{":
+            head = content.rsplit(";", 1)[-1].strip()
+            if selectors is not None:
+                nested += 1
+            elif head.startswith("@"):
+                outer.append(outer[-1] and _at_rule_holds(head))
+            else:
+                selectors = head
+        elif nested:
+            nested -= 1
+        elif selectors is not None:
+            if outer[-1]:
+                yield selectors, content
+            selectors = None
+        elif len(outer) > 1:
+            outer.pop()
+
+
+def _at_rule_holds(head: str) -> bool:
+    name, _, condition = head[1:].partition(" ")
+    if name.lower() == "media":
+        return _applies(condition)
+    return name.lower() in ("supports", "layer")
+
+
+def _applies(media: str | None) -> bool:
+    """Return whether one of the media queries holds for a screen of `rules.SCREEN_WIDTH` pixels."""
+    return any(_query_holds(query.strip().lower()) for query in (media or "all").split(","))
+
+
+def _query_holds(query: str) -> bool:
+    for bound, pixels in _WIDTH.findall(query):
+        limit, width = int(pixels[:6]), rules.SCREEN_WIDTH
+        if width < limit if bound == "min" else width > limit:
+            return False
+    rest = _WIDTH.sub(" ", query).replace(" and ", " ").split()
+    return set(rest) <= {"all", "screen", "only", "and"}
+
+
+def _add_rule(hiding: Hiding, selector: str, prop: str, hides: bool, important: bool, order: int) -> None:
+    if len(selector) > rules.SELECTOR_MAX_CHARS:
+        return
+    plain = _PSEUDO.sub("", selector)
+    last = _LAST_COMPOUND.split(plain)[-1]
+    compound = _read_compound(last)
+    if compound is None or last in ("", "*"):
+        return
+    tag, identity, classes = compound
+    specificity = plain.count("#") * 10_000 + (plain.count(".") + selector.count("[")) * 100
+    specificity += len(re.findall(r"(?:^|[\s>+~])[a-zA-Z]", plain))
+    key = f"#{identity}" if identity else f".{min(classes)}" if classes else tag
+    rule = _Rule(selector, compound, selector == last, prop, hides, (important, specificity, order))
+    known = hiding.rules.setdefault(key, [])
+    if len(known) < rules.STYLE_RULES_MAX:
+        known.append(rule)
+        if rule.is_simple and hides:
+            hiding.hiding_keys.add(key)
+
+
+def _read_compound(text: str) -> _Compound | None:
+    """Return a compound of tag, ids and classes; None for any other."""
+    match = _COMPOUND.fullmatch(text)
+    if match is None:
+        return None
+    parts = _PART.findall(match.group(2))
+    identity = next((name for mark, name in parts if mark == "#"), "")
+    classes = frozenset([name for mark, name in parts if mark == "."])
+    return _Compound((match.group(1) or "").lower().replace("*", ""), identity, classes)
+
+
+def _steps(selector: str) -> list[tuple[str, str]]:
+    """Return a selector's compounds, each with the combinator before it ("" for a blank); [] for others."""
+    found = list(_STEP.finditer(selector))
+    if sum(len(step.group()) for step in found) != len(selector):
+        return []
+    return [(step.group(1), step.group(2)) for step in found]
+
+
+def _find_all(document: LexborHTMLParser, compound: str) -> list[int]:
+    try:
+        return [node.mem_id for node in document.css(compound)]
+    except SelectolaxError:
+        return []

@@ -1,0 +1,82 @@
+"""What takes an element off the screen, and which hidden part is the page itself.
+
+How attribute values are compared: those that HTML gives a list of values (`type`, `contenteditable`,
+`method`, `enctype`, `shadowrootmode`) without regard to ASCII case; boolean attributes (`inert`, `open`,
+`checked`), and `hidden` and `popover`, whose every value hides, by being there; `tabindex` as an integer;
+ARIA's tokens and roles without regard to case, as browsers do; ids, classes and names exactly.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+from shop_r1.pages import rules
+from shop_r1.pages.parse.node import Attributes
+from shop_r1.pages.parse.styles import Hiding
+
+_HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
+_SHOWN_STYLE = re.compile(rules.SHOWN_STYLE, re.I)
+_COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
+_WORD = re.compile(r"[^\W_]")
+_ACTING = frozenset(name for name, bits in rules.ATTRIBUTE_BITS.items() if bits & rules.ACTS)
+# Reasons for which a whole page may be hidden that a shopper saw.
+_COVERING: Final = frozenset({"hidden", "aria_hidden", "hidden_style", "style_rule"})
+
+
+class Hidden(NamedTuple):
+    """A part that was left out since it is hidden."""
+
+    source: LexborNode
+    reason: str
+
+
+def hidden_reason(source: LexborNode, tag: str, attributes: Attributes, hiding: Hiding | None) -> str | None:
+    """Return the word (`rules.REASONS`) for why an element is not seen, None where it is."""
+    if (attributes.get("aria-hidden") or "").lower() == "true":
+        return "aria_hidden"
+    style = attributes.get("style")
+    if style and _HIDDEN_STYLE.search(style):
+        return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "hidden_style"
+    if tag == "input" and (attributes.get("type") or "").lower() == "hidden":
+        return "hidden_input"
+    by_default = _hidden_by_default(tag, attributes)
+    if by_default and not (style and _SHOWN_STYLE.search(style)):
+        return by_default
+    if tag == "img" and not _WORD.search(attributes.get("alt") or attributes.get("title") or ""):
+        return None if _ACTING.intersection(attributes) else "image_without_alt"
+    if hiding is not None and hiding.hides(source, tag, attributes):
+        return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "style_rule"
+    return None
+
+
+def _hidden_by_default(tag: str, attributes: Attributes) -> str:
+    """Return why a browser's own style sheet hides an element, "" where it does not.
+
+    `hidden=until-found` is hidden too: only a search in the page or a link to it shows it.
+    """
+    if "hidden" in attributes:
+        return "hidden"
+    if tag == "dialog":
+        return "" if "open" in attributes else "closed_dialog"
+    return "closed_popover" if "popover" in attributes else ""
+
+
+def may_cover(hidden: Hidden) -> bool:
+    """Return whether a hidden part may be a whole page rather than a detail of one."""
+    tag = hidden.source.tag or ""
+    return (
+        hidden.reason in _COVERING
+        and tag not in rules.INLINE_TAGS
+        and tag not in ("li", "option", "tr", "td")
+    )
+
+
+def holds_page(hidden: Hidden) -> bool:
+    """Return whether a hidden part has the page's main part or title in it."""
+    return hidden.source.css_first("main, h1, [role=main]") is not None
+
+
+def count_actions(source: LexborNode) -> int:
+    """Return about how many elements at and below one can be acted on."""
+    return len(source.css("a[href], button, input, select, textarea"))

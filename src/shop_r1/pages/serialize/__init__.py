@@ -1,0 +1,1 @@
+"""The short page: written, and fitted to a token budget."""

@@ -1,0 +1,1 @@
+"""Scripted shoppers: personas, choice rules, and how well they can be predicted."""

@@ -1,0 +1,213 @@
+"""What a crowd of shoppers does, in numbers, beside the paper's and real people's.
+
+`python -m shop_r1.shoppers.crowd sessions.jsonl` prints the tables of docs/crowd.md for any sessions of the
+store.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shop_r1.errors import ShopR1Error
+from shop_r1.jsonl import read_records
+from shop_r1.records.sessions import Session, Step
+from shop_r1.shoppers.facts import PageFacts, read_page
+
+END = "<end>"
+START = "<start>"
+SUBTYPES = ("search", "product_link", "filter", "review", "product_option", "purchase", "other", END)
+"""What actions are counted as, in the terms of OPeRA's click types where it has one."""
+
+PAPER_MIX = {"click": 690, "type_and_submit": 677, "terminate": 512}
+"""Actions of the paper's test set (Appendix C)."""
+
+# From OPeRA (NEU-HAI/OPeRA, CC-BY-4.0), 218 sessions, clicks and inputs only. Its input, search (a click on
+# the search button) and suggested_term are one act here, `search`, so their rows are averaged by how often
+# each occurs (186, 279, 72) and their columns added. What has no counterpart here is in `other`.
+OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
+    "search": {"search": 0.670, "product_link": 0.186, "filter": 0.019, "purchase": 0.026, END: 0.024},
+    "product_link": {
+        "search": 0.096,
+        "product_link": 0.123,
+        "filter": 0.005,
+        "review": 0.155,
+        "product_option": 0.16,
+        "purchase": 0.102,
+        END: 0.048,
+    },
+    "filter": {"search": 0.115, "product_link": 0.154, "filter": 0.538, "product_option": 0.038, END: 0.077},
+    "review": {
+        "search": 0.021,
+        "product_link": 0.008,
+        "review": 0.854,
+        "product_option": 0.035,
+        "purchase": 0.016,
+        END: 0.011,
+    },
+    "product_option": {
+        "search": 0.037,
+        "product_link": 0.015,
+        "review": 0.044,
+        "product_option": 0.788,
+        "purchase": 0.044,
+        END: 0.022,
+    },
+}
+OPERA_FACTS = {"purchase_share": 0.541, "actions_mean": 11.7, "actions_median": 5.0, "inputs_mean": 0.85}
+"""Share of sessions with a purchase click; clicks and inputs per session; inputs per session (186 / 218)."""
+
+
+@dataclass(frozen=True)
+class CrowdFacts:
+    """What a crowd does.
+
+    Attributes:
+        sessions: how many.
+        mix: the actions after each session's first (the ones that are predicted and scored), by type.
+        lengths: number of sessions by their number of steps.
+        searches: number of sessions by their number of searches.
+        outcomes: number of sessions by outcome.
+        following: for each subtype (and `START`), how often each subtype (or `END`) came next; terminating
+            is `END`.
+    """
+
+    sessions: int
+    mix: Counter[str]
+    lengths: Counter[int]
+    searches: Counter[int]
+    outcomes: Counter[str]
+    following: Mapping[str, Counter[str]]
+
+
+def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
+    """Return what the shoppers of these sessions did."""
+    mix, lengths, searches, outcomes = Counter[str](), Counter[int](), Counter[int](), Counter[str]()
+    following: dict[str, Counter[str]] = {}
+    for session in sessions:
+        lengths[len(session.steps)] += 1
+        outcomes[session.outcome] += 1
+        searches[sum(step.action.type == "type_and_submit" for step in session.steps)] += 1
+        mix.update(step.action.type for step in session.steps[1:])
+        last = START
+        for step in session.steps:
+            kind = subtype(step)
+            following.setdefault(last, Counter())[kind] += 1
+            last = kind
+        if last != END:
+            following.setdefault(last, Counter())[END] += 1
+    return CrowdFacts(sum(lengths.values()), mix, lengths, searches, outcomes, following)
+
+
+def subtype(step: Step) -> str:
+    """Return what kind of action it is, one of `SUBTYPES`; terminating is `END`."""
+    action, page = step.action, read_page(step.page.url, step.page.html)
+    if action.type == "terminate":
+        return END
+    if action.type == "type_and_submit":
+        return "search"
+    label = next((label for label, name in page.names.items() if name == action.name), "")
+    return _click_kind(label, action.value("name"), page)
+
+
+def _click_kind(label: str, name: str, page: PageFacts) -> str:
+    if label in ("buy now", "add to cart", "checkout", "place order"):
+        return "purchase"
+    if any(item.name == name for item in page.items):
+        return "product_link"
+    if label.startswith("under $") or label.endswith("stars up"):
+        return "filter"
+    if label == "reviews":
+        return "review"
+    if page.kind == "product" and ".".join(name.split(".")[:-1]).endswith(("size", "pack", "colour")):
+        return "product_option"
+    return "other"
+
+
+def crowd_tables(facts: CrowdFacts) -> str:
+    """Return the tables of docs/crowd.md, in Markdown."""
+    return "\n\n".join((_mix_table(facts), _session_table(facts), _length_table(facts), _next_table(facts)))
+
+
+def _mix_table(facts: CrowdFacts) -> str:
+    rows = []
+    for kind, count in PAPER_MIX.items():
+        paper = count / sum(PAPER_MIX.values())
+        rows.append((kind, _share(facts.mix[kind], facts.mix.total()), f"{paper:.3f}"))
+    return _table(("action after the first", "crowd", "paper, test set"), rows)
+
+
+def _session_table(facts: CrowdFacts) -> str:
+    real = OPERA_FACTS
+    rows = [
+        (
+            "sessions that buy",
+            _share(facts.outcomes["purchase"], facts.sessions),
+            f"{real['purchase_share']:.3f}",
+        ),
+        ("steps, mean", f"{_mean(facts.lengths):.2f}", f"{real['actions_mean']}"),
+        ("steps, median", f"{_median(facts.lengths)}", f"{real['actions_median']:.0f}"),
+        ("searches, mean", f"{_mean(facts.searches):.2f}", f"{real['inputs_mean']} (typed inputs)"),
+    ]
+    return _table(("per session", "crowd", "OPeRA, 218 sessions"), rows)
+
+
+def _length_table(facts: CrowdFacts) -> str:
+    longest = max(*facts.lengths, *facts.searches)
+    rows = [
+        (str(n), _share(facts.lengths[n], facts.sessions), _share(facts.searches[n], facts.sessions))
+        for n in range(1, longest + 1)
+    ]
+    return _table(("how many", "sessions with so many steps", "with so many searches"), rows)
+
+
+def _next_table(facts: CrowdFacts) -> str:
+    rows = []
+    for last in (START, *SUBTYPES[:-1]):
+        counts = facts.following.get(last)
+        if not counts:
+            continue
+        rows.append(
+            (f"`{last}` (n = {counts.total()})", *(_share(counts[k], counts.total()) for k in SUBTYPES))
+        )
+        if last in OPERA_NEXT:
+            real = dict(OPERA_NEXT[last])
+            real["other"] = 1 - sum(real.values())
+            rows.append(("OPeRA", *(f"{real.get(k, 0.0):.3f}" for k in SUBTYPES)))
+    return _table(("last \\ next", *(f"`{kind}`" for kind in SUBTYPES)), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.3f}" if whole else "-"
+
+
+def _mean(counts: Counter[int]) -> float:
+    return sum(value * count for value, count in counts.items()) / counts.total()
+
+
+def _median(counts: Counter[int]) -> int:
+    values = sorted(counts.elements())
+    return values[(len(values) - 1) // 2]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the tables for a file of sessions; 0, or 2 with one line on what is wrong."""
+    try:
+        if len(arguments) != 1:
+            raise ShopR1Error("usage: python -m shop_r1.shoppers.crowd SESSIONS.jsonl")
+        facts = describe_crowd(read_records(Path(arguments[0]), Session))
+    except ShopR1Error as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{crowd_tables(facts)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,252 @@
+"""What a shopper reads off a page: its kind, the query, the items with their prices, ratings and badges.
+
+Read from the recorded page alone (its address and simplified HTML), so that a saved session says as much
+about the choices in it as the live one did.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from shop_r1.records.sessions import Page, Step
+
+PageKind = Literal["home", "results", "product", "reviews", "cart", "checkout", "order", "other"]
+
+_PRICE = re.compile(r"\$([\d,]+)\.(\d\d)")
+_RATING = re.compile(r"(\d(?:\.\d)?) stars? \((\d+)\)")
+_STARS = re.compile(r"(\d) stars?(?! \()")
+_DELIVERY = re.compile(r"(?:Free delivery|Delivery \$([\d,]+)\.(\d\d)), (\d+) days?")
+_PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
+    (re.compile(r"/"), "home"),
+    (re.compile(r"/(?:search|department/.*)"), "results"),
+    (re.compile(r"/product/[^/]+"), "product"),
+    (re.compile(r"/product/[^/]+/reviews"), "reviews"),
+    (re.compile(r"/cart"), "cart"),
+    (re.compile(r"/checkout"), "checkout"),
+    (re.compile(r"/order/.+"), "order"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A product in a list.
+
+    Attributes:
+        name: the name of its link.
+        title: as shown.
+        words: the title's words in lower case; the first is the brand.
+        price_cents: in cents.
+        rating: in stars; None where the page does not say.
+        in_stock: False where a badge says otherwise.
+        best_seller: whether a badge says so.
+        sponsored: whether its place was paid for.
+    """
+
+    name: str
+    title: str
+    words: tuple[str, ...]
+    price_cents: int
+    rating: float | None
+    in_stock: bool
+    best_seller: bool
+    sponsored: bool
+
+    @property
+    def brand(self) -> str:
+        """The brand in lower case."""
+        return self.words[0]
+
+    @property
+    def slug(self) -> str:
+        """The title as addresses spell it."""
+        return "-".join(self.words)
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What one page says.
+
+    Attributes:
+        kind: which of the store's pages it is.
+        query: the words searched for, in lower case; empty away from results.
+        is_cheap_only: whether results are cut to those under a price.
+        is_good_only: whether results are cut to four stars and more.
+        slug: the product in question, on its page and its reviews' page.
+        title: the page's main heading.
+        items: products listed, in order.
+        names: first name of an element under each label (lower case).
+        price_cents: the product's price; 0 where there is none.
+        rating: the product's rating in stars; 0 where there is none.
+        review_count: how many rated it.
+        stars: stars of the reviews shown.
+        delivery_days: days until it arrives; 0 where the page does not say.
+        delivery_cents: price of delivery.
+        selected: labels (lower case) of the options that are chosen.
+    """
+
+    kind: PageKind
+    query: tuple[str, ...]
+    is_cheap_only: bool
+    is_good_only: bool
+    slug: str
+    title: str
+    items: tuple[Item, ...]
+    names: Mapping[str, str]
+    price_cents: int = 0
+    rating: float = 0.0
+    review_count: int = 0
+    stars: tuple[int, ...] = ()
+    delivery_days: int = 0
+    delivery_cents: int = 0
+    selected: frozenset[str] = frozenset()
+
+    @property
+    def search_field(self) -> str | None:
+        """Name of the field to search in."""
+        return self.names.get("search")
+
+    @property
+    def price_filter(self) -> tuple[str, str] | None:
+        """Label and name of the first filter by price, the lowest; None where there is none."""
+        return next(
+            ((label, name) for label, name in self.names.items() if label.startswith("under $")), None
+        )
+
+    @property
+    def rating_filter(self) -> str | None:
+        """Name of the filter by rating."""
+        return next((name for label, name in self.names.items() if label.endswith("stars up")), None)
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What a session so far says: the page before the shopper and what came earlier.
+
+    Attributes:
+        page: the present page.
+        queries: the words of each search so far, in order.
+        seen: slugs of the products whose page was left before the present one.
+        reviewed: slugs of the products whose reviews were read.
+        has_filtered: whether a filter was set on an earlier page or is on the present one.
+    """
+
+    page: PageFacts
+    queries: tuple[tuple[str, ...], ...]
+    seen: frozenset[str]
+    reviewed: frozenset[str]
+    has_filtered: bool
+
+    @property
+    def query(self) -> tuple[str, ...]:
+        """The words last searched for."""
+        return self.queries[-1] if self.queries else ()
+
+
+def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
+    """Return the facts of the steps so far and the page that they led to."""
+    present = read_page(page.url, page.html)
+    queries, seen, reviewed = [], set(), set()
+    has_filtered = present.is_cheap_only or present.is_good_only
+    for step in history:
+        earlier = read_page(step.page.url, step.page.html)
+        has_filtered |= earlier.is_cheap_only or earlier.is_good_only
+        if step.action.type == "type_and_submit":
+            queries.append(tuple(step.action.value("text").lower().split()))
+        if earlier.kind == "product":
+            seen.add(earlier.slug)
+        elif earlier.kind == "reviews":
+            reviewed.add(earlier.slug)
+    if present.kind in ("product", "reviews"):
+        seen.discard(present.slug)
+    return SessionFacts(present, tuple(queries), frozenset(seen), frozenset(reviewed), has_filtered)
+
+
+@lru_cache(maxsize=4096)
+def read_page(url: str, html: str) -> PageFacts:
+    """Return what the page says; what it does not say is left at its default."""
+    path, asked = _read_address(url)
+    kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
+    document = LexborHTMLParser(html)
+    heading = document.css_first("h1")
+    text = " ".join((document.body.text(separator=" ") if document.body else "").split())
+    names, selected = _read_names(document)
+    price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
+    return PageFacts(
+        kind=kind,
+        query=tuple(asked.get("q", [""])[0].lower().split()),
+        is_cheap_only="price" in asked,
+        is_good_only="rating" in asked,
+        slug=path.split("/")[2] if kind in ("product", "reviews") else "",
+        title=" ".join(heading.text(separator=" ").split()) if heading else "",
+        items=tuple(_read_items(document)),
+        names=names,
+        price_cents=_cents(price),
+        rating=float(rating.group(1)) if rating else 0.0,
+        review_count=int(rating.group(2)) if rating else 0,
+        stars=tuple(int(stars) for stars in _STARS.findall(text)) if kind == "reviews" else (),
+        delivery_days=int(delivery.group(3)) if delivery else 0,
+        delivery_cents=_cents(delivery) if delivery and delivery.group(1) else 0,
+        selected=selected,
+    )
+
+
+def _read_address(url: str) -> tuple[str, dict[str, list[str]]]:
+    """Return the path and what is asked for; a log's address that is none says nothing."""
+    try:
+        address = urlsplit(url)
+        return address.path, parse_qs(address.query, max_num_fields=100)
+    except ValueError:
+        return "", {}
+
+
+def _cents(match: re.Match[str] | None) -> int:
+    return int(match.group(1).replace(",", "")) * 100 + int(match.group(2)) if match else 0
+
+
+def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the first name under each label (lower case), and the labels of what is chosen."""
+    names: dict[str, str] = {}
+    selected = set()
+    for node in document.css("[name]"):
+        name = node.attributes.get("name") or ""
+        if node.tag == "input":
+            label = "search" if node.attributes.get("type") == "search" else name
+        else:
+            label = " ".join(node.text(separator=" ").split()).lower()
+        names.setdefault(label, name)
+        if "current" in node.attributes:
+            selected.add(label)
+    return names, frozenset(selected)
+
+
+def _read_items(document: LexborHTMLParser) -> list[Item]:
+    items = (_read_item(node) for node in document.css("li"))
+    return [item for item in items if item is not None]
+
+
+def _read_item(node: LexborNode) -> Item | None:
+    """Return the list's entry as an item; None when it has no link with words or no price."""
+    link = node.css_first("a[name]")
+    text = " ".join(node.text(separator=" ").split())
+    price = _PRICE.search(text)
+    if link is None or price is None:
+        return None
+    title = " ".join(link.text(separator=" ").split())
+    rating = _RATING.search(text)
+    if not title:
+        return None
+    return Item(
+        name=link.attributes.get("name") or "",
+        title=title,
+        words=tuple(title.lower().split()),
+        price_cents=_cents(price),
+        rating=float(rating.group(1)) if rating else None,
+        in_stock="Out of stock" not in text,
+        best_seller="Best seller" in text,
+        sponsored="Sponsored" in text,
+    )

@@ -1,0 +1,181 @@
+"""The best accuracy that any predictor can reach on scripted shoppers' sessions, by exact inference.
+
+The choice rule is known, so Bayes' rule gives the posterior over every persona and intent from the actions
+so far, and with it the probability of each next action given all that can be observed. No predictor, whatever
+its size or training, can expect to name the action (or its type) more often than the one that names the
+likeliest.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shop_r1.errors import DataError
+from shop_r1.records.actions import Action
+from shop_r1.records.results import Prediction
+from shop_r1.records.sessions import Session
+from shop_r1.shoppers.choices import crowd_choices
+from shop_r1.shoppers.facts import read_session
+from shop_r1.shoppers.persona import Crowd, Floats, Intent, Market, persona_grid
+from shop_r1.shoppers.situation import Choice
+
+Key = tuple[str, str, str]
+"""Type, name and text of an action."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a session so far says about its next step.
+
+    Attributes:
+        step: index in the session, from 1: the first action has nothing before it that could tell.
+        gold: what the shopper did.
+        actions: the probability of each action that any persona may take; they sum to 1.
+    """
+
+    step: int
+    gold: Action
+    actions: Mapping[Action, float]
+
+    @property
+    def likeliest(self) -> Action:
+        """The action to name for the best exact accuracy."""
+        return max(self.actions, key=lambda action: self.actions[action])
+
+    @property
+    def types(self) -> dict[str, float]:
+        """The probability of each type."""
+        totals: dict[str, float] = defaultdict(float)
+        for action, probability in self.actions.items():
+            totals[action.type] += probability
+        return dict(totals)
+
+    @property
+    def likeliest_of_type(self) -> Action:
+        """The likeliest action of the likeliest type: to name for the best type accuracy."""
+        types = self.types
+        best = max(types, key=lambda name: types[name])
+        return max((a for a in self.actions if a.type == best), key=lambda action: self.actions[action])
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """Predictions of the best predictors, for the metrics that score models too.
+
+    Attributes:
+        exact: the likeliest action at each step from the second on.
+        types: an action of the likeliest type at each of these steps.
+        expected_exact: mean probability of the likeliest action: the exact accuracy to expect, with less
+            noise than the share that came true.
+        expected_types: the same for types.
+    """
+
+    exact: tuple[Prediction, ...]
+    types: tuple[Prediction, ...]
+    expected_exact: float
+    expected_types: float
+
+
+def reachable_predictions(sessions: Iterable[Session], market: Market) -> Reachable:
+    """Return what the best predictors answer at every step but the first of scripted shoppers' sessions.
+
+    Raises:
+        DataError: an action is impossible under the choice rule, so the session is not a scripted shopper's;
+            or there is no step to predict.
+    """
+    exact, types, chances = [], [], []
+    for session in sessions:
+        for forecast in forecast_session(session, market):
+            best, typed = forecast.likeliest, forecast.likeliest_of_type
+            place = {"session_id": session.session_id, "step": forecast.step, "gold": forecast.gold}
+            exact.append(Prediction.model_validate(place | {"action": best}))
+            types.append(Prediction.model_validate(place | {"action": typed}))
+            chances.append((forecast.actions[best], max(forecast.types.values())))
+    if not chances:
+        raise DataError("there is no step to predict; expected sessions of two steps or more")
+    expected_exact, expected_types = np.mean(chances, axis=0).tolist()
+    return Reachable(tuple(exact), tuple(types), expected_exact, expected_types)
+
+
+def forecast_session(session: Session, market: Market, crowd: Crowd | None = None) -> Iterator[Forecast]:
+    """Yield the posterior predictive of each step from the second on.
+
+    Args:
+        session: a scripted shopper's.
+        market: the intents to consider.
+        crowd: the personas to consider; the whole grid by default.
+
+    Raises:
+        DataError: an action is impossible under the choice rule.
+    """
+    crowd = crowd if crowd is not None else persona_grid()
+    belief = {i: share * crowd.prior for i, share in possible_intents(session.steps[0].action, market)}
+    for index, step in enumerate(session.steps):
+        facts = read_session(session.steps[:index], step.page)
+        options = {intent: crowd_choices(crowd, intent, facts) for intent in belief}
+        if index > 0:
+            yield Forecast(index, step.action, _predict(belief, options))
+        belief = _update(belief, options, step.action)
+        if not belief:
+            raise DataError(
+                f"session {session.session_id}, step {index}: no scripted shopper would "
+                f"{_describe(step.action)} here; expected scripted shoppers' sessions with this market"
+            )
+
+
+def possible_intents(first: Action, market: Market) -> list[tuple[Intent, float]]:
+    """Return every intent that may begin with this search, with its prior; a few may be impossible after all.
+
+    All of a first query's words come from the intent, so intents without one of them are left out beforehand.
+    """
+    words = set(first.value("text").split()) - {"cheap", "best"}
+    nouns = [noun for noun in market.by_noun if noun in words]
+    return [
+        (intent, share)
+        for noun in nouns
+        for intent, share in market.by_noun[noun]
+        if words <= {intent.noun, intent.option, *intent.wanted}
+    ]
+
+
+def _predict(
+    belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]]
+) -> dict[Action, float]:
+    total = sum(float(weight.sum()) for weight in belief.values())
+    actions: dict[Key, float] = defaultdict(float)
+    first: dict[Key, Action] = {}
+    for intent, weight in belief.items():
+        for option in options[intent]:
+            key = _key(option.action)
+            first.setdefault(key, option.action)
+            actions[key] += float(weight @ option.probability) / total
+    return {first[key]: probability for key, probability in actions.items() if probability > 0}
+
+
+def _update(
+    belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]], done: Action
+) -> dict[Intent, Floats]:
+    """Return the belief after an action; what it rules out is dropped."""
+    key = _key(done)
+    after = {}
+    for intent, weight in belief.items():
+        likelihood = np.zeros_like(weight)
+        for option in options[intent]:
+            if _key(option.action) == key:
+                likelihood = likelihood + option.probability
+        posterior = weight * likelihood
+        if posterior.any():
+            after[intent] = posterior
+    return after
+
+
+def _key(action: Action) -> Key:
+    return action.type, action.value("name"), action.value("text")
+
+
+def _describe(action: Action) -> str:
+    return " ".join(
+        part for part in (action.type, action.value("name"), repr(action.value("text"))) if part != "''"
+    )

@@ -1,0 +1,301 @@
+"""Alarms: rules over the last steps' metrics that say when a run goes wrong, why, and what to do.
+
+A rule is a function of the recent steps; `RULES` is all of them. The limits are ours: wide enough that the
+demo's healthy runs raise none, which `tests/training/test_health_checks.py` keeps true.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.text import Text
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from shop_r1.errors import TrainingError
+from shop_r1.jsonl import Record
+from shop_r1.training.progress.monitor import CONSOLE, StepLog, is_summary
+
+AlarmName = Literal[
+    "not_finite",
+    "equal_groups",
+    "collapse",
+    "dominance",
+    "near_misses",
+    "unparsable",
+    "truncation",
+    "probability_gap",
+]
+"""What can be raised."""
+
+WINDOW = 20
+"""Steps that most rules look back over: one step's 64 replies say little."""
+
+
+class Alarm(Record):
+    """One line of `alarms.jsonl`."""
+
+    step: int
+    alarm: AlarmName
+    subject: str = ""
+    """The action type or part of the reward that it is about, where it is about one."""
+    message: str
+
+
+class RecentSteps:
+    """The metrics of the last `WINDOW` steps.
+
+    Attributes:
+        best_parsed: the highest mean share of parsed replies over a whole window so far.
+    """
+
+    def __init__(self) -> None:
+        self._logs: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
+        self.best_parsed = 0.0
+
+    def add(self, logs: Mapping[str, Any]) -> None:
+        """Take up a step."""
+        self._logs.append(logs)
+        self.best_parsed = max(self.best_parsed, self.mean("policy/parsed") or 0.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all there is, as plain values."""
+        return {"logs": [dict(logs) for logs in self._logs], "best_parsed": self.best_parsed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` described."""
+        self._logs.extend(state["logs"])
+        self.best_parsed = state["best_parsed"]
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The latest step's metrics."""
+        return self._logs[-1]
+
+    def mean(self, name: str) -> float | None:
+        """Return the metric's mean over the window; None before it is full or where half lack the metric."""
+        found = [float(logs[name]) for logs in self._logs if logs.get(name) is not None]
+        if len(self._logs) < WINDOW or 2 * len(found) <= WINDOW:
+            return None
+        return sum(found) / len(found)
+
+    def means(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield (rest of the name, mean) of the metrics whose names begin so."""
+        for name in self.last:
+            mean = self.mean(name) if name.startswith(prefix) else None
+            if mean is not None:
+                yield name.removeprefix(prefix), mean
+
+
+Finding = tuple[str, str]
+"""What the alarm is about (may be empty) and what it says."""
+Rule = Callable[[RecentSteps], Iterator[Finding]]
+
+
+def look_for_not_finite(recent: RecentSteps) -> Iterator[Finding]:
+    """Find a loss or a gradient that is no number: the weights are lost from here on."""
+    for name in ("loss", "grad_norm"):
+        value = recent.last.get(name)
+        if isinstance(value, (int, float)) and not math.isfinite(value):
+            yield (
+                name,
+                f"{name} is {value}; expected is a finite number. The weights are of no use from here on: "
+                "lower the learning rate, or set bf16=false to see whether precision is the cause.",
+            )
+
+
+def look_for_equal_groups(recent: RecentSteps) -> Iterator[Finding]:
+    """Find that hardly any group teaches: within a group all rewards are equal."""
+    share = recent.mean("policy/equal_groups")
+    if share is not None and share > 0.85:
+        yield (
+            "",
+            f"in {share:.0%} of the groups all replies earn the same, so they teach nothing; usual are 30 % "
+            "to 70 %. Raise the temperature or the group size, or take harder (or easier) steps.",
+        )
+
+
+def look_for_collapse(recent: RecentSteps) -> Iterator[Finding]:
+    """Find one type of action with most of the replies and far more than in the data."""
+    real = dict(recent.means("data/share_"))
+    for name, share in recent.means("policy/share_"):
+        if share >= 0.8 and share - real.get(name, 0.0) >= 0.25:
+            yield (
+                name,
+                f"{share:.0%} of the replies are {name}, in the data {real.get(name, 0.0):.0%}: the policy "
+                "collapses; usual is within 25 points of the data. Lower the learning rate or raise beta; "
+                "rollouts.jsonl shows what these replies earn.",
+            )
+
+
+def look_for_dominance(recent: RecentSteps) -> Iterator[Finding]:
+    """Find one part of the reward that decides nearly all advantages.
+
+    `value` may: DARS makes it a thousand times as large as the rest, so it decides every group in which it
+    is earned at all. Self-certainty has the lowest limit, since it rewards being sure, not being right.
+    """
+    for part, share in recent.means("advantage/from_"):
+        limit = {"value": math.inf, "rationale": 0.5}.get(part, 0.95)
+        if share > limit:
+            yield (
+                part,
+                f"the {part} reward alone decides {share:.0%} of the advantages; usual is below {limit:.0%}. "
+                + _ADVICE.get(part, "The others are the same for all replies of a group: train SFT longer."),
+            )
+
+
+_ADVICE = {
+    "rationale": "The policy is taught to be sure of itself, not to be right: lower "
+    "reward.certainty_weight, or set certainty_guard=skip.",
+    "format": "The policy learns nothing but the format: train SFT longer before RL.",
+}
+
+
+def look_for_near_misses(recent: RecentSteps) -> Iterator[Finding]:
+    """Find that most of the value reward is paid for actions that are like the shopper's but not it."""
+    share = recent.mean("earned/value_near_misses")
+    if share is not None and share > 0.5:
+        yield (
+            "",
+            f"{share:.0%} of the value reward is paid for names or queries that only resemble the shopper's; "
+            "usual is below 50 %. Reward may rise without one more exact match: raise "
+            "reward.action.similarity_floor (docs/rewards.md).",
+        )
+
+
+def look_for_unparsable(recent: RecentSteps) -> Iterator[Finding]:
+    """Find that more replies are out of format than there used to be."""
+    parsed = recent.mean("policy/parsed")
+    if parsed is not None and parsed < 0.8 and parsed < recent.best_parsed - 0.1:
+        yield (
+            "",
+            f"{1 - parsed:.0%} of the replies cannot be parsed, at best it was {1 - recent.best_parsed:.0%}; "
+            "usual is below 20 % and falling. Lower the learning rate or raise beta, and read the replies in "
+            "rollouts.jsonl.",
+        )
+
+
+def look_for_truncation(recent: RecentSteps) -> Iterator[Finding]:
+    """Find that most replies end at the limit."""
+    share = recent.mean("policy/truncated")
+    if share is not None and share > 0.5:
+        yield (
+            "",
+            f"{share:.0%} of the replies are cut at the limit before they end, and earn nothing; "
+            "usual is below 10 %. Raise reply_tokens, or train SFT longer if the replies ramble.",
+        )
+
+
+def look_for_probability_gap(recent: RecentSteps) -> Iterator[Finding]:
+    """Find that sampling and scoring disagree about how likely the sampled tokens were."""
+    gap = recent.last.get("sampling/probability_gap")
+    if gap is not None and gap > 0.01:
+        yield (
+            "",
+            f"the probabilities of sampling and of scoring differ by {gap:.3f} a token; usual is below 0.01. "
+            "The gradient is that of another policy: check that both use the same weights, temperature and "
+            "precision (bf16=false tells).",
+        )
+
+
+RULES: Mapping[AlarmName, Rule] = {
+    "not_finite": look_for_not_finite,
+    "equal_groups": look_for_equal_groups,
+    "collapse": look_for_collapse,
+    "dominance": look_for_dominance,
+    "near_misses": look_for_near_misses,
+    "unparsable": look_for_unparsable,
+    "truncation": look_for_truncation,
+    "probability_gap": look_for_probability_gap,
+}
+"""All rules; one that finds none of its metrics, as in SFT, stays silent."""
+
+
+class Alarms(StepLog):
+    """Raises alarms: prints them at once and writes them to a file.
+
+    An alarm sounds once, and again only after a whole window of steps without cause.
+
+    Attributes:
+        raised: the alarms so far.
+    """
+
+    def __init__(
+        self, path: Path, rules: Mapping[AlarmName, Rule] = RULES, stop_on: Sequence[AlarmName] = ()
+    ) -> None:
+        super().__init__(path)
+        self._rules = rules
+        self._stop_on = stop_on
+        self._recent = RecentSteps()
+        self._sounding: dict[tuple[AlarmName, str], int] = {}  # steps without cause so far
+        self.raised: list[Alarm] = []
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Look at the steps so far; stop the run if an alarm is among those that shall."""
+        if is_summary(logs):
+            return
+        self._recent.add(logs or {})
+        found = {
+            (name, subject): message
+            for name, rule in self._rules.items()
+            for subject, message in rule(self._recent)
+        }
+        self._let_rest(found)
+        for (name, subject), message in found.items():
+            if (name, subject) not in self._sounding:
+                self._sounding[name, subject] = 0
+                self._raise(
+                    Alarm(step=state.global_step, alarm=name, subject=subject, message=message), state
+                )
+        if self.stopping is not None:
+            control.should_training_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know, as plain values."""
+        return {
+            "recent": self._recent.state_dict(),
+            "sounding": [[*key, steps] for key, steps in self._sounding.items()],
+            "raised": [alarm.model_dump() for alarm in self.raised],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._recent.load_state_dict(state["recent"])
+        self._sounding = {(name, subject): steps for name, subject, steps in state["sounding"]}
+        self.raised = [Alarm.model_validate(alarm) for alarm in state["raised"]]
+
+    def _let_rest(self, found: Mapping[tuple[AlarmName, str], str]) -> None:
+        """Count how long each alarm has been without cause, and forget those that have recovered."""
+        quiet = {key: 0 if key in found else steps + 1 for key, steps in self._sounding.items()}
+        self._sounding = {key: steps for key, steps in quiet.items() if steps < WINDOW}
+
+    def _raise(self, alarm: Alarm, state: TrainerState) -> None:
+        self.raised.append(alarm)
+        if state.is_world_process_zero:
+            self.append(alarm.model_dump_json())
+            CONSOLE.print(Text.assemble(("Alarm ", "bold red"), f"step {alarm.step}: {alarm.message}"))
+
+    @property
+    def stopping(self) -> Alarm | None:
+        """The alarm that stops the run, if one does."""
+        return next((alarm for alarm in self.raised if alarm.alarm in self._stop_on), None)
+
+    def refuse_to_go_on(self, out: Path) -> None:
+        """Fail if an alarm has stopped the run; call it once the checkpoint is in `out`.
+
+        Raises:
+            TrainingError: one has.
+        """
+        if self.stopping is not None:
+            raise TrainingError(
+                f"step {self.stopping.step}: stopped by the alarm {self.stopping.alarm} (stop_on_alarm): "
+                f"{self.stopping.message} The weights of that step are in {out}"
+            )

@@ -1,0 +1,1 @@
+"""What a training run shows and records while it runs."""

@@ -1,0 +1,198 @@
+"""What a person sees of a training run: a panel on a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from shop_r1.training.health_checks import Alarms
+from shop_r1.training.progress.monitor import CONSOLE, finite_numbers, is_summary, peak_memory
+from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
+from shop_r1.training.progress.steps import harmless
+
+WIDTH = 80
+"""Columns of the panel at most."""
+_LINE_EVERY_S = 60.0
+_LINES = 5
+"""Plain lines in a run, if steps are quick; slow runs have one a minute."""
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"
+
+
+class LiveView(TrainerCallback):
+    """Shows a run while it goes on; a context manager, so that an error leaves the terminal as it was."""
+
+    def __init__(
+        self,
+        title: str,
+        body: Body,
+        noted: Sequence[str],
+        alarms: Alarms,
+        sample: Callable[[], str] | None = None,
+        console: Console = CONSOLE,
+        clock: Callable[[], float] = time.monotonic,
+        memory: Callable[[], int] = peak_memory,
+    ) -> None:
+        """Prepare the view.
+
+        Args:
+            title: of the run, a few letters.
+            body: the rows between the bar and the last alarm.
+            noted: names of the metrics that a plain line and the last line have.
+            alarms: whose last alarm is shown.
+            sample: returns the last sampled reply; None where there are none.
+            console: where it is shown; the panel needs a terminal.
+            clock: seconds from any beginning.
+            memory: the most that was held so far, in bytes.
+        """
+        self._title = title
+        self._body = body
+        self._noted = noted
+        self._alarms = alarms
+        self._sample = sample
+        self._console = console
+        self._clock = clock
+        self._memory = memory
+        self._speaks = True
+        self._part, self._share = "", 0.0
+        self._live: Live | None = None
+        self._history = History()
+        self._first = self._done = self._total = self._line_step = 0
+        self._started = self._last_line = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the panel away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the panel, on a terminal."""
+        self._first = self._done = self._line_step = state.global_step
+        self._total = state.max_steps
+        self._started = self._last_line = self._clock()
+        self._speaks = state.is_world_process_zero
+        if self._speaks and self._console.is_interactive and self._console.file.isatty():
+            self._live = Live(
+                get_renderable=self.render, console=self._console, refresh_per_second=1, transient=True
+            )
+            self._live.start(refresh=True)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Move on."""
+        self._done = state.global_step
+        self._part, self._share = "", 0.0
+
+    def show_part(self, words: str, share: float) -> None:
+        """Show what of the step is done; away from a terminal, print the first estimate and a line a minute.
+
+        Args:
+            words: such as `micro-batch 17/64`.
+            share: of the step's time, in [0, 1]; 0 where it is not known.
+        """
+        is_first = self._done == self._first and self._share == 0 < share
+        self._part, self._share = words, share
+        now = self._clock()
+        is_slow = is_first and (now - self._started) / share > _LINE_EVERY_S
+        if self._live is None and self._speaks and (is_slow or now - self._last_line >= _LINE_EVERY_S):
+            self._last_line = now
+            self._print(self._line())
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take up the figures; away from a terminal, print a line now and then."""
+        if is_summary(logs):
+            return
+        self._history = self._history.add(finite_numbers(logs))
+        if self._live is None and self._speaks and self._line_is_due():
+            self._line_step, self._last_line = self._done, self._clock()
+            self._print(self._line())
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Put one line in the panel's place."""
+        self.__exit__(None, None, None)
+        if self._speaks:
+            self._print(Text(f"{self._title:<12} ").append(self._bar(20)).append(f" {self._note()}"))
+
+    def render(self) -> RenderableType:
+        """Return the panel."""
+        rows: list[tuple[str, str | Text]] = [("last alarm", self._alarm())]
+        if self._part:
+            rows.insert(0, (f"in step {self._done + 1}", self._part))
+        width = min(WIDTH, self._console.width)
+        if self._sample is not None:
+            # Model output: never read as markup, and rid of what a terminal would obey.
+            text, room = harmless(self._sample()), max(1, width - 20)
+            rows += [("last reply", text[:room]), ("", text[room : 2 * room])]
+        times = f" {self._elapsed()} gone, {self._left()} left, {_gigabytes(self._memory())}"
+        return Panel(
+            Group(self._bar(24).append(times), *self._body(self._history), rows_of(*rows)),
+            title=Text(self._title),
+            subtitle=f"means of the last {RECENT} logged steps",
+            title_align="left",
+            subtitle_align="right",
+            width=width,
+        )
+
+    def _line_is_due(self) -> bool:
+        every = max(1, (self._total - self._first) // _LINES)
+        return self._done - self._line_step >= every or self._clock() - self._last_line >= _LINE_EVERY_S
+
+    def _line(self) -> Text:
+        part = f", {self._part} of step {self._done + 1}" if self._part else ""
+        place = f"{self._title:<12} {self._done}/{self._total}{part}"
+        return Text(f"{place}, {self._left()} left, {_gigabytes(self._memory())}: {self._note()}")
+
+    def _note(self) -> str:
+        return ", ".join(f"{name.split('/')[-1]} {self._history.show(name)}" for name in self._noted)
+
+    def _bar(self, width: int) -> Text:
+        filled = width * self._done // max(1, self._total)
+        return Text.assemble(
+            ("━" * filled, "green"), ("─" * (width - filled), "dim"), f" {self._done}/{self._total}"
+        )
+
+    def _elapsed(self) -> timedelta:
+        return timedelta(seconds=round(self._clock() - self._started))
+
+    def _left(self) -> timedelta | str:
+        done = self._done - self._first + self._share
+        if done == 0:
+            return "?"
+        pace = (self._clock() - self._started) / done
+        return timedelta(seconds=round(pace * max(0, self._total - self._done - self._share)))
+
+    def _alarm(self) -> Text:
+        if not self._alarms.raised:
+            return Text("none")
+        last = self._alarms.raised[-1]
+        return Text(f"step {last.step}, {last.alarm}: {last.message}", style="bold red")
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)

@@ -1,0 +1,170 @@
+"""What a training run writes while it goes on, and the bar of what is no trainer's run."""
+
+import json
+import math
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from shop_r1.errors import DataError
+from shop_r1.jsonl import write_text
+from shop_r1.training.progress.steps import Rollout
+
+CONSOLE = Console(stderr=True)
+
+
+def tell(text: str) -> None:
+    """Print a line about the run to stderr, as it is; of several processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held, in bytes: on its GPU, or else its resident set."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def warn_of_warmup(args: TrainingArguments, steps: int) -> None:
+    """Say so where the learning rate rises for half of a run or longer: such a run learns next to nothing."""
+    warmup = args.get_warmup_steps(steps)
+    if warmup == 0 or 2 * warmup < steps:
+        return
+    reached = args.learning_rate * min(1.0, (steps - 1) / warmup)
+    tell(
+        f"A run of {steps} steps with {warmup} steps of warm-up: the learning rate rises to {reached:.2g} of "
+        f"{args.learning_rate:.2g} at the most; set warmup_steps={steps // 10}, or let it run longer"
+    )
+
+
+@contextmanager
+def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar; yield the function that moves it: (steps done, steps, a few words)."""
+    columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=20), MofNCompleteColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
+        task = progress.add_task(title, total=None, note="")
+
+        def move(done: int, total: int, words: str) -> None:
+            progress.update(task, completed=done, total=total, note=words)
+
+        yield move
+
+
+class StepLog(TrainerCallback):
+    """A file of JSON lines, each with its `step`, that a run adds to as it goes.
+
+    A fresh run begins with no file. One that goes on from a checkpoint keeps the lines up to the
+    checkpoint's step: what the interrupted run wrote after it will be written again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Drop the lines of steps that are still to come."""
+        if state.is_world_process_zero:
+            keep_steps(self._path, state.global_step)
+
+    def append(self, line: str) -> None:
+        """Add one line; whoever calls is the main process.
+
+        Raises:
+            DataError: the disk is full or the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise DataError.at(self._path, None, f"cannot be written ({error.strerror or error})") from None
+
+
+def keep_steps(path: Path, last: int) -> None:
+    """Drop the file's lines with a `step` after `last`, and a torn last line; no line left, no file."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text("utf-8", errors="replace").split("\n") if _step(line) <= last]
+    if kept:
+        write_text(path, "".join(f"{line}\n" for line in kept))
+    else:
+        path.unlink()
+
+
+def _step(line: str) -> float:
+    """Return a line's step; infinity for what is no such line."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
+class MetricsLog(StepLog):
+    """Writes each step's metrics as one JSON line.
+
+    Attributes:
+        last: the metrics of the last line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.last: dict[str, float] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"last": self.last}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.last = state["last"]
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Append the line."""
+        numbers = finite_numbers(logs)
+        if is_summary(logs) or not numbers:
+            return
+        self.last = numbers
+        if state.is_world_process_zero:
+            self.append(json.dumps({"step": state.global_step} | numbers))
+
+
+def finite_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return those of the logged values that are finite numbers; JSON has no others."""
+    return {
+        name: float(value)
+        for name, value in (logs or {}).items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
+
+
+def is_summary(logs: Mapping[str, Any] | None) -> bool:
+    """Return whether these are the totals that transformers logs once a run is over."""
+    return "train_runtime" in (logs or {})
+
+
+class RolloutLog(StepLog):
+    """Writes groups of replies, with their rewards and advantages."""
+
+    def append_group(self, rollout: Rollout) -> None:
+        """Add one group."""
+        self.append(rollout.model_dump_json(exclude_none=True))

@@ -1,0 +1,242 @@
+"""What there is to know of one GRPO step: small records of its replies, and figures computed from them.
+
+Nothing here touches a trainer, a file or a clock. `docs/training.md` lists every figure with its unit.
+
+Dimension letters: N replies of the step, on all processes; G of a group; P parts of the reward.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shop_r1.jsonl import Record
+from shop_r1.records.actions import Action, exact_match
+from shop_r1.records.results import RewardBreakdown
+from shop_r1.rewards.total import PARTS
+
+
+@dataclass(frozen=True)
+class ScoredReply:
+    """One reply with all that became of it; small enough to be sent from one process to another.
+
+    Attributes:
+        text: what the policy wrote.
+        gold: what the shopper did.
+        action: what the policy did; None where the reply could not be parsed.
+        reward: what it earned.
+        advantage: what it teaches, in standard deviations of its group's rewards.
+        tokens: its length, the ending token included.
+        truncated: whether it was cut at the limit, before a token that ends it.
+    """
+
+    text: str
+    gold: Action
+    action: Action | None
+    reward: RewardBreakdown
+    advantage: float
+    tokens: int
+    truncated: bool
+
+
+class RolloutReply(Record):
+    """One reply of a rollout: its text, its reward part by part, and what it taught."""
+
+    text: str
+    format: float
+    type: float
+    attribute: float
+    value: float
+    rationale: float
+    total: float
+    advantage: float
+    """In standard deviations of the group's rewards."""
+    tokens: int
+    """The reply's length, the ending token included."""
+    truncated: bool
+    """Whether the reply was cut at the limit."""
+
+
+class Rollout(Record):
+    """One group of a step, as `rollouts.jsonl` has it."""
+
+    step: int
+    """From 1, as in `metrics.jsonl`."""
+    session_id: str
+    session_step: int
+    gold: Action
+    replies: tuple[RolloutReply, ...]
+
+
+def step_metrics(replies: Sequence[ScoredReply], group: int, types: Sequence[str]) -> dict[str, float]:
+    """Return the step's figures by name; see the table in docs/training.md.
+
+    Args:
+        replies: (N,) the replies of all processes, group by group.
+        group: G.
+        types: the action space's types, whose shares are counted.
+    """
+    return (
+        reward_metrics(replies)
+        | advantage_metrics(replies, group)
+        | type_shares(replies, types)
+        | {
+            "policy/parsed": _share([reply.action is not None for reply in replies]),
+            "policy/exact": _share([exact_match(reply.action, reply.gold) for reply in replies]),
+            "policy/truncated": _share([reply.truncated for reply in replies]),
+            "policy/length_mean": sum(reply.tokens for reply in replies) / len(replies),
+            "policy/length_max": float(max(reply.tokens for reply in replies)),
+        }
+    )
+
+
+def reward_metrics(replies: Sequence[ScoredReply]) -> dict[str, float]:
+    """Return each part's mean, standard deviation (n - 1) and share of replies that earned any of it."""
+    found = {}
+    for part in (*PARTS, "total"):
+        values = torch.tensor([getattr(reply.reward, part) for reply in replies], dtype=torch.float64)
+        found[f"reward/{part}"] = values.mean().item()
+        found[f"reward/{part}_std"] = values.std().item() if len(values) > 1 else 0.0
+        found[f"earned/{part}"] = (values != 0).double().mean().item()
+    earned = sum(reply.reward.value for reply in replies)
+    if earned > 0:
+        near = sum(reply.reward.value for reply in replies if not exact_match(reply.action, reply.gold))
+        found["earned/value_near_misses"] = near / earned
+    return found
+
+
+def advantage_metrics(replies: Sequence[ScoredReply], group: int) -> dict[str, float]:
+    """Return the advantages' mean size, standard deviation, share of zeros, and which part decides them.
+
+    A group's advantages are its centred rewards times one factor, so a part's share in them is
+    Cov(part, total) / Var(total), which sums to 1 over the parts. The step's share is the mean over the
+    groups, weighted by the sum of their squared advantages: where they are divided by the group's standard
+    deviation, all groups that teach count the same, whatever their rewards' size. A share can be negative:
+    the part then speaks against the total.
+    """
+    advantages = torch.tensor([reply.advantage for reply in replies], dtype=torch.float64)
+    found = {
+        "advantage/size": advantages.abs().mean().item(),
+        "advantage/std": advantages.std().item() if len(advantages) > 1 else 0.0,
+        "advantage/zero": (advantages == 0).double().mean().item(),
+    }
+    parts = torch.tensor(
+        [[getattr(reply.reward, part) for part in PARTS] for reply in replies], dtype=torch.float64
+    ).view(-1, group, len(PARTS))
+    weights = advantages.view(-1, group).square().sum(1)
+    if weights.any():
+        shares = _decided_by(parts, weights)
+        found |= {f"advantage/from_{part}": share for part, share in zip(PARTS, shares, strict=True)}
+    return found
+
+
+def _decided_by(parts: Tensor, weights: Tensor) -> list[float]:
+    """Return (P,) the mean over groups of Cov(part, total) / Var(total), of (groups, G, P) rewards.
+
+    Groups are weighted by (groups,) weights, not all 0.
+    """
+    centred = parts - parts.mean(1, keepdim=True)
+    total = centred.sum(2, keepdim=True)  # (groups, G, 1)
+    shares = (centred * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
+    return [float(share) for share in weights @ shares / weights.sum()]
+
+
+def type_shares(replies: Sequence[ScoredReply], types: Sequence[str]) -> dict[str, float]:
+    """Return each type's share of the replies, and of the shoppers' own actions on the same steps."""
+    found = {}
+    for name in types:
+        found[f"policy/share_{name}"] = _share(
+            [reply.action is not None and reply.action.type == name for reply in replies]
+        )
+        found[f"data/share_{name}"] = _share([reply.gold.type == name for reply in replies])
+    return found
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return sum(flags) / len(flags)
+
+
+def probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> float:
+    """Return the mean over all tokens of |exp(a) - exp(b)|, in [0, 1]; 0 where there are no tokens.
+
+    Sampling and scoring run the same weights on the same tokens by two paths (a growing cache or another
+    engine, and one pass over the whole reply). What they disagree by is error in the policy's gradient.
+
+    Args:
+        sampled: for each reply (T,), its tokens' log probabilities when they were drawn.
+        scored: the same from the scoring pass, at the same temperature, before any update.
+
+    Raises:
+        ValueError: the two do not have the same replies and lengths.
+    """
+    gaps = _token_gaps(sampled, scored)
+    return gaps.mean().item() if len(gaps) else 0.0
+
+
+def largest_probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> float:
+    """Return the largest |exp(a) - exp(b)| of any token; arguments and errors as for `probability_gap`."""
+    gaps = _token_gaps(sampled, scored)
+    return gaps.max().item() if len(gaps) else 0.0
+
+
+def _token_gaps(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> Tensor:
+    lengths = [len(row) for row in sampled], [len(row) for row in scored]
+    if lengths[0] != lengths[1]:
+        raise ValueError(f"sampled replies have {lengths[0]} tokens, scored ones {lengths[1]}")
+    pairs = [
+        (a.detach().float().exp() - b.detach().float().to(a.device).exp()).abs()
+        for a, b in zip(sampled, scored, strict=True)
+    ]
+    return torch.cat(pairs) if pairs else torch.zeros(0)
+
+
+def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: float) -> dict[str, float]:
+    """Return where the step's seconds went, and its tokens a second.
+
+    Args:
+        step_s: seconds of the whole step but the optimiser's own update.
+        sampling_s: of these, drawing the replies.
+        rewards_s: of these, rewards, advantages and the reference's scoring pass.
+        tokens: prompt and reply tokens of the step, on all processes.
+    """
+    return {
+        "seconds/step": step_s,
+        "seconds/sampling": sampling_s,
+        "seconds/rewards": rewards_s,
+        "seconds/update": max(0.0, step_s - sampling_s - rewards_s),
+        "tokens_per_second": tokens / step_s if step_s > 0 else 0.0,
+    }
+
+
+def make_rollout(step: int, session_id: str, session_step: int, replies: Sequence[ScoredReply]) -> Rollout:
+    """Return a group as the record that is written; `step` counts from 1."""
+    return Rollout(
+        step=step,
+        session_id=session_id,
+        session_step=session_step,
+        gold=replies[0].gold,
+        replies=tuple(
+            RolloutReply(
+                text=reply.text,
+                **reply.reward.model_dump(exclude={"reasons"}),
+                advantage=reply.advantage,
+                tokens=reply.tokens,
+                truncated=reply.truncated,
+            )
+            for reply in replies
+        ),
+    )
+
+
+def harmless(text: str) -> str:
+    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
+
+    A model's reply may hold escape sequences, or marks that turn the direction of what follows.
+
+    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
+    'red·[2J·mug cheap'
+    """
+    spaced = " ".join(text.split())
+    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

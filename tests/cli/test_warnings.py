@@ -1,0 +1,60 @@
+"""What libraries warn of and users can do nothing about stays off the terminal; whole commands are run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.tiny import make_sessions
+
+from shop_r1.jsonl import write_records
+
+OF_LIBRARIES = re.compile(
+    r"[A-Z]\w*Warning\b|indexing errors|\[transformers\]|warnings\.warn|\[W\d|Traceback"
+)
+COMMANDS = {
+    "sft": ("epochs=1", "warmup_steps=0", "accumulation=1"),
+    "grpo": ("steps=1", "prompts=1", "group=2", "skew=0", "reply_tokens=8"),
+    "evaluate": ("--temperature", "0", "sampling.max_new_tokens=8"),
+}
+
+
+@pytest.fixture(scope="module")
+def odd_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose files disagree on special tokens, and whose tokenizer has a low limit."""
+    folder = tmp_path_factory.mktemp("odd") / "model"
+    shutil.copytree(tiny_checkpoint, folder)
+    for name in ("config.json", "generation_config.json"):
+        found = json.loads((folder / name).read_text("utf-8"))
+        (folder / name).write_text(
+            json.dumps(found | {"eos_token_id": [3, 5], "pad_token_id": None}), "utf-8"
+        )
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"model_max_length": 64}), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_warning_of_a_library_reaches_the_terminal(
+    command: str, odd_checkpoint: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "sessions.jsonl"
+    write_records(data, make_sessions())
+    words = [command, "--data", data, "--model", odd_checkpoint, "--out", tmp_path / "out", "bf16=false"]
+    program = "import sys; from shop_r1.cli.main import main; main(sys.argv[1:])"
+    # As for a user: Python's own choice of warnings, whatever the tests are run with.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, words), *COMMANDS[command]],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Next: shop-r1" in done.stdout + done.stderr
+    assert not OF_LIBRARIES.search(done.stdout + done.stderr)

@@ -1,0 +1,545 @@
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.endpoints.serving import LASTING, PASSING, Faults, ModelServer, content_key
+
+from shop_r1.config import load_config
+from shop_r1.endpoints.batch import AskConfig, Estimate, Outcome, Progress, ask_all, estimate
+from shop_r1.endpoints.budget import worst_case
+from shop_r1.endpoints.protocol import (
+    Answer,
+    Price,
+    Request,
+    RequestFaultError,
+    TemporaryFaultError,
+    Usage,
+)
+from shop_r1.endpoints.providers import open_endpoint
+from shop_r1.endpoints.rate_limit import Clock
+from shop_r1.endpoints.response_cache import AnswerCache, request_key
+from shop_r1.errors import ConfigError, ModelError
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = AskConfig(concurrency=4, timeout_s=20, backoff_s=0.01)
+CENT_A_TOKEN = Price(input_usd=1e4, output_usd=1e4)
+
+
+def make_requests(count: int, size: int = 0) -> list[Request]:
+    """Requests whose message is a number, filled up with zeros to `size` bytes."""
+    return [
+        Request(messages=({"role": "user", "content": f"{number:0{size}}"},), max_tokens=100)
+        for number in range(count)
+    ]
+
+
+def take_all(index: int, answer: Answer) -> str | None:
+    return None
+
+
+def ask_server(
+    server: ModelServer,
+    requests: Sequence[Request],
+    path: Path,
+    config: AskConfig = FAST,
+    price: Price | None = None,
+    accept: Callable[[int, Answer], str | None] = take_all,
+    report: Callable[[Progress], None] | None = None,
+) -> list[Outcome]:
+    async def ask() -> list[Outcome]:
+        endpoint = open_endpoint(server.name("openai"), timeout_s=config.timeout_s)
+        try:
+            with AnswerCache(path) as cache:
+                return await ask_all(endpoint, requests, config, cache, price, accept, report)
+        finally:
+            await endpoint.close()
+
+    return asyncio.run(ask())
+
+
+class Scripted:
+    """An endpoint in this process: what it does is a function of the request and how often it came."""
+
+    name = "scripted:m"
+
+    def __init__(self, do: Callable[[Request, int], Awaitable[Answer]]) -> None:
+        self.sent: list[Request] = []
+        self._do = do
+
+    async def send(self, request: Request) -> Answer:
+        self.sent.append(request)
+        return await self._do(request, self.sent.count(request))
+
+    async def close(self) -> None:
+        pass
+
+    def ask(
+        self, requests: Sequence[Request], path: Path, config: AskConfig = FAST, **more: Any
+    ) -> list[Outcome]:
+        with AnswerCache(path) as cache:
+            more = {"price": None, "accept": take_all} | more
+            return asyncio.run(ask_all(self, requests, config, cache, **more))
+
+
+def make_answer(text: str, input_tokens: int = 1, output_tokens: int = 1) -> Answer:
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    return Answer(text=text, stop="end", usage=usage)
+
+
+async def echo(request: Request, number: int) -> Answer:
+    return make_answer(request.messages[0]["content"])
+
+
+class FakeTime:
+    """A clock that jumps instead of waiting."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.slept: list[float] = []
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.now_s, sleep=self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+        await asyncio.sleep(0)
+
+
+def test_each_request_gets_its_answer_in_order_and_a_second_run_sends_nothing(tmp_path: Path) -> None:
+    requests = make_requests(20)
+    with ModelServer() as server:
+        first = ask_server(server, requests, tmp_path / "answers.jsonl")
+        second = ask_server(server, requests, tmp_path / "answers.jsonl")
+    assert [outcome.answer and outcome.answer.text for outcome in first] == [
+        f"you said {number}" for number in range(20)
+    ]
+    assert [outcome.answer for outcome in second] == [outcome.answer for outcome in first]
+    assert {(outcome.fault, outcome.tries) for outcome in first} == {(None, 1)}
+    assert {(outcome.fault, outcome.tries) for outcome in second} == {(None, 0)}
+    assert len(server.tries) == 20
+
+
+@pytest.mark.parametrize("fault", [*PASSING, "429 date"])
+def test_a_passing_fault_is_overcome_and_nothing_is_answered_twice(fault: str, tmp_path: Path) -> None:
+    config = FAST if fault != "slow" else FAST.model_copy(update={"timeout_s": 2.0})
+    reports: list[Progress] = []
+    with ModelServer(faults=Faults(rate=1.0, kinds=(fault,), at_most=1)) as server:
+        outcomes = ask_server(
+            server, make_requests(4), tmp_path / "answers.jsonl", config, report=reports.append
+        )
+    assert [outcome.answer is not None for outcome in outcomes] == [True] * 4
+    assert {outcome.tries for outcome in outcomes} == {1}
+    assert len(server.tries) == 8
+    assert sorted(server.completed.values()) == [1, 1, 1, 1]
+    assert reports[-1].retries == 4
+
+
+def test_a_fault_that_stays_is_the_outcome_after_so_many_tries(tmp_path: Path) -> None:
+    with ModelServer(faults=Faults(rate=1.0, kinds=("503",))) as server:
+        config = FAST.model_copy(update={"tries": 3})
+        (outcome,) = ask_server(server, make_requests(1), tmp_path / "answers.jsonl", config)
+    assert outcome.answer is None and outcome.tries == 0
+    assert outcome.fault is not None and outcome.fault.startswith("no answer in 3 tries; the last: openai:")
+    assert "HTTP 503" in outcome.fault
+    assert len(server.tries) == 3
+
+
+@pytest.mark.parametrize("fault", [kind for kind in LASTING if kind != "400"])
+def test_a_lasting_fault_stops_the_run_with_one_error_and_keeps_what_came(fault: str, tmp_path: Path) -> None:
+    path, requests = tmp_path / "answers.jsonl", make_requests(30)
+    with ModelServer() as server:
+        ask_server(server, requests[:5], path)
+        server.faults = Faults(rate=1.0, kinds=(fault,))
+        with pytest.raises(ModelError, match=f"HTTP {429 if fault == 'quota' else fault}") as caught:
+            ask_server(server, requests, path)
+    assert not isinstance(caught.value, TemporaryFaultError)
+    assert len(server.tries) <= 5 + FAST.concurrency
+    with AnswerCache(path) as cache:
+        assert len(cache) == 5
+
+
+def test_a_request_that_is_refused_as_such_is_a_fault_of_its_own(tmp_path: Path) -> None:
+    requests = make_requests(6)
+    with ModelServer() as server:
+        bad = content_key({"messages": list(requests[2].messages)})
+        server.faults = OneBad(bad)
+        outcomes = ask_server(server, requests, tmp_path / "answers.jsonl")
+    assert [outcome.answer is None for outcome in outcomes] == [False, False, True, False, False, False]
+    assert outcomes[2].fault is not None and "HTTP 400" in outcomes[2].fault
+    assert len(server.tries) == 6
+
+
+class OneBad(Faults):
+    """400 for one question, else no fault."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        object.__setattr__(self, "key", key)
+
+    def choose(self, key: str, number: int) -> str | None:
+        return "400" if key == vars(self)["key"] else None
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("503", "HTTP 503"), ("400", "HTTP 400")])
+def test_a_server_that_answers_nothing_ends_the_run_long_before_all_was_tried(
+    fault: str, kind: str, tmp_path: Path
+) -> None:
+    config = FAST.model_copy(update={"tries": 2})
+    with (
+        ModelServer(faults=Faults(rate=1.0, kinds=(fault,))) as server,
+        pytest.raises(ModelError, match=f"20 requests in a row got no answer; the last fault: .*{kind}"),
+    ):
+        ask_server(server, make_requests(500), tmp_path / "answers.jsonl", config)
+    assert len(server.tries) <= 2 * (20 + config.concurrency)
+
+
+def test_refused_requests_in_a_row_do_not_end_a_run_that_had_answers(tmp_path: Path) -> None:
+    async def refuse(request: Request, number: int) -> Answer:
+        if request.messages[0]["content"] == "0":
+            return make_answer("yes")
+        raise RequestFaultError("too long")
+
+    outcomes = Scripted(refuse).ask(make_requests(40), tmp_path / "answers.jsonl")
+    assert [outcome.fault for outcome in outcomes] == [None] + ["too long"] * 39
+
+
+def test_an_answer_that_will_not_do_is_asked_for_again_and_each_was_paid_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+
+    def no_refusal(index: int, answer: Answer) -> str | None:
+        return "refused" if answer.stop == "refused" else None
+
+    with ModelServer(faults=Faults(rate=1.0, kinds=("refusal",), at_most=2)) as server:
+        (outcome,) = ask_server(server, make_requests(1), path, accept=no_refusal)
+        assert outcome.answer is not None and outcome.tries == 3
+        server.faults = Faults(rate=1.0, kinds=("refusal",))
+        other = make_requests(2)[1:]
+        assert ask_server(server, other, path, accept=no_refusal) == [Outcome(None, "refused", 3)]
+        assert ask_server(server, other, path, accept=no_refusal) == [Outcome(None, "refused", 0)]
+        more = FAST.model_copy(update={"answers": 5})
+        assert ask_server(server, other, path, more, accept=no_refusal) == [Outcome(None, "refused", 2)]
+    with AnswerCache(path) as cache:
+        assert len(cache) == 3 + 5
+    assert len(server.tries) == 3 + 3 + 0 + 2
+
+
+def test_accept_is_told_which_request_an_answer_is_to(tmp_path: Path) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def note(index: int, answer: Answer) -> str | None:
+        asked.append((index, answer.text))
+        return None
+
+    Scripted(echo).ask(make_requests(3), tmp_path / "answers.jsonl", accept=note)
+    assert sorted(asked) == [(0, "0"), (1, "1"), (2, "2")]
+
+
+def test_equal_requests_are_asked_once_even_at_the_same_time(tmp_path: Path) -> None:
+    (request,) = make_requests(1)
+    with ModelServer(delay_s=0.05) as server:
+        outcomes = ask_server(server, [request] * 4, tmp_path / "answers.jsonl")
+    assert [outcome.answer and outcome.answer.text for outcome in outcomes] == ["you said 0"] * 4
+    assert sorted(outcome.tries for outcome in outcomes) == [0, 0, 0, 1]
+    assert len(server.tries) == 1
+
+
+def test_draws_of_one_question_are_asked_apart(tmp_path: Path) -> None:
+    (request,) = make_requests(1)
+    draws = [request.model_copy(update={"draw": draw}) for draw in range(3)]
+    with ModelServer() as server:
+        ask_server(server, draws, tmp_path / "answers.jsonl")
+    assert len(server.tries) == 3
+    assert {json.dumps(each.body) for each in server.tries} == {json.dumps(server.tries[0].body)}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_requests_are_in_flight_than_allowed(concurrency: int, tmp_path: Path) -> None:
+    config = FAST.model_copy(update={"concurrency": concurrency})
+    with ModelServer(delay_s=0.03) as server:
+        ask_server(server, make_requests(12), tmp_path / "answers.jsonl", config)
+    assert server.most_at_once == concurrency
+
+
+def test_there_is_a_task_for_each_place_in_flight_and_none_for_those_that_wait(tmp_path: Path) -> None:
+    tasks: list[int] = []
+
+    async def count(request: Request, number: int) -> Answer:
+        tasks.append(len(asyncio.all_tasks()))
+        return make_answer("x")
+
+    Scripted(count).ask(make_requests(500), tmp_path / "answers.jsonl", AskConfig(concurrency=5))
+    assert max(tasks) <= 5 + 1  # and the one that asks
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_cap_is_held_to_the_call(concurrency: int, tmp_path: Path) -> None:
+    # At worst, 36 bytes + 64 for the frame + 100 of the reply = 200 tokens = 2.00 USD. In truth the server
+    # bills 1 + 3 words = 0.04. So the third is sent (0.08 + 2.00 <= 2.10), the fourth is not (2.12).
+    config = AskConfig(concurrency=concurrency, max_cost_usd=2.10)
+    requests, path = make_requests(30, size=36), tmp_path / "answers.jsonl"
+    assert worst_case(requests[0]) == Usage(input_tokens=100, output_tokens=100)
+    reports: list[Progress] = []
+    with ModelServer() as server:
+        outcomes = ask_server(server, requests, path, config, CENT_A_TOKEN, report=reports.append)
+        again = ask_server(server, requests, path, config, CENT_A_TOKEN)
+    assert len(server.tries) == 3
+    answered = [outcome.answer is not None for outcome in outcomes]
+    assert sum(answered) == 3
+    faults = {outcome.fault for outcome in outcomes if outcome.answer is None}
+    assert faults == {"cost cap of 2.1 USD reached; not sent"}
+    assert (reports[-1].done, reports[-1].failed) == (30, 27)
+    assert reports[-1].spent_usd == pytest.approx(0.12)
+    assert [outcome.answer is not None for outcome in again] == answered
+    assert sum(outcome.tries for outcome in again) == 0
+
+
+def test_a_try_whose_answer_was_lost_counts_for_the_cap_at_its_worst(tmp_path: Path) -> None:
+    async def lose(request: Request, number: int) -> Answer:
+        raise TemporaryFaultError("cut off", billed=True)
+
+    endpoint = Scripted(lose)
+    # 2.00 USD at worst each: after two the third does not fit in 5.
+    config = AskConfig(backoff_s=0, max_cost_usd=5.0)
+    outcomes = endpoint.ask(make_requests(1, size=36), tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN)
+    assert len(endpoint.sent) == 2
+    assert outcomes == [Outcome(None, "cost cap of 5 USD reached; not sent", 0)]
+
+
+def test_a_try_that_was_turned_away_counts_for_nothing(tmp_path: Path) -> None:
+    async def turn_away(request: Request, number: int) -> Answer:
+        if number < 5:
+            raise TemporaryFaultError("429")
+        return make_answer("yes")
+
+    config = AskConfig(backoff_s=0, max_cost_usd=2.0)
+    (outcome,) = Scripted(turn_away).ask(
+        make_requests(1, size=36), tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN
+    )
+    assert outcome.answer == make_answer("yes")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_at_no_moment_could_what_is_in_flight_pass_the_cap(seed: int, tmp_path: Path) -> None:
+    draw, cap = random.Random(seed), 40.0
+    flying: list[Request] = []
+    spent: list[Usage] = []
+
+    async def serve(request: Request, number: int) -> Answer:
+        flying.append(request)
+        worst = [worst_case(each) for each in flying]
+        assert sum(map(CENT_A_TOKEN.cost_usd, [*spent, *worst])) <= cap + 1e-9
+        await asyncio.sleep(draw.random() / 1000)
+        flying.remove(request)
+        most = worst_case(request)
+        answer = make_answer("x", draw.randint(1, most.input_tokens), draw.randint(0, most.output_tokens))
+        spent.append(answer.usage)
+        return answer
+
+    requests = [
+        request.model_copy(update={"max_tokens": draw.randint(1, 300)}) for request in make_requests(80, 30)
+    ]
+    config = AskConfig(concurrency=8, max_cost_usd=cap)
+    outcomes = Scripted(serve).ask(requests, tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN)
+    assert 0 < sum(outcome.answer is not None for outcome in outcomes) < 80
+    assert sum(map(CENT_A_TOKEN.cost_usd, spent)) <= cap
+
+
+def test_a_cap_without_a_price_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="max_cost_usd=1 needs the price of scripted:m"):
+        Scripted(echo).ask(make_requests(1), tmp_path / "answers.jsonl", AskConfig(max_cost_usd=1))
+
+
+def test_requests_are_spaced_by_the_request_rate(tmp_path: Path) -> None:
+    time_ = FakeTime()
+    starts: list[float] = []
+
+    async def note(request: Request, number: int) -> Answer:
+        starts.append(time_.now_s - 1000)
+        return make_answer("x")
+
+    config = AskConfig(concurrency=1, requests_per_minute=40)  # one in 1.5 s
+    Scripted(note).ask(make_requests(5), tmp_path / "answers.jsonl", config, clock=time_.clock)
+    assert starts == [0, 1.5, 3, 4.5, 6]
+
+
+def test_requests_are_spaced_by_the_token_rate(tmp_path: Path) -> None:
+    time_ = FakeTime()
+    starts: list[float] = []
+
+    async def note(request: Request, number: int) -> Answer:
+        starts.append(time_.now_s - 1000)
+        return make_answer("x")
+
+    # "0" is a token, its frame 8, the reply 100 at most: 109 of 1,090 in a minute are a tenth, 6 s.
+    config = AskConfig(concurrency=1, tokens_per_minute=1090)
+    Scripted(note).ask(make_requests(3), tmp_path / "answers.jsonl", config, clock=time_.clock)
+    assert starts == pytest.approx([0, 6, 12])
+
+
+def test_a_wait_that_the_endpoint_asks_for_is_kept_by_all(tmp_path: Path) -> None:
+    time_ = FakeTime()
+    starts: list[tuple[str, float]] = []
+
+    async def limit(request: Request, number: int) -> Answer:
+        text = request.messages[0]["content"]
+        starts.append((text, time_.now_s - 1000))
+        if (text, number) == ("0", 1):
+            raise TemporaryFaultError("429", retry_after_s=30)
+        return make_answer("x")
+
+    config = AskConfig(concurrency=2, backoff_s=1)
+    Scripted(limit).ask(make_requests(4), tmp_path / "answers.jsonl", config, clock=time_.clock)
+    assert starts[0] == ("0", 0)
+    assert sorted(text for text, _ in starts[1:]) == ["0", "1", "2", "3"]
+    assert min(at for _, at in starts[1:]) >= 30
+
+
+def test_waits_grow_from_fault_to_fault_within_their_spans(tmp_path: Path) -> None:
+    spans: list[list[float]] = []
+
+    async def fail(request: Request, number: int) -> Answer:
+        raise TemporaryFaultError("503")
+
+    for seed in range(40):
+        random.seed(seed)  # tenacity draws from the one generator of the module
+        time_ = FakeTime()
+        config = AskConfig(concurrency=1, backoff_s=2, tries=8)
+        Scripted(fail).ask(make_requests(1), tmp_path / f"{seed}.jsonl", config, clock=time_.clock)
+        spans.append(time_.slept)
+    most = [max(column) for column in zip(*spans, strict=True)]
+    assert all(wait <= limit for wait, limit in zip(most, [2, 4, 8, 16, 32, 60, 60], strict=True))
+    # Of 40 draws from 0 to x the largest is below x / 2 once in 2**40 times.
+    assert all(wait >= limit / 2 for wait, limit in zip(most, [2, 4, 8, 16, 32, 60, 60], strict=True))
+    assert min(min(column) for column in zip(*spans, strict=True)) < 1  # full jitter: from 0 on
+
+
+def test_an_endpoint_that_asks_for_a_long_rest_ends_the_run(tmp_path: Path) -> None:
+    async def limit(request: Request, number: int) -> Answer:
+        raise TemporaryFaultError("scripted:m: HTTP 429", retry_after_s=86400)
+
+    with pytest.raises(ModelError, match="asks to be left alone for 86400 s: run again after that"):
+        Scripted(limit).ask(make_requests(3), tmp_path / "answers.jsonl")
+
+
+def test_an_interrupt_leaves_the_cache_whole(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+
+    async def interrupt(request: Request, number: int) -> Answer:
+        if request.messages[0]["content"] == "7":
+            signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+        return make_answer("x")
+
+    with pytest.raises(KeyboardInterrupt):
+        Scripted(interrupt).ask(make_requests(50), path)
+    with AnswerCache(path) as cache:
+        assert 4 <= len(cache) < 50
+        assert cache.dropped_lines == 0
+
+
+def test_an_estimate_counts_what_is_to_be_sent(tmp_path: Path) -> None:
+    requests = make_requests(4)
+    with AnswerCache(tmp_path / "answers.jsonl") as cache:
+        cache.add(request_key("m", requests[0]), "m", make_answer("x"))
+        # Three to be sent, one asked twice: 1 token + 8 of its frame in, 100 out, each.
+        found = estimate("m", [*requests, requests[3]], cache, Price(input_usd=1e6, output_usd=2e6))
+        assert found == Estimate(requests=5, cached=2, input_tokens=27, output_tokens=300, cost_usd=627.0)
+        assert estimate("m", requests, cache, None).cost_usd is None
+        assert estimate("other", requests, cache, None).cached == 0
+
+
+def test_progress_counts_up_to_the_end_and_says_what_is_left(tmp_path: Path) -> None:
+    time_, reports = FakeTime(), list[Progress]()
+
+    async def take_two_seconds(request: Request, number: int) -> Answer:
+        time_.now_s += 2
+        return make_answer("x", 10, 5)
+
+    price = Price(input_usd=1e5, output_usd=2e5)
+    Scripted(take_two_seconds).ask(
+        make_requests(4),
+        tmp_path / "answers.jsonl",
+        AskConfig(concurrency=1),
+        clock=time_.clock,
+        report=reports.append,
+        price=price,
+    )
+    assert [report.done for report in reports] == [1, 2, 3, 4]
+    assert [report.left_s for report in reports] == [6, 4, 2, 0]
+    # Each: 10 tokens at 0.1 and 5 at 0.2 USD.
+    assert [report.spent_usd for report in reports] == pytest.approx([2, 4, 6, 8])
+    assert (reports[-1].input_tokens, reports[-1].output_tokens) == (40, 20)
+
+
+@pytest.mark.parametrize(
+    "setting", ["concurrency=0", "tries=0", "answers=0", "timeout_s=0", "max_cost_usd=-1"]
+)
+def test_a_setting_out_of_range_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=setting.split("=")[0]):
+        load_config(AskConfig, overrides=[setting])
+
+
+def test_asking_needs_no_torch_and_no_client_until_an_endpoint_is_opened() -> None:
+    modules = ["response_cache", "batch", "providers", "pricing", "protocol"]
+    imports = "; ".join(f"import shop_r1.endpoints.{module}" for module in modules)
+    code = f"import sys; {imports}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert not {"torch", "openai", "anthropic", "tenacity"} & set(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_and_run_again_loses_no_answer_and_pays_none_twice(tmp_path: Path) -> None:
+    """2,000 requests at 10 % faults.
+
+    Those in flight at the kill can be asked twice: their answers had not arrived, and cannot be fetched.
+    Slow replies are left out: on a busy machine no time limit tells them from good ones for sure.
+    """
+    kinds = tuple(kind for kind in PASSING if kind != "slow")
+    count, concurrency, path = 2000, 16, tmp_path / "answers.jsonl"
+    keys = [content_key({"messages": list(request.messages)}) for request in make_requests(count)]
+    with ModelServer(faults=Faults(0.1, kinds, seed=5), delay_s=0.005) as server:
+        command = [sys.executable, "-m", "tests.endpoints.batch_run", server.name("openai"), str(path)]
+        command += [str(count), str(concurrency)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+        first = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        wait_until(lambda: server.completed.total() >= 800, first)
+        first.send_signal(signal.SIGKILL)
+        assert first.wait(60) == -signal.SIGKILL
+        kept = [json.loads(line)["key"] for line in path.read_bytes().split(b"\n")[:-1]]
+        second = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=300
+        )
+    assert json.loads(second.stdout) == {"answered": count, "from_the_cache": len(kept)}
+    twice = [key for key in keys if server.completed[key] == 2]
+    assert all(server.completed[key] in (1, 2) for key in keys)
+    assert len(twice) <= concurrency
+    assert 800 - concurrency <= len(kept) == len(set(kept)) < count
+    with AnswerCache(path) as cache:
+        assert len(cache) == count  # one answer each, none of use to nobody
+    faults = sum(each.fault is not None for each in server.tries)
+    assert 0.07 < faults / len(server.tries) < 0.13
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while not reached():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.005)

@@ -1,0 +1,48 @@
+from starlette.applications import Starlette
+
+from shop_r1.records.sessions import Session
+from shop_r1.shoppers.crowd import describe_crowd
+from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.scripted import generate_sessions
+from shop_r1.simulation.loop import Tally
+from shop_r1.store.app import create_app
+from shop_r1.store.catalogue import generate_catalogue
+
+
+def test_the_same_seed_gives_the_same_sessions(sessions: list[Session], market: Market) -> None:
+    again = create_app(generate_catalogue(seed=5, size=1200))
+    assert list(generate_sessions(again, market, 10, seed=11)) == sessions[:10]
+
+
+def test_another_seed_gives_other_sessions(app: Starlette, sessions: list[Session], market: Market) -> None:
+    others = list(generate_sessions(app, market, 10, seed=12))
+    assert [s.steps for s in others] != [s.steps for s in sessions[:10]]
+
+
+def test_progress_and_tally_count_every_session(app: Starlette, market: Market) -> None:
+    told: list[tuple[int, int]] = []
+    tally = Tally()
+    made = list(
+        generate_sessions(
+            app, market, 5, seed=2, progress=lambda done, of: told.append((done, of)), tally=tally
+        )
+    )
+    assert told == [(n, 5) for n in range(1, 6)]
+    assert (tally.sessions, tally.steps) == (5, sum(len(session.steps) for session in made))
+    assert tally.outcomes.total() == 5
+    assert not tally.faults
+
+
+def test_sessions_start_with_a_search_at_home_and_end(sessions: list[Session]) -> None:
+    assert {s.steps[0].page.url for s in sessions} == {"/"}
+    assert {s.steps[0].action.type for s in sessions} == {"type_and_submit"}
+    assert {s.outcome for s in sessions} == {"purchase", "terminate"}
+    assert len({s.session_id for s in sessions}) == len(sessions)
+
+
+def test_the_crowd_s_mix_of_actions_stays_near_the_paper_s(sessions: list[Session]) -> None:
+    # Paper, Appendix C, test set: 690, 677 and 512 of 1,879. 150 sessions make some 400 actions, whose shares
+    # have a standard error of 0.025; 0.10 leaves room for that and for the difference of 0.04.
+    mix = describe_crowd(sessions).mix
+    for kind, paper in (("click", 690 / 1879), ("type_and_submit", 677 / 1879), ("terminate", 512 / 1879)):
+        assert abs(mix[kind] / mix.total() - paper) < 0.10
