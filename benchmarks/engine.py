@@ -2,7 +2,8 @@
 
 `python -m benchmarks.engine [--json FILE]`. Both sides take turns in one run; medians of `ROUNDS`.
 
-Dimension letters: P prompt tokens, C reply tokens, G replies a prompt, V vocabulary, N reply tokens in all.
+Dimension letters: P prompt tokens, C completion tokens, G completions a prompt, V vocabulary, N completion
+tokens in all.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from shop_r1.datasets.examples import list_examples, renderer
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, grow_tree, pack_trees
-from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import accept_inside, score_tokens
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session
@@ -43,7 +44,7 @@ from shop_r1.training.settings import SftConfig, sft_arguments
 from shop_r1.training.sft import TreeSftTrainer, session_tree, tree_features
 
 ROUNDS = 5
-PROMPT = PromptConfig(max_tokens=8192, reply_tokens=64)
+PROMPT = PromptConfig(max_tokens=8192, max_completion_length=64)
 LONG, VOCABULARY = 32_768, 151_936
 
 
@@ -59,23 +60,23 @@ def in_turns(sides: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def make_group(prompt: int = 2048, group: int = 8, reply: int = 96) -> tuple[Any, Tree]:
-    """Return a random model of the machine's size and a group of replies to one prompt."""
+def make_group(prompt: int = 2048, group: int = 8, completion: int = 96) -> tuple[Any, Tree]:
+    """Return a random model of the machine's size and a group of completions to one prompt."""
     torch.manual_seed(0)
     ids = [300 + 7 * place % 1700 for place in range(prompt)]
-    replies = [[(7 + row + place) % 1700 + 300 for place in range(reply)] for row in range(group)]
-    return Qwen2ForCausalLM(Qwen2Config(**SHAPE)).eval(), grow_tree([ids] * group, replies)
+    completions = [[(7 + row + place) % 1700 + 300 for place in range(completion)] for row in range(group)]
+    return Qwen2ForCausalLM(Qwen2Config(**SHAPE)).eval(), grow_tree([ids] * group, completions)
 
 
 def compare_scoring() -> dict[str, Any]:
-    """One scoring pass over a group, beside the plain model's over the prompt with each reply.
+    """One scoring pass over a group, beside the plain model's over the prompt with each completion.
 
     Raises:
         RuntimeError: the log probabilities differ.
     """
     model, tree = make_group()
-    rows = torch.tensor([[*tree.trunk, *branch.prompt, *branch.reply] for branch in tree.branches])
-    batch, width = pack_trees([tree], 0), len(tree.branches[0].reply)
+    rows = torch.tensor([[*tree.trunk, *branch.prompt, *branch.completion] for branch in tree.branches])
+    batch, width = pack_trees([tree], 0), len(tree.branches[0].completion)
 
     @torch.no_grad()
     def plain() -> torch.Tensor:
@@ -93,15 +94,15 @@ def compare_scoring() -> dict[str, Any]:
 
 
 def compare_sampling() -> dict[str, Any]:
-    """A group of replies drawn together, beside transformers' `generate` for G copies of the prompt."""
+    """A group of completions drawn together, beside transformers' `generate` for G copies of the prompt."""
     model, tree = make_group()
-    prompt, group, reply = [*tree.trunk, *tree.branches[0].prompt], len(tree.branches), 96
+    prompt, group, completion = [*tree.trunk, *tree.branches[0].prompt], len(tree.branches), 96
     drawn = grow_tree([prompt] * group)
     rows = torch.tensor([prompt] * group)
-    settings = Sampling(temperature=1.0, max_new_tokens=reply)
+    settings = Sampling(temperature=1.0, max_new_tokens=completion)
 
     def ours() -> object:
-        return sample_replies(model, [drawn], settings, (), 0, range(group))
+        return sample_completions(model, [drawn], settings, (), 0, range(group))
 
     def generate() -> object:
         return model.generate(
@@ -109,8 +110,8 @@ def compare_sampling() -> dict[str, Any]:
             attention_mask=torch.ones_like(rows),
             do_sample=True,
             top_k=0,
-            min_new_tokens=reply,
-            max_new_tokens=reply,
+            min_new_tokens=completion,
+            max_new_tokens=completion,
             pad_token_id=0,
         )
 
@@ -132,16 +133,16 @@ def compare_evaluation(count: int = 2) -> dict[str, Any]:
     """Greedy predictions of long sessions beside one `generate` a step.
 
     Raises:
-        RuntimeError: the replies differ.
+        RuntimeError: the completions differ.
     """
     model, examples = load_model("base"), list_examples(long_sessions(count))
-    sampling = Sampling(temperature=0, max_new_tokens=PROMPT.reply_tokens)
+    sampling = Sampling(temperature=0, max_new_tokens=PROMPT.max_completion_length)
     config = PredictConfig(prompt=PROMPT, sampling=sampling, bf16=False)
     render = renderer(model, PROMPT)
     prompts = [render(example).ids for example in examples]
     ours = [each.response for each in predict(model, examples, config)]
     if ours != [generate_one(model, prompt) for prompt in prompts]:
-        raise RuntimeError("greedy replies differ from those of generate")
+        raise RuntimeError("greedy completions differ from those of generate")
     seconds = in_turns(
         {
             "ours": lambda: predict(model, examples, config),
@@ -153,13 +154,13 @@ def compare_evaluation(count: int = 2) -> dict[str, Any]:
 
 
 def generate_one(model: LocalModel, prompt: Sequence[int]) -> str:
-    """Return the greedy reply by transformers' own `generate`."""
+    """Return the greedy completion by transformers' own `generate`."""
     ids = torch.tensor([list(prompt)])
     found = model.model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=False,
-        max_new_tokens=PROMPT.reply_tokens,
+        max_new_tokens=PROMPT.max_completion_length,
         eos_token_id=list(model.end_ids),
         pad_token_id=model.pad_id,
     )
@@ -173,8 +174,8 @@ def compare_certainty() -> dict[str, Any]:
     model = Qwen2ForCausalLM(Qwen2Config(**shape | {"num_hidden_layers": 2})).eval()
     draw = random.Random(0)
     prompt = [draw.randrange(VOCABULARY) for _ in range(LONG)]
-    replies = [[draw.randrange(VOCABULARY) for _ in range(96)] for _ in range(8)]
-    batch = pack_trees([grow_tree([prompt] * 8, replies)], 0)
+    completions = [[draw.randrange(VOCABULARY) for _ in range(96)] for _ in range(8)]
+    batch = pack_trees([grow_tree([prompt] * 8, completions)], 0)
     peaks: dict[str, list[int]] = {"with": [], "without": []}
 
     @torch.no_grad()
@@ -194,7 +195,7 @@ def _note_peak(run: Callable[[], object], peaks: list[int]) -> None:
 
 
 def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
-    """A step of SFT on long sessions beside TRL's SFTTrainer on the same (prompt, reply) pairs and chats."""
+    """A step of SFT on long sessions beside TRL's SFTTrainer on the same pairs and chats."""
     model = load_model(str(checkpoint))
     trees = [session_tree(session, model, PROMPT) for session in long_sessions(count)]
     ours = make_sft_trainer(TreeSftTrainer, model, out)
@@ -237,13 +238,13 @@ def make_sft_trainer(kind: type[Any], model: LocalModel, out: Path, **changes: A
 def _pairs(tree: Tree) -> list[tuple[list[int], int]]:
     """Return (ids, prompt tokens) of each step by itself: the same objective as ours."""
     prompts = [[*tree.trunk[: branch.attach], *branch.prompt] for branch in tree.branches]
-    return [([*p, *b.reply], len(p)) for p, b in zip(prompts, tree.branches, strict=True)]
+    return [([*p, *b.completion], len(p)) for p, b in zip(prompts, tree.branches, strict=True)]
 
 
 def _chat(tree: Tree) -> list[tuple[list[int], int]]:
-    """Return the session as one row: as many tokens as ours, but replies that see earlier replies."""
-    replies = [token for branch in tree.branches for token in (*branch.prompt, *branch.reply)]
-    return [([*tree.trunk, *replies], len(tree.trunk))]
+    """Return the session as one row: as many tokens as ours, but completions that see earlier completions."""
+    completions = [token for branch in tree.branches for token in (*branch.prompt, *branch.completion)]
+    return [([*tree.trunk, *completions], len(tree.trunk))]
 
 
 def _learn_rows(trainer: Any, rows: Sequence[tuple[list[int], int]]) -> None:
@@ -255,7 +256,7 @@ def _learn_rows(trainer: Any, rows: Sequence[tuple[list[int], int]]) -> None:
         trainer.training_step(trainer.model, inputs, None)
 
 
-def measure_limit(prompt: int = 2048, group: int = 8, reply: int = 96) -> dict[str, Any]:
+def measure_limit(prompt: int = 2048, group: int = 8, completion: int = 96) -> dict[str, Any]:
     """A scoring pass's floating-point operations a second, over a plain matrix product's on this machine."""
     shape = Shape(
         layers=SHAPE["num_hidden_layers"],
@@ -266,11 +267,11 @@ def measure_limit(prompt: int = 2048, group: int = 8, reply: int = 96) -> dict[s
         intermediate=SHAPE["intermediate_size"],
         vocabulary=SHAPE["vocab_size"],
     )
-    model, tree = make_group(prompt, group, reply)
+    model, tree = make_group(prompt, group, completion)
     batch = pack_trees([tree], 0)
-    trunk, branches = prompt - 1, group * (1 + reply)
-    pairs = trunk * (trunk + 1) // 2 + group * sum(prompt + place for place in range(1 + reply))
-    operations = forward_flops(shape, trunk + branches, pairs, group * reply)
+    trunk, branches = prompt - 1, group * (1 + completion)
+    pairs = trunk * (trunk + 1) // 2 + group * sum(prompt + place for place in range(1 + completion))
+    operations = forward_flops(shape, trunk + branches, pairs, group * completion)
     left = torch.randn(trunk + branches, shape.hidden)
     right = torch.randn(shape.hidden, shape.intermediate)
     products = 50

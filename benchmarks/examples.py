@@ -142,12 +142,12 @@ def measure_checks(path: Path, started: float) -> dict[str, float]:
     """Return how long GRPO's checks of all examples before the first step take, imports apart."""
     from shop_r1.rewards.total import RewardConfig
     from shop_r1.training.checkpoints import digest_examples
-    from shop_r1.training.grpo import check_gold
+    from shop_r1.training.grpo import check_target
 
     before = time.monotonic()
     examples = balance_examples(list_examples(SessionArchive(path)), skew=1.1, seed=SEED)
     opened = time.monotonic()
-    check_gold(examples, RewardConfig())
+    check_target(examples, RewardConfig())
     digest_examples(examples)
     return {"opened_s": opened - before, "checks_s": time.monotonic() - opened}
 

@@ -5,7 +5,7 @@
 stock side has TRL's own methods back where ours differ. They take turns; medians count. Memory is measured
 apart, each side in a process of its own. On a GPU: `--model 0.5B --prompts 8192 16384 --groups 8`.
 
-Dimension letters: P prompt tokens, C reply tokens, G replies a prompt.
+Dimension letters: P prompt tokens, C completion tokens, G completions a prompt.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.grpo import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 
-REPLY = 96
+COMPLETION = 96
 GRID = [(64, 2), *((prompt, group) for prompt in (512, 2048, 4096) for group in (4, 8, 16))]
 MEMORY = [(512, 4), (2048, 8), (4096, 8)]
 ROUNDS = 5
@@ -106,7 +106,7 @@ def make_trainer(
         "model": str(checkpoint),
         "prompts": 1,
         "group": group,
-        "reply_tokens": REPLY,
+        "max_completion_length": COMPLETION,
         "temperature": 1.0,
         "bf16": False,
         "reward": RewardConfig(use_rationale=False),
@@ -114,7 +114,7 @@ def make_trainer(
     config = GrpoConfig(**plain | changes)
     step = Step(page=Page(html='<a name="cart">Cart</a>'), action=click("cart"), rationale="Now I pay.")
     model = load_model(str(checkpoint))
-    model.model.generation_config.eos_token_id = None  # all replies have C tokens
+    model.model.generation_config.eos_token_id = None  # all completions have C tokens
     endless = _Endless(model.model, model.tokenizer)
     trainer = SIDES[side](endless, [Example(Session(session_id="s", steps=(step, step)), 1)], config, out)
     trainer.prompt_tokens = prompt
@@ -126,7 +126,7 @@ def make_trainer(
 
 
 class _Endless(LocalModel):
-    """A model whose replies have no end token."""
+    """A model whose completions have no end token."""
 
     @property
     def end_ids(self) -> tuple[int, ...]:
@@ -164,7 +164,7 @@ def compare_times(
         "ours_s": ours,
         "stock_s": stock,
         "faster": stock / ours,
-        "tokens_a_second": group * (prompt + REPLY) / ours,
+        "tokens_a_second": group * (prompt + COMPLETION) / ours,
         "rounds": rounds,
     }
 
@@ -215,7 +215,9 @@ def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="GRPO steps, ours beside stock TRL's.")
     parser.add_argument("--model", choices=SHAPES, default="small", help="shape of the random model")
     parser.add_argument("--prompts", type=int, nargs="+", metavar="P", help="prompt tokens")
-    parser.add_argument("--groups", type=int, nargs="+", metavar="G", default=[8], help="replies a prompt")
+    parser.add_argument(
+        "--groups", type=int, nargs="+", metavar="G", default=[8], help="completions a prompt"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--bf16", choices=("auto", "true", "false"), default="auto", help="number format")
     parser.add_argument("--json", type=Path)
@@ -248,7 +250,7 @@ def _report(checkpoint: Path, options: argparse.Namespace, out: Path) -> dict[st
         memory.append(peaks)
     return {
         "machine": describe_machine(),
-        "reply": REPLY,
+        "completion": COMPLETION,
         "shape": SHAPES[options.model],
         "bf16": options.bf16,
         "steps": steps,

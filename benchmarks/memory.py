@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.engine import make_sft_trainer
-from benchmarks.grpo_step import REPLY, SHAPE, make_trainer, take_step, write_model
+from benchmarks.grpo_step import COMPLETION, SHAPE, make_trainer, take_step, write_model
 from benchmarks.machine import describe_machine, peak_bytes, reset_peak
 
 from shop_r1.models.checkpoint import load_model
@@ -42,9 +42,9 @@ def describe(case: Case) -> Load:
     kind, context, bf16, checkpointed = case
     group = GROUP if kind == "grpo" else 1
     return Load(
-        context=context + REPLY,
+        context=context + COMPLETION,
         group=group,
-        reply=REPLY,
+        completion=COMPLETION,
         sampled=1 if kind == "grpo" else 0,
         reference=kind == "grpo",
         bf16=bf16,
@@ -76,7 +76,7 @@ def prepare(case: Case, checkpoint: Path, out: Path) -> Callable[[], object]:
     sft.create_optimizer()
     _start(sft)
     ids = [300 + 7 * place % 1700 for place in range(context)]
-    features = tree_features([grow_tree([ids], [[7] * REPLY])], 0)
+    features = tree_features([grow_tree([ids], [[7] * COMPLETION])], 0)
 
     def step() -> None:
         sft.training_step(sft.model, dict(features), None)

@@ -1,8 +1,8 @@
 """What a model of the paper's size costs at the paper's context: memory, tokens and time, from arithmetic.
 
 `python -m benchmarks.scaling` prints the tables of docs/scaling.md. Nothing is run but, with `--measure`, one
-matrix product that finds this machine's rate. Letters: T tokens of a session, P of a prompt, C of a reply,
-G replies for each prompt, V vocabulary.
+matrix product that finds this machine's rate. Letters: T tokens of a session, P of a prompt, C of a
+completion, G completions for each prompt, V vocabulary.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from shop_r1.training.memory import (
     BFLOAT16,
     GIB,
     MARGIN,
-    SESSION_REPLIES,
+    SESSION_COMPLETIONS,
     SHAPES,
     Estimate,
     Shape,
@@ -50,12 +50,12 @@ class Workload:
     """One optimiser step of each stage; the paper's where it says."""
 
     context: int = 32_768
-    """T: a session, or a prompt with its reply, in tokens. Paper 4.1: up to 32k."""
+    """T: a session, or a prompt with its completion, in tokens. Paper 4.1: up to 32k."""
     sessions: int = 64
     """Sessions an SFT step. Paper 4.1."""
-    replies: int = SESSION_REPLIES
+    completions: int = SESSION_COMPLETIONS
     """Of a session."""
-    reply: int = 128
+    completion: int = 128
     """C, tokens. Ours."""
     prompts: int = 8
     """Prompts a GRPO step; times the group, the paper's 64."""
@@ -65,7 +65,7 @@ class Workload:
     @property
     def prompt(self) -> int:
         """P, tokens."""
-        return self.context - self.reply
+        return self.context - self.completion
 
 
 def cache_bytes(shape: Shape, tokens: int) -> int:
@@ -83,11 +83,13 @@ def causal_pairs(tokens: int) -> int:
 
 
 def group_size(work: Workload, shared: bool) -> tuple[int, int]:
-    """Return tokens and attention pairs of one prompt and its G replies, the prompt run once or G times."""
+    """Return tokens and attention pairs of a group: its prompt run once or G times, and G completions."""
     if not shared:
         return work.group * work.context, work.group * causal_pairs(work.context)
-    reply_pairs = work.reply * work.prompt + causal_pairs(work.reply)
-    return work.prompt + work.group * work.reply, causal_pairs(work.prompt) + work.group * reply_pairs
+    completion_pairs = work.completion * work.prompt + causal_pairs(work.completion)
+    return work.prompt + work.group * work.completion, causal_pairs(
+        work.prompt
+    ) + work.group * completion_pairs
 
 
 def forward_flops(shape: Shape, tokens: int, pairs: int, scored: int) -> int:
@@ -109,7 +111,7 @@ def sft_flops(shape: Shape, work: Workload, checkpointed: bool) -> int:
 
     Checkpointed, there is a second forward pass.
     """
-    scored = work.replies * work.reply
+    scored = work.completions * work.completion
     forward = forward_flops(shape, work.context, causal_pairs(work.context), scored)
     return work.sessions * (4 if checkpointed else 3) * forward
 
@@ -121,7 +123,7 @@ def grpo_flops(shape: Shape, work: Workload, shared: bool, checkpointed: bool) -
     forward and backward, three or (checkpointed) four times one.
     """
     tokens, pairs = group_size(work, shared)
-    forward = forward_flops(shape, tokens, pairs, work.group * work.reply)
+    forward = forward_flops(shape, tokens, pairs, work.group * work.completion)
     return work.prompts * (2 + (4 if checkpointed else 3)) * forward
 
 
@@ -221,7 +223,7 @@ def render_tables(shape: Shape, work: Workload, cpu_rate: float, utilisation: fl
         utilisation: the share of its peak that an A100 reaches, in (0, 1].
     """
     lines = [
-        f"{shape.parameters:,} parameters; T = {work.context:,}, C = {work.reply}, G = {work.group}.",
+        f"{shape.parameters:,} parameters; T = {work.context:,}, C = {work.completion}, G = {work.group}.",
         "",
         f"| GiB on each GPU | {' | '.join(RUNS)} |",
         "|---" + "|--:" * len(RUNS) + "|",
@@ -253,7 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--model", choices=SHAPES, default="3B")
     parser.add_argument("--context", type=int, default=Workload.context, help="of the times: a session")
-    parser.add_argument("--group", type=int, default=Workload.group, help="of the times: replies to a prompt")
+    parser.add_argument(
+        "--group", type=int, default=Workload.group, help="of the times: completions to a prompt"
+    )
     parser.add_argument("--cpu-gflops", type=float, default=100.0, help="rate of a machine without a GPU")
     parser.add_argument("--measure", action="store_true", help="measure that rate here, in two seconds")
     parser.add_argument("--utilisation", type=float, default=0.4, help="share of an A100's peak")

@@ -92,7 +92,7 @@ def part_rows(engine: Result) -> Iterator[Sequence[str]]:
         ("evaluation", "greedy evaluation of sessions", "generate"),
     ):
         part = engine[name]
-        beside = {"plain": "each reply with its prompt", "generate": "transformers' `generate`"}[other]
+        beside = {"plain": "each completion with its prompt", "generate": "transformers' `generate`"}[other]
         yield title, f"{part['ours']:.3g} s", f"{part[other]:.3g} s, {beside}", f"{part['faster']:.2f}"
     sft = engine["sft"]
     for other, beside in (("pairs", "stock, a pair a step"), ("chats", "stock, one row a session")):

@@ -66,7 +66,7 @@ def judge(checkpoint: Path, sessions: Sequence[Session], file: Path) -> dict[str
         found: dict[str, float] = json.loads(file.read_text("utf-8"))
         return found
     base = DemoConfig().grpo
-    sampling = Sampling(temperature=base.temperature, max_new_tokens=base.reply_tokens)
+    sampling = Sampling(temperature=base.temperature, max_new_tokens=base.max_completion_length)
     predictions = predict(
         load_model(str(checkpoint)),
         list_examples(sessions),
@@ -85,7 +85,7 @@ def judge(checkpoint: Path, sessions: Sequence[Session], file: Path) -> dict[str
 
 
 def rationale_figures(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Return how sure, long, varied and repetitive the rationales are, and how many replies parse."""
+    """Return how sure, long, varied and repetitive the rationales are, and how many completions parse."""
     said = [p.rationale for p in predictions if p.rationale]
     sure = [p.reward.rationale / WEIGHT for p in predictions if p.reward is not None and p.rationale]
     words = [rationale.split() for rationale in said]

@@ -27,9 +27,9 @@ def main(count: int = 2000, catalogue_seed: int = 1, seed: int = 1) -> None:
         ("action type", best.types, best.expected_types),
     ):
         right = sum(
-            p.action == p.gold
+            p.action == p.target
             if name == "exact action"
-            else p.action is not None and p.action.type == p.gold.type
+            else p.action is not None and p.action.type == p.target.type
             for p in predictions
         )
         sys.stdout.write(f"reachable, {name}: {right / len(predictions):.3f} (expected {expected:.3f})\n")

@@ -14,7 +14,7 @@ shop-r1 simulate --force --count "${HELD_OUT:-40}" --seed 2 --out "$out/test.jso
 shop-r1 sft --force --model "${MODEL:-base}" --data "$out/train.jsonl.zst" --out "$out/sft" \
     epochs=1 device_batch=4 accumulation=1 learning_rate=1e-3 checkpoint_every=0 $budget
 shop-r1 grpo --force --model "$out/sft" --data "$out/train.jsonl.zst" --out "$out/grpo" \
-    steps=5 prompts=2 group=4 learning_rate=1e-5 reply_tokens=64 checkpoint_every=0 $budget
+    steps=5 prompts=2 group=4 learning_rate=1e-5 max_completion_length=64 checkpoint_every=0 $budget
 shop-r1 evaluate --force --model "$out/grpo" --data "$out/test.jsonl.zst" --out "$out/evaluation" \
     --setting shop-r1 $budget sampling.max_new_tokens=64
 shop-r1 report "$out/evaluation" --training "$out/grpo"

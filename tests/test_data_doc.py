@@ -39,14 +39,14 @@ def test_an_example_is_the_record_that_it_is_said_to_be(name: str, text: str) ->
         assert record.model_validate(value, strict=False)
 
 
-def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_reply() -> None:
+def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_completion() -> None:
     answered, failed = (
         Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")
     )
     parsed = parse_response(answered.response or "", SHOP)
     assert isinstance(parsed, Response)
     assert (parsed.action, parsed.rationale) == (answered.action, answered.rationale)
-    scored = score_response(answered.response, answered.gold, 26.0, SHOP, RewardConfig())
+    scored = score_response(answered.response, answered.target, 26.0, SHOP, RewardConfig())
     assert answered.reward is not None
     for part in (*PARTS, "total"):
         assert getattr(answered.reward, part) == pytest.approx(getattr(scored, part))
@@ -68,10 +68,10 @@ def test_the_metrics_of_neighbouring_papers_are_those_of_the_two_predictions() -
     assert measure_neighbours(predictions, SHOP) == NeighbourMetrics.model_validate(shown)
 
 
-def test_a_rollouts_reply_is_scored_part_by_part() -> None:
+def test_a_rollouts_completion_is_scored_part_by_part() -> None:
     (rollout,) = examples("shop_r1.training.progress.steps.Rollout")
-    for reply in rollout["replies"]:
-        shown = RewardBreakdown.model_validate({part: reply[part] for part in (*PARTS, "total")})
+    for completion in rollout["completions"]:
+        shown = RewardBreakdown.model_validate({part: completion[part] for part in (*PARTS, "total")})
         assert shown.total == pytest.approx(sum(getattr(shown, part) for part in PARTS))
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.rewards.total import RewardConfig, score_response
 
@@ -26,10 +26,10 @@ def test_section_4_1s_defaults() -> None:
         (type_and_submit("a.b", "c d"), 0.3, 0.1 + 0.1, 0.1 + 1000.0),
     ],
 )
-def test_table_1s_columns_for_a_perfect_reply(
+def test_table_1s_columns_for_a_perfect_completion(
     target: Action, type_part: float, attribute: float, value: float
 ) -> None:
-    scored = score_response(render_reply("Because.", target), target, 26.0, SHOP, RewardConfig())
+    scored = score_response(render_completion("Because.", target), target, 26.0, SHOP, RewardConfig())
     assert scored.format == 0.5
     assert (scored.type, scored.attribute) == (type_part, attribute)
     assert scored.value == pytest.approx(value)

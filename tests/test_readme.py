@@ -67,7 +67,7 @@ def test_the_score_that_the_readme_shows_is_what_is_printed(capsys: pytest.Captu
     from shop_r1.cli.main import run
 
     shown = TEXT.split("results.red_mug_set\"}}'\n")[1].split("```")[0]
-    reply = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug_set"}}'
+    completion = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug_set"}}'
     target = '{"type":"click","name":"results.red_mug"}'
-    assert run(["score", "--target", target, "--certainty", "26", "--response", reply]) == 0
+    assert run(["score", "--target", target, "--certainty", "26", "--response", completion]) == 0
     assert capsys.readouterr().out == shown

@@ -71,9 +71,9 @@ def test_a_token_of_the_3b_models_cache_takes_36_kib() -> None:
     assert cache_bytes(SHAPES["3B"], 1) == 36 * 2 * 2 * 128 * 2 == 36 * 1024
 
 
-def test_a_shared_prompt_has_the_pairs_of_one_prompt_and_its_replies() -> None:
-    work = Workload(context=5, reply=2, group=2)  # prompt 3, two replies of 2
-    # Prompt: 1 + 2 + 3 pairs. Each reply: (3 + 1) + (3 + 2).
+def test_a_shared_prompt_has_the_pairs_of_one_prompt_and_its_completions() -> None:
+    work = Workload(context=5, completion=2, group=2)  # prompt 3, two completions of 2
+    # Prompt: 1 + 2 + 3 pairs. Each completion: (3 + 1) + (3 + 2).
     assert group_size(work, shared=True) == (3 + 2 * 2, 6 + 2 * 9)
     assert group_size(work, shared=False) == (2 * 5, 2 * (6 + 9))
     assert causal_pairs(5) == 6 + 9
@@ -86,7 +86,7 @@ def test_sharing_the_prompt_saves_nearly_the_group_size() -> None:
 
 
 def test_a_step_is_the_known_rule_of_six_operations_a_parameter_and_token_without_long_context() -> None:
-    shape, work = SHAPES["3B"], Workload(context=256, reply=64, replies=4)  # every token scored
+    shape, work = SHAPES["3B"], Workload(context=256, completion=64, completions=4)  # every token scored
     rule = 6 * shape.parameters * work.sessions * work.context
     assert sft_flops(shape, work, checkpointed=False) == pytest.approx(rule, rel=0.02)
 

@@ -27,7 +27,7 @@ from shop_r1.training.pretraining.tokenizer import train_tokenizer
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
 
-PROMPT = PromptConfig(max_tokens=1200, reply_tokens=64)
+PROMPT = PromptConfig(max_tokens=1200, max_completion_length=64)
 
 
 def record_sessions(path: Path) -> None:
@@ -61,7 +61,7 @@ def test_from_a_store_to_a_report(tmp_path: Path) -> None:
     )
     train_sft(training, sft, tmp_path / "sft")
     grpo = GrpoConfig(
-        model=str(tmp_path / "sft"), prompt=PROMPT, steps=2, prompts=2, group=3, reply_tokens=24
+        model=str(tmp_path / "sft"), prompt=PROMPT, steps=2, prompts=2, group=3, max_completion_length=24
     )
     last = train_grpo(list_examples(training), grpo, tmp_path / "shop-r1")
     assert {"reward/value", "policy/parsed", "kl", "loss"} <= set(last)

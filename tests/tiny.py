@@ -69,14 +69,16 @@ def with_action(session: Session, step: int, action: Action) -> Session:
 
 
 def train_tiny_tokenizer() -> Any:
-    from shop_r1.prompts.render import render_reply, render_system
+    from shop_r1.prompts.render import render_completion, render_system
     from shop_r1.records.actions import SHOP
     from shop_r1.training.pretraining.tokenizer import train_tokenizer
 
-    replies = [
-        render_reply(step.rationale or "", step.action) for each in make_sessions() for step in each.steps
+    completions = [
+        render_completion(step.rationale or "", step.action)
+        for each in make_sessions()
+        for step in each.steps
     ]
-    return train_tokenizer([render_system(SHOP), HOME, RESULTS, PRODUCT, *replies], VOCABULARY, lines=0)
+    return train_tokenizer([render_system(SHOP), HOME, RESULTS, PRODUCT, *completions], VOCABULARY, lines=0)
 
 
 def tiny_qwen2(vocabulary: int = VOCABULARY, seed: int = 0, **settings: Any) -> Any:

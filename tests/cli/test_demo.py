@@ -23,7 +23,7 @@ SMALL = [
     "grpo.prompts=2",
     "grpo.device_prompts=2",
     "grpo.group=2",
-    "grpo.reply_tokens=48",
+    "grpo.max_completion_length=48",
 ]
 
 

@@ -50,7 +50,7 @@ def test_neighbouring_papers_metrics_are_always_written_and_printed_when_asked_f
 
 # -- a checkpoint here: kills, and what is there already ---------------------------------------------------
 
-QUICK = ("bf16=false", "batch_tokens=1", "prompt.reply_tokens=8", "sampling.max_new_tokens=8")
+QUICK = ("bf16=false", "batch_tokens=1", "prompt.max_completion_length=8", "sampling.max_new_tokens=8")
 """Each session is a batch of its own, so there are many of them."""
 
 

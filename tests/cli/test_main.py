@@ -26,7 +26,7 @@ from shop_r1.records.sessions import ExampleRef, Session
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 TARGET = '{"type": "click", "name": "results.red_mug"}'
-REPLY = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}'
+COMPLETION = '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}'
 PAGE = (
     "<!doctype html><title>Shop</title><body><script>x()</script>"
     '<nav><a href="/">Home</a></nav><main><h1>Mugs</h1><a href="/red">Red mug</a></main></body>'
@@ -99,7 +99,7 @@ def test_help_needs_no_heavy_library() -> None:
 
 
 def test_score_gives_each_part_as_json(shell: Shell) -> None:
-    code, out, err = shell("score", "--target", TARGET, "--response", REPLY, "--certainty", 26, "--json")
+    code, out, err = shell("score", "--target", TARGET, "--response", COMPLETION, "--certainty", 26, "--json")
     assert (code, err) == (0, "")
     # Paper, Table 1: 0.5 + 0.3 + 0.2 + 1000 x 1 + 0.005 x 26
     expected = {"format": 0.5, "type": 0.3, "attribute": 0.2, "value": 1000.0, "rationale": 0.13}
@@ -107,7 +107,7 @@ def test_score_gives_each_part_as_json(shell: Shell) -> None:
 
 
 def test_score_explains_each_part_within_80_columns(shell: Shell) -> None:
-    _, out, _ = shell("score", "--target", TARGET, "--response", "It is this: " + REPLY)
+    _, out, _ = shell("score", "--target", TARGET, "--response", "It is this: " + COMPLETION)
     lines = out.splitlines()
     assert max(map(len, lines)) <= 80
     parts = [line.split()[0] for line in lines if not line.startswith(" ")]
@@ -118,13 +118,13 @@ def test_score_explains_each_part_within_80_columns(shell: Shell) -> None:
 
 
 def test_score_takes_settings_of_the_reward(shell: Shell) -> None:
-    words = ("score", "action.dars_factor=10", "--target", TARGET, "--response", REPLY, "--json")
+    words = ("score", "action.dars_factor=10", "--target", TARGET, "--response", COMPLETION, "--json")
     assert json.loads(shell(*words)[1])["value"] == 10
 
 
 def test_score_reads_a_file_line_by_line(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
-    line = {"response": REPLY, "target": json.loads(TARGET), "certainty": 10}
+    line = {"response": COMPLETION, "target": json.loads(TARGET), "certainty": 10}
     path.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'response': None})}\n", "utf-8")
     code, out, _ = shell("score", "--jsonl", path)
     assert code == 0
@@ -432,10 +432,10 @@ def test_balance_names_the_examples_that_grpo_learns_from(shell: Shell, tmp_path
 
 @pytest.fixture
 def predictions(tmp_path: Path) -> Path:
-    gold = {"type": "click", "name": "a"}
-    rows = [gold, {"type": "click", "name": "b"}, None, {"type": "input", "name": "a", "text": "x"}]
+    target = {"type": "click", "name": "a"}
+    rows = [target, {"type": "click", "name": "b"}, None, {"type": "input", "name": "a", "text": "x"}]
     lines = [
-        json.dumps({"session_id": f"s{i % 2}", "step_idx": i, "gold": gold, "pred": pred})
+        json.dumps({"session_id": f"s{i % 2}", "step_idx": i, "gold": target, "pred": pred})
         for i, pred in enumerate(rows)
     ]
     path = tmp_path / "predictions.jsonl"
@@ -600,7 +600,13 @@ def test_saved_pages_go_through_to_the_report(shell: Shell, tiny: Path, tmp_path
     code, _, err = shell(*words)
     assert code == 2 and "--first-step 0" in err
     code, text, err = shell(
-        *words, "--first-step", 0, "--temperature", 0, "sampling.max_new_tokens=4", "prompt.reply_tokens=8"
+        *words,
+        "--first-step",
+        0,
+        "--temperature",
+        0,
+        "sampling.max_new_tokens=4",
+        "prompt.max_completion_length=8",
     )
     assert code == 0
     told = " ".join(err.split())
@@ -665,14 +671,21 @@ def test_both_stages_train_from_the_command_line(
     sft, grpo = tmp_path / "sft", tmp_path / "grpo"
     code, text, _ = shell(
         *("sft", "--model", tiny, "--data", told, "--out", sft),
-        *("max_steps=1", "accumulation=1", "bf16=false", "prompt.reply_tokens=8"),
+        *("max_steps=1", "accumulation=1", "bf16=false", "prompt.max_completion_length=8"),
     )
     assert code == 0
-    assert "SFT on 2 sessions, 4 replies" in text
+    assert "SFT on 2 sessions, 4 completions" in text
     settings = json.loads((sft / "settings.json").read_text("utf-8"))
     assert settings["settings"]["max_steps"] == 1
     assert set(settings["inputs"]) == {str(told), str(tiny)}
-    small = ("steps=1", "prompts=2", "group=2", "reply_tokens=8", "bf16=false", "prompt.reply_tokens=8")
+    small = (
+        "steps=1",
+        "prompts=2",
+        "group=2",
+        "max_completion_length=8",
+        "bf16=false",
+        "prompt.max_completion_length=8",
+    )
     code, text, _ = shell("grpo", "--model", sft, "--data", told, "--out", grpo, *small)
     assert code == 0
     assert "2 steps: terminate 2" in text and "balanced (skew 1.1): 2 steps" in text
@@ -713,7 +726,7 @@ def test_both_stages_train_from_the_command_line(
         ("moon", "No such command 'moon'"),
         ("data", "Missing command"),
         ("data validate {sessions} {nothing}", "nothing.jsonl: cannot be read"),
-        ("data stats {sessions} --max-tokens 99", "reply_tokens 256 must be below max_tokens 99"),
+        ("data stats {sessions} --max-tokens 99", "max_completion_length 256 must be below max_tokens 99"),
         ("data stats {sessions} --report {out}", "ends in .svg or .html"),
         ("data stats {sessions} --tokenizer {nothing}", "cannot be loaded"),
         ("data stats {sessions} --against {empty}", "empty.jsonl: holds no records"),
@@ -785,7 +798,7 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     paths = {name: tmp_path / f"{name}.jsonl" for name in (*files, "nothing")}
     for name, text in files.items():
         paths[name].write_text(text, "utf-8")
-    case = {"response": REPLY, "target": json.loads(TARGET)}
+    case = {"response": COMPLETION, "target": json.loads(TARGET)}
     if words.startswith("score"):
         paths["half"].write_text(json.dumps(case) + "\n" + json.dumps(case)[:50], "utf-8")
     (tmp_path / "page.json").write_text('{"not": "a page"}', "utf-8")
@@ -812,10 +825,10 @@ def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tm
     out.write_text("good\n", "utf-8")
     code, _, err = shell(
         *("simulate", "--model", tiny, "--count", 1, "--out", out, "--force"),
-        *("sampling.max_new_tokens=2", "prompt.reply_tokens=8"),
+        *("sampling.max_new_tokens=2", "prompt.max_completion_length=8"),
     )
     assert (code, out.read_text("utf-8")) == (2, "good\n")
-    assert "not one of the model's replies could be read" in err
+    assert "not one of the model's completions could be read" in err
     assert list(tmp_path.iterdir()) == [out]
 
 

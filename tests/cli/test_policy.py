@@ -19,7 +19,7 @@ from shop_r1.endpoints.protocol import Answer, Usage
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.remote import REFUSED, RemoteConfig, read_answers, write_questions
 from shop_r1.jsonl import read_records, write_records
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import click, terminate
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
@@ -28,10 +28,10 @@ from shop_r1.rewards.total import RewardConfig
 SOURCE = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 KEY = "sk-a-secret-of-this-test"
 KINDS = ("openai", "anthropic", "bedrock")
-REPLIES = (
-    render_reply("It is red.", click("results.red_mug")),
-    render_reply("Too dear.", terminate()),
-    render_reply("This one.", click("add_to_cart")),
+COMPLETIONS = (
+    render_completion("It is red.", click("results.red_mug")),
+    render_completion("Too dear.", terminate()),
+    render_completion("This one.", click("add_to_cart")),
     "I would buy it.",
 )
 QUICK = ("ask.backoff_s=0.001", "ask.tries=20", "ask.timeout_s=60")
@@ -61,16 +61,16 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def reply(body: dict[str, Any]) -> str:
-    """Return one of the replies, always the same to the same prompt."""
-    return REPLIES[int(content_key(body)[:8], 16) % len(REPLIES)]
+def completion(body: dict[str, Any]) -> str:
+    """Return one of the completions, always the same to the same prompt."""
+    return COMPLETIONS[int(content_key(body)[:8], 16) % len(COMPLETIONS)]
 
 
 def expected(data: Path) -> list[Prediction]:
     """Return the predictions of a server that never misbehaves."""
     questions = write_questions(list_examples(list(read_records(data, Session))), RemoteConfig())
     usage = Usage(input_tokens=0, output_tokens=0)
-    texts = [reply({"messages": list(question.request.messages)}) for question in questions]
+    texts = [completion({"messages": list(question.request.messages)}) for question in questions]
     answers = [Answer(text=text, stop="end", usage=usage) for text in texts]
     return read_answers(questions, answers, RewardConfig())
 
@@ -89,7 +89,7 @@ def test_a_policy_over_a_network_is_scored_as_any_other(
 ) -> None:
     out = tmp_path / "run"
     kinds = ("429", "429 after", "500", "cut", "wrong json", "reset")
-    with ModelServer(reply, Faults(rate=0.4, kinds=kinds, at_most=8)) as server:
+    with ModelServer(completion, Faults(rate=0.4, kinds=kinds, at_most=8)) as server:
         policy = server.name(kind)
         words = ("evaluate", "--model", policy, "--data", data, "--out", out)
         code, text, err = shell(*words, "--concurrency", 3, "--setting", "zero-shot", *QUICK)
@@ -111,7 +111,7 @@ def test_a_policy_over_a_network_is_scored_as_any_other(
 
 def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         assert shell(*words)[0] == 0
         before = (out / "metrics.json").read_bytes()
@@ -125,7 +125,7 @@ def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from shop_r1.cli.main import run; sys.exit(run(sys.argv[1:]) or 'torch' in sys.modules)"
     )
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         words = ["evaluate", "--model", server.name("openai"), "--data", str(data)]
         words += ["--out", str(tmp_path / "run")]
         subprocess.run([sys.executable, "-c", code, *words], env=os.environ | SOURCE, check=True)
@@ -134,7 +134,7 @@ def test_it_needs_no_torch(data: Path, tmp_path: Path) -> None:
 
 def test_refusals_are_unparsable_and_counted_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with ModelServer(reply, Faults(rate=0.5, kinds=("refusal",))) as server:
+    with ModelServer(completion, Faults(rate=0.5, kinds=("refusal",))) as server:
         code, _, err = shell("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         refused = sum(each.fault == "refusal" for each in server.tries)
         assert len(server.tries) == STEPS  # a refusal is not asked again
@@ -149,7 +149,7 @@ def test_the_cap_holds_and_what_is_missing_is_asked_for_later(
 ) -> None:
     out = tmp_path / "run"
     price = ("price.input_usd=1000", "price.output_usd=1000")  # a token for a tenth of a cent
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out, *price)
         code, _, err = shell(*words, "--max-cost", 4)
         told = " ".join(err.split())
@@ -171,7 +171,7 @@ def test_a_step_that_fails_for_good_leaves_earlier_results_as_they_were(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    with ModelServer(reply, Faults(rate=0.2, kinds=("400",))) as server:
+    with ModelServer(completion, Faults(rate=0.2, kinds=("400",))) as server:
         words = ("evaluate", "--model", server.name("anthropic"), "--data", data, "--out", out)
         assert shell(*words)[0] == 2
         (out / "metrics.json").write_text("good", "utf-8")
@@ -194,7 +194,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
         """After five answers, let all that come wait until the run is killed."""
         if server.completed.total() >= 5:
             gate.wait(60)
-        return reply(body)
+        return completion(body)
 
     with ModelServer(stalling) as server:
         words = ["evaluate", "--model", server.name("openai"), "--data", str(data), "--out", str(out)]
@@ -223,7 +223,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
 def test_a_sweep_is_asked_for_at_once_and_written_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     temperatures = ("--temperature", 0, "--temperature", 0.7)
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         code, text, _ = shell(*words, *temperatures, "--json")
         assert code == 0
@@ -237,7 +237,7 @@ def test_a_sweep_is_asked_for_at_once_and_written_apart(shell: Shell, data: Path
 
 def test_an_endpoint_can_be_left_its_own_temperature(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         unsent = "sampling.send_temperature=false"
         words = ("evaluate", unsent, "--model", server.name("openai"), "--data", data, "--out", out)
         code, _, err = shell(*words, "--temperature", 0)
@@ -270,7 +270,7 @@ def test_what_cannot_be_is_one_sentence_and_touches_nothing(
 def test_lenient_parsing_asks_nothing_again_and_is_marked_in_every_file(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
-    out, good = tmp_path / "run", render_reply("Too dear.", terminate())
+    out, good = tmp_path / "run", render_completion("Too dear.", terminate())
 
     def wrap(body: dict[str, Any]) -> str:
         is_fence = int(content_key(body)[:8], 16) % 2
@@ -306,7 +306,7 @@ def test_what_a_server_refuses_and_does_not_say_is_told_and_written(
     def script(body: dict[str, Any], _: Any) -> tuple[int, Any, dict[str, str]]:
         if "max_tokens" in body:
             return 400, {"error": {"message": "max_tokens is unsupported, use max_completion_tokens"}}, {}
-        return 200, {"choices": [{"message": {"content": REPLIES[0]}}], "usage": {"prompt_tokens": 3}}, {}
+        return 200, {"choices": [{"message": {"content": COMPLETIONS[0]}}], "usage": {"prompt_tokens": 3}}, {}
 
     with ModelServer(script=script) as server:
         code, _, err = shell("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
@@ -325,7 +325,7 @@ def test_a_key_that_cannot_be_sent_or_stands_in_the_name_or_a_setting_is_shown_n
 ) -> None:
     out = tmp_path / "new" / "out.jsonl"
     base = (words[0], data) if words[0] == "rationales" else (words[0], "--data", data)
-    with ModelServer(reply) as server:
+    with ModelServer(completion) as server:
         url = server.name("openai")
         asked = [
             (url, "api_key=hunter2-hunter2"),

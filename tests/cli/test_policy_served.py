@@ -60,12 +60,12 @@ def wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError(url)
 
 
-def replies(out: Path) -> list[dict[str, Any]]:
+def completions(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "predictions.jsonl").read_text("utf-8").splitlines()]
 
 
 @pytest.mark.slow
-def test_transformers_serve_gives_the_greedy_replies_that_the_checkpoint_gives_here(
+def test_transformers_serve_gives_the_greedy_completions_that_the_checkpoint_gives_here(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fastapi", reason="transformers serve needs fastapi")
@@ -80,10 +80,10 @@ def test_transformers_serve_gives_the_greedy_replies_that_the_checkpoint_gives_h
         assert code == 0, err
     assert shell(*words, "bf16=false", "--model", "base", "--out", here)[0] == 0
 
-    ours, theirs = replies(here), replies(served)
+    ours, theirs = completions(here), completions(served)
     assert len(ours) == len(theirs) > 3
     for one, other in zip(ours, theirs, strict=True):
-        # That server cuts white space around a reply, as our parser does.
+        # That server cuts white space around a completion, as our parser does.
         assert one["response"].strip() == other["response"].strip()
         assert one.get("action") == other.get("action")
     assert (here / "metrics.json").read_bytes() == (served / "metrics.json").read_bytes()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.endpoints.serving import Faults, ModelServer, Reply, count_words
+from tests.endpoints.serving import Completion, Faults, ModelServer, count_words
 from tests.shell import Shell
 
 from shop_r1.datasets.rationale_requests import FailedSession
@@ -115,13 +115,13 @@ def test_every_session_gets_its_rationales_whatever_the_server_does(
     assert b"very-secret" not in written + (shown + err).encode()
 
 
-def spoil(reply: Reply, spoilt: dict[str, Callable[[str], str]]) -> Reply:
-    """Return a reply that is changed for some visits, by their number."""
+def spoil(completion: Completion, spoilt: dict[str, Callable[[str], str]]) -> Completion:
+    """Return a completion that is changed for some visits, by their number."""
 
     def answer(body: dict[str, Any]) -> str:
         visit = re.search(r'"text": "mug (\d+)"', body["messages"][-1]["content"])
         assert visit is not None
-        return spoilt.get(visit[1], str)(reply(body))
+        return spoilt.get(visit[1], str)(completion(body))
 
     return answer
 
@@ -193,7 +193,7 @@ def test_an_estimate_asks_nothing_needs_no_key_and_leaves_nothing(
     assert lines["sessions"] == "6: 6 to ask about, 0 complete"
     assert lines["rationales"] == "12 to be written, 0 kept"  # 1 + 2 + 3, twice
     assert lines["calls"] == "6; 0 more are answered already"
-    # 40 tokens for each of 6 replies and 100 for each of 12 rationales.
+    # 40 tokens for each of 6 completions and 100 for each of 12 rationales.
     assert lines["output"] == "1,440 tokens at most"
     tokens = int(lines["input"].split()[1].replace(",", ""))
     assert lines["cost"].startswith(f"{(3 * tokens + 15 * 1_440) / 1e6:.2f} USD at most")

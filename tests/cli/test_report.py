@@ -29,7 +29,7 @@ def many_sessions(count: int) -> list[Session]:
 
 def predictions_of(sessions: Sequence[Session]) -> list[Prediction]:
     return [
-        Prediction(session_id=session.session_id, step=step, gold=session.steps[step].action)
+        Prediction(session_id=session.session_id, step=step, target=session.steps[step].action)
         for session in sessions
         for step in range(1, len(session.steps))
     ]
@@ -41,7 +41,7 @@ def write_evaluation(folder: Path, sessions: Path | None, predictions: Sequence[
     write_records(folder / "predictions.jsonl", predictions)
     bounds = [0.1, 0.2, 0.3]
     row = {"setting": "a", "exact": bounds, "type_accuracy": bounds, "type_f1_macro": bounds, "n": 1}
-    row |= {"decoding": "greedy", "unparsable": 0, "per_type": {}, "gold_mix": {}, "predicted_mix": {}}
+    row |= {"decoding": "greedy", "unparsable": 0, "per_type": {}, "target_mix": {}, "predicted_mix": {}}
     write_json(folder / "table.json", [row])
     return folder
 
@@ -53,8 +53,8 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
     data = tmp_path / "s.jsonl.zst"
     write_records(data, sessions)
     stray = [
-        Prediction(session_id="nobody", step=0, gold=sessions[0].steps[0].action),
-        Prediction(session_id="visit-30", step=99, gold=sessions[0].steps[0].action),
+        Prediction(session_id="nobody", step=0, target=sessions[0].steps[0].action),
+        Prediction(session_id="visit-30", step=99, target=sessions[0].steps[0].action),
     ]
     predictions = [*predictions_of(sessions[7:50]), *stray]
     files = {"model": tmp_path / "predictions.jsonl"}
@@ -134,12 +134,12 @@ GOLDS = ({"type": "click", "name": "a"}, {"type": "type_and_submit", "name": "q"
 LEAVING = {"type": "terminate"}
 
 
-def test_a_report_shows_each_table_and_each_alarm_once(shell: Shell, tmp_path: Path) -> None:
+def test_a_report_shows_each_table_and_each_alert_once(shell: Shell, tmp_path: Path) -> None:
     recorded, out = tmp_path / "predictions.jsonl", tmp_path / "results"
     lines = [
-        {"session_id": f"s{number}", "step_idx": place, "gold": gold, "pred": LEAVING}
+        {"session_id": f"s{number}", "step_idx": place, "gold": target, "pred": LEAVING}
         for number in range(10)
-        for place, gold in enumerate(GOLDS)
+        for place, target in enumerate(GOLDS)
     ]
     recorded.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     code, text, _ = shell("evaluate", "--predictions", recorded, "--out", out)

@@ -18,7 +18,7 @@ OF_LIBRARIES = re.compile(
 )
 COMMANDS = {
     "sft": ("epochs=1", "warmup_steps=0", "accumulation=1"),
-    "grpo": ("steps=1", "prompts=1", "group=2", "skew=0", "reply_tokens=8"),
+    "grpo": ("steps=1", "prompts=1", "group=2", "skew=0", "max_completion_length=8"),
     "evaluate": ("--temperature", "0", "sampling.max_new_tokens=8"),
 }
 

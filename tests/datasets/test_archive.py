@@ -79,7 +79,10 @@ def test_an_archive_is_the_list_of_its_sessions(tmp_path: Path, name: str, small
 def test_an_outline_says_what_a_session_is_without_its_pages() -> None:
     found = outline(make_session("s", SEARCH, LEAVE.model_copy(update={"rationale": None})))
     assert (found.session_id, found.space) == ("s", "shop")
-    assert [each.to_reply() for each in found.actions] == [SEARCH.action.to_reply(), {"type": "terminate"}]
+    assert [each.to_completion() for each in found.actions] == [
+        SEARCH.action.to_completion(),
+        {"type": "terminate"},
+    ]
     assert found.told == (True, False)
     assert found.html_characters == len(SEARCH.page.html) + len(LEAVE.page.html)
 

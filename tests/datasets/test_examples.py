@@ -164,8 +164,8 @@ def test_a_steps_prompt_is_the_beginning_of_the_nexts(tiny_model: LocalModel) ->
     for now, after in pairwise(rendered):
         assert after.prompt.messages[0] == now.prompt.messages[0]
         assert after.prompt.messages[1]["content"].startswith(now.prompt.messages[1]["content"])
-        # In tokens as well: all of the prompt but what opens the reply, and the newline before that, which
-        # may have merged with its neighbours.
+        # In tokens as well: all of the prompt but what opens the completion, and the newline before that,
+        # which may have merged with its neighbours.
         assert common_prefix(now.ids, after.ids) >= len(now.ids) - len(opening) - 1
     assert tiny_model.tokenizer.decode(rendered[0].ids).endswith("<|im_start|>assistant\n")
 
@@ -177,7 +177,7 @@ def test_pages_are_counted_once() -> None:
         def prompt_ids(self, messages: object, options: object) -> list[int]:
             return [1]
 
-        def reply_ids(self, reply: str) -> list[int]:
+        def completion_ids(self, completion: str) -> list[int]:
             return [1]
 
         def count_tokens(self, text: str) -> int:

@@ -54,13 +54,13 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, reply: Callable[[Request, int], Answer] = obedient) -> None:
+    def __init__(self, completion: Callable[[Request, int], Answer] = obedient) -> None:
         self.sent: list[Request] = []
-        self._reply = reply
+        self._completion = completion
 
     async def send(self, request: Request) -> Answer:
         self.sent.append(request)
-        return self._reply(request, self.sent.count(request))
+        return self._completion(request, self.sent.count(request))
 
     async def close(self) -> None:
         pass
@@ -134,7 +134,9 @@ def test_replacing_writes_a_customers_own_anew(spool: IO[bytes], tmp_path: Path)
 
 
 def test_a_question_leaves_room_for_each_rationale_and_is_never_longer_than_allowed(spool: IO[bytes]) -> None:
-    config = RationaleConfig(rationale_tokens=50, reply_tokens=150 + ENVELOPE_TOKENS, temperature=0.3)
+    config = RationaleConfig(
+        rationale_tokens=50, max_completion_length=150 + ENVELOPE_TOKENS, temperature=0.3
+    )
     steps = [SEARCH.model_copy(update={"rationale": None})] * 4
     plan = plan_requests([SESSIONS[2], make_session("long", *steps)], config, len, spool)
     assert [request.max_tokens for request in plan.requests] == [
@@ -157,11 +159,11 @@ def test_the_plan_counts_what_is_asked_kept_and_cut(spool: IO[bytes]) -> None:
 
 
 def test_an_answer_that_will_not_do_is_asked_for_again(spool: IO[bytes], tmp_path: Path) -> None:
-    def reply(request: Request, attempt: int) -> Answer:
+    def completion(request: Request, attempt: int) -> Answer:
         good = obedient(request, attempt)
         return good if attempt == 3 else good.model_copy(update={"text": f"Sure! {good.text}"})
 
-    endpoint = Scripted(reply)
+    endpoint = Scripted(completion)
     written, found = write([SESSIONS[0]], spool, tmp_path, endpoint)
     assert len(endpoint.sent) == 3
     assert (written.failed, told(found[0])[0]) == ([], "Because of 1.")
@@ -180,10 +182,10 @@ FAULTS: dict[str, Answer] = {
 def test_a_session_that_comes_to_nothing_is_left_out_or_kept_and_listed_with_the_reason(
     reason: str, keep: bool, spool: IO[bytes], tmp_path: Path
 ) -> None:
-    def reply(request: Request, attempt: int) -> Answer:
+    def completion(request: Request, attempt: int) -> Answer:
         return FAULTS[reason] if len(asked_steps(request)) == 2 else obedient(request, attempt)
 
-    written, found = write(SESSIONS, spool, tmp_path, Scripted(reply), keep_failed=keep)
+    written, found = write(SESSIONS, spool, tmp_path, Scripted(completion), keep_failed=keep)
     assert written.reasons == {reason: 1}
     assert [session.session_id for session in found] == ["buys", "told"] + ["leaves"] * keep
     assert found[2:] == SESSIONS[2:] * keep  # as it was
@@ -228,7 +230,9 @@ def test_when_all_came_to_nothing_an_older_file_stays(spool: IO[bytes], tmp_path
     out.write_text("older", "utf-8")
     with pytest.raises(DataError, match=r"none of 1 sessions got its rationales \(extra_text 1\)") as caught:
         write([SESSIONS[0]], spool, tmp_path, Scripted(lambda *_: FAULTS["extra_text"]), keep_failed=True)
-    assert "with.failed.jsonl says why, the first: extra_text: the reply begins with" in str(caught.value)
+    assert "with.failed.jsonl says why, the first: extra_text: the completion begins with" in str(
+        caught.value
+    )
     assert out.read_text("utf-8") == "older"
     assert len(list(read_records(failed_path(out), FailedSession))) == 1
 

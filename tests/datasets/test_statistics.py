@@ -14,13 +14,17 @@ from shop_r1.datasets.statistics import (
     remember_lines,
 )
 from shop_r1.pages.tokens import estimate_tokens
-from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import SHOP
 from shop_r1.records.sessions import Page, Session, Step
 
 
-def describe(sessions: list[Session], max_tokens: int = 32768, reply_tokens: int = 256) -> Statistics:
-    tally = Tally(estimate_tokens, PromptConfig(max_tokens=max_tokens, reply_tokens=reply_tokens))
+def describe(
+    sessions: list[Session], max_tokens: int = 32768, max_completion_length: int = 256
+) -> Statistics:
+    tally = Tally(
+        estimate_tokens, PromptConfig(max_tokens=max_tokens, max_completion_length=max_completion_length)
+    )
     for session in sessions:
         tally.add(session)
     return tally.describe("s.jsonl", "estimate", {})
@@ -44,14 +48,14 @@ def test_no_rationale_and_a_repeated_id_are_counted() -> None:
     assert (found.rationales, found.repeated_ids) == (1, 1)
 
 
-def test_lengths_are_those_of_the_prompts_and_replies_that_a_model_gets() -> None:
+def test_lengths_are_those_of_the_prompts_and_completions_that_a_model_gets() -> None:
     session = make_session("a", SEARCH, LOOK, BUY)
     found = describe([session])
     prompt = render_prompt(session, 2, SHOP, PromptConfig(), estimate_tokens)
-    replies = [render_reply(step.rationale or "", step.action) for step in session.steps]
+    completions = [render_completion(step.rationale or "", step.action) for step in session.steps]
     assert prompt.tokens is not None
     assert found.spreads["prompt_tokens"].most == prompt.tokens
-    assert found.spreads["session_tokens"].most == prompt.tokens + sum(map(estimate_tokens, replies))
+    assert found.spreads["session_tokens"].most == prompt.tokens + sum(map(estimate_tokens, completions))
     pages = [estimate_tokens(step.page.html) for step in session.steps]
     assert (found.spreads["page_tokens"].n, found.spreads["page_tokens"].most) == (3, max(pages))
 

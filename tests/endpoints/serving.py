@@ -2,7 +2,7 @@
 
 It speaks the forms of OpenAI's chat completions, Anthropic's messages and Bedrock's invoke:
 
-    with ModelServer(reply=lambda body: "hello", faults=Faults(rate=0.1)) as server:
+    with ModelServer(completion=lambda body: "hello", faults=Faults(rate=0.1)) as server:
         endpoint = open_endpoint(server.name("openai"), timeout_s=5)
 
 It remembers every try it got and every answer that it sent whole.
@@ -27,11 +27,12 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Reply = Callable[[dict[str, Any]], str]
-"""The text to reply to a request's body, whatever its form: all three have `messages`."""
+Completion = Callable[[dict[str, Any]], str]
+"""The completion for a request's body, whatever its form: all three have `messages`."""
 
 Script = Callable[[dict[str, Any], Mapping[str, str]], tuple[int, Any, Mapping[str, str]] | None]
-"""Status, body and headers to send to a request's body and headers, in place of a reply; None replies."""
+"""Status, body and headers to send to a request's body and headers, in place of a completion; None
+completions."""
 
 PASSING = ("429", "429 after", "500", "503", "slow", "cut", "wrong json", "no json", "reset")
 """Faults after which another try can go well."""
@@ -105,7 +106,7 @@ class ModelServer:
 
     def __init__(
         self,
-        reply: Reply = say_last_word,
+        completion: Completion = say_last_word,
         faults: Faults | None = None,
         delay_s: float = 0.0,
         slow_s: float = 30.0,
@@ -113,7 +114,7 @@ class ModelServer:
         port: int = 0,
         script: Script = lambda body, headers: None,
     ) -> None:
-        self.reply, self.faults, self.script = reply, faults or Faults(), script
+        self.completion, self.faults, self.script = completion, faults or Faults(), script
         self.delay_s, self.slow_s, self.retry_after_s = delay_s, slow_s, retry_after_s
         self.tries: list[Try] = []
         self.completed: Counter[str] = Counter()
@@ -168,7 +169,7 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     model: ModelServer
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # Head and body in one packet, else each reply waits for an acknowledgement.
+    wbufsize = -1  # Head and body in one packet, else each completion waits for an acknowledgement.
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -193,14 +194,16 @@ class _Handler(BaseHTTPRequestHandler):
             return scripted[0] == 200
         match found.fault:
             case None:
-                self._send(200, self._reply(found, self.model.reply(found.body), refused=False))
+                self._send(200, self._completion(found, self.model.completion(found.body), refused=False))
             case "refusal":
-                self._send(200, self._reply(found, "I cannot help with that.", refused=True))
+                self._send(200, self._completion(found, "I cannot help with that.", refused=True))
             case "slow":
                 self._stall()
-                self._send(200, self._reply(found, "too late", refused=False))
+                self._send(200, self._completion(found, "too late", refused=False))
             case "cut":
-                self._send(200, self._reply(found, self.model.reply(found.body), refused=False), cut=True)
+                self._send(
+                    200, self._completion(found, self.model.completion(found.body), refused=False), cut=True
+                )
             case "wrong json":
                 self._send(200, {"result": "not what you expect"})
             case "no json":
@@ -223,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         code = "insufficient_quota" if fault == "quota" else fault
         self._send(status, {"error": {"message": said, "type": "error", "code": code}}, after.get(fault, {}))
 
-    def _reply(self, found: Try, text: str, refused: bool) -> dict[str, Any]:
+    def _completion(self, found: Try, text: str, refused: bool) -> dict[str, Any]:
         words = (count_words(found.body), len(text.split()))
         if found.path.endswith("/chat/completions"):
             message = {"role": "assistant", "content": None if refused else text}

@@ -284,8 +284,8 @@ def test_there_is_a_task_for_each_place_in_flight_and_none_for_those_that_wait(t
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_cap_is_held_to_the_call(concurrency: int, tmp_path: Path) -> None:
-    # At worst, 36 bytes + 64 for the frame + 100 of the reply = 200 tokens = 2.00 USD. In truth the server
-    # bills 1 + 3 words = 0.04. So the third is sent (0.08 + 2.00 <= 2.10), the fourth is not (2.12).
+    # At worst, 36 bytes + 64 for the frame + 100 of the completion = 200 tokens = 2.00 USD. In truth the
+    # server bills 1 + 3 words = 0.04. So the third is sent (0.08 + 2.00 <= 2.10), the fourth is not (2.12).
     config = AskConfig(concurrency=concurrency, max_cost_usd=2.10)
     requests, path = make_requests(30, size=36), tmp_path / "answers.jsonl"
     assert worst_case(requests[0]) == Usage(input_tokens=100, output_tokens=100)
@@ -381,7 +381,7 @@ def test_requests_are_spaced_by_the_token_rate(tmp_path: Path) -> None:
         starts.append(time_.now_s - 1000)
         return make_answer("x")
 
-    # "0" is a token, its frame 8, the reply 100 at most: 109 of 1,090 in a minute are a tenth, 6 s.
+    # "0" is a token, its frame 8, the completion 100 at most: 109 of 1,090 in a minute are a tenth, 6 s.
     config = AskConfig(concurrency=1, tokens_per_minute=1090)
     Scripted(note).ask(make_requests(3), tmp_path / "answers.jsonl", config, clock=time_.clock)
     assert starts == pytest.approx([0, 6, 12])
@@ -510,7 +510,7 @@ def test_a_run_killed_in_the_middle_and_run_again_loses_no_answer_and_pays_none_
     """2,000 requests at 10 % faults.
 
     Those in flight at the kill can be asked twice: their answers had not arrived, and cannot be fetched.
-    Slow replies are left out: on a busy machine no time limit tells them from good ones for sure.
+    Slow completions are left out: on a busy machine no time limit tells them from good ones for sure.
     """
     kinds = tuple(kind for kind in PASSING if kind != "slow")
     count, concurrency, path = 2000, 16, tmp_path / "answers.jsonl"

@@ -100,8 +100,8 @@ def test_each_passing_fault_is_temporary_tried_once_and_known_to_be_billed_or_no
         "503": (False, "HTTP 503"),
         "cut": (True, "no connection, or it broke"),
         "reset": (True, "no connection, or it broke"),
-        "wrong json": (True, "the body is no reply"),
-        "no json": (True, "the body is no reply"),
+        "wrong json": (True, "the body is no completion"),
+        "no json": (True, "the body is no completion"),
     }
     with ModelServer() as server:
         raised = collect_faults(server, kind, list(expected))
@@ -115,7 +115,7 @@ def test_each_passing_fault_is_temporary_tried_once_and_known_to_be_billed_or_no
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_reply_that_is_too_slow_is_a_temporary_fault_that_may_be_billed(kind: str) -> None:
+def test_a_completion_that_is_too_slow_is_a_temporary_fault_that_may_be_billed(kind: str) -> None:
     with (
         ModelServer(faults=Faults(rate=1.0, kinds=("slow",))) as server,
         pytest.raises(TemporaryFaultError, match="no connection, or it broke") as caught,
@@ -222,7 +222,7 @@ def test_the_schema_goes_to_the_endpoints_that_can_hold_a_model_to_it() -> None:
     chat, message, invoke = (each.body for each in server.tries)
     assert chat["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "reply", "schema": schema, "strict": True},
+        "json_schema": {"name": "completion", "schema": schema, "strict": True},
     }
     assert chat["max_tokens"] == 50
     assert [each["role"] for each in chat["messages"]] == ["system", "user"]

@@ -140,7 +140,7 @@ def test_odd_reasons_of_an_end_are_read(reason: Any, stop: str) -> None:
         (chat({"content": ""}, "stop", error={"code": 502, "message": "idle"}), "the choice ended with stop"),
     ],
 )
-def test_what_is_no_reply_is_never_an_empty_answer(body: bytes, found: str) -> None:
+def test_what_is_no_completion_is_never_an_empty_answer(body: bytes, found: str) -> None:
     with pytest.raises(BodyFaultError, match=found):
         read_chat(ASK, body)
 
@@ -380,7 +380,7 @@ OPENAIS = (
         ),
     ],
 )
-def test_the_longest_reply_goes_under_the_name_that_the_server_takes(
+def test_the_longest_completion_goes_under_the_name_that_the_server_takes(
     name: str, other: str, message: str
 ) -> None:
     told: list[str] = []

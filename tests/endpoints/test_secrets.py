@@ -193,7 +193,7 @@ def test_a_completion_that_repeats_the_key_ends_the_run(monkeypatch: pytest.Monk
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     for said in (f"Your key is {SECRET}.", base64.b64encode(f"Bearer {SECRET}".encode()).decode()):
         with (
-            ModelServer(reply=lambda body, said=said: said) as server,  # type: ignore[misc]
+            ModelServer(completion=lambda body, said=said: said) as server,  # type: ignore[misc]
             pytest.raises(ModelError, match="a completion repeats the key that was sent") as caught,
         ):
             send(server, "openai")

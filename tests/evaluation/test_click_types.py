@@ -61,7 +61,9 @@ def test_what_is_recorded_counts_before_what_the_name_says() -> None:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this clone")
 def test_the_rules_agree_with_operas_own_subtypes() -> None:
     text = (SHARED / "data" / "opera" / "test_actions.jsonl").read_text("utf-8")
-    clicks = [gold for gold in (json.loads(line)["gold"] for line in text.splitlines()) if "name" in gold]
-    clicks = [gold for gold in clicks if gold["type"] == "click"]
+    clicks = [
+        target for target in (json.loads(line)["gold"] for line in text.splitlines()) if "name" in target
+    ]
+    clicks = [target for target in clicks if target["type"] == "click"]
     assert len(clicks) == 72
-    assert [gold for gold in clicks if derive_click_type(gold["name"]) != gold["click_type"]] == []
+    assert [target for target in clicks if derive_click_type(target["name"]) != target["click_type"]] == []

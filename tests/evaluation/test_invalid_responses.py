@@ -19,7 +19,7 @@ def predict(response: str, session: int = 0, **more: object) -> Prediction:
     values = {
         "session_id": f"s{session}",
         "step": 1,
-        "gold": terminate(),
+        "target": terminate(),
         "response": response,
         "action": None if isinstance(parsed, ParseFailure) else parsed.action,
         "failure": f"{parsed.reason}: {parsed.message}" if isinstance(parsed, ParseFailure) else None,
@@ -49,7 +49,7 @@ def test_refusals_and_missing_texts_have_words_of_their_own() -> None:
     assert find_reason(predict("", failure=REFUSED)) == "refused"
     assert find_reason(predict("", failure=WITHOUT_TEXT["tool_calls"])) == "with a tool call and no text"
     assert find_reason(predict("", failure=WITHOUT_TEXT["reasoning"])) == "with reasoning and no text"
-    recorded = Prediction(session_id="s", step=1, gold=terminate(), failure="no prediction")
+    recorded = Prediction(session_id="s", step=1, target=terminate(), failure="no prediction")
     assert find_reason(recorded) == "no action of the space"
 
 
@@ -67,7 +67,7 @@ def test_a_row_without_a_valid_response_is_warned_about_and_not_said_to_be_free_
     assert metrics.invalid == {"in a code fence": 4}
     grid = mix_grid([table_row("zero-shot", metrics)])
     told = "zero-shot: WARNING, nothing is measured: 4 of 4 invalid: 4 in a code fence"
-    assert (grid.alarms, grid.note) == ((told,), "")
+    assert (grid.alerts, grid.note) == ((told,), "")
 
 
 def test_a_few_invalid_ones_are_told_in_the_tables_note() -> None:

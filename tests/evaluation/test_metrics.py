@@ -19,8 +19,8 @@ from shop_r1.records.results import Prediction
 QUERY = type_and_submit("search_input", "red mug")
 
 
-def predict(gold: Action, action: Action | None, session: str = "a", step: int = 0) -> Prediction:
-    return Prediction(session_id=session, step=step, gold=gold, action=action)
+def predict(target: Action, action: Action | None, session: str = "a", step: int = 0) -> Prediction:
+    return Prediction(session_id=session, step=step, target=target, action=action)
 
 
 def make_predictions(sessions: int = 60, seed: int = 4) -> list[Prediction]:
@@ -30,15 +30,15 @@ def make_predictions(sessions: int = 60, seed: int = 4) -> list[Prediction]:
     for session in range(sessions):
         skill = rng.uniform(0.1, 0.9)
         for step in range(rng.integers(1, 10)):
-            gold = (click("results.red_mug"), QUERY, terminate())[rng.choice(3, p=[0.6, 0.25, 0.15])]
+            target = (click("results.red_mug"), QUERY, terminate())[rng.choice(3, p=[0.6, 0.25, 0.15])]
             guesses = (click("results.blue_mug"), type_and_submit("search_input", "mug"), terminate(), None)
-            action = gold if rng.random() < skill else guesses[rng.integers(4)]
-            made.append(predict(gold, action, f"s{session}", step))
+            action = target if rng.random() < skill else guesses[rng.integers(4)]
+            made.append(predict(target, action, f"s{session}", step))
     return made
 
 
 def labels(predictions: list[Prediction]) -> tuple[list[str], list[str]]:
-    return [each.gold.type for each in predictions], [predicted_label(each, SHOP) for each in predictions]
+    return [each.target.type for each in predictions], [predicted_label(each, SHOP) for each in predictions]
 
 
 def test_metrics_equal_a_count_by_hand() -> None:
@@ -65,14 +65,14 @@ def test_metrics_equal_a_count_by_hand() -> None:
     assert metrics.predicted_mix == pytest.approx(
         {"click": 3 / 6, "type_and_submit": 1 / 6, "terminate": 1 / 6, UNPARSABLE: 1 / 6}
     )
-    assert metrics.gold_mix == pytest.approx({"click": 3 / 6, "type_and_submit": 1 / 6, "terminate": 2 / 6})
+    assert metrics.target_mix == pytest.approx({"click": 3 / 6, "type_and_submit": 1 / 6, "terminate": 2 / 6})
     assert metrics.confusion["click"] == {"click": 2, "type_and_submit": 0, "terminate": 0, UNPARSABLE: 1}
 
 
 def test_macro_f1_equals_scikit_learn_on_the_types_that_occur() -> None:
     predictions = make_predictions()
-    gold, predicted = labels(predictions)
-    expected = sklearn.metrics.f1_score(gold, predicted, labels=sorted(set(gold)), average="macro")
+    target, predicted = labels(predictions)
+    expected = sklearn.metrics.f1_score(target, predicted, labels=sorted(set(target)), average="macro")
     assert evaluate_predictions(predictions, SHOP, bootstrap=1).type_f1_macro == pytest.approx(expected)
 
 
@@ -91,25 +91,25 @@ def test_a_predicted_type_outside_the_space_is_unparsable() -> None:
 
 
 def test_a_subtype_that_a_prediction_lacks_does_not_decide_a_match() -> None:
-    gold = Action(type="click", name="cart", click_type="nav_bar")
-    assert evaluate_predictions([predict(gold, click("cart"))], OPERA, bootstrap=5).exact == 1.0
+    target = Action(type="click", name="cart", click_type="nav_bar")
+    assert evaluate_predictions([predict(target, click("cart"))], OPERA, bootstrap=5).exact == 1.0
 
 
 def test_intervals_are_near_scipys_bootstrap_over_sessions() -> None:
     predictions = make_predictions()
     metrics = evaluate_predictions(predictions, SHOP, bootstrap=4000, seed=1)
     groups = [[each for each in predictions if each.session_id == name] for name in _sessions(predictions)]
-    hits = np.array([sum(each.action == each.gold for each in group) for group in groups])
+    hits = np.array([sum(each.action == each.target for each in group) for group in groups])
     steps = np.array([len(group) for group in groups])
 
     def share(picked: np.ndarray) -> float:
         return float(hits[picked].sum() / steps[picked].sum())
 
     def macro(picked: np.ndarray) -> float:
-        gold, predicted = labels([each for place in picked for each in groups[place]])
-        kinds = sorted(set(gold))
+        target, predicted = labels([each for place in picked for each in groups[place]])
+        kinds = sorted(set(target))
         return float(
-            sklearn.metrics.f1_score(gold, predicted, labels=kinds, average="macro", zero_division=0)
+            sklearn.metrics.f1_score(target, predicted, labels=kinds, average="macro", zero_division=0)
         )
 
     for ours, statistic, resamples in (
@@ -149,10 +149,10 @@ def test_the_papers_rates_per_type_in_its_mix_give_its_total(setting: str) -> No
     row = next(each for each in MAIN if each.setting == setting)
     golds = {"click": click("a"), "type_and_submit": QUERY, "terminate": terminate()}
     made = []
-    for name, gold in golds.items():
+    for name, target in golds.items():
         right = round(10_000 * row.exact_per_type[name])
         made += [
-            predict(gold, gold if step < right else None, f"s{step % 10}", step) for step in range(10_000)
+            predict(target, target if step < right else None, f"s{step % 10}", step) for step in range(10_000)
         ]
     reweighted = evaluate_predictions(made, SHOP, bootstrap=10).reweighted
     assert reweighted is not None
@@ -179,11 +179,11 @@ def test_the_papers_mix_needs_every_one_of_its_types() -> None:
 
 def test_collapse_is_one_type_predicted_far_more_often_than_done() -> None:
     golds = [click("a")] * 5 + [QUERY] * 3 + [terminate()] * 2
-    always_terminate = [predict(gold, terminate(), f"s{step}") for step, gold in enumerate(golds)]
-    alarm = find_collapse(evaluate_predictions(always_terminate, SHOP, bootstrap=5))
-    assert alarm == "100% of the predictions are terminate, but only 20% of the shoppers' actions"
+    always_terminate = [predict(target, terminate(), f"s{step}") for step, target in enumerate(golds)]
+    alert = find_collapse(evaluate_predictions(always_terminate, SHOP, bootstrap=5))
+    assert alert == "100% of the predictions are terminate, but only 20% of the shoppers' actions"
     assert (
-        find_collapse(evaluate_predictions([predict(gold, gold) for gold in golds], SHOP, bootstrap=5))
+        find_collapse(evaluate_predictions([predict(target, target) for target in golds], SHOP, bootstrap=5))
         is None
     )
     clicks_only = [predict(click("a"), click("b"), f"s{step}") for step in range(9)]
@@ -205,5 +205,5 @@ def test_no_predictions_and_no_resamples_are_refused() -> None:
 
 
 def test_a_true_action_outside_the_space_is_refused_with_its_place() -> None:
-    with pytest.raises(DataError, match=r"session a, step 7: gold.type is 'scroll'"):
+    with pytest.raises(DataError, match=r"session a, step 7: target.type is 'scroll'"):
         evaluate_predictions([predict(Action(type="scroll"), None, step=7)], SHOP)

@@ -22,9 +22,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 def make_metrics(right: int = 2) -> Metrics:
     golds = (click("a"), type_and_submit("search_input", "mug"), terminate())
     predictions = [
-        Prediction(session_id=f"s{session}", step=step, gold=gold, action=gold if step < right else None)
+        Prediction(
+            session_id=f"s{session}", step=step, target=target, action=target if step < right else None
+        )
         for session in range(4)
-        for step, gold in enumerate(golds)
+        for step, target in enumerate(golds)
     ]
     return evaluate_predictions(predictions, SHOP, bootstrap=20)
 

@@ -15,7 +15,7 @@ from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.parse import Response, parse_response
-from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.rewards.total import RewardConfig, score_response
@@ -27,8 +27,8 @@ def settings(temperature: float = 1.0, length: int = 10, **changes: Any) -> Pred
 
 
 def oracle(monkeypatch: pytest.MonkeyPatch, model: LocalModel, script: Sequence[str]) -> None:
-    """Let the first batch's replies be these, one after the other; the model itself is run."""
-    rows = [torch.tensor(model.reply_ids(text)) for text in script]
+    """Let the first batch's completions be these, one after the other; the model itself is run."""
+    rows = [torch.tensor(model.completion_ids(text)) for text in script]
     tokens = iter(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=model.end_ids[0]).T)
     monkeypatch.setattr(sampling, "_picker", lambda _: lambda logits, uniform: next(tokens))
 
@@ -42,7 +42,7 @@ def test_predictions_come_in_the_order_of_the_examples(
     assert [(each.session_id, each.step) for each in found] == [
         (each.session.session_id, each.step) for each in mixed
     ]
-    assert [each.gold for each in found] == [each.session.steps[each.step].action for each in mixed]
+    assert [each.target for each in found] == [each.session.steps[each.step].action for each in mixed]
 
 
 def test_a_prediction_depends_on_its_step_and_the_seed_alone(
@@ -88,11 +88,11 @@ def test_greedy_predictions_are_those_of_generate(
         assert found.pages_cut == 0
 
 
-def test_replies_are_parsed_scored_and_counted(
+def test_completions_are_parsed_scored_and_counted(
     tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = list_examples(tiny_sessions[:2])
-    right = [render_reply("So it is.", each.session.steps[each.step].action) for each in examples]
+    right = [render_completion("So it is.", each.session.steps[each.step].action) for each in examples]
     script = [right[0], "no JSON", right[2], right[0]]  # the last is a click where the shopper leaves
     oracle(monkeypatch, tiny_model, script)
     found = predict(tiny_model, examples, settings(length=200))
@@ -100,8 +100,8 @@ def test_replies_are_parsed_scored_and_counted(
     assert [each.action for each in found] == [
         examples[0].session.steps[1].action,
         None,
-        found[2].gold,
-        found[0].gold,
+        found[2].target,
+        found[0].target,
     ]
     assert [each.rationale for each in found] == ["So it is.", None, "So it is.", "So it is."]
     failure = found[1].failure
@@ -117,7 +117,7 @@ def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
 ) -> None:
     examples = list_examples(tiny_sessions[:2])
     script = [
-        render_reply("A \u20ac and more.", each.session.steps[each.step].action) for each in examples[:3]
+        render_completion("A \u20ac and more.", each.session.steps[each.step].action) for each in examples[:3]
     ] + ["no"]
     oracle(monkeypatch, tiny_model, script)
     config = settings(length=200, reward=RewardConfig(certainty_weight=1.0))
@@ -133,7 +133,7 @@ def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
             first, last = parsed.rationale_span
             inside = [start < last and end > first for start, end in encoded["offset_mapping"]]
             certainty = token_certainty(logits[torch.tensor(inside)]).mean().item()
-        expected = score_response(text, found.gold, certainty, example.space, config.reward)
+        expected = score_response(text, found.target, certainty, example.space, config.reward)
         assert found.reward is not None
         assert found.reward.total == pytest.approx(expected.total, abs=1e-5)
         assert found.reward.rationale == pytest.approx(expected.rationale, abs=1e-5)
@@ -145,7 +145,7 @@ def test_a_cut_prompt_is_counted_and_progress_goes_by_sessions(
     session = tiny_sessions[2]
     full = predict(tiny_model, [Example(session, 3)], settings())[0]
     assert full.prompt_tokens is not None
-    tight = PromptConfig(max_tokens=full.prompt_tokens + 40, reply_tokens=32)
+    tight = PromptConfig(max_tokens=full.prompt_tokens + 40, max_completion_length=32)
     told: list[tuple[int, int]] = []
     examples = [Example(session, 3), Example(tiny_sessions[0], 1)]
     config = settings(prompt=tight, batch_tokens=1)

@@ -115,7 +115,7 @@ except DataError as error:
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY, reason="limited")
 def test_a_full_disk_is_one_sentence_and_what_was_predicted_before_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
-    one = {"session_id": "s", "step": 1, "gold": {"type": "terminate"}}
+    one = {"session_id": "s", "step": 1, "target": {"type": "terminate"}}
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(path), json.dumps(one)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -36,7 +36,7 @@ def test_actions_beside_actions_become_predictions(tmp_path: Path) -> None:
     path = write(tmp_path, line({"type": "click", "name": "buy"}, 4, human_rationale="I need it"))
     (prediction,) = read_action_predictions(path, OPERA)
     assert (prediction.session_id, prediction.step, prediction.action) == ("s", 4, click("buy"))
-    assert prediction.gold.click_type == "purchase"
+    assert prediction.target.click_type == "purchase"
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_what_is_no_action_of_the_space_is_kept_and_counts_as_unparsable(
 def test_our_own_predictions_are_read_too(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl.zst"
     ours = [
-        Prediction(session_id="a", step=1, gold=click("x"), action=click("x"), response="{}"),
-        Prediction(session_id="a", step=2, gold=click("x"), failure="not JSON"),
+        Prediction(session_id="a", step=1, target=click("x"), action=click("x"), response="{}"),
+        Prediction(session_id="a", step=2, target=click("x"), failure="not JSON"),
     ]
     write_records(path, ours)
     assert read_action_predictions(path, SHOP) == ours
@@ -85,9 +85,9 @@ def test_our_own_predictions_are_read_too(tmp_path: Path) -> None:
         ('{"session_id": "s", "step_idx": 1, "gold": {"type": "fly"}, "pred": null}', "gold: .*fly"),
         (
             '{"session_id": "s", "step_idx": 1, "gold": {"type": "type_and_submit"}, "pred": null}',
-            "gold.type",
+            "recorded action has type",
         ),
-        ('{"session_id": "s", "step": 1}', "actions.jsonl:2: gold"),
+        ('{"session_id": "s", "step": 1}', "actions.jsonl:2: target"),
         ("[" * 100_000, "actions.jsonl:2: is not JSON"),
     ],
 )

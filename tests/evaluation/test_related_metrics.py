@@ -19,9 +19,9 @@ BUY, MUG, SEARCH = click("buy_box.buy_now"), click("results.red_mug"), click("se
 
 
 def predict(
-    gold: Action, action: Action | None, session: str = "a", step: int = 0, **more: str
+    target: Action, action: Action | None, session: str = "a", step: int = 0, **more: str
 ) -> Prediction:
-    return Prediction(session_id=session, step=step, gold=gold, action=action, **more)
+    return Prediction(session_id=session, step=step, target=target, action=action, **more)
 
 
 def measure(*predictions: Prediction) -> NeighbourMetrics:
@@ -94,8 +94,8 @@ def test_a_fine_type_is_a_clicks_subtype_or_the_type() -> None:
 
 
 def test_a_recorded_subtype_counts_before_the_name() -> None:
-    gold = Action(type="click", name="go_to_cart", click_type="nav_bar")
-    found = measure(predict(gold, click("go_to_cart")), predict(gold, click("help")))  # help: other
+    target = Action(type="click", name="go_to_cart", click_type="nav_bar")
+    found = measure(predict(target, click("go_to_cart")), predict(target, click("help")))  # help: other
     assert found.click_type_f1_weighted == Near(2 * 1 / (2 + 1), 2)
     assert found.click_types_recorded == 2
 
@@ -130,8 +130,8 @@ def test_typed_text_is_compared_by_words_and_to_the_letter() -> None:
 
 def test_rationales_are_compared_where_there_is_one_to_compare_with() -> None:
     found = measure(
-        predict(MUG, MUG, gold_rationale="It is red.", rationale="It is cheap."),  # 2 of 3 words each
-        predict(MUG, None, gold_rationale="It is red.", failure="empty"),
+        predict(MUG, MUG, target_rationale="It is red.", rationale="It is cheap."),  # 2 of 3 words each
+        predict(MUG, None, target_rationale="It is red.", failure="empty"),
         predict(MUG, MUG, rationale="Nobody said why."),
     )
     assert found.rationale_rouge_l == Near((2 / 3 + 0) / 2, 2)
@@ -185,7 +185,9 @@ def test_operas_real_actions_agree_with_a_plain_count() -> None:
     for session in {row["session_id"] for row in rows}:
         inside = [row for row in rows if row["session_id"] == session]
         golds = [{key: value for key, value in row["gold"].items() if key != "click_type"} for row in inside]
-        shares.append(sum(gold == row["pred"] for gold, row in zip(golds, inside, strict=True)) / len(inside))
+        shares.append(
+            sum(target == row["pred"] for target, row in zip(golds, inside, strict=True)) / len(inside)
+        )
     assert found.session_exact == Near(sum(shares) / 5, 5)
     assert found.click_types_recorded == found.click_type_f1_weighted.n == 72
     # Three sessions end with terminate, one with add_to_cart; the model foresaw none of the four.

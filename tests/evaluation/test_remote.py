@@ -28,7 +28,7 @@ from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.sampling import Sampling
 from shop_r1.pages.tokens import estimate_tokens
-from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.total import RewardConfig
 
@@ -39,8 +39,8 @@ def answer(text: str, stop: Stop = "end") -> Answer:
     return Answer(text=text, stop=stop, usage=Usage(input_tokens=100, output_tokens=10))
 
 
-def right_reply(example: Example) -> str:
-    return render_reply("So it is.", example.session.steps[example.step].action)
+def right_completion(example: Example) -> str:
+    return render_completion("So it is.", example.session.steps[example.step].action)
 
 
 class Scripted:
@@ -67,7 +67,11 @@ def test_a_question_is_the_prompt_of_any_model_with_tokens_by_estimate(tiny_sess
     for question in write_questions(list_examples(tiny_sessions), config):
         example, request = question.example, question.request
         expected = render_prompt(
-            example.session, example.step, example.space, PromptConfig(reply_tokens=300), estimate_tokens
+            example.session,
+            example.step,
+            example.space,
+            PromptConfig(max_completion_length=300),
+            estimate_tokens,
         )
         assert question.prompt == expected
         assert request.messages == expected.messages
@@ -111,9 +115,9 @@ def test_a_checkpoint_and_an_endpoint_that_say_the_same_get_the_same_metrics(
     tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = list_examples(tiny_sessions)
-    script = [right_reply(each) for each in examples]
-    script[1], script[4] = "no JSON", render_reply("Away.", examples[0].session.steps[0].action)
-    rows = [torch.tensor(tiny_model.reply_ids(text)) for text in script]
+    script = [right_completion(each) for each in examples]
+    script[1], script[4] = "no JSON", render_completion("Away.", examples[0].session.steps[0].action)
+    rows = [torch.tensor(tiny_model.completion_ids(text)) for text in script]
     tokens = iter(torch.nn.utils.rnn.pad_sequence(rows, True, tiny_model.end_ids[0]).T)
     monkeypatch.setattr(sampling, "_picker", lambda _: lambda logits, uniform: next(tokens))
     local = predict(tiny_model, examples, PredictConfig(sampling=Sampling(max_new_tokens=200), bf16=False))
@@ -137,11 +141,11 @@ def test_a_refusal_is_unparsable_whatever_came_with_it_and_counted_apart(
     tiny_sessions: list[Session],
 ) -> None:
     examples = list_examples(tiny_sessions)[:3]
-    answers = [answer(right_reply(examples[0]), "refused"), answer("{", "length"), answer("", "refused")]
+    answers = [answer(right_completion(examples[0]), "refused"), answer("{", "length"), answer("", "refused")]
     found = read_answers(write_questions(examples, RemoteConfig()), answers, RewardConfig())
     assert [each.action for each in found] == [None, None, None]
     assert [each.failure == REFUSED for each in found] == [True, False, True]
-    assert found[0].response == right_reply(examples[0]) and found[0].rationale is None
+    assert found[0].response == right_completion(examples[0]) and found[0].rationale is None
     assert all(each.reward is not None and each.reward.total == 0 for each in found)
     counted = count_answers("openai:x", answers, Price(2.0, 10.0))
     assert (counted.steps, counted.refused, counted.cut) == (3, 2, 1)

@@ -35,9 +35,11 @@ def make_row(
 ) -> TableRow:
     """Return a row over 40 sessions with each of the three types, the first `right` predicted."""
     predictions = [
-        Prediction(session_id=f"s{session}", step=step, gold=gold, action=gold if step < right else wrong)
+        Prediction(
+            session_id=f"s{session}", step=step, target=target, action=target if step < right else wrong
+        )
         for session in range(40)
-        for step, gold in enumerate(GOLDS)
+        for step, target in enumerate(GOLDS)
     ]
     metrics = evaluate_predictions(predictions, SHOP, bootstrap=20)
     return table_row(setting, metrics, temperature=temperature)
@@ -102,8 +104,8 @@ def test_the_temperature_table_is_in_order() -> None:
 def test_the_mix_table_says_when_a_setting_has_collapsed() -> None:
     collapsed = make_row("shop-r1", right=0, wrong=terminate())
     grid = mix_grid([collapsed])
-    assert grid.note == "" and "100% of the predictions are terminate" in grid.alarms[0]
-    assert "Alarm: shop-r1: 100% of the" in to_text(grid) and "Alarm: shop-r1: 100%" in to_markdown(grid)
+    assert grid.note == "" and "100% of the predictions are terminate" in grid.alerts[0]
+    assert "Alert: shop-r1: 100% of the" in to_text(grid) and "Alert: shop-r1: 100%" in to_markdown(grid)
     assert mix_grid([make_row("sft", right=3)]).note == "No setting has collapsed to one type."
 
 

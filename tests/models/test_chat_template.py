@@ -59,7 +59,7 @@ def test_a_template_that_writes_nothing_is_refused(checkpoint: Path) -> None:
         examine_template(model.tokenizer, {})
 
 
-def test_replies_end_with_the_templates_turn_end_and_not_with_another_eos(checkpoint: Path) -> None:
+def test_completions_end_with_the_templates_turn_end_and_not_with_another_eos(checkpoint: Path) -> None:
     tokenizer = with_template(checkpoint, PLAIN + BEGIN).tokenizer
     turn_end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     tokenizer.eos_token = other = next(
@@ -68,7 +68,7 @@ def test_replies_end_with_the_templates_turn_end_and_not_with_another_eos(checkp
     tokenizer.save_pretrained(checkpoint)
     model = load_model(str(checkpoint))
     assert model.tokenizer.eos_token == other
-    assert model.reply_ids("yes")[-1] == turn_end
+    assert model.completion_ids("yes")[-1] == turn_end
     assert {turn_end, model.tokenizer.eos_token_id} <= set(model.end_ids)
     configured = model.model.generation_config.eos_token_id
     assert turn_end in (configured if isinstance(configured, list) else [configured])
@@ -96,7 +96,7 @@ def test_training_and_evaluation_say_what_a_template_lacks_and_keep_it(
     said = " ".join(told.split())
     assert code == 0, told
     assert "has no system role: the system's text stands before the user's first message" in said
-    assert "opens a <think> before each reply" in said and "enable_thinking=false" in said
+    assert "opens a <think> before each completion" in said and "enable_thinking=false" in said
     assert "A run of 2 steps with 20 steps of warm-up: the learning rate rises to 1e-06 of 2e-05" in said
     kept = read_json(run / "settings.json")["chat_template"]
     assert kept["system"] == "before the user's first message" and kept["open_think"] is True

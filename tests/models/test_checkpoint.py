@@ -32,7 +32,7 @@ from shop_r1.models.checkpoint import (
     token_offsets,
 )
 from shop_r1.models.prefix_tree import grow_tree
-from shop_r1.models.sampling import Sampling, _uniforms, sample_replies
+from shop_r1.models.sampling import Sampling, _uniforms, sample_completions
 
 ENDS = (9, 10)
 FORESTS: list[list[list[int]]] = [
@@ -52,15 +52,18 @@ def model() -> Any:
 
 def sample(model: Any, forest: list[list[list[int]]], seeds: list[int], **settings: Any) -> list[list[int]]:
     trees = [grow_tree(prompts) for prompts in forest]
-    return [reply.ids for reply in sample_replies(model, trees, Sampling(**settings), ENDS, 0, seeds)]
+    return [
+        completion.ids
+        for completion in sample_completions(model, trees, Sampling(**settings), ENDS, 0, seeds)
+    ]
 
 
 # -- greedy ---------------------------------------------------------------------------------------------
 
 
-def test_greedy_replies_are_those_of_generate(model: Any) -> None:
+def test_greedy_completions_are_those_of_generate(model: Any) -> None:
     found = sample(model, FORESTS, [0] * len(PROMPTS), temperature=0, max_new_tokens=12)
-    for prompt, reply in zip(PROMPTS, found, strict=True):
+    for prompt, completion in zip(PROMPTS, found, strict=True):
         ids = torch.tensor([prompt])
         expected = model.generate(
             ids,
@@ -70,7 +73,7 @@ def test_greedy_replies_are_those_of_generate(model: Any) -> None:
             eos_token_id=list(ENDS),
             pad_token_id=0,
         )
-        assert reply == expected[0, len(prompt) :].tolist()
+        assert completion == expected[0, len(prompt) :].tolist()
 
 
 # -- the distribution -----------------------------------------------------------------------------------
@@ -106,7 +109,7 @@ def test_pairs_of_tokens_come_as_often_as_the_processed_probabilities_say(
 ) -> None:
     prompt, draws = [5, 1, 2], 6000
     first = processed(model, prompt, sampling)
-    expected: dict[tuple[int, ...], float] = {}  # of (a, b), and of (a,) where a ends the reply
+    expected: dict[tuple[int, ...], float] = {}  # of (a, b), and of (a,) where a ends the completion
     for a in range(11):
         if a in ENDS:
             expected[(a,)] = first[a].item()
@@ -114,10 +117,10 @@ def test_pairs_of_tokens_come_as_often_as_the_processed_probabilities_say(
         second = processed(model, [*prompt, a], sampling)
         expected |= {(a, b): (first[a] * second[b]).item() for b in range(11)}
     forest = [[prompt] * 50] * (draws // 50)
-    replies = sample(model, forest, list(range(draws)), max_new_tokens=2, **sampling)
+    completions = sample(model, forest, list(range(draws)), max_new_tokens=2, **sampling)
     counts = dict.fromkeys(expected, 0)
-    for reply in replies:
-        counts[tuple(reply)] += 1
+    for completion in completions:
+        counts[tuple(completion)] += 1
     assert all(expected[pair] > 0 for pair, count in counts.items() if count)
     common = [pair for pair in expected if expected[pair] * draws >= 5]
     observed = [counts[pair] for pair in common]
@@ -132,10 +135,10 @@ def test_pairs_of_tokens_come_as_often_as_the_processed_probabilities_say(
 # -- independence, ends, length -------------------------------------------------------------------------
 
 
-def test_a_reply_depends_on_its_prompt_and_its_seed_alone(model: Any) -> None:
+def test_a_completion_depends_on_its_prompt_and_its_seed_alone(model: Any) -> None:
     seeds = [100 + row for row in range(len(PROMPTS))]
     together = sample(model, FORESTS, seeds, temperature=1.0, max_new_tokens=20)
-    assert len({len(reply) for reply in together}) > 3  # trees leave the batch at different times
+    assert len({len(completion) for completion in together}) > 3  # trees leave the batch at different times
     alone = [
         sample(model, [[prompt]], [seed], temperature=1.0, max_new_tokens=20)[0]
         for prompt, seed in zip(PROMPTS, seeds, strict=True)
@@ -146,9 +149,9 @@ def test_a_reply_depends_on_its_prompt_and_its_seed_alone(model: Any) -> None:
     assert together == alone == backwards[::-1]
 
 
-def test_equal_seeds_give_equal_replies_and_others_differ(model: Any) -> None:
-    replies = sample(model, [[[5, 1]] * 3], [3, 3, 4], temperature=1.0, max_new_tokens=20)
-    assert replies[0] == replies[1] != replies[2]
+def test_equal_seeds_give_equal_completions_and_others_differ(model: Any) -> None:
+    completions = sample(model, [[[5, 1]] * 3], [3, 3, 4], temperature=1.0, max_new_tokens=20)
+    assert completions[0] == completions[1] != completions[2]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**63 + 3])
@@ -164,13 +167,13 @@ def test_a_seed_draws_what_torch_draws_from_it() -> None:
     assert not torch.equal(rows[0], rows[1])
 
 
-def test_replies_stop_at_an_end_token_or_at_the_limit(model: Any) -> None:
-    replies = sample(model, [[[5, 1, 2]] * 60], list(range(60)), temperature=1.0, max_new_tokens=7)
-    assert {len(reply) for reply in replies} >= {1, 2, 7}
-    for reply in replies:
-        assert not set(reply[:-1]) & set(ENDS)
-        assert len(reply) == 7 or reply[-1] in ENDS
-    assert any(reply[-1] not in ENDS for reply in replies)
+def test_completions_stop_at_an_end_token_or_at_the_limit(model: Any) -> None:
+    completions = sample(model, [[[5, 1, 2]] * 60], list(range(60)), temperature=1.0, max_new_tokens=7)
+    assert {len(completion) for completion in completions} >= {1, 2, 7}
+    for completion in completions:
+        assert not set(completion[:-1]) & set(ENDS)
+        assert len(completion) == 7 or completion[-1] in ENDS
+    assert any(completion[-1] not in ENDS for completion in completions)
 
 
 # -- offsets --------------------------------------------------------------------------------------------
@@ -213,8 +216,8 @@ def test_a_checkpoint_loads_with_its_tokenizer(tiny_checkpoint: Path) -> None:
     messages = [{"role": "user", "content": "Mug?"}]
     chat = "<|im_start|>user\nMug?<|im_end|>\n<|im_start|>assistant\n"
     assert loaded.tokenizer.decode(loaded.prompt_ids(messages)) == chat
-    assert loaded.tokenizer.decode(loaded.reply_ids("Süß")) == "Süß<|im_end|>"
-    assert loaded.decode(loaded.reply_ids("Süß")) == "Süß"
+    assert loaded.tokenizer.decode(loaded.completion_ids("Süß")) == "Süß<|im_end|>"
+    assert loaded.decode(loaded.completion_ids("Süß")) == "Süß"
     assert loaded.count_tokens("Mug?") == len(loaded.tokenizer("Mug?")["input_ids"])
 
 
@@ -298,12 +301,12 @@ def test_what_is_measured_is_each_tokens_untempered_distribution(model: Any) -> 
     trees = [grow_tree(prompts) for prompts in FORESTS]
     sampling = Sampling(temperature=0.6, max_new_tokens=12)
     seeds = list(range(len(PROMPTS)))
-    replies = sample_replies(model, trees, sampling, ENDS, 0, seeds, lambda logits: logits[:, 3])
-    assert len({len(reply.ids) for reply in replies}) > 1  # some end early
-    for prompt, reply in zip(PROMPTS, replies, strict=True):
-        logits = model(input_ids=torch.tensor([prompt + reply.ids])).logits[0, len(prompt) - 1 : -1]
-        assert reply.measured is not None
-        torch.testing.assert_close(reply.measured, logits[:, 3], atol=1e-5, rtol=0)
+    completions = sample_completions(model, trees, sampling, ENDS, 0, seeds, lambda logits: logits[:, 3])
+    assert len({len(completion.ids) for completion in completions}) > 1  # some end early
+    for prompt, completion in zip(PROMPTS, completions, strict=True):
+        logits = model(input_ids=torch.tensor([prompt + completion.ids])).logits[0, len(prompt) - 1 : -1]
+        assert completion.measured is not None
+        torch.testing.assert_close(completion.measured, logits[:, 3], atol=1e-5, rtol=0)
 
 
 # -- saving ---------------------------------------------------------------------------------------------

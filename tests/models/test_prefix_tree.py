@@ -61,16 +61,16 @@ def make_model(family: str) -> Any:
     return Gemma3ForCausalLM(Gemma3TextConfig(**SMALL, **full, query_pre_attn_scalar=4)).eval()
 
 
-def make_replies(count: int) -> list[list[int]]:
+def make_completions(count: int) -> list[list[int]]:
     return [[(7 * row + 3 * place + 1) % VOCABULARY for place in range(1 + row % 3)] for row in range(count)]
 
 
-def score_alone(model: Any, prompts: Sequence[Ids], replies: Sequence[Ids]) -> Tensor:
+def score_alone(model: Any, prompts: Sequence[Ids], completions: Sequence[Ids]) -> Tensor:
     """Return (N, V): each pair run by itself through the model's own forward pass."""
     rows = []
-    for prompt, reply in zip(prompts, replies, strict=True):
-        logits = model(input_ids=torch.tensor([[*prompt, *reply]])).logits[0].float()
-        rows.append(logits[len(prompt) - 1 : len(prompt) - 1 + len(reply)])
+    for prompt, completion in zip(prompts, completions, strict=True):
+        logits = model(input_ids=torch.tensor([[*prompt, *completion]])).logits[0].float()
+        rows.append(logits[len(prompt) - 1 : len(prompt) - 1 + len(completion)])
     return torch.cat(rows)
 
 
@@ -82,15 +82,15 @@ def qwen2() -> Any:
 @pytest.mark.parametrize("prompts", PROMPT_SETS.values(), ids=PROMPT_SETS.keys())
 @pytest.mark.parametrize("family", ["qwen2", "llama", "qwen3", "gemma3"])
 @torch.no_grad()
-def test_a_tree_scores_each_reply_as_if_it_were_alone(family: str, prompts: list[list[int]]) -> None:
+def test_a_tree_scores_each_completion_as_if_it_were_alone(family: str, prompts: list[list[int]]) -> None:
     model = make_model(family)
-    replies = make_replies(len(prompts))
-    batch = pack_trees([grow_tree(prompts, replies)], 0)
+    completions = make_completions(len(prompts))
+    batch = pack_trees([grow_tree(prompts, completions)], 0)
     packed = project(model, hidden_states(model, batch)[batch.predictors])
-    alone = score_alone(model, prompts, replies)
+    alone = score_alone(model, prompts, completions)
     assert alone.std() > 0.1  # else any two scores would be alike
     torch.testing.assert_close(packed, alone, atol=TOLERANCE, rtol=0)
-    targets = torch.tensor([token for reply in replies for token in reply])
+    targets = torch.tensor([token for completion in completions for token in completion])
     expected = alone.log_softmax(-1)[torch.arange(len(targets)), targets]
     torch.testing.assert_close(score_tokens(model, batch).log_probs, expected, atol=TOLERANCE, rtol=0)
 
@@ -108,26 +108,26 @@ _forest = st.lists(st.lists(_pair, min_size=1, max_size=4), min_size=1, max_size
 def test_any_forest_scores_as_its_pairs_alone(qwen2: Any, forest: list[Any]) -> None:
     trees = [grow_tree([p for p, _ in pairs], [r for _, r in pairs]) for pairs in forest]
     prompts = [prompt for pairs in forest for prompt, _ in pairs]
-    replies = [reply for pairs in forest for _, reply in pairs]
+    completions = [completion for pairs in forest for _, completion in pairs]
     batch = pack_trees(trees, 0)
     assert batch.prompt_lengths.tolist() == [len(prompt) for prompt in prompts]
-    assert batch.targets.tolist() == [token for reply in replies for token in reply]
-    assert batch.owners.tolist() == [row for row, reply in enumerate(replies) for _ in reply]
+    assert batch.targets.tolist() == [token for completion in completions for token in completion]
+    assert batch.owners.tolist() == [row for row, completion in enumerate(completions) for _ in completion]
     packed = project(qwen2, hidden_states(qwen2, batch)[batch.predictors])
-    torch.testing.assert_close(packed, score_alone(qwen2, prompts, replies), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(packed, score_alone(qwen2, prompts, completions), atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("prompts", PROMPT_SETS.values(), ids=PROMPT_SETS.keys())
 def test_gradients_of_a_tree_are_those_of_its_pairs_alone(qwen2: Any, prompts: list[list[int]]) -> None:
-    replies = make_replies(len(prompts))
-    targets = torch.tensor([token for reply in replies for token in reply])
+    completions = make_completions(len(prompts))
+    targets = torch.tensor([token for completion in completions for token in completion])
     weights = torch.linspace(-1, 2, len(targets))
 
     def gradients(log_probs: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad((weights * log_probs).sum(), list(qwen2.parameters())))
 
-    packed = gradients(score_tokens(qwen2, pack_trees([grow_tree(prompts, replies)], 0)).log_probs)
-    alone = score_alone(qwen2, prompts, replies).log_softmax(-1)[torch.arange(len(targets)), targets]
+    packed = gradients(score_tokens(qwen2, pack_trees([grow_tree(prompts, completions)], 0)).log_probs)
+    alone = score_alone(qwen2, prompts, completions).log_softmax(-1)[torch.arange(len(targets)), targets]
     for found, expected in zip(packed, gradients(alone), strict=True):
         torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
 
@@ -147,7 +147,7 @@ def test_temperature_divides_the_logits_of_probabilities_and_entropy_alone(qwen2
 
 
 def test_the_layout_of_a_tiny_tree_is_as_worked_out_by_hand() -> None:
-    # Prompts 1 2 3 and 1 2 4 5, replies 7 and 8. The trunk is the longest prompt without its last token,
+    # Prompts 1 2 3 and 1 2 4 5, completions 7 and 8. The trunk is the longest prompt without its last token,
     # 1 2 4; the first prompt leaves it after two tokens. Packed: 1 2 4 | 3 7 | 5 8.
     tree = grow_tree([[1, 2, 3], [1, 2, 4, 5]], [[7], [8]])
     assert tree == Tree((1, 2, 4), (Branch(2, (3,), (7,)), Branch(3, (5,), (8,))))
@@ -183,7 +183,7 @@ def test_the_common_prefix_is_what_counting_one_by_one_gives(first: list[int], s
     assert common_prefix(first, tuple(second)) == common_prefix(tuple(first), second) == count
 
 
-def test_an_empty_prompt_or_a_missing_reply_is_refused() -> None:
+def test_an_empty_prompt_or_a_missing_completion_is_refused() -> None:
     with pytest.raises(ValueError, match="no tokens"):
         grow_tree([[1], []])
     with pytest.raises(ValueError, match="shorter"):

@@ -23,7 +23,9 @@ HOME = '<page>\n<a name="mugs.mug_39">Mug number 39</a>\n</page>'
 def render(max_user_tokens: int) -> Prompt:
     """Return the prompt on the second page, within so many characters."""
     system = len(render_system(SHOP)) + PIECE_TOKENS
-    config = PromptConfig(max_tokens=max_user_tokens + system + TEMPLATE_TOKENS + 10, reply_tokens=10)
+    config = PromptConfig(
+        max_tokens=max_user_tokens + system + TEMPLATE_TOKENS + 10, max_completion_length=10
+    )
     return render_history([HOME, PAGE], [click("mugs.mug_39")], SHOP, config, len)
 
 
@@ -56,7 +58,7 @@ def test_the_suggested_budget_keeps_95_percent() -> None:
     assert (cost.prompts, cost.pages_shortened, cost.targets) == (ROWS, ROWS, ROWS)
     assert cost.targets_cut == sum(not shown(render(700), action) for action in actions) > ROWS // 20
     assert cost.enough_tokens is not None
-    config = PromptConfig(max_tokens=cost.enough_tokens, reply_tokens=10)
+    config = PromptConfig(max_tokens=cost.enough_tokens, max_completion_length=10)
     pages, past = [HOME, PAGE], [click("mugs.mug_39")]
     enough = render_history(pages, past, SHOP, config, len)
     assert not enough.page_truncated

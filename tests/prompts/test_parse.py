@@ -23,7 +23,7 @@ def response(text: str) -> Response:
     return parsed
 
 
-def test_a_reply_in_format_is_read() -> None:
+def test_a_completion_in_format_is_read() -> None:
     parsed = response(f'{{"rationale": "I am done.", "action": {CLICK}}}')
     assert (parsed.rationale, parsed.action) == ("I am done.", click("cart.checkout"))
 
@@ -89,7 +89,7 @@ def test_a_missing_field_is_in_format_and_empty() -> None:
         ("[" * 100_000 + "]" * 100_000, "too_deep"),
     ],
 )
-def test_a_reply_out_of_format_says_why(text: str, expected: str) -> None:
+def test_a_completion_out_of_format_says_why(text: str, expected: str) -> None:
     assert reason(text) == expected
 
 
@@ -98,9 +98,9 @@ def test_a_whole_surrogate_pair_is_text() -> None:
 
 
 def test_a_type_of_another_space_is_unknown() -> None:
-    reply = '{"rationale": "x", "action": {"type": "scroll"}}'
-    assert isinstance(parse_response(reply, SHOP), ParseFailure)
-    assert isinstance(parse_response(reply, OPERA), Response)
+    completion = '{"rationale": "x", "action": {"type": "scroll"}}'
+    assert isinstance(parse_response(completion, SHOP), ParseFailure)
+    assert isinstance(parse_response(completion, OPERA), Response)
 
 
 def test_a_message_names_what_was_found_and_what_was_expected() -> None:
@@ -124,13 +124,13 @@ def test_the_span_holds_exactly_the_rationales_characters(
     rationale: str, name: str, text: str, escape: bool, swap: bool, indent: int | None, around: str
 ) -> None:
     action = type_and_submit(name, text)
-    pairs: list[tuple[str, object]] = [("rationale", rationale), ("action", action.to_reply())]
-    reply = json.dumps(dict(reversed(pairs) if swap else pairs), ensure_ascii=escape, indent=indent)
-    reply = around + reply + around
-    parsed = response(reply)
+    pairs: list[tuple[str, object]] = [("rationale", rationale), ("action", action.to_completion())]
+    completion = json.dumps(dict(reversed(pairs) if swap else pairs), ensure_ascii=escape, indent=indent)
+    completion = around + completion + around
+    parsed = response(completion)
     first, last = parsed.rationale_span
-    assert json.loads(reply[first - 1 : last + 1]) == rationale
-    assert reply[first:last] == json.dumps(rationale, ensure_ascii=escape)[1:-1]
+    assert json.loads(completion[first - 1 : last + 1]) == rationale
+    assert completion[first:last] == json.dumps(rationale, ensure_ascii=escape)[1:-1]
     assert parsed.action == action
 
 
@@ -160,7 +160,7 @@ def test_what_is_read_is_what_was_written(value: dict[str, object]) -> None:
         assert {key: text for key, text in parsed.action if text is not None} == written
 
 
-def test_a_huge_reply_is_read_to_its_end() -> None:
+def test_a_huge_completion_is_read_to_its_end() -> None:
     many = ", ".join(f'"key{number}": 1' for number in range(50_000))
     assert reason(f"{{{many}}}") == "wrong_keys"
     long = "\\n" * 200_000

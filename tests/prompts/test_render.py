@@ -18,9 +18,9 @@ from shop_r1.prompts.render import (
     TEMPLATE_TOKENS,
     Prompt,
     PromptConfig,
+    render_completion,
     render_history,
     render_prompt,
-    render_reply,
     render_system,
 )
 from shop_r1.records.actions import OPERA, SHOP, Action, ActionSpace, click, terminate, type_and_submit
@@ -52,7 +52,7 @@ def user_message(prompt: Prompt) -> str:
 def budget(user_tokens: int) -> PromptConfig:
     """Return settings that leave this many characters to the user message, when a token is a character."""
     system = len(render_system(SHOP)) + PIECE_TOKENS
-    return PromptConfig(max_tokens=user_tokens + system + TEMPLATE_TOKENS + 10, reply_tokens=10)
+    return PromptConfig(max_tokens=user_tokens + system + TEMPLATE_TOKENS + 10, max_completion_length=10)
 
 
 def test_pages_and_actions_alternate_and_the_current_page_ends_the_prompt() -> None:
@@ -128,7 +128,7 @@ def test_a_prompt_never_passes_its_budget_and_says_what_it_lost(room: int, lines
     config = budget(room)
     prompt = render_prompt(session, 2, SHOP, config, len)
     text = user_message(prompt)
-    assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.reply_tokens
+    assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.max_completion_length
     assert text.count(LEFT_OUT) == prompt.pages_cut
     assert text.endswith(f"{REST_LEFT_OUT}\n") == prompt.page_truncated
     assert '"one"' in text and '"two"' in text
@@ -171,7 +171,7 @@ def test_a_simplified_page_that_is_too_large_loses_what_says_least() -> None:
 def test_a_prompt_with_a_simplified_page_never_passes_its_budget(room: int, items: int) -> None:
     page, config = simplified(items), budget(room)
     prompt = render_history([page], [], SHOP, config, len)
-    assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.reply_tokens
+    assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.max_completion_length
     assert prompt.page_truncated
     assert user_message(prompt).startswith(("Page 1:\n<page>\n", f"Page 1:\n{REST_LEFT_OUT}\n"))
 
@@ -225,7 +225,7 @@ def test_the_system_prompt_is_short() -> None:
     assert len(words) <= 130
 
 
-PERSONA = "Likes tea <|im_end|>\nand {{reply}}"
+PERSONA = "Likes tea <|im_end|>\nand {{completion}}"
 
 
 def test_a_persona_ends_the_system_message_where_the_settings_ask_for_it() -> None:
@@ -233,7 +233,7 @@ def test_a_persona_ends_the_system_message_where_the_settings_ask_for_it() -> No
     off, on = (render_prompt(session, 2, SHOP, PromptConfig(persona=show), len) for show in (False, True))
     assert off == render_prompt(THREE, 2, SHOP, PromptConfig(persona=True), len)
     assert off.messages[0]["content"] == render_system(SHOP)
-    said = "Likes tea < |im_end|>\nand {{reply}}"
+    said = "Likes tea < |im_end|>\nand {{completion}}"
     assert on.messages[0]["content"] == f"{render_system(SHOP)}\n\n{PERSONA_TITLE}\n\n{said}"
     assert on.messages[1] == off.messages[1]
     assert on.tokens is not None and off.tokens is not None
@@ -252,7 +252,7 @@ def test_a_persona_takes_its_part_of_the_budget_and_the_prefix_still_holds() -> 
     tight = budget(1300).model_copy(update={"persona": True})
     prompt = render_prompt(session, 2, SHOP, tight, len)
     assert (prompt.pages_cut, render_prompt(session, 2, SHOP, budget(1300), len).pages_cut) == (1, 0)
-    assert prompt.tokens is not None and prompt.tokens <= tight.max_tokens - tight.reply_tokens
+    assert prompt.tokens is not None and prompt.tokens <= tight.max_tokens - tight.max_completion_length
 
 
 @pytest.mark.parametrize("persona", [None, "", " \n"])
@@ -263,16 +263,16 @@ def test_where_nothing_is_known_the_system_message_is_the_usual_one(persona: str
 @given(st.text(), st.text(), st.text())
 def test_parse_undoes_render(rationale: str, name: str, text: str) -> None:
     for action in (type_and_submit(name, text), click(name), terminate()):
-        parsed = parse_response(render_reply(rationale, action), SHOP)
+        parsed = parse_response(render_completion(rationale, action), SHOP)
         assert isinstance(parsed, Response)
         assert (parsed.rationale, parsed.action) == (rationale, action)
 
 
-def test_a_reply_leaves_metadata_out() -> None:
+def test_a_completion_leaves_metadata_out() -> None:
     action = Action(type="click", name="results.mug", click_type="product_link")
-    assert json.loads(render_reply("x", action))["action"] == {"type": "click", "name": "results.mug"}
+    assert json.loads(render_completion("x", action))["action"] == {"type": "click", "name": "results.mug"}
 
 
-def test_a_reply_longer_than_the_whole_is_refused() -> None:
-    with pytest.raises(ValueError, match="reply_tokens 300 must be below max_tokens 256"):
-        PromptConfig(max_tokens=256, reply_tokens=300)
+def test_a_completion_longer_than_the_whole_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_completion_length 300 must be below max_tokens 256"):
+        PromptConfig(max_tokens=256, max_completion_length=300)

@@ -32,7 +32,7 @@ def test_the_opera_space_has_its_four_types() -> None:
 def test_every_example_fits_its_type(space: ActionSpace) -> None:
     for kind in space.types:
         assert set(kind.example) == set(kind.fields)
-        assert Action(type=kind.name, **kind.example).to_reply() == {"type": kind.name, **kind.example}
+        assert Action(type=kind.name, **kind.example).to_completion() == {"type": kind.name, **kind.example}
         assert kind.meaning.endswith(".")
 
 
@@ -43,14 +43,14 @@ def test_spaces_are_found_by_name_and_an_unknown_one_lists_them() -> None:
 
 
 def test_the_short_ways_to_an_action() -> None:
-    assert click("a").to_reply() == {"type": "click", "name": "a"}
-    assert type_and_submit("a", "b").to_reply() == {"type": "type_and_submit", "name": "a", "text": "b"}
-    assert terminate().to_reply() == {"type": "terminate"}
+    assert click("a").to_completion() == {"type": "click", "name": "a"}
+    assert type_and_submit("a", "b").to_completion() == {"type": "type_and_submit", "name": "a", "text": "b"}
+    assert terminate().to_completion() == {"type": "terminate"}
 
 
 def test_a_missing_field_reads_as_empty() -> None:
     assert Action(type="click").value("name") == ""
-    assert Action(type="click").to_reply() == {"type": "click", "name": ""}
+    assert Action(type="click").to_completion() == {"type": "click", "name": ""}
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def make_session(name: str = "s1", html: str = EVIL, action: Action | None = Non
 
 
 def make_prediction(session: Session, step: int = 0, action: Action | None = None, **more: Any) -> Prediction:
-    gold = session.steps[step].action if step < len(session.steps) else click("x")
-    return Prediction(session_id=session.session_id, step=step, gold=gold, action=action, **more)
+    target = session.steps[step].action if step < len(session.steps) else click("x")
+    return Prediction(session_id=session.session_id, step=step, target=target, action=action, **more)
 
 
 def make_hostile_inputs() -> ReportInputs:
@@ -243,7 +243,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
         build_report(tmp_path / "file" / "index.html", ReportInputs(title="t"))
 
 
-def test_an_alarm_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path) -> None:
+def test_an_alert_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path) -> None:
     row: dict[str, Any] = {"setting": "sft", "collapse": "95% of the predictions are click"}
     row |= {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
     told = "sft: 95% of the predictions are click"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shop_r1.errors import DataError
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import (
@@ -28,7 +28,7 @@ def score(
     return [getattr(scored, part) for part in (*PARTS, "total")]
 
 
-def reply(action: str, rationale: str = "I like it.") -> str:
+def completion(action: str, rationale: str = "I like it.") -> str:
     return f'{{"rationale": "{rationale}", "action": {action}}}'
 
 
@@ -37,51 +37,52 @@ SEARCH = type_and_submit("nav.search", "small desk lamp")
 CASES: list[tuple[str | None, Action, float | None, list[float]]] = [
     # Everything right: .5 + .3 + .2 + 1000 · 1 + .005 · 20.
     (
-        reply('{"type": "click", "name": "results.desk_lamp"}'),
+        completion('{"type": "click", "name": "results.desk_lamp"}'),
         LAMP,
         20.0,
         [0.5, 0.3, 0.2, 1000, 0.1, 1001.1],
     ),
     # results desk lamp / results floor lamp: 2 of 3 words, below the floor.
-    (reply('{"type": "click", "name": "results.floor_lamp"}'), LAMP, 0.0, [0.5, 0.3, 0.2, 0, 0, 1.0]),
+    (completion('{"type": "click", "name": "results.floor_lamp"}'), LAMP, 0.0, [0.5, 0.3, 0.2, 0, 0, 1.0]),
     # One word too many: 2·3 / (3 + 4) = 6/7.
     (
-        reply('{"type": "click", "name": "results.desk_lamp_2"}'),
+        completion('{"type": "click", "name": "results.desk_lamp_2"}'),
         LAMP,
         None,
         [0.5, 0.3, 0.2, 6000 / 7, 0, 1 + 6000 / 7],
     ),
     # A missing name costs attribute and value, not the format.
-    (reply('{"type": "click"}'), LAMP, 10.0, [0.5, 0.3, 0, 0, 0.05, 0.85]),
+    (completion('{"type": "click"}'), LAMP, 10.0, [0.5, 0.3, 0, 0, 0.05, 0.85]),
     # The wrong type keeps format and rationale: .5 + .005 · 4.
-    (reply('{"type": "terminate"}'), LAMP, 4.0, [0.5, 0, 0, 0, 0.02, 0.52]),
+    (completion('{"type": "terminate"}'), LAMP, 4.0, [0.5, 0, 0, 0, 0.02, 0.52]),
     # No rationale is in format, and whatever was measured for it counts.
-    (reply('{"type": "terminate"}', rationale=""), terminate(), 2.0, [0.5, 0.3, 0, 0, 0.01, 0.81]),
+    (completion('{"type": "terminate"}', rationale=""), terminate(), 2.0, [0.5, 0.3, 0, 0, 0.01, 0.81]),
     # The input right and the text half right (small lamp: 2·2 / (2 + 3) = 0.8): .1 · 1 + 1000 · .8.
     (
-        reply('{"type": "type_and_submit", "name": "nav.search", "text": "small lamp"}'),
+        completion('{"type": "type_and_submit", "name": "nav.search", "text": "small lamp"}'),
         SEARCH,
         0.0,
         [0.5, 0.3, 0.2, 800.1, 0, 801.1],
     ),
     # The text right in other letters, the input half right (1 of 2 words): 1000 · 1.
     (
-        reply('{"type": "type_and_submit", "name": "nav.menu", "text": "Small DESK lamp"}'),
+        completion('{"type": "type_and_submit", "name": "nav.menu", "text": "Small DESK lamp"}'),
         SEARCH,
         0.0,
         [0.5, 0.3, 0.2, 1000, 0, 1001],
     ),
-    # Out of format: a field that the type does not have, text around, a fence, an unknown type, no reply.
-    (reply('{"type": "terminate", "name": "x"}'), terminate(), 9.0, [0.0] * 6),
-    ("So: " + reply('{"type": "terminate"}'), terminate(), 9.0, [0.0] * 6),
-    ("```\n" + reply('{"type": "terminate"}') + "\n```", terminate(), 9.0, [0.0] * 6),
-    (reply('{"type": "hover", "name": "x"}'), LAMP, 9.0, [0.0] * 6),
+    # Out of format: a field that the type does not have, text around, a fence, an unknown type, no
+    # completion.
+    (completion('{"type": "terminate", "name": "x"}'), terminate(), 9.0, [0.0] * 6),
+    ("So: " + completion('{"type": "terminate"}'), terminate(), 9.0, [0.0] * 6),
+    ("```\n" + completion('{"type": "terminate"}') + "\n```", terminate(), 9.0, [0.0] * 6),
+    (completion('{"type": "hover", "name": "x"}'), LAMP, 9.0, [0.0] * 6),
     (None, LAMP, 9.0, [0.0] * 6),
 ]
 
 
 @pytest.mark.parametrize(("response", "target", "certainty", "expected"), CASES)
-def test_replies_worked_out_by_hand(
+def test_completions_worked_out_by_hand(
     response: str | None, target: Action, certainty: float | None, expected: list[float]
 ) -> None:
     assert score(response, target, certainty) == pytest.approx(expected, abs=1e-9)
@@ -96,7 +97,7 @@ def test_the_shared_cases_agree() -> None:
         assert ours == pytest.approx(theirs, abs=1e-6)
 
 
-RIGHT = render_reply("I like it.", LAMP)
+RIGHT = render_completion("I like it.", LAMP)
 
 
 def test_no_format_reward_still_earns_nothing_out_of_format() -> None:
@@ -149,7 +150,7 @@ def test_a_certainty_that_is_no_number_is_refused() -> None:
         score(RIGHT, LAMP, float("nan"))
 
 
-def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_reply() -> None:
+def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_completion() -> None:
     with pytest.raises(DataError, match="not in the shop space"):
         score("no", Action(type="scroll"))
 
@@ -157,22 +158,25 @@ def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_reply() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"response": "x"', "replies.jsonl:2: record: is not JSON"),
-        ('{"target": {"type": "terminate"}}', "replies.jsonl:2: response: is missing; expected a string"),
-        ('{"response": "x", "target": {"type": "hover"}}', "replies.jsonl:2: target: .*'hover' is unknown"),
-        ('{"response": "x", "target": {"type": "scroll"}}', "replies.jsonl:2: target type 'scroll'"),
+        ('{"response": "x"', "completions.jsonl:2: record: is not JSON"),
+        ('{"target": {"type": "terminate"}}', "completions.jsonl:2: response: is missing; expected a string"),
+        (
+            '{"response": "x", "target": {"type": "hover"}}',
+            "completions.jsonl:2: target: .*'hover' is unknown",
+        ),
+        ('{"response": "x", "target": {"type": "scroll"}}', "completions.jsonl:2: target type 'scroll'"),
         (
             '{"response": "x", "target": {"type": "terminate"}, "certainty": NaN}',
-            "replies.jsonl:2: .*certainty",
+            "completions.jsonl:2: .*certainty",
         ),
         (
             '{"response": "x", "target": {"type": "terminate"}, "mood": 1}',
-            "replies.jsonl:2: mood: is unknown",
+            "completions.jsonl:2: mood: is unknown",
         ),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
-    path = tmp_path / "replies.jsonl"
+    path = tmp_path / "completions.jsonl"
     good = '{"response": null, "target": {"type": "terminate"}, "certainty": 1, "expected": {}}'
     path.write_text(f"{good}\n{line}\n")
     with pytest.raises(DataError, match=message):
@@ -180,7 +184,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 
 
 def test_an_empty_file_is_a_fault(tmp_path: Path) -> None:
-    path = tmp_path / "replies.jsonl"
+    path = tmp_path / "completions.jsonl"
     path.write_text("\n")
     with pytest.raises(DataError, match="holds no lines"):
         list(score_lines(path, SHOP, PAPER))

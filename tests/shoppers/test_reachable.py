@@ -68,7 +68,7 @@ def test_forecasts_sum_to_one_and_never_exclude_what_happened(
         assert [f.step for f in forecasts] == list(range(1, len(session.steps)))
         for forecast in forecasts:
             assert sum(forecast.actions.values()) == pytest.approx(1)
-            assert forecast.actions[forecast.gold] > 0
+            assert forecast.actions[forecast.target] > 0
             assert sum(forecast.types.values()) == pytest.approx(1)
 
 
@@ -117,15 +117,16 @@ def test_no_simple_predictor_beats_the_reachable_one(
     exact = sum(guess(history, step) == step.action for history, step in steps) / len(steps)
     types = sum(guess(history, step).type == step.action.type for history, step in steps) / len(steps)
     assert len(best.exact) == len(best.types) == len(steps)
-    assert sum(p.action == p.gold for p in best.exact) / len(steps) > exact
-    assert sum(p.action is not None and p.action.type == p.gold.type for p in best.types) / len(steps) > types
+    assert sum(p.action == p.target for p in best.exact) / len(steps) > exact
+    hits = sum(p.action is not None and p.action.type == p.target.type for p in best.types)
+    assert hits / len(steps) > types
 
 
 def test_what_came_true_is_near_what_was_to_be_expected(sessions: list[Session], market: Market) -> None:
     # If the inference is exact, the share that came true differs from its expectation by chance only:
     # at most 4 standard errors of sqrt(p (1 - p) / n).
     best = reachable_predictions(sessions, market)
-    share = sum(p.action == p.gold for p in best.exact) / len(best.exact)
+    share = sum(p.action == p.target for p in best.exact) / len(best.exact)
     error = (best.expected_exact * (1 - best.expected_exact) / len(best.exact)) ** 0.5
     assert abs(share - best.expected_exact) < 4 * error
 
@@ -139,7 +140,7 @@ def test_probabilities_are_calibrated(sessions: list[Session], market: Market) -
             for action, probability in forecast.actions.items():
                 band = "middle" if 0.4 <= probability <= 0.6 else "high" if probability >= 0.8 else "low"
                 given[band] += 1
-                taken[band] += action == forecast.gold
+                taken[band] += action == forecast.target
     assert taken["high"] / given["high"] > 0.8
     assert taken["low"] / given["low"] < 0.25
 

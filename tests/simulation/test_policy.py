@@ -11,8 +11,8 @@ from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.prefix_tree import Tree
-from shop_r1.models.sampling import SampledReply, Sampling
-from shop_r1.prompts.render import PromptConfig, render_history, render_reply
+from shop_r1.models.sampling import SampledCompletion, Sampling
+from shop_r1.prompts.render import PromptConfig, render_completion, render_history
 from shop_r1.records.actions import SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Step
 from shop_r1.simulation import policy
@@ -20,7 +20,7 @@ from shop_r1.simulation.loop import FAULTS_MAX, Decision, Tally, Unreadable, run
 from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
 
 BYTES, END = 256, 256
-PROMPT = PromptConfig(max_tokens=8000, reply_tokens=64)
+PROMPT = PromptConfig(max_tokens=8000, max_completion_length=64)
 
 
 class ByteTokenizer:
@@ -61,15 +61,15 @@ def model() -> LocalModel:
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[str]]:
-    """Replies to give one after the other; the last is repeated. The model and its prompts stay real."""
-    replies: list[str] = []
+    """Completions to give one after the other; the last is repeated. The model and its prompts stay real."""
+    completions: list[str] = []
 
-    def reply(*_: object) -> list[SampledReply]:
-        ids = model.reply_ids(replies.pop(0) if len(replies) > 1 else replies[0])
-        return [SampledReply(ids, torch.zeros(len(ids)))]
+    def completion(*_: object) -> list[SampledCompletion]:
+        ids = model.completion_ids(completions.pop(0) if len(completions) > 1 else completions[0])
+        return [SampledCompletion(ids, torch.zeros(len(ids)))]
 
-    monkeypatch.setattr(policy, "sample_replies", reply)
-    yield replies
+    monkeypatch.setattr(policy, "sample_completions", completion)
+    yield completions
 
 
 def shopper(model: LocalModel) -> ModelShopper:
@@ -79,7 +79,7 @@ def shopper(model: LocalModel) -> ModelShopper:
 def test_a_random_models_babble_is_no_decision(model: LocalModel) -> None:
     found = shopper(model).act([], Page(html="<page>\n</page>"), random.Random(0))
     assert isinstance(found, Unreadable)
-    assert found.reason.startswith("unparsable reply: ")
+    assert found.reason.startswith("unparsable completion: ")
 
 
 def test_the_model_sees_the_prompt_of_training_and_nothing_else(
@@ -87,11 +87,11 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
 ) -> None:
     seen: list[int] = []
 
-    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledReply]:
+    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledCompletion]:
         seen.extend((*trees[0].trunk, *trees[0].branches[0].prompt))
-        return [SampledReply([END], torch.zeros(1))]
+        return [SampledCompletion([END], torch.zeros(1))]
 
-    monkeypatch.setattr(policy, "sample_replies", watch)
+    monkeypatch.setattr(policy, "sample_completions", watch)
     action = Action(type="type_and_submit", name="search_input", text="mug")
     history = [Step(page=Page(html="<page>home</page>"), action=action, rationale="A secret.")]
     shopper(model).act(history, Page(html="<page>results</page>"), random.Random(0))
@@ -102,27 +102,29 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
     assert "A secret." not in model.decode(seen)
 
 
-def test_the_same_seed_gives_the_same_reply_and_another_seed_another(
+def test_the_same_seed_gives_the_same_completion_and_another_seed_another(
     model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[list[int]] = []
-    real = sampling.sample_replies
+    real = sampling.sample_completions
 
-    def watch(*arguments: object) -> list[SampledReply]:
-        replies = real(*arguments)  # type: ignore[arg-type]
-        drawn.extend(reply.ids for reply in replies)
-        return replies
+    def watch(*arguments: object) -> list[SampledCompletion]:
+        completions = real(*arguments)  # type: ignore[arg-type]
+        drawn.extend(completion.ids for completion in completions)
+        return completions
 
-    monkeypatch.setattr(policy, "sample_replies", watch)
+    monkeypatch.setattr(policy, "sample_completions", watch)
     for seed in (1, 1, 2):
         shopper(model).act([], Page(html="<page></page>"), random.Random(seed))
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_a_readable_reply_is_done_in_the_store(model: LocalModel, app: Starlette, says: list[str]) -> None:
+def test_a_readable_completion_is_done_in_the_store(
+    model: LocalModel, app: Starlette, says: list[str]
+) -> None:
     says += [
-        render_reply("I need a mug.", Action(type="type_and_submit", name="search_input", text="mug")),
-        render_reply("Nothing for me.", terminate()),
+        render_completion("I need a mug.", Action(type="type_and_submit", name="search_input", text="mug")),
+        render_completion("Nothing for me.", terminate()),
     ]
     tally = Tally()
     (session,) = generate_model_sessions(app, shopper(model), 1, 7, tally=tally)
@@ -133,19 +135,19 @@ def test_a_readable_reply_is_done_in_the_store(model: LocalModel, app: Starlette
     assert tally.faults.total() == 0
 
 
-def test_unreadable_replies_and_unknown_names_are_counted_as_faults(
+def test_unreadable_completions_and_unknown_names_are_counted_as_faults(
     model: LocalModel, app: Starlette, says: list[str]
 ) -> None:
-    says += ["", render_reply("", Action(type="click", name="no.such.thing"))]
+    says += ["", render_completion("", Action(type="click", name="no.such.thing"))]
     tally = Tally()
     (session,) = generate_model_sessions(app, shopper(model), 1, 0, tally=tally)
     assert session.outcome == "unfinished"
-    assert len(session.steps) == FAULTS_MAX - 1  # the unreadable reply left no step
+    assert len(session.steps) == FAULTS_MAX - 1  # the unreadable completion left no step
     assert tally.faults.total() == FAULTS_MAX
-    assert tally.faults["unparsable reply: empty"] == 1
+    assert tally.faults["unparsable completion: empty"] == 1
 
 
-def test_visits_without_one_readable_reply_are_left_out_and_counted(
+def test_visits_without_one_readable_completion_are_left_out_and_counted(
     model: LocalModel, app: Starlette, says: list[str]
 ) -> None:
     says += [""]
@@ -155,11 +157,11 @@ def test_visits_without_one_readable_reply_are_left_out_and_counted(
     )
     assert list(found) == []
     assert (tally.sessions, tally.steps, tally.outcomes) == (3, 0, {"no step": 3})
-    assert tally.faults == {"unparsable reply: empty": 3 * FAULTS_MAX}
+    assert tally.faults == {"unparsable completion: empty": 3 * FAULTS_MAX}
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_faults_are_forgiven_when_the_next_reply_is_good(driver: InProcessDriver) -> None:
+def test_faults_are_forgiven_when_the_next_completion_is_good(driver: InProcessDriver) -> None:
     search = Decision(None, Action(type="type_and_submit", name="search_input", text="mug"))
     stammer = Unreadable("stammer")
     said: list[Decision | Unreadable] = [

@@ -41,7 +41,7 @@ def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
         )
         train_sft(make_sessions(), config, out, resume=True)
     else:
-        # The tiny model's own replies earn nothing.
+        # The tiny model's own completions earn nothing.
         ScriptedTrainer.script = SCRIPT
         grpo.ShopR1Trainer = ScriptedTrainer  # type: ignore[misc]
         grpo.train_grpo(

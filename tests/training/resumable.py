@@ -44,7 +44,13 @@ def settings(kind: str, model: Path, **changes: Any) -> TrainConfig:
     }
     if kind == "sft":
         return SftConfig(**common | {"epochs": 5, "accumulation": 2} | changes)
-    sampling = {"steps": STEPS["grpo"], "prompts": 2, "group": 4, "reply_tokens": 12, "temperature": 0.7}
+    sampling = {
+        "steps": STEPS["grpo"],
+        "prompts": 2,
+        "group": 4,
+        "max_completion_length": 12,
+        "temperature": 0.7,
+    }
     return GrpoConfig(**common | sampling | {"beta": 0.1} | changes)
 
 

@@ -1,4 +1,4 @@
-"""GRPO trainers whose replies are given instead of sampled."""
+"""GRPO trainers whose completions are given instead of sampled."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shop_r1.datasets.examples import Example
 from shop_r1.models.checkpoint import load_model
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, click, terminate
 from shop_r1.training.grpo import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
@@ -25,7 +25,7 @@ def settings(checkpoint: Path, **changes: Any) -> GrpoConfig:
         "device_prompts": 2,
         "group": GROUP,
         "learning_rate": 1e-2,
-        "reply_tokens": 12,
+        "max_completion_length": 12,
         "temperature": 0.7,
         "beta": 0.1,
         "bf16": False,
@@ -34,7 +34,7 @@ def settings(checkpoint: Path, **changes: Any) -> GrpoConfig:
 
 
 class ScriptedTrainer(ShopR1Trainer):
-    """Replies are given instead of sampled, and what TRL made of them is kept."""
+    """Completions are given instead of sampled, and what TRL made of them is kept."""
 
     script: Sequence[str] = ()
     rewards: Tensor
@@ -44,7 +44,7 @@ class ScriptedTrainer(ShopR1Trainer):
         super()._generate_single_turn(prompt_ids, *args, **kwargs)
         self._sampled = None
         return [
-            self._local.reply_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
+            self._local.completion_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
         ], None
 
     def _calculate_rewards(self, *args: Any) -> Tensor:
@@ -60,7 +60,7 @@ class ScriptedTrainer(ShopR1Trainer):
 def answer(
     script: Sequence[str], examples: Sequence[Example], config: GrpoConfig, out: Path
 ) -> ScriptedTrainer:
-    """Return a trainer that has scored one batch: a group of these replies for each of two examples."""
+    """Return a trainer that has scored one batch: a group of these completions for each of two examples."""
     trainer = ScriptedTrainer(load_model(config.model), examples, config, out)
     trainer.script = script
     trainer.model.train()
@@ -70,19 +70,19 @@ def answer(
     return trainer
 
 
-def reply(rationale: str, action: Action) -> str:
-    return render_reply(rationale, action)
+def completion(rationale: str, action: Action) -> str:
+    return render_completion(rationale, action)
 
 
 SCRIPT = (
-    reply("A red one – 4 € is cheap.", click("results.red_mug")),
-    reply("Or the blue one?", click("results.blue_mug")),
-    reply("", terminate()),
+    completion("A red one – 4 € is cheap.", click("results.red_mug")),
+    completion("Or the blue one?", click("results.blue_mug")),
+    completion("", terminate()),
     "I would click the mug.",
 )
 
 
 def make_clicks() -> list[Example]:
-    """Return two steps whose gold action is a click on results.red_mug, after different histories."""
+    """Return two steps whose target action is a click on results.red_mug, after different histories."""
     again = make_session("again", SEARCH, SEARCH, LOOK)
     return [Example(make_session("once", SEARCH, LOOK), 1), Example(again, 2)]

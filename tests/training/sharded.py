@@ -16,11 +16,11 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from shop_r1.models.prefix_tree import grow_tree
-from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import accept_inside, score_trees
 
 PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
-REPLIES = [[7, 8, 3], [9]]
+COMPLETIONS = [[7, 8, 3], [9]]
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
 
 def learn(model: Any, rank: int) -> torch.Tensor:
     """Return the rank's log probabilities, and leave their mean's gradient in the model."""
-    tree = grow_tree([PROMPTS[rank]] * 2, [REPLIES[rank], REPLIES[rank][::-1]])
+    tree = grow_tree([PROMPTS[rank]] * 2, [COMPLETIONS[rank], COMPLETIONS[rank][::-1]])
     scores = score_trees(model, [tree], 0, temperature=0.7)
     log_probs = torch.cat([score.log_probs for score in scores])
     log_probs.mean().backward()
@@ -60,15 +60,15 @@ def compare_gradients(whole: Any, sharded: Any, rank: int) -> None:
 
 
 def compare_samples(whole: Any, sharded: Any, rank: int) -> None:
-    """Ranks whose replies end at different times stay in step."""
+    """Ranks whose completions end at different times stay in step."""
     sampling = Sampling(temperature=1.0, max_new_tokens=8)
     draw = partial(
-        sample_replies, trees=[grow_tree([PROMPTS[rank]] * 3)], sampling=sampling, end_ids=(9, 10, 11)
+        sample_completions, trees=[grow_tree([PROMPTS[rank]] * 3)], sampling=sampling, end_ids=(9, 10, 11)
     )
     draw = partial(draw, pad_id=0, seeds=[rank, 5 + rank, 9 + rank])
-    expected = [reply.ids for reply in draw(whole.eval())]
+    expected = [completion.ids for completion in draw(whole.eval())]
     found = sharded.eval()(inside=partial(draw, to_the_end=True))
-    assert [reply.ids for reply in found] == expected
+    assert [completion.ids for completion in found] == expected
 
 
 if __name__ == "__main__":

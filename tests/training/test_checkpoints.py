@@ -34,7 +34,7 @@ from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
-from shop_r1.models.sampling import sample_replies
+from shop_r1.models.sampling import sample_completions
 from shop_r1.signals import PASSED_ON_S, stop_signals
 from shop_r1.training import grpo
 from shop_r1.training.checkpoints import (
@@ -46,7 +46,7 @@ from shop_r1.training.checkpoints import (
     list_checkpoints,
     read_checkpoint,
 )
-from shop_r1.training.health_checks import Alarms
+from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.monitor import MetricsLog
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.trainer import ResumableTrainer
@@ -297,18 +297,18 @@ def test_an_archive_has_the_digest_of_its_sessions(tmp_path: Path) -> None:
 
 
 def test_what_is_watched_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    def watch(alarms: Alarms, steps: range) -> None:
+    def watch(alerts: Alerts, steps: range) -> None:
         for step in steps:
             logs = {"policy/truncated": 0.9, "policy/parsed": 0.9 if step < 25 else 0.1}
-            alarms.on_log(None, State(step), Control(), logs)
+            alerts.on_log(None, State(step), Control(), logs)
 
-    through, before, after = (Alarms(tmp_path / f"{name}.jsonl") for name in "abc")
+    through, before, after = (Alerts(tmp_path / f"{name}.jsonl") for name in "abc")
     watch(through, range(60))
     watch(before, range(24))
     after.load_state_dict(json.loads(json.dumps(before.state_dict())))
     watch(after, range(24, 60))
     assert after.raised == through.raised
-    assert [alarm.alarm for alarm in through.raised] == ["truncation", "unparsable"]
+    assert [alert.alert for alert in through.raised] == ["truncation", "unparsable"]
 
     log, again = MetricsLog(tmp_path / "d.jsonl"), MetricsLog(tmp_path / "d.jsonl")
     log.on_log(None, State(3), Control(), {"loss": 2.0})
@@ -371,9 +371,9 @@ def test_grpo_is_stopped_between_sampling_and_scoring(
 
     def sample(*args: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
-        return sample_replies(*args)
+        return sample_completions(*args)
 
-    monkeypatch.setattr(grpo, "sample_replies", sample)
+    monkeypatch.setattr(grpo, "sample_completions", sample)
     monkeypatch.setattr(grpo, "score_trees", lambda *_: scored.append(1))
     with pytest.raises(RunStopped, match="by SIGINT after step 0 of 12, not finished; no step to save yet"):
         train("grpo", config, tmp_path / "run", resume=False)

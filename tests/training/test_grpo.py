@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests.tiny import LOOK, with_action
-from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, make_clicks, reply, settings
+from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, completion, make_clicks, settings
 
 from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import Example, list_examples, renderer
@@ -15,14 +15,14 @@ from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, click, type_and_submit
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_response
 from shop_r1.training.advantages import group_advantages
-from shop_r1.training.grpo import ShopR1Trainer, check_gold, train_grpo
-from shop_r1.training.progress.steps import ScoredReply
+from shop_r1.training.grpo import ShopR1Trainer, check_target, train_grpo
+from shop_r1.training.progress.steps import ScoredCompletion
 from shop_r1.training.settings import GrpoConfig
 
 
@@ -42,7 +42,7 @@ def test_the_kl_to_the_reference_is_zero_at_the_first_step_and_not_at_the_second
     assert second["kl"] > 1e-4
 
 
-def test_the_certainty_of_sampled_replies_is_that_of_their_own_distributions(
+def test_the_certainty_of_sampled_completions_is_that_of_their_own_distributions(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
     trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, settings(tiny_checkpoint), tmp_path)
@@ -106,7 +106,7 @@ def certainty_by_hand(model: LocalModel, example: Example, text: str) -> float |
     ],
     ids=["full", "binary", "binary action", "no format", "no rationale", "no scale"],
 )
-def test_rewards_are_those_of_the_scorer_on_the_same_replies(
+def test_rewards_are_those_of_the_scorer_on_the_same_completions(
     reward: RewardConfig, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
     config = settings(tiny_checkpoint, reward=reward, certainty_guard="paper")
@@ -153,11 +153,11 @@ def test_the_parts_the_shares_and_the_parsed_are_logged(
     assert logged["data/share_click"] == 1.0
 
 
-def test_the_figures_are_of_all_processes_replies(
+def test_the_figures_are_of_all_processes_completions(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_another_process(replies: list[ScoredReply]) -> list[ScoredReply]:
-        return [*replies, *(replace(reply, action=None, tokens=100) for reply in replies)]
+    def with_another_process(completions: list[ScoredCompletion]) -> list[ScoredCompletion]:
+        return [*completions, *(replace(completion, action=None, tokens=100) for completion in completions)]
 
     monkeypatch.setattr("shop_r1.training.grpo.gather_object", with_another_process)
     trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
@@ -171,7 +171,7 @@ def test_the_figures_are_of_all_processes_replies(
 # -- advantages -------------------------------------------------------------------------------------------
 
 RIGHT = tuple(
-    reply(text, click("results.red_mug")) for text in ("One.", "I like it.", "Cheap!", "Red, so red.")
+    completion(text, click("results.red_mug")) for text in ("One.", "I like it.", "Cheap!", "Red, so red.")
 )
 
 
@@ -198,36 +198,40 @@ def test_groups_with_equal_rules_are_counted(
     assert mixed.batch["advantages"].abs().min() > 0.1
 
 
-# -- the gold actions -------------------------------------------------------------------------------------
+# -- the target actions -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "reward", [RewardConfig(), RewardConfig(use_rationale=False, action=ActionRewardConfig(dars=False))]
 )
-def test_gold_actions_that_earn_all_there_is_pass(reward: RewardConfig, tiny_sessions: list[Session]) -> None:
-    check_gold(list_examples(tiny_sessions), reward)
+def test_target_actions_that_earn_all_there_is_pass(
+    reward: RewardConfig, tiny_sessions: list[Session]
+) -> None:
+    check_target(list_examples(tiny_sessions), reward)
 
 
 @pytest.mark.parametrize("name", ["", "...", "__"])
-def test_a_gold_action_whose_name_says_nothing_is_refused(name: str, clicks: list[Example]) -> None:
+def test_a_target_action_whose_name_says_nothing_is_refused(name: str, clicks: list[Example]) -> None:
     broken = Example(with_action(clicks[0].session, 1, click(name)), 1)
-    told = "session once, step 1: the gold action .*, given as the reply, earns .* where 1001 is the most"
+    told = (
+        "session once, step 1: the target action .*, given as the completion, earns .* where 1001 is the most"
+    )
     with pytest.raises(TrainingError, match=told) as caught:
-        check_gold([clicks[1], broken], RewardConfig())
+        check_target([clicks[1], broken], RewardConfig())
     reasons = score_response(
-        render_reply("", click(name)), click(name), 0.0, broken.space, RewardConfig()
+        render_completion("", click(name)), click(name), 0.0, broken.space, RewardConfig()
     ).reasons
     assert f"value {reasons['value']}" in str(caught.value)
     assert "leave the session out" in str(caught.value)
 
 
-def test_a_gold_action_whose_text_a_recorder_masked_is_refused(clicks: list[Example]) -> None:
+def test_a_target_action_whose_text_a_recorder_masked_is_refused(clicks: list[Example]) -> None:
     masked = Example(with_action(clicks[0].session, 1, type_and_submit("search_input", "****")), 1)
     with pytest.raises(DataError, match=r"session once, step 1: the text .* is a recorder's mask"):
-        check_gold([clicks[1], masked], RewardConfig())
+        check_target([clicks[1], masked], RewardConfig())
 
 
-def test_the_first_gold_action_at_fault_is_named_whether_sessions_are_listed_or_read(
+def test_the_first_target_action_at_fault_is_named_whether_sessions_are_listed_or_read(
     tmp_path: Path, clicks: list[Example]
 ) -> None:
     good = clicks[0].session
@@ -237,29 +241,29 @@ def test_the_first_gold_action_at_fault_is_named_whether_sessions_are_listed_or_
     ]
     write_records(tmp_path / "sessions.jsonl", sessions)
     for source in (sessions, SessionArchive(tmp_path / "sessions.jsonl")):
-        with pytest.raises(TrainingError, match=r'session s2, step 1: the gold action .*"__"'):
-            check_gold(list_examples(source), RewardConfig())
+        with pytest.raises(TrainingError, match=r'session s2, step 1: the target action .*"__"'):
+            check_target(list_examples(source), RewardConfig())
 
 
 def test_rewards_that_are_all_switched_off_are_refused(clicks: list[Example]) -> None:
     nothing = ActionRewardConfig(type_reward=0, attribute_reward=0, dars_factor=0)
     with pytest.raises(TrainingError, match="a right click earns 0, so nothing can be learnt"):
-        check_gold(clicks, RewardConfig(use_format=False, action=nothing))
+        check_target(clicks, RewardConfig(use_format=False, action=nothing))
 
 
-def test_gold_is_checked_before_the_model_is_loaded(tmp_path: Path, clicks: list[Example]) -> None:
+def test_target_is_checked_before_the_model_is_loaded(tmp_path: Path, clicks: list[Example]) -> None:
     broken = Example(with_action(clicks[0].session, 1, click("...")), 1)
-    with pytest.raises(TrainingError, match="the gold action"):
+    with pytest.raises(TrainingError, match="the target action"):
         train_grpo([broken], GrpoConfig(model="none/there"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_gold_action_outside_its_space_is_refused(clicks: list[Example]) -> None:
+def test_a_target_action_outside_its_space_is_refused(clicks: list[Example]) -> None:
     broken = Example(with_action(clicks[0].session, 1, Action(type="scroll")), 1)
     with pytest.raises(
-        TrainingError, match="session once, step 1: the gold action is a scroll; the space shop"
+        TrainingError, match="session once, step 1: the target action is a scroll; the space shop"
     ):
-        check_gold([broken], RewardConfig())
+        check_target([broken], RewardConfig())
 
 
 # -- whole runs -------------------------------------------------------------------------------------------
@@ -279,12 +283,12 @@ def test_the_same_seed_gives_the_same_rollouts_and_another_seed_does_not(
     assert found[0] == found[1] != found[2]
     rollouts = read_lines(tmp_path / "first" / "rollouts.jsonl")
     assert [rollout["step"] for rollout in rollouts] == [1, 2]
-    assert all(len(rollout["replies"]) == GROUP for rollout in rollouts)
-    assert len({each["text"] for rollout in rollouts for each in rollout["replies"]}) == 2 * GROUP
+    assert all(len(rollout["completions"]) == GROUP for rollout in rollouts)
+    assert len({each["text"] for rollout in rollouts for each in rollout["completions"]}) == 2 * GROUP
     assert load_model(str(tmp_path / "first")).end_ids == load_model(str(tiny_checkpoint)).end_ids
 
 
-def test_a_step_makes_the_better_replies_likelier(
+def test_a_step_makes_the_better_completions_likelier(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shop_r1.training.grpo.ShopR1Trainer", ScriptedTrainer)
@@ -292,12 +296,12 @@ def test_a_step_makes_the_better_replies_likelier(
     train_grpo(clicks, settings(tiny_checkpoint, steps=3), tmp_path)
 
     def margin(folder: Path) -> float:
-        """Return how much likelier the right reply is than the three others' mean, in nats a token."""
+        """Return how much likelier the right completion is than the three others' mean, in nats a token."""
         model = load_model(str(folder))
         prompt = renderer(model, GrpoConfig().prompt)(clicks[0]).ids
         means: list[float] = []
         for text in SCRIPT:
-            ids = model.reply_ids(text)
+            ids = model.completion_ids(text)
             with torch.no_grad():
                 logits = model.model(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
             means.append(logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).mean().item())
@@ -312,30 +316,32 @@ def test_rollouts_hold_the_first_group_with_every_part_of_its_rewards(
     trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
     (rollout,) = read_lines(tmp_path / "rollouts.jsonl")
     assert rollout["session_id"] == "once" and rollout["session_step"] == 1
-    assert rollout["gold"] == {"type": "click", "name": "results.red_mug"}
-    assert [each["text"] for each in rollout["replies"]] == list(SCRIPT)
-    for each, scored in zip(rollout["replies"], trainer._scored[:GROUP], strict=True):
+    assert rollout["target"] == {"type": "click", "name": "results.red_mug"}
+    assert [each["text"] for each in rollout["completions"]] == list(SCRIPT)
+    for each, scored in zip(rollout["completions"], trainer._scored[:GROUP], strict=True):
         assert {part: each[part] for part in (*PARTS, "total")} == {
             part: getattr(scored, part) for part in (*PARTS, "total")
         }
-    assert [each["advantage"] for each in rollout["replies"]] == trainer.batch["advantages"][:GROUP].tolist()
-    assert rollout["replies"][0]["advantage"] > 0 > rollout["replies"][3]["advantage"]
-    lengths = [len(trainer._local.reply_ids(text)) for text in SCRIPT]
-    assert [each["tokens"] for each in rollout["replies"]] == lengths
-    assert not any(each["truncated"] for each in rollout["replies"])
+    assert [each["advantage"] for each in rollout["completions"]] == trainer.batch["advantages"][
+        :GROUP
+    ].tolist()
+    assert rollout["completions"][0]["advantage"] > 0 > rollout["completions"][3]["advantage"]
+    lengths = [len(trainer._local.completion_ids(text)) for text in SCRIPT]
+    assert [each["tokens"] for each in rollout["completions"]] == lengths
+    assert not any(each["truncated"] for each in rollout["completions"])
     assert trainer.sample == SCRIPT[0]
 
 
-def test_a_reply_without_its_end_was_truncated(
+def test_a_completion_without_its_end_was_truncated(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    config = settings(tiny_checkpoint, steps=1, reply_tokens=8, rollout_groups=2)
+    config = settings(tiny_checkpoint, steps=1, max_completion_length=8, rollout_groups=2)
     train_grpo(clicks, config, tmp_path)
-    replies = [each for line in read_lines(tmp_path / "rollouts.jsonl") for each in line["replies"]]
+    completions = [each for line in read_lines(tmp_path / "rollouts.jsonl") for each in line["completions"]]
     (logged,) = read_lines(tmp_path / "metrics.jsonl")
-    assert len(replies) == 2 * GROUP and all(each["tokens"] <= 8 for each in replies)
-    assert logged["policy/truncated"] == sum(each["truncated"] for each in replies) / len(replies) > 0
-    assert all(each["tokens"] == 8 for each in replies if each["truncated"])
+    assert len(completions) == 2 * GROUP and all(each["tokens"] <= 8 for each in completions)
+    assert logged["policy/truncated"] == sum(each["truncated"] for each in completions) / len(completions) > 0
+    assert all(each["tokens"] == 8 for each in completions if each["truncated"])
 
 
 def test_no_rollouts_are_written_where_none_are_wanted(
@@ -352,7 +358,7 @@ def test_a_grpo_defaults_to_the_papers_numbers() -> None:
     assert config.skew == 1.1
 
 
-def test_sampling_in_pieces_gives_the_replies_of_sampling_at_once(
+def test_sampling_in_pieces_gives_the_completions_of_sampling_at_once(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw() -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Alarms sound for series made by hand to be wrong, once, and never for the demo's own runs."""
+"""Alerts sound for series made by hand to be wrong, once, and never for the demo's own runs."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.jsonl import read_records
 from shop_r1.training.grpo import train_grpo
-from shop_r1.training.health_checks import RULES, Alarm, Alarms
+from shop_r1.training.health_checks import RULES, Alert, Alerts
 from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter, grpo_arguments, sft_arguments
 from shop_r1.training.sft import train_sft
 
@@ -28,19 +28,19 @@ HEALTHY: Mapping[str, Mapping[str, list[float | None]]] = json.loads(
 null where it teaches nothing."""
 
 
-def send(alarms: Alarms, logs: Logs) -> TrainerControl:
+def send(alerts: Alerts, logs: Logs) -> TrainerControl:
     state, control = TrainerState(), TrainerControl()
-    alarms.on_train_begin(NOBODY, state, control)
+    alerts.on_train_begin(NOBODY, state, control)
     for each in logs:
         state.global_step += 1
-        alarms.on_log(NOBODY, state, control, logs=each)
+        alerts.on_log(NOBODY, state, control, logs=each)
     return control
 
 
 def raised(folder: Path, logs: Logs) -> list[tuple[int, str, str]]:
-    alarms = Alarms(folder / "alarms.jsonl")
-    send(alarms, logs)
-    return [(alarm.step, alarm.alarm, alarm.subject) for alarm in alarms.raised]
+    alerts = Alerts(folder / "alerts.jsonl")
+    send(alerts, logs)
+    return [(alert.step, alert.alert, alert.subject) for alert in alerts.raised]
 
 
 def shares(click: float, terminate: float, real_terminate: float = 0.3) -> dict[str, float]:
@@ -67,7 +67,7 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
     ]
     assert count == 50
     assert raised(tmp_path, logs) == []
-    assert not (tmp_path / "alarms.jsonl").exists()
+    assert not (tmp_path / "alerts.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
 )
 def test_what_goes_wrong_is_told_once(logs: Logs, found: tuple[int, str, str], tmp_path: Path) -> None:
     assert raised(tmp_path, logs) == [found]
-    (line,) = read_records(tmp_path / "alarms.jsonl", Alarm)
-    assert (line.step, line.alarm, line.subject) == found
+    (line,) = read_records(tmp_path / "alerts.jsonl", Alert)
+    assert (line.step, line.alert, line.subject) == found
     assert "usual" in line.message or "expected" in line.message  # what was seen, and what it should be
 
 
@@ -124,10 +124,10 @@ def test_what_goes_wrong_is_told_once(logs: Logs, found: tuple[int, str, str], t
 )
 def test_what_is_only_near_it_is_not(logs: Logs, tmp_path: Path) -> None:
     assert raised(tmp_path, logs) == []
-    assert not (tmp_path / "alarms.jsonl").exists()
+    assert not (tmp_path / "alerts.jsonl").exists()
 
 
-def test_an_alarm_sounds_again_only_after_a_window_without_cause(tmp_path: Path) -> None:
+def test_an_alert_sounds_again_only_after_a_window_without_cause(tmp_path: Path) -> None:
     bad, good = {"sampling/probability_gap": 0.02}, {"sampling/probability_gap": 0.0}
     soon = raised(tmp_path, [bad, *[good] * 19, bad])
     assert [step for step, *_ in soon] == [1]
@@ -135,56 +135,56 @@ def test_an_alarm_sounds_again_only_after_a_window_without_cause(tmp_path: Path)
     assert [step for step, *_ in later] == [1, 22]
 
 
-def test_each_part_and_type_has_an_alarm_of_its_own(tmp_path: Path) -> None:
+def test_each_part_and_type_has_an_alert_of_its_own(tmp_path: Path) -> None:
     found = raised(tmp_path, [*[shares(0.05, 0.95)] * 20, *[shares(0.95, 0.05, 0.9)] * 20])
     # After n steps the share of clicks is 0.05 + 0.9 n / 20: at least 0.8 from n = 17; data 0.19.
     assert found == [(20, "collapse", "terminate"), (37, "collapse", "click")]
 
 
-def test_an_alarm_is_printed_at_once_with_its_step(
+def test_an_alert_is_printed_at_once_with_its_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raised(tmp_path, [shares(0.05, 0.95)] * 30)
     told = " ".join(capsys.readouterr().err.split())
-    assert told.startswith("Alarm step 20: 95% of the replies are terminate, in the data 30%: the policy")
-    assert told.count("Alarm") == 1
+    assert told.startswith("Alert step 20: 95% of the completions are terminate, in the data 30%: the policy")
+    assert told.count("Alert") == 1
 
 
-def test_a_rerun_begins_with_no_alarms(tmp_path: Path) -> None:
+def test_a_rerun_begins_with_no_alerts(tmp_path: Path) -> None:
     raised(tmp_path, [shares(0.05, 0.95)] * 30)
     raised(tmp_path, [])
-    assert not (tmp_path / "alarms.jsonl").exists()
+    assert not (tmp_path / "alerts.jsonl").exists()
 
 
 # -- stopping a run ---------------------------------------------------------------------------------------
 
 
-def test_only_a_chosen_alarm_stops_the_run(tmp_path: Path) -> None:
-    path, logs = tmp_path / "alarms.jsonl", [{"sampling/probability_gap": 0.02}]
-    assert not send(Alarms(path), logs).should_training_stop
-    assert not send(Alarms(path, stop_on=("collapse",)), logs).should_training_stop
-    chosen = Alarms(path, stop_on=("collapse", "probability_gap"))
+def test_only_a_chosen_alert_stops_the_run(tmp_path: Path) -> None:
+    path, logs = tmp_path / "alerts.jsonl", [{"sampling/probability_gap": 0.02}]
+    assert not send(Alerts(path), logs).should_training_stop
+    assert not send(Alerts(path, stop_on=("collapse",)), logs).should_training_stop
+    chosen = Alerts(path, stop_on=("collapse", "probability_gap"))
     assert send(chosen, logs).should_training_stop
-    with pytest.raises(TrainingError, match=r"step 1: stopped by the alarm probability_gap .* are in here"):
+    with pytest.raises(TrainingError, match=r"step 1: stopped by the alert probability_gap .* are in here"):
         chosen.refuse_to_go_on(Path("here"))
-    Alarms(path, stop_on=("collapse",)).refuse_to_go_on(Path("here"))
+    Alerts(path, stop_on=("collapse",)).refuse_to_go_on(Path("here"))
 
 
 def truncating(checkpoint: Path, **changes: Any) -> GrpoConfig:
-    """Return settings under which the untrained model's replies are all cut."""
-    plain: dict[str, Any] = {"steps": 3, "prompts": 2, "group": 2, "reply_tokens": 8, "beta": 0.0}
+    """Return settings under which the untrained model's completions are all cut."""
+    plain: dict[str, Any] = {"steps": 3, "prompts": 2, "group": 2, "max_completion_length": 8, "beta": 0.0}
     return GrpoConfig(model=str(checkpoint), bf16=False, **plain | changes)
 
 
-def test_a_run_that_an_alarm_stops_has_written_its_weights(
+def test_a_run_that_an_alert_stops_has_written_its_weights(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shop_r1.training.health_checks.WINDOW", 2)
     monkeypatch.setattr(
         "shop_r1.training.health_checks.RecentSteps.mean", lambda self, name: self.last.get(name)
     )
-    config = truncating(tiny_checkpoint, stop_on_alarm=("truncation",))
-    with pytest.raises(TrainingError, match="stopped by the alarm truncation"):
+    config = truncating(tiny_checkpoint, stop_on_alert=("truncation",))
+    with pytest.raises(TrainingError, match="stopped by the alert truncation"):
         train_grpo(list_examples(make_sessions()), config, tmp_path)
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
     assert (tmp_path / "model.safetensors").exists()
@@ -193,31 +193,31 @@ def test_a_run_that_an_alarm_stops_has_written_its_weights(
 def test_sft_that_loses_its_weights_is_told_and_stopped(tmp_path: Path, tiny_checkpoint: Path) -> None:
     plain: dict[str, Any] = {"learning_rate": 1e30, "warmup_steps": 0, "device_batch": 4, "accumulation": 1}
     config = SftConfig(model=str(tiny_checkpoint), max_steps=20, bf16=False, **plain)
-    config = config.model_copy(update={"stop_on_alarm": ("not_finite",)})
-    with pytest.raises(TrainingError, match="step 10: stopped by the alarm not_finite"):
+    config = config.model_copy(update={"stop_on_alert": ("not_finite",)})
+    with pytest.raises(TrainingError, match="step 10: stopped by the alert not_finite"):
         train_sft(make_sessions(), config, tmp_path)
-    (alarm,) = read_records(tmp_path / "alarms.jsonl", Alarm)
-    assert alarm.subject == "grad_norm"
+    (alert,) = read_records(tmp_path / "alerts.jsonl", Alert)
+    assert alert.subject == "grad_norm"
 
 
-def test_a_run_without_alarms_raises_none(
+def test_a_run_without_alerts_raises_none(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "shop_r1.training.health_checks.RecentSteps.mean", lambda self, name: self.last.get(name)
     )
     without, alarmed = tmp_path / "without", tmp_path / "with"
-    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint, alarms=False), without)
-    assert not (without / "alarms.jsonl").exists()
+    train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint, alerts=False), without)
+    assert not (without / "alerts.jsonl").exists()
     train_grpo(list_examples(make_sessions()), truncating(tiny_checkpoint), alarmed)
-    assert "truncation" in (alarmed / "alarms.jsonl").read_text()
+    assert "truncation" in (alarmed / "alerts.jsonl").read_text()
 
 
 def test_every_name_that_can_stop_a_run_has_its_rule() -> None:
     for name in RULES:
-        assert GrpoConfig(stop_on_alarm=(name,)).stop_on_alarm == (name,)
-    with pytest.raises(ValueError, match="stop_on_alarm"):
-        GrpoConfig(stop_on_alarm=("boredom",))
+        assert GrpoConfig(stop_on_alert=(name,)).stop_on_alert == (name,)
+    with pytest.raises(ValueError, match="stop_on_alert"):
+        GrpoConfig(stop_on_alert=("boredom",))
 
 
 # -- where else the figures go ----------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = Shape(layers=2, hidden=8, heads=2, kv_heads=1, head_size=4, intermediate=16, vocabulary=100)
-LOAD = Load(context=1000, group=4, reply=100, sampled=2, reference=True)
+LOAD = Load(context=1000, group=4, completion=100, sampled=2, reference=True)
 
 
 # -- the arithmetic ---------------------------------------------------------------------------------------
@@ -107,9 +107,11 @@ def test_what_is_done_already_is_not_proposed() -> None:
 
 
 def test_grpos_settings_as_a_load() -> None:
-    config = GrpoConfig(prompts=16, group=4, reply_tokens=64, device_prompts=2, prompt={"max_tokens": 2048})
+    config = GrpoConfig(
+        prompts=16, group=4, max_completion_length=64, device_prompts=2, prompt={"max_tokens": 2048}
+    )
     load = plan_load(config, SHAPES["3B"], devices=4, strategy="ddp")
-    assert (load.context, load.trees, load.group, load.reply, load.sampled) == (2048, 2, 4, 64, 4)
+    assert (load.context, load.trees, load.group, load.completion, load.sampled) == (2048, 2, 4, 64, 4)
     assert load.reference
     assert not plan_load(config.model_copy(update={"beta": 0.0}), SHAPES["3B"], 4, "ddp").reference
 
@@ -216,7 +218,7 @@ def test_doctor_takes_settings_on_the_command_line(tmp_path: Path) -> None:
         doctor(str(path))
     code, said = doctor(str(path), "--stage", "grpo", "group=4", "prompt.max_tokens=2048")
     assert code == 0
-    assert "1 prompt of 2,048 tokens, 4 replies of 128 each" in said
+    assert "1 prompt of 2,048 tokens, 4 completions of 128 each" in said
     assert "sft, " in doctor(str(path), "accumulation=4")[1]  # only SFT has it
 
 

@@ -11,7 +11,7 @@ from shop_r1.errors import DataError, ModelError
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import grow_tree, pack_trees
 from shop_r1.models.scoring import score_tokens
-from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import click, type_and_submit
 from shop_r1.records.sessions import Session
 from shop_r1.training.settings import SftConfig
@@ -21,24 +21,24 @@ PROMPT = PromptConfig()
 
 
 def score_session(model: LocalModel, session: Session) -> list[torch.Tensor]:
-    """Return each reply's log probabilities, one tensor a step, as SFT sees them."""
+    """Return each completion's log probabilities, one tensor a step, as SFT sees them."""
     batch = pack_trees([session_tree(session, model, PROMPT)], model.pad_id)
     log_probs = score_tokens(model.model, batch).log_probs
     return [log_probs[batch.owners == step] for step in range(len(session.steps))]
 
 
-def test_the_labels_are_exactly_the_replies_and_the_ends_of_their_turns(
+def test_the_labels_are_exactly_the_completions_and_the_ends_of_their_turns(
     tiny_model: LocalModel, tiny_sessions: list[Session]
 ) -> None:
     trees = [session_tree(session, tiny_model, PROMPT) for session in tiny_sessions]
     features = tree_features(trees, tiny_model.pad_id)
     assert torch.equal(features["labels"], features["shift_labels"])
     learned = tiny_model.tokenizer.decode(features["targets"])
-    replies = [
-        render_reply(step.rationale or "", step.action) for made in tiny_sessions for step in made.steps
+    completions = [
+        render_completion(step.rationale or "", step.action) for made in tiny_sessions for step in made.steps
     ]
     assert torch.equal(features["labels"], features["targets"])
-    assert learned == "".join(f"{reply}<|im_end|>" for reply in replies)
+    assert learned == "".join(f"{completion}<|im_end|>" for completion in completions)
 
 
 def test_each_target_follows_the_token_that_predicts_it(
@@ -54,7 +54,7 @@ def test_each_target_follows_the_token_that_predicts_it(
 
 
 @torch.no_grad()
-def test_a_replys_loss_is_that_of_the_same_prompt_and_reply_alone(
+def test_a_replys_loss_is_that_of_the_same_prompt_and_completion_alone(
     tiny_model: LocalModel, tiny_sessions: list[Session]
 ) -> None:
     render = renderer(tiny_model, PROMPT)
@@ -62,11 +62,11 @@ def test_a_replys_loss_is_that_of_the_same_prompt_and_reply_alone(
         for step, found in enumerate(score_session(tiny_model, session)):
             prompt = render(Example(session, step)).ids
             taken = session.steps[step]
-            reply = tiny_model.reply_ids(render_reply(taken.rationale or "", taken.action))
-            logits = tiny_model.model(input_ids=torch.tensor([prompt + reply])).logits[
+            completion = tiny_model.completion_ids(render_completion(taken.rationale or "", taken.action))
+            logits = tiny_model.model(input_ids=torch.tensor([prompt + completion])).logits[
                 0, len(prompt) - 1 : -1
             ]
-            expected = logits.log_softmax(-1).gather(1, torch.tensor(reply)[:, None])[:, 0]
+            expected = logits.log_softmax(-1).gather(1, torch.tensor(completion)[:, None])[:, 0]
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -164,5 +164,5 @@ def test_a_tree_of_a_session_is_that_of_its_prompts(
     tree = session_tree(session, tiny_model, PROMPT)
     assert [(*tree.trunk[: b.attach], *b.prompt) for b in tree.branches] == [tuple(ids) for ids in prompts]
     assert tree.trunk == grow_tree(prompts).trunk
-    # Each prompt but the last adds only the few tokens that open the reply: its pages are in the trunk.
+    # Each prompt but the last adds only the few tokens that open the completion: its pages are in the trunk.
     assert max(len(branch.prompt) for branch in tree.branches[:-1]) < 30

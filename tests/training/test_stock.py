@@ -19,7 +19,7 @@ TIMES = ("step_time", "sampling_time")
 
 
 class StockTrainer(ScriptedTrainer):
-    """TRL's own scoring and micro-batches under the same replies and rewards."""
+    """TRL's own scoring and micro-batches under the same completions and rewards."""
 
     _get_per_token_logps_and_entropies = GRPOTrainer._get_per_token_logps_and_entropies
     _prepare_inputs = GRPOTrainer._prepare_inputs
@@ -117,7 +117,7 @@ def test_in_bfloat16_both_sides_err_alike(tmp_path: Path, tiny_checkpoint: Path)
 
 
 def test_prompts_are_read_from_rows_padded_on_either_side() -> None:
-    # Replies of up to three tokens; 0 is padding wherever the mask is 0, and a token where it is not.
+    # Completions of up to three tokens; 0 is padding wherever the mask is 0, and a token where it is not.
     ids = torch.tensor([[0, 0, 5, 6, 7, 8, 9], [5, 0, 6, 0, 7, 0, 0]])
     mask = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 1, 0]])
     assert _read_rows(ids, mask, 3) == [((5, 6), (7, 8, 9)), ((5, 0, 6), (7, 0))]

@@ -31,23 +31,30 @@ class Engine:
         assert num_generations == GROUP
         self.prompts.append(prompts)
         texts = [SCRIPT[row % len(SCRIPT)] for row in range(len(prompts))]
-        replies = [[*self.tokenizer(text)["input_ids"], self.tokenizer.eos_token_id] for text in texts]
-        pairs = zip(prompts, replies, strict=True)
-        return prompts, replies, [self.log_probs(prompt, reply) for prompt, reply in pairs], None
+        completions = [[*self.tokenizer(text)["input_ids"], self.tokenizer.eos_token_id] for text in texts]
+        pairs = zip(prompts, completions, strict=True)
+        return (
+            prompts,
+            completions,
+            [self.log_probs(prompt, completion) for prompt, completion in pairs],
+            None,
+        )
 
-    def log_probs(self, prompt: list[int], reply: list[int]) -> list[list[float]]:
+    def log_probs(self, prompt: list[int], completion: list[int]) -> list[list[float]]:
         with torch.no_grad():
-            logits = self.model(input_ids=torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1]
+            logits = self.model(input_ids=torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
         found = (logits / self.settings["temperature"]).log_softmax(-1)
-        return [[found[place, token].item()] for place, token in enumerate(reply)]
+        return [[found[place, token].item()] for place, token in enumerate(completion)]
 
 
-def test_replies_of_vllm_are_scored_and_learnt_from_as_our_own(
+def test_completions_of_vllm_are_scored_and_learnt_from_as_our_own(
     tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Engine)
     train_grpo(
-        make_clicks(), settings(tiny_checkpoint, vllm="colocate", vllm_memory=0.4, reply_tokens=99), tmp_path
+        make_clicks(),
+        settings(tiny_checkpoint, vllm="colocate", vllm_memory=0.4, max_completion_length=99),
+        tmp_path,
     )
     engine = Engine.made[-1]
     assert engine.settings["mode"] == "colocate"

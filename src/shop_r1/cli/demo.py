@@ -61,13 +61,13 @@ from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.store.visitors import seeded_ids
 from shop_r1.training.grpo import train_grpo
-from shop_r1.training.health_checks import Alarm
+from shop_r1.training.health_checks import Alert
 from shop_r1.training.precision import begun_with
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
 
 CONSOLE = Console(stderr=True)
-PROMPT = PromptConfig(max_tokens=4096, reply_tokens=96)
+PROMPT = PromptConfig(max_tokens=4096, max_completion_length=96)
 TEMPERATURE = 0.6
 """Of sampling in the main table. Paper 4.1; `GrpoConfig.temperature` has it for training."""
 BINARY = RewardConfig(use_format=False, use_rationale=False, action=ActionRewardConfig(kind="binary"))
@@ -106,7 +106,7 @@ class DemoConfig(Config):
         device_prompts=8,
         learning_rate=3e-4,
         beta=0.0,
-        reply_tokens=64,
+        max_completion_length=64,
         checkpoint_every=0,
     )
     """Both RL runs; they differ in the reward alone. The similarity floor is 0.9, not the paper's 0.75: at
@@ -296,7 +296,7 @@ class Demo:
                 settings=self._settings(),
                 rows=read_score_rows(self._out / "table.json"),
                 tables=tuple(
-                    ReportTable.model_validate(grid.model_dump(exclude={"alarms"})) for grid in grids[1:]
+                    ReportTable.model_validate(grid.model_dump(exclude={"alerts"})) for grid in grids[1:]
                 ),
                 figures=self._figures(rows),
                 warnings=self.warnings(),
@@ -338,7 +338,9 @@ class Demo:
     ) -> list[Prediction]:
         config = PredictConfig(
             prompt=PROMPT.model_copy(update={"context": context}),
-            sampling=Sampling(temperature=temperature, max_new_tokens=self._config.grpo.reply_tokens),
+            sampling=Sampling(
+                temperature=temperature, max_new_tokens=self._config.grpo.max_completion_length
+            ),
             bf16=self._config.bf16,
             seed=self._config.seed,
         )
@@ -405,17 +407,17 @@ class Demo:
             "sessions": f"{config.training_sessions} to learn from, {config.held_out_sessions} held out",
             "SFT": f"{config.sft.epochs:g} epochs, learning rate {config.sft.learning_rate:g}",
             "GRPO": f"{config.grpo.steps} steps of {config.grpo.prompts} prompts x "
-            f"{config.grpo.group} replies, learning rate {config.grpo.learning_rate:g}",
+            f"{config.grpo.group} completions, learning rate {config.grpo.learning_rate:g}",
             "seed": str(config.seed),
         }
 
     def warnings(self) -> tuple[str, ...]:
-        """Return the run's alarms, training's and evaluation's."""
+        """Return the run's alerts, training's and evaluation's."""
         raised = [
-            f"{name}, step {alarm.step}: {alarm.message}"
+            f"{name}, step {alert.step}: {alert.message}"
             for name in ("sft", "binary", "shop-r1")
-            if (self._out / name / "alarms.jsonl").exists()
-            for alarm in read_records(self._out / name / "alarms.jsonl", Alarm)
+            if (self._out / name / "alerts.jsonl").exists()
+            for alert in read_records(self._out / name / "alerts.jsonl", Alert)
         ]
         rows = read_table(self._out / "table.json")
         return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))
@@ -481,9 +483,9 @@ def _tell(demo: Demo, out: Path, seconds: float, config: DemoConfig) -> None:
         shown.print(to_text(grid), markup=False)
         shown.print()
     for warning in demo.warnings():
-        shown.print(f"Alarm: {warning}", markup=False)
+        shown.print(f"Alert: {warning}", markup=False)
     if not demo.warnings():
-        shown.print("Alarms: none.")
+        shown.print("Alerts: none.")
     shown.print(f"Took {seconds:.0f} s. Tables: {out}/tables.txt, {out}/table.json.", markup=False)
     shown.print(f"Report: open {out}/report/index.html in a browser.", markup=False)
     shown.print(

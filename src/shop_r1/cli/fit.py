@@ -165,7 +165,9 @@ def _describe_load(load: Load, stage: str) -> str:
         what = "session" if load.trees == 1 else "sessions"
         return f"{load.trees} {what} of {load.context:,} tokens"
     what = "prompt" if load.trees == 1 else "prompts"
-    return f"{load.trees} {what} of {load.context:,} tokens, {load.group} replies of {load.reply} each"
+    return (
+        f"{load.trees} {what} of {load.context:,} tokens, {load.group} completions of {load.completion} each"
+    )
 
 
 def render_plan(plan: Plan) -> list[tuple[str, str]]:

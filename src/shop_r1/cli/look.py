@@ -38,7 +38,7 @@ def score(
         list[str] | None, typer.Argument(metavar="key=value", help="Settings of the reward.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="JSON", help="What the shopper did.")] = None,
-    response: Annotated[str | None, typer.Option(metavar="TEXT", help="The model's reply.")] = None,
+    response: Annotated[str | None, typer.Option(metavar="TEXT", help="The model's completion.")] = None,
     certainty: Annotated[
         float | None, typer.Option(help="Self-certainty of the rationale, nats per token.")
     ] = None,
@@ -49,7 +49,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="The parts as JSON.")] = False,
     list_settings: ListSettings = False,
 ) -> None:
-    """Explain a reply's reward, part by part.
+    """Explain a completion's reward, part by part.
 
     Example: shop-r1 score --target '{"type": "click", "name": "results.red_mug"}' --response
     '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}' --certainty 26

@@ -29,7 +29,7 @@ def hide_loading() -> None:
     transformers_logging.disable_progress_bar()
     # TRL 1.16 still calls what transformers 5.23 has renamed; users can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
-    # transformers tells how it makes special tokens of the model's files agree; which end a reply is
+    # transformers tells how it makes special tokens of the model's files agree; which end a completion is
     # settled by then (llm.chat).
     logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
     hub_logging.set_verbosity(logging.ERROR)
@@ -92,8 +92,8 @@ def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, 
         switch = "prompt.chat_template_kwargs.enable_thinking=false"
         help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
         remark(
-            f"The chat template of {name!r} opens a <think> before each reply: replies, and what is taught, "
-            f"then stand inside it, and servers that cut thoughts away show nothing; {help_}"
+            f"The chat template of {name!r} opens a <think> before each completion: completions, and what is "
+            f"taught, then stand inside it, and servers that cut thoughts away show nothing; {help_}"
         )
     place = "own role" if found.system_role else "before the user's first message"
     return {"system": place, "turn_end": found.turn_end, "open_think": found.open_think}
@@ -180,22 +180,22 @@ def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> Prom
     Args:
         prompt: as configured.
         name_or_path: the model.
-        needed: tokens that a reply may take; more of the budget is kept free where it is less.
+        needed: tokens that a completion may take; more of the budget is kept free where it is less.
 
     Raises:
         ConfigError: nothing is left for the prompt.
     """
     longest = longest_context(name_or_path)
     budget = min(prompt.max_tokens, longest or prompt.max_tokens)
-    reply = max(prompt.reply_tokens, needed)
-    if reply >= budget:
+    completion = max(prompt.max_completion_length, needed)
+    if completion >= budget:
         raise ConfigError(
-            f"model {name_or_path!r} reads {budget} tokens and {reply} are kept free for the reply; lower "
-            "prompt.reply_tokens"
+            f"model {name_or_path!r} reads {budget} tokens and {completion} are kept free for the "
+            "completion; lower prompt.max_completion_length"
         )
     if budget < prompt.max_tokens:
         remark(
             f"Prompt budget: {budget} tokens, which is all that {name_or_path!r} can read (the settings "
             f"allow {prompt.max_tokens})"
         )
-    return prompt.model_copy(update={"max_tokens": budget, "reply_tokens": reply})
+    return prompt.model_copy(update={"max_tokens": budget, "max_completion_length": completion})

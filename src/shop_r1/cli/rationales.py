@@ -165,7 +165,7 @@ def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache
     folder = Path(resolve_model(name))
     # Other weights in the same folder are another writer, whose answers are not these.
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
-    # One at a time, and a long reply on a slow machine is no fault.
+    # One at a time, and a long completion on a slow machine is no fault.
     ask = config.ask.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
     remark(str(choose_precision(config.bf16, model.model.device.type)))
     endpoint = LocalEndpoint(

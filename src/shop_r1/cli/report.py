@@ -206,7 +206,7 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
     if prompt:
         shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
     if sampling:
-        shown["reply"] = f"at most {sampling.get('max_new_tokens')} tokens"
+        shown["completion"] = f"at most {sampling.get('max_new_tokens')} tokens"
     shown |= {key: str(settings[key]) for key in ("seed", "revision") if settings.get(key) is not None}
     return shown
 

@@ -62,7 +62,7 @@ def simulate(
     say_next("data", "split", out, "--out", unused("data"))
     if tally.faults:
         faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
-        remark(f"{tally.faults.total()} replies or actions came to nothing; most often: {faults}")
+        remark(f"{tally.faults.total()} completions or actions came to nothing; most often: {faults}")
 
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
@@ -72,7 +72,7 @@ def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
         none = False
         yield session
     if none:
-        raise DataError("no visit gave a session: not one of the model's replies could be read")
+        raise DataError("no visit gave a session: not one of the model's completions could be read")
 
 
 def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any]) -> Iterator[Session]:

@@ -90,7 +90,7 @@ def _cells(spread: "Spread") -> tuple[str, ...]:
 
 
 def _tell_budget(budget: "BudgetFacts") -> str:
-    room = f"{budget.max_tokens:,} tokens, {budget.reply_tokens:,} of them for the reply"
+    room = f"{budget.max_tokens:,} tokens, {budget.max_completion_length:,} of them for the completion"
     if not budget.over:
         return f"all {budget.prompts:,} prompts fit into {room}"
     over = f"{budget.over:,} of {budget.prompts:,} prompts ({budget.over / budget.prompts:.1%})"

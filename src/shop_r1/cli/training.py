@@ -46,7 +46,7 @@ def sft(
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
-    """Fine-tune a model on whole sessions: replies only (paper, Eq. 2).
+    """Fine-tune a model on whole sessions: completions only (paper, Eq. 2).
 
     A run that was cut off, by whatever, goes on when the same command is given again with --resume.
 
@@ -65,7 +65,7 @@ def sft(
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data], "sft", resume)
-    say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} replies")
+    say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} completions")
     _tell_cost(out, list_examples(sessions, first_step=0), config)
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
@@ -113,7 +113,7 @@ def grpo(
         how = f"balanced (skew {config.skew:g})" if config.skew else "not balanced (skew 0)"
     hide_loading()
     config = config.model_copy(
-        update={"prompt": fit_prompt(config.prompt, config.model, needed=config.reply_tokens)}
+        update={"prompt": fit_prompt(config.prompt, config.model, needed=config.max_completion_length)}
     )
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
@@ -239,9 +239,9 @@ def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:
             write_card(out)
     told = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
     say(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
-    alarms = out / "alarms.jsonl"
-    if alarms.exists():
-        remark(f"Alarms were raised: read {alarms}")
+    alerts = out / "alerts.jsonl"
+    if alerts.exists():
+        remark(f"Alerts were raised: read {alerts}")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

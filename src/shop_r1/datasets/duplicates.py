@@ -111,7 +111,7 @@ def _hash_line(line: str) -> int:
 
 
 def _action_key(step: Step) -> str:
-    return json.dumps(step.action.to_reply())
+    return json.dumps(step.action.to_completion())
 
 
 def similar_pairs(digests: Sequence[bytes], rows: Sequence[Signatures]) -> Iterator[tuple[int, int]]:

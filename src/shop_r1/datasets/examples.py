@@ -33,7 +33,7 @@ COUNTS_KEPT = 500_000
 
 @dataclass(frozen=True)
 class Example:
-    """One step of one session: what RL samples replies for, and what evaluation predicts."""
+    """One step of one session: what RL samples completions for, and what evaluation predicts."""
 
     session: Session
     step: int
@@ -186,15 +186,15 @@ def count_types(examples: Sequence[Example]) -> Mapping[str, int]:
 
 
 class Tokenizing(Protocol):
-    """What turns messages and replies into tokens; `models.checkpoint.LocalModel` does."""
+    """What turns messages and completions into tokens; `models.checkpoint.LocalModel` does."""
 
     def prompt_ids(
         self, messages: Sequence[dict[str, str]], options: Mapping[str, bool | int | str]
     ) -> list[int]:
-        """Return the chat's token ids up to where the assistant's reply begins, under the options."""
+        """Return the chat's token ids up to where the assistant's completion begins, under the options."""
 
-    def reply_ids(self, reply: str) -> list[int]:
-        """Return the reply's token ids, with the token that ends the turn."""
+    def completion_ids(self, completion: str) -> list[int]:
+        """Return the completion's token ids, with the token that ends the turn."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""

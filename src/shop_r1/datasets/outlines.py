@@ -36,7 +36,7 @@ def outline(session: Session) -> SessionOutline:
     return SessionOutline(
         session_id=session.session_id,
         space=session.space,
-        actions=tuple(Action.model_validate(step.action.to_reply()) for step in session.steps),
+        actions=tuple(Action.model_validate(step.action.to_completion()) for step in session.steps),
         told=tuple(step.rationale is not None for step in session.steps),
         html_characters=sum(len(step.page.html) for step in session.steps),
         digest=digest_session(session),

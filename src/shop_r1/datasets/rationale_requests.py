@@ -30,20 +30,21 @@ from shop_r1.prompts.rationales import (
 from shop_r1.records.sessions import Session
 
 ENVELOPE_TOKENS = 40
-"""Kept free in a reply beside its rationales: the brackets, and a code fence. Ours."""
+"""Kept free in a completion beside its rationales: the brackets, and a code fence. Ours."""
 
 
 class RationaleConfig(Config):
     """How rationales are asked for."""
 
     max_tokens: int = Field(default=32768, gt=0)
-    """Longest prompt and reply together, in tokens by `estimate_tokens` (for a checkpoint here: by its own
-    count). Over it the oldest pages' bodies go first. Ours: what SFT can show of a session (paper 4.1)."""
+    """Longest prompt and completion together, in tokens by `estimate_tokens` (for a checkpoint here: by its
+    own count). Over it the oldest pages' bodies go first. Ours: what SFT can show of a session (paper
+    4.1)."""
     rationale_tokens: int = Field(default=100, ge=1)
-    """Room in the reply for each rationale, in tokens; one sentence takes some 30. Ours."""
-    reply_tokens: int = Field(default=4096, ge=1)
-    """Longest reply, in tokens, however many rationales are asked for. Ours: endpoints refuse more than their
-    model can write, 8,192 for Claude 3.5 Sonnet."""
+    """Room in the completion for each rationale, in tokens; one sentence takes some 30. Ours."""
+    max_completion_length: int = Field(default=4096, ge=1)
+    """Longest completion, in tokens, however many rationales are asked for. Ours: endpoints refuse more than
+    their model can write, 8,192 for Claude 3.5 Sonnet."""
     temperature: float | None = Field(default=None, ge=0)
     """Of sampling; not set, it is left to the endpoint (a checkpoint here: 0.6)."""
     bf16: Bf16 = "auto"
@@ -149,9 +150,9 @@ def _render_request(
     session: Session, steps: tuple[int, ...], config: RationaleConfig, count: CountTokens, plan: Plan
 ) -> Request | FailedSession:
     """Return the question about a session; what its budget cost is added to the plan."""
-    reply = min(config.reply_tokens, ENVELOPE_TOKENS + config.rationale_tokens * len(steps))
+    completion = min(config.max_completion_length, ENVELOPE_TOKENS + config.rationale_tokens * len(steps))
     try:
-        prompt = render_rationales(session, steps, config.max_tokens, reply, count)
+        prompt = render_rationales(session, steps, config.max_tokens, completion, count)
     except ConfigError as error:
         return FailedSession(
             session_id=session.session_id, steps=steps, reason="over_budget", message=str(error)
@@ -160,7 +161,7 @@ def _render_request(
     plan.pages_shortened += prompt.page_truncated
     return Request(
         messages=prompt.messages,
-        max_tokens=reply,
+        max_tokens=completion,
         temperature=config.temperature,
         json_schema=RATIONALES_SCHEMA,
     )
@@ -176,7 +177,7 @@ def acceptance(plan: Plan) -> Callable[[int, Answer], str | None]:
         if not isinstance(read, RationaleFailure):
             return None
         if answer.stop == "length":
-            return f"cut: the reply ended at its limit of {plan.requests[place].max_tokens} tokens"
+            return f"cut: the completion ended at its limit of {plan.requests[place].max_tokens} tokens"
         return f"{read.reason}: {read.message}"
 
     return accept

@@ -15,7 +15,7 @@ from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.cost import CostTally
-from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
 
@@ -38,9 +38,9 @@ class BudgetFacts(Record):
     """What a token budget does to the prompts, one for each step of each session, whole sessions shown."""
 
     max_tokens: int
-    """Longest prompt and reply together."""
-    reply_tokens: int
-    """Of these, kept free for the reply."""
+    """Longest prompt and completion together."""
+    max_completion_length: int
+    """Of these, kept free for the completion."""
     prompts: int
     over: int
     """Prompts that are longer and lose something."""
@@ -133,7 +133,7 @@ class Tally:
         steps: steps of each session.
         page_tokens: of each page, as it stands in the record.
         prompt_tokens: of each session's last prompt, with all pages whole; chat template included.
-        session_tokens: of each session as SFT sees it: that prompt and every reply.
+        session_tokens: of each session as SFT sees it: that prompt and every completion.
     """
 
     def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
@@ -146,7 +146,9 @@ class Tally:
         self._rationales = 0
         self._cost = CostTally()  # of the prompts over the budget
         self._count, self._prompt = count_tokens, prompt
-        self._unbounded = PromptConfig(max_tokens=_UNBOUNDED, reply_tokens=prompt.reply_tokens)
+        self._unbounded = PromptConfig(
+            max_tokens=_UNBOUNDED, max_completion_length=prompt.max_completion_length
+        )
 
     def add(self, session: Session) -> None:
         """Take one more session."""
@@ -187,7 +189,7 @@ class Tally:
             spreads={name: measure_spread(getattr(self, name)) for name in lengths},
             budget=BudgetFacts(
                 max_tokens=self._prompt.max_tokens,
-                reply_tokens=self._prompt.reply_tokens,
+                max_completion_length=self._prompt.max_completion_length,
                 prompts=sum(self.steps),
                 over=cuts["over"],
                 pages_left_out=cost.pages_left_out,
@@ -205,10 +207,10 @@ class Tally:
         self.page_tokens.extend(self._count(step.page.html) for step in session.steps)
         space, last = find_space(session.space), len(session.steps) - 1
         whole = render_prompt(session, last, space, self._unbounded, self._count).tokens or 0
-        replies = [render_reply(step.rationale or "", step.action) for step in session.steps]
+        completions = [render_completion(step.rationale or "", step.action) for step in session.steps]
         self.prompt_tokens.append(whole)
-        self.session_tokens.append(whole + sum(map(self._count, replies)))
-        if whole > self._prompt.max_tokens - self._prompt.reply_tokens:
+        self.session_tokens.append(whole + sum(map(self._count, completions)))
+        if whole > self._prompt.max_tokens - self._prompt.max_completion_length:
             self._count_cuts(session)
 
     def _count_cuts(self, session: Session) -> None:

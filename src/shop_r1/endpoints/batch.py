@@ -57,7 +57,7 @@ class Estimate:
         requests: all of them.
         cached: those that have an answer already, or are equal to one before them.
         input_tokens: of those to be sent, by `pages.tokens.estimate_tokens`.
-        output_tokens: of their replies, at most.
+        output_tokens: of their completions, at most.
         cost_usd: of both; None where the price is not known.
     """
 

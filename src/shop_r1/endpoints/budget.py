@@ -17,11 +17,11 @@ def about_tokens(request: Request) -> int:
 
 
 def worst_case(request: Request) -> Usage:
-    """Return the most a reply to a request can be billed by.
+    """Return the most a completion to a request can be billed by.
 
-    That is a token for each byte of its UTF-8, which no tokenizer on bytes exceeds, and a reply as long as
-    is allowed. It is some three times what pages take, on purpose: a cap that an estimate could pass is none,
-    and what a reply does not need of it is free again as soon as the reply is there.
+    That is a token for each byte of its UTF-8, which no tokenizer on bytes exceeds, and a completion as long
+    as is allowed. It is some three times what pages take, on purpose: a cap that an estimate could pass is
+    none, and what a completion does not need of it is free again as soon as the completion is there.
     """
     texts = _texts(request)
     size = sum(len(text.encode(errors="replace")) + _FRAME_TOKENS_AT_MOST for text in texts)

@@ -9,7 +9,7 @@ from shop_r1.endpoints.protocol import Answer, Request, RequestFaultError, Usage
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
 from shop_r1.models.prefix_tree import grow_tree
-from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.sampling import Sampling, sample_completions
 
 
 class LocalEndpoint:
@@ -20,7 +20,7 @@ class LocalEndpoint:
         model: the checkpoint.
         sampling: where a request leaves temperature or top-p open.
         asked_before: how many answers to a request there are already; another draw is made for each.
-        longest: how many tokens a prompt and its reply may have; None where the model does not say.
+        longest: how many tokens a prompt and its completion may have; None where the model does not say.
         bf16: whether it computes in bfloat16.
     """
 
@@ -42,12 +42,12 @@ class LocalEndpoint:
         self._lock = Lock()
 
     async def send(self, request: Request) -> Answer:
-        """Return a reply; the same for the same request, number of answers before it, weights and machine.
+        """Return a completion: the same for the same request, count of earlier ones, weights and machine.
 
         Torch works in a thread of its own, so whoever else awaits something goes on meanwhile.
 
         Raises:
-            RequestFaultError: the prompt and the reply are together longer than the model reads.
+            RequestFaultError: the prompt and the completion are together longer than the model reads.
         """
         draw = self._asked_before(request)
         return await asyncio.to_thread(self._answer, request, draw)
@@ -59,20 +59,20 @@ class LocalEndpoint:
         ids = self._model.prompt_ids(request.messages)
         if self._longest is not None and len(ids) + request.max_tokens > self._longest:
             raise RequestFaultError(
-                f"{self.name}: a prompt of {len(ids)} tokens and a reply of {request.max_tokens} are more "
-                f"than the {self._longest} that the model reads; lower max_tokens"
+                f"{self.name}: a prompt of {len(ids)} tokens and a completion of {request.max_tokens} are "
+                f"more than the {self._longest} that the model reads; lower max_tokens"
             )
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
         model = self._model
         with self._lock, autocast(self._bf16, model.model.device.type):
-            (reply,) = sample_replies(
+            (completion,) = sample_completions(
                 model.model, [grow_tree([ids])], self._settings(request), model.end_ids, model.pad_id, [seed]
             )
-        ended = bool(reply.ids) and reply.ids[-1] in model.end_ids
+        ended = bool(completion.ids) and completion.ids[-1] in model.end_ids
         return Answer(
-            text=model.decode(reply.ids),
+            text=model.decode(completion.ids),
             stop="end" if ended else "length",
-            usage=Usage(input_tokens=len(ids), output_tokens=len(reply.ids)),
+            usage=Usage(input_tokens=len(ids), output_tokens=len(completion.ids)),
         )
 
     def _settings(self, request: Request) -> Sampling:

@@ -84,7 +84,7 @@ def read_said(body: Any) -> Said | None:
 
     Read are the forms of OpenAI (`{"error": {"message", "type", "code", "param"}}`), Anthropic and Bedrock,
     Google (a list of one), vLLM (`{"object": "error", "message"}`), FastAPI (`{"detail"}`), and a plain text
-    in place of the object. A body with choices or content and no error is a reply.
+    in place of the object. A body with choices or content and no error is a completion.
     """
     if isinstance(body, list):
         return next((said for said in map(read_said, body) if said is not None), None)

@@ -13,9 +13,9 @@ from shop_r1.errors import ModelError
 from shop_r1.jsonl import Record
 
 Stop = Literal["end", "length", "refused"]
-"""Why a reply ended: by itself, cut at `max_tokens`, or because the model or a filter refused."""
+"""Why a completion ended: by itself, cut at `max_tokens`, or because the model or a filter refused."""
 Instead = Literal["tool_calls", "reasoning"]
-"""What a reply holds where it has no text."""
+"""What a completion holds where it has no text."""
 
 
 class Request(Record):
@@ -24,26 +24,26 @@ class Request(Record):
     messages: tuple[dict[str, str], ...]
     """Each with `role` (system, user or assistant) and `content`; the system message, if any, first."""
     max_tokens: int
-    """The reply is cut here, in tokens."""
+    """The completion is cut here, in tokens."""
     temperature: float | None = None
     """Of sampling; None leaves it to the endpoint."""
     top_p: float | None = None
     """Of sampling; None leaves it to the endpoint."""
     json_schema: Mapping[str, Any] | None = None
-    """A JSON schema that the reply should fit, for endpoints that can hold a model to one."""
+    """A JSON schema that the completion should fit, for endpoints that can hold a model to one."""
     draw: int = 0
     """Which of several draws of the same question this is; never sent, but part of what the cache knows."""
 
 
 class Usage(Record):
-    """What a reply is billed by, in tokens."""
+    """What a completion is billed by, in tokens."""
 
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
 
 
 class Answer(Record):
-    """One reply."""
+    """One completion."""
 
     text: str
     stop: Stop
@@ -80,7 +80,7 @@ class Endpoint(Protocol):
         """What the cache and the output call it, for instance `openai:qwen@http://127.0.0.1:8000/v1`."""
 
     async def send(self, request: Request) -> Answer:
-        """Return the reply to one try; nothing is retried here.
+        """Return the completion to one try; nothing is retried here.
 
         Raises:
             TemporaryFaultError: trying again may help.
@@ -100,5 +100,5 @@ class Price:
     output_usd: float
 
     def cost_usd(self, usage: Usage) -> float:
-        """Return what a reply costs."""
+        """Return what a completion costs."""
         return (usage.input_tokens * self.input_usd + usage.output_tokens * self.output_usd) / 1e6

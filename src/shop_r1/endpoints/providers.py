@@ -68,7 +68,7 @@ def open_endpoint(
         name: in one of the forms above; it is the endpoint's name in files and messages.
         timeout_s: of connecting, and of each silence after.
         response_format: whether chat completions are sent a request's JSON schema.
-        max_tokens_name: the name under which chat completions are sent the longest reply.
+        max_tokens_name: the name under which chat completions are sent the longest completion.
         tell: told once of each form of a request that the server refused and that is no longer used.
 
     Raises:
@@ -150,7 +150,7 @@ def _bedrock_options(name: str, url: str | None) -> Mapping[str, str | None]:
 
 @dataclass(frozen=True)
 class _Remote:
-    """One model at one place: its client's call, how it is put, and how its replies are read."""
+    """One model at one place: its client's call, how it is put, and how its completions are read."""
 
     name: str
     sdk: Any = field(repr=False)
@@ -202,7 +202,7 @@ class _Remote:
     def _read_body_fault(self, error: BodyFaultError, after_s: float | None) -> ModelError:
         if error.said is None:
             return TemporaryFaultError(
-                f"{self.name}: the body is no reply ({self.hide(error.found)})", billed=True
+                f"{self.name}: the body is no completion ({self.hide(error.found)})", billed=True
             )
         code = "" if error.said.status is None else f", code {error.said.status}"
         message = f"{self.name}: HTTP 200 with an error inside{code} ({self.hide(error.said.message)})"

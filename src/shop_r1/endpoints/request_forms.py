@@ -12,7 +12,7 @@ from shop_r1.models.chat_template import merge_system
 ResponseFormat = Literal["auto", "json_schema", "none"]
 """Whether a JSON schema is sent: until the server refuses it, always, or never."""
 LimitName = Literal["max_tokens", "max_completion_tokens"]
-"""What a server calls the most tokens of a reply."""
+"""What a server calls the most tokens of a completion."""
 
 _UNSUPPORTED = re.compile(
     r"unsupported|(?:not|n't) (?:be )?(?:support|available|allow|permit|specif|recogni|accept)"
@@ -45,9 +45,9 @@ class ChatForm:
 
     Attributes:
         model: as the server calls it.
-        limit: the argument that limits the reply's length.
+        limit: the argument that limits the completion's length.
         learns_limit: whether the other name may be tried where this one is refused.
-        response_format: whether a schema is sent; the replies are checked in any case.
+        response_format: whether a schema is sent; the completions are checked in any case.
         tell: told of what is put otherwise from then on.
         system_role: whether a system message is sent; else its text stands before the user's first, as for a
             checkpoint whose chat template has no system role.
@@ -66,7 +66,7 @@ class ChatForm:
         arguments: dict[str, Any] = {"model": self.model, "messages": messages}
         arguments[self.limit] = request.max_tokens
         if request.json_schema is not None and self.response_format != "none":
-            schema = {"name": "reply", "schema": dict(request.json_schema), "strict": True}
+            schema = {"name": "completion", "schema": dict(request.json_schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
         return arguments | _sampling(request)
 
@@ -84,8 +84,8 @@ class ChatForm:
             if self.response_format == "auto":
                 self.response_format = "none"
                 self.tell(
-                    "the server refuses response_format, so replies are asked for without it from now on and "
-                    "checked as before (ask.response_format=none asks without it from the start)"
+                    "the server refuses response_format, so completions are asked for without it from now on "
+                    "and checked as before (ask.response_format=none asks without it from the start)"
                 )
             return True
         return self._learn_limit(sent, about)

@@ -34,7 +34,7 @@ class AskConfig(Config):
     requests_per_minute: float = Field(0.0, ge=0)
     """Tries that may start in a minute, evenly spaced; 0 is no limit."""
     tokens_per_minute: float = Field(0.0, ge=0)
-    """The same in tokens, of the request by estimate and of the reply at most; 0 is no limit."""
+    """The same in tokens, of the request by estimate and of the completion at most; 0 is no limit."""
     timeout_s: float = Field(120.0, gt=0)
     """Of one try."""
     tries: int = Field(6, ge=1)
@@ -45,11 +45,11 @@ class AskConfig(Config):
     answers: int = Field(3, ge=1)
     """To one request, while `accept` says no; those of earlier runs count."""
     response_format: ResponseFormat = "auto"
-    """Whether chat completions are sent the JSON schema of the reply, where there is one: `auto` until the
-    server refuses it (then the same question goes without), `json_schema` always, `none` never."""
+    """Whether chat completions are sent the JSON schema of the completion, where there is one: `auto` until
+    the server refuses it (then the same question goes without), `json_schema` always, `none` never."""
     max_tokens_name: LimitName | Literal["auto"] = "auto"
-    """What chat completions are sent the longest reply under: `auto` is `max_completion_tokens` for OpenAI's
-    own server and `max_tokens` behind a URL, and the other one where the server refuses that."""
+    """What chat completions are sent the longest completion under: `auto` is `max_completion_tokens` for
+    OpenAI's own server and `max_tokens` behind a URL, and the other one where the server refuses that."""
     max_cost_usd: float | None = Field(None, ge=0)
     """All answers to these requests, those of earlier runs included, cost no more; a request that could pass
     it is not sent. None is no cap. A cap needs a price."""

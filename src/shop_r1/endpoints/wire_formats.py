@@ -1,7 +1,7 @@
 """What comes back over the wire, in OpenAI's form and in Anthropic's, from servers that differ in details.
 
 Read is what is there: a text may be a string or a list of parts, usage may be missing or partial. What is not
-a reply (no choices, an error inside a 200 or inside a choice) is a fault and never an empty answer.
+a completion (no choices, an error inside a 200 or inside a choice) is a fault and never an empty answer.
 """
 
 import json
@@ -35,11 +35,11 @@ _BROKEN_OFF = frozenset({"error", "abort", "cancelled", "network_error", "insuff
 
 
 class BodyFaultError(Exception):
-    """The body of a response with status 200 is no reply.
+    """The body of a response with status 200 is no completion.
 
     Attributes:
         said: what the provider says of it; None where it says nothing.
-        found: what was found in place of a reply, not yet redacted.
+        found: what was found in place of a completion, not yet redacted.
         billed: the endpoint may bill for it.
     """
 
@@ -58,10 +58,10 @@ def read_chat(request: Request, body: bytes) -> Answer:
     counts, so that a cap holds all the same.
 
     Raises:
-        BodyFaultError: the body is no such reply.
+        BodyFaultError: the body is no such completion.
     """
-    reply = _read_object(body)
-    choices = reply.get("choices")
+    completion = _read_object(body)
+    choices = completion.get("choices")
     if isinstance(choices, Mapping):
         choices = [choices]
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
@@ -77,7 +77,7 @@ def read_chat(request: Request, body: bytes) -> Answer:
     if not isinstance(message, Mapping):
         raise BodyFaultError(f"the choice's message is {_show(message)}; expected an object with content")
     text, refusal = _text(message.get("content")), _refusal(message)
-    usage, is_known = _usage(request, reply.get("usage"), ("prompt_tokens", "completion_tokens"))
+    usage, is_known = _usage(request, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
     if refusal:
         return Answer(text=refusal, stop="refused", usage=usage, usage_known=is_known)
     return Answer(
@@ -89,19 +89,19 @@ def read_message(request: Request, body: bytes) -> Answer:
     """Return the answer in the body of a message from Claude; usage as in `read_chat`.
 
     Raises:
-        BodyFaultError: the body is no such reply.
+        BodyFaultError: the body is no such completion.
     """
-    reply = _read_object(body)
-    content = reply.get("content")
+    completion = _read_object(body)
+    content = completion.get("content")
     if not isinstance(content, list | str):
         raise BodyFaultError(f"content is {_show(content)}; expected a list of blocks")
-    reason = _reason(reply.get("stop_reason"))
+    reason = _reason(completion.get("stop_reason"))
     if reason in _BROKEN_OFF:
         raise BodyFaultError(f"the message ended with {reason}")
     text = _text(content)
     kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
     blocks = {"tool_calls": kinds & {"tool_use"}, "reasoning": kinds & {"thinking", "redacted_thinking"}}
-    usage, is_known = _usage(request, reply.get("usage"), ("input_tokens", "output_tokens"))
+    usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
     return Answer(
         text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, blocks)
     )
@@ -136,7 +136,8 @@ def _stop(reason: str) -> Stop:
 def _text(content: object) -> str:
     """Return the text of a content: a string, a part, or a list of either; other parts have none.
 
-    Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's replies.
+    Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's
+    completions.
     """
     parts = content if isinstance(content, list) else [content]
     joined = "".join(map(_part_text, parts))
@@ -178,7 +179,7 @@ def _instead(text: str, message: Mapping[str, Any]) -> Instead | None:
 
 
 def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:
-    """Return what the reply is billed by, and whether the server said so; the worst where it did not."""
+    """Return what the completion is billed by, and whether the server said so; the worst where it did not."""
     worst = worst_case(request)
     counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
     usage = Usage(

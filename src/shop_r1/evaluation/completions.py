@@ -1,4 +1,4 @@
-"""A reply to a prediction: what a checkpoint's and an endpoint's replies share."""
+"""A completion to a prediction: what a checkpoint's and an endpoint's completions share."""
 
 import zlib
 
@@ -9,21 +9,21 @@ from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 
-def read_reply(
-    example: Example, reply: str, certainty: float | None, reward: RewardConfig, parse: Parse = "strict"
+def read_completion(
+    example: Example, completion: str, certainty: float | None, reward: RewardConfig, parse: Parse = "strict"
 ) -> Prediction:
-    """Return the prediction that a reply is: parsed and scored by the same functions as in training.
+    """Return the prediction that a completion is: parsed and scored by the same functions as in training.
 
     Args:
         example: the step that was asked for.
-        reply: as it came.
+        completion: as it came.
         certainty: the rationale's self-certainty in nats per token; None where nothing measured it.
-        reward: how the reply is scored.
+        reward: how the completion is scored.
         parse: `lenient` parses and scores what is left after `unwrap`, and marks the prediction.
     """
     step = example.session.steps[example.step]
     space = find_space(example.session.space)
-    read = unwrap(reply) if parse == "lenient" else Unwrapped(reply, ())
+    read = unwrap(completion) if parse == "lenient" else Unwrapped(completion, ())
     parsed = parse_response(read.text, space)
     action = rationale = failure = None
     if isinstance(parsed, ParseFailure):
@@ -33,9 +33,9 @@ def read_reply(
     return Prediction(
         session_id=example.session.session_id,
         step=example.step,
-        gold=step.action,
-        gold_rationale=step.rationale,
-        response=reply,
+        target=step.action,
+        target_rationale=step.rationale,
+        response=completion,
         action=action,
         rationale=rationale,
         failure=failure,

@@ -30,7 +30,7 @@ def plot_statistics(tally: Tally, found: Statistics) -> str:
         _draw_steps(steps, tally.steps)
         _draw_tokens(pages, tally.page_tokens, "pages", GREEN)
         _draw_tokens(prompts, tally.prompt_tokens, "sessions", SKY)
-        _draw_budget(prompts, found.budget.max_tokens - found.budget.reply_tokens)
+        _draw_budget(prompts, found.budget.max_tokens - found.budget.max_completion_length)
         steps.set_xlabel("steps of a session")
         pages.set_xlabel("tokens of a page")
         prompts.set_xlabel("tokens of a session's last prompt")

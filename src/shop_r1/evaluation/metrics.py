@@ -6,7 +6,7 @@ Definitions, all over steps:
 - type accuracy: the action's type equals the shopper's;
 - macro F1: the mean, over the types that occur among the shoppers' actions, of F1 on the type alone. A type
   that is predicted but never true lowers the recall of the true ones and gets no F1 of its own;
-- a reply that is not an action of the space counts in every denominator, as wrong and as `unparsable`, a
+- a completion that is not an action of the space counts in every denominator, as wrong and as `unparsable`, a
   predicted label that is never true.
 
 Intervals: 95 %, percentile bootstrap over sessions (steps of one session are not independent). Where all
@@ -29,7 +29,7 @@ from shop_r1.records.actions import ActionSpace, exact_match
 from shop_r1.records.results import Interval, Prediction
 
 UNPARSABLE = "unparsable"
-"""The predicted label of a reply that is no action of the space."""
+"""The predicted label of a completion that is no action of the space."""
 PAPER_TEST_MIX: Mapping[str, int] = {"click": 690, "type_and_submit": 677, "terminate": 512}
 """How many test steps of each type the paper's accuracies are over (Appendix C)."""
 COLLAPSE_SHARE = 0.8
@@ -97,7 +97,7 @@ class Metrics(Record):
     """The same three with 95 % intervals over sessions; [0, value, 1] where there is only one session."""
     per_type: Mapping[str, TypeMetrics]
     """For each type that occurs among the shoppers' actions."""
-    gold_mix: Mapping[str, float]
+    target_mix: Mapping[str, float]
     """Share of each type of the space among the shoppers' actions."""
     predicted_mix: Mapping[str, float]
     """Share of each type of the space, and of `unparsable`, among the predictions."""
@@ -134,11 +134,11 @@ def evaluate_predictions(
         raise DataError("there are no predictions to evaluate; expected at least one step")
     if bootstrap < 1:
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
-    gold = [_gold_label(prediction, space) for prediction in predictions]
+    target = [_target_label(prediction, space) for prediction in predictions]
     predicted = [predicted_label(prediction, space) for prediction in predictions]
-    counts = _count(predictions, gold, predicted, space)
+    counts = _count(predictions, target, predicted, space)
     totals = resample_sessions(counts.confusion.shape[0], bootstrap, seed)
-    macro = float(f1_score(gold, predicted, labels=list(counts.types), average="macro", zero_division=0))
+    macro = float(f1_score(target, predicted, labels=list(counts.types), average="macro", zero_division=0))
     intervals = _summary(counts, totals, None, macro)
     confusion = counts.confusion.sum(axis=0)
     n = len(predictions)
@@ -150,8 +150,8 @@ def evaluate_predictions(
         type_accuracy=intervals.type_accuracy.value,
         type_f1_macro=intervals.type_f1_macro.value,
         intervals=intervals,
-        per_type=_per_type(counts, gold, predicted, totals),
-        gold_mix={name: gold.count(name) / n for name in space.type_names},
+        per_type=_per_type(counts, target, predicted, totals),
+        target_mix={name: target.count(name) / n for name in space.type_names},
         predicted_mix=dict(zip(counts.labels, shares.tolist(), strict=True)),
         unparsable=predicted.count(UNPARSABLE),
         invalid=count_invalid(predictions, space),
@@ -175,7 +175,7 @@ def find_collapse(metrics: Metrics) -> str | None:
         measured = "nothing" if metrics.unparsable == metrics.n else "hardly anything"
         return f"WARNING, {measured} is measured: {describe_invalid(metrics.invalid, metrics.n)}"
     for name, share in metrics.predicted_mix.items():
-        real = metrics.gold_mix.get(name, 0.0)
+        real = metrics.target_mix.get(name, 0.0)
         if name != UNPARSABLE and share >= COLLAPSE_SHARE and share - real >= COLLAPSE_EXCESS:
             return f"{share:.0%} of the predictions are {name}, but only {real:.0%} of the shoppers' actions"
     return None
@@ -188,28 +188,28 @@ def predicted_label(prediction: Prediction, space: ActionSpace) -> str:
     return prediction.action.type
 
 
-def _gold_label(prediction: Prediction, space: ActionSpace) -> str:
-    if space.kind(prediction.gold.type) is None:
+def _target_label(prediction: Prediction, space: ActionSpace) -> str:
+    if space.kind(prediction.target.type) is None:
         raise DataError(
-            f"session {prediction.session_id}, step {prediction.step}: gold.type is "
-            f"{prediction.gold.type!r}; the space {space.name} has {', '.join(space.type_names)}"
+            f"session {prediction.session_id}, step {prediction.step}: target.type is "
+            f"{prediction.target.type!r}; the space {space.name} has {', '.join(space.type_names)}"
         )
-    return prediction.gold.type
+    return prediction.target.type
 
 
 def _count(
-    predictions: Sequence[Prediction], gold: Sequence[str], predicted: Sequence[str], space: ActionSpace
+    predictions: Sequence[Prediction], target: Sequence[str], predicted: Sequence[str], space: ActionSpace
 ) -> Counts:
-    types = tuple(name for name in space.type_names if name in set(gold))
+    types = tuple(name for name in space.type_names if name in set(target))
     labels = (*space.type_names, UNPARSABLE)
     rows = {name: row for row, name in enumerate(dict.fromkeys(each.session_id for each in predictions))}
     confusion = np.zeros((len(rows), len(types), len(labels)))
     exact = np.zeros((len(rows), len(types)))
-    for prediction, true, label in zip(predictions, gold, predicted, strict=True):
+    for prediction, true, label in zip(predictions, target, predicted, strict=True):
         row, column = rows[prediction.session_id], types.index(true)
         confusion[row, column, labels.index(label)] += 1
         if label == true and prediction.action is not None:
-            exact[row, column] += exact_match(prediction.action, prediction.gold)
+            exact[row, column] += exact_match(prediction.action, prediction.target)
     return Counts(types, labels, confusion, exact)
 
 
@@ -222,10 +222,10 @@ def _summary(counts: Counts, totals: Floats, mix: Floats | None, macro: float | 
 
 
 def _per_type(
-    counts: Counts, gold: Sequence[str], predicted: Sequence[str], totals: Floats
+    counts: Counts, target: Sequence[str], predicted: Sequence[str], totals: Floats
 ) -> dict[str, TypeMetrics]:
     precision, recall, f1, support = precision_recall_fscore_support(
-        gold, predicted, labels=list(counts.types), zero_division=0
+        target, predicted, labels=list(counts.types), zero_division=0
     )
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
     return {

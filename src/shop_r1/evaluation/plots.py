@@ -58,9 +58,9 @@ class RewardCurve(Record):
     """`total`, `format`, `type`, `attribute`, `value` or `rationale`."""
     steps: tuple[int, ...]
     means: tuple[float, ...]
-    """Mean over the step's replies."""
+    """Mean over the step's completions."""
     spreads: tuple[float, ...]
-    """Standard deviation over the step's replies; as many as steps."""
+    """Standard deviation over the step's completions; as many as steps."""
 
 
 def plot_results(rows: Sequence[TableRow]) -> str:
@@ -192,8 +192,8 @@ def _check_curves(curves: Sequence[RewardCurve]) -> None:
 
 def plot_mixes(rows: Sequence[TableRow]) -> str:
     """Return the mix of predicted types of each setting as bars, under the shoppers' own mix."""
-    gold = next((row.gold_mix for row in rows if row.gold_mix), {})
-    mixes = [("shoppers", gold)] if gold else []
+    target = next((row.target_mix for row in rows if row.target_mix), {})
+    mixes = [("shoppers", target)] if target else []
     mixes += [(row.label, row.predicted_mix) for row in rows if row.predicted_mix]
     if not mixes:
         raise DataError("no row has a mix of predicted types to plot")

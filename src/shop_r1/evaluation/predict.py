@@ -7,12 +7,12 @@ from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.datasets.examples import Example, Rendered, example_outlines, example_target_cut, renderer
-from shop_r1.evaluation.completions import draw_seed, read_reply
+from shop_r1.evaluation.completions import draw_seed, read_completion
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast, flush_subnormals
 from shop_r1.models.prefix_tree import Tree, grow_tree
-from shop_r1.models.sampling import Sampling, sample_replies
+from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.results import Prediction
@@ -34,15 +34,15 @@ class PredictConfig(Config):
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees."""
     sampling: Sampling = Sampling()
-    """How replies are drawn; temperature 0 is greedy. Paper 4.1: 0.6."""
+    """How completions are drawn; temperature 0 is greedy. Paper 4.1: 0.6."""
     reward: RewardConfig = RewardConfig()
-    """How replies are scored for the report."""
+    """How completions are scored for the report."""
     batch_tokens: int = Field(default=24_000, ge=1)
     """Tokens of prompts at once; a single longer session still runs alone."""
     bf16: Bf16 = "auto"
     """Compute in bfloat16; `auto`: where that is faster on this machine, else in float32."""
     seed: int = 0
-    """Of the sampled replies."""
+    """Of the sampled completions."""
 
 
 @flush_subnormals()
@@ -158,15 +158,15 @@ def _answer(
     measure = partial(token_certainty, direction=config.reward.certainty_direction)
     seeds = [draw_seed(config.seed, example) for example in examples]
     with autocast(config.bf16, model.model.device.type):
-        replies = sample_replies(
+        completions = sample_completions(
             model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds, measure
         )
     return [
-        read_reply(
+        read_completion(
             example,
-            model.decode(reply.ids),
-            rationale_certainty(model, reply.ids, reply.measured, example.space),
+            model.decode(completion.ids),
+            rationale_certainty(model, completion.ids, completion.measured, example.space),
             config.reward,
         )
-        for example, reply in zip(examples, replies, strict=True)
+        for example, completion in zip(examples, completions, strict=True)
     ]

@@ -37,8 +37,8 @@ class PredictionLog:
     """An append-only file of predictions, held by one run at a time.
 
     A kill loses only the batch that was being computed. A last line that was not written whole is dropped,
-    and so is a batch that is not there as a whole, since replies can differ in their last bits when they are
-    computed in a batch of another shape.
+    and so is a batch that is not there as a whole, since completions can differ in their last bits when they
+    are computed in a batch of another shape.
 
     Attributes:
         path: the file; made with the first batch.

@@ -50,9 +50,11 @@ def _read(path: Path, space: ActionSpace) -> Iterator[Prediction]:
             prediction = _from_pair(parse_record(line, ActionPair, path, number), space)
         else:
             prediction = _within(parse_record(line, Prediction, path, number), space)
-        if space.kind(prediction.gold.type) is None:
+        if space.kind(prediction.target.type) is None:
             known = ", ".join(space.type_names)
-            problem = f"gold.type is {prediction.gold.type!r}; the space {space.name} has {known}"
+            problem = (
+                f"the recorded action has type {prediction.target.type!r}; the space {space.name} has {known}"
+            )
             raise DataError.at(path, number, problem)
         yield prediction
 
@@ -70,7 +72,7 @@ def _parse_object(line: str, path: Path, number: int) -> Mapping[str, Any]:
 
 
 def _from_pair(pair: ActionPair, space: ActionSpace) -> Prediction:
-    prediction = Prediction(session_id=pair.session_id, step=pair.step_idx, gold=pair.gold)
+    prediction = Prediction(session_id=pair.session_id, step=pair.step_idx, target=pair.gold)
     if pair.pred is None:
         return prediction.model_copy(update={"failure": "no prediction"})
     try:

@@ -1,8 +1,8 @@
 """The metrics of neighbouring papers on the same predictions, so that their figures can stand beside ours.
 
 Lu et al. (arXiv 2503.20749), Customer-R1 (2510.07230), the OPeRA benchmark, and PAARS (2503.24228).
-`docs/metrics.md` has each formula. As in `evaluation.metrics`, a reply that is no action of the space counts
-in every denominator: as wrong, as the label `unparsable`, as an empty text.
+`docs/metrics.md` has each formula. As in `evaluation.metrics`, a completion that is no action of the space
+counts in every denominator: as wrong, as the label `unparsable`, as an empty text.
 """
 
 from collections import Counter
@@ -64,7 +64,7 @@ class NeighbourMetrics(Record):
     text_rouge_l: Figure
     """Mean ROUGE-L of the predicted text with the typed one, 0 where no text was predicted. n: texts."""
     rationale_rouge_l: Figure
-    """Mean ROUGE-L of the predicted rationale with the recorded one, 0 where the reply is unparsable. n:
+    """Mean ROUGE-L of the predicted rationale with the recorded one, 0 where the completion is unparsable. n:
     steps with a recorded rationale. OPeRA."""
     type_kl: Figure
     """KL divergence of the types that shoppers choose from those predicted, smoothed. n: steps. PAARS."""
@@ -88,22 +88,22 @@ def measure_neighbours(predictions: Sequence[Prediction], space: ActionSpace) ->
     """
     if not predictions:
         raise DataError("there are no predictions to evaluate; expected at least one step")
-    gold = [each.gold.type for each in predictions]
+    target = [each.target.type for each in predictions]
     predicted = [predicted_label(each, space) for each in predictions]
     real, chosen = _outcomes(predictions, space)
-    clicks = [each for each in predictions if click_type(each.gold) is not None]
+    clicks = [each for each in predictions if click_type(each.target) is not None]
     return NeighbourMetrics(
         session_exact=_session_exact(predictions, space),
         outcome_f1_purchase=_f1(real, chosen, "macro", [PURCHASE]),
         outcome_f1_weighted=_f1(real, chosen, "weighted"),
         fine_type_f1_macro=_f1(*_fine_labels(predictions, space), "macro"),
-        type_f1_macro=_f1(gold, predicted, "macro"),
-        type_f1_weighted=_f1(gold, predicted, "weighted"),
+        type_f1_macro=_f1(target, predicted, "macro"),
+        type_f1_weighted=_f1(target, predicted, "weighted"),
         click_type_f1_weighted=_f1(*_fine_labels(clicks, space), "weighted"),
-        click_types_recorded=sum(each.gold.click_type is not None for each in clicks),
+        click_types_recorded=sum(each.target.click_type is not None for each in clicks),
         **_text_figures(predictions, space),
-        type_kl=_kl(gold, predicted),
-        type_total_variation=_total_variation(gold, predicted),
+        type_kl=_kl(target, predicted),
+        type_total_variation=_total_variation(target, predicted),
         outcome_kl=_kl(real, chosen),
         outcome_total_variation=_total_variation(real, chosen),
     )
@@ -124,22 +124,22 @@ def _outcomes(predictions: Sequence[Prediction], space: ActionSpace) -> tuple[li
             last[each.session_id] = each
     real, chosen = [], []
     for each in last.values():
-        outcome = find_outcome(each.gold)
+        outcome = find_outcome(each.target)
         if outcome is not None:
             action = _valid_action(each, space)
             real.append(outcome)
-            chosen.append((action and find_outcome(action, each.gold)) or NEITHER)
+            chosen.append((action and find_outcome(action, each.target)) or NEITHER)
     return real, chosen
 
 
 def _fine_labels(predictions: Sequence[Prediction], space: ActionSpace) -> tuple[list[str], list[str]]:
     """Return the shopper's and the predicted label of each step: a click's subtype, else the type."""
-    gold, predicted = [], []
+    target, predicted = [], []
     for each in predictions:
         action = _valid_action(each, space)
-        gold.append(_fine_label(each.gold))
-        predicted.append(UNPARSABLE if action is None else _fine_label(action, each.gold))
-    return gold, predicted
+        target.append(_fine_label(each.target))
+        predicted.append(UNPARSABLE if action is None else _fine_label(action, each.target))
+    return target, predicted
 
 
 def _fine_label(action: Action, target: Action | None = None) -> str:
@@ -154,19 +154,19 @@ def _valid_action(prediction: Prediction, space: ActionSpace) -> Action | None:
 def _session_exact(predictions: Sequence[Prediction], space: ActionSpace) -> Figure:
     sessions: dict[str, list[bool]] = {}
     for each in predictions:
-        hit = exact_match(_valid_action(each, space), each.gold)
+        hit = exact_match(_valid_action(each, space), each.target)
         sessions.setdefault(each.session_id, []).append(hit)
     return _mean(sum(hits) / len(hits) for hits in sessions.values())
 
 
 def _text_figures(predictions: Sequence[Prediction], space: ActionSpace) -> Mapping[str, Figure]:
     typed = [
-        (each.gold.value("text"), action.value("text") if action else "", action is not None)
+        (each.target.value("text"), action.value("text") if action else "", action is not None)
         for each in predictions
-        if each.gold.text
+        if each.target.text
         for action in [_valid_action(each, space)]
     ]
-    told = [(each.gold_rationale, each.rationale or "") for each in predictions if each.gold_rationale]
+    told = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
     return {
         "text_exact": _mean(float(answered and real == found) for real, found, answered in typed),
         "text_rouge_l": _mean(rouge_l(found, real) for real, found, _ in typed),
@@ -180,37 +180,37 @@ def _mean(values: Iterable[float]) -> Figure:
 
 
 def _f1(
-    gold: Sequence[str], predicted: Sequence[str], average: str, labels: Sequence[str] | None = None
+    target: Sequence[str], predicted: Sequence[str], average: str, labels: Sequence[str] | None = None
 ) -> Figure:
     """Return the mean F1 over the labels that are true at least once, of these or of all."""
-    true = sorted(set(gold) & set(labels if labels is not None else gold))
+    true = sorted(set(target) & set(labels if labels is not None else target))
     if not true:
-        return Figure(value=None, n=len(gold))
-    value = f1_score(gold, predicted, labels=true, average=average, zero_division=0)
-    return Figure(value=float(value), n=len(gold))
+        return Figure(value=None, n=len(target))
+    value = f1_score(target, predicted, labels=true, average=average, zero_division=0)
+    return Figure(value=float(value), n=len(target))
 
 
-def _kl(gold: Sequence[str], predicted: Sequence[str]) -> Figure:
-    if not gold:
+def _kl(target: Sequence[str], predicted: Sequence[str]) -> Figure:
+    if not target:
         return Figure(value=None, n=0)
-    real, chosen = _shares(gold, predicted, SMOOTHING)
+    real, chosen = _shares(target, predicted, SMOOTHING)
     value = sum(p * log(p / q) for p, q in zip(real, chosen, strict=True))
-    return Figure(value=max(value, 0.0), n=len(gold))  # equal distributions can come out at -1e-17
+    return Figure(value=max(value, 0.0), n=len(target))  # equal distributions can come out at -1e-17
 
 
-def _total_variation(gold: Sequence[str], predicted: Sequence[str]) -> Figure:
-    if not gold:
+def _total_variation(target: Sequence[str], predicted: Sequence[str]) -> Figure:
+    if not target:
         return Figure(value=None, n=0)
-    real, chosen = _shares(gold, predicted, 0.0)
-    return Figure(value=sum(abs(p - q) for p, q in zip(real, chosen, strict=True)) / 2, n=len(gold))
+    real, chosen = _shares(target, predicted, 0.0)
+    return Figure(value=sum(abs(p - q) for p, q in zip(real, chosen, strict=True)) / 2, n=len(target))
 
 
-def _shares(gold: Sequence[str], predicted: Sequence[str], added: float) -> tuple[list[float], list[float]]:
+def _shares(target: Sequence[str], predicted: Sequence[str], added: float) -> tuple[list[float], list[float]]:
     """Return the share of each label that occurs in either, among the real and among the predicted ones."""
-    labels = sorted({*gold, *predicted})
+    labels = sorted({*target, *predicted})
     real, chosen = (
         [(Counter(found)[label] + added) / (len(found) + added * len(labels)) for label in labels]
-        for found in (gold, predicted)
+        for found in (target, predicted)
     )
     return real, chosen
 

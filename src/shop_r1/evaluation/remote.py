@@ -18,7 +18,7 @@ from shop_r1.endpoints.pricing import PriceConfig
 from shop_r1.endpoints.protocol import Answer, Endpoint, Instead, Price, Request
 from shop_r1.endpoints.response_cache import AnswerCache
 from shop_r1.errors import ConfigError, ModelError
-from shop_r1.evaluation.completions import draw_seed, read_reply
+from shop_r1.evaluation.completions import draw_seed, read_completion
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.parse import Parse
@@ -27,17 +27,17 @@ from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 REFUSED = "refused: the model, or a filter of its endpoint, would not answer"
-"""The failure of a refused reply."""
+"""The failure of a refused completion."""
 WITHOUT_TEXT: Mapping[Instead, str] = {
-    "tool_calls": "tool_calls: the reply has no text, only tool calls; expected one JSON object as text",
-    "reasoning": "reasoning: the reply has no text, only reasoning; expected one JSON object after it (a "
-    "model that thinks first may need a larger sampling.max_new_tokens)",
+    "tool_calls": "tool_calls: the completion has no text, only tool calls; expected a JSON object as text",
+    "reasoning": "reasoning: the completion has no text, only reasoning; expected one JSON object after it "
+    "(a model that thinks first may need a larger sampling.max_new_tokens)",
 }
-"""The failures of replies that hold something else in place of a text."""
+"""The failures of completions that hold something else in place of a text."""
 
 
 class RemoteSampling(Config):
-    """How an endpoint is asked to draw replies; the temperature is the paper's (4.1)."""
+    """How an endpoint is asked to draw completions; the temperature is the paper's (4.1)."""
 
     temperature: float = Field(0.6, ge=0)
     """0 asks for the likeliest token. Paper 4.1."""
@@ -46,7 +46,7 @@ class RemoteSampling(Config):
     top_p: float = Field(1.0, gt=0, le=1)
     """Keep the likeliest tokens that together reach this probability; 1 keeps all and is not sent."""
     max_new_tokens: int = Field(128, ge=1)
-    """Replies are cut here, in tokens. A model that thinks before it answers needs more."""
+    """Completions are cut here, in tokens. A model that thinks before it answers needs more."""
 
 
 class RemoteConfig(Config):
@@ -55,9 +55,10 @@ class RemoteConfig(Config):
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees; tokens by estimate."""
     sampling: RemoteSampling = RemoteSampling()
-    """How replies are drawn."""
+    """How completions are drawn."""
     reward: RewardConfig = RewardConfig()
-    """How replies are scored for the report; the rationale's part is 0, since no certainty is measured."""
+    """How completions are scored for the report; the rationale's part is 0, since no certainty is
+    measured."""
     parse: Parse = "strict"
     """`strict` reads completions as in training. `lenient` first takes away a think part before one and a
     code fence round it, nothing else; metrics, tables and report are marked with it, since a checkpoint's
@@ -113,13 +114,13 @@ def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Q
         ConfigError: the budget leaves no room for a prompt.
     """
     sampling, prompt = config.sampling, config.prompt
-    reply = max(prompt.reply_tokens, sampling.max_new_tokens)
-    if reply >= prompt.max_tokens:
+    completion = max(prompt.max_completion_length, sampling.max_new_tokens)
+    if completion >= prompt.max_tokens:
         raise ConfigError(
-            f"prompt.max_tokens is {prompt.max_tokens} and {reply} are kept free for the reply; raise it, or "
-            "lower sampling.max_new_tokens"
+            f"prompt.max_tokens is {prompt.max_tokens} and {completion} are kept free for the completion; "
+            "raise it, or lower sampling.max_new_tokens"
         )
-    fitted = prompt.model_copy(update={"reply_tokens": reply})
+    fitted = prompt.model_copy(update={"max_completion_length": completion})
     count = remember_counts(estimate_tokens)
     questions = []
     for example in examples:
@@ -196,14 +197,14 @@ def read_answers(
 
 def _read_answer(question: Question, answer: Answer, reward: RewardConfig, parse: Parse) -> Prediction:
     """Return the prediction; a refusal is unparsable, whatever text came with it."""
-    prediction = read_reply(question.example, answer.text, None, reward, parse)
+    prediction = read_completion(question.example, answer.text, None, reward, parse)
     if answer.stop != "refused":
         return (
             prediction
             if answer.instead is None
             else prediction.model_copy(update={"failure": WITHOUT_TEXT[answer.instead]})
         )
-    scored = score_response(None, prediction.gold, None, question.example.space, reward)
+    scored = score_response(None, prediction.target, None, question.example.space, reward)
     update = {"action": None, "rationale": None, "failure": REFUSED, "reward": scored}
     return prediction.model_copy(update=update)
 

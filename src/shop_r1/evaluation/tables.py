@@ -28,7 +28,7 @@ class TableRow(Record):
     type_f1_macro: Bounds
     per_type: Mapping[str, TypeMetrics] = {}
     predicted_mix: Mapping[str, float] = {}
-    gold_mix: Mapping[str, float] = {}
+    target_mix: Mapping[str, float] = {}
     n: int
     """Steps."""
     sessions: int | None = None
@@ -41,7 +41,8 @@ class TableRow(Record):
     """Completions from which lenient parsing took something."""
     model: str | None = None
     decoding: str | None = None
-    """How the replies were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing is."""
+    """How the completions were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing
+    is."""
     temperature: float | None = None
     """Of sampling, 0 for greedy; None where it is not known."""
     context: str = "whole-session"
@@ -66,7 +67,7 @@ class Grid(Record):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
-    alarms: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
     """Sentences that a report shows above all its tables; in text and Markdown they follow the note."""
 
 
@@ -88,7 +89,7 @@ def table_row(
         type_f1_macro=metrics.intervals.type_f1_macro,
         per_type=metrics.per_type,
         predicted_mix=metrics.predicted_mix,
-        gold_mix=metrics.gold_mix,
+        target_mix=metrics.target_mix,
         n=metrics.n,
         sessions=metrics.sessions,
         unparsable=metrics.unparsable,
@@ -154,8 +155,12 @@ def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessio
         )
         if row.paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(row.paper), ""))
-    note = "In brackets: 95 % interval, bootstrap over sessions. n: steps. Unparsable replies count as wrong."
-    note = " ".join([note, *_lenient_notes(rows)])
+    notes = [
+        "In brackets: 95 % interval, bootstrap over sessions. n: steps.",
+        "Unparsable completions count as wrong.",
+        *_lenient_notes(rows),
+    ]
+    note = " ".join(notes)
     return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=note)
 
 
@@ -210,9 +215,9 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
     labels = tuple(dict.fromkeys(label for row in rows for label in row.predicted_mix))
     lines = []
-    gold = next((row.gold_mix for row in rows if row.gold_mix), {})
-    if gold:
-        lines.append(("shoppers", *(percent(gold.get(label)) for label in labels)))
+    target = next((row.target_mix for row in rows if row.target_mix), {})
+    if target:
+        lines.append(("shoppers", *(percent(target.get(label)) for label in labels)))
     for row in rows:
         if row.predicted_mix:
             lines.append((row.label, *(percent(row.predicted_mix.get(label)) for label in labels)))
@@ -228,7 +233,7 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
         header=("setting", *labels),
         rows=tuple(lines),
         note=" ".join(notes),
-        alarms=tuple(f"{row.label}: {row.collapse}" for row in rows if row.collapse),
+        alerts=tuple(f"{row.label}: {row.collapse}" for row in rows if row.collapse),
     )
 
 
@@ -308,7 +313,7 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
 
 def _below(grid: Grid) -> list[str]:
     """Return the paragraphs under a grid."""
-    return [text for text in (grid.note, *(f"Alarm: {alarm}." for alarm in grid.alarms)) if text]
+    return [text for text in (grid.note, *(f"Alert: {alert}." for alert in grid.alerts)) if text]
 
 
 def _text_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:

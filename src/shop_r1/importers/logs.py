@@ -52,7 +52,7 @@ class LogAction(Record):
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
         try:
-            fields = self.named(_ANY_NAME if self.target is not None else None).to_reply()
+            fields = self.named(_ANY_NAME if self.target is not None else None).to_completion()
         except ValidationError as error:
             raise ValueError(describe_problems(error, whole="")) from None
         if "name" in fields and self.target is None:

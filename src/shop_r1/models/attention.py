@@ -73,7 +73,7 @@ def use_tree_attention(model: Any) -> None:
 
 
 def check_attention(config: Any) -> None:
-    """Make sure that a packed tree gives what each reply alone would.
+    """Make sure that a packed tree gives what each completion alone would.
 
     That needs attention that obeys a mask of our own and no state besides.
 

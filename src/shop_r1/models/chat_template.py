@@ -88,7 +88,7 @@ def turn_end_id(tokenizer: Any) -> int | None:
     """
     probe = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
     try:
-        written = _write(tokenizer, probe, {}, begin_reply=False)
+        written = _write(tokenizer, probe, {}, begin_completion=False)
     except TemplateError:
         return tokenizer.eos_token_id  # type: ignore[no-any-return]
     _, found, rest = written.rpartition(_MARK)
@@ -101,10 +101,10 @@ def turn_end_id(tokenizer: Any) -> int | None:
 
 
 def _write(
-    tokenizer: Any, messages: Sequence[Mapping[str, str]], options: Options, begin_reply: bool = True
+    tokenizer: Any, messages: Sequence[Mapping[str, str]], options: Options, begin_completion: bool = True
 ) -> str:
     return str(
         tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=begin_reply, **options
+            list(messages), tokenize=False, add_generation_prompt=begin_completion, **options
         )
     )

@@ -44,7 +44,7 @@ class LocalModel:
 
     @property
     def end_ids(self) -> tuple[int, ...]:
-        """The tokens that end a reply."""
+        """The tokens that end a completion."""
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return tuple({*ids, self.tokenizer.eos_token_id, self._turn_end} - {None})
@@ -63,7 +63,7 @@ class LocalModel:
         return list(messages) if self._has_system_role else merge_system(messages)
 
     def prompt_ids(self, messages: Sequence[dict[str, str]], options: Options | None = None) -> list[int]:
-        """Return the chat's token ids up to where the assistant's reply begins.
+        """Return the chat's token ids up to where the assistant's completion begins.
 
         Args:
             messages: the chat.
@@ -73,16 +73,16 @@ class LocalModel:
         encoded = self.tokenizer.apply_chat_template(self.chat(messages), **kinds, **(options or {}))
         return list(encoded["input_ids"])
 
-    def reply_ids(self, reply: str) -> list[int]:
-        """Return the reply's token ids, with the token that ends the turn."""
-        return [*self.tokenizer(reply, add_special_tokens=False)["input_ids"], self._turn_end]
+    def completion_ids(self, completion: str) -> list[int]:
+        """Return the completion's token ids, with the token that ends the turn."""
+        return [*self.tokenizer(completion, add_special_tokens=False)["input_ids"], self._turn_end]
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the reply's text, without the token that ends it."""
+        """Return the completion's text, without the token that ends it."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     @cached_property
@@ -137,7 +137,7 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
 
 
 def _end_turns(model: LocalModel) -> LocalModel:
-    """Let the model's configuration, which servers read, end replies where its chat template ends turns."""
+    """Let the configuration, which servers read, end completions where the chat template ends turns."""
     configuration, ends = model.model.generation_config, model.end_ids
     ids = configuration.eos_token_id
     known = ids if isinstance(ids, list) else [ids]

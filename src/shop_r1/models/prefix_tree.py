@@ -1,11 +1,11 @@
-"""Trees of tokens: prompts that share a beginning, and their replies, run through a model once.
+"""Trees of tokens: prompts that share a beginning, and their completions, run through a model once.
 
-A GRPO group is one long prompt with G short replies; a session is a growing prompt with a reply after
-each page. Both are a trunk with branches. A tree is packed into one sequence whose attention mask and
+A GRPO group is one long prompt with G short completions; a session is a growing prompt with a completion
+after each page. Both are a trunk with branches. A tree is packed into one sequence whose attention mask and
 positions let each branch see just its own prompt and itself, so the model computes exactly what it would
-for every (prompt, reply) alone, and the shared part only once.
+for every (prompt, completion) alone, and the shared part only once.
 
-Dimension letters: B trees, L columns of trunks, R columns of branches, T = L + R, N reply tokens of all
+Dimension letters: B trees, L columns of trunks, R columns of branches, T = L + R, N completion tokens of all
 trees, V vocabulary.
 """
 
@@ -18,17 +18,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Branch:
-    """One reply in its tree.
+    """One completion in its tree.
 
     Attributes:
         attach: how many of the trunk's tokens its prompt begins with.
-        prompt: the prompt's own tokens after those; at least one, since it predicts the first reply token.
-        reply: the reply's tokens; empty while it is still to be sampled.
+        prompt: the prompt's own tokens after those; at least one, since it predicts the first completion
+            token.
+        completion: the completion's tokens; empty while it is still to be sampled.
     """
 
     attach: int
     prompt: tuple[int, ...]
-    reply: tuple[int, ...] = ()
+    completion: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Tree:
     @property
     def size(self) -> int:
         """How many tokens it has when packed."""
-        return len(self.trunk) + sum(len(each.prompt) + len(each.reply) for each in self.branches)
+        return len(self.trunk) + sum(len(each.prompt) + len(each.completion) for each in self.branches)
 
 
-def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]] | None = None) -> Tree:
+def grow_tree(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]] | None = None) -> Tree:
     """Return the tree of these prompts, one branch for each, in order.
 
     The longest prompt is the trunk; the others leave it where they differ. Any prompts are allowed: those
@@ -52,20 +53,20 @@ def grow_tree(prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
 
     Args:
         prompts: token ids, none empty.
-        replies: token ids for each prompt, or None when they are still to be sampled.
+        completions: token ids for each prompt, or None when they are still to be sampled.
 
     Raises:
-        ValueError: a prompt is empty, or there is not one reply for each prompt.
+        ValueError: a prompt is empty, or there is not one completion for each prompt.
     """
     if any(len(prompt) == 0 for prompt in prompts):
         raise ValueError("a prompt has no tokens")
-    if replies is None:
-        replies = [()] * len(prompts)
+    if completions is None:
+        completions = [()] * len(prompts)
     longest = max(prompts, key=len)
     branches = []
-    for prompt, reply in zip(prompts, replies, strict=True):
+    for prompt, completion in zip(prompts, completions, strict=True):
         attach = min(common_prefix(prompt, longest), len(prompt) - 1)
-        branches.append(Branch(attach, tuple(prompt[attach:]), tuple(reply)))
+        branches.append(Branch(attach, tuple(prompt[attach:]), tuple(completion)))
     trunk = tuple(longest[: max(branch.attach for branch in branches)])
     return Tree(trunk, tuple(branches))
 
@@ -98,12 +99,12 @@ class TreeBatch:
     """Trees packed into rectangles: all trunks in the first L columns, all branches in the R after them.
 
     Attributes:
-        input_ids: (B, T) trunk, then each branch's prompt and reply; both regions padded on their right.
-        position_ids: (B, T) each token's place in its own (prompt, reply).
+        input_ids: (B, T) trunk, then each branch's prompt and completion; both regions padded on their right.
+        position_ids: (B, T) each token's place in its own (prompt, completion).
         branch_mask: (B, 1, R, T) bool, True where the branch region's token sees the column's. Trunk tokens
             see what stands before them; `models.attention` knows.
-        predictors: (N,) indices into the flattened (B * T) of the tokens that predict a reply token.
-        targets: (N,) the reply tokens, by tree, branch and place.
+        predictors: (N,) indices into the flattened (B * T) of the tokens that predict a completion token.
+        targets: (N,) the completion tokens, by tree, branch and place.
         owners: (N,) the branch each belongs to, counted over all trees.
         last_prompt: (branches,) indices into the flattened (B * T) of each prompt's last token.
         prompt_lengths: (branches,) each prompt's length in tokens.
@@ -149,7 +150,7 @@ def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
         branch[row, :count] = torch.tensor(owner)
         attach[row, :count] = torch.tensor(limit)
     mask = _mask(positions[:, left:], branch, attach, left)
-    return TreeBatch(input_ids, positions, mask, **_index_replies(trees, left, right))
+    return TreeBatch(input_ids, positions, mask, **_index_completions(trees, left, right))
 
 
 def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -159,7 +160,7 @@ def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
     owner: list[int] = []
     limit: list[int] = []
     for number, branch in enumerate(tree.branches):
-        tokens = branch.prompt + branch.reply
+        tokens = branch.prompt + branch.completion
         ids += tokens
         places += range(branch.attach, branch.attach + len(tokens))
         owner += [number] * len(tokens)
@@ -177,7 +178,7 @@ def _mask(positions: Tensor, branch: Tensor, attach: Tensor, left: int) -> Tenso
     return torch.cat([in_trunk, in_branch], dim=2)[:, None]
 
 
-def _index_replies(trees: Sequence[Tree], left: int, right: int) -> dict[str, Tensor]:
+def _index_completions(trees: Sequence[Tree], left: int, right: int) -> dict[str, Tensor]:
     predictors: list[int] = []
     targets: list[int] = []
     owners: list[int] = []
@@ -188,13 +189,13 @@ def _index_replies(trees: Sequence[Tree], left: int, right: int) -> dict[str, Te
         start = row * (left + right) + left
         for slot, branch in enumerate(tree.branches):
             last = start + len(branch.prompt) - 1
-            predictors += range(last, last + len(branch.reply))
-            targets += branch.reply
-            owners += [len(last_prompt)] * len(branch.reply)
+            predictors += range(last, last + len(branch.completion))
+            targets += branch.completion
+            owners += [len(last_prompt)] * len(branch.completion)
             last_prompt.append(last)
             lengths.append(branch.attach + len(branch.prompt))
             slots.append((row, slot))
-            start = last + 1 + len(branch.reply)
+            start = last + 1 + len(branch.completion)
     as_tensor = torch.tensor
     return {
         "predictors": as_tensor(predictors, dtype=torch.long),

@@ -1,4 +1,4 @@
-"""Sample replies from a checkpoint: shared prompts run once, their cache never copied."""
+"""Sample completions from a checkpoint: shared prompts run once, their cache never copied."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ above them."""
 
 
 class Sampling(Config):
-    """How replies are drawn; the defaults are the paper's (4.1)."""
+    """How completions are drawn; the defaults are the paper's (4.1)."""
 
     temperature: float = Field(0.6, ge=0)
     """0 takes the likeliest token. Paper 4.1."""
@@ -31,12 +31,12 @@ class Sampling(Config):
     top_k: int = Field(0, ge=0)
     """Keep this many of the likeliest tokens; 0 keeps all."""
     max_new_tokens: int = Field(128, ge=1)
-    """Replies are cut here, in tokens."""
+    """Completions are cut here, in tokens."""
 
 
 @dataclass(frozen=True)
-class SampledReply:
-    """One reply.
+class SampledCompletion:
+    """One completion.
 
     Attributes:
         ids: its tokens, the ending one included.
@@ -52,7 +52,7 @@ class SampledReply:
 
 @torch.no_grad()
 @flush_subnormals()
-def sample_replies(
+def sample_completions(
     model: Any,
     trees: Sequence[Tree],
     sampling: Sampling,
@@ -61,22 +61,22 @@ def sample_replies(
     seeds: Sequence[int],
     measure: Measure | None = None,
     to_the_end: bool = False,
-) -> list[SampledReply]:
-    """Return one sampled reply for each branch of each tree, in order.
+) -> list[SampledCompletion]:
+    """Return one sampled completion for each branch of each tree, in order.
 
-    Shared prompts are run once and their cache is never copied: the replies grow as branches of one
+    Shared prompts are run once and their cache is never copied: the completions grow as branches of one
     sequence. The distribution is that of `generate` with the same temperature, top-k and top-p.
 
     Args:
         model: a Hugging Face causal LM, in eval mode, with adapters or without.
-        trees: prompts whose branches have no reply yet.
+        trees: prompts whose branches have no completion yet.
         sampling: temperature, top-p, top-k, length.
-        end_ids: tokens that end a reply.
+        end_ids: tokens that end a completion.
         pad_id: fills rectangles.
-        seeds: one for each branch, in [0, `SEEDS`); a reply depends on its prompt and its seed alone (up to
-            rounding in batches of other shapes).
+        seeds: one for each branch, in [0, `SEEDS`); a completion depends on its prompt and its seed alone (up
+            to rounding in batches of other shapes).
         measure: what to find out about each token's distribution, before temperature and cuts.
-        to_the_end: take `max_new_tokens` steps even when all replies have ended, so that processes which
+        to_the_end: take `max_new_tokens` steps even when all completions have ended, so that processes which
             share a sharded model stay in step.
 
     Raises:
@@ -108,7 +108,7 @@ def sample_replies(
     likely = torch.stack(log_probs, dim=1)
     found = torch.stack(measured, dim=1) if measure is not None else [None] * len(rows)
     return [
-        SampledReply(ids, logs[: len(ids)], None if one is None else one[: len(ids)])
+        SampledCompletion(ids, logs[: len(ids)], None if one is None else one[: len(ids)])
         for ids, logs, one in zip(rows, likely, found, strict=True)
     ]
 
@@ -149,10 +149,10 @@ def _picker(sampling: Sampling) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 class _Decoder:
-    """The growing replies of a batch of trees, and their one cache.
+    """The growing completions of a batch of trees, and their one cache.
 
     Attributes:
-        first: (branches, H) hidden states that predict each reply's first token.
+        first: (branches, H) hidden states that predict each completion's first token.
     """
 
     def __init__(self, model: Any, batch: TreeBatch, max_new_tokens: int) -> None:
@@ -175,7 +175,7 @@ class _Decoder:
         self.first = hidden[batch.last_prompt]
 
     def advance(self, tokens: Tensor, alive: Tensor) -> Tensor:
-        """Append one token to each reply; return (branches, H), what predicts the next."""
+        """Append one token to each completion; return (branches, H), what predicts the next."""
         self._drop_finished(alive)
         row = self._row_of_tree()[self._tree]
         kept = row >= 0
@@ -203,7 +203,7 @@ class _Decoder:
         return rows
 
     def _drop_finished(self, alive: Tensor) -> None:
-        """Leave out the trees whose replies have all ended, once they are a third of those in the cache."""
+        """Leave out trees whose completions have all ended, once they are a third of those in the cache."""
         active = torch.zeros(int(self._tree.max()) + 1, dtype=torch.bool, device=alive.device)
         active[self._tree[alive]] = True
         keep = active[self._rows].nonzero()[:, 0]

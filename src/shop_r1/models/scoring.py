@@ -1,8 +1,8 @@
-"""Score reply tokens in packed trees: log probability, entropy, and what else a distribution tells.
+"""Score completion tokens in packed trees: log probability, entropy, and what else a distribution tells.
 
-The language-model head runs at the tokens that predict a reply token and nowhere else, a piece of them at a
-time; while training, a piece's logits are computed again for the gradients instead of being kept. So memory
-follows the reply tokens, never context times vocabulary.
+The language-model head runs at the tokens that predict a completion token and nowhere else, a piece of them
+at a time; while training, a piece's logits are computed again for the gradients instead of being kept. So
+memory follows the completion tokens, never context times vocabulary.
 
 Dimension letters as in `models.prefix_tree`; H hidden size.
 """
@@ -30,7 +30,7 @@ Measure = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class TokenScores:
-    """What a scoring pass says of reply tokens.
+    """What a scoring pass says of completion tokens.
 
     Attributes:
         log_probs: (N,) log probability of the token at the given temperature, in nats.
@@ -76,11 +76,11 @@ def project(model: Any, hidden: Tensor) -> Tensor:
 def score_tokens(
     model: Any, batch: TreeBatch, temperature: float = 1.0, measure: Measure | None = None
 ) -> TokenScores:
-    """Return the model's view of the batch's N reply tokens; gradients flow where they are enabled.
+    """Return the model's view of the batch's N completion tokens; gradients flow where they are enabled.
 
     Args:
         model: a causal language model without wrappers.
-        batch: packed trees with replies.
+        batch: packed trees with completions.
         temperature: divides the logits of log probabilities and entropy.
         measure: what else to find out about each token's distribution, before temperature.
     """
@@ -143,7 +143,7 @@ def score_trees(
 
     Args:
         model: what `accept_inside` was called on, wrapped or not; it is called once.
-        trees: trees whose branches have replies.
+        trees: trees whose branches have completions.
         pad_id: fills rectangles.
         temperature: as in `score_tokens`.
         measure: as in `score_tokens`.

@@ -1,1 +1,1 @@
-"""Session prefix to chat messages within a token budget, and a reply to a Response or a ParseFailure."""
+"""Session prefix to chat messages within a token budget, and a completion to a Response or a ParseFailure."""

@@ -1,4 +1,4 @@
-"""A model's reply to a `Response` or a `ParseFailure`: the only reader of replies, and a strict one.
+"""A model's completion to a `Response` or a `ParseFailure`: the only reader of completions, and a strict one.
 
 In format means: after trimming white space, one JSON object without a key twice, with exactly the keys
 `rationale` (a string) and `action` (an object); its `type` is one of the space's, and beside it stand only
@@ -25,7 +25,7 @@ from shop_r1.prompts.strict_json import (
 from shop_r1.records.actions import Action, ActionSpace, ActionType
 
 FailureReason = JsonFault | Literal["unknown_type", "extra_field"]
-"""Why a reply is out of format.
+"""Why a completion is out of format.
 
 Beside a `JsonFault`: wrong_keys: not exactly `rationale` and `action`; unknown_type: not a type of the space;
 extra_field: a field that the type does not have.
@@ -48,16 +48,16 @@ class Unwrapped(NamedTuple):
 
 
 class Response(Record):
-    """A reply in format."""
+    """A completion in format."""
 
     rationale: str
     action: Action
     rationale_span: tuple[int, int]
-    """Character offsets in the reply of what stands between the rationale's quotes, end exclusive."""
+    """Character offsets in the completion of what stands between the rationale's quotes, end exclusive."""
 
 
 class ParseFailure(Record):
-    """A reply out of format: data to count and to score, not an exception."""
+    """A completion out of format: data to count and to score, not an exception."""
 
     reason: FailureReason
     message: str
@@ -65,7 +65,7 @@ class ParseFailure(Record):
 
 
 def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
-    """Return what the reply says, or why it is out of format. Never raises, whatever the text."""
+    """Return what the completion says, or why it is out of format. Never raises, whatever the text."""
     try:
         record = read_object(text, _DECODER)
         _check_keys(record)
@@ -137,7 +137,7 @@ def _find_kind(action: dict[str, Any], space: ActionSpace) -> ActionType:
 
 
 def _find_rationale(text: str) -> tuple[int, int]:
-    """Return the offsets between the rationale's quotes, in a reply already read without fault."""
+    """Return the offsets between the rationale's quotes, in a completion already read without fault."""
     position = text.index("{") + 1
     while True:
         key, position = _DECODER.raw_decode(text, _skip_space(text, position))

@@ -88,7 +88,11 @@ def steps_to_ask(session: Session, replace: bool = False) -> tuple[int, ...]:
 
 
 def render_rationales(
-    session: Session, asked: Collection[int], max_tokens: int, reply_tokens: int, count_tokens: CountTokens
+    session: Session,
+    asked: Collection[int],
+    max_tokens: int,
+    max_completion_length: int,
+    count_tokens: CountTokens,
 ) -> Prompt:
     """Return the prompt that asks for the rationales of these steps.
 
@@ -99,8 +103,8 @@ def render_rationales(
     Args:
         session: what was seen and done.
         asked: steps, from 1.
-        max_tokens: longest prompt and reply together.
-        reply_tokens: of these, kept free for the reply.
+        max_tokens: longest prompt and completion together.
+        max_completion_length: of these, kept free for the completion.
         count_tokens: counts, or estimates, as the model does.
 
     Raises:
@@ -113,7 +117,7 @@ def render_rationales(
     pages = [step.page.html for step in session.steps]
     actions = [step.action for step in session.steps[:-1]]
     try:
-        journey = render_journey(pages, actions, max_tokens - reply_tokens - around, count_tokens)
+        journey = render_journey(pages, actions, max_tokens - max_completion_length - around, count_tokens)
     except ConfigError as error:
         raise ConfigError(f"session {session.session_id}: {error}") from None
     return Prompt(

@@ -1,4 +1,4 @@
-"""Session prefix to chat messages within a token budget, and an action to the reply that a model should give.
+"""Session prefix to chat messages within a token budget; an action to the completion that is right.
 
 A prompt is one system message and one user message, `Page 1: … Action 1: … Page 2: …`. Every piece of the
 user message ends with one newline, so that step t's message is a prefix of step t+1's, in characters and,
@@ -49,20 +49,23 @@ class PromptConfig(Config):
     context: Context = "whole-session"
     """All pages so far, or the current page alone (paper, Table 5). All actions so far in both."""
     max_tokens: int = Field(default=32768, gt=0)
-    """Longest prompt and reply together, in tokens. Paper 4.1."""
-    reply_tokens: int = Field(default=256, gt=0)
-    """Of these, kept free for the reply. Ours."""
+    """Longest prompt and completion together, in tokens. Paper 4.1."""
+    max_completion_length: int = Field(default=256, gt=0)
+    """Of these, kept free for the completion. Ours."""
     chat_template_kwargs: dict[str, bool | int | str] = Field(default_factory=dict)
     """Switches of the model's own chat template by name, as in transformers and TRL: `enable_thinking=false`
-    where replies would else begin in an open `<think>`. For checkpoints; an endpoint has its own."""
+    where completions would else begin in an open `<think>`. For checkpoints; an endpoint has its own."""
     persona: bool = False
     """Whether the system message says who the shopper is, where the session does. Off as in the paper, which
     uses no profile of users; Customer-R1 (arXiv 2510.07230) has one in its prompts."""
 
     @model_validator(mode="after")
     def _leaves_room(self) -> "PromptConfig":
-        if self.reply_tokens >= self.max_tokens:
-            raise ValueError(f"reply_tokens {self.reply_tokens} must be below max_tokens {self.max_tokens}")
+        if self.max_completion_length >= self.max_tokens:
+            raise ValueError(
+                f"max_completion_length {self.max_completion_length} must be below "
+                f"max_tokens {self.max_tokens}"
+            )
         return self
 
 
@@ -126,9 +129,9 @@ def render_history(
             f"{len(pages)} pages and {len(actions)} actions; expected one page more than actions"
         )
     system = render_system(space, persona if config.persona else None)
-    room = config.max_tokens - config.reply_tokens - TEMPLATE_TOKENS - _count(system, count_tokens)
+    room = config.max_tokens - config.max_completion_length - TEMPLATE_TOKENS - _count(system, count_tokens)
     journey = render_journey(pages, actions, room, count_tokens, config.context)
-    around = config.max_tokens - room  # system message, template and reply
+    around = config.max_tokens - room  # system message, template and completion
     return Prompt(
         messages=(
             {"role": "system", "content": system},
@@ -136,7 +139,7 @@ def render_history(
         ),
         pages_cut=journey.pages_cut,
         page_truncated=journey.page_truncated,
-        tokens=around - config.reply_tokens + journey.tokens,
+        tokens=around - config.max_completion_length + journey.tokens,
         page_at=journey.page_at,
         enough_tokens=around + journey.whole_tokens if journey.page_truncated else None,
     )
@@ -197,25 +200,25 @@ def render_system(space: ActionSpace, persona: str | None = None) -> str:
         for kind in space.types
     ]
     first = space.types[0]
-    reply = {
+    completion = {
         "rationale": "I want a closer look at this mug.",
         "action": {"type": first.name, **first.example},
     }
     text = _system_template().replace("{{actions}}", "\n".join(actions))
-    text = text.replace("{{reply}}", dump_json(reply))
+    text = text.replace("{{completion}}", dump_json(completion))
     if persona is None or not persona.strip():
         return text
     # Last, so that nothing in the persona is taken for one of the template's places.
     return f"{text}\n\n{PERSONA_TITLE}\n\n{defuse(persona.strip())}"
 
 
-def render_reply(rationale: str, action: Action) -> str:
-    """Return the reply that says this: one JSON object with the keys `rationale` and `action`.
+def render_completion(rationale: str, action: Action) -> str:
+    """Return the completion that says this: one JSON object with the keys `rationale` and `action`.
 
-    >>> render_reply("I need a mug.", Action(type="click", name="results.red_mug"))
+    >>> render_completion("I need a mug.", Action(type="click", name="results.red_mug"))
     '{"rationale": "I need a mug.", "action": {"type": "click", "name": "results.red_mug"}}'
     """
-    return dump_json({"rationale": rationale, "action": action.to_reply()})
+    return dump_json({"rationale": rationale, "action": action.to_completion()})
 
 
 def _fit_past(
@@ -285,7 +288,7 @@ def action_piece(number: int, action: Action) -> str:
     >>> action_piece(2, Action(type="click", name="results.red_mug"))
     'Action 2: {"type": "click", "name": "results.red_mug"}\n'
     """
-    return f"Action {number}: {dump_json(action.to_reply())}\n"
+    return f"Action {number}: {dump_json(action.to_completion())}\n"
 
 
 def _page_piece(number: int, body: str) -> str:

@@ -1,4 +1,4 @@
-"""One JSON object from a model's reply, or why there is none: what the readers of replies share."""
+"""One JSON object from a model's completion, or why there is none: what the readers of completions share."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ JsonFault = Literal[
     "wrong_kind",
     "not_text",
 ]
-"""What can be wrong with a reply that should be JSON.
+"""What can be wrong with a completion that should be JSON.
 
 empty: nothing but white space; extra_text: something before or after the JSON value; cut_off: it begins like
 an object and ends too early; not_json: any other fault of syntax; too_deep: nested past what can be read;
@@ -27,7 +27,7 @@ half of a surrogate pair.
 
 
 class OutOfFormatError(Exception):
-    """Carries a fault out of the functions that read a reply, to the one that returns it as data.
+    """Carries a fault out of the functions that read a completion, to the one that returns it as data.
 
     Attributes:
         reason: one word for counting: a `JsonFault`, or one of the reader's own.
@@ -55,10 +55,10 @@ def strict_decoder(parse_int: Callable[[str], float]) -> json.JSONDecoder:
 
 
 def read_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
-    """Return the one JSON object that the reply is, white space around it apart.
+    """Return the one JSON object that the completion is, white space around it apart.
 
     Args:
-        text: the reply.
+        text: the completion.
         decoder: as `strict_decoder` makes it.
 
     Raises:
@@ -66,15 +66,19 @@ def read_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
     """
     stripped = text.strip()
     if not stripped:
-        raise OutOfFormatError("empty", "the reply is empty; expected one JSON object")
+        raise OutOfFormatError("empty", "the completion is empty; expected one JSON object")
     try:
         value = decoder.decode(stripped)
     except json.JSONDecodeError as error:
         raise _describe_syntax(stripped, error) from None
     except RecursionError:
-        raise OutOfFormatError("too_deep", "the reply is nested too deeply; expected two levels") from None
+        raise OutOfFormatError(
+            "too_deep", "the completion is nested too deeply; expected two levels"
+        ) from None
     if not isinstance(value, dict):
-        raise OutOfFormatError("not_object", f"the reply is {name_kind(value)}; expected one JSON object")
+        raise OutOfFormatError(
+            "not_object", f"the completion is {name_kind(value)}; expected one JSON object"
+        )
     return value
 
 
@@ -113,9 +117,9 @@ def _describe_syntax(text: str, error: json.JSONDecodeError) -> OutOfFormatError
     if error.msg == "Extra data":
         return OutOfFormatError("extra_text", f"text after the JSON value: {shorten(text[error.pos :])}")
     if not text.startswith("{"):
-        return OutOfFormatError("extra_text", f"the reply begins with {shorten(text)}; expected {{")
+        return OutOfFormatError("extra_text", f"the completion begins with {shorten(text)}; expected {{")
     if error.pos >= len(text) or error.msg.startswith("Unterminated string"):
-        return OutOfFormatError("cut_off", "the reply ends before its JSON object does")
+        return OutOfFormatError("cut_off", "the completion ends before its JSON object does")
     return OutOfFormatError("not_json", f"not valid JSON at character {error.pos}: {error.msg}")
 
 

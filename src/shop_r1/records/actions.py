@@ -129,7 +129,7 @@ class Action(Record):
         """Return the field's value, empty where the action has none."""
         return getattr(self, field) or ""
 
-    def to_reply(self) -> dict[str, str]:
+    def to_completion(self) -> dict[str, str]:
         """Return what a model has to write: the type and that type's fields, metadata left out."""
         return {"type": self.type} | {field: self.value(field) for field in _KNOWN[self.type].fields}
 
@@ -155,6 +155,6 @@ def exact_match(predicted: Action | None, target: Action) -> bool:
     A missing field equals an empty one. Where both are clicks with a subtype, these must be equal too (paper,
     4.1); a prediction without one clicks its target, which has one subtype. None never matches.
     """
-    if predicted is None or predicted.to_reply() != target.to_reply():
+    if predicted is None or predicted.to_completion() != target.to_completion():
         return False
     return None in (predicted.click_type, target.click_type) or predicted.click_type == target.click_type

@@ -1,4 +1,4 @@
-"""Results: how one reply was scored, what one model predicted, and one row of the tables."""
+"""Results: how one completion was scored, what one model predicted, and one row of the tables."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -8,7 +8,7 @@ from shop_r1.records.actions import Action
 
 
 class RewardBreakdown(Record):
-    """One reply's reward, part by part (paper, Table 1)."""
+    """One completion's reward, part by part (paper, Table 1)."""
 
     format: float
     type: float
@@ -26,21 +26,21 @@ class Prediction(Record):
     session_id: str
     step: int
     """The step's index in its session, from 0."""
-    gold: Action
-    gold_rationale: str | None = None
+    target: Action
+    target_rationale: str | None = None
     """Why, as the shopper or whoever wrote the session's rationales said; None where nobody did."""
     response: str | None = None
-    """The raw reply; None where the file records actions only."""
+    """The raw completion; None where the file records actions only."""
     action: Action | None = None
-    """The parsed action; None when the reply could not be parsed."""
+    """The parsed action; None when the completion could not be parsed."""
     rationale: str | None = None
     failure: str | None = None
-    """Why the reply could not be parsed."""
+    """Why the completion could not be parsed."""
     parse: Literal["lenient"] | None = None
     """`lenient` where a think part and a code fence were taken away before parsing, if there were any; None
     is strict, as in training."""
     unwrapped: tuple[Literal["think", "fence"], ...] | None = None
-    """What lenient parsing took away from this reply; None where it took nothing."""
+    """What lenient parsing took away from this completion; None where it took nothing."""
     prompt_tokens: int | None = None
     pages_cut: int | None = None
     """How many of the prompt's pages lost their body to the token budget."""

@@ -82,7 +82,7 @@ class Session(Record):
                 "looks like an event of rrweb; first make sessions of the recordings: "
                 "shop-r1 data import rrweb FILE --out NEW.jsonl"
             )
-        if "session_id" in values and "gold" in values:
+        if "session_id" in values and ("target" in values or "gold" in values):
             return "is a prediction, as evaluate writes it; expected the sessions that it was made on"
         if values.keys() == ExampleRef.model_fields.keys():
             return "is one example by name, as data balance writes it; expected the sessions themselves"

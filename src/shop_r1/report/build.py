@@ -92,12 +92,12 @@ class ReportInputs(Record):
     settings: Mapping[str, str] = {}
     """Name and value of what the run was made with."""
     rows: tuple[ScoreRow, ...] = ()
-    """The rows of `table.json`: the first table, and an alarm for each that has collapsed."""
+    """The rows of `table.json`: the first table, and an alert for each that has collapsed."""
     tables: tuple[ReportTable, ...] = ()
     """All further tables."""
     figures: tuple[ReportFigure, ...] = ()
     warnings: tuple[str, ...] = ()
-    """Alarms of the run, one sentence each; what a row says of its collapse need not be among them."""
+    """Alerts of the run, one sentence each; what a row says of its collapse need not be among them."""
     sessions: tuple[Session, ...] = ()
     predictions: Mapping[str, tuple[Prediction, ...]] = {}
     """For each setting, its predictions."""

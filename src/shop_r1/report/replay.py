@@ -130,7 +130,7 @@ def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str,
 
 
 def _action(action: Action) -> dict[str, str]:
-    shown = action.to_reply() | ({"click_type": action.click_type} if action.click_type else {})
+    shown = action.to_completion() | ({"click_type": action.click_type} if action.click_type else {})
     return {key: clean_text(value) for key, value in shown.items()}
 
 

@@ -95,10 +95,10 @@ def mean_certainty(certainty: Tensor, mask: Tensor) -> Tensor:
 
 
 def rationale_token_mask(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[bool]:
-    """Return for each token of a reply whether it holds any of the rationale's characters.
+    """Return for each token of a completion whether it holds any of the rationale's characters.
 
     Args:
-        offsets: (first, last + 1) characters of each token in the reply, as a fast tokenizer gives them;
+        offsets: (first, last + 1) characters of each token in the completion, as a fast tokenizer gives them;
             special tokens have none and count as outside.
         span: `Response.rationale_span`.
 

@@ -1,4 +1,4 @@
-"""Self-certainty of sampled replies, over exactly their rationales' tokens (paper, Eq. 3)."""
+"""Self-certainty of sampled completions, over exactly their rationales' tokens (paper, Eq. 3)."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from shop_r1.rewards.certainty import rationale_token_mask
 
 
 def rationale_certainty(
-    model: LocalModel, reply: Sequence[int], certainty: Tensor | None, space: ActionSpace
+    model: LocalModel, completion: Sequence[int], certainty: Tensor | None, space: ActionSpace
 ) -> float | None:
-    """Return the mean of a reply's per-token certainties over exactly its rationale's tokens.
+    """Return the mean of a completion's per-token certainties over exactly its rationale's tokens.
 
-    None stands where a reply has no rationale: it is out of format, or the rationale is empty.
+    None stands where a completion has no rationale: it is out of format, or the rationale is empty.
 
     Args:
-        model: whose tokenizer wrote the reply.
-        reply: token ids.
-        certainty: (len(reply),) nats, of the model's own distributions, untempered; None: not measured.
+        model: whose tokenizer wrote the completion.
+        completion: token ids.
+        certainty: (len(completion),) nats, of the model's own distributions, untempered; None: not measured.
         space: the action space.
     """
-    parsed = parse_response(model.decode(reply), space)
+    parsed = parse_response(model.decode(completion), space)
     if isinstance(parsed, ParseFailure) or certainty is None:
         return None
-    mask = rationale_token_mask(token_offsets(model.tokenizer, reply), parsed.rationale_span)
+    mask = rationale_token_mask(token_offsets(model.tokenizer, completion), parsed.rationale_span)
     return certainty[torch.tensor(mask)].mean().item() if any(mask) else None

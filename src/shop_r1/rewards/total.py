@@ -1,4 +1,4 @@
-"""The only scorer: one reply to its reward, part by part (paper, Table 1 and Eq. 4)."""
+"""The only scorer: one completion to its reward, part by part (paper, Table 1 and Eq. 4)."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from shop_r1.config import Config
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, parse_record, read_lines
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.action import ActionRewardConfig, find_target_kind, score_action
@@ -24,16 +24,16 @@ CertaintyDirection = Literal["kl_uniform_model", "kl_model_uniform"]
 
 
 class RewardConfig(Config):
-    """What a reply earns; every part can be switched off (Table 4).
+    """What a completion earns; every part can be switched off (Table 4).
 
     The paper's binary baseline (Table 2, RL (binary)) is `use_format=False, use_rationale=False` and
     `action.kind="binary"`; its ablation "binary action reward" is `action.kind="binary"` alone.
     """
 
     use_format: bool = True
-    """Whether being in format earns anything. A reply out of format earns 0 in all either way."""
+    """Whether being in format earns anything. A completion out of format earns 0 in all either way."""
     format_reward: float = Field(default=0.5, ge=0)
-    """For a reply in format. Paper, Table 1."""
+    """For a completion in format. Paper, Table 1."""
     use_rationale: bool = True
     """Whether the rationale's self-certainty counts."""
     certainty_weight: float = Field(default=0.005, ge=0)
@@ -47,10 +47,10 @@ class RewardConfig(Config):
 def score_response(
     response: str | None, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
 ) -> RewardBreakdown:
-    """Return the reply's reward and, for each part, one sentence that says why.
+    """Return the completion's reward and, for each part, one sentence that says why.
 
     Args:
-        response: the raw reply; None where there is none, which earns 0.
+        response: the raw completion; None where there is none, which earns 0.
         target: what the shopper did.
         certainty: mean self-certainty over the rationale's tokens, in nats per token; None where nothing
             measured it, which earns 0 for that part.
@@ -63,7 +63,7 @@ def score_response(
     """
     parsed = parse_response(response or "", space)
     if isinstance(parsed, ParseFailure):
-        find_target_kind(target, space)  # A wrong target is a fault even where the reply earns nothing.
+        find_target_kind(target, space)  # A wrong target is a fault even where the completion earns nothing.
         return _score_failure(parsed)
     return score_parsed(parsed, target, certainty, space, config)
 
@@ -71,7 +71,7 @@ def score_response(
 def score_parsed(
     response: Response, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
 ) -> RewardBreakdown:
-    """Return what `score_response` does, for a reply that has been parsed already."""
+    """Return what `score_response` does, for a completion that has been parsed already."""
     action = score_action(response.action, target, space, config.action)
     format_part, why_format = _score_format(config)
     rationale, why_rationale = _score_rationale(certainty, config)
@@ -88,15 +88,15 @@ def score_parsed(
 
 def max_reward(target: Action, space: ActionSpace, config: RewardConfig) -> float:
     """Return the total that the target itself would earn, with a certainty of 0."""
-    return score_response(render_reply("", target), target, 0.0, space, config).total
+    return score_response(render_completion("", target), target, 0.0, space, config).total
 
 
 def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterator[dict[str, float]]:
-    """Yield the parts and the total of each of the file's replies, in order.
+    """Yield the parts and the total of each of the file's completions, in order.
 
     Args:
         path: lines of `{"response": …, "target": …, "certainty": …}`, `.jsonl` or `.jsonl.zst`.
-        space: the action space of replies and targets.
+        space: the action space of completions and targets.
         config: the reward's settings.
 
     Raises:
@@ -121,7 +121,7 @@ class ScoreLine(Record):
     """One line of `shop-r1 score --jsonl`."""
 
     response: str | None
-    """The raw reply; null where there was none."""
+    """The raw completion; null where there was none."""
     target: Action
     certainty: FiniteFloat | None = None
     """Self-certainty in nats per token; null where nothing measured it."""
@@ -130,7 +130,7 @@ class ScoreLine(Record):
 
 
 def _score_failure(failure: ParseFailure) -> RewardBreakdown:
-    rest = dict.fromkeys(PARTS, "0, since the reply is out of format")
+    rest = dict.fromkeys(PARTS, "0, since the completion is out of format")
     return RewardBreakdown(
         format=0.0,
         type=0.0,
@@ -144,8 +144,8 @@ def _score_failure(failure: ParseFailure) -> RewardBreakdown:
 
 def _score_format(config: RewardConfig) -> tuple[float, str]:
     if not config.use_format:
-        return 0.0, "0, since the format reward is switched off; the reply is in format"
-    return config.format_reward, f"{config.format_reward:g}, since the reply is in format"
+        return 0.0, "0, since the format reward is switched off; the completion is in format"
+    return config.format_reward, f"{config.format_reward:g}, since the completion is in format"
 
 
 def _score_rationale(certainty: float | None, config: RewardConfig) -> tuple[float, str]:

@@ -31,12 +31,12 @@ class Forecast:
 
     Attributes:
         step: index in the session, from 1: the first action has nothing before it that could tell.
-        gold: what the shopper did.
+        target: what the shopper did.
         actions: the probability of each action that any persona may take; they sum to 1.
     """
 
     step: int
-    gold: Action
+    target: Action
     actions: Mapping[Action, float]
 
     @property
@@ -89,7 +89,7 @@ def reachable_predictions(sessions: Iterable[Session], market: Market) -> Reacha
     for session in sessions:
         for forecast in forecast_session(session, market):
             best, typed = forecast.likeliest, forecast.likeliest_of_type
-            place = {"session_id": session.session_id, "step": forecast.step, "gold": forecast.gold}
+            place = {"session_id": session.session_id, "step": forecast.step, "target": forecast.target}
             exact.append(Prediction.model_validate(place | {"action": best}))
             types.append(Prediction.model_validate(place | {"action": typed}))
             chances.append((forecast.actions[best], max(forecast.types.values())))

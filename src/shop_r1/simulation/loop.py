@@ -25,7 +25,7 @@ class Decision(NamedTuple):
 
 
 class NoStepError(ModelError):
-    """A visit in which not one reply could be read; counted as the outcome "no step"."""
+    """A visit in which not one completion could be read; counted as the outcome "no step"."""
 
 
 class Unreadable(NamedTuple):
@@ -38,7 +38,7 @@ class Policy(Protocol):
     """Anyone who decides what to do next."""
 
     def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
-        """Return the next decision, or why there is none; a reply that cannot be read is a fault.
+        """Return the next decision, or why there is none; a completion that cannot be read is a fault.
 
         Args:
             history: the steps so far.
@@ -73,12 +73,12 @@ def run_session(
     """Return one visit as a session, the same for the same seed, policy and store.
 
     An action that the page cannot take is recorded, changes nothing and is counted in `tally.faults`; so is
-    a reply that cannot be read, which leaves no step. The visit ends when the shopper terminates, buys now or
-    places the order, after `max_steps` steps or after `FAULTS_MAX` such faults in a row.
+    a completion that cannot be read, which leaves no step. The visit ends when the shopper terminates, buys
+    now or places the order, after `max_steps` steps or after `FAULTS_MAX` such faults in a row.
 
     Raises:
         PageError: the start page cannot be opened.
-        NoStepError: not one reply could be read.
+        NoStepError: not one completion could be read.
     """
     rng = random.Random(f"shop-r1 session {seed}")
     tally = tally if tally is not None else Tally()
@@ -106,7 +106,7 @@ def run_session(
     tally.steps += len(steps)
     tally.outcomes[outcome if steps else "no step"] += 1
     if not steps:
-        raise NoStepError(f"visit {session_id or seed}: none of its first {faults} replies could be read")
+        raise NoStepError(f"visit {session_id or seed}: none of its first {faults} completions could be read")
     return Session(
         session_id=session_id or f"{source}-{seed}",
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""A trained model as a shopper: what it has seen and done so far, to a reply, to the next action."""
+"""A trained model as a shopper: what it has seen and done so far, to a completion, to the next action."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
 from shop_r1.models.prefix_tree import grow_tree
-from shop_r1.models.sampling import SEEDS, Sampling, sample_replies
+from shop_r1.models.sampling import SEEDS, Sampling, sample_completions
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
 from shop_r1.records.actions import SHOP, ActionSpace
@@ -27,7 +27,7 @@ class ShopperConfig(Config):
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees."""
     sampling: Sampling = Sampling()
-    """How replies are drawn."""
+    """How completions are drawn."""
     bf16: Bf16 = "auto"
     """The number format: see `TrainConfig.bf16`."""
 
@@ -51,7 +51,7 @@ class ModelShopper:
         self._count = lru_cache(maxsize=10_000)(model.count_tokens)
 
     def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
-        """Return what the model replies, or why its reply cannot be read."""
+        """Return the action of the model, or why its completion cannot be read."""
         prompt = render_history(
             [*(step.page.html for step in history), page.html],
             [step.action for step in history],
@@ -64,13 +64,13 @@ class ModelShopper:
         model = self._model
         seeds = [rng.getrandbits(63) % SEEDS]
         with autocast(self._bf16, model.model.device.type):
-            (sampled,) = sample_replies(
+            (sampled,) = sample_completions(
                 model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds
             )
-        reply = parse_response(model.decode(sampled.ids), self._space)
-        if isinstance(reply, ParseFailure):
-            return Unreadable(f"unparsable reply: {reply.reason}")
-        return Decision(reply.rationale, reply.action)
+        completion = parse_response(model.decode(sampled.ids), self._space)
+        if isinstance(completion, ParseFailure):
+            return Unreadable(f"unparsable completion: {completion.reason}")
+        return Decision(completion.rationale, completion.action)
 
 
 def generate_model_sessions(
@@ -85,14 +85,14 @@ def generate_model_sessions(
 ) -> Iterator[Session]:
     """Yield sessions of the model in a store; the same for the same store, model, machine and seed.
 
-    A visit in which not one reply could be read has no step and so is no session: it is left out and counted
-    in `tally.outcomes["no step"]`.
+    A visit in which not one completion could be read has no step and so is no session: it is left out and
+    counted in `tally.outcomes["no step"]`.
 
     Args:
         app: the store.
         shopper: the model.
         count: how many visits.
-        seed: of the sampled replies.
+        seed: of the sampled completions.
         max_steps: per session.
         progress: told after each visit.
         tally: counts outcomes and faults.

@@ -1,8 +1,8 @@
 """Advantages within groups (paper, Eq. A1), and guards for groups whose rule rewards are all equal.
 
-In such a group the replies differ in their self-certainty alone, a few thousandths. Divided by the group's
-standard deviation that becomes unit size, whatever its weight: the policy then drifts to saying what it is
-sure of. docs/training.md has the evidence for the default guard.
+In such a group the completions differ in their self-certainty alone, a few thousandths. Divided by the
+group's standard deviation that becomes unit size, whatever its weight: the policy then drifts to saying what
+it is sure of. docs/training.md has the evidence for the default guard.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ def equal_rules(rules: Tensor) -> Tensor:
 
 
 def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: float = 0.1) -> Tensor:
-    """Return each reply's advantage within its group.
+    """Return each completion's advantage within its group.
 
     With r = rules + certainty, d(x) = x minus its group's mean and σ the sample standard deviation:
 

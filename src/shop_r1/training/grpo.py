@@ -1,9 +1,9 @@
 """GRPO with the Shop-R1 reward (paper, section 3, Table 1, Eq. 4), on TRL's GRPOTrainer.
 
-The subclass changes three things and nothing else. Replies are sampled, and scored, as trees: the prompt that
-a group shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups stay
-whole where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with
-the self-certainty of the distributions that the replies were drawn from.
+The subclass changes three things and nothing else. Completions are sampled, and scored, as trees: the prompt
+that a group shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups
+stay whole where a step's rows are spread over micro-batches. And rewards come from the project's only scorer,
+with the self-certainty of the distributions that the completions were drawn from.
 """
 
 import json
@@ -30,10 +30,10 @@ from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, load_model, resolve_model
 from shop_r1.models.prefix_tree import Tree, grow_tree
-from shop_r1.models.sampling import SampledReply, Sampling, sample_replies
+from shop_r1.models.sampling import SampledCompletion, Sampling, sample_completions
 from shop_r1.models.scoring import Measure, TokenScores, accept_inside, batch_by_length, score_trees
 from shop_r1.prompts.parse import ParseFailure, parse_response
-from shop_r1.prompts.render import render_reply
+from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.certainty import token_certainty
@@ -43,14 +43,14 @@ from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.advantages import equal_rules, group_advantages
 from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.health_checks import RULES, Alarms
+from shop_r1.training.health_checks import RULES, Alerts
 from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.precision import settle_precision
 from shop_r1.training.progress.live import LiveView
 from shop_r1.training.progress.monitor import MetricsLog, RolloutLog
 from shop_r1.training.progress.panel import grpo_body
 from shop_r1.training.progress.steps import (
-    ScoredReply,
+    ScoredCompletion,
     largest_probability_gap,
     make_rollout,
     probability_gap,
@@ -64,7 +64,7 @@ from shop_r1.training.trainer import ResumableTrainer
 _TRL_COPIES = re.compile(r"completions/|rewards/|reward$|reward_std$|frac_reward_zero_std$")
 """TRL's own figures of what `watch.step_metrics` has with the reward's parts told apart."""
 _Row = tuple[tuple[int, ...], tuple[int, ...]]
-"""A prompt's and a reply's token ids."""
+"""A prompt's and a completion's token ids."""
 
 
 def train_grpo(
@@ -73,20 +73,20 @@ def train_grpo(
     """Train on the examples, write the checkpoint to `out`, and return the last logged metrics.
 
     Beside the checkpoint stand `metrics.jsonl` (one line a step), `rollouts.jsonl` (some of each step's
-    groups: replies, rewards part by part, advantages) and, where there were any, `alarms.jsonl`. With
+    groups: completions, rewards part by part, advantages) and, where there were any, `alerts.jsonl`. With
     `resume` the run goes on from its last good checkpoint in `out`, if it has any; the reference stays the
     model that `config` names.
 
     Raises:
         DataError: there are fewer examples than a step takes.
-        TrainingError: a gold action does not earn the full reward: parser, scorer and data disagree; an alarm
-            of `stop_on_alarm` was raised (the model is written first); `out` holds checkpoints of another
-            run; or one cannot be written.
+        TrainingError: a target action does not earn the full reward: parser, scorer and data disagree; an
+            alert of `stop_on_alert` was raised (the model is written first); `out` holds checkpoints of
+            another run; or one cannot be written.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
-    check_gold(examples, config.reward)
+    check_target(examples, config.reward)
     if len(examples) < config.prompts:
         raise DataError(
             f"GRPO has {len(examples)} examples to learn from and a step takes {config.prompts} of them "
@@ -99,23 +99,23 @@ def train_grpo(
     out.mkdir(parents=True, exist_ok=True)
     trainer = ShopR1Trainer(model, examples, config, out)
     log = MetricsLog(out / "metrics.jsonl")
-    alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
+    alerts = Alerts(out / "alerts.jsonl", RULES if config.alerts else {}, config.stop_on_alert)
     noted = ("reward/value", "policy/parsed")
     check_strategy(trainer.accelerator)
     say_strategy(trainer.accelerator)
     say_adapter(trainer.model)
     trainer.remove_callback(PrinterCallback)
-    with LiveView(title, grpo_body, noted, alarms, lambda: trainer.sample) as view:
-        for callback in (log, alarms, view):
+    with LiveView(title, grpo_body, noted, alerts, lambda: trainer.sample) as view:
+        for callback in (log, alerts, view):
             trainer.add_callback(callback)
         trainer.show_part = view.show_part
         run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
-    alarms.refuse_to_go_on(out)
+    alerts.refuse_to_go_on(out)
     return log.last
 
 
-def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
-    """Score every gold action as a reply; it must earn the most there is.
+def check_target(examples: Sequence[Example], reward: RewardConfig) -> None:
+    """Score every target action as a completion; it must earn the most there is.
 
     Raises:
         DataError: one has a text that a recorder masked.
@@ -127,29 +127,29 @@ def check_gold(examples: Sequence[Example], reward: RewardConfig) -> None:
             known.add((example.space.name, example.action))
             place = f"session {example.session_id}, step {example.step}"
             refuse_masked(place, example.action)
-            _check_gold_action(place, example.action, example.space, reward)
+            _check_target_action(place, example.action, example.space, reward)
 
 
-def _check_gold_action(place: str, gold: Action, space: ActionSpace, reward: RewardConfig) -> None:
-    kind = space.kind(gold.type)
+def _check_target_action(place: str, target: Action, space: ActionSpace, reward: RewardConfig) -> None:
+    kind = space.kind(target.type)
     if kind is None:
         raise TrainingError(
-            f"{place}: the gold action is a {gold.type}; the space {space.name} has "
+            f"{place}: the target action is a {target.type}; the space {space.name} has "
             f"{', '.join(space.type_names)}"
         )
-    most = max_reward(Action(type=gold.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
+    most = max_reward(Action(type=target.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
     if most <= 0:
         raise TrainingError(
-            f"{place}: with these reward settings a right {gold.type} earns {most:g}, so nothing can be "
+            f"{place}: with these reward settings a right {target.type} earns {most:g}, so nothing can be "
             "learnt from it; switch a part of the reward on"
         )
-    scored = score_response(render_reply("", gold), gold, 0.0, space, reward)
+    scored = score_response(render_completion("", target), target, 0.0, space, reward)
     if scored.total < most:
         reasons = "; ".join(f"{part} {why}" for part, why in scored.reasons.items())
         raise TrainingError(
-            f"{place}: the gold action {json.dumps(gold.to_reply(), ensure_ascii=False)}, given as the "
-            f"reply, earns {scored.total:g} where {most:g} is the most ({reasons}); mend the record (a "
-            "name or a text in it may be empty or have no word), or leave the session out"
+            f"{place}: the target action {json.dumps(target.to_completion(), ensure_ascii=False)}, given as "
+            f"the completion, earns {scored.total:g} where {most:g} is the most ({reasons}); fix the record "
+            "(a name or a text in it may be empty or have no word), or leave the session out"
         )
 
 
@@ -157,7 +157,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     """TRL's trainer with shared-prefix sampling and scoring, and the project's scorer.
 
     Attributes:
-        sample: the last step's first reply.
+        sample: the last step's first completion.
     """
 
     def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
@@ -169,7 +169,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self._seconds = {"sampling": 0.0, "rewards": 0.0}  # of the step so far
         self._tokens_before = 0
         self._scored: list[RewardBreakdown] = []
-        self._sampled: list[SampledReply] | None = None  # the step's replies
+        self._sampled: list[SampledCompletion] | None = None  # the step's completions
         self._buffered_inputs: list[dict[str, Any]] | None = None
         self._measure = partial(token_certainty, direction=config.reward.certainty_direction)
         accept_inside(causal_lm(model.model))
@@ -221,19 +221,20 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def _generate_single_turn(
         self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
-        """Return a reply for each prompt; equal prompts beside each other are run as one tree."""
+        """Return a completion for each prompt; equal prompts beside each other are run as one tree."""
         self._prompt_ids, self._sampled = prompt_ids, None
         if self.use_vllm:
-            replies, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            completions, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
             self._sampled = [
-                SampledReply(ids, torch.tensor(found)) for ids, found in zip(replies, log_probs, strict=True)
+                SampledCompletion(ids, torch.tensor(found))
+                for ids, found in zip(completions, log_probs, strict=True)
             ]
-            return replies, log_probs
+            return completions, log_probs
         sampling = Sampling(
             temperature=self._config.temperature,
             top_p=self._config.top_p,
             top_k=self._config.top_k,
-            max_new_tokens=self._config.reply_tokens,
+            max_new_tokens=self._config.max_completion_length,
         )
         first = self.accelerator.process_index * len(prompt_ids)
         groups, step = _group_equal(prompt_ids), self.state.global_step
@@ -243,25 +244,27 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         with self.accelerator.autocast():
             self._sampled = self.model(inside=lambda model: self._sample(model, trees, sampling, seeds))
         self.model.train()
-        return [reply.ids for reply in self._sampled or []], None
+        return [completion.ids for completion in self._sampled or []], None
 
     def _sample(
         self, model: Any, trees: Sequence[Tree], sampling: Sampling, seeds: Sequence[Sequence[int]]
-    ) -> list[SampledReply]:
-        """Return the trees' replies in order; as many trees are sampled at once as memory is planned for."""
+    ) -> list[SampledCompletion]:
+        """Return the trees' completions in order; as many trees at once as memory is planned for."""
         # Sharded weights are gathered by all processes together, so they must take the same steps.
         together = self.accelerator.distributed_type == DistributedType.FSDP
         sizes = [tree.size for tree in trees]
         pieces = [[row] for row in range(len(trees))] if together else batch_by_length(sizes, SAMPLED_TOKENS)
-        found: dict[int, list[SampledReply]] = {}
+        found: dict[int, list[SampledCompletion]] = {}
         ends, pad = self._local.end_ids, self._local.pad_id
         for rows in pieces:
             self.show_part(f"sampling, {len(found)}/{len(trees)} groups", 0.0)
             self.stop_if_asked_alone()
             chosen, drawn = [trees[row] for row in rows], [seed for row in rows for seed in seeds[row]]
-            replies = iter(sample_replies(model, chosen, sampling, ends, pad, drawn, self._measure, together))
-            found |= {row: [next(replies) for _ in seeds[row]] for row in rows}
-        return [reply for row in range(len(trees)) for reply in found[row]]
+            completions = iter(
+                sample_completions(model, chosen, sampling, ends, pad, drawn, self._measure, together)
+            )
+            found |= {row: [next(completions) for _ in seeds[row]] for row in rows}
+        return [completion for row in range(len(trees)) for completion in found[row]]
 
     # -- scoring --------------------------------------------------------------------------------------
 
@@ -274,11 +277,11 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor, None]:
-        """Return (B, C) log probabilities and entropies of the replies; shared prompts are run once.
+        """Return (B, C) log probabilities and entropies of the completions; shared prompts are run once.
 
         Args:
             model: the policy or the reference.
-            input_ids: (B, P + C), prompts padded on the left, replies on the right.
+            input_ids: (B, P + C), prompts padded on the left, completions on the right.
             attention_mask: (B, P + C).
             logits_to_keep: C.
             *args: TRL's other arguments, for images and mixtures of experts.
@@ -297,8 +300,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def _note_gap(self, rows: Sequence[_Row], scores: Sequence[TokenScores]) -> None:
         """Log how far the probabilities at which tokens were drawn are from those that are learnt from."""
         drawn = {
-            (tuple(prompt), tuple(reply.ids)): reply.log_probs
-            for prompt, reply in zip(self._prompt_ids, self._sampled or [], strict=True)
+            (tuple(prompt), tuple(completion.ids)): completion.log_probs
+            for prompt, completion in zip(self._prompt_ids, self._sampled or [], strict=True)
         }
         pair = [drawn[row] for row in rows], [score.log_probs for score in scores]
         gaps = torch.tensor([probability_gap(*pair), largest_probability_gap(*pair)])
@@ -330,20 +333,20 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         completions: Any,
         completion_ids_list: list[list[int]],
     ) -> Tensor:
-        """Return (B, 1) rewards of all processes' replies, and note their parts."""
+        """Return (B, 1) rewards of all processes' completions, and note their parts."""
         certainties = self._measure_certainty(inputs, completion_ids_list)
         self._scored = []
         for row, ids, certainty in zip(inputs, completion_ids_list, certainties, strict=True):
             example = self._examples[row["example"]]
-            gold = example.session.steps[example.step].action
+            target = example.session.steps[example.step].action
             self._scored.append(
-                score_response(self._local.decode(ids), gold, certainty, example.space, self._config.reward)
+                score_response(self._local.decode(ids), target, certainty, example.space, self._config.reward)
             )
         totals = torch.tensor([[score.total] for score in self._scored], device=self.accelerator.device)
         return self.accelerator.gather(totals)  # type: ignore[no-any-return]
 
     def _advantages(self) -> Tensor:
-        """Return (B,) the advantages of this process's replies, whose groups are whole."""
+        """Return (B,) the advantages of this process's completions, whose groups are whole."""
         config, size = self._config, self.num_generations
         certainty = torch.tensor([score.rationale for score in self._scored], dtype=torch.float64)
         totals = torch.tensor([score.total for score in self._scored], dtype=torch.float64)
@@ -356,22 +359,25 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         return found.flatten().float().to(self.accelerator.device)
 
     def _measure_certainty(
-        self, inputs: list[dict[str, Any]], replies: list[list[int]]
+        self, inputs: list[dict[str, Any]], completions: list[list[int]]
     ) -> list[float | None]:
-        """Return each reply's self-certainty; None without a rationale or with that reward switched off.
+        """Return each completion's self-certainty; None without a rationale or with that reward switched off.
 
-        Sampling has measured it along the way. Replies of vLLM take a scoring pass without gradients.
+        Sampling has measured it along the way. Completions of vLLM take a scoring pass without gradients.
         """
         if not self._config.reward.use_rationale:
-            return [None] * len(replies)
-        measured = [reply.measured for reply in self._sampled or []]
+            return [None] * len(completions)
+        measured = [completion.measured for completion in self._sampled or []]
         if not measured or any(found is None for found in measured):
-            rows = [(tuple(ids), tuple(reply)) for ids, reply in zip(self._prompt_ids, replies, strict=True)]
+            rows = [
+                (tuple(ids), tuple(completion))
+                for ids, completion in zip(self._prompt_ids, completions, strict=True)
+            ]
             with torch.no_grad():
                 measured = [score.measured for score in self._score(self.model, rows, self._measure)]
         return [
             rationale_certainty(self._local, ids, found, self._examples[row["example"]].space)
-            for row, ids, found in zip(inputs, replies, measured, strict=True)
+            for row, ids, found in zip(inputs, completions, measured, strict=True)
         ]
 
     # -- watching -------------------------------------------------------------------------------------
@@ -386,20 +392,22 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         return found
 
     def _watch(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> None:
-        """Log the figures of all processes' replies, and write some of this one's groups."""
-        replies = self._describe_replies(inputs, batch)
-        self.sample = replies[0].text
+        """Log the figures of all processes' completions, and write some of this one's groups."""
+        completions = self._describe_completions(inputs, batch)
+        self.sample = completions[0].text
         metrics = self._metrics["train"]
         for name in filter(_TRL_COPIES.match, list(metrics)):
             del metrics[name]
         types = self._examples[inputs[0]["example"]].space.type_names
-        for name, value in step_metrics(gather_object(replies), self.num_generations, types).items():
+        for name, value in step_metrics(gather_object(completions), self.num_generations, types).items():
             metrics[name].append(value)
         if self.accelerator.is_main_process:
-            self._write_rollouts(inputs, replies)
+            self._write_rollouts(inputs, completions)
 
-    def _describe_replies(self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]) -> list[ScoredReply]:
-        """Return this process's replies with all that became of them, in order."""
+    def _describe_completions(
+        self, inputs: list[dict[str, Any]], batch: Mapping[str, Any]
+    ) -> list[ScoredCompletion]:
+        """Return this process's completions with all that became of them, in order."""
         found = []
         ids, masks, advantages = (
             batch[name].tolist() for name in ("completion_ids", "completion_mask", "advantages")
@@ -407,33 +415,33 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         for row, tokens, mask, advantage, reward in zip(
             inputs, ids, masks, advantages, self._scored, strict=True
         ):
-            example, reply = self._examples[row["example"]], tokens[: sum(mask)]
-            text = self._local.decode(reply)
+            example, completion = self._examples[row["example"]], tokens[: sum(mask)]
+            text = self._local.decode(completion)
             parsed = parse_response(text, example.space)
             found.append(
-                ScoredReply(
+                ScoredCompletion(
                     text=text,
-                    gold=example.session.steps[example.step].action,
+                    target=example.session.steps[example.step].action,
                     action=None if isinstance(parsed, ParseFailure) else parsed.action,
                     reward=reward,
                     advantage=advantage,
-                    tokens=len(reply),
-                    truncated=reply[-1] not in self._local.end_ids,
+                    tokens=len(completion),
+                    truncated=completion[-1] not in self._local.end_ids,
                 )
             )
         return found
 
-    def _write_rollouts(self, inputs: list[dict[str, Any]], replies: Sequence[ScoredReply]) -> None:
+    def _write_rollouts(self, inputs: list[dict[str, Any]], completions: Sequence[ScoredCompletion]) -> None:
         """Append the step's first groups."""
         group = self.num_generations
-        for start in range(0, len(replies), group)[: self._config.rollout_groups]:
+        for start in range(0, len(completions), group)[: self._config.rollout_groups]:
             example = self._examples[inputs[start]["example"]]
             self._rollouts.append_group(
                 make_rollout(
                     self.state.global_step + 1,
                     example.session.session_id,
                     example.step,
-                    replies[start : start + group],
+                    completions[start : start + group],
                 )
             )
 
@@ -466,9 +474,9 @@ def _group_equal(prompt_ids: Sequence[Sequence[int]]) -> list[list[int]]:
     return groups
 
 
-def _read_rows(input_ids: Tensor, attention_mask: Tensor, reply_length: int) -> list[_Row]:
-    """Return padded rows as (prompt, reply), padding left out."""
-    split = input_ids.shape[1] - reply_length
+def _read_rows(input_ids: Tensor, attention_mask: Tensor, completion_length: int) -> list[_Row]:
+    """Return padded rows as (prompt, completion), padding left out."""
+    split = input_ids.shape[1] - completion_length
     return [
         (tuple(ids[:split][mask[:split]].tolist()), tuple(ids[split:][mask[split:]].tolist()))
         for ids, mask in zip(input_ids, attention_mask.bool(), strict=True)
@@ -481,5 +489,5 @@ def _pad(rows: Sequence[Tensor], width: int) -> Tensor:
 
 
 def _seed(*numbers: int) -> int:
-    """Return one seed for (run, step, row): the same numbers give the same reply in a rerun."""
+    """Return one seed for (run, step, row): the same numbers give the same completion in a rerun."""
     return zlib.crc32(",".join(map(str, numbers)).encode())

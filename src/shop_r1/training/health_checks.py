@@ -1,4 +1,4 @@
-"""Alarms: rules over the last steps' metrics that say when a run goes wrong, why, and what to do.
+"""Alerts: rules over the last steps' metrics that say when a run goes wrong, why, and what to do.
 
 A rule is a function of the recent steps; `RULES` is all of them. The limits are ours: wide enough that the
 demo's healthy runs raise none, which `tests/training/test_health_checks.py` keeps true.
@@ -17,7 +17,7 @@ from shop_r1.errors import TrainingError
 from shop_r1.jsonl import Record
 from shop_r1.training.progress.monitor import CONSOLE, StepLog, is_summary
 
-AlarmName = Literal[
+AlertName = Literal[
     "not_finite",
     "equal_groups",
     "collapse",
@@ -30,14 +30,14 @@ AlarmName = Literal[
 """What can be raised."""
 
 WINDOW = 20
-"""Steps that most rules look back over: one step's 64 replies say little."""
+"""Steps that most rules look back over: one step's 64 completions say little."""
 
 
-class Alarm(Record):
-    """One line of `alarms.jsonl`."""
+class Alert(Record):
+    """One line of `alerts.jsonl`."""
 
     step: int
-    alarm: AlarmName
+    alert: AlertName
     subject: str = ""
     """The action type or part of the reward that it is about, where it is about one."""
     message: str
@@ -47,7 +47,7 @@ class RecentSteps:
     """The metrics of the last `WINDOW` steps.
 
     Attributes:
-        best_parsed: the highest mean share of parsed replies over a whole window so far.
+        best_parsed: the highest mean share of parsed completions over a whole window so far.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class RecentSteps:
 
 
 Finding = tuple[str, str]
-"""What the alarm is about (may be empty) and what it says."""
+"""What the alert is about (may be empty) and what it says."""
 Rule = Callable[[RecentSteps], Iterator[Finding]]
 
 
@@ -111,21 +111,21 @@ def look_for_equal_groups(recent: RecentSteps) -> Iterator[Finding]:
     if share is not None and share > 0.85:
         yield (
             "",
-            f"in {share:.0%} of the groups all replies earn the same, so they teach nothing; usual are 30 % "
-            "to 70 %. Raise the temperature or the group size, or take harder (or easier) steps.",
+            f"in {share:.0%} of the groups all completions earn the same, so they teach nothing; usual are "
+            "30 % to 70 %. Raise the temperature or the group size, or take harder (or easier) steps.",
         )
 
 
 def look_for_collapse(recent: RecentSteps) -> Iterator[Finding]:
-    """Find one type of action with most of the replies and far more than in the data."""
+    """Find one type of action with most of the completions and far more than in the data."""
     real = dict(recent.means("data/share_"))
     for name, share in recent.means("policy/share_"):
         if share >= 0.8 and share - real.get(name, 0.0) >= 0.25:
             yield (
                 name,
-                f"{share:.0%} of the replies are {name}, in the data {real.get(name, 0.0):.0%}: the policy "
-                "collapses; usual is within 25 points of the data. Lower the learning rate or raise beta; "
-                "rollouts.jsonl shows what these replies earn.",
+                f"{share:.0%} of the completions are {name}, in the data {real.get(name, 0.0):.0%}: the "
+                "policy collapses; usual is within 25 points of the data. Lower the learning rate or raise "
+                "beta; rollouts.jsonl shows what these completions earn.",
             )
 
 
@@ -141,7 +141,9 @@ def look_for_dominance(recent: RecentSteps) -> Iterator[Finding]:
             yield (
                 part,
                 f"the {part} reward alone decides {share:.0%} of the advantages; usual is below {limit:.0%}. "
-                + _ADVICE.get(part, "The others are the same for all replies of a group: train SFT longer."),
+                + _ADVICE.get(
+                    part, "The others are the same for all completions of a group: train SFT longer."
+                ),
             )
 
 
@@ -165,25 +167,25 @@ def look_for_near_misses(recent: RecentSteps) -> Iterator[Finding]:
 
 
 def look_for_unparsable(recent: RecentSteps) -> Iterator[Finding]:
-    """Find that more replies are out of format than there used to be."""
+    """Find that more completions are out of format than there used to be."""
     parsed = recent.mean("policy/parsed")
     if parsed is not None and parsed < 0.8 and parsed < recent.best_parsed - 0.1:
         yield (
             "",
-            f"{1 - parsed:.0%} of the replies cannot be parsed, at best it was {1 - recent.best_parsed:.0%}; "
-            "usual is below 20 % and falling. Lower the learning rate or raise beta, and read the replies in "
-            "rollouts.jsonl.",
+            f"{1 - parsed:.0%} of the completions cannot be parsed, at best it was "
+            f"{1 - recent.best_parsed:.0%}; usual is below 20 % and falling. Lower the learning rate or "
+            "raise beta, and read the completions in rollouts.jsonl.",
         )
 
 
 def look_for_truncation(recent: RecentSteps) -> Iterator[Finding]:
-    """Find that most replies end at the limit."""
+    """Find that most completions end at the limit."""
     share = recent.mean("policy/truncated")
     if share is not None and share > 0.5:
         yield (
             "",
-            f"{share:.0%} of the replies are cut at the limit before they end, and earn nothing; "
-            "usual is below 10 %. Raise reply_tokens, or train SFT longer if the replies ramble.",
+            f"{share:.0%} of the completions are cut at the limit before they end, and earn nothing; "
+            "usual is below 10 %. Raise max_completion_length, or train SFT longer if they ramble.",
         )
 
 
@@ -199,7 +201,7 @@ def look_for_probability_gap(recent: RecentSteps) -> Iterator[Finding]:
         )
 
 
-RULES: Mapping[AlarmName, Rule] = {
+RULES: Mapping[AlertName, Rule] = {
     "not_finite": look_for_not_finite,
     "equal_groups": look_for_equal_groups,
     "collapse": look_for_collapse,
@@ -212,24 +214,24 @@ RULES: Mapping[AlarmName, Rule] = {
 """All rules; one that finds none of its metrics, as in SFT, stays silent."""
 
 
-class Alarms(StepLog):
-    """Raises alarms: prints them at once and writes them to a file.
+class Alerts(StepLog):
+    """Raises alerts: prints them at once and writes them to a file.
 
-    An alarm sounds once, and again only after a whole window of steps without cause.
+    An alert sounds once, and again only after a whole window of steps without cause.
 
     Attributes:
-        raised: the alarms so far.
+        raised: the alerts so far.
     """
 
     def __init__(
-        self, path: Path, rules: Mapping[AlarmName, Rule] = RULES, stop_on: Sequence[AlarmName] = ()
+        self, path: Path, rules: Mapping[AlertName, Rule] = RULES, stop_on: Sequence[AlertName] = ()
     ) -> None:
         super().__init__(path)
         self._rules = rules
         self._stop_on = stop_on
         self._recent = RecentSteps()
-        self._sounding: dict[tuple[AlarmName, str], int] = {}  # steps without cause so far
-        self.raised: list[Alarm] = []
+        self._sounding: dict[tuple[AlertName, str], int] = {}  # steps without cause so far
+        self.raised: list[Alert] = []
 
     def on_log(
         self,
@@ -239,7 +241,7 @@ class Alarms(StepLog):
         logs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Look at the steps so far; stop the run if an alarm is among those that shall."""
+        """Look at the steps so far; stop the run if an alert is among those that shall."""
         if is_summary(logs):
             return
         self._recent.add(logs or {})
@@ -253,7 +255,7 @@ class Alarms(StepLog):
             if (name, subject) not in self._sounding:
                 self._sounding[name, subject] = 0
                 self._raise(
-                    Alarm(step=state.global_step, alarm=name, subject=subject, message=message), state
+                    Alert(step=state.global_step, alert=name, subject=subject, message=message), state
                 )
         if self.stopping is not None:
             control.should_training_stop = True
@@ -263,39 +265,39 @@ class Alarms(StepLog):
         return {
             "recent": self._recent.state_dict(),
             "sounding": [[*key, steps] for key, steps in self._sounding.items()],
-            "raised": [alarm.model_dump() for alarm in self.raised],
+            "raised": [alert.model_dump() for alert in self.raised],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self._recent.load_state_dict(state["recent"])
         self._sounding = {(name, subject): steps for name, subject, steps in state["sounding"]}
-        self.raised = [Alarm.model_validate(alarm) for alarm in state["raised"]]
+        self.raised = [Alert.model_validate(alert) for alert in state["raised"]]
 
-    def _let_rest(self, found: Mapping[tuple[AlarmName, str], str]) -> None:
-        """Count how long each alarm has been without cause, and forget those that have recovered."""
+    def _let_rest(self, found: Mapping[tuple[AlertName, str], str]) -> None:
+        """Count how long each alert has been without cause, and forget those that have recovered."""
         quiet = {key: 0 if key in found else steps + 1 for key, steps in self._sounding.items()}
         self._sounding = {key: steps for key, steps in quiet.items() if steps < WINDOW}
 
-    def _raise(self, alarm: Alarm, state: TrainerState) -> None:
-        self.raised.append(alarm)
+    def _raise(self, alert: Alert, state: TrainerState) -> None:
+        self.raised.append(alert)
         if state.is_world_process_zero:
-            self.append(alarm.model_dump_json())
-            CONSOLE.print(Text.assemble(("Alarm ", "bold red"), f"step {alarm.step}: {alarm.message}"))
+            self.append(alert.model_dump_json())
+            CONSOLE.print(Text.assemble(("Alert ", "bold red"), f"step {alert.step}: {alert.message}"))
 
     @property
-    def stopping(self) -> Alarm | None:
-        """The alarm that stops the run, if one does."""
-        return next((alarm for alarm in self.raised if alarm.alarm in self._stop_on), None)
+    def stopping(self) -> Alert | None:
+        """The alert that stops the run, if one does."""
+        return next((alert for alert in self.raised if alert.alert in self._stop_on), None)
 
     def refuse_to_go_on(self, out: Path) -> None:
-        """Fail if an alarm has stopped the run; call it once the checkpoint is in `out`.
+        """Fail if an alert has stopped the run; call it once the checkpoint is in `out`.
 
         Raises:
             TrainingError: one has.
         """
         if self.stopping is not None:
             raise TrainingError(
-                f"step {self.stopping.step}: stopped by the alarm {self.stopping.alarm} (stop_on_alarm): "
+                f"step {self.stopping.step}: stopped by the alert {self.stopping.alert} (stop_on_alert): "
                 f"{self.stopping.message} The weights of that step are in {out}"
             )

@@ -1,9 +1,10 @@
 """How much memory a run takes on each device, by arithmetic, before it starts.
 
 The counts are of this code: float32 weights and optimiser, autocast to bfloat16, prompts run once, logits at
-reply tokens only. `benchmarks/memory.py` sets them beside measured peaks.
+completion tokens only. `benchmarks/memory.py` sets them beside measured peaks.
 
-Dimension letters: T tokens of the context, C of a reply, G replies a prompt, V vocabulary, H hidden size.
+Dimension letters: T tokens of the context, C of a completion, G completions a prompt, V vocabulary, H hidden
+size.
 """
 
 import json
@@ -30,12 +31,12 @@ MARGIN = 0.1
 """Share of the total that the allocator and the libraries take besides. Ours."""
 
 SAMPLED_TOKENS = 65_536
-"""Tokens of prompts and replies that are sampled from at once, unless one prompt alone has more. Ours."""
+"""Tokens of prompts and completions that are sampled from at once, unless one prompt alone has more. Ours."""
 
-SESSION_REPLIES = 4
-"""Replies in a session: the paper has 176,949 examples from 52,137 sessions, 3.4, and a first action."""
-SFT_REPLY = 128
-"""Tokens of a recorded reply. Ours, as GRPO's `reply_tokens`."""
+SESSION_COMPLETIONS = 4
+"""Completions in a session: the paper has 176,949 examples from 52,137 sessions, 3.4, and a first action."""
+SFT_COMPLETION = 128
+"""Tokens of a recorded completion. Ours, as GRPO's `max_completion_length`."""
 
 Strategy = Literal["one", "ddp", "fsdp"]
 """One device, the whole model on each of several, or sharded over them (FSDP2)."""
@@ -154,11 +155,11 @@ class Load:
     """What a run puts on one device.
 
     Attributes:
-        context: T, tokens of the longest prompt and reply together.
+        context: T, tokens of the longest prompt and completion together.
         trees: sessions (SFT) or prompts with their groups (GRPO) that are learnt from at once.
-        group: branches of a tree: G replies to a prompt in GRPO, a session's replies in SFT.
-        reply: C, tokens.
-        sampled: prompts that replies are drawn for at once; 0 in SFT, or where vLLM draws them.
+        group: branches of a tree: G completions to a prompt in GRPO, a session's completions in SFT.
+        completion: C, tokens.
+        sampled: prompts that completions are drawn for at once; 0 in SFT, or where vLLM draws them.
         reference: whether a reference policy is held beside.
         bf16: whether it computes in bfloat16.
         checkpointed: whether activations are computed twice.
@@ -171,7 +172,7 @@ class Load:
     context: int
     trees: int = 1
     group: int = 1
-    reply: int = 128
+    completion: int = 128
     sampled: int = 0
     reference: bool = False
     bf16: bool = True
@@ -188,8 +189,8 @@ class Load:
 
     @property
     def tree_tokens(self) -> int:
-        """Tokens in one tree: the prompt once and every reply."""
-        return self.context + (self.group - 1) * self.reply
+        """Tokens in one tree: the prompt once and every completion."""
+        return self.context + (self.group - 1) * self.completion
 
 
 def plan_load(
@@ -213,15 +214,15 @@ def plan_load(
     auto = choose_precision().bf16 if bf16 is None else bf16
     context = min(config.prompt.max_tokens, shape.positions)
     if isinstance(config, SftConfig):
-        trees, group, reply, sampled = config.device_batch, SESSION_REPLIES, SFT_REPLY, 0
+        trees, group, completion, sampled = config.device_batch, SESSION_COMPLETIONS, SFT_COMPLETION, 0
     else:
-        trees, group, reply = config.device_prompts, config.group, config.reply_tokens
+        trees, group, completion = config.device_prompts, config.group, config.max_completion_length
         sampled = -(-config.prompts // devices) if config.vllm == "none" else 0
     return Load(
         context=context,
         trees=trees,
         group=group,
-        reply=reply,
+        completion=completion,
         sampled=sampled,
         reference=isinstance(config, GrpoConfig) and config.beta > 0,
         bf16=auto if config.bf16 == "auto" else config.bf16,
@@ -311,7 +312,7 @@ def _learning(shape: Shape, load: Load) -> dict[str, int]:
     # The backward pass starts at the head and has left it when it reaches the layers.
     return {
         "activations": kept,
-        "mask of the replies": mask,
+        "mask of the completions": mask,
         "backward pass of the head or a layer": max(logits, backward),
     }
 
@@ -336,7 +337,7 @@ def _reference(shape: Shape, load: Load) -> dict[str, int]:
     if load.strategy == "fsdp" and not load.adapter_rank:  # TRL shards it as one piece.
         found["gathered reference"] = load.width * shape.parameters
     mask, logits = _around(shape, load)
-    return found | {"mask of the replies": mask, "logits": logits}
+    return found | {"mask of the completions": mask, "logits": logits}
 
 
 def _forward(shape: Shape, load: Load) -> int:
@@ -346,7 +347,7 @@ def _forward(shape: Shape, load: Load) -> int:
 
 def _around(shape: Shape, load: Load) -> tuple[int, int]:
     """Return what one pass needs besides its layers: the branches' mask and a piece of the head's logits."""
-    branches = load.trees * load.group * load.reply
+    branches = load.trees * load.group * load.completion
     mask = (1 + load.width) * branches * load.tree_tokens
     return mask, _LOGIT_COPIES * FLOAT32 * min(HEAD_LOGITS, branches * shape.vocabulary)
 

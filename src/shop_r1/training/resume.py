@@ -5,7 +5,7 @@ saves and loads weights, optimiser, schedule, random states and step counts, and
 seen. Three things it leaves out, and they are kept here. The order of an epoch's data is drawn when the epoch
 begins, from a random state that is long gone when the checkpoint is written. Sums for the next line of
 metrics are lost when the loop starts. And TRL counts steps of its own. What needs no keeping: a sampled
-reply is a function of (seed, step, row), and the reference policy is the model that the settings name.
+completion is a function of (seed, step, row), and the reference policy is the model that the settings name.
 
 A run that is asked to stop does so between two micro-batches. What it has done of the step is given up: all
 that changed since the last step's end, which is noted then, is put back, and that is what is saved.

@@ -15,10 +15,10 @@ from shop_r1.models.precision import Bf16, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.advantages import Guard
-from shop_r1.training.health_checks import AlarmName
+from shop_r1.training.health_checks import AlertName
 
 WATCHING = frozenset(
-    {"checkpoint_every", "keep_checkpoints", "report_to", "alarms", "stop_on_alarm", "rollout_groups"}
+    {"checkpoint_every", "keep_checkpoints", "report_to", "alerts", "stop_on_alert", "rollout_groups"}
 )
 """Settings on which no weight depends: a resumed run may change them."""
 
@@ -54,10 +54,10 @@ class TrainConfig(Config):
     report_to: Literal["none", "tensorboard", "trackio"] = "none"
     """Where the metrics go besides metrics.jsonl and the terminal: TensorBoard's event files in the output
     folder, or trackio's database on this machine."""
-    alarms: bool = True
-    """Whether alarms are raised (docs/training.md)."""
-    stop_on_alarm: tuple[AlarmName, ...] = ()
-    """The alarms that end the run, once its weights are written; others are told and the run goes on."""
+    alerts: bool = True
+    """Whether alerts are raised (docs/training.md)."""
+    stop_on_alert: tuple[AlertName, ...] = ()
+    """The alerts that end the run, once its weights are written; others are told and the run goes on."""
     checkpoint_every: int = Field(default=50, ge=0)
     """Optimiser steps between checkpoints to resume from (docs/training.md); the last step gets one too. With
     0 there are none but when the run is asked to stop. Ours."""
@@ -96,13 +96,13 @@ class GrpoConfig(TrainConfig):
     model: str = "base"
     """The checkpoint to start from, usually SFT's: `base`, a folder, or a name on the Hugging Face hub."""
     reward: RewardConfig = RewardConfig()
-    """What a reply earns."""
+    """What a completion earns."""
     steps: int = Field(default=500, ge=1)
     """Optimiser steps. Paper 4.1."""
     prompts: int = Field(default=8, ge=1)
-    """Prompts a step; times `group` replies: the paper's global batch of 64."""
+    """Prompts a step; times `group` completions: the paper's global batch of 64."""
     group: int = Field(default=8, ge=2)
-    """G, replies for each prompt. Ours; the paper does not say."""
+    """G, completions for each prompt. Ours; the paper does not say."""
     learning_rate: float = Field(default=1e-7, gt=0)
     """AdamW's peak. Paper 4.1."""
     beta: float = Field(default=0.001, ge=0)
@@ -115,8 +115,8 @@ class GrpoConfig(TrainConfig):
     """Of sampling. Ours: all of the distribution."""
     top_k: int = Field(default=0, ge=0)
     """Of sampling: keep this many of the likeliest tokens; 0 keeps all. Ours."""
-    reply_tokens: int = Field(default=128, ge=8)
-    """Replies are cut here, in tokens. Ours."""
+    max_completion_length: int = Field(default=128, ge=8)
+    """Completions are cut here, in tokens. Ours."""
     device_prompts: int = Field(default=1, ge=1)
     """Prompts, each with its group, on a device at once; the rest of a step's prompts follow one after the
     other. Paper 4.1: per-device batch 1."""
@@ -136,9 +136,9 @@ class GrpoConfig(TrainConfig):
     certainty_floor: float = Field(default=0.1, gt=0)
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
     rollout_groups: int = Field(default=1, ge=0)
-    """Groups of each step that are written to rollouts.jsonl, with all their replies."""
+    """Groups of each step that are written to rollouts.jsonl, with all their completions."""
     seed: int = Field(default=0, ge=0, lt=2**32)
-    """Order of the prompts and every sampled reply."""
+    """Order of the prompts and every sampled completion."""
 
 
 def count_processes() -> int:
@@ -202,7 +202,7 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
         gradient_accumulation_steps=batches,
         steps_per_generation=batches,
         num_generations=config.group,
-        max_completion_length=config.reply_tokens,
+        max_completion_length=config.max_completion_length,
         temperature=config.temperature,
         top_p=config.top_p,
         top_k=config.top_k,

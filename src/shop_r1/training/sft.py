@@ -1,8 +1,9 @@
 """Supervised fine-tuning: the cold start of the paper (section 3, Eq. 2), on TRL's SFTTrainer.
 
-A session stays whole: one tree whose trunk is its last prompt and whose branches are the replies after each
-page. The loss is on the replies alone. A reply sees the pages and actions before it, never the rationales
-of earlier replies, exactly as in RL, in evaluation and on a live shop, where past rationales are not known.
+A session stays whole: one tree whose trunk is its last prompt and whose branches are the completions after
+each page. The loss is on the completions alone. A completion sees the pages and actions before it, never the
+rationales of earlier completions, exactly as in RL, in evaluation and on a live shop, where past rationales
+are not known.
 """
 
 import time
@@ -25,13 +26,13 @@ from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
 from shop_r1.models.scoring import TokenScores, accept_inside, score_tokens
-from shop_r1.prompts.render import PromptConfig, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
 from shop_r1.training.adapters import lora_config, say_adapter
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.health_checks import RULES, Alarms
+from shop_r1.training.health_checks import RULES, Alerts
 from shop_r1.training.precision import settle_precision
 from shop_r1.training.progress.live import LiveView
 from shop_r1.training.progress.monitor import MetricsLog, tell
@@ -42,18 +43,18 @@ from shop_r1.training.trainer import ResumableTrainer
 
 
 def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
-    """Return the session as a tree with one branch, a prompt and its reply, for each step.
+    """Return the session as a tree with one branch, a prompt and its completion, for each step.
 
     Raises:
         DataError: a step has no rationale.
     """
     render = renderer(model, config)
-    prompts, replies = [], []
+    prompts, completions = [], []
     _check_rationales(outline(session))
     for step, taken in enumerate(session.steps):
         prompts.append(render(Example(session, step)).ids)
-        replies.append(model.reply_ids(render_reply(taken.rationale or "", taken.action)))
-    return grow_tree(prompts, replies)
+        completions.append(model.completion_ids(render_completion(taken.rationale or "", taken.action)))
+    return grow_tree(prompts, completions)
 
 
 def _check_rationales(session: SessionOutline) -> None:
@@ -75,7 +76,7 @@ def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]
 
 
 class TreeSftTrainer(ResumableTrainer, SFTTrainer):
-    """TRL's trainer with the loss computed at the reply tokens alone: no logits where none are needed."""
+    """TRL's trainer with the loss computed at the completion tokens alone: no logits where not needed."""
 
     _tokens = 0.0  # run through the model since the last log, padding left out
     _since: float | None = None
@@ -99,7 +100,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Return the mean negative log-likelihood of the reply tokens, in nats."""
+        """Return the mean negative log-likelihood of the completion tokens, in nats."""
         self._since = self._since or time.perf_counter()
         batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
         with self.accelerator.autocast():
@@ -143,7 +144,7 @@ def train_sft(
         DataError: a session has no rationales, or a text that a recorder masked.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
-        TrainingError: an alarm of `stop_on_alarm` was raised (the model is written first); `out` holds
+        TrainingError: an alert of `stop_on_alert` was raised (the model is written first); `out` holds
             checkpoints of another run; or one cannot be written.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
@@ -166,7 +167,7 @@ def train_sft(
 
     dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
     log = MetricsLog(out / "metrics.jsonl")
-    alarms = Alarms(out / "alarms.jsonl", RULES if config.alarms else {}, config.stop_on_alarm)
+    alerts = Alerts(out / "alerts.jsonl", RULES if config.alerts else {}, config.stop_on_alert)
     accept_inside(causal_lm(model.model))
     a_step = config.device_batch * config.accumulation * count_processes()
     if len(sessions) < a_step:
@@ -180,16 +181,16 @@ def train_sft(
         train_dataset=dataset,
         data_collator=collate,
         processing_class=model.tokenizer,
-        callbacks=[log, alarms],
+        callbacks=[log, alerts],
         peft_config=lora_config(config),
     )
     check_strategy(trainer.accelerator)
     say_strategy(trainer.accelerator)
     say_adapter(trainer.model)
     trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
-    with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alarms) as view:
+    with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alerts) as view:
         trainer.add_callback(view)
         trainer.show_part = view.show_part
         run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
-    alarms.refuse_to_go_on(out)
+    alerts.refuse_to_go_on(out)
     return log.last

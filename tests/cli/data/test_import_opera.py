@@ -78,23 +78,23 @@ def test_imported_sessions_are_valid_counted_and_predicted(
     assert (code, "opera 2 (100.0 %)" in text) == (0, True)
     code, text, _ = shell(
         *("evaluate", "--model", tiny_checkpoint, "--data", data, "--out", out, "--temperature", 0),
-        *("bf16=false", "prompt.persona=true", "prompt.reply_tokens=8", "sampling.max_new_tokens=4"),
+        *("bf16=false", "prompt.persona=true", "prompt.max_completion_length=8", "sampling.max_new_tokens=4"),
     )
     assert code == 0
     found = list(read_records(out / "predictions.jsonl", Prediction))
-    assert [(each.session_id, each.step, each.gold.type) for each in found] == [
+    assert [(each.session_id, each.step, each.target.type) for each in found] == [
         (A, 1, "click"),
         (A, 2, "click"),
         (B, 1, "click"),
         (B, 2, "terminate"),
     ]
-    assert found[0].gold.click_type == "suggested_term"
+    assert found[0].target.click_type == "suggested_term"
     settings = json.loads((out / "settings.json").read_text("utf-8"))["settings"]
     assert settings["prompt"]["persona"] is True
     without = tmp_path / "without"
     code, _, _ = shell(
         *("evaluate", "--model", tiny_checkpoint, "--data", data, "--out", without, "--temperature", 0),
-        *("bf16=false", "prompt.reply_tokens=8", "sampling.max_new_tokens=4"),
+        *("bf16=false", "prompt.max_completion_length=8", "sampling.max_new_tokens=4"),
     )
     lengths = [each.prompt_tokens or 0 for each in read_records(without / "predictions.jsonl", Prediction)]
     longer = [(each.prompt_tokens or 0) - length for each, length in zip(found, lengths, strict=True)]

@@ -56,7 +56,7 @@ def test_each_step_after_the_other_works_as_it_is_named(
     assert code == 0, err
     words = next_of(out)
     assert words[0] == "grpo" and words[-1] == "skew=0"
-    code, out, err = shell(*words, "bf16=false", "steps=1", "prompts=1", "group=2", "reply_tokens=8")
+    code, out, err = shell(*words, "bf16=false", "steps=1", "prompts=1", "group=2", "max_completion_length=8")
     assert code == 0, err
     words = next_of(out)
     assert words[0] == "evaluate"

@@ -335,13 +335,13 @@ def test_an_id_that_begins_with_no_user_has_none(name: str) -> None:
 
 
 def test_every_imported_action_earns_the_most_there_is(tmp_path: Path) -> None:
-    from shop_r1.training.grpo import check_gold
+    from shop_r1.training.grpo import check_target
 
     names = ["nav_bar.search_input", "3_99_3_99_cashmere", "你好.链接", 'a "quoted" <|im_end|> name']
     rows = [click(A, 60 + n, name, "other") for n, name in enumerate(names)]
     rows += [typed(A, 70, " ?"), typed(A, 71, "² Größe"), row(A, 72, "terminate")]
     sessions, _ = bring(write_opera(tmp_path, rows))
-    check_gold(list_examples(sessions, first_step=0), RewardConfig())
+    check_target(list_examples(sessions, first_step=0), RewardConfig())
     assert len(sessions[0].steps) == 6
 
 
@@ -365,18 +365,18 @@ def test_real_actions_are_read_back_and_a_name_has_one_click_type() -> None:
     lines = (OPERA / "test_actions.jsonl").read_text("utf-8").splitlines()
     types: dict[str, set[str]] = {}
     for line in lines:
-        gold = json.loads(line)["gold"]
+        target = json.loads(line)["gold"]
         recorded = row(
             A,
             60,
-            gold["type"],
-            gold.get("name"),
-            input_text=gold.get("text"),
-            click_type=gold.get("click_type"),
+            target["type"],
+            target.get("name"),
+            input_text=target.get("text"),
+            click_type=target.get("click_type"),
         )
         action = read_action(recorded, "filtered")
         assert not isinstance(action, Fault)
-        assert action.model_dump(exclude_none=True) == gold
+        assert action.model_dump(exclude_none=True) == target
         if action.click_type is not None:
             types.setdefault(action.value("name"), set()).add(action.click_type)
     assert len(lines) == 77

@@ -12,7 +12,7 @@ from transformers import TrainerControl, TrainerState
 from shop_r1.datasets.examples import list_examples
 from shop_r1.rewards.total import PARTS
 from shop_r1.training.grpo import train_grpo
-from shop_r1.training.health_checks import Alarm, Alarms
+from shop_r1.training.health_checks import Alert, Alerts
 from shop_r1.training.progress.live import LiveView
 from shop_r1.training.progress.panel import History, grpo_body, sft_body, sparkline
 from shop_r1.training.settings import GrpoConfig
@@ -60,10 +60,10 @@ def step_logs(step: int) -> dict[str, float]:
 def view_of(
     folder: Path, console: Console, sample: str | None = "", body: Any = grpo_body, clock: Any = None
 ) -> LiveView:
-    alarms = Alarms(folder / "alarms.jsonl")
+    alerts = Alerts(folder / "alerts.jsonl")
     read = None if sample is None else (lambda: sample)
     return LiveView(
-        "GRPO shop-r1", body, NOTED, alarms, read, console, clock or Clock(), lambda: 1_240_000_000
+        "GRPO shop-r1", body, NOTED, alerts, read, console, clock or Clock(), lambda: 1_240_000_000
     )
 
 
@@ -89,7 +89,7 @@ def panel(view: LiveView, width: int = 80) -> list[str]:
 # -- the panel --------------------------------------------------------------------------------------------
 
 
-def shown(folder: Path, sample: str = "reply", width: int = 80) -> list[str]:
+def shown(folder: Path, sample: str = "completion", width: int = 80) -> list[str]:
     clock = Clock()
     view = view_of(folder, Console(file=io.StringIO(), width=width), sample, clock=clock)
     run(view, 20, 50, clock)
@@ -110,7 +110,7 @@ def test_the_panel_has_all_there_is_to_see_in_eighty_columns_and_sixteen_lines(t
     assert "size 0.61, 38% are zero; 38% of the groups equal" in text
     assert "click 45 (44)  type_and_submit 35 (28)  terminate 20 (28)" in text
     assert "1.8: sampling 0.6, rewards 0.1, update 1.1; 21,034 tokens/s" in text
-    assert "last alarm      none" in text and "last reply      reply" in text
+    assert "last alert      none" in text and "completion      completion" in text
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])
@@ -145,7 +145,7 @@ HOSTILE = (
 )
 
 
-def test_a_hostile_reply_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_a_hostile_completion_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     lines = shown(tmp_path, HOSTILE)
     text = "\n".join(lines)
     assert "·[2J·]0;owned·[bold red]{" in text
@@ -154,24 +154,24 @@ def test_a_hostile_reply_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert not any(each in text for each in "\x1b\x07\x9b\u202e\r")
 
 
-def test_the_last_alarm_is_shown_and_never_read_as_markup(tmp_path: Path) -> None:
+def test_the_last_alert_is_shown_and_never_read_as_markup(tmp_path: Path) -> None:
     view = view_of(tmp_path, Console(file=io.StringIO(), width=80))
-    view._alarms.raised.append(
-        Alarm(step=7, alarm="truncation", message="[red]51% of the replies " + "x" * 99)
+    view._alerts.raised.append(
+        Alert(step=7, alert="truncation", message="[red]51% of the completions " + "x" * 99)
     )
     lines = panel(view)
-    assert any("step 7, truncation: [red]51% of the replies" in line for line in lines)
+    assert any("step 7, truncation: [red]51% of the completions" in line for line in lines)
     assert {cell_len(line) for line in lines} == {80}
 
 
-def test_sft_has_its_own_rows_and_no_reply(tmp_path: Path) -> None:
+def test_sft_has_its_own_rows_and_no_completion(tmp_path: Path) -> None:
     view = view_of(tmp_path, Console(file=io.StringIO(), width=80), None, sft_body)
     logs = {"loss": 1.25, "mean_token_accuracy": 0.915, "tokens_per_second": 20500.0}
     view.on_train_begin(NOBODY, TrainerState(max_steps=50), TrainerControl())
     view.on_log(NOBODY, TrainerState(global_step=1), TrainerControl(), logs=logs)
     text = "\n".join(lines := panel(view))
     assert "loss              1.250" in text and "token accuracy    91.5%" in text and "20,500" in text
-    assert "last reply" not in text
+    assert "│ completion " not in text
     assert {cell_len(line) for line in lines} == {80}
 
 
@@ -237,7 +237,7 @@ def test_parts_of_a_slow_step_are_shown_with_an_estimate_after_the_first(tmp_pat
 def on_terminal(tmp_path: Path) -> Iterator[tuple[LiveView, Terminal, Clock]]:
     file, clock = Terminal(), Clock()
     console = Console(file=file, width=80, height=40, force_terminal=True, legacy_windows=False)
-    with view_of(tmp_path, console, "reply", clock=clock) as view:
+    with view_of(tmp_path, console, "completion", clock=clock) as view:
         yield view, file, clock
 
 
@@ -248,7 +248,7 @@ def test_on_a_terminal_the_panel_gives_way_to_one_line(
     view, file, clock = on_terminal
     run(view, 50, 50, clock)
     written = file.getvalue()
-    assert "last reply" in written
+    assert "│ completion " in written
     assert written.endswith(" 50/50 value 45.5, parsed 0.984\n")
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is there again
 
@@ -274,7 +274,7 @@ def test_only_the_main_process_shows_anything(tmp_path: Path) -> None:
     assert file.getvalue() == ""
 
 
-def test_a_whole_run_shows_what_its_replies_were(
+def test_a_whole_run_shows_what_its_completions_were(
     tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panels: list[str] = []
@@ -286,11 +286,17 @@ def test_a_whole_run_shows_what_its_replies_were(
 
     monkeypatch.setattr(LiveView, "on_log", record)
     config = GrpoConfig(
-        model=str(tiny_checkpoint), steps=2, prompts=2, group=2, reply_tokens=12, beta=0.1, bf16=False
+        model=str(tiny_checkpoint),
+        steps=2,
+        prompts=2,
+        group=2,
+        max_completion_length=12,
+        beta=0.1,
+        bf16=False,
     )
     train_grpo(list_examples(make_sessions()), config, tmp_path)
     rollouts = (tmp_path / "rollouts.jsonl").read_text().splitlines()
     assert len(panels) == 3 and len(rollouts) == 2
     assert "cut short  100%" in panels[0]
     assert "KL         0 nats" in panels[0]
-    assert panels[0].split("last reply")[1].strip(" │╰─\n") != ""
+    assert panels[0].split("│ completion ")[1].strip(" │╰─\n") != ""

@@ -15,7 +15,7 @@ from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.total import PARTS
 from shop_r1.training.grpo import train_grpo
 from shop_r1.training.progress.steps import (
-    ScoredReply,
+    ScoredCompletion,
     advantage_metrics,
     harmless,
     largest_probability_gap,
@@ -32,16 +32,16 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "training.md"
 MUG = click("results.red_mug")
 
 
-def reply(
+def completion(
     action: Action | None,
     parts: tuple[float, float, float, float, float],
     advantage: float = 0.0,
     tokens: int = 10,
     truncated: bool = False,
-    gold: Action = MUG,
-) -> ScoredReply:
+    target: Action = MUG,
+) -> ScoredCompletion:
     reward = RewardBreakdown(**dict(zip(PARTS, parts, strict=True)), total=sum(parts))
-    return ScoredReply("text", gold, action, reward, advantage, tokens, truncated)
+    return ScoredCompletion("text", target, action, reward, advantage, tokens, truncated)
 
 
 RIGHT = (0.5, 0.3, 0.2, 1000.0, 0.125)
@@ -50,10 +50,10 @@ OTHER_TYPE = (0.5, 0.0, 0.0, 0.0, 0.125)
 NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 STEP = [
-    reply(MUG, RIGHT, 1.5, tokens=20),
-    reply(click("results.red_mug_set"), NEAR, 0.0, tokens=30),
-    reply(terminate(), OTHER_TYPE, -0.5, tokens=8),
-    reply(None, NOTHING, -1.0, tokens=64, truncated=True),
+    completion(MUG, RIGHT, 1.5, tokens=20),
+    completion(click("results.red_mug_set"), NEAR, 0.0, tokens=30),
+    completion(terminate(), OTHER_TYPE, -0.5, tokens=8),
+    completion(None, NOTHING, -1.0, tokens=64, truncated=True),
 ]
 
 
@@ -77,7 +77,7 @@ def test_where_no_value_was_earned_there_is_no_share_of_near_misses() -> None:
     assert "earned/value_near_misses" not in reward_metrics(STEP[2:])
 
 
-def test_types_parsing_and_lengths_are_counted_over_all_replies() -> None:
+def test_types_parsing_and_lengths_are_counted_over_all_completions() -> None:
     found = step_metrics(STEP, 4, SHOP.type_names)
     assert found["policy/share_click"] == 0.5
     assert found["policy/share_terminate"] == 0.25
@@ -90,9 +90,9 @@ def test_types_parsing_and_lengths_are_counted_over_all_replies() -> None:
     assert found["policy/length_max"] == 64
 
 
-def test_the_datas_types_are_those_of_the_gold_actions() -> None:
+def test_the_datas_types_are_those_of_the_target_actions() -> None:
     query = type_and_submit("search_input", "mug")
-    step = [reply(MUG, RIGHT), reply(MUG, OTHER_TYPE, gold=query)]
+    step = [completion(MUG, RIGHT), completion(MUG, OTHER_TYPE, target=query)]
     found = step_metrics(step, 2, SHOP.type_names)
     assert (found["data/share_click"], found["data/share_type_and_submit"]) == (0.5, 0.5)
     assert found["policy/share_click"] == 1.0
@@ -110,9 +110,9 @@ def test_advantages_have_size_spread_and_zeros() -> None:
 
 
 def test_a_parts_share_is_its_covariance_with_the_total() -> None:
-    # Two replies that differ by 3 in type and 1 in format: centred type ±1.5, format ±0.5, total ±2.
+    # Two completions that differ by 3 in type and 1 in format: centred type ±1.5, format ±0.5, total ±2.
     # Cov(type, total) / Var(total) = 1.5 * 2 / 2 ** 2 = 0.75, format the other quarter.
-    step = [reply(MUG, (1.0, 3.0, 0.0, 0.0, 0.0), 1.0), reply(MUG, (0.0, 0.0, 0.0, 0.0, 0.0), -1.0)]
+    step = [completion(MUG, (1.0, 3.0, 0.0, 0.0, 0.0), 1.0), completion(MUG, (0.0, 0.0, 0.0, 0.0, 0.0), -1.0)]
     found = advantage_metrics(step, 2)
     assert found["advantage/from_type"] == pytest.approx(0.75)
     assert found["advantage/from_format"] == pytest.approx(0.25)
@@ -120,29 +120,29 @@ def test_a_parts_share_is_its_covariance_with_the_total() -> None:
 
 
 def test_groups_count_by_their_squared_advantages_and_those_that_teach_nothing_not_at_all() -> None:
-    certainty_only = [reply(MUG, (0.5, 0.3, 0.2, 1000.0, c), a) for c, a in ((0.1, 1.0), (0.2, -1.0))]
-    value_only = [reply(MUG, (0.5, 0.3, 0.2, v, 0.1), a) for v, a in ((1000.0, 1.0), (0.0, -1.0))]
-    teaches_nothing = [reply(MUG, (0.5, 0.3, 0.2, v, 0.1), 0.0) for v in (1000.0, 0.0)]
+    certainty_only = [completion(MUG, (0.5, 0.3, 0.2, 1000.0, c), a) for c, a in ((0.1, 1.0), (0.2, -1.0))]
+    value_only = [completion(MUG, (0.5, 0.3, 0.2, v, 0.1), a) for v, a in ((1000.0, 1.0), (0.0, -1.0))]
+    teaches_nothing = [completion(MUG, (0.5, 0.3, 0.2, v, 0.1), 0.0) for v in (1000.0, 0.0)]
     found = advantage_metrics([*certainty_only, *value_only, *teaches_nothing], 2)
     assert found["advantage/from_rationale"] == pytest.approx(0.5)
     assert found["advantage/from_value"] == pytest.approx(0.5)
     assert found["advantage/from_type"] == pytest.approx(0.0)
     # With advantages a tenth the size, certainty's group weighs 0.02 beside 2.
-    quiet = [replace(reply, advantage=reply.advantage / 10) for reply in certainty_only]
+    quiet = [replace(completion, advantage=completion.advantage / 10) for completion in certainty_only]
     found = advantage_metrics([*quiet, *value_only], 2)
     assert found["advantage/from_rationale"] == pytest.approx(0.02 / 2.02)
 
 
 def test_a_part_that_speaks_against_the_total_has_a_negative_share() -> None:
     # Centred: format ∓0.5, value ±1.5, total ±1: -0.5 and 1.5.
-    step = [reply(MUG, (0.0, 0.0, 0.0, 3.0, 0.0), 1.0), reply(MUG, (1.0, 0.0, 0.0, 0.0, 0.0), -1.0)]
+    step = [completion(MUG, (0.0, 0.0, 0.0, 3.0, 0.0), 1.0), completion(MUG, (1.0, 0.0, 0.0, 0.0, 0.0), -1.0)]
     found = advantage_metrics(step, 2)
     assert found["advantage/from_format"] == pytest.approx(-0.5)
     assert found["advantage/from_value"] == pytest.approx(1.5)
 
 
 def test_a_step_that_teaches_nothing_has_no_shares() -> None:
-    found = advantage_metrics([reply(MUG, RIGHT)] * 4, 2)
+    found = advantage_metrics([completion(MUG, RIGHT)] * 4, 2)
     assert found == {"advantage/size": 0.0, "advantage/std": 0.0, "advantage/zero": 1.0}
 
 
@@ -172,7 +172,7 @@ def test_no_tokens_have_no_gap() -> None:
 
 @pytest.mark.parametrize("scored", [[log(0.5)], [log(0.5), log(0.5, 0.5)]])
 def test_other_tokens_than_those_sampled_are_refused(scored: list[torch.Tensor]) -> None:
-    with pytest.raises(ValueError, match=r"sampled replies have \[1, 1\] tokens, scored ones \["):
+    with pytest.raises(ValueError, match=r"sampled completions have \[1, 1\] tokens, scored ones \["):
         probability_gap([log(0.5), log(0.5)], scored)
 
 
@@ -191,10 +191,10 @@ def test_what_is_neither_sampling_nor_rewards_is_the_update() -> None:
 
 def test_a_rollout_has_each_replys_parts_advantage_and_length() -> None:
     rollout = make_rollout(3, "buys", 1, STEP)
-    assert (rollout.step, rollout.session_id, rollout.session_step, rollout.gold) == (3, "buys", 1, MUG)
-    last = rollout.replies[-1]
+    assert (rollout.step, rollout.session_id, rollout.session_step, rollout.target) == (3, "buys", 1, MUG)
+    last = rollout.completions[-1]
     assert (last.advantage, last.tokens, last.truncated, last.total) == (-1.0, 64, True, 0.0)
-    assert [each.value for each in rollout.replies] == [1000.0, 800.0, 0.0, 0.0]
+    assert [each.value for each in rollout.completions] == [1000.0, 800.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
         prompts=4,
         device_prompts=2,
         group=4,
-        reply_tokens=12,
+        max_completion_length=12,
         rollout_groups=3,
         beta=0.1,
         bf16=False,
@@ -258,7 +258,7 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
         seconds = [line[f"seconds/{each}"] for each in ("sampling", "rewards", "update")]
         assert min(seconds) > 0
         assert sum(seconds) == pytest.approx(line["seconds/step"])
-        # Prompts and replies of this step, over its own seconds.
+        # Prompts and completions of this step, over its own seconds.
     tokens = [logged[0]["num_tokens"], logged[1]["num_tokens"] - logged[0]["num_tokens"]]
     for line, count in zip(logged, tokens, strict=True):
         assert line["tokens_per_second"] * line["seconds/step"] == pytest.approx(count)

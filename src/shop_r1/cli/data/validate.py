@@ -125,7 +125,7 @@ def stats(
         str, typer.Option(metavar="NAME", help="What counts tokens: estimate, base, a folder, a hub name.")
     ] = "estimate",
     max_tokens: Annotated[
-        int, typer.Option(min=1, help="Longest prompt and reply together; the paper's by default.")
+        int, typer.Option(min=1, help="Longest prompt and completion together; the paper's by default.")
     ] = 32768,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw it too: .svg, or .html with some sessions.")

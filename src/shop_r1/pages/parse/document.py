@@ -198,7 +198,7 @@ def _piles_up(text: str, depth_max: int) -> bool:
 
     A parser reopens each unclosed formatting element in every paragraph after it. Both are looked for where a
     page has so many tags that the square of their number can be felt. Tags in scripts and comments count too:
-    a false alarm only costs the time of `_tame`.
+    a false alert only costs the time of `_tame`.
     """
     count = text.count("<")
     if count <= rules.FORMATTING_UNCHECKED:

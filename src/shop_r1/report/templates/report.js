@@ -75,8 +75,8 @@
       showAction(action, prediction.action);
       card.append(action);
     } else {
-      card.append(make("p", "", prediction.failure || "No action could be read from the reply."));
-      if (prediction.response !== null) card.append(make("pre", "reply", prediction.response));
+      card.append(make("p", "", prediction.failure || "No action could be read from the completion."));
+      if (prediction.response !== null) card.append(make("pre", "completion", prediction.response));
     }
     if (prediction.action || prediction.rationale) {
       const rationale = make("p", "rationale");

@@ -2,7 +2,7 @@
 
 It stands where Qwen2.5-Instruct stands in the paper: a model that can read a page and copy from it, but has
 never seen a shopper. First it learns to copy strings of random tokens, then to read the pages of generated
-shops whose catalogues the demo does not use. It never sees an action, a rationale or a reply.
+shops whose catalogues the demo does not use. It never sees an action, a rationale or a completion.
 
 Copying is what such a model learns last when left alone. Two things make it quick here. The first layer
 starts with two heads that look one and two tokens back: under rotary positions that takes nothing but two
@@ -28,7 +28,7 @@ from shop_r1.datasets.examples import Example
 from shop_r1.jsonl import read_records
 from shop_r1.models.checkpoint import LocalModel, save_checkpoint
 from shop_r1.models.precision import autocast
-from shop_r1.prompts.render import PromptConfig, render_prompt, render_reply
+from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.sessions import Session
 from shop_r1.training.pretraining.tokenizer import train_tokenizer
 from shop_r1.training.progress.monitor import step_progress
@@ -239,13 +239,15 @@ def _set_rate(optimizer: Any, peak: float, step: int, steps: int) -> None:
 
 
 def tokenizer_texts(sessions: Sequence[Session]) -> list[str]:
-    """Return all that the tokenizer has to write: prompts, message by message, and replies."""
+    """Return all that the tokenizer has to write: prompts, message by message, and completions."""
     texts = []
     for session in sessions:
         last = Example(session, len(session.steps) - 1)
         prompt = render_prompt(session, last.step, last.space, PromptConfig(), len)
         texts += [f"{message['role']}\n{message['content']}" for message in prompt.messages]
-        texts += [f"assistant\n{render_reply(step.rationale or '', step.action)}" for step in session.steps]
+        texts += [
+            f"assistant\n{render_completion(step.rationale or '', step.action)}" for step in session.steps
+        ]
     return texts
 
 

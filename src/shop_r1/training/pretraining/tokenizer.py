@@ -38,7 +38,7 @@ FRAGMENTS = (
     *('", "name": "', '", "text": "', '"}}', '"}\n'),
     *(".99", ".49", " stars (", "Page ", "Action "),
 )
-"""Runs of markup and JSON syntax that get a token each: pages and replies hardly hold others."""
+"""Runs of markup and JSON syntax that get a token each: pages and completions hardly hold others."""
 
 _CHAT_TEMPLATE = (
     "{% for message in messages %}"

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from shop_r1.training.health_checks import Alarms
+from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.monitor import CONSOLE, finite_numbers, is_summary, peak_memory
 from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
 from shop_r1.training.progress.steps import harmless
@@ -36,7 +36,7 @@ class LiveView(TrainerCallback):
         title: str,
         body: Body,
         noted: Sequence[str],
-        alarms: Alarms,
+        alerts: Alerts,
         sample: Callable[[], str] | None = None,
         console: Console = CONSOLE,
         clock: Callable[[], float] = time.monotonic,
@@ -46,10 +46,10 @@ class LiveView(TrainerCallback):
 
         Args:
             title: of the run, a few letters.
-            body: the rows between the bar and the last alarm.
+            body: the rows between the bar and the last alert.
             noted: names of the metrics that a plain line and the last line have.
-            alarms: whose last alarm is shown.
-            sample: returns the last sampled reply; None where there are none.
+            alerts: whose last alert is shown.
+            sample: returns the last sampled completion; None where there are none.
             console: where it is shown; the panel needs a terminal.
             clock: seconds from any beginning.
             memory: the most that was held so far, in bytes.
@@ -57,7 +57,7 @@ class LiveView(TrainerCallback):
         self._title = title
         self._body = body
         self._noted = noted
-        self._alarms = alarms
+        self._alerts = alerts
         self._sample = sample
         self._console = console
         self._clock = clock
@@ -142,14 +142,14 @@ class LiveView(TrainerCallback):
 
     def render(self) -> RenderableType:
         """Return the panel."""
-        rows: list[tuple[str, str | Text]] = [("last alarm", self._alarm())]
+        rows: list[tuple[str, str | Text]] = [("last alert", self._alert())]
         if self._part:
             rows.insert(0, (f"in step {self._done + 1}", self._part))
         width = min(WIDTH, self._console.width)
         if self._sample is not None:
             # Model output: never read as markup, and rid of what a terminal would obey.
             text, room = harmless(self._sample()), max(1, width - 20)
-            rows += [("last reply", text[:room]), ("", text[room : 2 * room])]
+            rows += [("completion", text[:room]), ("", text[room : 2 * room])]
         times = f" {self._elapsed()} gone, {self._left()} left, {_gigabytes(self._memory())}"
         return Panel(
             Group(self._bar(24).append(times), *self._body(self._history), rows_of(*rows)),
@@ -188,11 +188,11 @@ class LiveView(TrainerCallback):
         pace = (self._clock() - self._started) / done
         return timedelta(seconds=round(pace * max(0, self._total - self._done - self._share)))
 
-    def _alarm(self) -> Text:
-        if not self._alarms.raised:
+    def _alert(self) -> Text:
+        if not self._alerts.raised:
             return Text("none")
-        last = self._alarms.raised[-1]
-        return Text(f"step {last.step}, {last.alarm}: {last.message}", style="bold red")
+        last = self._alerts.raised[-1]
+        return Text(f"step {last.step}, {last.alert}: {last.message}", style="bold red")
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)

@@ -163,7 +163,7 @@ def is_summary(logs: Mapping[str, Any] | None) -> bool:
 
 
 class RolloutLog(StepLog):
-    """Writes groups of replies, with their rewards and advantages."""
+    """Writes groups of completions, with their rewards and advantages."""
 
     def append_group(self, rollout: Rollout) -> None:
         """Add one group."""

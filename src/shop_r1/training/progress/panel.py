@@ -68,7 +68,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 Body = Callable[[History], list[RenderableType]]
-"""What stands in the panel between the bar and the last alarm."""
+"""What stands in the panel between the bar and the last alert."""
 
 
 def grpo_body(history: History) -> list[RenderableType]:

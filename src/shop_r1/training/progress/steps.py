@@ -1,8 +1,8 @@
-"""What there is to know of one GRPO step: small records of its replies, and figures computed from them.
+"""What there is to know of one GRPO step: small records of its completions, and figures computed from them.
 
 Nothing here touches a trainer, a file or a clock. `docs/training.md` lists every figure with its unit.
 
-Dimension letters: N replies of the step, on all processes; G of a group; P parts of the reward.
+Dimension letters: N completions of the step, on all processes; G of a group; P parts of the reward.
 """
 
 import unicodedata
@@ -19,13 +19,13 @@ from shop_r1.rewards.total import PARTS
 
 
 @dataclass(frozen=True)
-class ScoredReply:
-    """One reply with all that became of it; small enough to be sent from one process to another.
+class ScoredCompletion:
+    """One completion with all that became of it; small enough to be sent from one process to another.
 
     Attributes:
         text: what the policy wrote.
-        gold: what the shopper did.
-        action: what the policy did; None where the reply could not be parsed.
+        target: what the shopper did.
+        action: what the policy did; None where the completion could not be parsed.
         reward: what it earned.
         advantage: what it teaches, in standard deviations of its group's rewards.
         tokens: its length, the ending token included.
@@ -33,7 +33,7 @@ class ScoredReply:
     """
 
     text: str
-    gold: Action
+    target: Action
     action: Action | None
     reward: RewardBreakdown
     advantage: float
@@ -41,8 +41,8 @@ class ScoredReply:
     truncated: bool
 
 
-class RolloutReply(Record):
-    """One reply of a rollout: its text, its reward part by part, and what it taught."""
+class RolloutCompletion(Record):
+    """One completion of a rollout: its text, its reward part by part, and what it taught."""
 
     text: str
     format: float
@@ -54,9 +54,9 @@ class RolloutReply(Record):
     advantage: float
     """In standard deviations of the group's rewards."""
     tokens: int
-    """The reply's length, the ending token included."""
+    """The completion's length, the ending token included."""
     truncated: bool
-    """Whether the reply was cut at the limit."""
+    """Whether the completion was cut at the limit."""
 
 
 class Rollout(Record):
@@ -66,48 +66,58 @@ class Rollout(Record):
     """From 1, as in `metrics.jsonl`."""
     session_id: str
     session_step: int
-    gold: Action
-    replies: tuple[RolloutReply, ...]
+    target: Action
+    completions: tuple[RolloutCompletion, ...]
 
 
-def step_metrics(replies: Sequence[ScoredReply], group: int, types: Sequence[str]) -> dict[str, float]:
+def step_metrics(
+    completions: Sequence[ScoredCompletion], group: int, types: Sequence[str]
+) -> dict[str, float]:
     """Return the step's figures by name; see the table in docs/training.md.
 
     Args:
-        replies: (N,) the replies of all processes, group by group.
+        completions: (N,) the completions of all processes, group by group.
         group: G.
         types: the action space's types, whose shares are counted.
     """
     return (
-        reward_metrics(replies)
-        | advantage_metrics(replies, group)
-        | type_shares(replies, types)
+        reward_metrics(completions)
+        | advantage_metrics(completions, group)
+        | type_shares(completions, types)
         | {
-            "policy/parsed": _share([reply.action is not None for reply in replies]),
-            "policy/exact": _share([exact_match(reply.action, reply.gold) for reply in replies]),
-            "policy/truncated": _share([reply.truncated for reply in replies]),
-            "policy/length_mean": sum(reply.tokens for reply in replies) / len(replies),
-            "policy/length_max": float(max(reply.tokens for reply in replies)),
+            "policy/parsed": _share([completion.action is not None for completion in completions]),
+            "policy/exact": _share(
+                [exact_match(completion.action, completion.target) for completion in completions]
+            ),
+            "policy/truncated": _share([completion.truncated for completion in completions]),
+            "policy/length_mean": sum(completion.tokens for completion in completions) / len(completions),
+            "policy/length_max": float(max(completion.tokens for completion in completions)),
         }
     )
 
 
-def reward_metrics(replies: Sequence[ScoredReply]) -> dict[str, float]:
-    """Return each part's mean, standard deviation (n - 1) and share of replies that earned any of it."""
+def reward_metrics(completions: Sequence[ScoredCompletion]) -> dict[str, float]:
+    """Return each part's mean, standard deviation (n - 1) and share of completions that earned any of it."""
     found = {}
     for part in (*PARTS, "total"):
-        values = torch.tensor([getattr(reply.reward, part) for reply in replies], dtype=torch.float64)
+        values = torch.tensor(
+            [getattr(completion.reward, part) for completion in completions], dtype=torch.float64
+        )
         found[f"reward/{part}"] = values.mean().item()
         found[f"reward/{part}_std"] = values.std().item() if len(values) > 1 else 0.0
         found[f"earned/{part}"] = (values != 0).double().mean().item()
-    earned = sum(reply.reward.value for reply in replies)
+    earned = sum(completion.reward.value for completion in completions)
     if earned > 0:
-        near = sum(reply.reward.value for reply in replies if not exact_match(reply.action, reply.gold))
+        near = sum(
+            completion.reward.value
+            for completion in completions
+            if not exact_match(completion.action, completion.target)
+        )
         found["earned/value_near_misses"] = near / earned
     return found
 
 
-def advantage_metrics(replies: Sequence[ScoredReply], group: int) -> dict[str, float]:
+def advantage_metrics(completions: Sequence[ScoredCompletion], group: int) -> dict[str, float]:
     """Return the advantages' mean size, standard deviation, share of zeros, and which part decides them.
 
     A group's advantages are its centred rewards times one factor, so a part's share in them is
@@ -116,14 +126,15 @@ def advantage_metrics(replies: Sequence[ScoredReply], group: int) -> dict[str, f
     deviation, all groups that teach count the same, whatever their rewards' size. A share can be negative:
     the part then speaks against the total.
     """
-    advantages = torch.tensor([reply.advantage for reply in replies], dtype=torch.float64)
+    advantages = torch.tensor([completion.advantage for completion in completions], dtype=torch.float64)
     found = {
         "advantage/size": advantages.abs().mean().item(),
         "advantage/std": advantages.std().item() if len(advantages) > 1 else 0.0,
         "advantage/zero": (advantages == 0).double().mean().item(),
     }
     parts = torch.tensor(
-        [[getattr(reply.reward, part) for part in PARTS] for reply in replies], dtype=torch.float64
+        [[getattr(completion.reward, part) for part in PARTS] for completion in completions],
+        dtype=torch.float64,
     ).view(-1, group, len(PARTS))
     weights = advantages.view(-1, group).square().sum(1)
     if weights.any():
@@ -143,14 +154,14 @@ def _decided_by(parts: Tensor, weights: Tensor) -> list[float]:
     return [float(share) for share in weights @ shares / weights.sum()]
 
 
-def type_shares(replies: Sequence[ScoredReply], types: Sequence[str]) -> dict[str, float]:
-    """Return each type's share of the replies, and of the shoppers' own actions on the same steps."""
+def type_shares(completions: Sequence[ScoredCompletion], types: Sequence[str]) -> dict[str, float]:
+    """Return each type's share of the completions, and of the shoppers' own actions on the same steps."""
     found = {}
     for name in types:
         found[f"policy/share_{name}"] = _share(
-            [reply.action is not None and reply.action.type == name for reply in replies]
+            [completion.action is not None and completion.action.type == name for completion in completions]
         )
-        found[f"data/share_{name}"] = _share([reply.gold.type == name for reply in replies])
+        found[f"data/share_{name}"] = _share([completion.target.type == name for completion in completions])
     return found
 
 
@@ -162,14 +173,14 @@ def probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> floa
     """Return the mean over all tokens of |exp(a) - exp(b)|, in [0, 1]; 0 where there are no tokens.
 
     Sampling and scoring run the same weights on the same tokens by two paths (a growing cache or another
-    engine, and one pass over the whole reply). What they disagree by is error in the policy's gradient.
+    engine, and one pass over the whole completion). What they disagree by is error in the policy's gradient.
 
     Args:
-        sampled: for each reply (T,), its tokens' log probabilities when they were drawn.
+        sampled: for each completion (T,), its tokens' log probabilities when they were drawn.
         scored: the same from the scoring pass, at the same temperature, before any update.
 
     Raises:
-        ValueError: the two do not have the same replies and lengths.
+        ValueError: the two do not have the same completions and lengths.
     """
     gaps = _token_gaps(sampled, scored)
     return gaps.mean().item() if len(gaps) else 0.0
@@ -184,7 +195,7 @@ def largest_probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor])
 def _token_gaps(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> Tensor:
     lengths = [len(row) for row in sampled], [len(row) for row in scored]
     if lengths[0] != lengths[1]:
-        raise ValueError(f"sampled replies have {lengths[0]} tokens, scored ones {lengths[1]}")
+        raise ValueError(f"sampled completions have {lengths[0]} tokens, scored ones {lengths[1]}")
     pairs = [
         (a.detach().float().exp() - b.detach().float().to(a.device).exp()).abs()
         for a, b in zip(sampled, scored, strict=True)
@@ -197,9 +208,9 @@ def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: fl
 
     Args:
         step_s: seconds of the whole step but the optimiser's own update.
-        sampling_s: of these, drawing the replies.
+        sampling_s: of these, drawing the completions.
         rewards_s: of these, rewards, advantages and the reference's scoring pass.
-        tokens: prompt and reply tokens of the step, on all processes.
+        tokens: prompt and completion tokens of the step, on all processes.
     """
     return {
         "seconds/step": step_s,
@@ -210,22 +221,24 @@ def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: fl
     }
 
 
-def make_rollout(step: int, session_id: str, session_step: int, replies: Sequence[ScoredReply]) -> Rollout:
+def make_rollout(
+    step: int, session_id: str, session_step: int, completions: Sequence[ScoredCompletion]
+) -> Rollout:
     """Return a group as the record that is written; `step` counts from 1."""
     return Rollout(
         step=step,
         session_id=session_id,
         session_step=session_step,
-        gold=replies[0].gold,
-        replies=tuple(
-            RolloutReply(
-                text=reply.text,
-                **reply.reward.model_dump(exclude={"reasons"}),
-                advantage=reply.advantage,
-                tokens=reply.tokens,
-                truncated=reply.truncated,
+        target=completions[0].target,
+        completions=tuple(
+            RolloutCompletion(
+                text=completion.text,
+                **completion.reward.model_dump(exclude={"reasons"}),
+                advantage=completion.advantage,
+                tokens=completion.tokens,
+                truncated=completion.truncated,
             )
-            for reply in replies
+            for completion in completions
         ),
     )
 
@@ -233,7 +246,7 @@ def make_rollout(step: int, session_id: str, session_step: int, replies: Sequenc
 def harmless(text: str) -> str:
     r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
 
-    A model's reply may hold escape sequences, or marks that turn the direction of what follows.
+    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
 
     >>> harmless("red\x1b[2J\u202emug\n\tcheap")
     'red·[2J·mug cheap'
