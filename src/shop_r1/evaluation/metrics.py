@@ -120,6 +120,16 @@ def evaluate_predictions(
 ) -> Metrics:
     """Return the metrics of the predictions, with intervals.
 
+    >>> from shop_r1 import SHOP, Action, Prediction, evaluate_predictions
+    >>> bought, left = Action(type="click", name="buy_box.buy_now"), Action(type="terminate")
+    >>> predictions = [
+    ...     Prediction(session_id="1", step=0, target=bought, action=bought),
+    ...     Prediction(session_id="2", step=0, target=left, action=bought),
+    ... ]
+    >>> metrics = evaluate_predictions(predictions, SHOP)
+    >>> metrics.exact, metrics.type_accuracy, round(metrics.type_f1_macro, 3)
+    (0.5, 0.5, 0.333)
+
     Args:
         predictions: one for each step.
         space: the types that count; a predicted type outside it counts as unparsable.

@@ -76,6 +76,11 @@ class SimplifiedPage:
 def find_element(page: SimplifiedPage, name: str) -> Element:
     """Return the element with this name.
 
+    >>> from shop_r1 import find_element, simplify_page
+    >>> page = simplify_page("<h1>Red Mug</h1><form><button>Add to cart</button></form>")
+    >>> find_element(page, "add_to_cart").path
+    'html > body:nth-child(2) > form:nth-child(2) > button:nth-child(1)'
+
     Raises:
         PageError: no element has it; the message lists the closest names.
     """

@@ -19,6 +19,15 @@ def simplify_page(
     The same page always gives the same result, and a page that is already simplified (its first tag is
     `<page>`) comes back as it is, whatever the recipe.
 
+    >>> from shop_r1 import simplify_page
+    >>> page = simplify_page("<h1>Red Mug</h1><p hidden>Sold</p><form><button>Add to cart</button></form>")
+    >>> print(page.html)
+    <page>
+    <h1>Red Mug</h1>
+    <button name="add_to_cart">Add to cart</button>
+    >>> page.dropped
+    {'hidden': 1}
+
     Args:
         html: a page as text, or as bytes in any encoding, also saved as MHTML.
         recipe: what is known of this kind of page beyond the rules for all (`recipes.load_recipe`).

@@ -65,7 +65,15 @@ class ParseFailure(Record):
 
 
 def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
-    """Return what the completion says, or why it is out of format. Never raises, whatever the text."""
+    """Return what the completion says, or why it is out of format. Never raises.
+
+    >>> from shop_r1 import SHOP, parse_response
+    >>> response = parse_response('{"rationale": "I am done.", "action": {"type": "terminate"}}', SHOP)
+    >>> response.rationale, response.action.type
+    ('I am done.', 'terminate')
+    >>> print(parse_response("I would leave.", SHOP).reason)
+    extra_text
+    """
     try:
         record = read_object(text, _DECODER)
         _check_keys(record)

@@ -90,7 +90,18 @@ class Prompt(Record):
 def render_prompt(
     session: Session, step: int, space: ActionSpace, config: PromptConfig, count_tokens: CountTokens
 ) -> Prompt:
-    """Return the prompt that asks for the session's action at `step` (from 0): Eq. 1's c_1..t and a_1..t-1.
+    r"""Return the prompt that asks for the session's action at `step` (from 0): Eq. 1's c_1..t and a_1..t-1.
+
+    >>> from shop_r1 import SHOP, Action, Page, PromptConfig, Session, Step, estimate_tokens, render_prompt
+    >>> page = Page(html='<page>\n<button name="buy_box.buy_now">Buy now</button>')
+    >>> steps = (Step(page=page, action=Action(type="click", name="buy_box.buy_now")),)
+    >>> prompt = render_prompt(Session(session_id="1", steps=steps), 0, SHOP, PromptConfig(), estimate_tokens)
+    >>> [message["role"] for message in prompt.messages]
+    ['system', 'user']
+    >>> print(prompt.messages[1]["content"].strip())
+    Page 1:
+    <page>
+    <button name="buy_box.buy_now">Buy now</button>
 
     Raises:
         DataError: the session has no such step.
