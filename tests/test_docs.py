@@ -1,0 +1,63 @@
+"""The documentation site: it builds strictly, needs no network, and names the whole public API."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs.hooks.command_line import describe_commands
+from docs.hooks.doctests import fence_doctests
+from docs.hooks.repository_links import link_to_repository
+
+import shop_r1
+
+ROOT = Path(__file__).parents[1]
+LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"?(https?://[^\"\s>]+)")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the built site; building stops at the first link that leads nowhere."""
+    folder = tmp_path_factory.mktemp("site")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_no_page_loads_anything_from_a_network(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 20
+    assert {address for page in pages for address in LOADED.findall(page.read_text("utf-8"))} == set()
+    styles = "".join(file.read_text("utf-8") for file in site.rglob("*.css"))
+    assert re.findall(r"url\(['\"]?https?:", styles) == []
+
+
+def test_the_reference_has_every_public_name_and_every_command(site: Path) -> None:
+    api = (site / "reference" / "api.html").read_text("utf-8")
+    assert [name for name in shop_r1.__all__ if f'id="shop_r1.{name}"' not in api] == []
+    assert "shop-r1 data import rrweb" in (site / "reference" / "command_line.html").read_text("utf-8")
+
+
+def test_the_command_line_is_described_with_options_and_defaults() -> None:
+    text = describe_commands()
+    assert "### shop-r1 simulate\n" in text
+    assert "| `--count COUNT` | How many visits. Default: `100`. |" in text
+
+
+def test_links_out_of_the_documentation_lead_to_the_repository() -> None:
+    text = "[a](../../src/shop_r1/jsonl.py#L3) [b](../data.md) [c](../../configs)"
+    address = "https://github.com/shop-r1/shop-r1"
+    assert link_to_repository(text, "how_to/x.md") == (
+        f"[a]({address}/blob/main/src/shop_r1/jsonl.py#L3) [b](../data.md) [c]({address}/tree/main/configs)"
+    )
+    with pytest.raises(FileNotFoundError, match=r"docs/how_to/x\.md: links to \.\./\.\./none\.py"):
+        link_to_repository("[a](../../none.py)", "how_to/x.md")
+
+
+def test_a_doctest_within_a_docstring_is_shown_as_code() -> None:
+    text = "Return it.\n\n>>> f(1)\n2\n\nArgs:\n    x: a number."
+    assert fence_doctests(text) == "Return it.\n\n```pycon\n>>> f(1)\n2\n```\n\nArgs:\n    x: a number."
