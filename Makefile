@@ -11,10 +11,10 @@ ARGS ?=
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo test test-all lowest nightly bench lint types check lock clean
+.PHONY: help setup fast demo test test-slow test-all coverage lowest nightly bench lint types docs smoke check lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
 
 setup: $(READY) ## make .venv with the pinned dependencies
 
@@ -41,8 +41,14 @@ demo: $(READY) ## the main job on the built-in store, about 10 minutes; results 
 test: $(READY) ## the tests, in three minutes on two cores
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
-test-all: test ## the slow ones too: runs that are killed, interrupted, distributed, compiled
+test-slow: $(READY) ## the slow ones: runs that are killed, interrupted, distributed, compiled
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(ARGS)
+
+test-all: test test-slow ## both
+
+# The floor is `fail_under` in pyproject.toml: what the quick tests reach, rounded down.
+coverage: $(READY) ## the quick tests, and how much of src they run; fails below the floor
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --cov --cov-report=term $(ARGS)
 
 # torch, which has one version only, comes from $(VENV) by a .pth file; whatever else differs is installed.
 lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admits
@@ -52,7 +58,7 @@ lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admit
 	   > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install 'setuptools>=77'
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
-	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,dev]' --no-build-isolation
+	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,docs,dev]' --no-build-isolation
 	@$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
@@ -73,11 +79,19 @@ lint: $(READY) ## ruff, as linter and as formatter
 types: $(READY) ## mypy, strict
 	@$(BIN)/mypy
 
-check: lint types test-all ## lint, types and all tests
+docs: $(READY) ## build the documentation into build/site, with strict links and no network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The documentation is in build/site/index.html"
+
+# WHEEL: one that is built already. Needs a package index for the dependencies.
+smoke: $(READY) ## install the wheel into an empty environment; run its doctests and the quick demo there
+	@PYTHON=$(PYTHON) recipes/wheel.sh $(WHEEL)
+
+check: lint types docs test-all ## lint, types, documentation and all tests
 
 lock: ## remake requirements.lock from the newest versions that pyproject.toml allows
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip --quiet --quiet install '.[train,api,dev]'
+	@build/lock/bin/python -m pip --quiet --quiet install '.[train,api,docs,dev]'
 	@{ sed -n '/^#/p' requirements.lock; \
 	   build/lock/bin/python -m pip freeze --all --exclude shop-r1 --exclude pip \
 	   | grep -Ev '^(nvidia-|cuda-|triton)' | sed 's/+cpu$$//'; } > build/requirements.lock
