@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from docs.hooks.command_line import describe_commands
@@ -12,6 +13,8 @@ from docs.hooks.doctests import fence_doctests
 from docs.hooks.repository_links import link_to_repository
 
 import shop_r1
+from shop_r1 import Action, Page, Prediction, Session, Step, write_sessions
+from shop_r1.jsonl import write_records
 
 ROOT = Path(__file__).parents[1]
 LOADED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"?(https?://[^\"\s>]+)")
@@ -61,3 +64,45 @@ def test_links_out_of_the_documentation_lead_to_the_repository() -> None:
 def test_a_doctest_within_a_docstring_is_shown_as_code() -> None:
     text = "Return it.\n\n>>> f(1)\n2\n\nArgs:\n    x: a number."
     assert fence_doctests(text) == "Return it.\n\n```pycon\n>>> f(1)\n2\n```\n\nArgs:\n    x: a number."
+
+
+def run_python_of(page: str) -> None:
+    """Run the Python that a page shows, in the current folder."""
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL):
+        exec(compile(dedent(block), page, "exec"), {})
+
+
+def test_the_tutorials_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Step(page=Page(html="<page>"), action=Action(type="terminate"))
+    (tmp_path / "work" / "data").mkdir(parents=True)
+    write_sessions(tmp_path / "work" / "data" / "test.jsonl", [Session(session_id="visit-1", steps=(step,))])
+    monkeypatch.chdir(tmp_path)
+    run_python_of("tutorial.md")
+    shown = capsys.readouterr().out
+    assert '<button name="add_to_cart">Add to cart</button>' in shown
+    assert "visit-1" in shown and "['terminate']" in shown
+
+
+def test_two_checkpoints_are_compared_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave, click = Action(type="terminate"), Action(type="click", name="results.red_mug")
+    predicted: dict[str, list[Action | None]]
+    predicted = {"runs/eval_sft": [leave, leave, None], "runs/eval_grpo": [click, leave, leave]}
+    for folder, actions in predicted.items():
+        (tmp_path / folder).mkdir(parents=True)
+        lines = [
+            Prediction(session_id="1", step=step, target=leave, action=action)
+            for step, action in enumerate(actions)
+        ]
+        write_records(tmp_path / folder / "predictions.jsonl", lines)
+    monkeypatch.chdir(tmp_path)
+    run_python_of("how_to/compare_checkpoints.md")
+    assert capsys.readouterr().out == "only SFT right: 1\nonly GRPO right: 1\n"
+
+
+def test_the_imports_that_are_shown_work() -> None:
+    for page in ("reference/api.md", "../README.md"):
+        run_python_of(page)
