@@ -4,7 +4,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
+from starlette.types import ASGIApp
+
+from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.shoppers.choices import choices
 from shop_r1.shoppers.persona import Intent, Market, Persona

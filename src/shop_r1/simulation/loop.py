@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from shop_r1.drivers.in_process import Observation, PageDriver
+from shop_r1.drivers.in_process import Driver, Observation
 from shop_r1.errors import ModelError, PageError
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Outcome, Page, Session, Step
@@ -60,7 +60,7 @@ class Tally:
 
 def run_session(
     policy: Policy,
-    driver: PageDriver,
+    driver: Driver,
     seed: int | str,
     max_steps: int = MAX_STEPS,
     *,

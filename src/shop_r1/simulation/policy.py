@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
+from starlette.types import ASGIApp
+
 from shop_r1.config import Config
-from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
+from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
 from shop_r1.models.prefix_tree import grow_tree
