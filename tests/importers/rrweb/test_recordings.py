@@ -13,7 +13,7 @@ from shop_r1.importers.rrweb.recordings import (
     RecordingTally,
     import_recordings,
 )
-from shop_r1.importers.targets import Found, Target, TargetPage
+from shop_r1.importers.targets import Target, TargetPage
 from shop_r1.jsonl import read_lines
 from shop_r1.records.sessions import Session
 
@@ -58,7 +58,6 @@ def test_a_real_recording_gives_what_was_done_on_the_pages_that_the_browser_had(
         page = TargetPage(had["html"])
         assert step.page.html == page.simplified.html
         element = page.find(Target(css=had["css"]), typed="text" in had)
-        assert isinstance(element, Found)
         action = step.action
         assert (action.type, action.name, action.text) == (had["type"], element.element.name, had.get("text"))
 
@@ -276,11 +275,11 @@ def test_on_request_a_visit_ends_before_the_first_action_on_a_lost_page(tmp_path
     url = whole[places[lost] - 1]["data"]["href"]
     path = tmp_path / "store.json"
     path.write_text(json.dumps(whole[: places[lost]] + whole[places[lost] + 1 :]), "utf-8")
-    (expected,), _ = read(RECORDINGS / "store.jsonl.zst", stop_at_fault=True)
-    (session,), tally = read(path, stop_at_fault=True)
+    (expected,), _ = read(RECORDINGS / "store.jsonl.zst", until_error=True)
+    (session,), tally = read(path, until_error=True)
     cut = next((place for place, step in enumerate(expected.steps) if step.page.url == url), None)
     assert list(session.steps) == list(expected.steps[:cut])
-    assert tally.counts["visits that end before their first fault"] == (cut is not None)
+    assert tally.counts["visits that end before their first error"] == (cut is not None)
     assert session.outcome is None
 
 

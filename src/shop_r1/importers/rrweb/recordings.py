@@ -25,7 +25,7 @@ class RecordingOptions:
         bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        stop_at_fault: whether a visit ends before the first action on what the recording lacks.
+        until_error: whether a visit ends before the first action on what the recording lacks.
     """
 
     space: str = "shop"
@@ -33,7 +33,7 @@ class RecordingOptions:
     bought: str = ""
     recipes: Sequence[Recipe] = ()
     keep_masked: bool = True
-    stop_at_fault: bool = False
+    until_error: bool = False
 
 
 @dataclass
@@ -143,7 +143,7 @@ def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
         options.space,
         options.recipes,
         keep_masked=options.keep_masked,
-        stop_at_fault=options.stop_at_fault,
+        until_error=options.until_error,
     )
     for event in order_events(events, visit.counts, visit.remarks):
         visit.follow(event)

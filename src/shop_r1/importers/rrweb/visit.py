@@ -27,8 +27,8 @@ _STYLE_SOURCES = (Source.STYLE_SHEET_RULE, Source.STYLE_DECLARATION, Source.ADOP
 _ANYWHERE: Final = -1  # the focus of a page of which no focus has been told yet
 _DATE_FROM: Final = 1e9  # seconds since 1970, in 2001: a lower time is one since the recording's beginning
 
-CUT: Final = "visits that end before their first fault"
-"""What visits are counted as that `stop_at_fault` cut."""
+CUT: Final = "visits that end before their first error"
+"""What visits are counted as that `until_error` cut."""
 MASKED: Final = "masked texts"
 """What masked texts in steps are counted as."""
 
@@ -61,7 +61,7 @@ class Visit:
         recipes: Sequence[Recipe] = (),
         *,
         keep_masked: bool = True,
-        stop_at_fault: bool = False,
+        until_error: bool = False,
     ):
         """Begin.
 
@@ -69,7 +69,7 @@ class Visit:
             space: `shop` or `opera`, where typing is an action by itself (`input`).
             recipes: each page is simplified with the first that fits it.
             keep_masked: whether typing whose text the recorder masked is an action.
-            stop_at_fault: whether the visit ends before the first action whose page or node is missing;
+            until_error: whether the visit ends before the first action whose page or node is missing;
                 else such an action is passed over.
         """
         self.steps: list[Step] = []
@@ -78,7 +78,7 @@ class Visit:
         self.has_page = False
         self._inputs = space == OPERA.name
         self._keep_masked = keep_masked
-        self._stop_at_fault = stop_at_fault
+        self._until_error = until_error
         self._is_cut = False  # whether a fault has ended the visit
         self._shown = ShownPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
@@ -137,7 +137,7 @@ class Visit:
 
     def _fault(self) -> None:
         """Note an action that cannot be told, so that what comes after it lacks a part of its history."""
-        if self._stop_at_fault:
+        if self._until_error:
             self._is_cut = True
             self.counts[CUT] += 1
 
