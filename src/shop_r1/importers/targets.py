@@ -306,7 +306,8 @@ def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], sh
 def _contradiction(ways: Sequence[str], left: Sequence[Element], others: _Match) -> ContradictoryTargetError:
     return ContradictoryTargetError(
         f"its {' and '.join(ways)} leads to {_names(left)}, but its "
-        f"{others.way} to {_names(others.elements)}; expected all to mean one element: correct or leave out what is wrong"
+        f"{others.way} to {_names(others.elements)}; expected all to mean one element: correct or leave out "
+        "what is wrong"
     )
 
 

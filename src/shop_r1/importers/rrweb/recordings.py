@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shop_r1.errors import DataError
-from shop_r1.importers.rrweb.events import Event
+from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
-from shop_r1.importers.rrweb.order import order_events, split_tabs
 from shop_r1.importers.rrweb.visit import Visit
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.sessions import Outcome, Session

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_r1.importers.masking import is_masked
-from shop_r1.importers.rrweb.addresses import in_full, page_address, told_address
+from shop_r1.importers.rrweb.current_page import CurrentPage, announced_address, is_in_frame, page_address
 from shop_r1.importers.rrweb.events import Event, Interaction, Kind, Source
-from shop_r1.importers.rrweb.fields import form_of, is_choice, is_text_field, labelled_field, pressed_submit
-from shop_r1.importers.rrweb.nodes import DomNode, option_value, options_of
-from shop_r1.importers.rrweb.shown import ShownPage, is_in_frame
+from shop_r1.importers.rrweb.nodes import (
+    DomNode,
+    form_of,
+    is_choice,
+    is_text_field,
+    labelled_field,
+    option_value,
+    options_of,
+    pressed_submit,
+)
 from shop_r1.importers.targets import takes_text
+from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.actions import OPERA, Action, click, terminate, type_and_submit
@@ -80,7 +88,7 @@ class Visit:
         self._keep_masked = keep_masked
         self._until_error = until_error
         self._is_cut = False  # whether a fault has ended the visit
-        self._shown = ShownPage(self.counts, self.remarks, recipes)
+        self._page = CurrentPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
         self._ended: tuple[_Typing, float | None] | None = None  # what a new address ended, and when
@@ -95,7 +103,7 @@ class Visit:
     @property
     def urls(self) -> Sequence[str]:
         """The addresses of the pages so far."""
-        return self._shown.urls
+        return self._page.urls
 
     def follow(self, event: Event) -> None:
         """Take the next event."""
@@ -109,7 +117,7 @@ class Visit:
         elif event.type == Kind.FULL_SNAPSHOT:
             self._load(data)
         elif event.type == Kind.CUSTOM:
-            address = told_address(data, self._shown.url)
+            address = announced_address(data, self._page.url)
             if address is not None:
                 self._move(address)
         elif event.type == Kind.INCREMENTAL:
@@ -117,7 +125,7 @@ class Visit:
 
     def _follow_change(self, data: Mapping[str, Any]) -> None:
         source = data.get("source")
-        if not self._shown.is_known:
+        if not self._page.is_known:
             if source in (Source.MUTATION, Source.INPUT, Source.INTERACTION):
                 missing = "on a page whose snapshot is missing" if self.has_page else "before the first page"
                 self.counts[f"events {missing}"] += 1
@@ -125,14 +133,14 @@ class Visit:
                     self._fault()
             return
         if source == Source.MUTATION:
-            self._shown.mirror.mutate(data)
+            self._page.mirror.mutate(data)
         elif source == Source.INPUT:
             self._input(data)
         elif source == Source.INTERACTION:
             self._interaction(data)
         elif source in _STYLE_SOURCES:
             self.counts["changes of style sheets by scripts, not followed"] += 1
-        if self._shown.is_of_earlier_page(data):
+        if self._page.is_of_earlier_page(data):
             self._doubt()
 
     def _fault(self) -> None:
@@ -151,7 +159,7 @@ class Visit:
         self._settle_typing()
         if self._is_cut:
             return False
-        page = self._shown.page() if leave and self._shown.is_known else None
+        page = self._page.page() if leave and self._page.is_known else None
         if page is not None:
             self.steps.append(Step(page=page, action=terminate()))
         elif leave:
@@ -164,35 +172,35 @@ class Visit:
         """Take the head of a snapshot: until that comes, the page is not known."""
         href = data.get("href")
         url = href if isinstance(href, str) else ""
-        self._has_left = self._shown.differs(url)
+        self._has_left = self._page.differs(url)
         if self._has_left:
             self._leave_page(url)
-        self._shown.move(url)
-        self._shown.is_known = False
+        self._page.move(url)
+        self._page.is_known = False
 
     def _move(self, url: str) -> None:
         """Take an address that a script set: the page changed, but there is no new document."""
-        if self._shown.differs(url):
+        if self._page.differs(url):
             self._settle_ended()
             typing = self._typing
             if typing is not None and typing.text and not typing.is_left:
                 self._ended, self._typing = (typing, self._time), None
             self._note_change(url)
-        self._shown.move(url)
+        self._page.move(url)
 
     def _load(self, snapshot: Mapping[str, Any]) -> None:
         """Take a new page, or the same once more: recorders repeat it from time to time, with new numbers."""
-        mirror = self._shown.mirror
+        mirror = self._page.mirror
         is_new = not mirror.is_same(snapshot)
         if is_new and not self._has_left:
-            self._leave_page(self._shown.url)
+            self._leave_page(self._page.url)
         self._settle_ended()
         self._has_left = False
         place = self._typing.field.place() if self._typing is not None else ()
-        self._shown.load(snapshot)
+        self._page.load(snapshot)
         if is_new:
             self._steps_before = len(self.steps)
-        self.has_page |= self._shown.is_known
+        self.has_page |= self._page.is_known
         self._focus, self._echo, self._unnamed = _ANYWHERE, None, None
         if self._typing is not None:
             field = mirror.at(place)
@@ -226,13 +234,13 @@ class Visit:
             self.counts["steps on a page that may not have been shown any more"] += doubted
             del self.steps[self._steps_before :]
         self._typing = self._ended = None
-        self._shown.is_known = False
+        self._page.is_known = False
         self._fault()
 
     # What fields hold
 
     def _input(self, data: Mapping[str, Any]) -> None:
-        field = self._shown.mirror.get(data.get("id"))
+        field = self._page.mirror.get(data.get("id"))
         if field is None:
             self.counts["changes to nodes that are not there"] += 1
             return
@@ -245,7 +253,7 @@ class Visit:
             self._choose(field, data)
         elif not is_choice(field):
             self.counts["other fields changed"] += 1
-        self._shown.mirror.enter(field, data)
+        self._page.mirror.enter(field, data)
 
     def _is_shoppers(self, field: DomNode, data: Mapping[str, Any]) -> bool:
         """Return whether a change is the shopper's: as the recorder says, else where the focus is."""
@@ -331,7 +339,7 @@ class Visit:
     # Clicks
 
     def _interaction(self, data: Mapping[str, Any]) -> None:
-        kind, node = data.get("type"), self._shown.mirror.get(data.get("id"))
+        kind, node = data.get("type"), self._page.mirror.get(data.get("id"))
         if kind in (Interaction.CLICK, Interaction.FOCUS, Interaction.BLUR):
             self._settle_ended()
         if kind == Interaction.FOCUS:
@@ -339,7 +347,7 @@ class Visit:
         elif kind == Interaction.BLUR:
             self._focus = None
         elif kind == Interaction.CLICK:
-            if self._expected is not None and self._shown.differs(self._expected):
+            if self._expected is not None and self._page.differs(self._expected):
                 self.remarks["links after which no other page came"] += 1
             self._acted, self._expected = True, None
             if self._typing is not None:
@@ -380,7 +388,7 @@ class Visit:
             self._expected = in_full(element.href, page.url) if element.href else None
 
     def _resolve(self, node: DomNode, nameless: str) -> tuple[Page, Element] | None:
-        found = self._shown.resolve(node)
+        found = self._page.resolve(node)
         if found is None:
             self.counts["clicks and typing in frames" if is_in_frame(node) else nameless] += 1
         return found
