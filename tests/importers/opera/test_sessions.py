@@ -19,7 +19,7 @@ from tests.importers.opera.make_opera import (
 
 from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import DataError
-from shop_r1.importers.opera.rows import Fault, is_named, read_action, user_of
+from shop_r1.importers.opera.rows import is_named, read_action, user_of
 from shop_r1.importers.opera.sessions import OperaTally, import_opera
 from shop_r1.importers.opera.tables import Split, Variant, find_tables
 from shop_r1.records.actions import Action, terminate
@@ -311,7 +311,7 @@ def test_users_are_those_of_the_session_table_and_have_their_persona(tmp_path: P
     assert sessions[0].persona is not None and "I like tea. I read much." in sessions[0].persona
     assert [each.persona for each in sessions[1:]] == [None, None]
     assert (tally.users_by_id, tally.personas) == (2, 1)
-    assert tally.persona_faults == {"the survey is not JSON": 1}
+    assert tally.persona_problems == {"the survey is not JSON": 1}
 
 
 def test_a_user_of_both_splits_has_one_persona_and_no_table_of_people_is_needed(tmp_path: Path) -> None:
@@ -375,9 +375,8 @@ def test_real_actions_are_read_back_and_a_name_has_one_click_type() -> None:
             click_type=target.get("click_type"),
         )
         action = read_action(recorded, "filtered")
-        assert not isinstance(action, Fault)
         assert action.model_dump(exclude_none=True) == target
         if action.click_type is not None:
-            types.setdefault(action.value("name"), set()).add(action.click_type)
+            types.setdeproblem(action.value("name"), set()).add(action.click_type)
     assert len(lines) == 77
     assert max(len(found) for found in types.values()) == 1
