@@ -377,6 +377,6 @@ def test_real_actions_are_read_back_and_a_name_has_one_click_type() -> None:
         action = read_action(recorded, "filtered")
         assert action.model_dump(exclude_none=True) == target
         if action.click_type is not None:
-            types.setdeproblem(action.value("name"), set()).add(action.click_type)
+            types.setdefault(action.value("name"), set()).add(action.click_type)
     assert len(lines) == 77
     assert max(len(found) for found in types.values()) == 1

@@ -130,7 +130,7 @@ def test_an_import_of_nothing_fails(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "RECORDING_MAX_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_RECORDING_BYTES", 100)
     write(tmp_path / "a.json", VISIT)
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
     for name in ("a.json", "b.jsonl"):

@@ -240,7 +240,7 @@ def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -
 def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
     """Return the actions, of each run of scrolls the first, with the run's first rationale.
 
-    Anything else that was recorded in between ends a run, a navigation or another tab too: the page is another.
+    Anything else recorded in between ends a run, also a navigation or another tab: the page is another.
     """
     taken: list[_Event] = []
     scrolling = False

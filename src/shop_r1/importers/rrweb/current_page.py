@@ -22,7 +22,7 @@ TAGS: Final = frozenset({
     "pageview", "urlchange", "urlchanged", "navigate", "navigation", "routechange", "routechanged",
     "locationchange", "locationchanged", "pushstate", "replacestate", "popstate", "hashchange",
 })  # fmt: skip
-"""Tags of the custom events that tell of a new address, small and nothing but letters: PostHog's `$pageview`
+"""Tags of the custom events that announce a new address, in lower case and nothing but letters: PostHog's `$pageview`
 and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and what shops' own code calls it."""
 FIELDS: Final = ("href", "url", "to")
 """Where in such an event's payload the address stands, unless the payload is the address."""
@@ -55,7 +55,7 @@ class CurrentPage:
 
     @property
     def url(self) -> str:
-        """The address, "" where none was told."""
+        """The address, "" where none is known."""
         return self.urls[-1] if self.urls else ""
 
     def differs(self, url: str) -> bool:
@@ -117,7 +117,7 @@ def is_in_frame(node: DomNode) -> bool:
 
 
 def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the numbers of nodes that an incremental event tells of, those that it brings itself not."""
+    """Yield the numbers of the nodes that an incremental event refers to, without those that it brings."""
     if data.get("source") == Source.MUTATION:
         for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
             entries = data.get(field)
@@ -134,7 +134,7 @@ def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
 
 
 def page_address(url: str) -> str:
-    """Return what of an address tells pages apart: all but a place on the page.
+    """Return what of an address identifies a page: all but a place on the page.
 
     >>> page_address("https://shop.example/mugs#reviews"), page_address("https://shop.example/#/mugs")
     ('https://shop.example/mugs', 'https://shop.example/#/mugs')
@@ -144,7 +144,7 @@ def page_address(url: str) -> str:
 
 
 def announced_address(data: Mapping[str, Any], url: str) -> str | None:
-    """Return the new address that a custom event tells of, in full; None where it tells of none.
+    """Return the new address that a custom event announces, in full; None where it announces none.
 
     Args:
         data: the event's tag and payload.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Kind(IntEnum):
-    """What an event is about; all others are passed over."""
+    """What an event is about; all others are ignored."""
 
     FULL_SNAPSHOT = 2
     INCREMENTAL = 3
@@ -18,7 +18,7 @@ class Kind(IntEnum):
 
 
 class Source(IntEnum):
-    """What an incremental event tells; resizing, media and the like are passed over."""
+    """What an incremental event is about; resizing, media and the like are ignored."""
 
     MUTATION = 0
     MOUSE_MOVE = 1
@@ -32,7 +32,7 @@ class Source(IntEnum):
 
 
 class Interaction(IntEnum):
-    """What was done; a touch is followed by its click, so it is passed over."""
+    """What was done; a touch is followed by its click, so it is ignored."""
 
     CLICK = 2
     FOCUS = 5
@@ -55,7 +55,7 @@ class Event(NamedTuple):
 
     Attributes:
         type: one of `Kind`, or another number.
-        data: what it tells.
+        data: its content.
         time: seconds since the Unix epoch, or since the recording's beginning where the recorder counts from
             there; None where it has no time.
         tab: the recorder's name for the browser tab it is from, "" where it gives none.

@@ -21,7 +21,7 @@ class RecordingOptions:
     Attributes:
         space: `shop`, or `opera` to keep typing that is not submitted as `input`.
         leaves: whether a visit that ends without a purchase ends with the action `terminate`.
-        bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
+        bought: a part of the addresses that show a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
         until_error: whether a visit ends before the first action on what the recording lacks.

@@ -1,6 +1,6 @@
 """From events to steps: which of them are a shopper's actions, and the page right before each.
 
-A recorder tells of clicks, and of what fields hold; keys it does not tell. Pressing Enter in a form's field
+A recorder records clicks and what fields hold, not keys. Pressing Enter in a form's field
 makes the browser click the form's submit button, or the page changes without a click. So a text is typed and
 submitted when, before any other click on something with a name, the submit button of its form is clicked or
 the page changes. A page that searches while one types changes its address with every key: that is one text.
@@ -32,7 +32,7 @@ from shop_r1.records.actions import OPERA, Action, click, terminate, type_and_su
 from shop_r1.records.sessions import Page, Step
 
 _STYLE_SOURCES = (Source.STYLE_SHEET_RULE, Source.STYLE_DECLARATION, Source.ADOPTED_STYLE_SHEET)
-_ANYWHERE: Final = -1  # the focus of a page of which no focus has been told yet
+_ANYWHERE: Final = -1  # the focus of a page whose focus is not known yet
 _DATE_FROM: Final = 1e9  # seconds since 1970, in 2001: a lower time is one since the recording's beginning
 
 CUT: Final = "visits that end before their first error"
@@ -54,7 +54,7 @@ class _Typing:
 
 
 class Visit:
-    """Follows one recording of one tab.
+    """Follows one recording of one tab; for its options see `RecordingOptions`.
 
     Attributes:
         steps: the actions so far.
@@ -71,15 +71,6 @@ class Visit:
         keep_masked: bool = True,
         until_error: bool = False,
     ):
-        """Begin.
-
-        Args:
-            space: `shop` or `opera`, where typing is an action by itself (`input`).
-            recipes: each page is simplified with the first that fits it.
-            keep_masked: whether typing whose text the recorder masked is an action.
-            until_error: whether the visit ends before the first action whose page or node is missing;
-                else such an action is passed over.
-        """
         self.steps: list[Step] = []
         self.counts: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
@@ -87,7 +78,7 @@ class Visit:
         self._inputs = space == OPERA.name
         self._keep_masked = keep_masked
         self._until_error = until_error
-        self._is_cut = False  # whether a fault has ended the visit
+        self._is_cut = False  # whether an error has ended the visit
         self._page = CurrentPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
@@ -96,7 +87,7 @@ class Visit:
         self._echo: DomNode | None = None  # the field that the browser clicks after its label
         self._unnamed: DomNode | None = None  # the field without a name that is typed into
         self._acted = False  # whether the shopper has done anything since the page changed
-        self._has_left = False  # whether a snapshot's head told of another page
+        self._has_left = False  # whether a snapshot's head was of another page
         self._expected: str | None = None  # the address of the link that was clicked last
         self._steps_before = 0  # how many steps there were when this document came
 
@@ -130,7 +121,7 @@ class Visit:
                 missing = "on a page whose snapshot is missing" if self.has_page else "before the first page"
                 self.counts[f"events {missing}"] += 1
                 if self.has_page and (source == Source.INPUT or data.get("type") == Interaction.CLICK):
-                    self._fault()
+                    self._stop()
             return
         if source == Source.MUTATION:
             self._page.mirror.mutate(data)
@@ -141,10 +132,10 @@ class Visit:
         elif source in _STYLE_SOURCES:
             self.counts["changes of style sheets by scripts, not followed"] += 1
         if self._page.is_of_earlier_page(data):
-            self._doubt()
+            self._forget_page()
 
-    def _fault(self) -> None:
-        """Note an action that cannot be told, so that what comes after it lacks a part of its history."""
+    def _stop(self) -> None:
+        """Note an action that cannot be read, so that what comes after it lacks a part of its history."""
         if self._until_error:
             self._is_cut = True
             self.counts[CUT] += 1
@@ -153,7 +144,7 @@ class Visit:
         """End the visit; with `leave`, the shopper's last action is to leave the shop.
 
         Returns:
-            Whether that action was added: not where the last page is not known, nor where a fault came.
+            Whether that action was added: not where the last page is not known, nor after an error.
         """
         self._settle_ended()
         self._settle_typing()
@@ -226,16 +217,16 @@ class Visit:
             self.remarks["links after which another page came than theirs"] += 1
         self._acted, self._expected = False, None
 
-    def _doubt(self) -> None:
-        """Give up the page: an event of another came, and since when that one is shown cannot be said."""
+    def _forget_page(self) -> None:
+        """Give up the page: an event of another came, and it is unknown since when that one is shown."""
         self.counts["events of an earlier page or another tab"] += 1
-        doubted = len(self.steps) - self._steps_before
-        if doubted:
-            self.counts["steps on a page that may not have been shown any more"] += doubted
+        uncertain = len(self.steps) - self._steps_before
+        if uncertain:
+            self.counts["steps on a page that may not have been shown any more"] += uncertain
             del self.steps[self._steps_before :]
         self._typing = self._ended = None
         self._page.is_known = False
-        self._fault()
+        self._stop()
 
     # What fields hold
 
@@ -257,8 +248,8 @@ class Visit:
 
     def _is_shoppers(self, field: DomNode, data: Mapping[str, Any]) -> bool:
         """Return whether a change is the shopper's: as the recorder says, else where the focus is."""
-        told = data.get("userTriggered")
-        return told if isinstance(told, bool) else self._focus in (field.id, _ANYWHERE)
+        is_shoppers = data.get("userTriggered")
+        return is_shoppers if isinstance(is_shoppers, bool) else self._focus in (field.id, _ANYWHERE)
 
     def _type(self, field: DomNode, data: Mapping[str, Any]) -> None:
         """Note what is typed; the page is the one right before the field's first change."""
@@ -354,7 +345,7 @@ class Visit:
                 self._typing.is_left = True
             if node is None:
                 self.counts["clicks on nodes that are not there"] += 1
-                self._fault()
+                self._stop()
             else:
                 self._click(node)
 
