@@ -33,7 +33,7 @@ def main(count: int = 2000, catalogue_seed: int = 1, seed: int = 1) -> None:
             for p in predictions
         )
         sys.stdout.write(f"reachable, {name}: {right / len(predictions):.3f} (expected {expected:.3f})\n")
-    sys.stdout.write(f"actions that a page could not take: {tally.faults.total()}\n")
+    sys.stdout.write(f"actions that a page did not offer: {tally.errors.total()}\n")
 
 
 if __name__ == "__main__":

@@ -505,14 +505,14 @@ def test_a_plain_log_is_imported_and_what_is_left_out_is_told(shell: Shell, tmp_
     log.write_text("\n".join(lines), "utf-8")
     code, text, remarks = shell("data", "import", "log", log, "--out", out, "--recipe", "amazon_search")
     assert code == 0
-    assert "fault: log.jsonl:2: session 'v1', step 0 (click): the CSS path 'h2' matches no elements" in text
+    assert "invalid: log.jsonl:2: session 'v1', step 0 (click): the CSS path 'h2' matches no elements" in text
     assert f"{out}: 1 of 2 sessions, 1 steps\nelements found by: CSS path 1\nrecipes used: none" in text
     assert "1 of 2 sessions are left out" in remarks
     assert "Next: shop-r1 rationales" in text and "1 of 1 steps have no rationale" in remarks
     assert shell("data", "validate", out)[0] == 0
 
 
-def test_the_steps_before_a_fault_of_a_plain_log_are_kept_on_request(shell: Shell, tmp_path: Path) -> None:
+def test_the_steps_before_a_problem_of_a_plain_log_are_kept_on_request(shell: Shell, tmp_path: Path) -> None:
     found, gone = (
         {"page": {"html": PAGE}, "action": {"type": "click", "target": {"css": css}}}
         for css in ("main a", "h2")
@@ -520,11 +520,12 @@ def test_the_steps_before_a_fault_of_a_plain_log_are_kept_on_request(shell: Shel
     log, out = tmp_path / "log.jsonl", tmp_path / "sessions.jsonl"
     steps = [found | {"rationale": "It is cheap."}, gone, gone]
     log.write_text(json.dumps({"session_id": "v0", "steps": steps}))
-    code, text, remarks = shell("data", "import", "log", log, "--out", out, "--keep-before-fault")
+    code, text, remarks = shell("data", "import", "log", log, "--out", out, "--keep-until-error")
     assert code == 0
-    assert text.count("fault: log.jsonl:1: session 'v0', step") == 2 and "faults: element not found 2" in text
+    assert text.count("invalid: log.jsonl:1: session 'v0', step") == 2
+    assert "problems: element not found 2" in text
     assert f"{out}: 1 of 1 sessions, 1 steps" in text
-    assert "0 of 1 sessions are left out; 1 end before their first fault" in " ".join(remarks.split())
+    assert "0 of 1 sessions are left out; 1 end before their first problem" in " ".join(remarks.split())
     assert f"Next: shop-r1 data split {out}" in text
 
 
@@ -828,7 +829,7 @@ def test_a_good_file_stays_when_its_successor_fails(shell: Shell, tiny: Path, tm
         *("sampling.max_new_tokens=2", "prompt.max_completion_length=8"),
     )
     assert (code, out.read_text("utf-8")) == (2, "good\n")
-    assert "not one of the model's completions could be read" in err
+    assert "every response of the model was invalid" in err
     assert list(tmp_path.iterdir()) == [out]
 
 

@@ -206,3 +206,48 @@ def test_a_page_is_decoded_as_its_header_says() -> None:
 
     with InProcessDriver(Starlette(routes=[Route("/", page)])) as driver:
         assert driver.open("/").simplified.elements[0].label == "Привет"
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"), [(301, "GET "), (302, "GET "), (303, "GET "), (307, "POST x=1"), (308, "POST x=1")]
+)
+def test_a_redirect_keeps_the_form_only_where_its_status_says_so(status: int, asked: str) -> None:
+    async def form(request: Request) -> Response:
+        return HTMLResponse("<form method=post action=/send><input name=x value=1><button>Go</button></form>")
+
+    async def send(request: Request) -> Response:
+        return RedirectResponse("/there", status)
+
+    async def there(request: Request) -> Response:
+        return HTMLResponse(f"<p>[{request.method} {(await request.body()).decode()}]")
+
+    routes = [
+        Route("/", form),
+        Route("/send", send, methods=["POST"]),
+        Route("/there", there, methods=["GET", "POST"]),
+    ]
+    with InProcessDriver(Starlette(routes=routes)) as driver:
+        driver.open("/")
+        assert f"[{asked}]" in driver.act(click("go")).page.html
+
+
+@pytest.mark.parametrize(
+    "address", ["http://store.local:8080/", "http://user@store.local/", "//store.local.evil/"]
+)
+def test_another_port_user_or_longer_host_is_not_the_store(driver: InProcessDriver, address: str) -> None:
+    with pytest.raises(PageError, match="out of the store"):
+        driver.open(address)
+
+
+@pytest.mark.parametrize("address", ["http://store.local", "http://store.local?q=1", "?q=1", ""])
+def test_the_store_s_own_address_is_accepted_with_and_without_a_path(
+    driver: InProcessDriver, address: str
+) -> None:
+    assert driver.open(address).page.url.startswith("/")
+
+
+def test_an_address_that_cannot_be_requested_is_a_page_error(driver: InProcessDriver) -> None:
+    before = driver.open("/")
+    with pytest.raises(PageError, match="not a valid address"):
+        driver.open("/search?q=\x01")
+    assert driver.act(terminate()) == before

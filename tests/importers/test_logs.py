@@ -75,18 +75,18 @@ def test_a_session_with_a_step_that_cannot_be_resolved_is_left_out_with_its_reas
     made, tally = read(tmp_path, *lines)
     assert [each.session_id for each in made] == ["b"]
     assert tally.chosen_by == {"CSS path": 1}  # what was found in a session that is left out does not count
-    told = "\n".join(tally.told)
-    assert (len(tally.told), tally.left_out) == (5, 5)
-    assert tally.faults == {"page not read": 4, "element not found": 1}
-    assert "log.jsonl:1: session 'a', step 1 (click): no element is labelled 'Green mug'" in told
-    assert "the closest: 'Red mug', 'Blue mug'" in told
-    assert "session 'c', step 0 (type_and_submit): the page '../secret.html': leads out of" in told
+    messages = "\n".join(tally.messages)
+    assert (len(tally.messages), tally.left_out) == (5, 5)
+    assert tally.problems == {"page not read": 4, "element not found": 1}
+    assert "log.jsonl:1: session 'a', step 1 (click): no element is labelled 'Green mug'" in messages
+    assert "the closest: 'Red mug', 'Blue mug'" in messages
+    assert "session 'c', step 0 (type_and_submit): the page '../secret.html': leads out of" in messages
     for reason in (
         "'none.html': cannot be read (No such",
         "'a\\x00b': cannot be read",
         "'/': the page is empty",
     ):
-        assert reason in told
+        assert reason in messages
 
 
 def test_a_target_whose_fields_mean_two_elements_is_refused_and_counted_by_itself(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_target_whose_fields_mean_two_elements_is_refused_and_counted_by_itsel
     wrong = session(step({"type": "click", "target": target}, MUGS), session_id="v2")
     made, tally = read(tmp_path, session(step(CHOOSE, MUGS)), wrong)
     assert [each.session_id for each in made] == ["v1"]
-    assert tally.faults == {"contradictory target": 1}
-    assert "step 0 (click): its CSS path leads to red_mug, but its address to blue_mug" in tally.told[0]
+    assert tally.problems == {"contradictory target": 1}
+    assert "step 0 (click): its CSS path leads to red_mug, but its address to blue_mug" in tally.messages[0]
 
 
 def test_a_field_that_no_element_fits_is_passed_over_and_counted(tmp_path: Path) -> None:
@@ -137,15 +137,15 @@ def test_a_line_that_is_no_such_record_is_left_out_with_its_place(
 ) -> None:
     made, tally = read(tmp_path, session(step(SEARCH)), line | {"session_id": "v2"})
     assert [each.session_id for each in made] == ["v1"]
-    (told,) = tally.told
-    assert told.startswith("log.jsonl:2: ") and problem in told
-    assert (tally.lines, tally.left_out, tally.faults.total()) == (2, 1, 1)
+    (message,) = tally.messages
+    assert message.startswith("log.jsonl:2: ") and problem in message
+    assert (tally.lines, tally.left_out, tally.problems.total()) == (2, 1, 1)
 
 
 GONE = {"type": "click", "target": {"label": "Green mug"}}
 
 
-def test_all_faults_of_a_session_are_told_and_counted_by_reason(tmp_path: Path) -> None:
+def test_all_problems_of_a_session_are_described_and_counted_by_reason(tmp_path: Path) -> None:
     broken = session(
         step(SEARCH),
         step(GONE, MUGS),
@@ -156,7 +156,8 @@ def test_all_faults_of_a_session_are_told_and_counted_by_reason(tmp_path: Path) 
     made, tally = read(tmp_path, broken, unfit, session(step(SEARCH), session_id="v3"))
     assert [each.session_id for each in made] == ["v3"]
     assert [
-        re.findall(r"^log\.jsonl:\d: (?:session 'v1', step \d|[\w.]+)", told)[0] for told in tally.told
+        re.findall(r"^log\.jsonl:\d: (?:session 'v1', step \d|[\w.]+)", message)[0]
+        for message in tally.messages
     ] == [
         "log.jsonl:1: session 'v1', step 1",
         "log.jsonl:1: session 'v1', step 2",
@@ -165,37 +166,37 @@ def test_all_faults_of_a_session_are_told_and_counted_by_reason(tmp_path: Path) 
         "log.jsonl:2: steps.1.page",
         "log.jsonl:2: steps.1.action",
     ]
-    assert tally.faults == {"element not found": 2, "page not read": 1, "value": 3}
+    assert tally.problems == {"element not found": 2, "page not read": 1, "value": 3}
     assert tally.chosen_by == {"CSS path": 1}
 
 
-def test_the_steps_before_the_first_fault_are_kept_on_request(tmp_path: Path) -> None:
+def test_the_steps_before_the_first_problem_are_kept_on_request(tmp_path: Path) -> None:
     lines = (
         session(step(SEARCH), step(CHOOSE, MUGS), step(GONE, MUGS), outcome="purchase"),
         session(step(SEARCH), step({"type": "hover"}), step(GONE, MUGS), session_id="v2"),
-        session(step(GONE, MUGS), step(SEARCH), session_id="v3"),  # nothing is before its fault
-        session(step(SEARCH), session_id="v4", outcome="lost"),  # no step's fault
+        session(step(GONE, MUGS), step(SEARCH), session_id="v3"),  # nothing is before its problem
+        session(step(SEARCH), session_id="v4", outcome="lost"),  # in no step
         session(step(SEARCH), session_id="v5", outcome="purchase"),
     )
     path = tmp_path / "log.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     tally = LogTally()
-    made = list(import_log(path, tally, keep_before_fault=True))
+    made = list(import_log(path, tally, keep_until_error=True))
     assert [(each.session_id, len(each.steps), each.outcome) for each in made] == [
-        ("v1", 2, "unfinished"),
-        ("v2", 1, "unfinished"),
+        ("v1", 2, None),
+        ("v2", 1, None),
         ("v5", 1, "purchase"),
     ]
     assert (tally.lines, tally.sessions, tally.shortened, tally.left_out, tally.steps) == (5, 3, 2, 2, 4)
     assert tally.chosen_by == {"CSS path": 3, "text": 1}
-    assert len(tally.told) == 4
+    assert len(tally.messages) == 4
 
 
 def test_of_a_session_id_that_comes_twice_the_later_line_is_left_out(tmp_path: Path) -> None:
     made, tally = read(tmp_path, session(step(SEARCH)), session(step(SEARCH), step(SEARCH)))
     assert [len(each.steps) for each in made] == [1]
-    assert tally.told == ["log.jsonl:2: session 'v1' also stands in line 1"]
-    assert tally.faults == {"same session_id": 1}
+    assert tally.messages == ["log.jsonl:2: session 'v1' also stands in line 1"]
+    assert tally.problems == {"same session_id": 1}
 
 
 def test_each_page_takes_the_first_recipe_that_fits_it(tmp_path: Path) -> None:

@@ -1,7 +1,15 @@
 import pytest
 from pydantic import ValidationError
 
-from shop_r1.importers.targets import Contradiction, Found, Target, TargetPage, place_of_node, place_of_path
+from shop_r1.importers.targets import (
+    ContradictoryTargetError,
+    Found,
+    Target,
+    TargetError,
+    TargetPage,
+    place_of_node,
+    place_of_path,
+)
 from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.simplify import simplify_page
 from shop_r1.pages.sites.recipes import load_recipe
@@ -18,8 +26,14 @@ PAGE = f"""<!doctype html><title>Shop</title><body>
 <div class="plain"><p>nothing here</p></div><div hidden><button id="off">Off</button></div></main></body>"""
 
 
-def find(target: Target, *, typed: bool = False, base: str = "") -> Found | str:
+def find(target: Target, *, typed: bool = False, base: str = "") -> Found:
     return TargetPage(PAGE).find(target, typed=typed, base=base)
+
+
+def error_of(page: TargetPage, target: Target, *, typed: bool = False) -> TargetError:
+    with pytest.raises(TargetError) as caught:
+        page.find(target, typed=typed)
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -53,15 +67,13 @@ def find(target: Target, *, typed: bool = False, base: str = "") -> Found | str:
 def test_hints_are_tried_in_order_and_narrow_one_another(
     hints: dict[str, str], name: str | None, way: str
 ) -> None:
-    found = find(Target(**hints))
     if name is None:
-        assert isinstance(found, str)
-        assert found.startswith(
+        assert str(error_of(TargetPage(PAGE), Target(**hints))).startswith(
             "3 elements fit its CSS path and text "
             "(mug_1.add_to_cart, mug_2.add_to_cart, mug_3.add_to_cart); add what tells them apart"
         )
     else:
-        assert isinstance(found, Found), found
+        found = find(Target(**hints))
         assert (found.element.name, found.way) == (name, way)
 
 
@@ -80,13 +92,13 @@ def test_hints_are_tried_in_order_and_narrow_one_another(
     ],
 )
 def test_what_cannot_be_found_is_told_with_what_is_near(hints: dict[str, str], reason: str) -> None:
-    found = find(Target(**hints))
-    assert isinstance(found, str)
-    assert reason in found
+    error = error_of(TargetPage(PAGE), Target(**hints))
+    assert reason in str(error)
+    assert not isinstance(error, ContradictoryTargetError)
 
 
 @pytest.mark.parametrize(
-    ("hints", "told"),
+    ("hints", "message"),
     [
         (
             {"name": "mug_1", "label": "Mug 2"},
@@ -111,17 +123,18 @@ def test_what_cannot_be_found_is_told_with_what_is_near(hints: dict[str, str], r
         ),
     ],
 )
-def test_what_is_known_of_an_element_must_mean_one_element(hints: dict[str, str], told: str) -> None:
-    found = find(Target(**hints))
-    assert isinstance(found, Contradiction)
-    assert told in found
+def test_what_is_known_of_an_element_must_mean_one_element(hints: dict[str, str], message: str) -> None:
+    error = error_of(TargetPage(PAGE), Target(**hints))
+    assert isinstance(error, ContradictoryTargetError)
+    assert message in str(error)
 
 
 def test_a_name_or_path_of_what_takes_no_text_contradicts_a_field() -> None:
-    assert find(Target(name="cart", css="#q"), typed=True) == (
-        "'cart' leads to a link, which takes no text, and its CSS path to search_input"
-    )
-    assert isinstance(find(Target(css="#gift", label="Search"), typed=True), Contradiction)
+    page = TargetPage(PAGE)
+    error = error_of(page, Target(name="cart", css="#q"), typed=True)
+    assert str(error) == "'cart' leads to a link, which takes no text, and its CSS path to search_input"
+    for target in (Target(name="cart", css="#q"), Target(css="#gift", label="Search")):
+        assert isinstance(error_of(page, target, typed=True), ContradictoryTargetError)
 
 
 CART = """<a href="/cart"{}>Add to cart</a>"""
@@ -140,21 +153,18 @@ def test_links_of_two_items_to_one_address_are_never_taken_one_for_the_other(
     goods: str, label: str | None
 ) -> None:
     page = TargetPage("<!doctype html><body>" + goods.format(CART.format(""), CART.format("")))
-    found = page.find(Target(href="/cart", label=label))
-    assert isinstance(found, str)
-    assert "2 elements fit its address" in found
-    assert "add what tells them apart" in found
+    error = str(error_of(page, Target(href="/cart", label=label)))
+    assert "2 elements fit its address" in error
+    assert "add what tells them apart" in error
     found = page.find(Target(href="/cart", css="li:nth-child(2) a, tr:nth-child(2) a, .card:nth-child(2) a"))
-    assert isinstance(found, Found)
     short = page.simplified.html
     assert short.index(f'name="{found.element.name}"') > short.index("Blue mug")
 
 
 def test_links_to_one_address_that_a_script_tells_apart_are_not_taken_one_for_the_other() -> None:
     links = CART.format(" data-id=1") + " or " + CART.format(" data-id=2")
-    found = TargetPage(f"<!doctype html><body><p>{links}").find(Target(href="/cart"))
-    assert isinstance(found, str)
-    assert found.startswith("2 elements fit its address (add_to_cart, add_to_cart_2)")
+    error = error_of(TargetPage(f"<!doctype html><body><p>{links}"), Target(href="/cart"))
+    assert str(error).startswith("2 elements fit its address (add_to_cart, add_to_cart_2)")
 
 
 CARD_LINKS = "".join(
@@ -167,10 +177,9 @@ CARD_LINKS = "".join(
 def test_a_card_that_is_one_link_is_found_by_its_picture_and_by_its_title(label: str) -> None:
     page = TargetPage(f"<!doctype html><body><ul>{CARD_LINKS}</ul>")
     found = page.find(Target(label=label))
-    assert isinstance(found, Found), found
     assert found.element.href == "/p/1"
-    assert isinstance(page.find(Target(label=label, href="/p/1")), Found)
-    assert isinstance(page.find(Target(label=label, href="/p/0")), Contradiction)
+    assert page.find(Target(label=label, href="/p/1")).element.href == "/p/1"
+    assert isinstance(error_of(page, Target(label=label, href="/p/0")), ContradictoryTargetError)
 
 
 def test_the_words_of_a_folded_link_lead_to_the_link_that_stays() -> None:
@@ -178,23 +187,25 @@ def test_the_words_of_a_folded_link_lead_to_the_link_that_stays() -> None:
         "<!doctype html><body><div><h3><a href=/p>Red mug</a></h3> <a href=/p>View details</a></div>"
     )
     found = page.find(Target(css="a:nth-of-type(1)", label="View details"))
-    assert isinstance(found, Found)
     assert found.element.name == "red_mug"
 
 
 def test_text_is_typed_into_fields_alone() -> None:
     found = find(Target(label="Search"), typed=True)
-    assert isinstance(found, Found) and found.element.name == "search_input"
-    assert find(Target(name="cart"), typed=True) == "'cart' leads to a link, which takes no text"
-    assert "leads to a checkbox, which takes no text" in str(find(Target(css="#gift"), typed=True))
+    assert found.element.name == "search_input"
+    page = TargetPage(PAGE)
+    error = error_of(page, Target(name="cart"), typed=True)
+    assert str(error) == "'cart' leads to a link, which takes no text"
+    error = error_of(page, Target(css="#gift"), typed=True)
+    assert "leads to a checkbox, which takes no text" in str(error)
 
 
 def test_addresses_are_compared_in_full() -> None:
     shop = "https://shop.example/a/b"
     for href in ("https://shop.example/p/2", "../p/2", "/p/2"):
         found = find(Target(href=href), base=shop)
-        assert isinstance(found, Found) and found.element.name == "mug_2"
-    assert isinstance(find(Target(href="https://shop.example/p/2")), str)
+        assert found.element.name == "mug_2"
+    error_of(TargetPage(PAGE), Target(href="https://shop.example/p/2"))
 
 
 def test_a_click_beside_the_controls_of_a_small_box_is_one_on_it_and_of_a_large_one_on_nothing() -> None:
@@ -202,8 +213,10 @@ def test_a_click_beside_the_controls_of_a_small_box_is_one_on_it_and_of_a_large_
     for count, expected in ((2, "link_1"), (12, "link_1"), (13, None)):
         links = "".join(f'<a href="/{n}">Link {n}</a> ' for n in range(1, count + 1))
         page = TargetPage(f"<!doctype html><body>{box.format(links)}</body>")
-        found = page.find(Target(css="section p"))
-        assert (found.element.name if isinstance(found, Found) else None) == expected
+        if expected is None:
+            error_of(page, Target(css="section p"))
+        else:
+            assert page.find(Target(css="section p")).element.name == expected
 
 
 def test_a_simplified_page_is_searched_as_it_is() -> None:
@@ -211,7 +224,7 @@ def test_a_simplified_page_is_searched_as_it_is() -> None:
     page = TargetPage(short, [load_recipe("amazon_search")])
     assert (page.recipe, page.simplified.html) == (None, short)
     found = page.find(Target(css='a[name="mug_2"]'))
-    assert isinstance(found, Found) and found.element.name == "mug_2"
+    assert found.element.name == "mug_2"
 
 
 def test_a_place_is_where_the_path_leads() -> None:

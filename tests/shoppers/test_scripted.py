@@ -30,7 +30,7 @@ def test_progress_and_tally_count_every_session(app: Starlette, market: Market) 
     assert told == [(n, 5) for n in range(1, 6)]
     assert (tally.sessions, tally.steps) == (5, sum(len(session.steps) for session in made))
     assert tally.outcomes.total() == 5
-    assert not tally.faults
+    assert not tally.errors
 
 
 def test_sessions_start_with_a_search_at_home_and_end(sessions: list[Session]) -> None:

@@ -12,12 +12,13 @@ from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.prefix_tree import Tree
 from shop_r1.models.sampling import SampledCompletion, Sampling
+from shop_r1.prompts.parse import ParseFailure
 from shop_r1.prompts.render import PromptConfig, render_completion, render_history
 from shop_r1.records.actions import SHOP, Action, terminate
-from shop_r1.records.sessions import Page, Step
+from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.simulation import policy
-from shop_r1.simulation.loop import FAULTS_MAX, Decision, Tally, Unreadable, run_session
-from shop_r1.simulation.policy import ModelShopper, generate_model_sessions
+from shop_r1.simulation.loop import MAX_ERRORS, Progress, Tally, run_session, run_sessions
+from shop_r1.simulation.policy import ModelPolicy
 
 BYTES, END = 256, 256
 PROMPT = PromptConfig(max_tokens=8000, max_completion_length=64)
@@ -72,14 +73,28 @@ def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[st
     yield completions
 
 
-def shopper(model: LocalModel) -> ModelShopper:
-    return ModelShopper(model, PROMPT, Sampling(max_new_tokens=6))
+def model_policy(model: LocalModel) -> ModelPolicy:
+    return ModelPolicy(model, PROMPT, Sampling(max_new_tokens=6))
 
 
-def test_a_random_models_babble_is_no_decision(model: LocalModel) -> None:
-    found = shopper(model).act([], Page(html="<page>\n</page>"), random.Random(0))
-    assert isinstance(found, Unreadable)
-    assert found.reason.startswith("unparsable completion: ")
+def sessions(
+    app: Starlette,
+    model: LocalModel,
+    count: int,
+    seed: int,
+    tally: Tally,
+    progress: Progress | None = None,
+) -> list[Session]:
+    policy, names = model_policy(model), ("model", "model")
+    with InProcessDriver(app) as driver:
+        return list(
+            run_sessions(lambda _: policy, driver, count, seed, names=names, tally=tally, progress=progress)
+        )
+
+
+def test_a_random_models_text_is_an_invalid_response(model: LocalModel) -> None:
+    found = model_policy(model).act([], Page(html="<page>\n</page>"), random.Random(0))
+    assert isinstance(found, ParseFailure)
 
 
 def test_the_model_sees_the_prompt_of_training_and_nothing_else(
@@ -94,7 +109,7 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
     monkeypatch.setattr(policy, "sample_completions", watch)
     action = Action(type="type_and_submit", name="search_input", text="mug")
     history = [Step(page=Page(html="<page>home</page>"), action=action, rationale="A secret.")]
-    shopper(model).act(history, Page(html="<page>results</page>"), random.Random(0))
+    model_policy(model).act(history, Page(html="<page>results</page>"), random.Random(0))
     prompt = render_history(
         ["<page>home</page>", "<page>results</page>"], [action], SHOP, PROMPT, model.count_tokens
     )
@@ -115,70 +130,67 @@ def test_the_same_seed_gives_the_same_completion_and_another_seed_another(
 
     monkeypatch.setattr(policy, "sample_completions", watch)
     for seed in (1, 1, 2):
-        shopper(model).act([], Page(html="<page></page>"), random.Random(seed))
+        model_policy(model).act([], Page(html="<page></page>"), random.Random(seed))
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_a_readable_completion_is_done_in_the_store(
-    model: LocalModel, app: Starlette, says: list[str]
-) -> None:
+def test_a_valid_response_is_done_in_the_store(model: LocalModel, app: Starlette, says: list[str]) -> None:
     says += [
         render_completion("I need a mug.", Action(type="type_and_submit", name="search_input", text="mug")),
         render_completion("Nothing for me.", terminate()),
     ]
     tally = Tally()
-    (session,) = generate_model_sessions(app, shopper(model), 1, 7, tally=tally)
+    (session,) = sessions(app, model, 1, 7, tally)
     assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
     assert session.steps[0].rationale == "I need a mug."
     assert session.steps[1].page.url.startswith("/search")
     assert (session.outcome, session.session_id, session.source) == ("terminate", "model-7-00000", "store")
-    assert tally.faults.total() == 0
+    assert tally.errors.total() == 0
 
 
-def test_unreadable_completions_and_unknown_names_are_counted_as_faults(
+def test_invalid_responses_and_unknown_names_are_counted_as_errors(
     model: LocalModel, app: Starlette, says: list[str]
 ) -> None:
     says += ["", render_completion("", Action(type="click", name="no.such.thing"))]
     tally = Tally()
-    (session,) = generate_model_sessions(app, shopper(model), 1, 0, tally=tally)
-    assert session.outcome == "unfinished"
-    assert len(session.steps) == FAULTS_MAX - 1  # the unreadable completion left no step
-    assert tally.faults.total() == FAULTS_MAX
-    assert tally.faults["unparsable completion: empty"] == 1
+    (session,) = sessions(app, model, 1, 0, tally)
+    assert session.outcome == "error"
+    assert len(session.steps) == MAX_ERRORS - 1  # the invalid response left no step
+    assert tally.errors.total() == MAX_ERRORS
+    assert tally.errors["invalid response: empty"] == 1
 
 
-def test_visits_without_one_readable_completion_are_left_out_and_counted(
+def test_visits_without_one_valid_response_are_left_out_and_counted(
     model: LocalModel, app: Starlette, says: list[str]
 ) -> None:
     says += [""]
-    tally, told = Tally(), []
-    found = generate_model_sessions(
-        app, shopper(model), 3, 0, tally=tally, progress=lambda done, total: told.append((done, total))
-    )
-    assert list(found) == []
+    tally, calls = Tally(), []
+    found = sessions(app, model, 3, 0, tally, lambda done, total: calls.append((done, total)))
+    assert found == []
     assert (tally.sessions, tally.steps, tally.outcomes) == (3, 0, {"no step": 3})
-    assert tally.faults == {"unparsable completion: empty": 3 * FAULTS_MAX}
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert tally.errors == {"invalid response: empty": 3 * MAX_ERRORS}
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_faults_are_forgiven_when_the_next_completion_is_good(driver: InProcessDriver) -> None:
-    search = Decision(None, Action(type="type_and_submit", name="search_input", text="mug"))
-    stammer = Unreadable("stammer")
-    said: list[Decision | Unreadable] = [
-        stammer,
-        stammer,
+def test_errors_are_forgotten_when_the_next_response_is_valid(driver: InProcessDriver) -> None:
+    page = Page(html="<page></page>")
+    search = Step(page=page, action=Action(type="type_and_submit", name="search_input", text="mug"))
+    invalid = ParseFailure(reason="empty", message="the completion is empty")
+    responses: list[Step | ParseFailure] = [
+        invalid,
+        invalid,
         search,
-        stammer,
-        stammer,
-        Decision(None, terminate()),
+        invalid,
+        invalid,
+        Step(page=page, action=terminate()),
     ]
 
     class Stammering:
-        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
-            return said.pop(0)
+        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+            return responses.pop(0)
 
     tally = Tally()
     session = run_session(Stammering(), driver, 0, tally=tally)
     assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
     assert session.outcome == "terminate"
-    assert tally.faults == {"stammer": 4}
+    assert tally.errors == {"invalid response: empty": 4}

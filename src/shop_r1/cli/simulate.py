@@ -1,4 +1,4 @@
-"""`simulate` and `data import`: make sessions, bring them in."""
+"""`shop-r1 simulate`: sessions of scripted shoppers, or of a model, in the built-in store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,19 +60,19 @@ def simulate(
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
     say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
     say_next("data", "split", out, "--out", unused("data"))
-    if tally.faults:
-        faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
-        remark(f"{tally.faults.total()} completions or actions came to nothing; most often: {faults}")
+    if tally.errors:
+        errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))
+        remark(f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}")
 
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
-    """Yield the sessions; raise where there is none, so that no empty file takes a good one's place."""
+    """Yield the sessions; raise where there is none, so that no empty file replaces a good one."""
     none = True
     for session in sessions:
         none = False
         yield session
     if none:
-        raise DataError("no visit gave a session: not one of the model's completions could be read")
+        raise DataError("no visit gave a session: every response of the model was invalid")
 
 
 def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any]) -> Iterator[Session]:
@@ -90,16 +90,17 @@ def _modelled(
     name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
     from shop_r1.cli.models import fit_prompt, load
+    from shop_r1.drivers.in_process import InProcessDriver
     from shop_r1.models.precision import choose_precision
-    from shop_r1.simulation.policy import ModelShopper, ShopperConfig, generate_model_sessions
+    from shop_r1.simulation.loop import run_sessions
+    from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
 
-    config = read_settings(ShopperConfig, settings)
+    config = read_settings(PolicyConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
     remark(str(choose_precision(config.bf16, model.model.device.type)))
-    shopper = ModelShopper(model, prompt, config.sampling, bf16=config.bf16)
-    return generate_model_sessions(
-        create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options
-    )
+    policy = ModelPolicy(model, prompt, config.sampling, bf16=config.bf16)
+    with InProcessDriver(create_app(generate_catalogue(catalogue_seed))) as driver:
+        yield from run_sessions(lambda _: policy, driver, count, seed, names=("model", "model"), **options)

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shop_r1.errors import DataError, PageError
 from shop_r1.importers.saved_pages import read_within
-from shop_r1.importers.targets import Contradiction, Target, TargetPage
+from shop_r1.importers.targets import Target, TargetError, TargetPage
 from shop_r1.importers.times import read_time
 from shop_r1.jsonl import Moved, Record, read_lines, tell_form
 from shop_r1.pages.sites.recipes import Recipe
@@ -90,7 +90,7 @@ class LogSession(Record):
     persona: str | None = None
     source: str = "log"
     space: str = "shop"
-    outcome: Outcome = "unfinished"
+    outcome: Outcome | None = None
     steps: tuple[LogStep, ...] = Field(min_length=1)
 
     @classmethod
@@ -112,18 +112,14 @@ class LogSession(Record):
     def _will_be_a_session(self) -> Self:
         blank = Page(html="")
         names = (_ANY_NAME if step.action.target is not None else None for step in self.steps)
+        actions = [step.action.named(name) for step, name in zip(self.steps, names, strict=True)]
         try:
-            self.resolved(
-                tuple(
-                    Step(page=blank, action=step.action.named(name))
-                    for step, name in zip(self.steps, names, strict=True)
-                )
-            )
+            self.resolved([Step(page=blank, action=action) for action in actions])
         except ValidationError as error:
             raise ValueError(describe_problems(error, whole="")) from None
         return self
 
-    def resolved(self, steps: tuple[Step, ...]) -> Session:
+    def resolved(self, steps: Sequence[Step]) -> Session:
         """Return the session with these steps."""
         return Session(
             session_id=self.session_id,
@@ -132,38 +128,38 @@ class LogSession(Record):
             source=self.source,
             space=self.space,
             outcome=self.outcome,
-            steps=steps,
+            steps=tuple(steps),
         )
 
 
 @dataclass(frozen=True)
-class LogFault:
-    """One thing for which a session is left out, or ends early.
+class LogProblem:
+    """A reason for which a session is left out, or ends early.
 
     Attributes:
         reason: under which it is counted.
-        told: where in the session it stands, what was found and what was expected.
+        message: where in the session it is, what was found and what was expected.
         step: at which step, from 0; None where it is not one step's.
     """
 
     reason: str
-    told: str
+    message: str
     step: int | None = None
 
 
 @dataclass
 class LogTally:
-    """What `import_log` made of a log.
+    """Counts of `import_log`.
 
     Attributes:
         sessions: how many it yielded.
         steps: how many steps these have.
-        lines: how many lines the log has that are not blank.
-        shortened: how many of the sessions end before their first fault.
+        lines: how many lines of the log are not blank.
+        shortened: how many of the sessions end before their first problem.
         chosen_by: how many elements each way of finding them settled.
         recipes: how many pages each recipe was used for, by what kind of page it is for.
-        faults: how many there are, by reason.
-        told: for each fault, where it stands and what it is.
+        problems: how many there are, by reason.
+        messages: each problem with its place.
     """
 
     sessions: int = 0
@@ -172,12 +168,12 @@ class LogTally:
     shortened: int = 0
     chosen_by: Counter[str] = field(default_factory=Counter)
     recipes: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    told: list[str] = field(default_factory=list)
+    problems: Counter[str] = field(default_factory=Counter)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> int:
-        """How many sessions, or lines that are none, were left out."""
+        """How many sessions, or invalid lines, were left out."""
         return self.lines - self.sessions
 
 
@@ -187,21 +183,21 @@ def import_log(
     recipes: Sequence[Recipe] = (),
     moved: Moved | None = None,
     *,
-    keep_before_fault: bool = False,
+    keep_until_error: bool = False,
 ) -> Iterator[Session]:
     """Yield the log's sessions, pages simplified and elements by their names.
 
-    A session with a fault is left out whole, as what follows a step says little without it: a line that is no
-    such record, a `session_id` that an earlier line has, a page that cannot be read, an element that cannot
-    be told. All faults of all sessions are counted and told.
+    An invalid session is left out whole, since what follows a missing step says little without it: a line
+    that is no such record, a `session_id` that an earlier line has, a page that cannot be read, a target
+    that fits no element or several. All problems of all sessions are counted and described.
 
     Args:
         path: one `LogSession` a line.
         tally: counts what is made; complete when all is yielded.
         recipes: each page is simplified with the first that fits it.
         moved: called after each line.
-        keep_before_fault: keep the steps before a session's first fault, if there are any, as a shorter
-            session with the outcome `unfinished`.
+        keep_until_error: keep the steps before a session's first problem, if there are any, as a shorter
+            session without an outcome.
 
     Raises:
         DataError: the log cannot be read, has no line, or no session is left.
@@ -209,114 +205,120 @@ def import_log(
     seen: dict[str, int] = {}
     for number, line in read_lines(path, moved):
         tally.lines += 1
-        reader = _Reader(path.parent, recipes, keep_before_fault)
-        session, faults = reader.read(line, seen, number)
-        tally.faults.update(fault.reason for fault in faults)
-        tally.told += [f"{path.name}:{number}: {fault.told}" for fault in faults]
+        reader = _Reader(path.parent, recipes, keep_until_error)
+        session, problems = reader.read(line, seen, number)
+        tally.problems.update(problem.reason for problem in problems)
+        tally.messages += [f"{path.name}:{number}: {problem.message}" for problem in problems]
         if session is None:
             continue
         tally.sessions += 1
         tally.steps += len(session.steps)
-        tally.shortened += bool(faults)
-        tally.chosen_by += reader.ways
-        tally.recipes += reader.kinds
+        tally.shortened += bool(problems)
+        tally.chosen_by += reader.chosen_by
+        tally.recipes += reader.used_recipes
         yield session
     if not tally.lines:
         raise DataError.at(path, None, "holds no sessions; expected one as JSON on each line (docs/data.md)")
     if not tally.sessions:
-        counts = ", ".join(f"{reason} {count}" for reason, count in tally.faults.most_common())
+        counts = ", ".join(f"{reason} {count}" for reason, count in tally.problems.most_common())
+        first = tally.messages[0]
         raise DataError.at(
-            path, None, f"none of its {tally.lines} sessions can be used ({counts}); first: {tally.told[0]}"
+            path, None, f"none of its {tally.lines} sessions can be used ({counts}); first: {first}"
         )
 
 
 class _Reader:
-    """One line's session; what it counts is of the steps that are kept."""
+    """Reads one line; what it counts is of the steps that are kept."""
 
-    def __init__(self, folder: Path, recipes: Sequence[Recipe], keep_before_fault: bool):
+    def __init__(self, folder: Path, recipes: Sequence[Recipe], keep_until_error: bool):
         self._folder = folder
         self._recipes = recipes
-        self._keep = keep_before_fault
-        self.ways: Counter[str] = Counter()
-        self.kinds: Counter[str] = Counter()
+        self._keep = keep_until_error
+        self.chosen_by: Counter[str] = Counter()
+        self.used_recipes: Counter[str] = Counter()
 
-    def read(self, line: str, seen: dict[str, int], number: int) -> tuple[Session | None, list[LogFault]]:
-        """Return the session, if one is left, and all faults of the line."""
-        log, faults = _read_record(line)
+    def read(self, line: str, seen: dict[str, int], number: int) -> tuple[Session | None, list[LogProblem]]:
+        """Return the session, if one is left, and all problems of the line."""
+        log, problems = _read_record(line)
         if log is None:
-            return None, faults
+            return None, problems
         name = f"session {log.session_id!r}"
         first = seen.setdefault(log.session_id, number)
         if first != number:
-            return None, [*faults, LogFault("same session_id", f"{name} also stands in line {first}")]
+            return None, [*problems, LogProblem("same session_id", f"{name} also stands in line {first}")]
         steps: list[Step] = []
-        before = len(faults)
+        is_kept = True
         for index, step in enumerate(log.steps):
-            made = self._step(step, counted=len(faults) == before)
-            if isinstance(made, Step):
-                steps.append(made)
-                continue
-            told = f"{name}, step {index} ({step.action.type}): {made.told}"
-            faults.append(LogFault(made.reason, told, index))
-        if not faults:
-            return log.resolved(tuple(steps)), []
-        places = [fault.step for fault in faults if fault.step is not None]
-        kept = min(places) if len(places) == len(faults) else 0
+            try:
+                steps.append(self._step(step, counted=is_kept))
+            except PageError as error:
+                is_kept = False
+                reason = error.reason if isinstance(error, TargetError) else "page not read"
+                message = f"{name}, step {index} ({step.action.type}): {error}"
+                problems.append(LogProblem(reason, message, index))
+        if not problems:
+            return log.resolved(steps), []
+        kept = _first_step(problems)
         if not self._keep or kept == 0:
-            return None, faults
-        shorter = log.model_copy(update={"outcome": "unfinished"})
-        return shorter.resolved(tuple(steps[:kept])), faults
+            return None, problems
+        return log.model_copy(update={"outcome": None}).resolved(steps[:kept]), problems
 
-    def _step(self, step: LogStep, *, counted: bool) -> Step | LogFault:
-        """Return the step with its page short and its element by name, or why there is none."""
+    def _step(self, step: LogStep, *, counted: bool) -> Step:
+        """Return the step with its page simplified and its element by name.
+
+        Raises:
+            TargetError: the element cannot be found.
+            PageError: the page cannot be read.
+        """
+        source = step.page
         try:
-            page = TargetPage(self._read(step.page), self._recipes)
+            html = source.html if source.html is not None else read_within(self._folder, source.file or "")
+            page = TargetPage(html, self._recipes)
         except PageError as error:
-            return LogFault("page not read", f"the page {(step.page.file or step.page.url)!r}: {error}")
+            raise PageError(f"the page {(source.file or source.url)!r}: {error}") from None
         name = None
         if step.action.target is not None:
-            found = page.find(step.action.target, typed=step.action.text is not None, base=step.page.url)
-            if isinstance(found, str):
-                reason = "contradictory target" if isinstance(found, Contradiction) else "element not found"
-                return LogFault(reason, found)
+            found = page.find(step.action.target, typed=step.action.text is not None, base=source.url)
             name = found.element.name
-            self.ways[found.way] += counted
+            self.chosen_by[found.way] += counted
         if page.recipe is not None:
-            self.kinds[page.recipe.page] += counted
+            self.used_recipes[page.recipe.page] += counted
         return Step(
-            page=Page(url=step.page.url or page.simplified.url, html=page.simplified.html),
+            page=Page(url=source.url or page.simplified.url, html=page.simplified.html),
             action=step.action.named(name),
             rationale=step.rationale,
             time=step.time,
         )
 
-    def _read(self, page: LogPage) -> str | bytes:
-        return page.html if page.html is not None else read_within(self._folder, page.file or "")
-
 
 _AT_STEP = re.compile(r"steps\.(\d+)(?:\..*)?")
 
 
-def _read_record(line: str) -> tuple[LogSession | None, list[LogFault]]:
-    """Return the record, and all that its schema has against it.
+def _read_record(line: str) -> tuple[LogSession | None, list[LogProblem]]:
+    """Return the record, and all that its schema finds wrong with it.
 
-    Where that is of single steps, the record ends before the first of them.
+    Where that is in single steps, the record ends before the first of them.
     """
     try:
         return LogSession.model_validate_json(line), []
     except ValidationError as error:
         if form := tell_form(line, LogSession):
-            return None, [LogFault("other form", form)]
-        problems = list_problems(error, LogSession)
-    faults = [LogFault(each.kind, str(each), _step_of(each.place)) for each in problems]
-    places = [fault.step for fault in faults if fault.step is not None]
-    if len(places) < len(faults) or min(places) == 0:
-        return None, faults
+            return None, [LogProblem("other form", form)]
+        found = list_problems(error, LogSession)
+    problems = [LogProblem(each.kind, str(each), _step_of(each.place)) for each in found]
+    kept = _first_step(problems)
+    if kept == 0:
+        return None, problems
     values = json.loads(line)
     try:
-        return LogSession.model_validate(values | {"steps": values["steps"][: min(places)]}), faults
-    except ValidationError:  # what no step alone is at fault for
-        return None, faults
+        return LogSession.model_validate(values | {"steps": values["steps"][:kept]}), problems
+    except ValidationError:  # invalid for more than single steps
+        return None, problems
+
+
+def _first_step(problems: Sequence[LogProblem]) -> int:
+    """Return the first step with a problem; 0 where one is not a single step's."""
+    return min(0 if problem.step is None else problem.step for problem in problems)
 
 
 def _step_of(place: str) -> int | None:

@@ -1,8 +1,9 @@
-"""Sessions from elsewhere: other people's records turned into ours."""
+"""Saved pages and the links between them, as sessions of one click."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -38,7 +39,7 @@ class PageImport:
     Attributes:
         sessions: one for each move that could be resolved.
         chosen_by: how many moves each way of choosing the link settled.
-        unresolved: for each move that could not be, where it stands and why.
+        unresolved: for each move that could not be resolved, its place and why.
     """
 
     sessions: list[Session] = field(default_factory=list)
@@ -56,16 +57,14 @@ def import_pages(folder: Path) -> PageImport:
         DataError: `links.json` cannot be read, is not a list of moves, or no move can be resolved.
     """
     moves = _read_moves(folder / "links.json")
-    pages: dict[str, TargetPage | str] = {}
+    read_page = lru_cache(maxsize=None)(lambda name: TargetPage(read_within(folder, name)))
     result = PageImport()
     for number, move in enumerate(moves):
-        if move.from_file not in pages:
-            pages[move.from_file] = _read_page(folder, move.from_file)
-        page = pages[move.from_file]
-        target = Target(href=move.href, label=move.text or None)
-        found = page if isinstance(page, str) else page.find(target)
-        if isinstance(page, str) or isinstance(found, str):
-            result.unresolved.append(f"links.json, entry {number} ({move.from_file}): {found}")
+        try:
+            page = read_page(move.from_file)
+            found = page.find(Target(href=move.href, label=move.text or None))
+        except PageError as error:
+            result.unresolved.append(f"links.json, entry {number} ({move.from_file}): {error}")
             continue
         result.chosen_by[found.way] += 1
         short = Page(url=move.from_file, html=page.simplified.html)
@@ -90,14 +89,6 @@ def _read_moves(path: Path) -> Sequence[PageMove]:
     if not moves:
         raise DataError.at(path, None, "holds no moves; expected a list of {from_file, href, text, …}")
     return moves
-
-
-def _read_page(folder: Path, name: str) -> TargetPage | str:
-    """Return the page, or why there is none."""
-    try:
-        return TargetPage(read_within(folder, name))
-    except PageError as error:
-        return str(error)
 
 
 def read_within(folder: Path, name: str) -> bytes:

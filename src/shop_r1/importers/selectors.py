@@ -1,10 +1,12 @@
-"""CSS selectors as browsers read them, and what a selector in another tool's language is."""
+"""CSS selectors as browsers read them; a selector in another tool's language is named."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from shop_r1.errors import PageError
 
 _ESCAPED_OR_OTHER = re.compile(r"\\.|[^\x00-\x7f]", re.DOTALL)
 _NAMELESS: Final = "give the element's own selector"
@@ -34,22 +36,27 @@ _LANGUAGES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
 """How a selector of another language begins or what it holds, and what to say of it; the first that fits."""
 
 
-def select_nodes(document: LexborHTMLParser, selector: str) -> list[LexborNode] | str:
-    r"""Return the elements that a CSS selector matches, in the document's order, or why it cannot be read.
+def select_nodes(document: LexborHTMLParser, selector: str) -> list[LexborNode]:
+    r"""Return the elements that a CSS selector matches, in the document's order.
 
     Browsers take every character beyond ASCII in a name, as in React's ids `«r2»`; the parser here does not
     take all of them unless they are escaped, which means the same (CSS Syntax Level 3, section 4.3.7).
 
+    Raises:
+        PageError: it is not CSS; the message names the language that it seems to be in.
+
     >>> select_nodes(LexborHTMLParser('<p id="«r2»">'), "#«r2»")[0].tag
     'p'
     >>> select_nodes(LexborHTMLParser("<p>"), "//p")
-    'is an XPath expression; expected a CSS selector'
+    Traceback (most recent call last):
+    shop_r1.errors.PageError: is an XPath expression; expected a CSS selector
     """
     try:
         return document.css(_ESCAPED_OR_OTHER.sub(_escape, selector))
     except SelectolaxError:
         words = (words for pattern, words in _LANGUAGES if pattern.match(selector))
-        return next(words, "cannot be read; expected a CSS selector, as document.querySelector() takes it")
+        expected = "cannot be read; expected a CSS selector, as document.querySelector() takes it"
+        raise PageError(next(words, expected)) from None
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -25,10 +25,10 @@ from shop_r1.pages.sites.recipes import Recipe, fits
 
 _POSITION = re.compile(r":nth-child\((\d+)\)")
 _FIELD_ROLES = frozenset({"textbox", "searchbox", "combobox", "spinbutton"})
-_MATCHES_MAX = 200  # elements that a CSS path may match; past that it points at nothing (ours)
+_MAX_MATCHES = 200  # elements that a CSS path may match; past that it points at nothing (ours)
 _CLOSEST_SHOWN = 3
 _SHOWN_CHARS = 80
-_SAYING = "img[alt], h1, h2, h3, h4, h5, h6, a, button, [role=button], summary"  # in what has a name
+_TEXT_NODES = "img[alt], h1, h2, h3, h4, h5, h6, a, button, [role=button], summary"  # in what has a name
 
 Place = tuple[int, ...]
 """An element's positions among its siblings, from below `html` down to it."""
@@ -37,9 +37,9 @@ Place = tuple[int, ...]
 class Target(Record):
     """What is known of an element that was acted on; at least one of these.
 
-    They are asked in this order; of the elements that one fits, those are kept that the next fits too. Where
-    they fit, but each another element, they contradict each other, and none is taken. One that no element of
-    the page fits is passed over, and said to be.
+    The fields are matched in this order; of the elements that one fits, those are kept that the next fits
+    too. Fields that fit, but each another element, are an error. A field that fits no element of the page is
+    ignored, and the result says so.
     """
 
     name: str | None = Field(None, min_length=1)
@@ -58,6 +58,26 @@ class Target(Record):
         return self
 
 
+class TargetError(PageError):
+    """A target fits no element of the page, or several."""
+
+    reason = "element not found"
+
+
+class ContradictoryTargetError(TargetError):
+    """Each field of a target fits an element, but not the same one."""
+
+    reason = "contradictory target"
+
+
+class _NoMatchError(TargetError):
+    """One field fits no element; `is_other`: it fits one that nothing can be typed into."""
+
+    def __init__(self, message: str, *, is_other: bool = False):
+        super().__init__(message)
+        self.is_other = is_other
+
+
 class Found(NamedTuple):
     """An element, and the words for how it was found: `CSS path`, `address and text`, `first of several`."""
 
@@ -65,20 +85,15 @@ class Found(NamedTuple):
     way: str
 
 
-class _Hint(NamedTuple):
-    """What one hint says: its word, the elements that fit, and what to say if there are none.
-
-    `is_other` says that it leads to an element, to one that nothing can be typed into.
-    """
+class _Match(NamedTuple):
+    """The elements that one field of a target fits, and the field in words."""
 
     way: str
     elements: Sequence[Element]
-    fault: str = ""
-    is_other: bool = False
 
 
-class Contradiction(str):
-    """Why an element is not told: what is known of it means two."""
+_Matcher = Callable[[Sequence[Element]], _Match]
+"""Returns which of some elements a field fits, or raises `_NoMatchError`."""
 
 
 class TargetPage:
@@ -141,119 +156,119 @@ class TargetPage:
         return None
 
     @cached_property
-    def _said(self) -> dict[str, set[str]]:
-        """What stands in elements: a picture's text, a card's title, a folded link's words; with their names.
+    def _inner_texts(self) -> dict[str, set[str]]:
+        """Texts within elements (a picture's, a card's title, a folded link's words) and the elements' names.
 
         A label that an element has for all that stands in it is then not the only one by which it is found.
         """
-        said: dict[str, set[str]] = {}
-        for node in self._document.css(_SAYING):
+        names: dict[str, set[str]] = {}
+        for node in self._document.css(_TEXT_NODES):
             text = node.attributes.get("alt") if node.tag == "img" else node.text()
             plain = _plain(text or "")
             if plain and len(plain) <= rules.LABEL_TEXT_MAX and (element := self.element_around(node)):
-                said.setdefault(plain, set()).add(element.name)
-        return said
+                names.setdefault(plain, set()).add(element.name)
+        return names
 
-    def find(self, target: Target, *, typed: bool = False, base: str = "") -> Found | str:
-        """Return the element that a record means, or why it is none or not one alone.
+    def find(self, target: Target, *, typed: bool = False, base: str = "") -> Found:
+        """Return the element that a record means.
 
-        Of several links to one address that do the same the first is taken, and said to be that; in two
-        items they do not.
+        Of several links to one address that do the same the first is taken, and the result says so; links in
+        two items do not do the same.
 
         Args:
             target: what is known of it.
             typed: whether text was typed into it; then only fields come into question.
             base: the page's own address, to compare addresses in full.
 
-        Returns:
-            The element; else a sentence, a `Contradiction` where hints fit, but each another element.
+        Raises:
+            TargetError: no element fits, or several that differ.
+            ContradictoryTargetError: the target's fields fit different elements.
         """
-        everything: Sequence[Element] = self.simplified.elements
+        candidates: Sequence[Element] = self.simplified.elements
         if typed:
-            everything = [element for element in everything if takes_text(element)]
-        left = everything
+            candidates = [element for element in candidates if takes_text(element)]
+        left = candidates
         ways: list[str] = []
-        vain: list[_Hint] = []
-        for ask in self._questions(target, in_full(self.simplified.base, base)):
-            hint = ask(left)
-            if hint.elements:
-                left = hint.elements
-                ways.append(hint.way)
-            elif ways and (others := ask(everything)).elements:
-                return _contradiction(ways, left, others)
-            else:
-                vain.append(hint)
+        misses: dict[str, _NoMatchError] = {}
+        for way, match in self._matchers(target, in_full(self.simplified.base, base)):
+            try:
+                found, left = match(left)
+                ways.append(found)
+            except _NoMatchError as error:
+                if ways and (others := _match_or_none(match, candidates)):
+                    raise _contradiction(ways, left, others) from None
+                misses[way] = error
         if not ways:
-            return "; ".join(hint.fault for hint in vain)
-        other = next((hint for hint in vain if hint.is_other), None)
-        if other is not None:
-            return Contradiction(f"{other.fault}, and its {' and '.join(ways)} to {_some(left)}")
-        return self._settle(left, ways, [hint.way for hint in vain])
+            raise TargetError("; ".join(map(str, misses.values())))
+        for miss in misses.values():
+            if miss.is_other:
+                raise ContradictoryTargetError(f"{miss}, and its {' and '.join(ways)} to {_names(left)}")
+        return self._choose(left, ways, list(misses))
 
-    def _settle(self, left: Sequence[Element], ways: Sequence[str], vain: Sequence[str]) -> Found | str:
+    def _choose(self, left: Sequence[Element], ways: Sequence[str], misses: Sequence[str]) -> Found:
         """Return the one element that is left, or the first of several that do the same."""
         way = " and ".join(ways)
         if len(left) > 1:
             if "address" not in ways or not self._do_the_same(left):
-                return f"{len(left)} elements fit its {way} ({_some(left)}); add what tells them apart"
+                raise TargetError(
+                    f"{len(left)} elements fit its {way} ({_names(left)}); add what tells them apart"
+                )
             way = "first of several" if ways == ["address"] else f"{way}, first of several"
-        return Found(left[0], f"{way} ({' and '.join(vain)} fits nothing)" if vain else way)
+        return Found(left[0], f"{way} ({' and '.join(misses)} fits nothing)" if misses else way)
 
     def _do_the_same(self, links: Sequence[Element]) -> bool:
         """Return whether links to one address do the same: in no two items, and alike to scripts."""
-        nodes = [locate(self._document, link.path) for link in links]
-        first = nodes[0]
+        first, *others = (locate(self._document, link.path) for link in links)
         return not any(
             _in_two_items(first, node) or not scripted_alike(first.attributes, node.attributes)
-            for node in nodes[1:]
+            for node in others
         )
 
-    def _questions(self, target: Target, base: str) -> list[Callable[[Sequence[Element]], _Hint]]:
-        """Return what to ask of the candidates, in the order of the target's fields."""
-        name, css, href, label = target.name, target.css, target.href, target.label
-        questions: list[Callable[[Sequence[Element]], _Hint]] = []
-        if name is not None:
-            questions.append(lambda candidates: self._named(name, candidates))
-        if css is not None:
-            questions.append(lambda candidates: self._selected(css, candidates))
-        if href is not None:
-            questions.append(lambda candidates: _leading(href.strip(), base, candidates))
-        if label is not None:
-            questions.append(lambda candidates: self._labelled(label, candidates))
-        return questions
+    def _matchers(self, target: Target, base: str) -> Iterator[tuple[str, _Matcher]]:
+        """Yield how each field of a target is matched, with the field in words."""
+        if target.name is not None:
+            yield "name", partial(self._match_name, target.name)
+        if target.css is not None:
+            yield "CSS path", partial(self._match_css, target.css)
+        if target.href is not None:
+            yield "address", partial(_match_address, target.href.strip(), base)
+        if target.label is not None:
+            yield "text", partial(self._match_label, target.label)
 
-    def _named(self, name: str, candidates: Sequence[Element]) -> _Hint:
+    def _match_name(self, name: str, candidates: Sequence[Element]) -> _Match:
         try:
-            return _among(candidates, "name", [find_element(self.simplified, name)], f"{name[:120]!r}")
+            found = find_element(self.simplified, name)
         except PageError as error:
-            return _Hint("name", (), str(error))
+            raise _NoMatchError(str(error)) from None
+        return _among(candidates, "name", [found], f"{name[:120]!r}")
 
-    def _selected(self, css: str, candidates: Sequence[Element]) -> _Hint:
+    def _match_css(self, css: str, candidates: Sequence[Element]) -> _Match:
         shown = f"the CSS path {css[:_SHOWN_CHARS]!r}"
-        nodes = select_nodes(self._document, css)
-        if isinstance(nodes, str):
-            return _Hint("CSS path", (), f"{shown} {nodes}")
-        if not nodes or len(nodes) > _MATCHES_MAX:
-            return _Hint("CSS path", (), f"{shown} matches {len(nodes) or 'no'} elements")
+        try:
+            nodes = select_nodes(self._document, css)
+        except PageError as error:
+            raise _NoMatchError(f"{shown} {error}") from None
+        if not nodes or len(nodes) > _MAX_MATCHES:
+            raise _NoMatchError(f"{shown} matches {len(nodes) or 'no'} elements")
         found = {element.name: element for node in nodes if (element := self.element_around(node))}
         if not found:
-            return _Hint("CSS path", (), f"{shown} matches nothing that has a name or stands in what has one")
+            raise _NoMatchError(f"{shown} matches nothing that has a name or stands in what has one")
         return _among(candidates, "CSS path", found.values(), shown)
 
-    def _labelled(self, label: str, candidates: Sequence[Element]) -> _Hint:
-        """Return those labelled so, else those in which just this stands, else those whose label has it."""
+    def _match_label(self, label: str, candidates: Sequence[Element]) -> _Match:
+        """Return those with this label, else those that hold it as a text, else those whose label has it."""
         wanted = _plain(label)
-        same = [element for element in candidates if _plain(element.label) == wanted]
-        if wanted and same:
-            return _Hint("text", same)
-        named = self._said.get(wanted, ())
-        if said := [element for element in candidates if element.name in named]:
-            return _Hint("text within", said)
-        holding = [element for element in candidates if wanted in _plain(element.label)]
-        if wanted and holding:
-            return _Hint("part of the text", holding)
+        within = self._inner_texts.get(wanted, ())
+        labels = [(element, _plain(element.label)) for element in candidates if wanted]
+        matches = (
+            _Match("text", [element for element, text in labels if text == wanted]),
+            _Match("text within", [element for element in candidates if element.name in within]),
+            _Match("part of the text", [element for element, text in labels if wanted in text]),
+        )
+        if match := next((each for each in matches if each.elements), None):
+            return match
         close = _closest(label, [element.label for element in candidates])
-        return _Hint("text", (), f"no element is labelled {label[:_SHOWN_CHARS]!r}{close}")
+        raise _NoMatchError(f"no element is labelled {label[:_SHOWN_CHARS]!r}{close}")
 
 
 def takes_text(element: Element) -> bool:
@@ -261,29 +276,49 @@ def takes_text(element: Element) -> bool:
     return element.tag == "textarea" or (element.role in _FIELD_ROLES and element.tag != "select")
 
 
-def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], shown: str) -> _Hint:
-    """Return those found that are still in question; else say what was found instead."""
+def _match_address(href: str, base: str, candidates: Sequence[Element]) -> _Match:
+    wanted = in_full(href, base)
+    links = [element for element in candidates if element.href is not None]
+    found = [link for link in links if in_full(link.href or "", base) == wanted]
+    if found:
+        return _Match("address", found)
+    close = _closest(href, [link.href or "" for link in links])
+    raise _NoMatchError(f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
+
+
+def _match_or_none(match: _Matcher, candidates: Sequence[Element]) -> _Match | None:
+    try:
+        return match(candidates)
+    except _NoMatchError:
+        return None
+
+
+def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], shown: str) -> _Match:
+    """Return those found that are candidates; where none is, they are of roles that take no text."""
     roles = {element.name: element.role for element in found}
     kept = [element for element in candidates if element.name in roles]
-    role = next(iter(roles.values()))
-    return _Hint(way, kept, f"{shown} leads to a {role}, which takes no text", is_other=True)
+    if not kept:
+        role = next(iter(roles.values()))
+        raise _NoMatchError(f"{shown} leads to a {role}, which takes no text", is_other=True)
+    return _Match(way, kept)
 
 
-def _contradiction(ways: Sequence[str], left: Sequence[Element], others: _Hint) -> Contradiction:
-    return Contradiction(
-        f"its {' and '.join(ways)} leads to {_some(left)}, but its {others.way} to {_some(others.elements)}; "
-        "expected all to mean one element: correct or leave out what is wrong"
+def _contradiction(ways: Sequence[str], left: Sequence[Element], others: _Match) -> ContradictoryTargetError:
+    return ContradictoryTargetError(
+        f"its {' and '.join(ways)} leads to {_names(left)}, but its "
+        f"{others.way} to {_names(others.elements)}; expected all to mean one element: correct or leave out "
+        "what is wrong"
     )
 
 
-def _some(elements: Sequence[Element]) -> str:
+def _names(elements: Sequence[Element]) -> str:
     """Return the first names, for a message."""
     names = [element.name for element in elements[:_CLOSEST_SHOWN]]
     return ", ".join([*names, "…"] if len(elements) > _CLOSEST_SHOWN else names)
 
 
 def _in_two_items(first: LexborNode, second: LexborNode) -> bool:
-    """Return whether two nodes stand in two parts made alike, side by side: two goods, two rows."""
+    """Return whether two nodes stand in two parts made alike, side by side: two products, two rows."""
     places = {each.mem_id: branch for branch, each in _around(first)}
     for branch, around in _around(second):
         ours = places.get(around.mem_id)
@@ -305,23 +340,13 @@ def _around(node: LexborNode) -> Iterator[tuple[LexborNode, LexborNode]]:
         node = around
 
 
-def _leading(href: str, base: str, candidates: Sequence[Element]) -> _Hint:
-    wanted = in_full(href, base)
-    links = [element for element in candidates if element.href is not None]
-    found = [link for link in links if in_full(link.href or "", base) == wanted]
-    if found:
-        return _Hint("address", found)
-    close = _closest(href, [link.href or "" for link in links])
-    return _Hint("address", (), f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
-
-
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _closest(wanted: str, there: Sequence[str]) -> str:
-    """Return the texts of the page nearest to one that is not there, for a message."""
-    known = list(dict.fromkeys(text[:_SHOWN_CHARS] for text in there if text))
+def _closest(wanted: str, texts: Sequence[str]) -> str:
+    """Return the page's texts nearest to one that is not on it, for a message."""
+    known = list(dict.fromkeys(text[:_SHOWN_CHARS] for text in texts if text))
     close = process.extract(wanted[:_SHOWN_CHARS], known, scorer=fuzz.ratio, limit=_CLOSEST_SHOWN)
     return f" (the closest: {', '.join(repr(match[0]) for match in close)})" if close else ""
 

@@ -113,7 +113,7 @@ def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str,
     return {
         "id": clean_text(session.session_id),
         "source": clean_text(session.source),
-        "outcome": session.outcome,
+        "outcome": session.outcome or "outcome unknown",
         "steps": [
             {
                 "page": pages.place(step.page),

@@ -1,31 +1,30 @@
 """Scripted shoppers: a hidden persona and intent that decide by the choice rule."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
+from starlette.types import ASGIApp
+
+from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.shoppers.choices import choices
 from shop_r1.shoppers.persona import Intent, Market, Persona
-from shop_r1.simulation.loop import MAX_STEPS, Decision, Tally, run_session
-
-Progress = Callable[[int, int], None]
-"""Called with how many sessions are done and how many there will be."""
+from shop_r1.simulation.loop import MAX_STEPS, Progress, Tally, run_sessions
 
 
 @dataclass(frozen=True)
-class ScriptedShopper:
-    """A policy that knows what it wants; nothing but its actions shows it."""
+class ScriptedPolicy:
+    """A policy with a persona and an intent that only its actions show."""
 
     persona: Persona
     intent: Intent
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision:
+    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
         """Return a choice drawn from the rule's probabilities."""
         options = choices(self.persona, self.intent, history, page)
         chosen = rng.choices(options, weights=[float(option.probability[0]) for option in options])[0]
-        return Decision(chosen.rationale, chosen.action)
+        return Step(page=page, action=chosen.action, rationale=chosen.rationale)
 
 
 def generate_sessions(
@@ -38,9 +37,7 @@ def generate_sessions(
     progress: Progress | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Session]:
-    """Yield sessions of scripted shoppers in a store, the same for the same store, market and seed.
-
-    Session `k` depends on the seed and `k` alone, so a larger count only adds sessions.
+    """Yield sessions of scripted shoppers, the same for the same store, market and seed (`run_sessions`).
 
     Args:
         app: the store.
@@ -48,22 +45,15 @@ def generate_sessions(
         count: how many sessions.
         seed: of personas, intents and choices.
         max_steps: per session.
-        progress: told after each session.
-        tally: counts outcomes and faults.
+        progress: called after each session.
+        tally: counts outcomes and errors.
     """
+
+    def policy_of(key: str) -> ScriptedPolicy:
+        return ScriptedPolicy(*market.draw(random.Random(f"shop-r1 shopper {key}")))
+
+    names = "store", "shopper"
     with InProcessDriver(app) as driver:
-        for index in range(count):
-            key = f"{seed}-{index:05d}"
-            persona, intent = market.draw(random.Random(f"shop-r1 shopper {key}"))
-            shopper = ScriptedShopper(persona, intent)
-            yield run_session(
-                shopper,
-                driver,
-                key,
-                max_steps,
-                session_id=f"store-{key}",
-                user_id=f"shopper-{key}",
-                tally=tally,
-            )
-            if progress is not None:
-                progress(index + 1, count)
+        yield from run_sessions(
+            policy_of, driver, count, seed, names=names, max_steps=max_steps, progress=progress, tally=tally
+        )

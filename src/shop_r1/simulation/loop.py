@@ -1,66 +1,93 @@
-"""The one loop that lets a shopper, whoever decides for it, act in a page driver until it stops."""
+"""The loop in which a policy acts through a driver until the visit ends, and the sessions that it makes."""
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from shop_r1.drivers.in_process import Observation, PageDriver
+from shop_r1.drivers.in_process import Driver, Observation
 from shop_r1.errors import ModelError, PageError
+from shop_r1.prompts.parse import ParseFailure
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Outcome, Page, Session, Step
 
 MAX_STEPS = 20
-FAULTS_MAX = 3
-"""A shopper that cannot do what it wants so many times in a row stops."""
+MAX_ERRORS = 3
+"""A visit ends after so many invalid responses or impossible actions in a row."""
 _PURCHASES = frozenset({"buy now", "place order"})
 
-
-class Decision(NamedTuple):
-    """What a shopper says and does."""
-
-    rationale: str | None
-    action: Action
+Progress = Callable[[int, int], None]
+"""Called with how many sessions are done and how many there will be."""
 
 
 class NoStepError(ModelError):
-    """A visit in which not one completion could be read; counted as the outcome "no step"."""
-
-
-class Unreadable(NamedTuple):
-    """What a shopper said that is no decision, and why."""
-
-    reason: str
+    """A visit in which every response was invalid; counted as the outcome "no step"."""
 
 
 class Policy(Protocol):
-    """Anyone who decides what to do next."""
+    """Decides what to do next."""
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
-        """Return the next decision, or why there is none; a completion that cannot be read is a fault.
+    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+        """Return the next step, on this page, or why the policy's response is invalid.
 
         Args:
             history: the steps so far.
             page: what is seen now.
-            rng: the session's only source of chance.
+            rng: the session's only source of randomness.
         """
         ...
 
 
 @dataclass
 class Tally:
-    """What happened over many sessions: outcomes, steps, and actions that could not be done, by reason."""
+    """Counts over many sessions: outcomes, steps, and responses or actions that failed, by reason."""
 
     sessions: int = 0
     steps: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def run_sessions(
+    policy_of: Callable[[str], Policy],
+    driver: Driver,
+    count: int,
+    seed: int,
+    *,
+    names: tuple[str, str],
+    max_steps: int = MAX_STEPS,
+    progress: Progress | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Session]:
+    """Yield sessions; session `k` depends on the seed and `k` alone, so a larger count only adds sessions.
+
+    A visit in which every response was invalid is left out and counted in `tally.outcomes["no step"]`.
+
+    Args:
+        policy_of: the policy of a session, by its key (`seed-index`).
+        driver: shows the store.
+        count: how many visits.
+        seed: of the visits' keys.
+        names: what the ids of sessions and of users begin with.
+        max_steps: per session.
+        progress: called after each visit.
+        tally: counts outcomes and errors.
+    """
+    session_name, user_name = names
+    for index in range(count):
+        key = f"{seed}-{index:05d}"
+        ids = {"session_id": f"{session_name}-{key}", "user_id": f"{user_name}-{key}"}
+        with suppress(NoStepError):
+            yield run_session(policy_of(key), driver, key, max_steps, tally=tally, **ids)
+        if progress is not None:
+            progress(index + 1, count)
 
 
 def run_session(
     policy: Policy,
-    driver: PageDriver,
+    driver: Driver,
     seed: int | str,
     max_steps: int = MAX_STEPS,
     *,
@@ -72,41 +99,41 @@ def run_session(
 ) -> Session:
     """Return one visit as a session, the same for the same seed, policy and store.
 
-    An action that the page cannot take is recorded, changes nothing and is counted in `tally.faults`; so is
-    a completion that cannot be read, which leaves no step. The visit ends when the shopper terminates, buys
-    now or places the order, after `max_steps` steps or after `FAULTS_MAX` such faults in a row.
+    An action that the page does not offer is recorded, changes nothing and is counted in `tally.errors`; an
+    invalid response is counted there too and leaves no step. The outcome is `terminate` or `purchase` (buy
+    now, place order), else `error` after `MAX_ERRORS` of these in a row, else `max_steps`.
 
     Raises:
         PageError: the start page cannot be opened.
-        NoStepError: not one completion could be read.
+        NoStepError: every response was invalid.
     """
     rng = random.Random(f"shop-r1 session {seed}")
     tally = tally if tally is not None else Tally()
     steps: list[Step] = []
     seen = driver.open(start)
-    outcome: Outcome = "unfinished"
-    faults = 0
-    while len(steps) < max_steps and faults < FAULTS_MAX and outcome == "unfinished":
-        decision = policy.act(steps, seen.page, rng)
-        if isinstance(decision, Unreadable):
-            tally.faults[decision.reason[:200]] += 1
-            faults += 1
+    outcome: Outcome | None = None
+    errors = 0
+    while outcome is None and errors < MAX_ERRORS and len(steps) < max_steps:
+        step = policy.act(steps, seen.page, rng)
+        if isinstance(step, ParseFailure):
+            tally.errors[f"invalid response: {step.reason}"] += 1
+            errors += 1
             continue
-        steps.append(Step(page=seen.page, action=decision.action, rationale=decision.rationale))
+        steps.append(step)
         try:
-            after = driver.act(decision.action)
+            after = driver.act(step.action)
         except PageError as error:
-            tally.faults[str(error)[:200]] += 1
-            faults += 1
+            tally.errors[str(error)[:200]] += 1
+            errors += 1
             continue
-        faults = 0
-        outcome = _outcome(decision.action, seen)
-        seen = after
+        errors = 0
+        outcome, seen = _outcome(step.action, seen), after
+    outcome = outcome or ("error" if errors == MAX_ERRORS else "max_steps")
     tally.sessions += 1
     tally.steps += len(steps)
     tally.outcomes[outcome if steps else "no step"] += 1
     if not steps:
-        raise NoStepError(f"visit {session_id or seed}: none of its first {faults} completions could be read")
+        raise NoStepError(f"visit {session_id or seed}: its first {errors} responses were invalid")
     return Session(
         session_id=session_id or f"{source}-{seed}",
         user_id=user_id,
@@ -116,10 +143,11 @@ def run_session(
     )
 
 
-def _outcome(action: Action, seen: Observation) -> Outcome:
+def _outcome(action: Action, seen: Observation) -> Outcome | None:
+    """Return the outcome that an action on a page is; None where the visit goes on."""
     if action.type == "terminate":
         return "terminate"
     element = seen.simplified.by_name.get(action.value("name"))
     if action.type == "click" and element is not None and element.label.lower() in _PURCHASES:
         return "purchase"
-    return "unfinished"
+    return None

@@ -1,12 +1,10 @@
-"""A trained model as a shopper: what it has seen and done so far, to a completion, to the next action."""
+"""A trained model as a policy: the session so far to a prompt, to a completion, to the next action."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import lru_cache
 
 from shop_r1.config import Config
-from shop_r1.drivers.in_process import ASGIApp, InProcessDriver
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
 from shop_r1.models.prefix_tree import grow_tree
@@ -14,15 +12,11 @@ from shop_r1.models.sampling import SEEDS, Sampling, sample_completions
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
 from shop_r1.records.actions import SHOP, ActionSpace
-from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.simulation.loop import MAX_STEPS, Decision, NoStepError, Tally, Unreadable, run_session
-
-Progress = Callable[[int, int], None]
-"""Called with how many sessions are done and how many there will be."""
+from shop_r1.records.sessions import Page, Step
 
 
-class ShopperConfig(Config):
-    """How a model shops."""
+class PolicyConfig(Config):
+    """How a model acts."""
 
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees."""
@@ -32,8 +26,8 @@ class ShopperConfig(Config):
     """The number format: see `TrainConfig.bf16`."""
 
 
-class ModelShopper:
-    """A policy that asks a checkpoint; it sees the prompt of training and evaluation, nothing else."""
+class ModelPolicy:
+    """A policy that samples from a checkpoint; it sees the prompt of training, nothing else."""
 
     def __init__(
         self,
@@ -50,8 +44,8 @@ class ModelShopper:
         self._space = space
         self._count = lru_cache(maxsize=10_000)(model.count_tokens)
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Decision | Unreadable:
-        """Return the action of the model, or why its completion cannot be read."""
+    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+        """Return the model's next step, or why its completion is no valid response."""
         prompt = render_history(
             [*(step.page.html for step in history), page.html],
             [step.action for step in history],
@@ -59,49 +53,14 @@ class ModelShopper:
             self._prompt,
             self._count,
         )
-        ids = self._model.prompt_ids(prompt.messages, self._prompt.chat_template_kwargs)
-        tree = grow_tree([ids])
         model = self._model
+        tree = grow_tree([model.prompt_ids(prompt.messages, self._prompt.chat_template_kwargs)])
         seeds = [rng.getrandbits(63) % SEEDS]
         with autocast(self._bf16, model.model.device.type):
             (sampled,) = sample_completions(
                 model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds
             )
-        completion = parse_response(model.decode(sampled.ids), self._space)
-        if isinstance(completion, ParseFailure):
-            return Unreadable(f"unparsable completion: {completion.reason}")
-        return Decision(completion.rationale, completion.action)
-
-
-def generate_model_sessions(
-    app: ASGIApp,
-    shopper: ModelShopper,
-    count: int,
-    seed: int,
-    *,
-    max_steps: int = MAX_STEPS,
-    progress: Progress | None = None,
-    tally: Tally | None = None,
-) -> Iterator[Session]:
-    """Yield sessions of the model in a store; the same for the same store, model, machine and seed.
-
-    A visit in which not one completion could be read has no step and so is no session: it is left out and
-    counted in `tally.outcomes["no step"]`.
-
-    Args:
-        app: the store.
-        shopper: the model.
-        count: how many visits.
-        seed: of the sampled completions.
-        max_steps: per session.
-        progress: told after each visit.
-        tally: counts outcomes and faults.
-    """
-    with InProcessDriver(app) as driver:
-        for index in range(count):
-            key = f"{seed}-{index:05d}"
-            names = {"session_id": f"model-{key}", "user_id": f"model-{key}"}
-            with suppress(NoStepError):  # Counted by run_session.
-                yield run_session(shopper, driver, key, max_steps, tally=tally, **names)
-            if progress is not None:
-                progress(index + 1, count)
+        response = parse_response(model.decode(sampled.ids), self._space)
+        if isinstance(response, ParseFailure):
+            return response
+        return Step(page=page, action=response.action, rationale=response.rationale)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.importers.opera.make_opera import survey, users, write_table
 
-from shop_r1.importers.opera.personas import LONGEST, read_personas, render_survey
+from shop_r1.importers.opera.personas import MAX_CHARACTERS, read_personas, render_survey
 
 
 def test_a_survey_becomes_a_line_for_each_section_in_a_fixed_order() -> None:
@@ -22,7 +22,7 @@ def test_a_survey_becomes_a_line_for_each_section_in_a_fixed_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "text", "fault"),
+    ("said", "text", "problem"),
     [
         (None, None, "no survey"),
         (" ", None, "no survey"),
@@ -37,21 +37,23 @@ def test_a_survey_becomes_a_line_for_each_section_in_a_fixed_order() -> None:
     ],
 )
 def test_odd_surveys_are_read_as_far_as_they_go(
-    said: str | None, text: str | None, fault: str | None
+    said: str | None, text: str | None, problem: str | None
 ) -> None:
-    assert render_survey(said) == (text, fault)
+    assert render_survey(said) == (text, problem)
 
 
 def test_a_long_survey_is_cut_at_a_word_and_says_so() -> None:
-    text, fault = render_survey(json.dumps("word " * 2000))
-    assert text is not None and text.endswith("word …") and LONGEST - 5 <= len(text) <= LONGEST + 2
-    assert fault == f"cut at {LONGEST} characters"
+    text, problem = render_survey(json.dumps("word " * 2000))
+    assert (
+        text is not None and text.endswith("word …") and MAX_CHARACTERS - 5 <= len(text) <= MAX_CHARACTERS + 2
+    )
+    assert problem == f"cut at {MAX_CHARACTERS} characters"
 
 
 def test_each_user_has_the_first_persona_that_says_anything(tmp_path: Path) -> None:
     one, two = tmp_path / "user-test.parquet", tmp_path / "user-train.parquet"
     write_table(one, users(("ann", None), ("bob", '"tea"'), (None, '"none"')))
     write_table(two, users(("ann", '"coffee"'), ("bob", '"other"')))
-    faults: Counter[str] = Counter()
-    assert read_personas([one, two], faults) == {"ann": "coffee", "bob": "tea"}
-    assert faults == {"no survey": 1, "no user_id": 1}
+    problems: Counter[str] = Counter()
+    assert read_personas([one, two], problems) == {"ann": "coffee", "bob": "tea"}
+    assert problems == {"no survey": 1, "no user_id": 1}

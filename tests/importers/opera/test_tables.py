@@ -102,7 +102,7 @@ def test_a_file_that_is_cut_off_or_of_other_columns_is_named(tmp_path: Path) -> 
     path = tmp_path / "train.parquet"
     write_table(path, ROWS, FILTERED)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"train.parquet: is not a whole parquet file"):
+    with pytest.raises(DataError, match=r"train.parquet: is not a complete parquet file"):
         list(read_rows([path], ["session_id"]))
     write_table(path, ROWS, ["session_id"])
     with pytest.raises(DataError, match=r"train.parquet: has no column url, rationale; expected OPeRA's"):

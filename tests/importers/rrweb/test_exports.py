@@ -122,7 +122,7 @@ def test_an_event_whose_data_cannot_be_read_has_none(data: Any) -> None:
 
 
 def test_what_is_packed_without_end_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "RECORDING_MAX_BYTES", 10_000)
+    monkeypatch.setattr(exports, "MAX_RECORDING_BYTES", 10_000)
     large = {"type": 2, "timestamp": 1, "data": zipped({"node": "x" * 8000})}
     events, _ = found(large, large)
     assert [bool(event.data) for event in events] == [True, False]

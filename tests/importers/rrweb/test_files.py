@@ -108,7 +108,7 @@ def test_an_archive_of_files_and_what_grows_without_end_are_refused(
         archive.writestr("a.json", LIST)
     with pytest.raises(DataError, match="is a zip archive; unpack it"):
         values(tmp_path / "a.zip")
-    monkeypatch.setattr(files, "RECORDING_MAX_BYTES", 1000)
+    monkeypatch.setattr(files, "MAX_RECORDING_BYTES", 1000)
     for name, content in (
         ("b.gz", gzip.compress(b" " * 2000, mtime=0)),
         ("c.zst", zstandard.compress(b" " * 2000)),

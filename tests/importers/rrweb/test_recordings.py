@@ -13,7 +13,7 @@ from shop_r1.importers.rrweb.recordings import (
     RecordingTally,
     import_recordings,
 )
-from shop_r1.importers.targets import Found, Target, TargetPage
+from shop_r1.importers.targets import Target, TargetPage
 from shop_r1.jsonl import read_lines
 from shop_r1.records.sessions import Session
 
@@ -58,7 +58,6 @@ def test_a_real_recording_gives_what_was_done_on_the_pages_that_the_browser_had(
         page = TargetPage(had["html"])
         assert step.page.html == page.simplified.html
         element = page.find(Target(css=had["css"]), typed="text" in had)
-        assert isinstance(element, Found)
         action = step.action
         assert (action.type, action.name, action.text) == (had["type"], element.element.name, had.get("text"))
 
@@ -70,7 +69,7 @@ def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path
     sessions, tally = read(tmp_path)
     assert [session.session_id for session in sessions] == ["a", "b"]
     assert sessions[0].steps == sessions[1].steps
-    assert (sessions[0].source, sessions[0].outcome) == ("rrweb", "unfinished")
+    assert (sessions[0].source, sessions[0].outcome) == ("rrweb", None)
     assert (tally.sessions, tally.steps, tally.left_out, tally.counts) == (2, 2, [], {})
     assert [session.session_id for session in read(tmp_path / "b.json")[0]] == ["b"]
 
@@ -78,7 +77,7 @@ def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "outcome", "types"),
     [
-        ({}, "unfinished", ["click", "click"]),
+        ({}, None, ["click", "click"]),
         ({"leaves": True}, "terminate", ["click", "click", "terminate"]),
         ({"bought": "/order/"}, "purchase", ["click", "click"]),
         ({"bought": "/order/", "leaves": True}, "purchase", ["click", "click"]),
@@ -131,7 +130,7 @@ def test_an_import_of_nothing_fails(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "RECORDING_MAX_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_RECORDING_BYTES", 100)
     write(tmp_path / "a.json", VISIT)
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(event) + "\n" for event in VISIT), "utf-8")
     for name in ("a.json", "b.jsonl"):
@@ -206,9 +205,9 @@ def test_each_tab_is_a_session_and_its_clicks_are_on_its_own_page(tmp_path: Path
 def test_of_several_tabs_the_last_one_ends_with_leaving_unless_one_bought(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(two_tabs(MORE)), "utf-8")
-    assert [session.outcome for session in read(path, leaves=True)[0]] == ["unfinished", "terminate"]
+    assert [session.outcome for session in read(path, leaves=True)[0]] == [None, "terminate"]
     bought, _ = read(path, leaves=True, bought=f"{HOME}x")
-    assert [session.outcome for session in bought] == ["unfinished", "purchase"]
+    assert [session.outcome for session in bought] == [None, "purchase"]
     assert {step.action.type for session in bought for step in session.steps} == {"click"}
 
 
@@ -276,12 +275,12 @@ def test_on_request_a_visit_ends_before_the_first_action_on_a_lost_page(tmp_path
     url = whole[places[lost] - 1]["data"]["href"]
     path = tmp_path / "store.json"
     path.write_text(json.dumps(whole[: places[lost]] + whole[places[lost] + 1 :]), "utf-8")
-    (expected,), _ = read(RECORDINGS / "store.jsonl.zst", stop_at_fault=True)
-    (session,), tally = read(path, stop_at_fault=True)
+    (expected,), _ = read(RECORDINGS / "store.jsonl.zst", until_error=True)
+    (session,), tally = read(path, until_error=True)
     cut = next((place for place, step in enumerate(expected.steps) if step.page.url == url), None)
     assert list(session.steps) == list(expected.steps[:cut])
-    assert tally.counts["visits that end before their first fault"] == (cut is not None)
-    assert session.outcome == "unfinished"
+    assert tally.counts["visits that end before their first error"] == (cut is not None)
+    assert session.outcome is None
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -90,7 +90,7 @@ def _describe(tally: "OperaTally") -> list[tuple[str, str]]:
         ("outcomes", _list(tally.outcomes)),
         ("rationales", f"{tally.rationales}, given by the shoppers"),
         ("nothing", f"{_list(tally.nothings) or '0'}: values None, nan and the like, taken as missing"),
-        ("personas", f"of {tally.personas} sessions{_list(tally.persona_faults, '; users: ')}"),
+        ("personas", f"of {tally.personas} sessions{_list(tally.persona_problems, '; users: ')}"),
         ("no actions", _list(tally.not_actions) or "0"),
         ("scrolls merged", f"{tally.scrolls_merged}, each with the scroll before it"),
         ("left out", _list(tally.left_out) or "0"),

@@ -18,10 +18,10 @@ Recipes = Annotated[
     typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may come repeatedly."),
 ]
 
-KeepBeforeFault = Annotated[
+KeepUntilError = Annotated[
     bool,
     typer.Option(
-        "--keep-before-fault", help="Keep the steps before a session's first fault as a shorter session."
+        "--keep-until-error", help="Keep the steps before a session's first problem as a shorter session."
     ),
 ]
 bring = typer.Typer(help="Turn other people's records into sessions.")
@@ -43,8 +43,8 @@ def import_saved_pages(
     check_output(out, [folder], force=force)
     found = import_pages(folder)
     write_records(out, found.sessions)
-    for fault in found.unresolved:
-        say(f"left out: {fault}")
+    for problem in found.unresolved:
+        say(f"left out: {problem}")
     moves = len(found.sessions) + len(found.unresolved)
     say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
     place = unused("runs/pages")
@@ -58,7 +58,7 @@ def import_session_log(
     ],
     out: Out,
     recipe: Recipes = None,
-    keep_before_fault: KeepBeforeFault = False,
+    keep_until_error: KeepUntilError = False,
     force: Force = False,
 ) -> None:
     """Import a plain log: pages, raw or simplified, and what was done to which element of them.
@@ -73,19 +73,19 @@ def import_session_log(
     tally = LogTally()
     recipes = [load_recipe(name) for name in recipe or ()]
     with progress("Importing", in_bytes=True) as move:
-        found = import_log(log, tally, recipes, move, keep_before_fault=keep_before_fault)
+        found = import_log(log, tally, recipes, move, keep_until_error=keep_until_error)
         rationales = [0]
         write_records(out, _count_rationales(found, rationales))
-    for fault in tally.told:
-        say(f"fault: {fault}")
+    for message in tally.messages:
+        say(f"invalid: {message}")
     say(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
     say(f"elements found by: {_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
         say(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
-    if tally.faults:
-        say(f"faults: {_counts(tally.faults)}")
-        kept = f"; {tally.shortened} end before their first fault" if keep_before_fault else ""
-        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above")
+    if tally.problems:
+        say(f"problems: {_counts(tally.problems)}")
+        kept = f"; {tally.shortened} end before their first problem" if keep_until_error else ""
+        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above")
     if rationales[0] < tally.steps:
         remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
         say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
@@ -119,7 +119,7 @@ def import_rrweb(
         str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
     ] = "keep",
     recipe: Recipes = None,
-    keep_before_fault: KeepBeforeFault = False,
+    keep_until_error: KeepUntilError = False,
     force: Force = False,
 ) -> None:
     """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
@@ -144,13 +144,13 @@ def import_rrweb(
     check_output(out, [*recordings, *(recipe or [])], force=force)
     found = tuple(load_recipe(name) for name in recipe or ())
     options = RecordingOptions(
-        find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_before_fault
+        find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_until_error
     )
     tally = RecordingTally()
     with progress("Importing") as move:
         write_records(out, import_recordings(recordings, tally, options, move))
-    for fault in tally.left_out:
-        say(f"left out: {fault}")
+    for problem in tally.left_out:
+        say(f"left out: {problem}")
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
     say(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
@@ -159,7 +159,7 @@ def import_rrweb(
         remark(f"worth a look: {describe(tally.remarks)}")
     if tally.remarks[MASKED]:
         remark(
-            "Masked texts cannot be learned from or measured against: `data validate` calls them faults, and "
+            "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "
             "training refuses them. --masked drop leaves these steps out."
         )
     if tally.left_out:

@@ -9,18 +9,18 @@ from typing import Any
 
 from shop_r1.importers.opera.tables import read_rows
 
-LONGEST = 4000
-"""Characters of a persona at most. Ours: four short sections take a third of it."""
+MAX_CHARACTERS = 4000
+"""Of a persona. Ours: four short sections take a third of it."""
 _ORDER = ("demographic", "self description", "shopping preference", "personality")
-"""How the titles of the sections begin, in the order in which they are told; any others come after."""
+"""How the titles of the sections begin, in their order in the text; any others come after."""
 
 
-def read_personas(files: Sequence[Path], faults: Counter[str]) -> dict[str, str]:
+def read_personas(files: Sequence[Path], problems: Counter[str]) -> dict[str, str]:
     """Return each user's persona; a user of two files has that of the first that says anything.
 
     Args:
         files: user tables.
-        faults: gets how many rows gave no persona, or only the beginning of one, by reason.
+        problems: gets how many rows gave no persona, or only the beginning of one, by reason.
 
     Raises:
         DataError: a file cannot be read.
@@ -29,11 +29,11 @@ def read_personas(files: Sequence[Path], faults: Counter[str]) -> dict[str, str]
     for _, row in read_rows(files, ("user_id", "survey")):
         user = row["user_id"]
         if not user:
-            faults["no user_id"] += 1
+            problems["no user_id"] += 1
         elif user not in personas:
-            text, fault = render_survey(row["survey"])
-            if fault is not None:
-                faults[fault] += 1
+            text, problem = render_survey(row["survey"])
+            if problem is not None:
+                problems[problem] += 1
             if text is not None:
                 personas[user] = text
     return personas
@@ -55,8 +55,8 @@ def render_survey(survey: str | None) -> tuple[str | None, str | None]:
         return None, "the survey is not JSON"
     if not text:
         return None, "nothing in the survey"
-    if len(text) > LONGEST:
-        return f"{text[:LONGEST].rsplit(None, 1)[0]} …", f"cut at {LONGEST} characters"
+    if len(text) > MAX_CHARACTERS:
+        return f"{text[:MAX_CHARACTERS].rsplit(None, 1)[0]} …", f"cut at {MAX_CHARACTERS} characters"
     return text, None
 
 

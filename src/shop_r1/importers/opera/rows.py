@@ -1,10 +1,10 @@
-"""One row of OPeRA's action table: the action it records, or why it is none."""
+"""One row of OPeRA's action table: the action that it records."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import unescape
 
+from shop_r1.errors import DataError
 from shop_r1.importers.opera.tables import Row, Variant
 from shop_r1.importers.times import read_time
 from shop_r1.records.actions import CLICK, INPUT, SCROLL, TERMINATE, Action, ActionType
@@ -32,47 +32,48 @@ COLUMNS = (
 _NAMED = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a row cannot be used.
+class RowError(DataError):
+    """A row cannot be used: `reason` is what it is counted under, `found` what the row has."""
 
-    Attributes:
-        reason: under which it is counted.
-        found: what this row has.
-    """
-
-    reason: str
-    found: str = ""
+    def __init__(self, reason: str, found: str = ""):
+        super().__init__(f"{reason}: {found}" if found else reason)
+        self.reason = reason
+        self.found = found
 
 
-def read_action(row: Row, variant: Variant) -> Action | Fault:
-    """Return the action that the row records, or why it is none.
+def read_action(row: Row, variant: Variant) -> Action:
+    """Return the action that the row records.
 
-    A name or a text without a letter or digit is a fault, since the reward compares words: such an action
-    could not earn what a right one earns, and GRPO refuses it.
+    Raises:
+        RowError: there is none. A name or a text without a letter or digit is refused, since the reward
+            compares words: such an action could not earn what a right one earns, and GRPO refuses it.
     """
     kinds = {kind.name: kind for kind in KINDS[variant]}
     kind = kinds.get(row["action_type"] or "")
     if kind is None:
         found = f"{(row['action_type'] or '')[:40]!r}; expected {', '.join(kinds)}"
-        return Fault("unknown action_type", found)
+        raise RowError("unknown action_type", found)
     columns = {"name": row["semantic_id"] or "", "text": row["input_text"] or ""}
     values = {name: columns[name] for name in kind.fields}
     for name, value in values.items():
         if not any(map(str.isalnum, value)):
-            return Fault(f"{kind.name} without a {name}", repr(value[:40]))
+            raise RowError(f"{kind.name} without a {name}", repr(value[:40]))
     click_type = (row["click_type"] or "").strip() if kind is CLICK else ""
     return Action(type=kind.name, click_type=click_type or None, **values)
 
 
-def time_of(row: Row) -> float | Fault:
-    """Return when the row was recorded, in seconds since 1970; a fault where it is no time with an offset."""
+def time_of(row: Row) -> float:
+    """Return when the row was recorded, in seconds since 1970.
+
+    Raises:
+        RowError: its timestamp is not a time with an offset.
+    """
     text = row["timestamp"] or ""
     try:
         return read_time(text)
     except ValueError:
         found = f"{text[:40]!r}; expected one like 2025-04-14T21:52:57.792Z"
-        return Fault("bad timestamp", found)
+        raise RowError("bad timestamp", found) from None
 
 
 def is_purchase(row: Row) -> bool:

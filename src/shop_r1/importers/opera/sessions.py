@@ -13,7 +13,7 @@ from shop_r1.importers.opera.personas import read_personas
 from shop_r1.importers.opera.rows import (
     COLUMNS,
     NOT_ACTIONS,
-    Fault,
+    RowError,
     is_named,
     is_purchase,
     read_action,
@@ -41,10 +41,10 @@ class OperaTally:
         steps: steps kept, by type of action.
         outcomes: sessions by outcome.
         users: of the sessions.
-        users_by_id: sessions whose user only their id tells, since the session table does not.
+        users_by_id: sessions whose user is known only by their id, since the session table lacks them.
         rationales: steps with a rationale that the shopper gave.
         personas: sessions with a persona.
-        persona_faults: rows of the user table that gave no persona, or part of one, by reason.
+        persona_problems: rows of the user table that gave no persona, or part of one, by reason.
         nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
         not_actions: rows that the paper leaves out, by type.
         scrolls_merged: scrolls that are one with the scroll before them.
@@ -62,7 +62,7 @@ class OperaTally:
     users_by_id: int = 0
     rationales: int = 0
     personas: int = 0
-    persona_faults: Counter[str] = field(default_factory=Counter)
+    persona_problems: Counter[str] = field(default_factory=Counter)
     nothings: Counter[str] = field(default_factory=Counter)
     not_actions: Counter[str] = field(default_factory=Counter)
     scrolls_merged: int = 0
@@ -72,14 +72,14 @@ class OperaTally:
     click_types: dict[str, set[str]] = field(default_factory=dict)
     empty_sessions: int = 0
 
-    def leave_out(self, fault: Fault, where: str) -> None:
+    def leave_out(self, error: RowError, where: str) -> None:
         """Count a row that cannot be used."""
-        self.left_out[fault.reason] += 1
-        self.examples.setdefault(fault.reason, f"{where}: {fault.found}" if fault.found else where)
+        self.left_out[error.reason] += 1
+        self.examples.setdefault(error.reason, f"{where}: {error.found}" if error.found else where)
 
     def keep(self, session: Session) -> None:
         """Count a session."""
-        self.outcomes[session.outcome] += 1
+        self.outcomes[session.outcome or "unknown"] += 1
         self.users.add(session.user_id)
         self.personas += session.persona is not None
         for step in session.steps:
@@ -104,13 +104,15 @@ def import_opera(
         scratch: a folder where the pages are kept meanwhile, compressed, in a file without a name.
         tally: gets what was found.
         require_targets: leave out clicks and inputs whose target is no name on their page.
-        progress: told of the rows read.
+        progress: called with the rows read.
 
     Raises:
         DataError: a file cannot be read, or no row gives a step.
     """
-    owners = {row["session_id"]: row["user_id"] for _, row in read_rows(tables.sessions, _OWNER_COLUMNS)}
-    personas = read_personas(tables.users, tally.persona_faults)
+    owners = {
+        row["session_id"]: row["user_id"] for _, row in read_rows(tables.sessions, ("session_id", "user_id"))
+    }
+    personas = read_personas(tables.users, tally.persona_problems)
     with PageShelf(scratch) as shelf:
         reader = _Reader(tables, shelf, tally, require_targets)
         visits = reader.read_visits(progress)
@@ -144,9 +146,6 @@ def import_opera(
         )
 
 
-_OWNER_COLUMNS = ("session_id", "user_id")
-
-
 @dataclass(frozen=True)
 class _Event:
     """A usable row until its session is put together; `action` is None for what is no action."""
@@ -159,6 +158,7 @@ class _Event:
     rationale: str | None = None
 
 
+@dataclass
 class _Reader:
     """Reads the action tables row by row; pages go to the shelf.
 
@@ -167,62 +167,59 @@ class _Reader:
         bought: those with a click that buys, kept or not.
     """
 
-    def __init__(
-        self, tables: OperaTables, shelf: PageShelf, tally: OperaTally, require_targets: bool
-    ) -> None:
-        self.seen: set[str] = set()
-        self.bought: set[str] = set()
-        self._tables = tables
-        self._shelf = shelf
-        self._tally = tally
-        self._require_targets = require_targets
+    tables: OperaTables
+    shelf: PageShelf
+    tally: OperaTally
+    require_targets: bool
+    seen: set[str] = field(default_factory=set)
+    bought: set[str] = field(default_factory=set)
 
     def read_visits(self, progress: Progress | None) -> dict[str, list[_Event]]:
         """Return each session's usable rows, in order of the files."""
         visits: dict[str, list[_Event]] = {}
-        total = count_rows(self._tables.actions)
-        for where, row in read_rows(self._tables.actions, COLUMNS, self._tally.nothings):
-            self._tally.rows += 1
-            if progress is not None and self._tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
-                progress(self._tally.rows, total)
-            session_id = row["session_id"] or ""
-            if not session_id.strip():
-                self._tally.leave_out(Fault("no session_id"), where)
-                continue
-            self.seen.add(session_id)
-            if is_purchase(row):
-                self.bought.add(session_id)
-            event = self._read_event(row, where)
-            if isinstance(event, Fault):
-                self._tally.leave_out(event, where)
+        total = count_rows(self.tables.actions)
+        for where, row in read_rows(self.tables.actions, COLUMNS, self.tally.nothings):
+            self.tally.rows += 1
+            if progress is not None and self.tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
+                progress(self.tally.rows, total)
+            try:
+                session_id = self._session_of(row)
+                event = self._read_event(row, where)
+            except RowError as error:
+                self.tally.leave_out(error, where)
             else:
                 visits.setdefault(session_id, []).append(event)
         if progress is not None:
             progress(total, total)
         return visits
 
-    def _read_event(self, row: Row, where: str) -> _Event | Fault:
+    def _session_of(self, row: Row) -> str:
+        session_id = row["session_id"] or ""
+        if not session_id.strip():
+            raise RowError("no session_id")
+        self.seen.add(session_id)
+        if is_purchase(row):
+            self.bought.add(session_id)
+        return session_id
+
+    def _read_event(self, row: Row, where: str) -> _Event:
         when = time_of(row)
-        if isinstance(when, Fault):
-            return when
         kind = row["action_type"] or ""
         if kind in NOT_ACTIONS:
-            self._tally.not_actions[NOT_ACTIONS[kind]] += 1
+            self.tally.not_actions[NOT_ACTIONS[kind]] += 1
             return _Event(when, where)
-        action = read_action(row, self._tables.variant)
-        if isinstance(action, Fault):
-            return action
+        action = read_action(row, self.tables.variant)
         html = row["simplified_html"] or ""
         if not html.strip():
-            return Fault("no page")
+            raise RowError("no page")
         if action.name is not None and not is_named(html, action.name):
-            off_page = Fault(OFF_PAGE, repr(action.name[:80]))
-            if self._require_targets:
-                return off_page
-            self._tally.off_page += 1
-            self._tally.examples.setdefault(OFF_PAGE, f"{where}: {off_page.found}")
+            off_page = RowError(OFF_PAGE, repr(action.name[:80]))
+            if self.require_targets:
+                raise off_page
+            self.tally.off_page += 1
+            self.tally.examples.setdefault(OFF_PAGE, f"{where}: {off_page.found}")
         rationale = (row["rationale"] or "").strip() or None
-        return _Event(when, where, action, row["url"] or "", self._shelf.put(html), rationale)
+        return _Event(when, where, action, row["url"] or "", self.shelf.put(html), rationale)
 
 
 def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -> tuple[Step, ...]:
@@ -233,7 +230,7 @@ def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -
     for place, event in enumerate(taken):
         assert event.action is not None, "_merge_scrolls keeps actions only"
         if event.action.type == TERMINATE.name and place < len(taken) - 1:
-            tally.leave_out(Fault("terminate that is not the last action"), event.where)
+            tally.leave_out(RowError("terminate that is not the last action"), event.where)
             continue
         page = Page(url=event.url, html=pages[event.page])
         steps.append(Step(page=page, action=event.action, rationale=event.rationale, time=event.when))
@@ -243,7 +240,7 @@ def _make_steps(events: Sequence[_Event], shelf: PageShelf, tally: OperaTally) -
 def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
     """Return the actions, of each run of scrolls the first, with the run's first rationale.
 
-    Whatever else was recorded in between ends a run, a navigation or another tab too: the page is another.
+    Anything else recorded in between ends a run, also a navigation or another tab: the page is another.
     """
     taken: list[_Event] = []
     scrolling = False
@@ -259,7 +256,7 @@ def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
     return taken
 
 
-def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome:
+def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome | None:
     if bought:
         return "purchase"
-    return "terminate" if steps[-1].action.type == TERMINATE.name else "unfinished"
+    return "terminate" if steps[-1].action.type == TERMINATE.name else None

@@ -72,8 +72,8 @@ def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> P
     folder = f"OPeRA_{variant}"
     wanted = [f"{folder}/action/*{split}*", f"{folder}/session/*{split}*", f"{folder}/user/*"]
     # The bases of the hub's error are OSError and its HTTP client's, whichever client its version has.
-    client_faults = _load_library("huggingface_hub.errors").HfHubHTTPError.__bases__
-    faults = (*client_faults, OSError, ValueError, RuntimeError)
+    client_errors = _load_library("huggingface_hub.errors").HfHubHTTPError.__bases__
+    errors = (*client_errors, OSError, ValueError, RuntimeError)
     fetch = partial(
         hub.snapshot_download,
         REPOSITORY,
@@ -84,8 +84,8 @@ def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> P
     )
     try:
         return Path(fetch())
-    except faults as error:
-        with suppress(*faults):  # The client before 2.0 does not look into its cache by itself.
+    except errors as error:
+        with suppress(*errors):  # The client before 2.0 does not look into its cache by itself.
             return Path(fetch(local_files_only=True))
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
         raise DataError(
@@ -165,8 +165,8 @@ def read_rows(
                     where = f"{file.name}, row {number}"
                     yield where, {name: _text(value, name, where, count) for name, value in row.items()}
                     number += 1
-        except _faults() as error:
-            raise _unreadable(file, error) from None
+        except _arrow_errors() as error:
+            raise _corrupt(file, error) from None
 
 
 class PageShelf:
@@ -220,7 +220,7 @@ def _load_library(name: str) -> Any:
         ) from None
 
 
-def _faults() -> tuple[type[Exception], ...]:
+def _arrow_errors() -> tuple[type[Exception], ...]:
     return (_load_library("pyarrow").ArrowException, OSError)
 
 
@@ -228,8 +228,8 @@ def _open(file: Path) -> Any:
     parquet = _load_library("pyarrow.parquet")
     try:
         return parquet.ParquetFile(file)
-    except _faults() as error:
-        raise _unreadable(file, error) from None
+    except _arrow_errors() as error:
+        raise _corrupt(file, error) from None
 
 
 def _read_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
@@ -256,9 +256,9 @@ def _text(value: object, column: str, where: str, nothings: Counter[str]) -> str
     return text
 
 
-def _unreadable(file: Path, error: Exception) -> DataError:
+def _corrupt(file: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split())[:160]
-    return DataError.at(file, None, f"is not a whole parquet file ({reason}); download it again")
+    return DataError.at(file, None, f"is not a complete parquet file ({reason}); download it again")
 
 
 def _check_columns(file: Path, schema: Any, columns: Sequence[str]) -> None:

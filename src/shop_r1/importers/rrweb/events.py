@@ -1,12 +1,15 @@
-"""What an event is; the numbers are those of rrweb's own format (versions 1 and 2)."""
+"""Events in rrweb's format (versions 1 and 2): what they are, and their order in each browser tab."""
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from itertools import groupby
 from typing import Any, NamedTuple
 
 
 class Kind(IntEnum):
-    """What an event is about; all others are passed over."""
+    """What an event is about; all others are ignored."""
 
     FULL_SNAPSHOT = 2
     INCREMENTAL = 3
@@ -15,7 +18,7 @@ class Kind(IntEnum):
 
 
 class Source(IntEnum):
-    """What an incremental event tells; resizing, media and the like are passed over."""
+    """What an incremental event is about; resizing, media and the like are ignored."""
 
     MUTATION = 0
     MOUSE_MOVE = 1
@@ -29,7 +32,7 @@ class Source(IntEnum):
 
 
 class Interaction(IntEnum):
-    """What was done; a touch is followed by its click, so it is passed over."""
+    """What was done; a touch is followed by its click, so it is ignored."""
 
     CLICK = 2
     FOCUS = 5
@@ -52,7 +55,7 @@ class Event(NamedTuple):
 
     Attributes:
         type: one of `Kind`, or another number.
-        data: what it tells.
+        data: its content.
         time: seconds since the Unix epoch, or since the recording's beginning where the recorder counts from
             there; None where it has no time.
         tab: the recorder's name for the browser tab it is from, "" where it gives none.
@@ -62,3 +65,56 @@ class Event(NamedTuple):
     data: Mapping[str, Any]
     time: float | None = None
     tab: str = ""
+
+
+def split_tabs(events: Sequence[Event]) -> dict[str, list[Event]]:
+    """Return each tab's events in their order, by its name; where only one tab has a name, all are its."""
+    names = {event.tab for event in events} - {""}
+    only = names.pop() if len(names) == 1 else None
+    tabs: dict[str, list[Event]] = {}
+    for event in events:
+        tabs.setdefault(only or event.tab, []).append(event)
+    return tabs
+
+
+def order_events(events: Iterable[Event], counts: Counter[str], remarks: Counter[str]) -> list[Event]:
+    """Return one tab's events by time, each once.
+
+    Recorders send their events in batches, which arrive late, or twice. Events of one time keep the file's
+    order, as in rrweb's own player; one without a time stays behind the event before it. `counts` counts
+    those that were sent twice, `remarks` those that were out of order.
+    """
+    placed: list[tuple[float, Event]] = []
+    latest = time = float("-inf")
+    for event in events:
+        time = time if event.time is None else event.time
+        if event.time is not None and time < latest:
+            remarks["events out of order, sorted by time"] += 1
+        latest = max(latest, time)
+        placed.append((time, event))
+    placed.sort(key=lambda each: each[0])
+    ordered: list[Event] = []
+    for _, same in groupby(placed, lambda each: each[0]):
+        ordered += _unique([event for _, event in same], counts)
+    return ordered
+
+
+def _unique(events: list[Event], counts: Counter[str]) -> list[Event]:
+    """Return events of one time without those that were there before."""
+    if len(events) == 1:
+        return events
+    kept: dict[str, Event] = {}
+    for number, event in enumerate(events):
+        kept.setdefault(_identity(event, number), event)
+    if len(kept) < len(events):
+        counts["events sent twice"] += len(events) - len(kept)
+    return list(kept.values())
+
+
+def _identity(event: Event, number: int) -> str:
+    if event.time is None:
+        return f"event {number}"
+    try:
+        return f"{event.type} {json.dumps(event.data, sort_keys=True)}"
+    except RecursionError:  # nested too deeply to be written
+        return f"event {number}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from shop_r1.importers.rrweb.events import Event
-from shop_r1.importers.rrweb.files import RECORDING_MAX_BYTES, inflate
+from shop_r1.importers.rrweb.files import MAX_RECORDING_BYTES, inflate
 from shop_r1.importers.times import read_time
 
 _TAB_FIELDS: Final = ("windowId", "window_id", "tabId", "tab_id")
@@ -29,7 +29,7 @@ FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "a mobile recording of PostHog, which has drawings in place of pages": frozenset({"wireframes"}),
     "a file of this project's sessions": frozenset({"session_id", "steps"}),
 }
-"""What is not rrweb, and the fields by which it is told."""
+"""What is not rrweb, and the fields that show it."""
 
 
 class _Item(NamedTuple):
@@ -51,7 +51,7 @@ class EventReader:
         """Begin; `counts` counts what is no event."""
         self.formats: set[str] = set()
         self._counts = counts
-        self._bytes_left = RECORDING_MAX_BYTES  # of what is packed within the file
+        self._bytes_left = MAX_RECORDING_BYTES  # of what is packed within the file
 
     def read(self, values: Iterable[Any]) -> Iterator[Event]:
         """Yield the events in the values, in their order."""

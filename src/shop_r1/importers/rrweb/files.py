@@ -1,4 +1,4 @@
-"""A recording's file as JSON values, whatever it is compressed with, its text's coding, and its layout."""
+"""A recording's file as JSON values: any compression, encoding and layout that recorders write."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from typing import Any, Final
 from shop_r1.errors import DataError
 from shop_r1.text_files import CorruptError, WholeFrames
 
-RECORDING_MAX_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
+MAX_RECORDING_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
 ENDINGS: Final = (".json", ".jsonl", ".ndjson")
 PACKINGS: Final = ("", ".gz", ".zst")
 
@@ -93,18 +93,18 @@ def _read_bytes(path: Path) -> bytes:
     """Return the file's bytes, unpacked."""
     try:
         with path.open("rb") as stream:
-            data = stream.read(RECORDING_MAX_BYTES + 1)
+            data = stream.read(MAX_RECORDING_BYTES + 1)
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     try:
-        if data.startswith(_ZSTD) and len(data) <= RECORDING_MAX_BYTES:
-            unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(RECORDING_MAX_BYTES + 1)
+        if data.startswith(_ZSTD) and len(data) <= MAX_RECORDING_BYTES:
+            unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(MAX_RECORDING_BYTES + 1)
         else:
-            unpacked = inflate(data, RECORDING_MAX_BYTES + 1) if data[:2] in (_GZIP, *_ZLIB) else data
+            unpacked = inflate(data, MAX_RECORDING_BYTES + 1) if data[:2] in (_GZIP, *_ZLIB) else data
     except (zlib.error, CorruptError) as error:
         raise DataError.at(path, None, f"its compression is broken ({error})") from None
-    if len(unpacked) > RECORDING_MAX_BYTES:
-        raise DataError.at(path, None, f"is too large; at most {RECORDING_MAX_BYTES} bytes are read")
+    if len(unpacked) > MAX_RECORDING_BYTES:
+        raise DataError.at(path, None, f"is too large; at most {MAX_RECORDING_BYTES} bytes are read")
     if unpacked.startswith(_ZIP):
         raise DataError.at(path, None, "is a zip archive; unpack it and give the recordings in it")
     return unpacked

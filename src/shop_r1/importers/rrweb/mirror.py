@@ -13,14 +13,12 @@ from typing import Any, Final
 from shop_r1.importers.rrweb.events import NodeKind
 from shop_r1.importers.rrweb.nodes import DomNode, option_value, options_of, set_attributes, unfold_sheet
 
-NODES_MAX: Final = 1_000_000  # of one page (ours; the largest of 91 real ones has some 20,000)
+MAX_NODES: Final = 1_000_000  # of one page (ours; the largest of 91 real ones has some 20,000)
 
 _TAG = re.compile(r"[a-z][a-z0-9:._-]{0,99}")
 _NODE_KINDS = {int(kind): kind for kind in NodeKind}
 _FIELDS = frozenset({"input", "textarea"})
-_OWN_TEXT = frozenset(
-    {"textarea", "style", "script", "noscript"}
-)  # what recorders tell otherwise in snapshots
+_OWN_TEXT = frozenset({"textarea", "style", "script", "noscript"})  # recorded otherwise in snapshots
 _CHOICES = frozenset({"checkbox", "radio"})
 
 
@@ -82,9 +80,9 @@ class Mirror:
     def is_of_earlier_page(self, identity: object) -> bool:
         """Return whether a number can only be that of a node of an earlier document.
 
-        A recorder counts a document's nodes from 1 and tells of each as it gives it a number. So one that
-        this document has not come to is of another, which the shopper went back to and which came out of the
-        browser's cache as it was, without a snapshot; or of another tab; or what told of the node was lost.
+        A recorder counts a document's nodes from 1 and records each as it gives it a number. So a number that
+        this document has not come to is of another, which came out of the browser's cache without a snapshot
+        when the shopper went back to it; or of another tab; or the event that brought the node was lost.
         """
         return type(identity) is int and self.highest < identity <= self.highest_before
 
@@ -115,7 +113,7 @@ class Mirror:
             if node is None or node.id in nodes or node.id in known:
                 self.counts["nodes that cannot be read or are there twice"] += 1
                 continue
-            if len(nodes) + len(known) >= NODES_MAX:
+            if len(nodes) + len(known) >= MAX_NODES:
                 self.counts["nodes past the most that are kept"] += 1
                 break
             nodes[node.id] = node
@@ -178,8 +176,8 @@ class Mirror:
             else:
                 set_attributes(node, changes)
 
-    def _miss(self) -> None:
-        self.counts["changes to nodes that are not there"] += 1
+    def _miss(self, times: int = 1) -> None:
+        self.counts["changes to nodes that are not there"] += times
 
     def _forget(self, node: DomNode) -> None:
         node.detach()
@@ -192,14 +190,8 @@ class Mirror:
         work = entries[::-1]
         while work:
             entry = work.pop()
-            missing = next(
-                (
-                    each
-                    for each in (entry.get("parentId"), entry.get("nextId"))
-                    if each and not self.get(each)
-                ),
-                None,
-            )
+            around = entry.get("parentId"), entry.get("nextId")
+            missing = next((each for each in around if each and not self.get(each)), None)
             if missing is None:
                 added = self._add(entry)
                 work += reversed(waiting.pop(added, ()))
@@ -208,7 +200,7 @@ class Mirror:
             else:
                 self._miss()
         for left in waiting.values():
-            self.counts["changes to nodes that are not there"] += len(left)
+            self._miss(len(left))
 
     def _add(self, entry: Mapping[str, Any]) -> int:
         """Insert a node whose place is known; return its number, -1 if it cannot be inserted."""
@@ -255,8 +247,8 @@ def _is_like(known: DomNode, there: DomNode) -> bool:
     if (known.kind, known.tag) != (there.kind, there.tag):
         return False
     if known.kind == NodeKind.TEXT:
-        is_told_otherwise = known.parent is not None and known.parent.tag in _OWN_TEXT
-        return is_told_otherwise or known.text == there.text
+        is_own = known.parent is not None and known.parent.tag in _OWN_TEXT
+        return is_own or known.text == there.text
     return known.tag not in _FIELDS or known.get("value") == there.get("value")
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shop_r1.errors import DataError
-from shop_r1.importers.rrweb.events import Event
+from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
-from shop_r1.importers.rrweb.order import order_events, split_tabs
 from shop_r1.importers.rrweb.visit import Visit
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.sessions import Outcome, Session
@@ -22,10 +21,10 @@ class RecordingOptions:
     Attributes:
         space: `shop`, or `opera` to keep typing that is not submitted as `input`.
         leaves: whether a visit that ends without a purchase ends with the action `terminate`.
-        bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
+        bought: a part of the addresses that show a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        stop_at_fault: whether a visit ends, unfinished, before the first action on what the recording lacks.
+        until_error: whether a visit ends before the first action on what the recording lacks.
     """
 
     space: str = "shop"
@@ -33,7 +32,7 @@ class RecordingOptions:
     bought: str = ""
     recipes: Sequence[Recipe] = ()
     keep_masked: bool = True
-    stop_at_fault: bool = False
+    until_error: bool = False
 
 
 @dataclass
@@ -143,7 +142,7 @@ def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
         options.space,
         options.recipes,
         keep_masked=options.keep_masked,
-        stop_at_fault=options.stop_at_fault,
+        until_error=options.until_error,
     )
     for event in order_events(events, visit.counts, visit.remarks):
         visit.follow(event)
@@ -158,10 +157,10 @@ def _finish(visits: Sequence[Visit], tabs: Mapping[str, Sequence[Event]], *, lea
     return visits[last] if ended[last] else None
 
 
-def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome:
+def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome | None:
     if options.bought and any(options.bought in url for url in visit.urls):
         return "purchase"
-    return "terminate" if has_left else "unfinished"
+    return "terminate" if has_left else None
 
 
 def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) -> str:

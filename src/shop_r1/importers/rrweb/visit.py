@@ -1,6 +1,6 @@
 """From events to steps: which of them are a shopper's actions, and the page right before each.
 
-A recorder tells of clicks, and of what fields hold; keys it does not tell. Pressing Enter in a form's field
+A recorder records clicks and what fields hold, not keys. Pressing Enter in a form's field
 makes the browser click the form's submit button, or the page changes without a click. So a text is typed and
 submitted when, before any other click on something with a name, the submit button of its form is clicked or
 the page changes. A page that searches while one types changes its address with every key: that is one text.
@@ -12,23 +12,31 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shop_r1.importers.masking import is_masked
-from shop_r1.importers.rrweb.addresses import in_full, page_address, told_address
+from shop_r1.importers.rrweb.current_page import CurrentPage, announced_address, is_in_frame, page_address
 from shop_r1.importers.rrweb.events import Event, Interaction, Kind, Source
-from shop_r1.importers.rrweb.fields import form_of, is_choice, is_text_field, labelled_field, pressed_submit
-from shop_r1.importers.rrweb.nodes import DomNode, option_value, options_of
-from shop_r1.importers.rrweb.shown import ShownPage, is_in_frame
+from shop_r1.importers.rrweb.nodes import (
+    DomNode,
+    form_of,
+    is_choice,
+    is_text_field,
+    labelled_field,
+    option_value,
+    options_of,
+    pressed_submit,
+)
 from shop_r1.importers.targets import takes_text
+from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.actions import OPERA, Action, click, terminate, type_and_submit
 from shop_r1.records.sessions import Page, Step
 
 _STYLE_SOURCES = (Source.STYLE_SHEET_RULE, Source.STYLE_DECLARATION, Source.ADOPTED_STYLE_SHEET)
-_ANYWHERE: Final = -1  # the focus of a page of which no focus has been told yet
+_ANYWHERE: Final = -1  # the focus of a page whose focus is not known yet
 _DATE_FROM: Final = 1e9  # seconds since 1970, in 2001: a lower time is one since the recording's beginning
 
-CUT: Final = "visits that end before their first fault"
-"""What visits are counted as that `stop_at_fault` cut."""
+CUT: Final = "visits that end before their first error"
+"""What visits are counted as that `until_error` cut."""
 MASKED: Final = "masked texts"
 """What masked texts in steps are counted as."""
 
@@ -46,7 +54,7 @@ class _Typing:
 
 
 class Visit:
-    """Follows one recording of one tab.
+    """Follows one recording of one tab; for its options see `RecordingOptions`.
 
     Attributes:
         steps: the actions so far.
@@ -61,26 +69,17 @@ class Visit:
         recipes: Sequence[Recipe] = (),
         *,
         keep_masked: bool = True,
-        stop_at_fault: bool = False,
+        until_error: bool = False,
     ):
-        """Begin.
-
-        Args:
-            space: `shop` or `opera`, where typing is an action by itself (`input`).
-            recipes: each page is simplified with the first that fits it.
-            keep_masked: whether typing whose text the recorder masked is an action.
-            stop_at_fault: whether the visit ends before the first action whose page or node is missing;
-                else such an action is passed over.
-        """
         self.steps: list[Step] = []
         self.counts: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
         self.has_page = False
         self._inputs = space == OPERA.name
         self._keep_masked = keep_masked
-        self._stop_at_fault = stop_at_fault
-        self._is_cut = False  # whether a fault has ended the visit
-        self._shown = ShownPage(self.counts, self.remarks, recipes)
+        self._until_error = until_error
+        self._is_cut = False  # whether an error has ended the visit
+        self._page = CurrentPage(self.counts, self.remarks, recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
         self._ended: tuple[_Typing, float | None] | None = None  # what a new address ended, and when
@@ -88,14 +87,14 @@ class Visit:
         self._echo: DomNode | None = None  # the field that the browser clicks after its label
         self._unnamed: DomNode | None = None  # the field without a name that is typed into
         self._acted = False  # whether the shopper has done anything since the page changed
-        self._has_left = False  # whether a snapshot's head told of another page
+        self._has_left = False  # whether a snapshot's head was of another page
         self._expected: str | None = None  # the address of the link that was clicked last
         self._steps_before = 0  # how many steps there were when this document came
 
     @property
     def urls(self) -> Sequence[str]:
         """The addresses of the pages so far."""
-        return self._shown.urls
+        return self._page.urls
 
     def follow(self, event: Event) -> None:
         """Take the next event."""
@@ -109,7 +108,7 @@ class Visit:
         elif event.type == Kind.FULL_SNAPSHOT:
             self._load(data)
         elif event.type == Kind.CUSTOM:
-            address = told_address(data, self._shown.url)
+            address = announced_address(data, self._page.url)
             if address is not None:
                 self._move(address)
         elif event.type == Kind.INCREMENTAL:
@@ -117,27 +116,27 @@ class Visit:
 
     def _follow_change(self, data: Mapping[str, Any]) -> None:
         source = data.get("source")
-        if not self._shown.is_known:
+        if not self._page.is_known:
             if source in (Source.MUTATION, Source.INPUT, Source.INTERACTION):
                 missing = "on a page whose snapshot is missing" if self.has_page else "before the first page"
                 self.counts[f"events {missing}"] += 1
                 if self.has_page and (source == Source.INPUT or data.get("type") == Interaction.CLICK):
-                    self._fault()
+                    self._stop()
             return
         if source == Source.MUTATION:
-            self._shown.mirror.mutate(data)
+            self._page.mirror.mutate(data)
         elif source == Source.INPUT:
             self._input(data)
         elif source == Source.INTERACTION:
             self._interaction(data)
         elif source in _STYLE_SOURCES:
             self.counts["changes of style sheets by scripts, not followed"] += 1
-        if self._shown.is_of_earlier_page(data):
-            self._doubt()
+        if self._page.is_of_earlier_page(data):
+            self._forget_page()
 
-    def _fault(self) -> None:
-        """Note an action that cannot be told, so that what comes after it lacks a part of its history."""
-        if self._stop_at_fault:
+    def _stop(self) -> None:
+        """Note an action that cannot be read, so that what comes after it lacks a part of its history."""
+        if self._until_error:
             self._is_cut = True
             self.counts[CUT] += 1
 
@@ -145,13 +144,13 @@ class Visit:
         """End the visit; with `leave`, the shopper's last action is to leave the shop.
 
         Returns:
-            Whether that action was added: not where the last page is not known, nor where a fault came.
+            Whether that action was added: not where the last page is not known, nor after an error.
         """
         self._settle_ended()
         self._settle_typing()
         if self._is_cut:
             return False
-        page = self._shown.page() if leave and self._shown.is_known else None
+        page = self._page.page() if leave and self._page.is_known else None
         if page is not None:
             self.steps.append(Step(page=page, action=terminate()))
         elif leave:
@@ -164,35 +163,35 @@ class Visit:
         """Take the head of a snapshot: until that comes, the page is not known."""
         href = data.get("href")
         url = href if isinstance(href, str) else ""
-        self._has_left = self._shown.differs(url)
+        self._has_left = self._page.differs(url)
         if self._has_left:
             self._leave_page(url)
-        self._shown.move(url)
-        self._shown.is_known = False
+        self._page.move(url)
+        self._page.is_known = False
 
     def _move(self, url: str) -> None:
         """Take an address that a script set: the page changed, but there is no new document."""
-        if self._shown.differs(url):
+        if self._page.differs(url):
             self._settle_ended()
             typing = self._typing
             if typing is not None and typing.text and not typing.is_left:
                 self._ended, self._typing = (typing, self._time), None
             self._note_change(url)
-        self._shown.move(url)
+        self._page.move(url)
 
     def _load(self, snapshot: Mapping[str, Any]) -> None:
         """Take a new page, or the same once more: recorders repeat it from time to time, with new numbers."""
-        mirror = self._shown.mirror
+        mirror = self._page.mirror
         is_new = not mirror.is_same(snapshot)
         if is_new and not self._has_left:
-            self._leave_page(self._shown.url)
+            self._leave_page(self._page.url)
         self._settle_ended()
         self._has_left = False
         place = self._typing.field.place() if self._typing is not None else ()
-        self._shown.load(snapshot)
+        self._page.load(snapshot)
         if is_new:
             self._steps_before = len(self.steps)
-        self.has_page |= self._shown.is_known
+        self.has_page |= self._page.is_known
         self._focus, self._echo, self._unnamed = _ANYWHERE, None, None
         if self._typing is not None:
             field = mirror.at(place)
@@ -218,21 +217,21 @@ class Visit:
             self.remarks["links after which another page came than theirs"] += 1
         self._acted, self._expected = False, None
 
-    def _doubt(self) -> None:
-        """Give up the page: an event of another came, and since when that one is shown cannot be said."""
+    def _forget_page(self) -> None:
+        """Give up the page: an event of another came, and it is unknown since when that one is shown."""
         self.counts["events of an earlier page or another tab"] += 1
-        doubted = len(self.steps) - self._steps_before
-        if doubted:
-            self.counts["steps on a page that may not have been shown any more"] += doubted
+        uncertain = len(self.steps) - self._steps_before
+        if uncertain:
+            self.counts["steps on a page that may not have been shown any more"] += uncertain
             del self.steps[self._steps_before :]
         self._typing = self._ended = None
-        self._shown.is_known = False
-        self._fault()
+        self._page.is_known = False
+        self._stop()
 
     # What fields hold
 
     def _input(self, data: Mapping[str, Any]) -> None:
-        field = self._shown.mirror.get(data.get("id"))
+        field = self._page.mirror.get(data.get("id"))
         if field is None:
             self.counts["changes to nodes that are not there"] += 1
             return
@@ -245,12 +244,12 @@ class Visit:
             self._choose(field, data)
         elif not is_choice(field):
             self.counts["other fields changed"] += 1
-        self._shown.mirror.enter(field, data)
+        self._page.mirror.enter(field, data)
 
     def _is_shoppers(self, field: DomNode, data: Mapping[str, Any]) -> bool:
         """Return whether a change is the shopper's: as the recorder says, else where the focus is."""
-        told = data.get("userTriggered")
-        return told if isinstance(told, bool) else self._focus in (field.id, _ANYWHERE)
+        is_shoppers = data.get("userTriggered")
+        return is_shoppers if isinstance(is_shoppers, bool) else self._focus in (field.id, _ANYWHERE)
 
     def _type(self, field: DomNode, data: Mapping[str, Any]) -> None:
         """Note what is typed; the page is the one right before the field's first change."""
@@ -331,7 +330,7 @@ class Visit:
     # Clicks
 
     def _interaction(self, data: Mapping[str, Any]) -> None:
-        kind, node = data.get("type"), self._shown.mirror.get(data.get("id"))
+        kind, node = data.get("type"), self._page.mirror.get(data.get("id"))
         if kind in (Interaction.CLICK, Interaction.FOCUS, Interaction.BLUR):
             self._settle_ended()
         if kind == Interaction.FOCUS:
@@ -339,14 +338,14 @@ class Visit:
         elif kind == Interaction.BLUR:
             self._focus = None
         elif kind == Interaction.CLICK:
-            if self._expected is not None and self._shown.differs(self._expected):
+            if self._expected is not None and self._page.differs(self._expected):
                 self.remarks["links after which no other page came"] += 1
             self._acted, self._expected = True, None
             if self._typing is not None:
                 self._typing.is_left = True
             if node is None:
                 self.counts["clicks on nodes that are not there"] += 1
-                self._fault()
+                self._stop()
             else:
                 self._click(node)
 
@@ -380,7 +379,7 @@ class Visit:
             self._expected = in_full(element.href, page.url) if element.href else None
 
     def _resolve(self, node: DomNode, nameless: str) -> tuple[Page, Element] | None:
-        found = self._shown.resolve(node)
+        found = self._page.resolve(node)
         if found is None:
             self.counts["clicks and typing in frames" if is_in_frame(node) else nameless] += 1
         return found

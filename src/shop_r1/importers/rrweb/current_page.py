@@ -1,24 +1,38 @@
-"""The page that the shopper sees at an event: its nodes, its address, and whether the recording tells it."""
+"""The page that the shopper sees at an event: its nodes, its address, and whether the recording shows it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from shop_r1.errors import PageError
 from shop_r1.importers.masking import are_masked
-from shop_r1.importers.rrweb.addresses import page_address
 from shop_r1.importers.rrweb.events import NodeKind, Source
 from shop_r1.importers.rrweb.mirror import Mirror
 from shop_r1.importers.rrweb.nodes import DomNode
 from shop_r1.importers.rrweb.writer import MARK, write_page
 from shop_r1.importers.targets import TargetPage, place_of_node
+from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element
 from shop_r1.pages.parse.document import parse_document
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.sessions import Page
 
+TAGS: Final = frozenset({
+    "pageview", "urlchange", "urlchanged", "navigate", "navigation", "routechange", "routechanged",
+    "locationchange", "locationchanged", "pushstate", "replacestate", "popstate", "hashchange",
+})  # fmt: skip
+"""Tags of the custom events that announce a new address, in lower case and nothing but letters: PostHog's `$pageview`
+and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and what shops' own code calls it."""
+FIELDS: Final = ("href", "url", "to")
+"""Where in such an event's payload the address stands, unless the payload is the address."""
 
-class ShownPage:
+_NO_LETTER = re.compile(r"[^a-z]")
+_ADDRESS = re.compile(r"https?://|[/?#]", re.IGNORECASE)
+_ROUTE = ("#/", "#!")  # what stands behind these is a page to shops that have but one document
+
+
+class CurrentPage:
     """Follows what is shown in one tab.
 
     Attributes:
@@ -41,7 +55,7 @@ class ShownPage:
 
     @property
     def url(self) -> str:
-        """The address, "" where none was told."""
+        """The address, "" where none is known."""
         return self.urls[-1] if self.urls else ""
 
     def differs(self, url: str) -> bool:
@@ -59,7 +73,7 @@ class ShownPage:
 
     def is_of_earlier_page(self, data: Mapping[str, Any]) -> bool:
         """Return whether an incremental event can only be of an earlier page in this tab, or of another."""
-        return any(self.mirror.is_of_earlier_page(each) for each in _told_nodes(data))
+        return any(self.mirror.is_of_earlier_page(each) for each in _nodes_of(data))
 
     def resolve(self, node: DomNode) -> tuple[Page, Element] | None:
         """Return the page as it stands and the element at or around a node, None if that has no name."""
@@ -102,8 +116,8 @@ def is_in_frame(node: DomNode) -> bool:
     return sum(each.kind == NodeKind.DOCUMENT for each in node.around()) > 1
 
 
-def _told_nodes(data: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the numbers of nodes that an incremental event tells of, those that it brings itself not."""
+def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
+    """Yield the numbers of the nodes that an incremental event refers to, without those that it brings."""
     if data.get("source") == Source.MUTATION:
         for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
             entries = data.get(field)
@@ -117,3 +131,45 @@ def _told_nodes(data: Mapping[str, Any]) -> Iterator[object]:
                 yield each.get("id")
     else:
         yield data.get("id")
+
+
+def page_address(url: str) -> str:
+    """Return what of an address identifies a page: all but a place on the page.
+
+    >>> page_address("https://shop.example/mugs#reviews"), page_address("https://shop.example/#/mugs")
+    ('https://shop.example/mugs', 'https://shop.example/#/mugs')
+    """
+    page, mark, place = url.partition("#")
+    return url if f"{mark}{place}".startswith(_ROUTE) else page
+
+
+def announced_address(data: Mapping[str, Any], url: str) -> str | None:
+    """Return the new address that a custom event announces, in full; None where it announces none.
+
+    Args:
+        data: the event's tag and payload.
+        url: the address so far, to which that of the event may be relative.
+    """
+    tag, payload = data.get("tag"), data.get("payload")
+    if not isinstance(tag, str):
+        return None
+    name = _NO_LETTER.sub("", tag.lower())
+    if name in TAGS:
+        found = payload
+        if isinstance(payload, dict):
+            found = next((payload[field] for field in FIELDS if isinstance(payload.get(field), str)), None)
+    else:
+        found = _sentry_address(tag, payload) if isinstance(payload, dict) else None
+    if not isinstance(found, str) or not _ADDRESS.match(found):
+        return None
+    return in_full(found, url)
+
+
+def _sentry_address(tag: str, payload: Mapping[str, Any]) -> Any:
+    """Return the address in what Sentry records of the browser's history."""
+    if tag == "performanceSpan" and payload.get("op") == "navigation.push":
+        return payload.get("description")
+    if tag == "breadcrumb" and payload.get("category") == "navigation":
+        data = payload.get("data")
+        return data.get("to") if isinstance(data, dict) else None
+    return None

@@ -4,8 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop_r1.importers.rrweb.events import Event
-from shop_r1.importers.rrweb.order import order_events, split_tabs
+from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 
 
 def event(number: int, time: float | None, tab: str = "") -> Event:
