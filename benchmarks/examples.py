@@ -22,11 +22,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import zstandard
+from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.indexing import index_path
 
 from shop_r1.datasets import text
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import Example, balance_examples, list_examples, remember_counts
-from shop_r1.datasets.indexing import index_path
 from shop_r1.jsonl import LEVEL, read_records, replacing
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
@@ -121,7 +121,7 @@ def measure_index(path: Path, started: float) -> dict[str, float]:
 def measure_archive(path: Path, started: float) -> dict[str, float]:
     """Return what training from an archive costs; the first batch is timed from the process's start."""
     archive = SessionArchive(path)
-    examples = balance_examples(list_examples(archive), skew=1.1, seed=SEED)
+    examples = balance_examples(list_examples(archive), type_ratio=1.1, seed=SEED)
     render = renderer()
     for example in examples[:BATCH]:
         render(example)
@@ -134,7 +134,7 @@ def measure_archive(path: Path, started: float) -> dict[str, float]:
     found["tokens"] = statistics.mean(render(each).tokens or 0 for each in middling)
     found["rendered_a_second"] = rate(middling, render)
     text.KEPT_BYTES = 0
-    again = balance_examples(list_examples(SessionArchive(path)), skew=1.1, seed=SEED)
+    again = balance_examples(list_examples(SessionArchive(path)), type_ratio=1.1, seed=SEED)
     return found | {"unkept_a_second": rate(again[:1000], render)}
 
 
@@ -145,7 +145,7 @@ def measure_checks(path: Path, started: float) -> dict[str, float]:
     from shop_r1.training.grpo import check_target
 
     before = time.monotonic()
-    examples = balance_examples(list_examples(SessionArchive(path)), skew=1.1, seed=SEED)
+    examples = balance_examples(list_examples(SessionArchive(path)), type_ratio=1.1, seed=SEED)
     opened = time.monotonic()
     check_target(examples, RewardConfig())
     digest_examples(examples)
@@ -176,7 +176,7 @@ def measure_list(path: Path, started: float) -> dict[str, float]:
     """Return what a list of all sessions costs."""
     sessions = list(read_records(path, Session))
     render = renderer()
-    for example in balance_examples(list_examples(sessions), skew=1.1, seed=SEED)[:BATCH]:
+    for example in balance_examples(list_examples(sessions), type_ratio=1.1, seed=SEED)[:BATCH]:
         render(example)
     return {"first_batch_s": time.monotonic() - started, "peak_mib": peak_mib()}
 

@@ -1,13 +1,9 @@
-import io
-import random
-import string
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from shop_r1 import jsonl
 from shop_r1.errors import DataError
 from shop_r1.jsonl import (
     Record,
@@ -19,7 +15,6 @@ from shop_r1.jsonl import (
     write_records,
     write_text,
 )
-from shop_r1.text_files import WholeFrames
 
 
 class Item(Record):
@@ -45,36 +40,6 @@ def test_zst_files_are_compressed_and_may_be_joined(tmp_path: Path) -> None:
     assert path.stat().st_size < 1000
     path.write_bytes(path.read_bytes() * 2)  # What `cat a.zst b.zst` makes: two frames.
     assert list(read_records(path, Item)) == ITEMS * 2
-
-
-def test_zst_files_are_many_frames_that_end_with_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / NAMES[1]
-    monkeypatch.setattr(jsonl, "FRAME_TEXT_BYTES", 100)
-    items = [Item(name=f"tea {row:02}") for row in range(100)]
-    write_records(path, items)
-    content, frames = path.read_bytes(), list[str]()
-    while content:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        frames.append(frame.decompress(content).decode())
-        content = frame.unused_data
-    # A line has 17 bytes and its end 1, so the sixth of a frame fills 100.
-    assert "".join(frames) == "".join(f'{{"name":"tea {row:02}"}}\n' for row in range(100))
-    assert [frame.count("\n") for frame in frames] == [6] * 16 + [4]
-    assert all(frame.endswith("\n") for frame in frames)
-
-
-def test_a_frame_ends_by_its_compressed_length_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / NAMES[1]
-    monkeypatch.setattr(jsonl, "FRAME_BYTES", 150_000)
-    draw, letters = random.Random(0), string.ascii_letters + string.digits + "-_"
-    # Six bits of eight are news, so a line takes 75,000 bytes; zstd hands them on in blocks of 128 kB text.
-    write_records(path, [Item(name="".join(draw.choices(letters, k=100_000))) for _ in range(12)])
-    with path.open("rb") as packed:
-        reader = WholeFrames(packed)
-        assert len(io.BufferedReader(reader).read()) > 1_200_000
-    assert 4 <= len(reader.starts) <= 6
 
 
 def test_fields_that_are_none_are_left_out(tmp_path: Path) -> None:

@@ -1,17 +1,12 @@
-"""Typed records on disk, one JSON object a line, plain or zstd; faults name file, line and field.
+"""Typed records on disk, one JSON object a line, plain or zstd; errors name file, line and field."""
 
-What is compressed is written as many zstd frames, one after the other: any zstd program reads them as one
-file, and `datasets.archive` can begin at each of them.
-"""
-
-import io
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, TypeVar
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -49,12 +44,6 @@ _CSV = re.compile(r'"?[\w .-]+"?(?:[,;\t]"?[\w .-]*"?)+')
 _LINE_END = re.compile(r"\r\n?\Z")
 LEVEL = 6
 """Of zstd: 200 MB of text a second. Ours."""
-FRAME_BYTES = 192 << 10
-"""Compressed bytes after which a frame ends. Each frame has to learn again what repeats, which costs a number
-of compressed bytes, so this and not the text's length bounds the loss: on sessions of the built-in store the
-file grows by 2 to 6 %, with frames a third as long by 6 to 23 %. Measured, ours."""
-FRAME_TEXT_BYTES = 4 << 20
-"""Bytes of text after which it ends in any case: about 2 ms to read. Ours."""
 
 
 def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
@@ -104,7 +93,7 @@ def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, st
     try:
         with open_bytes(path) as (raw, source):
             size = os.fstat(raw.fileno()).st_size
-            for number, _, line in split_lines(path, source):
+            for number, line in split_lines(path, source):
                 text = decode_line(line, path, number)
                 if text.strip():
                     yield number, _LINE_END.sub("\n", text)
@@ -201,34 +190,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if path.suffix != ".zst":
             yield raw
             return
-        with _FrameWriter(raw) as stream:
-            yield cast(IO[bytes], stream)
-
-
-class _FrameWriter(io.RawIOBase):
-    """Compresses what is written; a frame ends after a line that fills it, or within an endless line."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-        self._zstd: Any = compressor.stream_writer(raw, closefd=False)
-        self._start = self._text = 0  # where the frame begins in the file; how much text is in it
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        for begin in range(0, len(data), FRAME_TEXT_BYTES):
-            piece = data[begin : begin + FRAME_TEXT_BYTES]
-            self._zstd.write(piece)
-            self._text += len(piece)
-            full = piece.endswith(b"\n") and self._raw.tell() - self._start >= FRAME_BYTES
-            if full or self._text >= FRAME_TEXT_BYTES:
-                self._zstd.flush(zstandard.FLUSH_FRAME)
-                self._start, self._text = self._raw.tell(), 0
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._zstd.close()
+        with compressor.stream_writer(raw, closefd=False) as stream:
+            yield stream

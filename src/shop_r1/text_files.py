@@ -1,7 +1,7 @@
-"""Text files as other programs leave them: compressed, with a byte order mark, or no text at all.
+"""Text files as other programs leave them: compressed, with a byte order mark, or not text at all.
 
-What is UTF-8, plain or packed by zstd or gzip, is read; of everything else the message says what it is and
-which command makes it UTF-8.
+UTF-8 is read, plain or compressed by zstd or gzip; of everything else the error says what it is and which
+command makes it UTF-8.
 """
 
 import io
@@ -32,7 +32,7 @@ _OTHER_FILES: Mapping[bytes, str] = {
     **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), _UTF_16.format("UTF-16")),
     **dict.fromkeys((b"{\0", b"[\0"), _UTF_16.format("UTF-16LE")),
     **dict.fromkeys((b"\0{", b"\0["), _UTF_16.format("UTF-16BE")),
-    b"PAR1": "is a parquet file; expected JSON (OPeRA's tables: shop-r1 data import opera --path DIR)",
+    b"PAR1": "is a Parquet file; name it FILE.parquet (OPeRA's tables: shop-r1 data import opera --path DIR)",
     b"PK\x03\x04": "is a zip archive; unpack it first",
     b"BZh": "is bzip2 data; unpack it first: bzip2 -d FILE",
     b"\xfd7zXZ\0": "is xz data; unpack it first: xz -d FILE",
@@ -42,7 +42,7 @@ _OTHER_FILES: Mapping[bytes, str] = {
 
 
 class CorruptError(Exception):
-    """Compressed data is broken or breaks off."""
+    """Compressed data is corrupt or incomplete."""
 
 
 class Readable(Protocol):
@@ -58,13 +58,9 @@ def packing_of(path: Path) -> Packing | None:
 
 
 class WholeFrames(io.RawIOBase):
-    """Reads zstd frames, or gzip members, one after the other; an unfinished one is an error.
+    """Reads zstd frames, or gzip members, one after the other; an incomplete one is an error.
 
-    zstandard's own stream reader ends a half-written file without a word, as if it had been shorter.
-
-    Attributes:
-        starts: of each frame so far, the byte of the file and the byte of the text at which it begins.
-        given: bytes of text so far.
+    zstandard's own stream reader ends an incomplete file silently, as if it had been shorter.
     """
 
     def __init__(self, source: Readable, packing: Packing = "zstd") -> None:
@@ -72,8 +68,7 @@ class WholeFrames(io.RawIOBase):
         self._packing = packing
         self._frame: Any = None
         self._ready = b""
-        self._read = self.given = 0
-        self.starts: list[tuple[int, int]] = []
+        self._has_text = False
 
     def readable(self) -> bool:
         """Return that it can be read."""
@@ -88,7 +83,6 @@ class WholeFrames(io.RawIOBase):
         while not self._ready:
             # Small pieces: one compressed byte can stand for tens of thousands.
             piece = self._source.read(4096)
-            self._read += len(piece)
             if not piece:
                 if self._frame is not None:
                     raise CorruptError("the file breaks off inside a frame")
@@ -96,7 +90,7 @@ class WholeFrames(io.RawIOBase):
             try:
                 self._ready = b"".join(self._decompress(piece))
             except (zstandard.ZstdError, zlib.error) as error:
-                plain = not self.given and _is_text(piece)
+                plain = not self._has_text and _is_text(piece)
                 raise CorruptError(f"{error}{'; it is plain text, rename it' if plain else ''}") from None
         count = min(len(buffer), len(self._ready))
         buffer[:count], self._ready = self._ready[:count], self._ready[count:]
@@ -107,10 +101,9 @@ class WholeFrames(io.RawIOBase):
             if self._frame is None:
                 if self._packing == "gzip" and not piece.strip(b"\0"):
                     return  # gzip allows zeros behind the last member
-                self.starts.append((self._read - len(piece), self.given))
                 self._frame = _decompressor(self._packing)
             text = self._frame.decompress(piece)
-            self.given += len(text)
+            self._has_text = self._has_text or bool(text)
             piece = self._frame.unused_data
             if self._frame.eof:
                 self._frame = None
@@ -134,17 +127,17 @@ def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
     )
 
 
-def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (number from 1, first byte, line with what ends it); a line ends with LF, CRLF or CR.
+def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, bytes]]:
+    """Yield (number from 1, line with what ends it); a line ends with LF, CRLF or CR.
 
     Args:
         path: of the file, for errors.
         source: the text's bytes, unpacked.
 
     Raises:
-        DataError: the file cannot be read, its compression is broken, or it is no text in UTF-8.
+        DataError: the file cannot be read, its compression is corrupt, or it is not text in UTF-8.
     """
-    number = start = 0
+    number = 0
     parts: list[bytes] = []
     try:
         for piece in _pieces(path, source):
@@ -154,18 +147,13 @@ def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, int, bytes]
                 continue
             block = b"".join((*parts, whole, newline))
             parts = [rest]
-            for line in block.splitlines(keepends=True):
-                number += 1
-                yield number, start, line
-                start += len(line)
+            for number, line in enumerate(block.splitlines(keepends=True), number + 1):  # noqa: B020
+                yield number, line
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except CorruptError as error:
         raise corrupt(path, number + 1, error) from None
-    for line in b"".join(parts).splitlines(keepends=True):
-        number += 1
-        yield number, start, line
-        start += len(line)
+    yield from enumerate(b"".join(parts).splitlines(keepends=True), number + 1)
 
 
 def _pieces(path: Path, source: Readable) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ from tests.shell import Shell
 from tests.tiny import make_sessions
 
 from shop_r1.cli.report import _choose_shown
-from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import write_sessions
 from shop_r1.jsonl import write_json, write_records
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
@@ -50,8 +51,8 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = many_sessions(60)
-    data = tmp_path / "s.jsonl.zst"
-    write_records(data, sessions)
+    data = tmp_path / "s.parquet"
+    write_sessions(data, sessions)
     stray = [
         Prediction(session_id="nobody", step=0, target=sessions[0].steps[0].action),
         Prediction(session_id="visit-30", step=99, target=sessions[0].steps[0].action),
@@ -60,14 +61,14 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
     files = {"model": tmp_path / "predictions.jsonl"}
     write_records(files["model"], predictions)
     read: list[int] = []
-    one = SessionArchive._read_session
+    one = ParquetSessions._read_session
 
-    def count(self: SessionArchive, number: int) -> Session:
+    def count(self: ParquetSessions, number: int) -> Session:
         read.append(number)
         return one(self, number)
 
-    monkeypatch.setattr(SessionArchive, "_read_session", count)
-    shown = _choose_shown(SessionArchive(data), files)
+    monkeypatch.setattr(ParquetSessions, "_read_session", count)
+    shown = _choose_shown(ParquetSessions(data), files)
     assert read == list(range(7, 7 + SESSIONS_SHOWN))
     whole: dict[str, Any] = {"session_limit": SESSIONS_SHOWN, "page_limit_chars": 1000}
     expected = replay_sessions(sessions, {"model": predictions}, **whole)

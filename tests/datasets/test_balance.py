@@ -2,13 +2,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.tiny import AGAIN, LEAVE, LOOK, SEARCH, make_session, make_sessions
+from tests.tiny import AGAIN, LEAVE, LOOK, SEARCH, make_session
 
-from shop_r1.datasets.balance import StepRef, draw_balanced, refs_by_type
+from shop_r1.datasets.balance import Method, draw_balanced
 from shop_r1.datasets.examples import balance_examples, list_examples, read_examples
+from shop_r1.datasets.session_files import open_sessions
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_records
 from shop_r1.records.sessions import ExampleRef, Session
+
+METHODS: tuple[Method, ...] = ("undersample", "resample")
 
 
 def by_type(clicks: int, searches: int, leaves: int) -> dict[str, list[tuple[str, int]]]:
@@ -36,7 +39,7 @@ def test_resampling_loses_nothing_and_repeats_evenly(counts: tuple[int, int, int
 
 
 def test_a_sample_is_seeded() -> None:
-    for method in ("thin", "resample"):
+    for method in METHODS:
         one, same, other = (draw_balanced(by_type(60, 60, 20), 1.1, seed, method) for seed in (4, 4, 5))
         assert one == same != other
 
@@ -53,25 +56,10 @@ def write_visits(folder: Path) -> tuple[Path, list[Session]]:
     return folder / "s.jsonl", sessions
 
 
-def test_the_steps_of_a_file_are_listed_by_type(tmp_path: Path) -> None:
-    write_records(tmp_path / "s.jsonl", make_sessions()[:2])
-    assert refs_by_type(tmp_path / "s.jsonl", 1) == (
-        ["buys", "leaves"],
-        {
-            "click": [StepRef(0, 1, "click"), StepRef(0, 2, "click"), StepRef(1, 1, "click")],
-            "terminate": [StepRef(1, 2, "terminate")],
-        },
-    )
-    write_records(tmp_path / "s.jsonl", [*make_sessions(), make_session("buys", SEARCH)])
-    with pytest.raises(DataError, match=r"s\.jsonl: two sessions have the session_id 'buys'"):
-        refs_by_type(tmp_path / "s.jsonl", 1)
-
-
-def test_thinning_a_file_chooses_what_training_would_choose_by_itself(tmp_path: Path) -> None:
+def test_a_file_of_examples_is_what_training_would_choose_by_itself(tmp_path: Path) -> None:
     path, sessions = write_visits(tmp_path)
-    ids, found = refs_by_type(path, first_step=1)
-    chosen = draw_balanced(found, 1.1, seed=3)
-    refs = [ExampleRef(session_id=ids[ref.place], step=ref.step) for ref in chosen]
+    chosen = balance_examples(list_examples(open_sessions(path)), 1.1, seed=3)
+    refs = [ExampleRef(session_id=each.session.session_id, step=each.step) for each in chosen]
     write_records(tmp_path / "rl.jsonl", refs)
     assert read_examples(tmp_path / "rl.jsonl", sessions) == balance_examples(list_examples(sessions), 1.1, 3)
 

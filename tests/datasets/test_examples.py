@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
 
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import (
     Example,
     ExampleSet,
@@ -18,6 +17,8 @@ from shop_r1.datasets.examples import (
     read_examples,
     renderer,
 )
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import write_sessions
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_records
 from shop_r1.models.checkpoint import LocalModel
@@ -39,21 +40,21 @@ def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -
     assert len(list_examples(tiny_sessions, first_step=0)) == 3 + 3 + 4 + 2
 
 
-# -- from an archive --------------------------------------------------------------------------------------
+# -- from Parquet -----------------------------------------------------------------------------------------
 
 
-def archive_of(tmp_path: Path, sessions: Sequence[Session]) -> SessionArchive:
-    path = tmp_path / "sessions.jsonl.zst"
-    write_records(path, sessions)
-    return SessionArchive(path)
+def stored(tmp_path: Path, sessions: Sequence[Session]) -> ParquetSessions:
+    path = tmp_path / "sessions.parquet"
+    write_sessions(path, sessions)
+    return ParquetSessions(path)
 
 
 @pytest.mark.parametrize("first_step", [0, 1, 2, 3, 9])
-def test_an_archives_examples_are_those_of_the_list(
+def test_the_examples_of_parquet_are_those_of_the_list(
     tmp_path: Path, tiny_sessions: list[Session], first_step: int
 ) -> None:
     listed = list_examples(tiny_sessions, first_step)
-    lazy = list_examples(archive_of(tmp_path, tiny_sessions), first_step)
+    lazy = list_examples(stored(tmp_path, tiny_sessions), first_step)
     assert isinstance(lazy, ExampleSet) and len(lazy) == len(listed)
     assert list(lazy) == list(listed)
     assert list(example_outlines(lazy)) == list(example_outlines(listed))
@@ -64,34 +65,34 @@ def test_an_archives_examples_are_those_of_the_list(
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_an_archive_is_balanced_as_the_list_is(tmp_path: Path, seed: int) -> None:
+def test_parquet_is_balanced_as_the_list_is(tmp_path: Path, seed: int) -> None:
     examples = make_examples(60, 45, 20)
-    archive = archive_of(tmp_path, [each.session for each in examples])
-    chosen = balance_examples(list_examples(archive), 1.1, seed)
+    found = stored(tmp_path, [each.session for each in examples])
+    chosen = balance_examples(list_examples(found), 1.1, seed)
     assert list(chosen) == list(balance_examples(examples, 1.1, seed))
     assert isinstance(chosen, ExampleSet)
 
 
 def test_choosing_and_counting_read_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = archive_of(tmp_path, [each.session for each in make_examples(9, 9, 9)])
+    found = stored(tmp_path, [each.session for each in make_examples(9, 9, 9)])
 
     def refuse(*_: object) -> None:
         raise AssertionError("a session was read")
 
-    monkeypatch.setattr(SessionArchive, "_read_session", refuse)
-    monkeypatch.setattr(archive, "_session", refuse)
-    chosen = balance_examples(list_examples(archive), 1.0, seed=0)
+    monkeypatch.setattr(ParquetSessions, "_read_session", refuse)
+    monkeypatch.setattr(found, "_session", refuse)
+    chosen = balance_examples(list_examples(found), 1.0, seed=0)
     assert count_types(chosen) == {"click": 9, "type_and_submit": 9, "terminate": 9}
     refs = tmp_path / "refs.jsonl"
     write_records(refs, [ExampleRef(session_id="s3", step=1), ExampleRef(session_id="s20", step=1)])
-    assert len(read_examples(refs, archive)) == 2
+    assert len(read_examples(refs, found)) == 2
 
 
 @pytest.mark.parametrize("lazily", [False, True])
 def test_examples_are_read_by_session_and_step_in_the_files_order(
     tmp_path: Path, tiny_sessions: list[Session], lazily: bool
 ) -> None:
-    sessions = archive_of(tmp_path, tiny_sessions) if lazily else tiny_sessions
+    sessions = stored(tmp_path, tiny_sessions) if lazily else tiny_sessions
     refs = tmp_path / "refs.jsonl"
     wanted = [("leaves", 2), ("buys", 1), ("leaves", 2)]
     write_records(refs, [ExampleRef(session_id=name, step=step) for name, step in wanted])
@@ -109,7 +110,7 @@ def test_an_id_that_two_sessions_have_is_refused(tmp_path: Path, tiny_sessions: 
         read_examples(refs, [tiny_sessions[0], *tiny_sessions])
 
 
-def test_a_skew_of_zero_takes_every_step_as_it_is() -> None:
+def test_a_ratio_of_zero_takes_every_step_as_it_is() -> None:
     examples = make_examples(3, 0, 0)
     assert balance_examples(examples, 0, seed=1) == examples
 
@@ -123,16 +124,20 @@ def make_examples(clicks: int, searches: int, leaves: int) -> list[Example]:
 
 
 @pytest.mark.parametrize("counts", [(300, 250, 100), (120, 500, 400), (500, 60, 400), (110, 110, 100)])
-@pytest.mark.parametrize("skew", [1.1, 1.0, 2.0])
-def test_the_other_types_are_skew_times_as_frequent_as_terminate(
-    counts: tuple[int, int, int], skew: float
+@pytest.mark.parametrize("type_ratio", [1.1, 1.0, 2.0])
+def test_the_other_types_are_type_ratio_times_as_frequent_as_terminate(
+    counts: tuple[int, int, int], type_ratio: float
 ) -> None:
     examples = make_examples(*counts)
-    chosen = balance_examples(examples, skew, seed=0)
+    chosen = balance_examples(examples, type_ratio, seed=0)
     assert len({each.session.session_id for each in chosen}) == len(chosen)  # none twice
     found = count_types(chosen)
     # The scarcest type, after weighting, gives the unit: no larger balanced sample could be drawn.
-    weights = {"click": Fraction(str(skew)), "type_and_submit": Fraction(str(skew)), "terminate": Fraction(1)}
+    weights = {
+        "click": Fraction(str(type_ratio)),
+        "type_and_submit": Fraction(str(type_ratio)),
+        "terminate": Fraction(1),
+    }
     unit = min(Fraction(count) / weight for count, weight in zip(counts, weights.values(), strict=True))
     for name, weight in weights.items():
         assert abs(found[name] - unit * weight) <= Fraction(1, 2)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shop_r1.cli.main import app
-from shop_r1.datasets.archive import SessionArchive
+from shop_r1.datasets.session_files import open_sessions
 from shop_r1.datasets.validation import Checker
 from shop_r1.errors import DataError
 from shop_r1.importers.logs import LogSession
@@ -46,8 +46,7 @@ def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: st
     path = tmp_path / name
     path.write_bytes(data)
     assert list(read_records(path, Session)) == SESSIONS
-    archive = SessionArchive(path)
-    assert [archive[1], archive[0]] == SESSIONS[::-1]
+    assert list(open_sessions(path)) == SESSIONS
     checker = Checker()
     assert not [
         each for number, text in read_lines(path) for each in checker.check(number, text) if each.is_fault
@@ -70,7 +69,7 @@ def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: st
         ("a.jsonl.gz", TEXT.encode(), "broken gzip data .*it is plain text, rename it"),
         ("a.jsonl.gz", gzip.compress(TEXT.encode(), mtime=0)[:-4], "broken gzip data .the file breaks off"),
         ("a.jsonl.zst", TEXT.encode(), "broken zstd data .*it is plain text, rename it"),
-        ("a.jsonl", b"PAR1\x15\x04", "is a parquet file; .*data import opera"),
+        ("a.jsonl", b"PAR1\x15\x04", "is a Parquet file; name it .*data import opera"),
         ("a.jsonl", b"PK\x03\x04abc", "is a zip archive"),
         (
             "a.jsonl",
@@ -109,7 +108,7 @@ def test_what_is_no_file_of_sessions_gets_the_sentence_that_helps(
     with pytest.raises(DataError, match=told):
         list(read_records(path, Session))
     with pytest.raises(DataError, match=told):
-        SessionArchive(path)
+        open_sessions(path)
     result = CliRunner().invoke(app, ["data", "validate", str(path)])
     assert result.exit_code in (1, 2)
     assert re.search(told.removeprefix(":10: "), result.output.replace("\n", " "))

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import LOOK, SEARCH, make_session
 
+from shop_r1.datasets.session_files import read_sessions, write_sessions
 from shop_r1.datasets.splits import (
+    FORMATS,
     LEFT_OUT,
+    Format,
     SplitInput,
     SplitPlan,
     SplitRecord,
@@ -20,7 +23,7 @@ from shop_r1.datasets.splits import (
     write_split,
 )
 from shop_r1.errors import DataError
-from shop_r1.jsonl import read_records, write_records
+from shop_r1.jsonl import write_records
 from shop_r1.records.actions import type_and_submit
 from shop_r1.records.sessions import Session
 
@@ -124,7 +127,7 @@ def test_exact_copies_may_share_an_id_where_they_are_left_out() -> None:
 # -- files ------------------------------------------------------------------------------------------------
 
 
-def record(path: Path, compressed: bool = False) -> SplitRecord:
+def record(path: Path, ending: Format = "jsonl") -> SplitRecord:
     return SplitRecord(
         source=str(path),
         by="user",
@@ -132,29 +135,42 @@ def record(path: Path, compressed: bool = False) -> SplitRecord:
         valid=0.0,
         seed=0,
         dedupe=False,
-        compressed=compressed,
+        format=ending,
         sessions={},
         actions={},
     )
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_every_line_goes_to_its_side_as_it_was(tmp_path: Path, compressed: bool) -> None:
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_line_goes_to_its_side_as_it_was(tmp_path: Path, ending: Format) -> None:
     path, folder = tmp_path / "s.jsonl", tmp_path / "new" / "split"
     odd = json.dumps({"steps": [SEARCH.model_dump()], "session_id": "odd"})  # other order, nulls written out
     path.write_text("\n\n".join([odd, *(visit(f"s{n}").model_dump_json() for n in range(5))]), "utf-8")
     found, digest = read_input(path)
     sides = ["test", "train", "train", LEFT_OUT, "test", "train"]
-    write_split(path, folder, sides, record(path, compressed), digest, None)
-    end = ".jsonl.zst" if compressed else ".jsonl"
+    write_split(path, folder, sides, record(path, ending), digest, None)
+    end = f".{ending}"
     assert sorted(each.name for each in folder.iterdir()) == ["split.json", f"test{end}", f"train{end}"]
-    assert [each.session_id for each in read_records(folder / f"train{end}", Session)] == ["s0", "s1", "s4"]
-    assert [each.session_id for each in read_records(folder / f"test{end}", Session)] == ["odd", "s3"]
-    if not compressed:
+    assert [each.session_id for each in read_sessions(folder / f"train{end}")] == ["s0", "s1", "s4"]
+    assert [each.session_id for each in read_sessions(folder / f"test{end}")] == ["odd", "s3"]
+    if ending == "jsonl":
         assert (folder / "test.jsonl").read_text("utf-8").splitlines()[0] == odd
     assert SplitRecord.model_validate_json((folder / "split.json").read_text("utf-8")).by == "user"
     assert [each.name for each in folder.parent.iterdir()] == ["split"]
     assert len(found) == 6
+
+
+def test_parquet_is_split_as_jsonl_is(tmp_path: Path) -> None:
+    sessions, sides = [visit(f"s{n}") for n in range(4)], ["test", "train", "train", "test"]
+    folders = []
+    for name in ("s.jsonl", "s.parquet"):
+        write_sessions(tmp_path / name, sessions)
+        found, digest = read_input(tmp_path / name)
+        assert found.identities.sketches.digests == take(sessions).identities.sketches.digests
+        folders.append(tmp_path / f"from-{name}")
+        write_split(tmp_path / name, folders[-1], sides, record(tmp_path / name), digest, None)
+    for side in ("train.jsonl", "test.jsonl"):
+        assert (folders[0] / side).read_bytes() == (folders[1] / side).read_bytes()
 
 
 def test_a_file_that_changes_meanwhile_leaves_the_earlier_split(tmp_path: Path) -> None:
@@ -184,12 +200,12 @@ def test_only_the_same_commands_folder_is_written_over(tmp_path: Path) -> None:
     check_folder(folder, wanted | {"seed": 1}, force=True)
     with pytest.raises(DataError, match=r"holds another split: the contents of .*s\.jsonl"):
         check_folder(folder, wanted | {"lines": "ab"})
-    (folder / "train.jsonl.index").write_text("an index, as training makes it")
+    (folder / "train.jsonl.cache.parquet").write_text("a conversion, as training makes it")
     check_folder(folder, wanted)
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="holds files that this command does not write"):
         check_folder(folder, wanted)
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="holds files that this command does not write"):
         check_folder(path, wanted)
 
 

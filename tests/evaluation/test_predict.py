@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import Example, list_examples, renderer
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import write_sessions
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
-from shop_r1.jsonl import write_records
 from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.sampling import Sampling
@@ -59,15 +59,15 @@ def test_a_prediction_depends_on_its_step_and_the_seed_alone(
     assert all(one.response != two.response for one, two in zip(together, other, strict=True))
 
 
-def test_an_archive_and_prompts_rendered_again_change_nothing(
+def test_a_parquet_file_and_prompts_rendered_again_change_nothing(
     tmp_path: Path,
     tiny_model: LocalModel,
     tiny_sessions: list[Session],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = predict(tiny_model, list_examples(tiny_sessions), settings(batch_tokens=900))
-    write_records(tmp_path / "sessions.jsonl.zst", tiny_sessions)
-    examples = list_examples(SessionArchive(tmp_path / "sessions.jsonl.zst"))
+    write_sessions(tmp_path / "sessions.parquet", tiny_sessions)
+    examples = list_examples(ParquetSessions(tmp_path / "sessions.parquet"))
     for kept in (predict_module.KEPT_TOKENS, 1000, 0):
         monkeypatch.setattr(predict_module, "KEPT_TOKENS", kept)
         assert predict(tiny_model, examples, settings(batch_tokens=900)) == expected

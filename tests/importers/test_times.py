@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.outlines import digest_session
 from shop_r1.datasets.rationale_requests import RationaleConfig, plan_requests
+from shop_r1.datasets.session_files import open_sessions, read_sessions, write_sessions
 from shop_r1.datasets.with_rationales import write_rationales
 from shop_r1.endpoints.batch import Outcome
 from shop_r1.endpoints.protocol import Answer, Usage
@@ -85,14 +85,12 @@ def test_a_file_without_times_stays_as_it_was_to_the_byte(tmp_path: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.zst"])
-def test_times_come_back_from_disk_and_from_the_archive_and_change_the_digest(
-    tmp_path: Path, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.zst", "s.parquet"])
+def test_times_come_back_from_disk_and_change_the_digest(tmp_path: Path, name: str) -> None:
     timed = session(NOON + 0.792, None)
-    write_records(tmp_path / name, [timed])
-    assert list(read_records(tmp_path / name, Session)) == [timed]
-    assert list(SessionArchive(tmp_path / name)) == [timed]
+    write_sessions(tmp_path / name, [timed])
+    assert list(read_sessions(tmp_path / name)) == [timed]
+    assert list(open_sessions(tmp_path / name)) == [timed]
     assert len({digest_session(each) for each in (timed, session(NOON, None), session(None, None))}) == 3
 
 

@@ -30,8 +30,9 @@ from tests.training.resumable import (
     written,
 )
 
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import list_examples
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import read_sessions, write_sessions
 from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.models.sampling import sample_completions
@@ -248,12 +249,12 @@ def test_a_finished_run_that_lost_its_model_writes_it_again(
 
 
 @pytest.mark.slow
-def test_a_run_that_began_on_a_list_goes_on_from_an_archive(
+def test_a_run_that_began_on_a_list_goes_on_from_parquet(
     whole: tuple[str, Path], start: Path, tmp_path: Path
 ) -> None:
     kind, out = whole[0], tmp_path / "run"
-    write_records(tmp_path / "sessions.jsonl.zst", SESSIONS)
-    sessions = SessionArchive(tmp_path / "sessions.jsonl.zst")
+    write_sessions(tmp_path / "sessions.parquet", SESSIONS)
+    sessions = ParquetSessions(tmp_path / "sessions.parquet")
     cut_off(whole[1], out, 2)
     train(kind, settings(kind, start), out, resume=True, sessions=sessions)
     assert written(out) == written(whole[1])
@@ -284,13 +285,14 @@ def test_the_data_is_known_by_its_content_and_order() -> None:
     assert digest_data([session.model_copy(deep=True) for session in SESSIONS]) in digests
 
 
-def test_an_archive_has_the_digest_of_its_sessions(tmp_path: Path) -> None:
+def test_a_parquet_file_has_the_digest_of_its_sessions(tmp_path: Path) -> None:
     path = tmp_path / "sessions.jsonl"
     lines = [f" {json.dumps(each.model_dump())} \n" for each in SESSIONS]  # laid out as we never do
     path.write_text("".join(lines))
-    archive = SessionArchive(path)
-    assert digest_data(archive) == digest_data(SESSIONS)
-    listed, lazy = list_examples(SESSIONS), list_examples(archive)
+    write_sessions(tmp_path / "sessions.parquet", read_sessions(path))
+    stored = ParquetSessions(tmp_path / "sessions.parquet")
+    assert digest_data(stored) == digest_data(SESSIONS)
+    listed, lazy = list_examples(SESSIONS), list_examples(stored)
     sessions, steps = [each.session for each in listed], [each.step for each in listed]
     assert digest_examples(lazy) == digest_examples(listed) == digest_data(sessions, steps)
     assert digest_examples(lazy[1:]) == digest_examples(listed[1:]) != digest_examples(listed)

@@ -9,10 +9,10 @@ import torch
 from tests.tiny import LOOK, with_action
 from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, completion, make_clicks, settings
 
-from shop_r1.datasets.archive import SessionArchive
 from shop_r1.datasets.examples import Example, list_examples, renderer
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import write_sessions
 from shop_r1.errors import DataError, TrainingError
-from shop_r1.jsonl import write_records
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import render_completion
@@ -239,8 +239,8 @@ def test_the_first_target_action_at_fault_is_named_whether_sessions_are_listed_o
     sessions = [
         each.model_copy(update={"session_id": f"s{row}"}) for row, each in enumerate([good, good, *bad])
     ]
-    write_records(tmp_path / "sessions.jsonl", sessions)
-    for source in (sessions, SessionArchive(tmp_path / "sessions.jsonl")):
+    write_sessions(tmp_path / "sessions.parquet", sessions)
+    for source in (sessions, ParquetSessions(tmp_path / "sessions.parquet")):
         with pytest.raises(TrainingError, match=r'session s2, step 1: the target action .*"__"'):
             check_target(list_examples(source), RewardConfig())
 

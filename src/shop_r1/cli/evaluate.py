@@ -23,7 +23,7 @@ from shop_r1.cli.results import (
     write_results,
     write_tables,
 )
-from shop_r1.cli.terminal.console import existing, open_archive, progress, read_settings, remark
+from shop_r1.cli.terminal.console import existing, open_sessions, progress, read_settings, remark
 from shop_r1.cli.terminal.next_command import say_next
 from shop_r1.cli.terminal.outputs import Force, check_apart
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -243,11 +243,11 @@ def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
-    from shop_r1.datasets.archive import outlines
     from shop_r1.datasets.examples import example_outlines, list_examples
+    from shop_r1.datasets.session_files import outlines
     from shop_r1.importers.masking import refuse_masked
 
-    sessions = open_archive(data)
+    sessions = open_sessions(data)
     spaces = {session.space for session in outlines(sessions)}
     if len(spaces) > 1:
         raise DataError.at(data, None, f"mixes the action spaces {', '.join(sorted(spaces))}; expected one")

@@ -12,7 +12,19 @@ from collections.abc import Sequence
 import typer
 
 from shop_r1.cli import evaluate, look, rationales, report, simplify, simulate, training
-from shop_r1.cli.data import import_opera, importing, split, validate
+from shop_r1.cli.data import (
+    balance,
+    convert,
+    data,
+    import_log,
+    import_opera,
+    import_pages,
+    import_rrweb,
+    imports,
+    split,
+    stats,
+    validate,
+)
 from shop_r1.cli.terminal import settings_list
 from shop_r1.config import list_settings
 from shop_r1.errors import ShopR1Error, Terminated
@@ -29,6 +41,10 @@ EXTRAS = {
 RENAMED = {
     ("shop-r1 evaluate", "--policy"): "--policy is now --model, as in all commands",
     ("shop-r1 simulate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 data balance", "--skew"): "--skew is now --type-ratio",
+    ("shop-r1 data split", "--zst"): "--zst is now --format jsonl.zst",
+    ("shop-r1 data import log", "--keep-before-fault"): "--keep-before-fault is now --keep-until-error",
+    ("shop-r1 data import rrweb", "--keep-before-fault"): "--keep-before-fault is now --keep-until-error",
     ("shop-r1 doctor", "--config"): "--config is gone: give the settings file alone, as in all commands",
 }
 """What is said of an option that has another name by now, by command and old name."""
@@ -44,13 +60,17 @@ app.command()(training.demo)
 app.command()(look.store)
 app.command()(simplify.simplify)
 app.command()(simulate.simulate)
-simulate.data.add_typer(importing.bring, name="import")
-app.add_typer(simulate.data, name="data")
-importing.bring.command("opera")(import_opera.import_opera)
-simulate.data.command()(validate.validate)
-simulate.data.command()(validate.stats)
-simulate.data.command()(split.split)
-simulate.data.command()(split.balance)
+data.add_typer(imports, name="import")
+app.add_typer(data, name="data")
+imports.command("pages")(import_pages.import_saved_pages)
+imports.command("log")(import_log.import_session_log)
+imports.command("rrweb")(import_rrweb.import_rrweb)
+imports.command("opera")(import_opera.import_opera)
+data.command()(validate.validate)
+data.command()(stats.stats)
+data.command()(split.split)
+data.command()(balance.balance)
+data.command()(convert.convert)
 app.command()(rationales.rationales)
 app.command()(training.sft)
 app.command()(training.grpo)

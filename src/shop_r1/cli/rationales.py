@@ -16,7 +16,6 @@ from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
 from shop_r1.cli.terminal.request_progress import describe_progress, noted_bar, open_remote
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, ShopR1Error
-from shop_r1.records.sessions import Session
 
 if TYPE_CHECKING:
     from shop_r1.datasets.rationale_requests import Plan, RationaleConfig
@@ -74,10 +73,10 @@ def rationales(
     --max-cost 50
     """
     from shop_r1.datasets.rationale_requests import RationaleConfig, plan_requests
+    from shop_r1.datasets.session_files import read_sessions
     from shop_r1.datasets.with_rationales import answers_path, mark_written, write_rationales
     from shop_r1.endpoints.response_cache import AnswerCache
     from shop_r1.endpoints.secrets import refuse_secret_name
-    from shop_r1.jsonl import read_records
 
     refuse_secret_name(model)
     kept = cache or answers_path(out)
@@ -91,7 +90,7 @@ def rationales(
         if not estimate:
             writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
         with noted_bar("Reading") as move:
-            sessions, count = read_records(data, Session), writer.count_tokens
+            sessions, count = read_sessions(data), writer.count_tokens
             plan = plan_requests(sessions, writer.config, count, spool, move)
             move(plan.sessions, plan.sessions)
         _tell_estimate(plan, writer, answers)
@@ -100,7 +99,7 @@ def rationales(
                 kept.unlink()  # It was only opened to see what it has.
             return
         outcomes = _ask(writer, plan, answers, kept)
-        written = write_rationales(read_records(data, Session), out, plan, outcomes, keep_failed)
+        written = write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
         mark_written(out)
         _tell_end(written, out, plan, keep_failed)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shop_r1.cli.results import grids_of
-from shop_r1.cli.terminal.console import open_archive, remark, say
+from shop_r1.cli.terminal.console import open_sessions, remark, say
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import read_json, read_lines, read_records
@@ -17,7 +17,6 @@ from shop_r1.records.sessions import Session
 from shop_r1.runs import CARD, RunFolder, digest_file
 
 if TYPE_CHECKING:
-    from shop_r1.datasets.archive import SessionArchive
     from shop_r1.evaluation.plots import RewardCurve
     from shop_r1.evaluation.tables import TableRow
 
@@ -152,15 +151,16 @@ class _Shown:
     unplaced: int
 
 
-def _choose_shown(sessions: "SessionArchive | None", files: Mapping[str, Path]) -> _Shown:
-    """Return what is shown. Of an archive only the sessions shown are read; predictions are read twice."""
+def _choose_shown(sessions: "Sequence[Session] | None", files: Mapping[str, Path]) -> _Shown:
+    """Return what is shown. Of Parquet only the sessions shown are read; predictions are read twice."""
+    from shop_r1.datasets.session_files import outlines
     from shop_r1.report.build import SESSIONS_SHOWN
 
-    ids = [] if sessions is None else [sessions.listing.ids[place] for place in range(len(sessions))]
-    counts = [] if sessions is None else sessions.listing.counts.tolist()
+    ids: list[str] = []
     steps: dict[str, int] = {}
-    for name, count in zip(ids, counts, strict=True):
-        steps[name] = max(steps.get(name, 0), count)
+    for each in outlines(sessions or ()):
+        ids.append(each.session_id)
+        steps[each.session_id] = max(steps.get(each.session_id, 0), len(each.actions))
     wanted, unplaced = set[str](), 0
     for file in files.values():
         for prediction in read_records(file, Prediction):
@@ -182,11 +182,11 @@ def _choose_shown(sessions: "SessionArchive | None", files: Mapping[str, Path]) 
 
 def _open_sessions(
     settings: Mapping[str, Any], data: Path | None
-) -> "tuple[SessionArchive | None, str | None]":
+) -> "tuple[Sequence[Session] | None, str | None]":
     """Return the sessions that were evaluated, and a warning where they cannot be had as they were."""
     recorded = settings.get("settings", {}).get("data")
     if data is not None:
-        return open_archive(data), None
+        return open_sessions(data), None
     if recorded is None:
         return None, None  # Somebody else's predictions: there are no pages to show.
     path = Path(recorded)
@@ -195,7 +195,7 @@ def _open_sessions(
     warning = None
     if settings.get("inputs", {}).get(recorded) != digest_file(path):
         warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
-    return open_archive(path), warning
+    return open_sessions(path), warning
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:

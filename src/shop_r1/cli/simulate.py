@@ -1,23 +1,17 @@
 """`shop-r1 simulate`: sessions of scripted shoppers, or of a model, in the built-in store."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from shop_r1.cli.data import Out
 from shop_r1.cli.terminal.console import progress, read_settings, remark, say
 from shop_r1.cli.terminal.next_command import say_next, unused
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.records.sessions import Session
-
-data = typer.Typer(help="Bring sessions in, check them, count what is in them.")
-
-Out = Annotated[
-    Path, typer.Option("--out", metavar="FILE.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
-]
 
 
 def simulate(
@@ -43,7 +37,7 @@ def simulate(
 
     Example: shop-r1 simulate --count 200 --seed 1 --out sessions.jsonl
     """
-    from shop_r1.jsonl import write_records
+    from shop_r1.datasets.session_files import write_sessions
     from shop_r1.simulation.loop import Tally
 
     if model == "scripted" and settings:
@@ -56,7 +50,7 @@ def simulate(
             sessions = _scripted(count, seed, catalogue_seed, options)
         else:
             sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
-        written = write_records(out, _at_least_one(sessions))
+        written = write_sessions(out, _at_least_one(sessions))
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
     say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
     say_next("data", "split", out, "--out", unused("data"))

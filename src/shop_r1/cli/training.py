@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing, open_archive, read_settings, remark, say
+from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing, open_sessions, read_settings, remark, say
 from shop_r1.cli.terminal.next_command import rl_settings, say_next, unused
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -60,12 +60,12 @@ def sft(
 
     config = read_settings(SftConfig, settings or [], model=model)
     _check_folder(out, [data, config.model, *(settings or [])], resume, force)
-    sessions = open_archive(data)
+    sessions = open_sessions(data)
     hide_loading()
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data], "sft", resume)
-    say(f"SFT on {len(sessions)} sessions, {sessions.listing.counts.sum()} completions")
+    say(f"SFT on {len(sessions)} sessions, {len(list_examples(sessions, first_step=0))} completions")
     _tell_cost(out, list_examples(sessions, first_step=0), config)
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
@@ -104,7 +104,7 @@ def grpo(
 
     config = read_settings(GrpoConfig, settings or [], model=model)
     _check_folder(out, [data, config.model, chosen, *(settings or [])], resume, force)
-    sessions = open_archive(data)
+    sessions = open_sessions(data)
     examples = list_examples(sessions)
     if chosen is not None:
         balanced, how = read_examples(chosen, sessions), f"chosen by {chosen}"

@@ -10,9 +10,9 @@ from typing import Protocol, overload
 
 import numpy as np
 
-from shop_r1.datasets.archive import SessionArchive
-from shop_r1.datasets.balance import draw_balanced
-from shop_r1.datasets.index import Numbers
+from shop_r1.datasets.balance import Method, draw_balanced
+from shop_r1.datasets.outlines import Numbers
+from shop_r1.datasets.parquet import ParquetSessions
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import parse_record, read_lines
 from shop_r1.pages.tokens import CountTokens
@@ -57,11 +57,11 @@ class ExampleOutline:
     step: int
     space: ActionSpace
     action: Action
-    """What the shopper did; an archive's without `click_type`."""
+    """What the shopper did; that of a Parquet file without `click_type`."""
 
 
 class ExampleSet(Sequence[Example]):
-    """Examples from an archive: pairs of numbers until one is asked for.
+    """Examples from a Parquet file: pairs of numbers until one is needed.
 
     Attributes:
         sessions: where they are from.
@@ -69,7 +69,7 @@ class ExampleSet(Sequence[Example]):
         steps: (n,) of it, from 0.
     """
 
-    def __init__(self, sessions: SessionArchive, numbers: Numbers, steps: Numbers) -> None:
+    def __init__(self, sessions: ParquetSessions, numbers: Numbers, steps: Numbers) -> None:
         self.sessions = sessions
         self.numbers = numbers
         self.steps = steps
@@ -82,7 +82,7 @@ class ExampleSet(Sequence[Example]):
     @overload
     def __getitem__(self, place: slice) -> "ExampleSet": ...
     def __getitem__(self, place: int | slice) -> "Example | ExampleSet":
-        """Return an example, its session read from the archive, or a part of the set."""
+        """Return an example, its session read from the file, or a part of the set."""
         if isinstance(place, slice):
             return ExampleSet(self.sessions, self.numbers[place], self.steps[place])
         return Example(self.sessions[int(self.numbers[place])], int(self.steps[place]))
@@ -93,29 +93,28 @@ class ExampleSet(Sequence[Example]):
         return ExampleSet(self.sessions, self.numbers[chosen], self.steps[chosen])
 
     def outlines(self) -> Iterator[ExampleOutline]:
-        """Yield what the archive's index says of each example, in order."""
-        index = self.sessions.listing
-        spaces = [find_space(name) for name in index.space_names]
-        actions = index.actions[index.firsts[self.numbers] + self.steps]
-        columns = (self.numbers, self.steps, index.spaces[self.numbers], actions)
-        for number, step, space, action in zip(*(column.tolist() for column in columns), strict=True):
-            yield ExampleOutline(index.ids[number], step, spaces[space], index.action(action))
+        """Yield what the small columns say of each example, in order."""
+        columns = self.sessions.columns
+        rows = (columns.firsts[self.numbers] + self.steps).tolist()
+        for number, step, row in zip(self.numbers.tolist(), self.steps.tolist(), rows, strict=True):
+            space = find_space(columns.spaces[number])
+            yield ExampleOutline(columns.ids[number], step, space, columns.action(row))
 
 
 def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_STEP) -> Sequence[Example]:
-    """Return an example for each step from `first_step` on, in order; an archive's sessions are not read."""
-    if not isinstance(sessions, SessionArchive):
+    """Return an example for each step from `first_step` on, in order; of Parquet no page is read."""
+    if not isinstance(sessions, ParquetSessions):
         return [
             Example(session, step) for session in sessions for step in range(first_step, len(session.steps))
         ]
-    counts = np.maximum(sessions.listing.counts - first_step, 0)
+    counts = np.maximum(sessions.columns.counts - first_step, 0)
     numbers = np.repeat(np.arange(len(sessions)), counts)
     steps = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts) + first_step
     return ExampleSet(sessions, numbers, steps)
 
 
 def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
-    """Yield each example's outline, in order; an archive's sessions are not read."""
+    """Yield each example's outline, in order; of Parquet no page is read."""
     if isinstance(examples, ExampleSet):
         return examples.outlines()
     return (
@@ -129,21 +128,23 @@ def take_examples(examples: Sequence[Example], rows: Sequence[int]) -> Sequence[
     return examples.take(rows) if isinstance(examples, ExampleSet) else [examples[row] for row in rows]
 
 
-def balance_examples(examples: Sequence[Example], skew: float, seed: int) -> Sequence[Example]:
-    """Return a seeded sample in which every other type is `skew` times as frequent as `terminate`.
+def balance_examples(
+    examples: Sequence[Example], type_ratio: float, seed: int, method: Method = "undersample"
+) -> Sequence[Example]:
+    """Return a seeded sample in which every other type is `type_ratio` times as frequent as `terminate`.
 
-    None is used twice: types that have too many are thinned out. Paper 4.1: click and type_and_submit each
-    occur about 10 % more often, that is a skew of 1.1. A skew of 0 leaves the examples as they are.
+    Paper 4.1: click and type_and_submit each occur about 10 % more often, that is a ratio of 1.1. A ratio of
+    0 leaves the examples as they are. `draw_balanced` describes the methods.
 
     Raises:
         DataError: there is no `terminate` to measure by.
     """
-    if skew == 0:
+    if type_ratio == 0:
         return examples
     by_type: dict[str, list[int]] = {}
     for row, example in enumerate(example_outlines(examples)):
         by_type.setdefault(example.action.type, []).append(row)
-    return take_examples(examples, draw_balanced(by_type, skew, seed))
+    return take_examples(examples, draw_balanced(by_type, type_ratio, seed, method))
 
 
 def read_examples(path: Path, sessions: Sequence[Session]) -> Sequence[Example]:

@@ -1,13 +1,23 @@
-"""What can be said of sessions without their pages: enough to choose, count and check before training."""
+"""What is known of sessions without their pages: enough to choose, count and check before training."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from shop_r1.records.actions import Action
+import numpy as np
+from numpy.typing import NDArray
+
+from shop_r1.records.actions import SPACES, Action
 from shop_r1.records.sessions import Session
 
 DIGEST_BYTES = 8
-"""Of a session's SHA-256; enough to tell by accident changed sessions apart. Ours."""
+"""Of a session's SHA-256; enough to notice that a session was changed by accident. Ours."""
+
+ACTION_TYPES = {kind.name: kind for space in SPACES.values() for kind in space.types}
+"""Every type of action, by name."""
+
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,32 +27,94 @@ class SessionOutline:
     Attributes:
         session_id: as in the session.
         space: the name of its action space.
-        actions: what was done at each step, without `click_type`; fields that are missing are empty.
-        told: at which steps there is a rationale.
-        html_characters: length of all its pages.
-        digest: the first 8 bytes of the SHA-256 of the record as `jsonl.write_records` writes it.
+        actions: what was done at each step, without `click_type`; missing fields are empty.
+        has_rationale: for each step, whether it has a rationale.
+        html_characters: length of all its pages together.
+        digest: `digest_session`.
     """
 
     session_id: str
     space: str
     actions: tuple[Action, ...]
-    told: tuple[bool, ...]
+    has_rationale: tuple[bool, ...]
     html_characters: int
     digest: bytes
 
 
-def outline(session: Session) -> SessionOutline:
+@dataclass(frozen=True)
+class SessionColumns:
+    """The outlines of n sessions with s steps in all, as columns.
+
+    Attributes:
+        ids: n session ids.
+        spaces: n names of action spaces.
+        counts: (n,) steps.
+        html_characters: (n,) of all pages.
+        digests: (n, 8) bytes of `digest_session`.
+        types: s types of action.
+        names: s names of elements, None where the action has none.
+        texts: s typed texts, None where the action has none.
+        has_rationale: s flags.
+    """
+
+    ids: list[str]
+    spaces: list[str]
+    counts: Numbers
+    html_characters: Numbers
+    digests: NDArray[np.uint8]
+    types: list[str]
+    names: list[str | None]
+    texts: list[str | None]
+    has_rationale: list[bool]
+
+    @property
+    def firsts(self) -> Numbers:
+        """(n,) where each session's steps begin in the columns of steps."""
+        return np.cumsum(self.counts) - self.counts
+
+    def action(self, row: int) -> Action:
+        """Return the action in this row of the columns of steps."""
+        return _make_action(self.types[row], self.names[row], self.texts[row])
+
+    def outlines(self) -> Iterator[SessionOutline]:
+        """Yield each session's outline, in order."""
+        for number, first in enumerate(self.firsts.tolist()):
+            steps = range(first, first + int(self.counts[number]))
+            yield SessionOutline(
+                session_id=self.ids[number],
+                space=self.spaces[number],
+                actions=tuple(map(self.action, steps)),
+                has_rationale=tuple(self.has_rationale[steps.start : steps.stop]),
+                html_characters=int(self.html_characters[number]),
+                digest=self.digests[number].tobytes(),
+            )
+
+
+def outline_session(session: Session) -> SessionOutline:
     """Return the session's outline."""
+    actions = (step.action for step in session.steps)
     return SessionOutline(
         session_id=session.session_id,
         space=session.space,
-        actions=tuple(Action.model_validate(step.action.to_completion()) for step in session.steps),
-        told=tuple(step.rationale is not None for step in session.steps),
-        html_characters=sum(len(step.page.html) for step in session.steps),
+        actions=tuple(_make_action(each.type, each.name, each.text) for each in actions),
+        has_rationale=tuple(step.rationale is not None for step in session.steps),
+        html_characters=count_html(session),
         digest=digest_session(session),
     )
 
 
+def count_html(session: Session) -> int:
+    """Return the length of all the session's pages, in characters."""
+    return sum(len(step.page.html) for step in session.steps)
+
+
 def digest_session(session: Session) -> bytes:
-    """Return 8 bytes that tell the session from others; fields that are None do not count."""
+    """Return the first 8 bytes of the SHA-256 of the record as JSON; fields that are None do not count."""
     return hashlib.sha256(session.model_dump_json(exclude_none=True).encode()).digest()[:DIGEST_BYTES]
+
+
+@lru_cache(maxsize=500_000)
+def _make_action(kind: str, name: str | None, text: str | None) -> Action:
+    """Return the action with every field that its type has; the same actions come again and again."""
+    values = {"name": name or "", "text": text or ""}
+    return Action(type=kind, **{field: values[field] for field in ACTION_TYPES[kind].fields})

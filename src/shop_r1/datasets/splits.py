@@ -18,9 +18,10 @@ from stat import S_IMODE
 from typing import Any, Literal
 
 from shop_r1.datasets.duplicates import Groups, Sketches, first_places, similar_pairs
+from shop_r1.datasets.session_files import conversion_path, read_session_lines, session_writer
 from shop_r1.datasets.statistics import Identities
 from shop_r1.errors import DataError
-from shop_r1.jsonl import Moved, Record, parse_record, read_json, read_lines, replacing, write_json
+from shop_r1.jsonl import Moved, Record, parse_record, read_json, write_json
 from shop_r1.records.sessions import Session
 from shop_r1.runs import describe_differences
 
@@ -28,8 +29,8 @@ By = Literal["user", "session"]
 Side = Literal["train", "test", "valid"]
 SIDES: tuple[Side, ...] = ("train", "test", "valid")
 RECORD_NAME = "split.json"
-_INDEX = (".index", ".zst.index")
-"""What training adds to the name of a file of sessions for its index."""
+Format = Literal["jsonl", "jsonl.zst", "parquet"]
+FORMATS: tuple[Format, ...] = ("jsonl", "jsonl.zst", "parquet")
 LEFT_OUT = "left out"
 """Stands in the place of a side for an exact duplicate that `dedupe` leaves out."""
 
@@ -46,9 +47,10 @@ class SplitRecord(Record):
     valid: float
     seed: int
     dedupe: bool
-    compressed: bool
+    format: Format
+    """Ending of the files."""
     lines: str = ""
-    """BLAKE2b of the file's lines, in hexadecimal."""
+    """BLAKE2b of the file's lines, or rows as JSON, in hexadecimal."""
     sessions: Mapping[str, int]
     """On each side, and left out."""
     actions: Mapping[str, Mapping[str, int]]
@@ -210,14 +212,14 @@ def read_input(path: Path, moved: Moved | None = None) -> tuple[SplitInput, byte
     """Return what a split needs to know of the file's sessions, and a digest of its lines.
 
     Raises:
-        DataError: the file cannot be read, or a line is no session.
+        DataError: the file cannot be read, or a line or row is not a valid session.
     """
     found, digest = SplitInput(), blake2b()
-    for number, line in read_lines(path, moved):
+    for number, line in read_session_lines(path, moved):
         found.add(parse_record(line, Session, path, number))
         digest.update(line.encode())
     if not len(found):
-        raise DataError.at(path, None, "holds no sessions; expected one as JSON on each line")
+        raise DataError.at(path, None, "holds no sessions; expected a line or a row for each")
     return found, digest.digest()
 
 
@@ -226,7 +228,7 @@ def write_split(
 ) -> None:
     """Write a file for each side and `split.json`; the folder appears whole, an earlier one goes whole.
 
-    Each line is written as it was read.
+    A line that is written as JSON stays as it was read.
 
     Raises:
         DataError: the folder cannot be written, or the file has changed; an earlier folder stays.
@@ -237,7 +239,7 @@ def write_split(
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         (temporary / "new").mkdir()
-        _write_sides(path, temporary / "new", sides, record.compressed, digest, moved)
+        _write_sides(path, temporary / "new", sides, record.format, digest, moved)
         write_json(temporary / "new" / RECORD_NAME, record.model_dump())
         _swap(temporary, place)
     except OSError as error:
@@ -262,21 +264,20 @@ def _swap(temporary: Path, place: Path) -> None:
 
 
 def _write_sides(
-    path: Path, folder: Path, sides: Sequence[str], compressed: bool, digest: bytes, moved: Moved | None
+    path: Path, folder: Path, sides: Sequence[str], ending: Format, digest: bytes, moved: Moved | None
 ) -> None:
-    ending = ".jsonl.zst" if compressed else ".jsonl"
     again = blake2b()
     with ExitStack() as stack:
-        streams = {
-            side: stack.enter_context(replacing(folder / f"{side}{ending}"))
+        writers = {
+            side: stack.enter_context(session_writer(folder / f"{side}.{ending}"))
             for side in SIDES
             if side in sides
         }
-        for place, (_, line) in enumerate(read_lines(path, moved)):
+        for place, (number, line) in enumerate(read_session_lines(path, moved)):
             again.update(line.encode())
             side = sides[place] if place < len(sides) else LEFT_OUT
-            if side in streams:
-                streams[side].write(line.rstrip("\n").encode() + b"\n")
+            if side in writers:
+                writers[side].write_line(line, path, number)
         if again.digest() != digest:
             raise DataError.at(path, None, "was changed while it was split; run the command again")
 
@@ -297,12 +298,13 @@ def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {folder.name}
     if not names:
         return
-    known = {RECORD_NAME, *(f"{side}.jsonl{end}" for side in SIDES for end in ("", ".zst", *_INDEX))}
+    files = [folder / f"{side}.{ending}" for side in SIDES for ending in FORMATS]
+    known = {RECORD_NAME, *(each.name for file in files for each in (file, conversion_path(file)))}
     if not (folder.is_dir() and names <= known and RECORD_NAME in names):
         raise DataError.at(
             folder,
             None,
-            "holds something else than what this command writes; expected a new or an empty folder",
+            "holds files that this command does not write; expected a new or an empty folder",
         )
     before = read_json(folder / RECORD_NAME)
     found = {key: before.get(key) for key in wanted} if isinstance(before, dict) else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from shop_r1.datasets.rationale_requests import FailedSession, Plan
+from shop_r1.datasets.session_files import write_sessions
 from shop_r1.endpoints.batch import Outcome
 from shop_r1.errors import DataError
 from shop_r1.jsonl import read_json, read_records, write_json, write_records
@@ -84,7 +85,7 @@ def is_list_of_failures(path: Path) -> bool:
 
 
 def _stem(out: Path) -> str:
-    return out.name.removesuffix(".zst").removesuffix(".jsonl")
+    return out.name.removesuffix(".zst").removesuffix(".jsonl").removesuffix(".parquet")
 
 
 def write_rationales(
@@ -121,7 +122,7 @@ def write_rationales(
             f"is not written: none of {plan.sessions} sessions got its rationales ({reasons}); {listed} says "
             f"why, the first: {failures[0].message}",
         )
-    written = write_records(out, _fill(sessions, plan, found, failed, keep_failed))
+    written = write_sessions(out, _fill(sessions, plan, found, failed, keep_failed))
     if not failures:
         listed.unlink(missing_ok=True)
     return Written(written, sum(map(len, found.values())), failures)

@@ -23,8 +23,8 @@ from safetensors import SafetensorError
 
 from shop_r1.atomic_files import file_mode
 from shop_r1.config import describe_validation
-from shop_r1.datasets.archive import session_digests
 from shop_r1.datasets.examples import Example, ExampleSet
+from shop_r1.datasets.session_files import session_digests
 from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import Record
 from shop_r1.records.sessions import Session
@@ -96,9 +96,9 @@ def digest_data(sessions: Iterable[Session], steps: Sequence[int] = ()) -> str:
 
 
 def digest_examples(examples: Sequence[Example]) -> str:
-    """Return `digest_data` of the examples' sessions and steps; an archive's sessions are not read."""
+    """Return `digest_data` of the examples' sessions and steps; of Parquet no page is read."""
     if isinstance(examples, ExampleSet):
-        found = examples.sessions.listing.digests[examples.numbers]
+        found = examples.sessions.columns.digests[examples.numbers]
         return _digest((digest.tobytes() for digest in found), examples.steps.tolist())
     known = {id(each.session): each.session for each in examples}
     digests = dict(zip(known, session_digests(known.values()), strict=True))

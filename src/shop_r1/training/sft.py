@@ -17,9 +17,9 @@ from transformers import PrinterCallback
 from trl import SFTTrainer
 
 from datasets import Dataset
-from shop_r1.datasets.archive import outlines
 from shop_r1.datasets.examples import Example, renderer
-from shop_r1.datasets.outlines import SessionOutline, outline
+from shop_r1.datasets.outlines import SessionOutline, outline_session
+from shop_r1.datasets.session_files import outlines
 from shop_r1.errors import DataError
 from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.attention import causal_lm
@@ -50,7 +50,7 @@ def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> T
     """
     render = renderer(model, config)
     prompts, completions = [], []
-    _check_rationales(outline(session))
+    _check_rationales(outline_session(session))
     for step, taken in enumerate(session.steps):
         prompts.append(render(Example(session, step)).ids)
         completions.append(model.completion_ids(render_completion(taken.rationale or "", taken.action)))
@@ -59,10 +59,10 @@ def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> T
 
 def _check_rationales(session: SessionOutline) -> None:
     """Stop if a step has no rationale."""
-    if not all(session.told):
+    if not all(session.has_rationale):
         raise DataError(
-            f"session {session.session_id}, step {session.told.index(False)} has no rationale; SFT learns "
-            "rationales too, so have a model write them first (shop-r1 rationales) or leave the session out"
+            f"session {session.session_id}, step {session.has_rationale.index(False)} has no rationale, and "
+            "SFT learns rationales too; have a model write them first (shop-r1 rationales) or leave it out"
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shop_r1.cli.simulate import Out
+from shop_r1.cli.data import Out
 from shop_r1.cli.terminal.console import progress, remark, say, say_table
 from shop_r1.cli.terminal.next_command import say_next, unused
 from shop_r1.cli.terminal.outputs import Force, check_output
@@ -38,9 +38,9 @@ def import_opera(
 
     Example: shop-r1 data import opera --config filtered --split test --out opera_test.jsonl.zst
     """
+    from shop_r1.datasets.session_files import write_sessions
     from shop_r1.importers.opera.sessions import OperaTally, import_opera
     from shop_r1.importers.opera.tables import fetch_tables, find_tables
-    from shop_r1.jsonl import write_records
 
     check_output(out, [path], force=force)
     if path is None:
@@ -50,7 +50,7 @@ def import_opera(
     tally = OperaTally()
     with progress("Reading") as move:
         sessions = import_opera(tables, out.parent, tally, require_targets=require_targets, progress=move)
-        written = write_records(out, sessions)
+        written = write_sessions(out, sessions)
     say(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
     say_table(_describe(tally))
     remark("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
@@ -60,7 +60,7 @@ def import_opera(
 def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "skew=0"]
+        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "type_ratio=0"]
     if tally.rationales < tally.steps.total():
         return [
             "rationales",

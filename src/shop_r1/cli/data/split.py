@@ -1,23 +1,23 @@
-"""`data split` and `data balance`: which sessions to hold out, and which steps RL learns from."""
+"""`data split`: which sessions to hold out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from shop_r1.cli.data import File, say_mix
 from shop_r1.cli.terminal.console import count_of, file_progress, remark, say
 from shop_r1.cli.terminal.next_command import say_next, unused
-from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
+from shop_r1.cli.terminal.outputs import Force, check_apart
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 
-if TYPE_CHECKING:
-    from shop_r1.datasets.balance import Method
-    from shop_r1.datasets.splits import By, SplitPlan
+FORMATS = ("jsonl", "jsonl.zst", "parquet")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Sessions, .jsonl or .jsonl.zst.")]
+if TYPE_CHECKING:
+    from shop_r1.datasets.splits import By, SplitPlan
 
 
 def split(
@@ -38,10 +38,15 @@ def split(
     dedupe: Annotated[
         bool, typer.Option("--dedupe", help="Leave exact duplicates out, but for one.")
     ] = False,
-    compressed: Annotated[bool, typer.Option("--zst", help="Write .jsonl.zst.")] = False,
+    ending: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="jsonl, jsonl.zst or parquet; without it, parquet of Parquet, else jsonl."
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Split sessions into DIR/train.jsonl, test.jsonl and valid.jsonl, such that nothing leaks.
+    """Split sessions into DIR/train.jsonl, test.jsonl and valid.jsonl, so that nothing leaks.
 
     A user's sessions, and exact and near-duplicates, stay on one side. The same sessions and seed give the
     same split in whatever order the lines are.
@@ -50,13 +55,15 @@ def split(
     """
     if by not in (None, "user", "session"):
         raise ConfigError(f"--by {by!r} is unknown; {suggest(by, ['user', 'session'])}")
+    if ending is not None and ending not in FORMATS:
+        raise ConfigError(f"--format {ending!r} is unknown; {suggest(ending, FORMATS)}")
     asked = {
         "source": str(file),
         "test": float(test_sessions or test),
         "valid": float(valid_sessions or valid),
         "seed": seed,
         "dedupe": dedupe,
-        "compressed": compressed,
+        "format": ending or ("parquet" if file.suffix == ".parquet" else "jsonl"),
     }
     check_apart(out, [file])
     _split(file, out, cast("By | None", by), asked, force)
@@ -98,7 +105,7 @@ def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "Sp
 
     before = sum(counts.values(), Counter[str]())
     sides = [(side, counts[side]) for side in (*SIDES, LEFT_OUT) if side in counts]
-    _say_counts([("before", before), *sides], ("sessions", *_types(before)))
+    say_mix([("before", before), *sides], ("sessions", *_types(before)))
     what = "users and duplicates" if by == "user" else "duplicates"
     largest = count_of(plan.largest, "session")
     say(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
@@ -118,64 +125,5 @@ def _say_next(train: Path) -> None:
         say("sft learns rationales too, and not every step has one; with --help rationales lists the models")
 
 
-def balance(
-    file: File,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where the examples' names go (.jsonl).")
-    ],
-    skew: Annotated[
-        float, typer.Option(min=0.01, help="How much more frequent each other type is than terminate.")
-    ] = 1.1,
-    method: Annotated[
-        str,
-        typer.Option(help="thin leaves examples of frequent types out, resample repeats those of others."),
-    ] = "thin",
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice and its order.")] = 0,
-    force: Force = False,
-) -> None:
-    """Choose the steps that RL learns from: click and type_and_submit 10 % more frequent than terminate.
-
-    The paper's mix (4.1). Without a file of this command's, grpo does the same by itself, with --method thin.
-
-    Example: shop-r1 data balance train.jsonl --out rl.jsonl
-    """
-    from shop_r1.datasets.balance import draw_balanced, refs_by_type
-    from shop_r1.datasets.examples import FIRST_SCORED_STEP
-    from shop_r1.jsonl import write_records
-    from shop_r1.records.sessions import ExampleRef
-
-    if method not in ("thin", "resample"):
-        raise ConfigError(f"--method {method!r} is unknown; {suggest(method, ['thin', 'resample'])}")
-    check_output(out, [file], force=force)
-    with file_progress("Reading", file) as moved:
-        ids, by_type = refs_by_type(file, FIRST_SCORED_STEP, moved)
-    chosen = draw_balanced(by_type, skew, seed, cast("Method", method))
-    write_records(out, (ExampleRef(session_id=ids[ref.place], step=ref.step) for ref in chosen))
-    before = Counter({name: len(refs) for name, refs in by_type.items()})
-    after = Counter(ref.action_type for ref in chosen)
-    _say_counts([("before", before), ("after", after)], sorted(before))
-    say(f"{out}: {count_of(len(chosen), 'example')}, {len(set(chosen)):,} different ones")
-    model = "runs/sft" if Path("runs/sft").exists() else "base"
-    place = unused("runs/grpo")
-    say_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
-
-
 def _types(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: counts[name] for name in sorted(counts) if name != "sessions"}
-
-
-def _say_counts(rows: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[str]) -> None:
-    """Print counts in columns, each type with its share of the row's actions."""
-    types = [name for name in names if name != "sessions"]
-    table = [["", *names]]
-    for title, counts in rows:
-        total = sum(counts.get(name, 0) for name in types) or 1
-        cells = [f"{counts.get(name, 0):,} ({counts.get(name, 0) / total:.0%})" for name in types]
-        table.append([title, *([f"{counts['sessions']:,}"] if "sessions" in names else []), *cells])
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for row in table:
-        say(
-            "  ".join(
-                [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-            )
-        )

@@ -15,7 +15,7 @@ from shop_r1.config import Config, load_config
 from shop_r1.errors import ConfigError
 
 if TYPE_CHECKING:
-    from shop_r1.datasets.archive import SessionArchive
+    from shop_r1.records.sessions import Session
 
 WIDTH = 80
 """Columns of what is printed at most."""
@@ -128,25 +128,25 @@ def read_settings(
     return load_config(schema, path, overrides, under)
 
 
-def open_archive(path: Path) -> "SessionArchive":
-    """Return the sessions of a file, opened; a long file that has no index yet shows a progress bar.
+def open_sessions(path: Path) -> "Sequence[Session]":
+    """Return the sessions of a file, opened; while a large one is read, a progress bar is shown.
 
     Raises:
-        DataError: it cannot be read, holds no session, or a line is not one.
+        DataError: it cannot be read, holds no session, or a line or row is not a valid one.
     """
-    from shop_r1.datasets.archive import SessionArchive
+    from shop_r1.datasets import session_files
 
     with ExitStack() as stack:
 
         @cache
         def bar() -> Callable[[int, int], None]:
-            return stack.enter_context(progress("Indexing, MB"))
+            return stack.enter_context(progress("Reading", in_bytes=True))
 
         def move(done: int, total: int) -> None:
-            if IS_FIRST_PROCESS:
-                bar()(done >> 20, total >> 20)
+            if IS_FIRST_PROCESS and total >= _LARGE_FILE_BYTES:
+                bar()(done, total)
 
-        return SessionArchive(path, move, remark)
+        return session_files.open_sessions(path, move, remark)
 
 
 def existing(paths: Sequence[Path | str]) -> list[Path]:

@@ -8,15 +8,16 @@ import typer
 
 from shop_r1.errors import ConfigError
 
-SESSION_ENDINGS = (".jsonl", ".jsonl.zst")
+RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 """Of files of records, as they can be written."""
+SESSION_ENDINGS = (*RECORD_ENDINGS, ".parquet")
+"""Of files of sessions, as they can be written."""
 
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there; an input never.")]
 
 _INSTEAD = {
     ".gz": "gzip it afterwards, or take .jsonl.zst",
     ".csv": "pages and actions do not fit into a table",
-    ".parquet": "pandas and pyarrow read .jsonl and can write it",
 }
 """By an ending that cannot be written, what helps."""
 

@@ -1,0 +1,62 @@
+"""`data balance`: which steps RL learns from."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from shop_r1.cli.data import File, say_mix
+from shop_r1.cli.terminal.console import count_of, open_sessions, say
+from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.outputs import RECORD_ENDINGS, Force, check_output
+from shop_r1.config import suggest
+from shop_r1.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shop_r1.datasets.balance import Method
+
+METHODS = ("undersample", "resample")
+
+
+def balance(
+    file: File,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the examples' names go (.jsonl).")
+    ],
+    type_ratio: Annotated[
+        float, typer.Option(min=0.01, help="How many times as frequent as terminate each other type is.")
+    ] = 1.1,
+    method: Annotated[
+        str, typer.Option(help="undersample drops steps of frequent types, resample repeats those of others.")
+    ] = "undersample",
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice and its order.")] = 0,
+    force: Force = False,
+) -> None:
+    """Choose the steps that RL learns from: click and type_and_submit 10 % more frequent than terminate.
+
+    The paper's mix (4.1). Without a file from this command, grpo makes the same choice, by undersampling.
+
+    Example: shop-r1 data balance train.jsonl --out rl.jsonl
+    """
+    from shop_r1.datasets.examples import balance_examples, count_types, example_outlines, list_examples
+    from shop_r1.datasets.session_files import refuse_repeated_ids
+    from shop_r1.jsonl import write_records
+    from shop_r1.records.sessions import ExampleRef
+
+    if method not in METHODS:
+        raise ConfigError(f"--method {method!r} is unknown; {suggest(method, METHODS)}")
+    check_output(out, [file], force=force, endings=RECORD_ENDINGS)
+    sessions = open_sessions(file)
+    refuse_repeated_ids(file, sessions)
+    examples = list_examples(sessions)
+    chosen = balance_examples(examples, type_ratio, seed, cast("Method", method))
+    refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(chosen)]
+    write_records(out, refs)
+    before = count_types(examples)
+    say_mix([("before", before), ("after", count_types(chosen))], sorted(before))
+    different = len(Counter((ref.session_id, ref.step) for ref in refs))
+    say(f"{out}: {count_of(len(refs), 'example')}, {different:,} different ones")
+    model = "runs/sft" if Path("runs/sft").exists() else "base"
+    place = unused("runs/grpo")
+    say_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)

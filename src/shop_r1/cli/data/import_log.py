@@ -1,0 +1,61 @@
+"""`data import log`: a plain log of visits as sessions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.cli.data import KeepUntilError, Out, Recipes, list_counts
+from shop_r1.cli.terminal.console import progress, remark, say
+from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.records.sessions import Session
+
+
+def import_session_log(
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG.jsonl", help="One session a line; docs/data.md has its fields.")
+    ],
+    out: Out,
+    recipe: Recipes = None,
+    keep_until_error: KeepUntilError = False,
+    force: Force = False,
+) -> None:
+    """Import a plain log: pages, raw or simplified, and what was done to which element of them.
+
+    Example: shop-r1 data import log visits.jsonl --out sessions.jsonl
+    """
+    from shop_r1.datasets.session_files import write_sessions
+    from shop_r1.importers.logs import LogTally, import_log
+    from shop_r1.pages.sites.recipes import load_recipe
+
+    check_output(out, [log, *(recipe or [])], force=force)
+    tally = LogTally()
+    recipes = [load_recipe(name) for name in recipe or ()]
+    with progress("Importing", in_bytes=True) as move:
+        found = import_log(log, tally, recipes, move, keep_until_error=keep_until_error)
+        rationales = [0]
+        write_sessions(out, _count_rationales(found, rationales))
+    for message in tally.messages:
+        say(f"invalid: {message}")
+    say(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
+    say(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
+    if recipes:
+        say(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
+    if tally.problems:
+        say(f"problems: {list_counts(tally.problems)}")
+        kept = f"; {tally.shortened} end before their first problem" if keep_until_error else ""
+        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above")
+    if rationales[0] < tally.steps:
+        remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
+        say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
+    else:
+        say_next("data", "split", out, "--out", unused("data"))
+
+
+def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
+    """Yield the sessions; the count gets how many steps have a rationale."""
+    for session in sessions:
+        count[0] += sum(step.rationale is not None for step in session.steps)
+        yield session

@@ -1,0 +1,78 @@
+"""`data import rrweb`: session replays as sessions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.cli.data import KeepUntilError, Out, Recipes
+from shop_r1.cli.terminal.console import progress, remark, say
+from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.errors import ConfigError
+
+
+def import_rrweb(
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
+    ],
+    out: Out,
+    space: Annotated[
+        str, typer.Option(help="shop, or opera: typing that is not submitted is kept, as input.")
+    ] = "shop",
+    end: Annotated[
+        str, typer.Option(help="none, or terminate: a visit without a purchase ends with leaving.")
+    ] = "none",
+    bought: Annotated[
+        str, typer.Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
+    ] = "",
+    masked: Annotated[
+        str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
+    ] = "keep",
+    recipe: Recipes = None,
+    keep_until_error: KeepUntilError = False,
+    force: Force = False,
+) -> None:
+    """Import session replays of rrweb: the page before each click or submitted text is rebuilt.
+
+    Example: shop-r1 data import rrweb recordings/ --bought /order/ --out sessions.jsonl
+    """
+    from shop_r1.datasets.session_files import write_sessions
+    from shop_r1.importers.rrweb.recordings import (
+        RecordingOptions,
+        RecordingTally,
+        describe,
+        import_recordings,
+    )
+    from shop_r1.importers.rrweb.visit import MASKED
+    from shop_r1.pages.sites.recipes import load_recipe
+    from shop_r1.records.actions import find_space
+
+    if end not in ("none", "terminate"):
+        raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
+    if masked not in ("keep", "drop"):
+        raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
+    check_output(out, [*recordings, *(recipe or [])], force=force)
+    found = tuple(load_recipe(name) for name in recipe or ())
+    options = RecordingOptions(
+        find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_until_error
+    )
+    tally = RecordingTally()
+    with progress("Importing") as move:
+        write_sessions(out, import_recordings(recordings, tally, options, move))
+    for problem in tally.left_out:
+        say(f"left out: {problem}")
+    total = tally.recordings + len(tally.left_out)
+    tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
+    say(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
+    remark(f"passed over: {describe(tally.counts)}")
+    if tally.remarks:
+        remark(f"worth a look: {describe(tally.remarks)}")
+    if tally.remarks[MASKED]:
+        remark(
+            "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "
+            "training refuses them. --masked drop leaves these steps out."
+        )
+    if tally.left_out:
+        remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+    say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))

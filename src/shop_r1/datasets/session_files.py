@@ -1,0 +1,234 @@
+"""Files of sessions in either form, JSONL or Parquet, by their names' endings.
+
+JSONL is for people and interchange, Parquet for many sessions. What needs to read sessions in any order takes
+`open_sessions`: it reads a small file at once, and converts a large JSONL to Parquet once, beside itself.
+"""
+
+import json
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from shop_r1.datasets.outlines import SessionOutline, digest_session, outline_session
+from shop_r1.datasets.parquet import ParquetSessions, is_indexed, open_writer, read_rows
+from shop_r1.errors import DataError
+from shop_r1.jsonl import Moved, parse_record, read_lines, replacing
+from shop_r1.records.sessions import Session
+from shop_r1.runs import digest_file
+from shop_r1.text_files import packing_of
+
+CONVERTED_FROM_BYTES = 64 << 20
+"""Of text: a smaller file is read at once and kept in memory. Ours."""
+_COMPRESSION = 16  # how many bytes of text a compressed byte stands for, about
+PARQUET = ".parquet"
+
+Notify = Callable[[str], None]
+"""Called with a sentence about what is done beside the command's work."""
+
+
+class SessionWriter(Protocol):
+    """Where sessions are written, in order."""
+
+    def write(self, session: Session) -> None:
+        """Write the next session."""
+
+    def write_line(self, line: str, path: Path, number: int) -> None:
+        """Write the next session as `read_session_lines` gave it, with its place for errors."""
+
+
+class _JsonlWriter:
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, session: Session) -> None:
+        self._stream.write(session.model_dump_json(exclude_none=True).encode() + b"\n")
+
+    def write_line(self, line: str, path: Path, number: int) -> None:
+        self._stream.write(line.rstrip("\n").encode() + b"\n")
+
+
+@contextmanager
+def session_writer(path: Path) -> Iterator[SessionWriter]:
+    """Open a writer of the form that the name's ending says; the file appears whole or not at all.
+
+    Raises:
+        DataError: it cannot be written; an older file stays as it was.
+    """
+    if path.suffix == PARQUET:
+        with open_writer(path) as writer:
+            yield writer
+    else:
+        with replacing(path) as stream:
+            yield _JsonlWriter(stream)
+
+
+def write_sessions(path: Path, sessions: Iterable[Session]) -> int:
+    """Write the sessions and return how many; the file appears whole or not at all.
+
+    Args:
+        path: `.jsonl`, `.jsonl.zst` or `.parquet`.
+        sessions: in order.
+
+    Raises:
+        DataError: it cannot be written; an older file stays as it was.
+    """
+    count = 0
+    with session_writer(path) as writer:
+        for session in sessions:
+            writer.write(session)
+            count += 1
+    return count
+
+
+def read_session_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, text) of each session of a file: a line of JSONL as it stands, or a row as JSON.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    return read_rows(path, moved) if path.suffix == PARQUET else read_lines(path, moved)
+
+
+def read_sessions(path: Path, moved: Moved | None = None) -> Iterator[Session]:
+    """Yield the sessions of a file in order, one at a time.
+
+    Args:
+        path: `.jsonl`, `.jsonl.zst`, `.jsonl.gz` or `.parquet`.
+        moved: called with how many bytes of the file are read, and how many there are.
+
+    Raises:
+        DataError: the file cannot be read, holds no session, or a line or row is not a valid one.
+    """
+    number = 0
+    for number, line in read_session_lines(path, moved):
+        yield parse_record(line, Session, path, number)
+    if number == 0:
+        raise DataError.at(path, None, "holds no sessions; expected a line or a row for each")
+
+
+def open_sessions(
+    path: Path, progress: Moved | None = None, notify: Notify = lambda _: None
+) -> Sequence[Session]:
+    """Return the sessions of a file, to be read in any order.
+
+    Those of a Parquet file by `write_sessions` stay on disk. Of other files a small one is read into a list;
+    a large one is converted to Parquet beside it (`FILE.cache.parquet`), which is used again as long as the
+    contents of the file are the same.
+
+    Args:
+        path: as for `read_sessions`.
+        progress: as `moved` there, while the file is read.
+        notify: called when a file is converted, or an earlier conversion cannot be used.
+
+    Raises:
+        DataError: as for `read_sessions`, or the conversion cannot be written.
+    """
+    if path.suffix == PARQUET and is_indexed(path):
+        return ParquetSessions(path)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    is_packed = path.suffix == PARQUET or packing_of(path) is not None
+    if size * (_COMPRESSION if is_packed else 1) < CONVERTED_FROM_BYTES:
+        return list(read_sessions(path, progress))
+    return _find_conversion(path, progress, notify)
+
+
+def conversion_path(path: Path) -> Path:
+    """Return where the conversion of a large file is kept."""
+    return path.with_name(f"{path.name}.cache{PARQUET}")
+
+
+def _find_conversion(path: Path, progress: Moved | None, notify: Notify) -> ParquetSessions:
+    """Return the conversion beside the file if it is of these contents, else a new one."""
+    beside = conversion_path(path)
+    if beside.exists():
+        try:
+            sessions = ParquetSessions(beside)
+            _check_source(beside, sessions.source, path)
+            return sessions
+        except DataError as error:
+            notify(f"{error}; it is made again")
+    if os.access(path.parent, os.W_OK):
+        _convert_large(path, beside, progress)
+        sessions = ParquetSessions(beside)
+        notify(f"{beside}: {path.name} converted to Parquet, {len(sessions):,} sessions; it may be removed")
+        return sessions
+    descriptor, name = tempfile.mkstemp(suffix=PARQUET)
+    os.close(descriptor)
+    try:
+        _convert_large(path, Path(name), progress)
+        sessions = ParquetSessions(Path(name))
+    except BaseException:
+        Path(name).unlink()
+        raise
+    weakref.finalize(sessions, Path(name).unlink, missing_ok=True)
+    notify(f"{path.parent} cannot be written, so {path.name} was converted to {name} for this run alone")
+    return sessions
+
+
+def _convert_large(path: Path, out: Path, progress: Moved | None) -> None:
+    before = _describe_source(path)
+    with open_writer(out, json.dumps(before | {"sha256": digest_file(path)})) as writer:
+        for session in read_sessions(path, progress):
+            writer.write(session)
+        if _describe_source(path) != before:
+            raise DataError.at(
+                path, None, "was changed while it was being read; start again when it is whole"
+            )
+
+
+def _check_source(beside: Path, source: str | None, path: Path) -> None:
+    """Make sure that a conversion is of the file's contents; a copy of the file with another time is.
+
+    Raises:
+        DataError: it is of others.
+    """
+    try:
+        recorded = json.loads(source or "{}")
+    except ValueError:
+        recorded = {}
+    now = _describe_source(path)
+    is_same = isinstance(recorded, dict) and recorded.get("size") == now["size"]
+    if is_same and recorded.get("mtime_ns") != now["mtime_ns"]:
+        is_same = recorded.get("sha256") == digest_file(path)
+    if not is_same:
+        raise DataError.at(beside, None, f"is of other contents than {path.name} has now")
+
+
+def _describe_source(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def outlines(sessions: Sequence[Session]) -> Iterator[SessionOutline]:
+    """Yield the sessions' outlines, in order; of Parquet no page is read."""
+    if isinstance(sessions, ParquetSessions):
+        return sessions.columns.outlines()
+    return map(outline_session, sessions)
+
+
+def session_digests(sessions: Iterable[Session]) -> Iterator[bytes]:
+    """Yield 8 bytes for each session that change with it, in order; of Parquet no page is read."""
+    if isinstance(sessions, ParquetSessions):
+        return (digest.tobytes() for digest in sessions.columns.digests)
+    return map(digest_session, sessions)
+
+
+def refuse_repeated_ids(path: Path, sessions: Sequence[Session]) -> None:
+    """Make sure that a session's id means one session.
+
+    Raises:
+        DataError: two have the same; `path` is named.
+    """
+    seen = set[str]()
+    for session in outlines(sessions):
+        if session.session_id in seen:
+            found = f"two sessions have the session_id {session.session_id!r}"
+            raise DataError.at(path, None, f"{found}; expected one session for each id")
+        seen.add(session.session_id)
