@@ -11,10 +11,11 @@ from setuptools import setup
 COMPILED = (
     "addresses", "elements", "rules", "simplify",
     "naming/labels", "naming/names", "naming/paths", "naming/repeats", "naming/same_links", "naming/sections",
-    "parse/controls", "parse/document", "parse/encoding_detection", "parse/encodings", "parse/mhtml",
+    "parse/builder", "parse/controls", "parse/document", "parse/encodings", "parse/items", "parse/mhtml",
     "parse/node", "parse/prices", "parse/ratings", "parse/shadow_roots", "parse/streamed_parts",
     "parse/styles", "parse/tree", "parse/visibility",
-    "serialize/walk", "serialize/writer",
+    "serialize/blocks", "serialize/controls", "serialize/nodes", "serialize/page", "serialize/registry",
+    "serialize/writer",
 )  # fmt: skip
 
 

@@ -15,9 +15,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 READ_PAGES = """
 import sys
 from pathlib import Path
-from shop_r1.pages.serialize import walk
+from shop_r1.pages.serialize import page
 from tests.pages.test_compiled import digest
-assert not walk.__file__.endswith(".py"), walk.__file__
+assert not page.__file__.endswith(".py"), page.__file__
 for line in sys.stdin:
     print(digest(Path(line.rstrip("\\n"))))
 """

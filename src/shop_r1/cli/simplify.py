@@ -84,7 +84,7 @@ class _Look(NamedTuple):
         Raises:
             PageError: it cannot be read, is not HTML or cannot be made short enough; the message names it.
         """
-        from shop_r1.pages.serialize.budget import fit_page
+        from shop_r1.pages.serialize.truncate import fit_page
         from shop_r1.pages.simplify import simplify_page
 
         try:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rapidfuzz import process
 
 from shop_r1.errors import PageError
+from shop_r1.pages.serialize.nodes import Line
 
 _NAMES_SHOWN = 5  # close names in an error message (ours)
 
@@ -55,6 +56,7 @@ class SimplifiedPage:
         examples: the first parts left out for each reason, as raw HTML cut short; only when asked for.
         url: the address that the page itself says it was saved from, "" where it does not.
         base: what its addresses are resolved against, itself relative to the page's own address; "" for that.
+        lines: `html` as nodes, for `fit_page`; () where only the text is at hand.
         cut: what a token budget took, by kind, in characters, items or elements as the kind says.
     """
 
@@ -66,6 +68,7 @@ class SimplifiedPage:
     shown: Mapping[str, int] = field(default_factory=dict)
     url: str = ""
     base: str = ""
+    lines: tuple[Line, ...] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def by_name(self) -> dict[str, Element]:

@@ -272,6 +272,8 @@ ROLES: Final = frozenset(ACTION_ROLES) | frozenset({
     "toolbar", "tooltip", "tree", "treegrid",
 })  # fmt: skip
 
+FIELD_TAGS: Final = frozenset({"input", "select", "textarea"})
+TOGGLE_TYPES: Final = frozenset({"checkbox", "radio"})
 BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})
 TEXT_TYPES: Final = frozenset({
     "text", "search", "email", "tel", "url", "number", "password", "date", "month", "week", "time",

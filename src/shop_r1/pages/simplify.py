@@ -5,9 +5,10 @@ from dataclasses import replace
 from shop_r1.pages.addresses import base_of
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.naming.repeats import fold_repeats
+from shop_r1.pages.parse.builder import build_tree
 from shop_r1.pages.parse.document import parse_text, read_page
-from shop_r1.pages.parse.tree import build_tree, is_simplified
-from shop_r1.pages.serialize.walk import Walk
+from shop_r1.pages.parse.tree import is_simplified
+from shop_r1.pages.serialize.page import serialize_tree
 from shop_r1.pages.sites.recipes import Recipe, marks_of
 
 
@@ -43,4 +44,4 @@ def simplify_page(
     fold_repeats(tree)
     if streamed:
         tree.shown["streamed"] = streamed
-    return replace(Walk(tree).run(), url=source.url, base=base_of(document, source.url))
+    return replace(serialize_tree(tree), url=source.url, base=base_of(document, source.url))

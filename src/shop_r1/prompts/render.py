@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError, DataError, PageError
 from shop_r1.jsonl import Record
-from shop_r1.pages.serialize.budget import fit_html
+from shop_r1.pages.serialize.truncate import fit_html
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.sessions import Session

@@ -4,8 +4,7 @@ import pytest
 
 from shop_r1.errors import PageError
 from shop_r1.pages.parse.document import decode_page
-from shop_r1.pages.parse.encoding_detection import declared_encoding
-from shop_r1.pages.parse.encodings import LABELS, decode, encoding_of
+from shop_r1.pages.parse.encodings import LABELS, declared_encoding, decode, encoding_of
 from shop_r1.pages.simplify import simplify_page
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from shop_r1.pages import rules
 from shop_r1.pages.naming.names import is_identifier, join_words, query_words, slug_words, to_words
-from shop_r1.pages.parse.node import Node, spoken_text
+from shop_r1.pages.parse.node import Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
-from shop_r1.pages.serialize.writer import clean
 
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
 _DIGIT = re.compile(r"\d")

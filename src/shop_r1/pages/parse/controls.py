@@ -1,68 +1,43 @@
-"""How a control is printed: its type, state and value."""
+"""What can be acted on, and its role, states and value."""
+
+import re
 
 from shop_r1.pages import rules
-from shop_r1.pages.elements import Element
-from shop_r1.pages.parse.node import Node
-from shop_r1.pages.serialize.writer import attribute, clean
+from shop_r1.pages.parse.node import Attributes, Node, role_in
+
+_EDITABLE = frozenset({"", "true", "plaintext-only"})
+_NOT_NEGATIVE = re.compile(r"[ \t\n\f\r]*(?:\+?[0-9]|-0+(?![0-9]))")
 
 
-def input_markup(node: Node, index: int, label: str, *, simplified: bool) -> str:
-    r"""Return an input's start tag without its states and its end; `\\0index\\0` stands where its name goes.
-
-    A placeholder is kept unless it has become the label: then the name says it. A label that stands for its
-    hidden checkbox or radio button is printed as that.
-    """
-    attributes = node.choice or node.attributes
-    kind = (attributes.get("type") or "").lower()
-    parts = [f'<input name="\0{index}\0"']
-    if kind in rules.TEXT_TYPES - {"text"} or kind in ("checkbox", "radio", "range", "file", "color"):
-        parts.append(f' type="{kind}"')
-    value = attributes.get("value")
-    if value and kind not in ("checkbox", "radio") and clean(value):
-        parts.append(attribute("value", value))
-    placeholder = clean(attributes.get("placeholder") or "")
-    if placeholder and (simplified or placeholder != label):
-        parts.append(attribute("placeholder", placeholder))
-    return "".join(parts)
-
-
-def role_markup(node: Node) -> str:
-    """Return the role that the page gives a link or button, where its tag does not say it already."""
-    if "role" not in node.attributes:
-        return ""
-    role = node.role
-    return f' role="{role}"' if role in rules.ACTION_ROLES and role not in ("button", "link") else ""
+def printed_tag(tag: str, attributes: Attributes) -> str:
+    """Return the tag that an element is printed as if it can be acted on, else ""."""
+    match tag:
+        case "a" | "area":
+            if not rules.LINK_ATTRIBUTES.isdisjoint(attributes) or (
+                attributes.get("name") and "role" in attributes
+            ):
+                return "a"
+        case "button" | "select" | "textarea" | "summary" | "option":
+            return tag
+        case "input":
+            return "button" if (attributes.get("type") or "").lower() in rules.BUTTON_TYPES else "input"
+    role = role_in(attributes.get("role"))
+    if role in rules.ACTION_ROLES:
+        return rules.ACTION_ROLES[role]
+    if "onclick" in attributes or _takes_focus(attributes.get("tabindex")):
+        return "button"
+    editable = attributes.get("contenteditable", "false")
+    return "button" if (editable or "").lower() in _EDITABLE else ""
 
 
-def state_markup(states: tuple[str, ...]) -> str:
-    """Return a control's states as attributes without values."""
-    return "".join([f" {word}" for word in states]) if states else ""
-
-
-def make_element(
-    node: Node, label: str, states: tuple[str, ...], name: str, options: tuple[str, ...]
-) -> Element:
-    """Return the record of a control."""
-    href = node.attributes.get("href") if node.control == "a" else None
-    return Element(
-        name,
-        node.tag,
-        role_of(node),
-        label[: rules.LABEL_TEXT_MAX],
-        node.path,
-        href.strip() if href is not None else None,
-        value_of(node),
-        states,
-        options,
-        tuple([other.path for other in node.also]),
-    )
+def _takes_focus(tabindex: str | None) -> bool:
+    """Return whether the tab key stops at an element: by HTML's rules, `0`, `+3` and ` 1px` do."""
+    return tabindex is not None and _NOT_NEGATIVE.match(tabindex) is not None
 
 
 def holds_field(node: Node) -> bool:
     """Return whether a field that is printed within a link or button stands in it."""
-    return node.controls > 0 and any(
-        inner.control in ("input", "select", "textarea") for inner in node.elements()
-    )
+    return node.controls > 0 and any(inner.control in rules.FIELD_TAGS for inner in node.elements())
 
 
 def heading_level(node: Node) -> int:

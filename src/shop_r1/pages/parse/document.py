@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
-from shop_r1.pages.parse.encoding_detection import decode_html
+from shop_r1.pages.parse.encodings import decode_html
 from shop_r1.pages.parse.mhtml import read_mhtml
 from shop_r1.pages.parse.shadow_roots import attach_shadow_roots
 from shop_r1.pages.parse.streamed_parts import complete

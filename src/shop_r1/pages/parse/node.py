@@ -8,6 +8,10 @@ from shop_r1.pages import rules
 _PLAIN_TAG = re.compile(r"[a-z][a-z0-9-]*")
 _COMMON = rules.INLINE_TAGS | rules.PLAIN_TAGS | rules.SCOPE_TAGS
 _SPACED = frozenset({"button", "br"})
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff\ufff0-\uffff"
+    "\U000f0000-\U0010ffff]"
+)
 Attributes = dict[str, str | None]
 
 
@@ -135,6 +139,15 @@ class Node:
             node = stack.pop()
             yield node
             stack.extend(child for child in reversed(node.children) if isinstance(child, Node))
+
+
+def clean(text: str) -> str:
+    """Return the text with whitespace collapsed and without characters that nobody sees.
+
+    Private-use characters are dropped too: on the web they are icon fonts' glyphs.
+    """
+    text = " ".join(text.split())
+    return text if text.isprintable() else " ".join(_INVISIBLE.sub("", text).split())
 
 
 def role_in(given: str | None) -> str:

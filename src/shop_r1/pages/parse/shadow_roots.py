@@ -10,6 +10,8 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from shop_r1.pages.parse.node import Node
+
 SHADOW_TAG: Final = "#shadow-root"
 """The tag of a shadow tree's root; no page can write it."""
 
@@ -79,3 +81,26 @@ def shadow_root_of(node: LexborNode) -> LexborNode | None:
     while around is not None and around.tag != SHADOW_TAG:
         around = around.parent
     return around
+
+
+def fill_slot(slot: Node) -> None:
+    """Put into a slot what its host has for it; without any, its own content is shown."""
+    root: Node | None = slot.parent
+    while root is not None and root.tag != SHADOW_TAG:
+        root = root.parent
+    host = root.parent if root is not None else None
+    if host is None or not host.light:
+        return
+    name = slot.get("name")
+    taken = [child for child in host.light if (child.get("slot") if isinstance(child, Node) else "") == name]
+    if not any(isinstance(child, Node) or (child and not child.isspace()) for child in taken):
+        return
+    host.light = [child for child in host.light if child not in taken]
+    slot.children.extend(taken)
+    for child in taken:
+        if isinstance(child, Node):
+            child.place, child.parent = child.parent, slot
+            slot.controls += child.controls + bool(child.control)
+            slot.heading = slot.heading or child.heading
+            slot.link = slot.link or child.link
+            slot.image = slot.image or child.image

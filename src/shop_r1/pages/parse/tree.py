@@ -1,40 +1,18 @@
-"""The visible part of a document as light nodes, with what later steps ask of each already counted.
+"""What of a document can be seen, as nodes, and what was left out of it."""
 
-A block that holds at most one thing to act on, and says nothing by itself, is taken apart as soon as it is
-read: its children move up to its parent, with None for the line breaks that it made. Pages are mostly such
-blocks.
-"""
-
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from shop_r1.errors import PageError
 from shop_r1.pages import rules
-from shop_r1.pages.parse.node import Attributes, Node, role_in, spoken_text
-from shop_r1.pages.parse.prices import cents
-from shop_r1.pages.parse.ratings import rating_of
-from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, shadow_root_of, slots_of_hosts
-from shop_r1.pages.parse.streamed_parts import PENDING
-from shop_r1.pages.parse.styles import Hiding, hiding_of
-from shop_r1.pages.parse.visibility import Hidden, count_actions, hidden_reason, holds_page, may_cover
+from shop_r1.pages.parse.node import Node, spoken_text
 
 MARKER = "page"
 """The first tag of a simplified page: what stands in it is already short and named."""
 
-_HEAD = re.compile(rules.HEAD_CLASS, re.I)
-_WORD = re.compile(r"[^\W_]")
-_BITS = rules.ATTRIBUTE_BITS
-_FIELDS = frozenset({"input", "select", "textarea"})
-_CHOICES = frozenset({"checkbox", "radio"})
-_DISCLOSURE = frozenset({"details", "summary"})
-_EDITABLE = frozenset({"", "true", "plaintext-only"})
-_NOT_NEGATIVE = re.compile(r"[ \t\n\f\r]*(?:\+?[0-9]|-0+(?![0-9]))")
-_CENTS_MAX = 10  # characters of a text that may be the cents of a price
-_INERT = -1  # among the elements that are shown: everything that is inert
 _EXAMPLE_CHARS = 160
 
 
@@ -48,6 +26,13 @@ class Marks:
     items: Collection[int] = frozenset()
     titles: Mapping[int, int] = field(default_factory=dict)
     """Each with the item that it is the title of."""
+
+
+class Hidden(NamedTuple):
+    """A part that was left out since it is hidden."""
+
+    source: LexborNode
+    reason: str
 
 
 @dataclass
@@ -87,6 +72,16 @@ class Tree:
             return ""
         return " ".join(_first_text(source).split())[: rules.LABEL_TEXT_MAX]
 
+    @property
+    def characters(self) -> int:
+        """How many characters of text are visible."""
+        return sum(
+            len(child.strip())
+            for node in (self.root, *self.root.elements())
+            for child in node.children
+            if isinstance(child, str)
+        )
+
     def drop(self, reason: str, part: LexborNode | Node) -> None:
         """Count a part that is left out; keep it as an example when examples are asked for."""
         self.dropped[reason] += 1
@@ -124,114 +119,6 @@ def _snippet(part: LexborNode | Node) -> str:
     return text if len(text) <= _EXAMPLE_CHARS else f"{text[: _EXAMPLE_CHARS - 1]}…"
 
 
-def build_tree(
-    document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False, has_shadow: bool = False
-) -> Tree:
-    """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
-
-    Args:
-        document: a parsed page.
-        marks: what a recipe says of its elements; a simplified page is not to be given any.
-        explain: whether to keep examples of what is left out.
-        has_shadow: whether there are shadow trees in it.
-
-    Raises:
-        PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
-    """
-    slots = slots_of_hosts(document) if has_shadow else {}
-    tree = _build(document, marks, explain, {}, slots)
-    fuller, shown = tree, dict[int, str]()
-    for _ in range(0 if tree.is_simplified else rules.WRAPPERS_MAX):
-        if not (found := _page_within(fuller)):
-            break
-        shown |= found
-        fuller = _build(document, marks, explain, shown, slots)
-        if _is_nearly_all(fuller, tree):
-            tree = fuller
-    if tree.root.controls > rules.CONTROLS_MAX:
-        raise PageError(
-            f"the page has {tree.root.controls} elements to act on; at most {rules.CONTROLS_MAX} are named"
-        )
-    return tree
-
-
-def _build(
-    document: LexborHTMLParser,
-    marks: Marks | None,
-    explain: bool,
-    shown: Mapping[int, str],
-    slots: Mapping[int, frozenset[str]],
-) -> Tree:
-    """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
-    tree = Tree(
-        Node("html", {}, None, 1),
-        is_simplified(document),
-        examples={} if explain else None,
-        document=document,
-    )
-    styles = [style for style in document.css("style") if shadow_root_of(style) is None] if slots else None
-    hiding = hiding_of(document, styles)
-    builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
-    builder.shown, builder.slots = shown, slots
-    builder.build(document)
-    return tree
-
-
-def _page_within(tree: Tree) -> dict[int, str]:
-    """Return the hidden elements that may be the page itself, with the reason; {} where there are none.
-
-    Beside something that can be seen, one that holds the page's main part or title; alone, the one that holds
-    nearly all that is hidden. What is only hidden from screen readers is taken with its siblings that are so.
-    """
-    if tree.dropped["inert"] and not tree.root.controls:
-        return {_INERT: "inert"}
-    if tree.root.controls > rules.WRAPPER_REST_MAX:
-        return {}
-    sizes = [(count_actions(hidden.source), hidden) for hidden in tree.hidden]
-    is_empty = not (tree.root.controls or _count_characters(tree))
-    sizes = [
-        (size, hidden)
-        for size, hidden in sizes
-        if (is_empty and size) or (size >= tree.root.controls and holds_page(hidden))
-    ]
-    if not sizes:
-        return {}
-    size, best = max(sizes, key=lambda found: found[0])
-    group = [best]
-    if best.reason == "aria_hidden" and best.source.parent is not None:
-        key = best.source.parent.mem_id
-        group = [
-            hidden
-            for hidden in tree.hidden
-            if hidden.reason == best.reason and hidden.source.parent and hidden.source.parent.mem_id == key
-        ]
-    elif size < rules.WRAPPER_SHARE * sum(found[0] for found in sizes):
-        return {}
-    return {hidden.source.mem_id: hidden.reason for hidden in group}
-
-
-def _is_nearly_all(fuller: Tree, rest: Tree) -> bool:
-    """Return whether next to nothing was there before the hidden part was shown."""
-    left = 1 - rules.WRAPPER_SHARE
-    said, said_before = _count_characters(fuller), _count_characters(rest)
-    if fuller.shown["inert"]:
-        return fuller.root.controls > 0 and not rest.root.controls
-    return (
-        said + fuller.root.controls > 0
-        and rest.root.controls <= left * fuller.root.controls
-        and said_before <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
-    )
-
-
-def _count_characters(tree: Tree) -> int:
-    return sum(
-        len(child.strip())
-        for node in (tree.root, *tree.root.elements())
-        for child in node.children
-        if isinstance(child, str)
-    )
-
-
 def is_simplified(document: LexborHTMLParser) -> bool:
     """Return whether a document is a simplified page: the first thing in it is the marker."""
     body = document.body
@@ -239,393 +126,3 @@ def is_simplified(document: LexborHTMLParser) -> bool:
     while child is not None and child.tag == "-text" and not (child.text_content or "").strip():
         child = child.next
     return child is not None and child.tag == MARKER
-
-
-class _Builder:
-    """One pass over a document's nodes in page order."""
-
-    def __init__(self, tree: Tree, hiding: Hiding | None):
-        self.tree = tree
-        self.hiding = hiding
-        self.shown: Mapping[int, str] = {}
-        self.slots: Mapping[int, frozenset[str]] = {}
-        self.outer_hiding: list[Hiding | None] = []  # of what is around the shadow trees that we are in
-        self.hidden_choices: dict[str, Attributes] = {}
-
-    def build(self, document: LexborHTMLParser) -> None:
-        """Walk the document; what is asked of each node most often is bound to local names, for speed."""
-        source = document.root
-        assert source is not None, "parse_document returns a document with a root"
-        parent, children, position = self.tree.root, self.tree.root.children, 0
-        keeps_blanks, links, visible, finish = (
-            self.tree.is_simplified,
-            self.tree.links,
-            self._visible,
-            self._finish,
-        )
-        open_elements: list[tuple[LexborNode, int, int]] = []
-        current: LexborNode | None = source.first_child
-        while True:
-            while current is None:
-                if not open_elements:
-                    return
-                closed, position, first_link = open_elements.pop()
-                around = parent.parent
-                assert around is not None
-                finish(parent, around)
-                if parent.controls >= rules.MENU_LINKS_MIN:
-                    self._note_menu(parent, first_link)
-                parent, children = around, around.children
-                current = closed.next
-            tag = current.tag or ""
-            if tag == "-text":
-                text = current.text_content or ""
-                if not text.isspace() or (keeps_blanks and parent.tag not in rules.TABLE_TAGS):
-                    if len(text) < _CENTS_MAX and text[:1].isdecimal() and not keeps_blanks:
-                        text = cents(text, parent, current)
-                    children.append(text)
-                elif children and children[-1] is not None and parent.tag not in rules.BLANK_TAGS:
-                    children.append(" ")
-            elif tag[:1] in "-!":
-                if tag == "-comment":
-                    is_pending = current.comment_content == PENDING
-                    self.tree.drop("unfinished_part" if is_pending else "comment", current)
-            else:
-                position += 1
-                node = visible(current, tag, parent, position)
-                if node is not None:
-                    children.append(node)
-                    child = None if tag in rules.UNREAD_TAGS or node.children else current.first_child
-                    if child is not None:
-                        open_elements.append((current, position, len(links)))
-                        parent, children, position, current = node, node.children, 0, child
-                        continue
-                    finish(node, parent)
-            current = current.next
-
-    def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
-        """Return the element as a node, or None after counting why it is dropped."""
-        slots = self.slots
-        if slots and not self._is_placed(source, tag, parent):
-            return None
-        reason = rules.DROPPED_TAGS.get(tag)
-        if reason is not None:
-            if tag != "head" or source.first_child is not None:
-                self.tree.drop(reason, source)
-            return None
-        attributes: Attributes = source.attributes
-        bits = rules.TAG_BITS.get(tag, 0)
-        for name in attributes:
-            bits |= _BITS.get(name, 0)
-        if bits & rules.HIDES or self.hiding is not None:
-            reason = hidden_reason(source, tag, attributes, self.hiding)
-            if reason is not None and (tag == "body" or source.mem_id in self.shown):
-                self.tree.shown[reason] += 1
-                reason = None
-        if parent.bits & rules.CLOSED and tag != "summary":
-            reason = "closed_details"
-        if reason is not None:
-            self._leave_hidden(source, tag, attributes, reason, parent)
-            return None
-        if tag == "svg":
-            return self._svg_image(source, attributes, parent, position)
-        node = Node(tag, attributes, parent, position)
-        if parent.bits & rules.INERT or (bits & rules.HIDES and "inert" in attributes):
-            if _INERT in self.shown:
-                self.tree.shown["inert"] += 1
-            else:
-                bits |= rules.INERT
-                if bits & rules.ACTS and printed_tag(tag, attributes):
-                    self.tree.drop("inert", source)
-                    if tag in _FIELDS:
-                        return None
-                bits &= ~rules.ACTS
-        if tag in _DISCLOSURE and not self.tree.is_simplified:
-            bits |= _disclosure_bits(node, source)
-        if bits:
-            node.bits = bits
-            if bits & rules.ACTS:
-                self._note_control(node)
-            if bits & rules.KNOWN:
-                self.tree.ids.setdefault(attributes["id"] or "", node)
-        if tag == "textarea":
-            node.children.append(source.text() or "")
-        if slots:
-            self._note_shadow(node, source)
-        return node
-
-    def _is_placed(self, source: LexborNode, tag: str, parent: Node) -> bool:
-        """Return whether an element is shown as far as its host's slots go; count it where it is not."""
-        around = source.parent
-        names = self.slots.get(around.mem_id) if around is not None and tag != SHADOW_TAG else None
-        if names is None or (source.attributes.get("slot") or "") in names:
-            return True
-        self.tree.drop("unslotted", source)
-        return False
-
-    def _note_shadow(self, node: Node, source: LexborNode) -> None:
-        """Set a host's children aside as its shadow tree begins, and put them into its slots."""
-        host = node.parent
-        if node.tag == SHADOW_TAG and host is not None:
-            assert source.parent is not None
-            keeps_text = "" in self.slots[source.parent.mem_id]
-            host.light = [child for child in host.children if keeps_text or isinstance(child, Node)]
-            host.children.clear()
-            host.controls, host.heading, host.link, host.image = 0, None, None, None
-            styles = [
-                style
-                for style in source.css("style")
-                if (root := shadow_root_of(style)) and root.mem_id == source.mem_id
-            ]
-            self.outer_hiding.append(self.hiding)
-            self.hiding = hiding_of(self.tree.document, styles) if self.tree.document else None
-        elif node.tag == "slot":
-            _fill_slot(node)
-        elif "slot" in node.attributes:
-            node.bits |= rules.TELLS  # it must not be taken apart before its slot has it
-
-    def _leave_hidden(
-        self, source: LexborNode, tag: str, attributes: Attributes, reason: str, parent: Node
-    ) -> None:
-        self.tree.drop(reason, source)
-        if tag == "input" and (attributes.get("type") or "").lower() in _CHOICES:
-            self._note_choice(attributes, parent)
-        hidden = Hidden(source, reason)
-        if may_cover(hidden):
-            self.tree.hidden.append(hidden)
-
-    def _svg_image(
-        self, source: LexborNode, attributes: Attributes, parent: Node, position: int
-    ) -> Node | None:
-        """Return a drawing that has a title or label as an image with that text; others are decoration."""
-        label = attributes.get("aria-label") or ""
-        child = source.first_child
-        while not label and child is not None:
-            label = (child.text() or "") if child.tag == "title" else ""
-            child = child.next
-        if not _WORD.search(label):
-            self.tree.drop("svg", source)
-            return None
-        return Node("img", {"alt": label}, parent, position)
-
-    def _note_control(self, node: Node) -> None:
-        tag, attributes = node.tag, node.attributes
-        if tag == "label":
-            self._note_label(node)
-        node.control = "a" if self.tree.is_simplified and tag == "a" else printed_tag(tag, attributes)
-        if node.control == "a" and attributes:
-            self.tree.links.append(node)
-
-    def _note_label(self, label: Node) -> None:
-        target = label.get("for")
-        if target:
-            self.tree.labels.setdefault(target, label)
-            label.choice = self.hidden_choices.get(target)
-
-    def _note_choice(self, choice: Attributes, parent: Node) -> None:
-        """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""
-        if choice.get("id"):
-            self.hidden_choices[choice["id"] or ""] = choice
-        label: Node | None = parent
-        while label is not None and label.tag in rules.INLINE_TAGS and label.tag != "label":
-            label = label.parent
-        if label is not None and label.tag == "label" and label.choice is None:
-            label.choice = choice
-
-    def _finish(self, node: Node, parent: Node) -> None:
-        """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
-        tag, controls = node.tag, node.controls
-        if tag == SHADOW_TAG:
-            self.hiding = self.outer_hiding.pop()
-        if node.bits & rules.CLOSED:
-            node.children = [child for child in node.children if isinstance(child, Node)]
-        if tag in rules.HEADING_TAGS or (node.bits & rules.ACTS and node.role == "heading"):
-            node.heading = node.heading or node
-        if controls > 1:
-            self._find_items(node)
-        elif node.choice is not None and not controls:
-            node.control = "choice"
-        if tag == "img":
-            node.image = node if _WORD.search(node.get("alt") or node.get("title")) else None
-        elif not node.children and node.attributes and (rating := rating_of(node)):
-            node.children.append(f" {rating} ")
-        if parent.image is None:
-            parent.image = node.image
-        if node.control:
-            controls += 1
-            if node.control == "a" and node.link is None and node.text:
-                node.link = node
-        if controls:
-            parent.controls += controls
-            if controls > rules.MENU_LINKS_MIN and tag in rules.LIST_TAGS:
-                node.link = None  # the first of many links in a list is no title of what holds the list
-            if parent.link is None:
-                parent.link = node.link
-        if node.heading is not None:
-            if parent.heading is None:
-                parent.heading = node.heading
-            if controls and tag in rules.PLAIN_BLOCKS and _bounds_heading(node):
-                node.bits |= rules.BOUNDS | rules.TELLS
-        if controls <= 1 and tag in rules.PLAIN_TAGS and not (node.control or node.bits & rules.TELLS):
-            _take_apart(node, parent)
-
-    def _note_menu(self, node: Node, first_link: int) -> None:
-        last_link = len(self.tree.links)
-        if node.controls == last_link - first_link and not node.control:
-            self.tree.menus.append((first_link, last_link, node))
-
-    def _find_items(self, node: Node) -> None:
-        if node.tag in rules.ITEM_TAGS or ("role" in node.attributes and node.role in rules.ITEM_ROLES):
-            # An article under the page's own title is the page's subject, not one of several.
-            node.is_item = node.is_item or node.heading is None or node.heading.tag != "h1"
-        elif node.controls >= rules.REPEATED_MIN:
-            _mark_repeated(node)
-
-
-class _MarkingBuilder(_Builder):
-    """The same pass with a recipe: a class of its own, so that pages without one pay nothing for it."""
-
-    def __init__(self, tree: Tree, hiding: Hiding | None, marks: Marks):
-        super().__init__(tree, hiding)
-        self.marks = marks
-        self.items: dict[int, Node] = {}
-
-    def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
-        key = source.mem_id
-        if key in self.marks.left_out:
-            self.tree.drop("recipe", source)
-            return None
-        node = super()._visible(source, tag, parent, position)
-        if node is not None:
-            self._mark(node, key)
-        return node
-
-    def _mark(self, node: Node, key: int) -> None:
-        """Note what the recipe says of an element; what it speaks of is not taken apart."""
-        section, item = self.marks.sections.get(key, ""), self.marks.titles.get(key)
-        if section:
-            node.section = section
-        if key in self.marks.items:
-            node.is_item = True
-            self.items[key] = node
-        if item in self.items:
-            self.items[item].title = node
-        if section or node.is_item or item is not None:
-            node.bits |= rules.TELLS
-
-
-def _bounds_heading(node: Node) -> bool:
-    """Return whether a block holds something to act on beside its heading, and is not only a part's head."""
-    heading = node.heading
-    assert heading is not None
-    return node.controls > heading.controls + bool(heading.control) and not _HEAD.search(node.get("class"))
-
-
-def _take_apart(node: Node, parent: Node) -> None:
-    parent.children.pop()
-    if node.tag in rules.INLINE_TAGS:
-        parent.children.extend(node.children)
-    elif node.children:
-        parent.children += (None, *node.children, None)
-    elif parent.children and parent.children[-1] is not None:
-        parent.children.append(None)
-
-
-def _fill_slot(slot: Node) -> None:
-    """Put into a slot what its host has for it; without any, its own content is shown."""
-    root: Node | None = slot.parent
-    while root is not None and root.tag != SHADOW_TAG:
-        root = root.parent
-    host = root.parent if root is not None else None
-    if host is None or not host.light:
-        return
-    name = slot.get("name")
-    taken = [child for child in host.light if (child.get("slot") if isinstance(child, Node) else "") == name]
-    if not any(isinstance(child, Node) or (child and not child.isspace()) for child in taken):
-        return
-    host.light = [child for child in host.light if child not in taken]
-    slot.children.extend(taken)
-    for child in taken:
-        if isinstance(child, Node):
-            child.place, child.parent = child.parent, slot
-            slot.controls += child.controls + bool(child.control)
-            slot.heading = slot.heading or child.heading
-            slot.link = slot.link or child.link
-            slot.image = slot.image or child.image
-
-
-def _disclosure_bits(node: Node, source: LexborNode) -> int:
-    """Return the bits of a <details>, and let its <summary> say whether it is open."""
-    parent = node.parent
-    if node.tag == "summary":
-        if parent is None or parent.tag != "details":
-            return 0
-        is_open = "true" if "open" in parent.attributes else "false"
-        node.attributes = {"aria-expanded": is_open, **node.attributes}
-        return rules.STATES
-    child = source.first_child
-    while child is not None and child.tag != "summary":
-        child = child.next
-    # Without a summary, browsers draw one of their own that nothing here can stand for: the content stays.
-    return 0 if child is None or "open" in node.attributes else rules.CLOSED
-
-
-def printed_tag(tag: str, attributes: Attributes) -> str:
-    """Return the tag that an element is printed as if it can be acted on, else ""."""
-    match tag:
-        case "a" | "area":
-            if not rules.LINK_ATTRIBUTES.isdisjoint(attributes) or (
-                attributes.get("name") and "role" in attributes
-            ):
-                return "a"
-        case "button" | "select" | "textarea" | "summary" | "option":
-            return tag
-        case "input":
-            return "button" if (attributes.get("type") or "").lower() in rules.BUTTON_TYPES else "input"
-    role = role_in(attributes.get("role"))
-    if role in rules.ACTION_ROLES:
-        return rules.ACTION_ROLES[role]
-    if "onclick" in attributes or _takes_focus(attributes.get("tabindex")):
-        return "button"
-    editable = attributes.get("contenteditable", "false")
-    return "button" if (editable or "").lower() in _EDITABLE else ""
-
-
-def _takes_focus(tabindex: str | None) -> bool:
-    """Return whether the tab key stops at an element: by HTML's rules, `0`, `+3` and ` 1px` do."""
-    return tabindex is not None and _NOT_NEGATIVE.match(tabindex) is not None
-
-
-def _mark_repeated(node: Node) -> None:
-    """Mark a node's alike children as items: same tag and first class, each with controls and a title."""
-    alike: dict[tuple[str, str], list[Node]] = {}
-    for child in node.children:
-        if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link or child.image):
-            alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
-    for children in alike.values():
-        is_many = len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody")
-        if is_many or (len(children) > 1 and children[0].is_item and not _heads_menu(children[0])):
-            _untitle_common_links(children)
-        if is_many:
-            for child in children:
-                child.is_item = True
-
-
-def _heads_menu(item: Node) -> bool:
-    """Return whether a list stands in an item itself: its first link is what the list is about."""
-    return any(isinstance(child, Node) and child.tag in rules.LIST_TAGS for child in item.children)
-
-
-def _untitle_common_links(items: list[Node]) -> None:
-    """Take back titles that several items share: "Add to cart" is what one can do with each of them.
-
-    Of items that say the same altogether, such as a slide and its copy, the title is theirs.
-    """
-    sharing: dict[str, list[Node]] = {}
-    for item in items:
-        if item.link is not None:
-            sharing.setdefault(item.link.text, []).append(item)
-    for group in sharing.values():
-        if len(group) > 1 and len({spoken_text(item) for item in group}) > 1:
-            for item in group:
-                item.link = None

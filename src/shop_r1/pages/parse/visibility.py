@@ -7,13 +7,14 @@ ARIA's tokens and roles without regard to case, as browsers do; ids, classes and
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import Attributes
 from shop_r1.pages.parse.styles import Hiding
+from shop_r1.pages.parse.tree import Hidden, Tree
 
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _SHOWN_STYLE = re.compile(rules.SHOWN_STYLE, re.I)
@@ -21,14 +22,9 @@ _COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
 _WORD = re.compile(r"[^\W_]")
 _ACTING = frozenset(name for name, bits in rules.ATTRIBUTE_BITS.items() if bits & rules.ACTS)
 # Reasons for which a whole page may be hidden that a shopper saw.
+INERT = -1
+"""Among the elements that are shown though hidden: everything that is inert."""
 _COVERING: Final = frozenset({"hidden", "aria_hidden", "hidden_style", "style_rule"})
-
-
-class Hidden(NamedTuple):
-    """A part that was left out since it is hidden."""
-
-    source: LexborNode
-    reason: str
 
 
 def hidden_reason(source: LexborNode, tag: str, attributes: Attributes, hiding: Hiding | None) -> str | None:
@@ -72,7 +68,53 @@ def may_cover(hidden: Hidden) -> bool:
     )
 
 
-def holds_page(hidden: Hidden) -> bool:
+def page_within(tree: Tree) -> dict[int, str]:
+    """Return the hidden elements that may be the page itself, with the reason; {} where there are none.
+
+    Beside something that can be seen, one that holds the page's main part or title; alone, the one that holds
+    nearly all that is hidden. What is only hidden from screen readers is taken with its siblings that are so.
+    """
+    if tree.dropped["inert"] and not tree.root.controls:
+        return {INERT: "inert"}
+    if tree.root.controls > rules.WRAPPER_REST_MAX:
+        return {}
+    sizes = [(count_actions(hidden.source), hidden) for hidden in tree.hidden]
+    is_empty = not (tree.root.controls or tree.characters)
+    sizes = [
+        (size, hidden)
+        for size, hidden in sizes
+        if (is_empty and size) or (size >= tree.root.controls and _holds_page(hidden))
+    ]
+    if not sizes:
+        return {}
+    size, best = max(sizes, key=lambda found: found[0])
+    group = [best]
+    if best.reason == "aria_hidden" and best.source.parent is not None:
+        key = best.source.parent.mem_id
+        group = [
+            hidden
+            for hidden in tree.hidden
+            if hidden.reason == best.reason and hidden.source.parent and hidden.source.parent.mem_id == key
+        ]
+    elif size < rules.WRAPPER_SHARE * sum(found[0] for found in sizes):
+        return {}
+    return {hidden.source.mem_id: hidden.reason for hidden in group}
+
+
+def is_nearly_all(fuller: Tree, rest: Tree) -> bool:
+    """Return whether next to nothing was there before the hidden part was shown."""
+    left = 1 - rules.WRAPPER_SHARE
+    said, said_before = fuller.characters, rest.characters
+    if fuller.shown["inert"]:
+        return fuller.root.controls > 0 and not rest.root.controls
+    return (
+        said + fuller.root.controls > 0
+        and rest.root.controls <= left * fuller.root.controls
+        and said_before <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
+    )
+
+
+def _holds_page(hidden: Hidden) -> bool:
     """Return whether a hidden part has the page's main part or title in it."""
     return hidden.source.css_first("main, h1, [role=main]") is not None
 

@@ -1,38 +1,14 @@
-"""Lines of terse HTML: text runs collapsed and escaped, tags opened only once something stands in them."""
+"""The lines of the short page: text runs collapsed and escaped, tags opened only once something follows."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from shop_r1.pages import rules
+from shop_r1.pages.parse.node import clean
+from shop_r1.pages.serialize.nodes import Line, Tag, escape, plain_tag
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff\ufff0-\uffff"
-    "\U000f0000-\U0010ffff]"
-)
 _DECORATION = re.compile(rules.DECORATION)
-_INLINE_MARKUP = frozenset({"<s>"})
-_UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
-
-
-def clean(text: str) -> str:
-    """Return the text with whitespace collapsed and without characters that nobody sees.
-
-    Private-use characters are dropped too: on the web they are icon fonts' glyphs.
-    """
-    text = " ".join(text.split())
-    return text if text.isprintable() else " ".join(_INVISIBLE.sub("", text).split())
-
-
-def escape(text: str) -> str:
-    """Return the text as HTML, with only those `&` and `<` escaped that a parser would take for markup."""
-    if "&" not in text and "<" not in text:
-        return text
-    return _UNSAFE.sub(lambda match: "&amp;" if match.group() == "&" else "&lt;", text)
-
-
-def attribute(name: str, value: str) -> str:
-    """Return ` name="value"`, escaped."""
-    return f' {name}="{escape(clean(value)).replace(chr(34), "&quot;")}"'
 
 
 def _starts_word(character: str) -> bool:
@@ -51,12 +27,17 @@ class Writer:
         self._drops_decoration = drop_decoration
         self.decorations = 0
         """How many drawn lines were left out."""
-        self._lines: list[str] = []
-        self._line: list[str] = []
+        self.inline = 0
+        """How many elements we are in that stand on one line, open controls among them."""
+        self.in_control = 0
+        """How many links and buttons we are in."""
+        self._lines: list[Line] = []
+        self._line: Line = []
         self._run: list[str] = []
         self._pending: list[tuple[str, bool]] = []
-        self._space = False
-        self._after_tag = False
+        self._space = False  # whether what follows is to be set apart
+        self._after_tag = False  # whether a control, or an end tag, stands before
+        self._fresh = False  # whether a start tag stands before
 
     @property
     def run_text(self) -> str:
@@ -86,29 +67,53 @@ class Writer:
         self._space = text[-1:].isspace()
         self._after_tag = False
 
-    def control(self, markup: str) -> None:
-        """Add a whole control, set apart from what stands around it."""
-        self.open_control(markup)
-        self._after_tag, self._fresh = True, False
+    def text_lines(self, text: str) -> None:
+        """Add text in which each line stands for itself, as on a page that is already simplified."""
+        if self.inline or "\n" not in text:
+            self.text(text)
+            return
+        first, *others = text.split("\n")
+        self.text(first)
+        for line in others:
+            self.line()
+            self.text(line)
 
-    def open_control(self, markup: str) -> None:
+    def control(self, nodes: Sequence[Tag | str]) -> None:
+        """Add a whole control, its empty texts left out, set apart from what stands around it."""
+        self._set_apart()
+        self._line += [node for node in nodes if node != ""] if "" in nodes else nodes
+        self._after_tag = True
+
+    def open_control(self, tag: Tag) -> None:
         """Add the start tag of a control, set apart from what stands before it."""
+        self._set_apart()
+        self._line.append(tag)
+        self._fresh = True
+        self.inline += 1
+        self.in_control += 1
+
+    def _set_apart(self) -> None:
         if self._pending:
             self._begin()
         if self._line_has_content():
             self._run.append(" ")
-        if self._run:
-            self._flush_run()
-        self._line.append(markup)
-        self._space = self._after_tag = False
-        self._fresh = True
+        self._flush_run()
+        self._space = self._after_tag = self._fresh = False
 
-    def close_control(self, markup: str) -> None:
+    def close_control(self, kind: str) -> None:
         """Add a control's end tag."""
-        if self._run:
-            self._flush_run()
-        self._line.append(markup)
+        self._flush_run()
+        self._line.append(plain_tag(kind))
         self._space, self._after_tag, self._fresh = False, True, False
+        self.inline -= 1
+        self.in_control -= 1
+
+    def break_line(self) -> None:
+        """End the line, or set what follows apart where all stands on one line."""
+        if self.inline:
+            self._space = True
+        else:
+            self.line()
 
     def space(self) -> None:
         """Set what follows apart from what stands before it."""
@@ -116,48 +121,40 @@ class Writer:
 
     def line(self) -> None:
         """End the line; an empty one leaves nothing."""
-        if not (self._run or self._line):
-            self._space = self._after_tag = self._fresh = False
-            return
         self._flush_run()
-        text = "".join(self._line).strip()
-        if text:
-            self._lines.append(text)
-        self._line.clear()
+        if self._line:
+            self._lines.append(self._line)
+            self._line = []
         self._space = self._after_tag = self._fresh = False
 
-    def open(self, markup: str, *, own_line: bool = False) -> int:
+    def open(self, kind: str, *, own_line: bool = False) -> int:
         """Hold a start tag back until something follows; `own_line` ends the line after it."""
-        self._pending.append((markup, own_line))
+        self._pending.append((kind, own_line))
         return len(self._pending)
 
-    def close(self, depth: int, markup: str) -> bool:
-        """End the tag that `open` returned `depth` for: add `markup`, or take an unused start tag back."""
+    def close(self, depth: int, kind: str) -> None:
+        """End the tag that `open` returned `depth` for: add an end tag, or take an unused start tag back."""
         if len(self._pending) >= depth:
             del self._pending[depth - 1 :]
-            return False
-        if markup:
+        elif kind:
             self._flush_run()
-            self._line.append(markup)
-        return True
+            self._line.append(plain_tag(kind))
 
-    def html(self) -> str:
+    def finished_lines(self) -> list[Line]:
         """Return all lines."""
         self.line()
-        return "\n".join(self._lines)
-
-    _fresh = False
+        return self._lines
 
     def _line_has_content(self) -> bool:
         return bool(self._run or self._line) and not (self._fresh and not self._run)
 
     def _begin(self) -> None:
-        if self._space and self._line_has_content() and self._pending[0][0] in _INLINE_MARKUP:
+        if self._space and self._line_has_content() and self._pending[0][0] == "s":
             self._run.append(" ")
             self._space = False
         self._flush_run()
-        for markup, own_line in self._pending:
-            self._line.append(markup)
+        for kind, own_line in self._pending:
+            self._line.append(plain_tag(kind))
             self._fresh = True
             if own_line:
                 self.line()

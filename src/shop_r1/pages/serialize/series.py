@@ -1,28 +1,25 @@
-"""The short page as `simplify_page` writes it, taken to pieces: tags and texts, and what stands in a row."""
+"""The nodes of a page with what each takes, and what stands in a row and can lose its middle."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby, pairwise
 
-from shop_r1.pages.tokens import CountTokens
+from shop_r1.pages.serialize.nodes import NAMED_TAGS, Line, Tag, write_line
 
 LEFT_OUT_LEAST = 3
 """Items: leaving out fewer hardly pays for the note that says so (ours)."""
 KEPT_LEAST = 3
 """Items that a long series keeps at least: they show what it holds (ours)."""
 
-_TAG = re.compile(r'(</?[a-z][a-z0-9]*(?: [^\s"=<>]+(?:="[^"]*")?)*>)')
-_TAG_NAME = re.compile(r"/?[a-z][a-z0-9]*")
-_QUOTED = re.compile(r'"[^"]*"')
-_CHOSEN = re.compile(r" (?:checked|selected|pressed|current)(?= |>)")
+_CHOSEN = frozenset({"checked", "selected", "pressed", "current"})
 _PRICE = re.compile(
     r"[$£€¥₩₹₽₺₴]\s?\d|\d\s?(?:[$£€¥₩₹₽₺₴]|(?:kr|zł|Kč|руб|EUR|USD|GBP|CHF)\b)|(?:EUR|USD|GBP|CHF)\s\d"
 )
 
-_END = "\n"  # the tag of the piece that ends a line
+END = "\n"
+"""The node, and the tag of the piece, that ends a line."""
 _HOLDERS = frozenset({"a", "button", "summary", "select", "textarea"})  # controls with an end tag
-_CONTROLS = _HOLDERS | {"input", "option"}
 _PARTS = _HOLDERS | {"input", "img", "s"}
 _INLINE = _PARTS | {"option", "optgroup"}
 _ITEM_OF = {"ul": "li", "ol": "li", "table": "tr"}
@@ -30,31 +27,41 @@ _ITEM_OF = {"ul": "li", "ol": "li", "table": "tr"}
 
 @dataclass(slots=True)
 class Piece:
-    """A tag, a text or the end of a line.
+    """A node, or the end of a line, and what is shown of it now.
 
     Attributes:
-        text: as the page has it.
-        tag: the tag's name, with `/` before an end tag's; "" for a text.
+        node: as the page has it.
         rate: tokens a character, as on its line.
+        tag: the tag's name, with `/` before an end tag's; "" for a text.
         holder: the link, button, select or the like in which it stands, or which it begins; else "".
-        is_gone: whether it was left out; then `shown` is "" or the note in its place.
-        shown: what is printed of it now.
+        text: the node as HTML.
+        shown: what is printed in its place now: itself, a shorter one, a note, or nothing.
+        size: of `shown`, in characters.
+        is_gone: whether it was left out.
     """
 
-    text: str
-    tag: str
+    node: Tag | str
     rate: float
-    holder: str = ""
-    is_gone: bool = False
-    shown: str = field(default="", init=False)
+    tag: str
+    holder: str
+    text: str = field(init=False)
+    shown: Line = field(init=False)
+    size: int = field(init=False)
+    is_gone: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.shown = self.text
+        self.text = self.node if isinstance(self.node, str) else self.node.markup
+        self.shown = [self.node]
+        self.size = len(self.text)
 
     @property
     def is_chosen(self) -> bool:
         """Whether the shopper has chosen it, or stands on it."""
-        return self.tag in _CONTROLS and _CHOSEN.search(_QUOTED.sub("", self.text)) is not None
+        return (
+            isinstance(self.node, Tag)
+            and self.tag in NAMED_TAGS
+            and any(value is None and name in _CHOSEN for name, value in self.node.attributes)
+        )
 
 
 @dataclass(slots=True)
@@ -96,42 +103,39 @@ class Series:
         return [list(run) for acts, run in groupby(self.items, key=lambda item: item.acts) if not acts]
 
 
-def read_pieces(html: str, tokens: int, count_tokens: CountTokens) -> list[Piece]:
-    """Return the page's tags, texts and line ends in order; `tokens` is what the whole of it takes."""
-    lines = html.split("\n")
+def pieces_of(lines: Sequence[Line], costs: Sequence[float]) -> list[Piece]:
+    """Return the nodes and line ends in order; `costs` is what each line takes with its end, in tokens."""
     pieces: list[Piece] = []
-    for line, cost in zip(lines, line_costs(lines, tokens, count_tokens), strict=True):
-        rate = cost / (len(line) + 1)
+    for line, cost in zip(lines, costs, strict=True):
+        rate = cost / (len(write_line(line)) + 1)
         holder = ""
-        for place, text in enumerate(_TAG.split(line)):
-            name = _TAG_NAME.match(text, 1) if place % 2 else None  # every second one is a tag
-            tag = name.group() if name else ""
+        for node in line:
+            tag = "" if isinstance(node, str) else node.kind
             # Within a select nothing but its end counts.
             if holder != "select" and tag in _HOLDERS:
                 holder = tag
-            if text:
-                pieces.append(Piece(text, tag, rate, holder))
+            pieces.append(Piece(node, rate, tag, holder))
             if tag == f"/{holder}":
                 holder = ""
-        pieces.append(Piece("\n", _END, rate))
+        pieces.append(Piece(END, rate, END, ""))
     return pieces
 
 
-def shown_html(pieces: Sequence[Piece]) -> str:
+def shown_lines(pieces: Sequence[Piece]) -> list[Line]:
     """Return the page as its pieces are shown now."""
-    return "".join(piece.shown for piece in pieces).removesuffix("\n")
-
-
-def line_costs(lines: Sequence[str], tokens: int, count_tokens: CountTokens) -> list[float]:
-    """Return what each line takes with its end, so that the sum is `tokens`, however lines count apart."""
-    counts = [count_tokens(line) + 1 for line in lines]
-    scale = tokens / sum(counts)
-    return [count * scale for count in counts]
+    lines: list[Line] = [[]]
+    for piece in pieces:
+        for node in piece.shown:
+            if node == END:
+                lines.append([])
+            else:
+                lines[-1].append(node)
+    return lines[:-1]  # the last piece ends a line
 
 
 def find_series(pieces: Sequence[Piece]) -> list[Series]:
     """Return what stands in a row on a page and is long enough that something of it can be left out."""
-    acts = [0, *accumulate(piece.tag in _CONTROLS for piece in pieces)]
+    acts = [0, *accumulate(piece.tag in NAMED_TAGS for piece in pieces)]
     chosen = [0, *accumulate(piece.is_chosen for piece in pieces)]
     # Each select has an option that is selected: that is no reason to keep the item around it.
     options = [0, *accumulate(piece.is_chosen and piece.tag == "option" for piece in pieces)]
@@ -175,10 +179,10 @@ def _lines(pieces: Sequence[Piece]) -> Iterator[_Bounds]:
     """Yield the lines of text and images that are no item of anything and no heading."""
     bounds, is_plain = [0], True
     for index, piece in enumerate(pieces):
-        is_plain = is_plain and piece.tag in ("", _END, "img", "s", "/s")
-        if piece.tag == _END and is_plain:
+        is_plain = is_plain and piece.tag in ("", END, "img", "s", "/s")
+        if piece.tag == END and is_plain:
             bounds.append(index + 1)
-        elif piece.tag == _END:
+        elif piece.tag == END:
             yield "line", bounds, 0
             bounds, is_plain = [index + 1], True
     yield "line", bounds, 0
@@ -195,7 +199,7 @@ def _options(pieces: Sequence[Piece]) -> Iterator[_Bounds]:
             if has_option:
                 bounds.append(index)
             has_option = piece.tag == "option"
-        elif is_open and piece.tag in ("/select", _END):
+        elif is_open and piece.tag in ("/select", END):
             yield "option", [*bounds, index], 0
             is_open = False
 

@@ -5,8 +5,16 @@ from collections.abc import Iterator, Sequence
 from html import unescape
 from itertools import groupby
 
-from shop_r1.pages.serialize.pieces import KEPT_LEAST, LEFT_OUT_LEAST, Item, Piece, Series, find_series
-from shop_r1.pages.serialize.writer import attribute, escape
+from shop_r1.pages.serialize.nodes import Line, Tag, attribute, escape, write_line
+from shop_r1.pages.serialize.series import (
+    END,
+    KEPT_LEAST,
+    LEFT_OUT_LEAST,
+    Item,
+    Piece,
+    Series,
+    find_series,
+)
 
 # Characters that a long text keeps, widest first (ours): from a long paragraph to two sentences, and at last
 # the length of a heading. Halved from tier to tier, so that no text loses much more than is needed.
@@ -15,15 +23,8 @@ _TEXT_LEAST = 20  # characters: a text so little past its tier is left alone (ou
 # Items that a long series keeps, two thirds of them from its start (ours): halved from tier to tier too.
 _ITEM_TIERS = (200, 100, 50, 25, 12, 6, KEPT_LEAST)
 
-_TEXT_ATTRIBUTE = re.compile(r' (alt|value|placeholder)="([^"]*)"')
+_TEXT_ATTRIBUTES = frozenset({"alt", "value", "placeholder"})
 _WORD = re.compile(r"[^\W_]")
-_NOTES = {
-    "li": "<li>… {} more\n",
-    "tr": "<tr><td>… {} more\n",
-    "line": "… {} more lines\n",
-    "option": '<optgroup label="… {} more">',
-    "part": "… {} more ",
-}
 
 
 def cut_pieces(pieces: Sequence[Piece]) -> Iterator[float]:
@@ -60,31 +61,32 @@ def _shorten_texts(pieces: Sequence[Piece]) -> Iterator[float]:
         for piece in texts:
             if piece.is_gone or len(piece.text) <= limit:
                 continue
-            shorter = _shortened_tag(piece.text, limit) if piece.tag else _shortened(piece.text, limit)
-            if len(shorter) < len(piece.shown):
-                saved = piece.rate * (len(piece.shown) - len(shorter))
-                piece.shown = shorter
+            shorter = _shortened(piece.node, limit)
+            size = len(write_line([shorter]))
+            if size < piece.size:
+                saved = piece.rate * (piece.size - size)
+                piece.shown, piece.size = [shorter], size
                 yield saved
 
 
-def _shortened(markup: str, limit: int) -> str:
-    text = unescape(markup)
+def _shortened(node: Tag | str, limit: int) -> Tag | str:
+    if isinstance(node, Tag):
+        return Tag(node.kind, tuple([_shortened_value(each, limit) for each in node.attributes]))
+    text = unescape(node)
     words = text.strip()
     if len(words) <= limit + _TEXT_LEAST:
-        return markup
+        return node
     lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     return f"{lead}{escape(f'{_first_words(words, limit)} …'.lstrip())}{trail}"
 
 
-def _shortened_tag(tag: str, limit: int) -> str:
-    def shorter(match: re.Match[str]) -> str:
-        text = unescape(match.group(2))
-        kept = _first_words(text, limit)
-        if len(text) <= limit + _TEXT_LEAST or not _WORD.search(kept):  # an image without words is dropped
-            return match.group()
-        return attribute(match.group(1), f"{kept} …")
-
-    return _TEXT_ATTRIBUTE.sub(shorter, tag)
+def _shortened_value(given: tuple[str, str | None], limit: int) -> tuple[str, str | None]:
+    name, value = given
+    text = unescape(value) if value is not None and name in _TEXT_ATTRIBUTES else ""
+    if len(text) <= limit + _TEXT_LEAST:
+        return given
+    kept = _first_words(text, limit)
+    return attribute(name, f"{kept} …") if _WORD.search(kept) else given  # an image without words is dropped
 
 
 def _first_words(text: str, limit: int) -> str:
@@ -108,27 +110,43 @@ def _leave_middles_out(
     for item in going:
         item.is_kept = False
     shown = _with_notes(pieces, series) if going else {}
-    saved = sum(pieces[i].rate * (len(pieces[i].shown) - len(text)) for i, text in shown.items())
+    sizes = {index: len(write_line(nodes)) if nodes else 0 for index, nodes in shown.items()}
+    saved = sum(pieces[index].rate * (pieces[index].size - size) for index, size in sizes.items())
     if saved <= 0:
         for item in going:
             item.is_kept = True
         return
-    for index, text in shown.items():
-        pieces[index].shown, pieces[index].is_gone = text, True
+    for index, nodes in shown.items():
+        pieces[index].shown, pieces[index].size, pieces[index].is_gone = nodes, sizes[index], True
     yield saved
 
 
-def _with_notes(pieces: Sequence[Piece], series: Series) -> dict[int, str]:
+def _with_notes(pieces: Sequence[Piece], series: Series) -> dict[int, Line]:
     """Return what is to be shown of all pieces of items that are gone: a count for those side by side."""
-    shown: dict[int, str] = {}
-    group = ""  # the label of the options that we are at
+    shown: dict[int, Line] = {}
+    group: Line = []  # the label of the options that we are at
     for is_kept, items in groupby(series.items, key=lambda item: item.is_kept):
         across = list(items)
         start, stop = across[0].start, across[-1].stop
         if series.kind == "option":
-            group = next((p.text for p in reversed(pieces[start:stop]) if p.tag == "optgroup"), group)
+            labels = [piece.node for piece in pieces[start:stop] if piece.tag == "optgroup"]
+            group = labels[-1:] or group
         if not is_kept:
-            shown.update(dict.fromkeys(range(start, stop), ""))
-            shown[start] = _NOTES[series.kind].format(len(across))
-            shown[start] += group if pieces[stop].tag == "option" else ""  # said again for what follows
+            shown.update({index: [] for index in range(start, stop)})
+            shown[start] = _note(series.kind, len(across))
+            if pieces[stop].tag == "option":  # said again for what follows
+                shown[start] += group
     return shown
+
+
+def _note(kind: str, count: int) -> Line:
+    match kind:
+        case "li":
+            return [Tag("li"), f"… {count} more", END]
+        case "tr":
+            return [Tag("tr"), Tag("td"), f"… {count} more", END]
+        case "line":
+            return [f"… {count} more lines", END]
+        case "option":
+            return [Tag("optgroup", (("label", f"… {count} more"),))]
+    return [f"… {count} more "]

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from shop_r1 import pages
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import SimplifiedPage
-from shop_r1.pages.serialize import budget
-from shop_r1.pages.serialize.budget import fit_html, fit_page
+from shop_r1.pages.serialize.truncate import fit_html, fit_page
 from shop_r1.pages.simplify import simplify_page
 from shop_r1.pages.tokens import estimate_tokens
 
-TOKENIZER = Path(budget.__file__).parents[2] / "models" / "base" / "tokenizer.json"
+TOKENIZER = Path(pages.__file__).parents[1] / "models" / "base" / "tokenizer.json"
 
 # A dozen of the real pages: long lists, tables, selects of 1,900 options, endless lines, five languages.
 DOZEN = (
