@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from shop_r1.config import describe_validation
 from shop_r1.datasets.validation import Checker
-from shop_r1.endpoints.batch import AskConfig
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import DataError
 from shop_r1.evaluation.recorded import ActionPair
 from shop_r1.importers.logs import LogSession
@@ -98,8 +98,10 @@ def test_no_malformed_record_gets_a_message_in_pydantics_words(line: str, schema
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.dictionaries(st.sampled_from([*GrpoConfig.model_fields, *AskConfig.model_fields, "weights"]), JUNK),
-    st.sampled_from((GrpoConfig, AskConfig, RewardConfig)),
+    st.dictionaries(
+        st.sampled_from([*GrpoConfig.model_fields, *RequestConfig.model_fields, "weights"]), JUNK
+    ),
+    st.sampled_from((GrpoConfig, RequestConfig, RewardConfig)),
 )
 def test_no_setting_gets_a_message_in_pydantics_words(
     values: dict[str, Any], schema: type[BaseModel]

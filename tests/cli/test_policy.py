@@ -1,5 +1,6 @@
 """`evaluate --model` against a model server on loopback that misbehaves as real ones do."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,15 +17,15 @@ from tests.shell import Shell
 from tests.tiny import BUY, LEAVE, LOOK, SEARCH, make_session
 
 from shop_r1.datasets.examples import list_examples
-from shop_r1.endpoints.protocol import Answer, Usage
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Request
+from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.evaluation.metrics import evaluate_predictions
-from shop_r1.evaluation.remote import REFUSED, RemoteConfig, read_answers, write_questions
+from shop_r1.evaluation.remote import REFUSED, RemoteConfig, make_requests, predict
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import click, terminate
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
-from shop_r1.rewards.total import RewardConfig
 
 SOURCE = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 KEY = "sk-a-secret-of-this-test"
@@ -34,7 +36,7 @@ COMPLETIONS = (
     render_completion("This one.", click("add_to_cart")),
     "I would buy it.",
 )
-QUICK = ("ask.backoff_s=0.001", "ask.tries=20", "ask.timeout_s=60")
+QUICK = ("requests.backoff_s=0.001", "requests.max_attempts=20", "requests.timeout_s=60")
 STEPS = 24
 
 
@@ -67,12 +69,24 @@ def completion(body: dict[str, Any]) -> str:
 
 
 def expected(data: Path) -> list[Prediction]:
-    """Return the predictions of a server that never misbehaves."""
-    questions = write_questions(list_examples(list(read_records(data, Session))), RemoteConfig())
-    usage = Usage(input_tokens=0, output_tokens=0)
-    texts = [completion({"messages": list(question.request.messages)}) for question in questions]
-    answers = [Answer(text=text, stop="end", usage=usage) for text in texts]
-    return read_answers(questions, answers, RewardConfig())
+    """Return the predictions of an endpoint that never fails."""
+    steps = make_requests(list_examples(list(read_records(data, Session))), RemoteConfig())
+    with TemporaryDirectory() as folder, ResponseCache(Path(folder) / "cache.jsonl") as cache:
+        found = asyncio.run(predict(Reliable(), steps, RemoteConfig(), cache))
+    return [each.prediction for each in found]
+
+
+class Reliable:
+    """The same completions as the server's, without a network."""
+
+    name = "reliable"
+
+    async def send(self, request: Request) -> Completion:
+        text = completion({"messages": list(request.messages)})
+        return Completion(text=text, stop="end", usage=NO_USAGE)
+
+    async def close(self) -> None:
+        pass
 
 
 def predictions(out: Path) -> list[Prediction]:
@@ -101,22 +115,22 @@ def test_a_policy_over_a_network_is_scored_as_any_other(
     assert json.loads((out / "metrics.json").read_text("utf-8")) == metrics.model_dump(mode="json")
     assert "zero-shot" in text and "16.15" in text  # the paper's row beside it
     told = " ".join(err.split())
-    assert f"{STEPS} steps, 0 answered already" in told and "tokens in (estimated)" in told
-    assert f"{STEPS} answers, 0 refused" in told
+    assert f"{STEPS} steps, 0 of them completed" in told and "input tokens (estimated)" in told
+    assert f"{STEPS} completions, 0 refused" in told
     settings = json.loads((out / "settings.json").read_text("utf-8"))["settings"]
     assert settings["model"] == policy
     assert KEY not in written(out) + text + err
     assert json.loads((out / "context.json").read_text("utf-8"))["tokens_estimated"] is True
 
 
-def test_run_again_it_asks_nothing_and_gives_the_same(shell: Shell, data: Path, tmp_path: Path) -> None:
+def test_run_again_it_sends_nothing_and_gives_the_same(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with ModelServer(completion) as server:
         words = ("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
         assert shell(*words)[0] == 0
         before = (out / "metrics.json").read_bytes()
         code, _, err = shell(*words)
-        assert code == 0 and f"{STEPS} answered already" in " ".join(err.split())
+        assert code == 0 and f"{STEPS} of them completed" in " ".join(err.split())
         assert len(server.tries) == STEPS
     assert (out / "metrics.json").read_bytes() == before
 
@@ -140,13 +154,11 @@ def test_refusals_are_unparsable_and_counted_apart(shell: Shell, data: Path, tmp
         assert len(server.tries) == STEPS  # a refusal is not asked again
     assert code == 0 and 0 < refused < STEPS
     assert f"{refused} refused" in " ".join(err.split())
-    assert json.loads((out / "asked.json").read_text("utf-8"))["refused"] == refused
+    assert json.loads((out / "requests.json").read_text("utf-8"))["refused"] == refused
     assert sum(each.failure == REFUSED for each in predictions(out)) == refused
 
 
-def test_the_cap_holds_and_what_is_missing_is_asked_for_later(
-    shell: Shell, data: Path, tmp_path: Path
-) -> None:
+def test_the_cap_holds_and_what_is_missing_is_sent_later(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     price = ("price.input_usd=1000", "price.output_usd=1000")  # a token for a tenth of a cent
     with ModelServer(completion) as server:
@@ -156,10 +168,11 @@ def test_the_cap_holds_and_what_is_missing_is_asked_for_later(
         assert code == 2 and "stopping at 4 USD" in told
         answered = server.completed.total()
         assert 0 < answered < STEPS
-        assert f"{STEPS - answered} of {STEPS} steps have no answer (cost cap of 4 USD" in told
+        assert f"{STEPS - answered} of {STEPS} steps have no completion (cost cap of 4 USD" in told
         assert not (out / "metrics.json").exists() and not (out / "predictions.jsonl").exists()
         kept = [
-            json.loads(line)["answer"]["usage"] for line in (out / "answers.jsonl").read_bytes().splitlines()
+            json.loads(line)["completion"]["usage"]
+            for line in (out / "completions.jsonl").read_bytes().splitlines()
         ]
         assert sum(usage["input_tokens"] + usage["output_tokens"] for usage in kept) / 1000 <= 4
         code, _, _ = shell(*words)
@@ -178,13 +191,13 @@ def test_a_step_that_fails_for_good_leaves_earlier_results_as_they_were(
         code, _, err = shell(*words)
         failed = STEPS - server.completed.total()
     assert code == 2 and failed > 0
-    assert f"{failed} of {STEPS} steps have no answer" in err and "HTTP 400" in err
-    assert "run again" in err and "answers.jsonl" in err
+    assert f"{failed} of {STEPS} steps have no completion" in err and "HTTP 400" in err
+    assert "run again" in err and "completions.jsonl" in err
     assert KEY not in written(out) + err
     assert (out / "metrics.json").read_text("utf-8") == "good"
 
 
-def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
+def test_killed_and_run_again_it_sends_only_what_was_in_flight(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -210,7 +223,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
         process.kill()
         process.wait()
         gate.set()
-        kept = len((out / "answers.jsonl").read_bytes().splitlines())
+        kept = len((out / "completions.jsonl").read_bytes().splitlines())
         assert 3 <= kept < STEPS
         assert not (out / "metrics.json").exists()
         code, _, err = shell(*words)
@@ -220,7 +233,7 @@ def test_killed_and_run_again_it_asks_only_for_what_was_in_flight(
     assert predictions(out) == expected(data)
 
 
-def test_a_sweep_is_asked_for_at_once_and_written_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
+def test_a_sweep_is_sent_at_once_and_written_apart(shell: Shell, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     temperatures = ("--temperature", 0, "--temperature", 0.7)
     with ModelServer(completion) as server:
@@ -231,7 +244,7 @@ def test_a_sweep_is_asked_for_at_once_and_written_apart(shell: Shell, data: Path
     assert sorted(sent) == [0.0] * STEPS + [0.7] * STEPS
     assert [row["temperature"] for row in json.loads(text)] == [0.0, 0.7]
     for label in ("greedy", "t0.7"):
-        asked = json.loads((out / f"whole-session-{label}" / "asked.json").read_text("utf-8"))
+        asked = json.loads((out / f"whole-session-{label}" / "requests.json").read_text("utf-8"))
         assert asked["steps"] == STEPS
 
 
@@ -267,7 +280,7 @@ def test_what_cannot_be_is_one_sentence_and_touches_nothing(
     assert not (tmp_path / "run").exists()
 
 
-def test_lenient_parsing_asks_nothing_again_and_is_marked_in_every_file(
+def test_lenient_parsing_sends_nothing_again_and_is_marked_in_every_file(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out, good = tmp_path / "run", render_completion("Too dear.", terminate())
@@ -298,7 +311,7 @@ def test_lenient_parsing_asks_nothing_again_and_is_marked_in_every_file(
     assert code == 0 and "(parse=lenient)" in text  # The mark stays with the predictions.
 
 
-def test_what_a_server_refuses_and_does_not_say_is_told_and_written(
+def test_what_a_server_rejects_and_does_not_report_is_shown_and_written(
     shell: Shell, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -312,9 +325,9 @@ def test_what_a_server_refuses_and_does_not_say_is_told_and_written(
         code, _, err = shell("evaluate", "--model", server.name("openai"), "--data", data, "--out", out)
     assert code == 0
     told = " ".join(err.split())
-    assert told.count("the server refuses max_tokens") == 1
-    assert f"of {STEPS} answers the server did not say what they took" in told
-    asked = json.loads((out / "asked.json").read_text("utf-8"))
+    assert told.count("the server rejects max_tokens") == 1
+    assert f"for {STEPS} completions the server reported no full usage" in told
+    asked = json.loads((out / "requests.json").read_text("utf-8"))
     assert asked["usage_unknown"] == STEPS and "max_completion_tokens" in asked["notes"][0]
     assert asked["output_tokens"] == 128 * STEPS  # the most that each can be
 

@@ -87,5 +87,5 @@ def test_transformers_serve_gives_the_greedy_completions_that_the_checkpoint_giv
         assert one["response"].strip() == other["response"].strip()
         assert one.get("action") == other.get("action")
     assert (here / "metrics.json").read_bytes() == (served / "metrics.json").read_bytes()
-    asked = json.loads((served / "asked.json").read_text("utf-8"))
-    assert asked["input_tokens"] == sum(one["prompt_tokens"] for one in ours)
+    requests = json.loads((served / "requests.json").read_text("utf-8"))
+    assert requests["input_tokens"] == sum(one["prompt_tokens"] for one in ours)

@@ -15,7 +15,7 @@ from tests.endpoints.serving import Completion, Faults, ModelServer, count_words
 from tests.shell import Shell
 
 from shop_r1.datasets.rationale_requests import FailedSession
-from shop_r1.datasets.with_rationales import answers_path, failed_path
+from shop_r1.datasets.with_rationales import beside, failed_path
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.records.actions import click, terminate, type_and_submit
 from shop_r1.records.sessions import Page, Session, Step
@@ -29,7 +29,7 @@ KEYS = {
     "NO_PROXY": "127.0.0.1",
 }
 QUICK = Faults(0.3, ("429", "429 after", "500", "503", "cut", "wrong json", "no json", "reset"))
-AGAIN = ("ask.tries=30", "ask.backoff_s=0.01")
+AGAIN = ("requests.max_attempts=30", "requests.backoff_s=0.01")
 
 
 @pytest.fixture
@@ -82,6 +82,10 @@ def check_explained(sessions: Sequence[Session], path: Path) -> None:
         ]
 
 
+def cache_path(out: Path) -> Path:
+    return beside(out, "completions.jsonl")
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "sessions.jsonl"
@@ -96,7 +100,7 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_session_gets_its_rationales_whatever_the_server_does(
+def test_every_session_gets_its_rationales_from_an_unreliable_server(
     kind: str, shell: Shell, data: Path, out: Path
 ) -> None:
     sessions = write_sessions(data, 24)
@@ -126,7 +130,7 @@ def spoil(completion: Completion, spoilt: dict[str, Callable[[str], str]]) -> Co
     return answer
 
 
-def test_answers_that_will_not_do_are_paid_three_times_then_listed_with_the_reason(
+def test_rejected_completions_are_requested_three_times_then_listed_with_the_reason(
     shell: Shell, data: Path, out: Path
 ) -> None:
     sessions = write_sessions(data, 6)
@@ -165,7 +169,7 @@ def test_when_nothing_came_of_any_session_that_is_an_error(shell: Shell, data: P
     assert not out.exists() and failed_path(out).exists()
 
 
-def test_sessions_that_have_rationales_are_not_asked_about(shell: Shell, data: Path, out: Path) -> None:
+def test_no_request_is_sent_for_sessions_that_have_rationales(shell: Shell, data: Path, out: Path) -> None:
     told = [
         session.model_copy(
             update={"steps": tuple(step.model_copy(update={"rationale": "So."}) for step in session.steps)}
@@ -181,7 +185,7 @@ def test_sessions_that_have_rationales_are_not_asked_about(shell: Shell, data: P
 # -- what it costs -----------------------------------------------------------------------------------------
 
 
-def test_an_estimate_asks_nothing_needs_no_key_and_leaves_nothing(
+def test_an_estimate_sends_nothing_needs_no_key_and_leaves_nothing(
     shell: Shell, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
@@ -190,9 +194,9 @@ def test_an_estimate_asks_nothing_needs_no_key_and_leaves_nothing(
     code, shown, _ = shell(data, "--model", model, "--out", out, "--estimate")
     assert code == 0
     lines = dict(line.split(maxsplit=1) for line in shown.splitlines() if line[0] != " ")
-    assert lines["sessions"] == "6: 6 to ask about, 0 complete"
+    assert lines["sessions"] == "6: 6 without all rationales, 0 complete"
     assert lines["rationales"] == "12 to be written, 0 kept"  # 1 + 2 + 3, twice
-    assert lines["calls"] == "6; 0 more are answered already"
+    assert lines["requests"] == "6 to be sent, 0 in the cache"
     # 40 tokens for each of 6 completions and 100 for each of 12 rationales.
     assert lines["output"] == "1,440 tokens at most"
     tokens = int(lines["input"].split()[1].replace(",", ""))
@@ -237,7 +241,7 @@ def billed_tokens(server: ModelServer) -> int:
     return sum(count_words(each.body) + len(explain(each.body).split()) for each in server.tries)
 
 
-# -- faults of the user's ----------------------------------------------------------------------------------
+# -- invalid input ----------------------------------------------------------------------------------
 
 
 def test_a_wrong_key_stops_the_run_at_once_and_says_how_to_go_on(shell: Shell, data: Path, out: Path) -> None:
@@ -276,7 +280,7 @@ def test_a_run_goes_on_with_its_own_output_but_not_over_anothers(shell: Shell, d
         out.write_text("precious", "utf-8")
         code, _, err = shell(*words)
         assert (code, out.read_text("utf-8")) == (2, "precious")
-        assert f"{out}: is there already; add --force" in err and not answers_path(out).exists()
+        assert f"{out}: is there already; add --force" in err and not cache_path(out).exists()
         out.unlink()
         for _ in range(2):
             assert shell(*words)[0] == 0
@@ -309,17 +313,25 @@ def test_a_checkpoint_here_can_write_and_what_it_makes_of_it_is_counted(
     shell: Shell, data: Path, out: Path, tiny_checkpoint: Path
 ) -> None:
     write_sessions(data, 2)
-    words = (data, "--model", tiny_checkpoint, "--out", out, "ask.answers=2", "rationale_tokens=5")
+    words = (
+        data,
+        "--model",
+        tiny_checkpoint,
+        "--out",
+        out,
+        "requests.max_completions=2",
+        "rationale_tokens=5",
+    )
     code, shown, err = shell(*words)
     assert code == 2  # A random model writes no JSON.
     assert "cost        none, the model runs here" in shown
     assert "none of 2 sessions got its rationales" in err
     listed = list(read_records(failed_path(out), FailedSession))
     assert [failure.session_id for failure in listed] == ["visit-0", "visit-1"]
-    answers = answers_path(out).read_text("utf-8").splitlines()
-    assert len({json.loads(line)["answer"]["text"] for line in answers}) == len(answers) == 4
+    completions = cache_path(out).read_text("utf-8").splitlines()
+    assert len({json.loads(line)["completion"]["text"] for line in completions}) == len(completions) == 4
     shell(*words)
-    assert len(answers_path(out).read_text("utf-8").splitlines()) == 4
+    assert len(cache_path(out).read_text("utf-8").splitlines()) == 4
 
 
 # -- a run that is killed ----------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ from shop_r1.datasets.rationale_requests import (
     FailedSession,
     Plan,
     RationaleConfig,
-    acceptance,
+    check_completions,
     plan_requests,
 )
-from shop_r1.datasets.with_rationales import Written, failed_path, write_rationales
-from shop_r1.endpoints.batch import AskConfig, Outcome, ask_all
-from shop_r1.endpoints.protocol import Answer, Price, Request, Usage
-from shop_r1.endpoints.response_cache import AnswerCache
+from shop_r1.datasets.with_rationales import Written, count_reasons, failed_path, write_rationales
+from shop_r1.endpoints.batch import Failure, Outcome, send_all
+from shop_r1.endpoints.protocol import Completion, Price, Request, Usage
+from shop_r1.endpoints.response_cache import ResponseCache
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import DataError
 from shop_r1.jsonl import read_records
 from shop_r1.records.sessions import Page, Session, Step
@@ -39,14 +40,14 @@ SESSIONS = [
 ]
 
 
-def asked_steps(request: Request) -> list[int]:
+def requested_steps(request: Request) -> list[int]:
     """Return what a question asks for, as its last line has it."""
     return [int(digits) for digits in re.findall(r"\d+", request.messages[-1]["content"].splitlines()[-1])]
 
 
-def obedient(request: Request, attempt: int) -> Answer:
-    entries = [{"step": step, "rationale": f"Because of {step}."} for step in asked_steps(request)]
-    return Answer(text=json.dumps({"rationales": entries}), stop="end", usage=USAGE)
+def obedient(request: Request, attempt: int) -> Completion:
+    entries = [{"step": step, "rationale": f"Because of {step}."} for step in requested_steps(request)]
+    return Completion(text=json.dumps({"rationales": entries}), stop="end", usage=USAGE)
 
 
 class Scripted:
@@ -54,11 +55,11 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, completion: Callable[[Request, int], Answer] = obedient) -> None:
+    def __init__(self, completion: Callable[[Request, int], Completion] = obedient) -> None:
         self.sent: list[Request] = []
         self._completion = completion
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Completion:
         self.sent.append(request)
         return self._completion(request, self.sent.count(request))
 
@@ -72,12 +73,12 @@ def spool() -> Iterator[IO[bytes]]:
         yield stream
 
 
-def ask(
+def send(
     plan: Plan, folder: Path, endpoint: Scripted, price: Price | None = None, **settings: Any
 ) -> list[Outcome]:
-    config = AskConfig(concurrency=2, backoff_s=0, **settings)
-    with AnswerCache(folder / "answers.jsonl") as cache:
-        return asyncio.run(ask_all(endpoint, plan.requests, config, cache, price, acceptance(plan)))
+    config = RequestConfig(concurrency=2, backoff_s=0, **settings)
+    with ResponseCache(folder / "cache.jsonl") as cache:
+        return asyncio.run(send_all(endpoint, plan.requests, config, cache, price, check_completions(plan)))
 
 
 def write(
@@ -89,7 +90,7 @@ def write(
     keep_failed: bool = False,
 ) -> tuple[Written, list[Session]]:
     plan = plan_requests(sessions, config or RationaleConfig(), len, spool)
-    outcomes = ask(plan, folder, endpoint)
+    outcomes = send(plan, folder, endpoint)
     out = folder / "with.jsonl"
     written = write_rationales(sessions, out, plan, outcomes, keep_failed)
     return written, list(read_records(out, Session))
@@ -99,7 +100,7 @@ def told(session: Session) -> list[str | None]:
     return [step.rationale for step in session.steps]
 
 
-def test_each_session_is_one_question_and_gets_its_own_rationales(spool: IO[bytes], tmp_path: Path) -> None:
+def test_each_session_is_one_request_and_gets_its_own_rationales(spool: IO[bytes], tmp_path: Path) -> None:
     endpoint = Scripted()
     written, found = write(SESSIONS, spool, tmp_path, endpoint)
     assert [session.session_id for session in found] == ["buys", "told", "leaves"]
@@ -125,7 +126,7 @@ def test_a_customers_own_rationales_are_kept(spool: IO[bytes], tmp_path: Path) -
     endpoint = Scripted()
     (found,) = write([session], spool, tmp_path, endpoint)[1]
     assert told(found) == ["Because of 1.", "It is cheap.", "Because of 3."]
-    assert asked_steps(endpoint.sent[0]) == [1, 3]
+    assert requested_steps(endpoint.sent[0]) == [1, 3]
 
 
 def test_replacing_writes_a_customers_own_anew(spool: IO[bytes], tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_replacing_writes_a_customers_own_anew(spool: IO[bytes], tmp_path: Path)
     assert told(found) == ["Because of 1.", "Because of 2."]
 
 
-def test_a_question_leaves_room_for_each_rationale_and_is_never_longer_than_allowed(spool: IO[bytes]) -> None:
+def test_a_request_leaves_room_for_each_rationale_and_is_never_longer_than_allowed(spool: IO[bytes]) -> None:
     config = RationaleConfig(
         rationale_tokens=50, max_completion_length=150 + ENVELOPE_TOKENS, temperature=0.3
     )
@@ -147,19 +148,19 @@ def test_a_question_leaves_room_for_each_rationale_and_is_never_longer_than_allo
     assert plan.requests[0].json_schema is not None
 
 
-def test_the_plan_counts_what_is_asked_kept_and_cut(spool: IO[bytes]) -> None:
+def test_the_plan_counts_what_is_requested_kept_and_cut(spool: IO[bytes]) -> None:
     long = Page(html="words " * 2_000)
     session = silent("long", SEARCH.model_copy(update={"page": long}), LEAVE)
     read: list[int] = []
     plan = plan_requests([*SESSIONS, session], RationaleConfig(max_tokens=8_000), len, spool, read.append)
-    assert (plan.sessions, plan.asked_rationales, plan.kept_rationales) == (4, 7, 2)
-    assert [asked.place for asked in plan.asked] == [0, 2, 3]
+    assert (plan.sessions, plan.requested, plan.existing) == (4, 7, 2)
+    assert [planned.index for planned in plan.planned] == [0, 2, 3]
     assert (plan.pages_cut, plan.pages_shortened) == (1, 0)
     assert read == [1, 2, 3, 4]
 
 
-def test_an_answer_that_will_not_do_is_asked_for_again(spool: IO[bytes], tmp_path: Path) -> None:
-    def completion(request: Request, attempt: int) -> Answer:
+def test_after_a_rejected_completion_the_request_is_sent_again(spool: IO[bytes], tmp_path: Path) -> None:
+    def completion(request: Request, attempt: int) -> Completion:
         good = obedient(request, attempt)
         return good if attempt == 3 else good.model_copy(update={"text": f"Sure! {good.text}"})
 
@@ -169,24 +170,24 @@ def test_an_answer_that_will_not_do_is_asked_for_again(spool: IO[bytes], tmp_pat
     assert (written.failed, told(found[0])[0]) == ([], "Because of 1.")
 
 
-FAULTS: dict[str, Answer] = {
-    "refused": Answer(text="", stop="refused", usage=USAGE),
-    "cut": Answer(text='{"rationales": [{"step": 1, "rati', stop="length", usage=USAGE),
-    "missing_step": Answer(text='{"rationales": []}', stop="end", usage=USAGE),
-    "extra_text": Answer(text="I cannot say.", stop="end", usage=USAGE),
+REJECTED: dict[str, Completion] = {
+    "refused": Completion(text="", stop="refused", usage=USAGE),
+    "cut": Completion(text='{"rationales": [{"step": 1, "rati', stop="length", usage=USAGE),
+    "missing_step": Completion(text='{"rationales": []}', stop="end", usage=USAGE),
+    "extra_text": Completion(text="I cannot say.", stop="end", usage=USAGE),
 }
 
 
-@pytest.mark.parametrize("reason", FAULTS)
+@pytest.mark.parametrize("reason", REJECTED)
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_session_that_comes_to_nothing_is_left_out_or_kept_and_listed_with_the_reason(
     reason: str, keep: bool, spool: IO[bytes], tmp_path: Path
 ) -> None:
-    def completion(request: Request, attempt: int) -> Answer:
-        return FAULTS[reason] if len(asked_steps(request)) == 2 else obedient(request, attempt)
+    def completion(request: Request, attempt: int) -> Completion:
+        return REJECTED[reason] if len(requested_steps(request)) == 2 else obedient(request, attempt)
 
     written, found = write(SESSIONS, spool, tmp_path, Scripted(completion), keep_failed=keep)
-    assert written.reasons == {reason: 1}
+    assert count_reasons(written.failed) == f"{reason} 1"
     assert [session.session_id for session in found] == ["buys", "told"] + ["leaves"] * keep
     assert found[2:] == SESSIONS[2:] * keep  # as it was
     (listed,) = read_records(failed_path(tmp_path / "with.jsonl"), FailedSession)
@@ -194,13 +195,13 @@ def test_a_session_that_comes_to_nothing_is_left_out_or_kept_and_listed_with_the
     assert listed.message.startswith(f"{reason}: ")
 
 
-def test_a_session_whose_actions_are_over_the_budget_is_listed_and_not_asked_about(
+def test_a_session_whose_actions_are_over_the_budget_is_listed_and_not_sent(
     spool: IO[bytes], tmp_path: Path
 ) -> None:
     long = silent("long", *([SEARCH] * 200), LEAVE)
     endpoint = Scripted()
     written, _ = write([SESSIONS[0], long], spool, tmp_path, endpoint, RationaleConfig(max_tokens=8_000))
-    assert written.reasons == {"over_budget": 1}
+    assert count_reasons(written.failed) == "over_budget 1"
     assert "raise max_tokens" in written.failed[0].message
     assert len(endpoint.sent) == 1
 
@@ -209,27 +210,26 @@ def test_what_the_cost_cap_stopped_is_listed(spool: IO[bytes], tmp_path: Path) -
     plan = plan_requests(SESSIONS, RationaleConfig(), len, spool)
     endpoint = Scripted()
     # A million dollars for a million tokens: an answer costs 110 dollars, and could cost thousands.
-    outcomes = ask(plan, tmp_path, endpoint, Price(1e6, 1e6), max_cost_usd=1.0)
+    outcomes = send(plan, tmp_path, endpoint, Price(1e6, 1e6), max_cost_usd=1.0)
     written = write_rationales(SESSIONS, tmp_path / "with.jsonl", plan, outcomes)
     assert endpoint.sent == []
-    assert (written.reasons, written.sessions) == ({"cost_cap": 2}, 1)
+    assert (count_reasons(written.failed), written.sessions) == ("cost_cap 2", 1)
 
 
-def test_no_answer_is_a_reason_too(spool: IO[bytes], tmp_path: Path) -> None:
+def test_each_failure_is_listed_with_its_reason(spool: IO[bytes], tmp_path: Path) -> None:
     plan = plan_requests([*SESSIONS], RationaleConfig(), len, spool)
-    outcomes = [
-        Outcome(None, "no answer in 6 tries; the last: busy", 0),
-        Outcome(None, "openai:x: too long", 0),
-    ]
+    failures = [Failure("no_completion", "no completion in 6 attempts; busy"), Failure("refused", "filtered")]
+    outcomes = [Outcome(None, failure, 0) for failure in failures]
     written = write_rationales(SESSIONS, tmp_path / "with.jsonl", plan, outcomes)
-    assert written.reasons == {"no_answer": 2}
+    assert count_reasons(written.failed) == "no_completion 1, refused 1"
+    assert [each.message for each in written.failed] == [each.message for each in failures]
 
 
 def test_when_all_came_to_nothing_an_older_file_stays(spool: IO[bytes], tmp_path: Path) -> None:
     out = tmp_path / "with.jsonl"
     out.write_text("older", "utf-8")
     with pytest.raises(DataError, match=r"none of 1 sessions got its rationales \(extra_text 1\)") as caught:
-        write([SESSIONS[0]], spool, tmp_path, Scripted(lambda *_: FAULTS["extra_text"]), keep_failed=True)
+        write([SESSIONS[0]], spool, tmp_path, Scripted(lambda *_: REJECTED["extra_text"]), keep_failed=True)
     assert "with.failed.jsonl says why, the first: extra_text: the completion begins with" in str(
         caught.value
     )
@@ -251,13 +251,13 @@ def test_sessions_that_changed_meanwhile_are_refused(
     changed: list[Session], spool: IO[bytes], tmp_path: Path
 ) -> None:
     plan = plan_requests(SESSIONS, RationaleConfig(), len, spool)
-    outcomes = ask(plan, tmp_path, Scripted())
-    with pytest.raises(DataError, match="changed while the model was asked"):
+    outcomes = send(plan, tmp_path, Scripted())
+    with pytest.raises(DataError, match="changed while the requests were sent"):
         write_rationales(changed, tmp_path / "with.jsonl", plan, outcomes)
     assert not (tmp_path / "with.jsonl").exists()
 
 
-def test_equal_sessions_are_one_question_and_both_get_its_answer(spool: IO[bytes], tmp_path: Path) -> None:
+def test_equal_sessions_are_one_request_and_both_get_its_rationales(spool: IO[bytes], tmp_path: Path) -> None:
     twin = SESSIONS[0].model_copy(update={"session_id": "twin"})
     endpoint = Scripted()
     found = write([SESSIONS[0], twin], spool, tmp_path, endpoint)[1]
@@ -265,7 +265,7 @@ def test_equal_sessions_are_one_question_and_both_get_its_answer(spool: IO[bytes
     assert told(found[0]) == told(found[1])
 
 
-def test_a_second_run_asks_nothing_again(spool: IO[bytes], tmp_path: Path) -> None:
+def test_a_second_run_sends_nothing(spool: IO[bytes], tmp_path: Path) -> None:
     write(SESSIONS, spool, tmp_path, Scripted())
     with tempfile.TemporaryFile() as another:
         endpoint = Scripted()

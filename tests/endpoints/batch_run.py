@@ -5,22 +5,23 @@ import json
 import sys
 from pathlib import Path
 
-from tests.endpoints.test_batch import make_requests, take_all
+from tests.endpoints.test_batch import make_requests
 
-from shop_r1.endpoints.batch import AskConfig, ask_all
+from shop_r1.endpoints.batch import send_all
 from shop_r1.endpoints.providers import open_endpoint
-from shop_r1.endpoints.response_cache import AnswerCache
+from shop_r1.endpoints.response_cache import ResponseCache
+from shop_r1.endpoints.retry import RequestConfig
 
 
 async def run(name: str, path: Path, count: int, concurrency: int) -> dict[str, int]:
-    config = AskConfig(concurrency=concurrency, timeout_s=60, backoff_s=0.02, tries=12)
-    endpoint = open_endpoint(name, timeout_s=config.timeout_s)
-    with AnswerCache(path) as cache:
-        outcomes = await ask_all(endpoint, make_requests(count), config, cache, None, take_all)
+    config = RequestConfig(concurrency=concurrency, timeout_s=60, backoff_s=0.02, max_attempts=12)
+    endpoint = open_endpoint(name, config)
+    with ResponseCache(path) as cache:
+        outcomes = await send_all(endpoint, make_requests(count), config, cache)
     await endpoint.close()
     return {
-        "answered": sum(outcome.answer is not None for outcome in outcomes),
-        "from_the_cache": sum(outcome.tries == 0 for outcome in outcomes),
+        "completed": sum(outcome.completion is not None for outcome in outcomes),
+        "from_the_cache": sum(outcome.received == 0 for outcome in outcomes),
     }
 
 

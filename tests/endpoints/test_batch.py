@@ -2,11 +2,13 @@ import asyncio
 import json
 import os
 import random
+import selectors
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,29 @@ import pytest
 from tests.endpoints.serving import LASTING, PASSING, Faults, ModelServer, content_key
 
 from shop_r1.config import load_config
-from shop_r1.endpoints.batch import AskConfig, Estimate, Outcome, Progress, ask_all, estimate
-from shop_r1.endpoints.budget import worst_case
-from shop_r1.endpoints.protocol import (
-    Answer,
-    Price,
-    Request,
-    RequestFaultError,
-    TemporaryFaultError,
-    Usage,
+from shop_r1.datasets.rationale_requests import RationaleConfig
+from shop_r1.endpoints.batch import (
+    Check,
+    Estimate,
+    Failure,
+    Outcome,
+    Progress,
+    RejectedCompletionError,
+    accept_all,
+    estimate,
+    send_all,
 )
+from shop_r1.endpoints.budget import max_usage
+from shop_r1.endpoints.failures import InvalidRequestError, TransientError
+from shop_r1.endpoints.protocol import Completion, Price, Request, Usage
 from shop_r1.endpoints.providers import open_endpoint
-from shop_r1.endpoints.rate_limit import Clock
-from shop_r1.endpoints.response_cache import AnswerCache, request_key
+from shop_r1.endpoints.response_cache import ResponseCache, request_key
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import ConfigError, ModelError
+from shop_r1.evaluation.remote import RemoteConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-FAST = AskConfig(concurrency=4, timeout_s=20, backoff_s=0.01)
+FAST = RequestConfig(concurrency=4, timeout_s=20, backoff_s=0.01)
 CENT_A_TOKEN = Price(input_usd=1e4, output_usd=1e4)
 
 
@@ -42,28 +50,24 @@ def make_requests(count: int, size: int = 0) -> list[Request]:
     ]
 
 
-def take_all(index: int, answer: Answer) -> str | None:
-    return None
-
-
-def ask_server(
+def send_to(
     server: ModelServer,
     requests: Sequence[Request],
     path: Path,
-    config: AskConfig = FAST,
+    config: RequestConfig = FAST,
     price: Price | None = None,
-    accept: Callable[[int, Answer], str | None] = take_all,
+    check: Check = accept_all,
     report: Callable[[Progress], None] | None = None,
 ) -> list[Outcome]:
-    async def ask() -> list[Outcome]:
-        endpoint = open_endpoint(server.name("openai"), timeout_s=config.timeout_s)
+    async def run() -> list[Outcome]:
+        endpoint = open_endpoint(server.name("openai"), config)
         try:
-            with AnswerCache(path) as cache:
-                return await ask_all(endpoint, requests, config, cache, price, accept, report)
+            with ResponseCache(path) as cache:
+                return await send_all(endpoint, requests, config, cache, price, check, report)
         finally:
             await endpoint.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(run())
 
 
 class Scripted:
@@ -71,112 +75,116 @@ class Scripted:
 
     name = "scripted:m"
 
-    def __init__(self, do: Callable[[Request, int], Awaitable[Answer]]) -> None:
+    def __init__(self, do: Callable[[Request, int], Awaitable[Completion]]) -> None:
         self.sent: list[Request] = []
         self._do = do
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Completion:
         self.sent.append(request)
         return await self._do(request, self.sent.count(request))
 
     async def close(self) -> None:
         pass
 
-    def ask(
-        self, requests: Sequence[Request], path: Path, config: AskConfig = FAST, **more: Any
+    def complete(
+        self, requests: Sequence[Request], path: Path, config: RequestConfig = FAST, **more: Any
     ) -> list[Outcome]:
-        with AnswerCache(path) as cache:
-            more = {"price": None, "accept": take_all} | more
-            return asyncio.run(ask_all(self, requests, config, cache, **more))
+        """Send it all in virtual time: a wait takes none."""
+        with ResponseCache(path) as cache, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            return runner.run(send_all(self, requests, config, cache, **more))
 
 
-def make_answer(text: str, input_tokens: int = 1, output_tokens: int = 1) -> Answer:
+def make_completion(text: str, input_tokens: int = 1, output_tokens: int = 1) -> Completion:
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-    return Answer(text=text, stop="end", usage=usage)
+    return Completion(text=text, stop="end", usage=usage)
 
 
-async def echo(request: Request, number: int) -> Answer:
-    return make_answer(request.messages[0]["content"])
+async def echo(request: Request, number: int) -> Completion:
+    return make_completion(request.messages[0]["content"])
 
 
-class FakeTime:
-    """A clock that jumps instead of waiting."""
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock, from 0, jumps to the next timer where others would wait."""
 
     def __init__(self) -> None:
-        self.now_s = 1000.0
-        self.slept: list[float] = []
+        self._virtual_s = 0.0
+        loop = self
 
-    @property
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.now_s, sleep=self.sleep)
+        class Selector(selectors.DefaultSelector):
+            def select(self, timeout: float | None = None) -> Any:
+                loop._virtual_s += timeout or 0.0
+                return super().select(None if timeout is None else 0)
 
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
-        await asyncio.sleep(0)
+        super().__init__(Selector())
+
+    def time(self) -> float:
+        return self._virtual_s
 
 
-def test_each_request_gets_its_answer_in_order_and_a_second_run_sends_nothing(tmp_path: Path) -> None:
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def test_each_request_gets_its_completion_in_order_and_a_second_run_sends_nothing(tmp_path: Path) -> None:
     requests = make_requests(20)
     with ModelServer() as server:
-        first = ask_server(server, requests, tmp_path / "answers.jsonl")
-        second = ask_server(server, requests, tmp_path / "answers.jsonl")
-    assert [outcome.answer and outcome.answer.text for outcome in first] == [
+        first = send_to(server, requests, tmp_path / "cache.jsonl")
+        second = send_to(server, requests, tmp_path / "cache.jsonl")
+    assert [outcome.completion and outcome.completion.text for outcome in first] == [
         f"you said {number}" for number in range(20)
     ]
-    assert [outcome.answer for outcome in second] == [outcome.answer for outcome in first]
-    assert {(outcome.fault, outcome.tries) for outcome in first} == {(None, 1)}
-    assert {(outcome.fault, outcome.tries) for outcome in second} == {(None, 0)}
+    assert [outcome.completion for outcome in second] == [outcome.completion for outcome in first]
+    assert {(outcome.failure, outcome.received) for outcome in first} == {(None, 1)}
+    assert {(outcome.failure, outcome.received) for outcome in second} == {(None, 0)}
     assert len(server.tries) == 20
 
 
 @pytest.mark.parametrize("fault", [*PASSING, "429 date"])
-def test_a_passing_fault_is_overcome_and_nothing_is_answered_twice(fault: str, tmp_path: Path) -> None:
+def test_a_transient_error_is_retried_and_nothing_is_paid_twice(fault: str, tmp_path: Path) -> None:
     config = FAST if fault != "slow" else FAST.model_copy(update={"timeout_s": 2.0})
     reports: list[Progress] = []
     with ModelServer(faults=Faults(rate=1.0, kinds=(fault,), at_most=1)) as server:
-        outcomes = ask_server(
-            server, make_requests(4), tmp_path / "answers.jsonl", config, report=reports.append
-        )
-    assert [outcome.answer is not None for outcome in outcomes] == [True] * 4
-    assert {outcome.tries for outcome in outcomes} == {1}
+        outcomes = send_to(server, make_requests(4), tmp_path / "cache.jsonl", config, report=reports.append)
+    assert [outcome.completion is not None for outcome in outcomes] == [True] * 4
+    assert {outcome.received for outcome in outcomes} == {1}
     assert len(server.tries) == 8
     assert sorted(server.completed.values()) == [1, 1, 1, 1]
     assert reports[-1].retries == 4
 
 
-def test_a_fault_that_stays_is_the_outcome_after_so_many_tries(tmp_path: Path) -> None:
+def test_an_error_that_stays_is_the_outcome_after_all_attempts(tmp_path: Path) -> None:
     with ModelServer(faults=Faults(rate=1.0, kinds=("503",))) as server:
-        config = FAST.model_copy(update={"tries": 3})
-        (outcome,) = ask_server(server, make_requests(1), tmp_path / "answers.jsonl", config)
-    assert outcome.answer is None and outcome.tries == 0
-    assert outcome.fault is not None and outcome.fault.startswith("no answer in 3 tries; the last: openai:")
-    assert "HTTP 503" in outcome.fault
+        config = FAST.model_copy(update={"max_attempts": 3})
+        (outcome,) = send_to(server, make_requests(1), tmp_path / "cache.jsonl", config)
+    assert outcome.completion is None and outcome.received == 0
+    assert outcome.failure is not None and outcome.failure.reason == "no_completion"
+    said = outcome.failure.message
+    assert said.startswith("no completion in 3 attempts; the last error: openai:") and "HTTP 503" in said
     assert len(server.tries) == 3
 
 
 @pytest.mark.parametrize("fault", [kind for kind in LASTING if kind != "400"])
-def test_a_lasting_fault_stops_the_run_with_one_error_and_keeps_what_came(fault: str, tmp_path: Path) -> None:
-    path, requests = tmp_path / "answers.jsonl", make_requests(30)
+def test_a_lasting_error_stops_the_run_with_one_error_and_keeps_what_came(fault: str, tmp_path: Path) -> None:
+    path, requests = tmp_path / "cache.jsonl", make_requests(30)
     with ModelServer() as server:
-        ask_server(server, requests[:5], path)
+        send_to(server, requests[:5], path)
         server.faults = Faults(rate=1.0, kinds=(fault,))
         with pytest.raises(ModelError, match=f"HTTP {429 if fault == 'quota' else fault}") as caught:
-            ask_server(server, requests, path)
-    assert not isinstance(caught.value, TemporaryFaultError)
+            send_to(server, requests, path)
+    assert not isinstance(caught.value, TransientError)
     assert len(server.tries) <= 5 + FAST.concurrency
-    with AnswerCache(path) as cache:
+    with ResponseCache(path) as cache:
         assert len(cache) == 5
 
 
-def test_a_request_that_is_refused_as_such_is_a_fault_of_its_own(tmp_path: Path) -> None:
+def test_an_invalid_request_fails_alone(tmp_path: Path) -> None:
     requests = make_requests(6)
     with ModelServer() as server:
         bad = content_key({"messages": list(requests[2].messages)})
         server.faults = OneBad(bad)
-        outcomes = ask_server(server, requests, tmp_path / "answers.jsonl")
-    assert [outcome.answer is None for outcome in outcomes] == [False, False, True, False, False, False]
-    assert outcomes[2].fault is not None and "HTTP 400" in outcomes[2].fault
+        outcomes = send_to(server, requests, tmp_path / "cache.jsonl")
+    assert [outcome.completion is None for outcome in outcomes] == [False, False, True, False, False, False]
+    assert outcomes[2].failure is not None and "HTTP 400" in outcomes[2].failure.message
     assert len(server.tries) == 6
 
 
@@ -192,73 +200,75 @@ class OneBad(Faults):
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("503", "HTTP 503"), ("400", "HTTP 400")])
-def test_a_server_that_answers_nothing_ends_the_run_long_before_all_was_tried(
+def test_a_server_without_any_completion_ends_the_run_long_before_all_is_sent(
     fault: str, kind: str, tmp_path: Path
 ) -> None:
-    config = FAST.model_copy(update={"tries": 2})
+    config = FAST.model_copy(update={"max_attempts": 2})
     with (
         ModelServer(faults=Faults(rate=1.0, kinds=(fault,))) as server,
-        pytest.raises(ModelError, match=f"20 requests in a row got no answer; the last fault: .*{kind}"),
+        pytest.raises(ModelError, match=f"20 requests in a row got no completion; the last error: .*{kind}"),
     ):
-        ask_server(server, make_requests(500), tmp_path / "answers.jsonl", config)
+        send_to(server, make_requests(500), tmp_path / "cache.jsonl", config)
     assert len(server.tries) <= 2 * (20 + config.concurrency)
 
 
-def test_refused_requests_in_a_row_do_not_end_a_run_that_had_answers(tmp_path: Path) -> None:
-    async def refuse(request: Request, number: int) -> Answer:
+def test_invalid_requests_in_a_row_do_not_end_a_run_that_had_completions(tmp_path: Path) -> None:
+    async def refuse(request: Request, number: int) -> Completion:
         if request.messages[0]["content"] == "0":
-            return make_answer("yes")
-        raise RequestFaultError("too long")
+            return make_completion("yes")
+        raise InvalidRequestError("too long")
 
-    outcomes = Scripted(refuse).ask(make_requests(40), tmp_path / "answers.jsonl")
-    assert [outcome.fault for outcome in outcomes] == [None] + ["too long"] * 39
+    outcomes = Scripted(refuse).complete(make_requests(40), tmp_path / "cache.jsonl")
+    assert [outcome.failure for outcome in outcomes] == [None] + [Failure("no_completion", "too long")] * 39
 
 
-def test_an_answer_that_will_not_do_is_asked_for_again_and_each_was_paid_and_kept(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
+def test_after_a_rejected_completion_the_request_is_sent_again_and_each_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "cache.jsonl"
 
-    def no_refusal(index: int, answer: Answer) -> str | None:
-        return "refused" if answer.stop == "refused" else None
+    def no_refusal(index: int, completion: Completion) -> None:
+        if completion.stop == "refused":
+            raise RejectedCompletionError("refused", "it refused")
+
+    refused = Failure("refused", "it refused")
 
     with ModelServer(faults=Faults(rate=1.0, kinds=("refusal",), at_most=2)) as server:
-        (outcome,) = ask_server(server, make_requests(1), path, accept=no_refusal)
-        assert outcome.answer is not None and outcome.tries == 3
+        (outcome,) = send_to(server, make_requests(1), path, check=no_refusal)
+        assert outcome.completion is not None and outcome.received == 3
         server.faults = Faults(rate=1.0, kinds=("refusal",))
         other = make_requests(2)[1:]
-        assert ask_server(server, other, path, accept=no_refusal) == [Outcome(None, "refused", 3)]
-        assert ask_server(server, other, path, accept=no_refusal) == [Outcome(None, "refused", 0)]
-        more = FAST.model_copy(update={"answers": 5})
-        assert ask_server(server, other, path, more, accept=no_refusal) == [Outcome(None, "refused", 2)]
-    with AnswerCache(path) as cache:
+        assert send_to(server, other, path, check=no_refusal) == [Outcome(None, refused, 3)]
+        assert send_to(server, other, path, check=no_refusal) == [Outcome(None, refused, 0)]
+        more = FAST.model_copy(update={"max_completions": 5})
+        assert send_to(server, other, path, more, check=no_refusal) == [Outcome(None, refused, 2)]
+    with ResponseCache(path) as cache:
         assert len(cache) == 3 + 5
     assert len(server.tries) == 3 + 3 + 0 + 2
 
 
-def test_accept_is_told_which_request_an_answer_is_to(tmp_path: Path) -> None:
-    asked: list[tuple[int, str]] = []
+def test_the_check_gets_the_index_of_the_request(tmp_path: Path) -> None:
+    checked: list[tuple[int, str]] = []
 
-    def note(index: int, answer: Answer) -> str | None:
-        asked.append((index, answer.text))
-        return None
+    def note(index: int, completion: Completion) -> None:
+        checked.append((index, completion.text))
 
-    Scripted(echo).ask(make_requests(3), tmp_path / "answers.jsonl", accept=note)
-    assert sorted(asked) == [(0, "0"), (1, "1"), (2, "2")]
+    Scripted(echo).complete(make_requests(3), tmp_path / "cache.jsonl", check=note)
+    assert sorted(checked) == [(0, "0"), (1, "1"), (2, "2")]
 
 
-def test_equal_requests_are_asked_once_even_at_the_same_time(tmp_path: Path) -> None:
+def test_equal_requests_are_sent_once_even_at_the_same_time(tmp_path: Path) -> None:
     (request,) = make_requests(1)
     with ModelServer(delay_s=0.05) as server:
-        outcomes = ask_server(server, [request] * 4, tmp_path / "answers.jsonl")
-    assert [outcome.answer and outcome.answer.text for outcome in outcomes] == ["you said 0"] * 4
-    assert sorted(outcome.tries for outcome in outcomes) == [0, 0, 0, 1]
+        outcomes = send_to(server, [request] * 4, tmp_path / "cache.jsonl")
+    assert [outcome.completion and outcome.completion.text for outcome in outcomes] == ["you said 0"] * 4
+    assert sorted(outcome.received for outcome in outcomes) == [0, 0, 0, 1]
     assert len(server.tries) == 1
 
 
-def test_draws_of_one_question_are_asked_apart(tmp_path: Path) -> None:
+def test_draws_of_one_request_are_sent_apart(tmp_path: Path) -> None:
     (request,) = make_requests(1)
     draws = [request.model_copy(update={"draw": draw}) for draw in range(3)]
     with ModelServer() as server:
-        ask_server(server, draws, tmp_path / "answers.jsonl")
+        send_to(server, draws, tmp_path / "cache.jsonl")
     assert len(server.tries) == 3
     assert {json.dumps(each.body) for each in server.tries} == {json.dumps(server.tries[0].body)}
 
@@ -267,66 +277,68 @@ def test_draws_of_one_question_are_asked_apart(tmp_path: Path) -> None:
 def test_no_more_requests_are_in_flight_than_allowed(concurrency: int, tmp_path: Path) -> None:
     config = FAST.model_copy(update={"concurrency": concurrency})
     with ModelServer(delay_s=0.03) as server:
-        ask_server(server, make_requests(12), tmp_path / "answers.jsonl", config)
+        send_to(server, make_requests(12), tmp_path / "cache.jsonl", config)
     assert server.most_at_once == concurrency
 
 
 def test_there_is_a_task_for_each_place_in_flight_and_none_for_those_that_wait(tmp_path: Path) -> None:
     tasks: list[int] = []
 
-    async def count(request: Request, number: int) -> Answer:
+    async def count(request: Request, number: int) -> Completion:
         tasks.append(len(asyncio.all_tasks()))
-        return make_answer("x")
+        return make_completion("x")
 
-    Scripted(count).ask(make_requests(500), tmp_path / "answers.jsonl", AskConfig(concurrency=5))
-    assert max(tasks) <= 5 + 1  # and the one that asks
+    Scripted(count).complete(make_requests(500), tmp_path / "cache.jsonl", RequestConfig(concurrency=5))
+    assert max(tasks) <= 5 + 1  # and the one that waits for them
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_cap_is_held_to_the_call(concurrency: int, tmp_path: Path) -> None:
     # At worst, 36 bytes + 64 for the frame + 100 of the completion = 200 tokens = 2.00 USD. In truth the
     # server bills 1 + 3 words = 0.04. So the third is sent (0.08 + 2.00 <= 2.10), the fourth is not (2.12).
-    config = AskConfig(concurrency=concurrency, max_cost_usd=2.10)
-    requests, path = make_requests(30, size=36), tmp_path / "answers.jsonl"
-    assert worst_case(requests[0]) == Usage(input_tokens=100, output_tokens=100)
+    config = RequestConfig(concurrency=concurrency, max_cost_usd=2.10)
+    requests, path = make_requests(30, size=36), tmp_path / "cache.jsonl"
+    assert max_usage(requests[0]) == Usage(input_tokens=100, output_tokens=100)
     reports: list[Progress] = []
     with ModelServer() as server:
-        outcomes = ask_server(server, requests, path, config, CENT_A_TOKEN, report=reports.append)
-        again = ask_server(server, requests, path, config, CENT_A_TOKEN)
+        outcomes = send_to(server, requests, path, config, CENT_A_TOKEN, report=reports.append)
+        again = send_to(server, requests, path, config, CENT_A_TOKEN)
     assert len(server.tries) == 3
-    answered = [outcome.answer is not None for outcome in outcomes]
+    answered = [outcome.completion is not None for outcome in outcomes]
     assert sum(answered) == 3
-    faults = {outcome.fault for outcome in outcomes if outcome.answer is None}
-    assert faults == {"cost cap of 2.1 USD reached; not sent"}
+    faults = {outcome.failure for outcome in outcomes if outcome.completion is None}
+    assert faults == {Failure("cost_cap", "cost cap of 2.1 USD reached; not sent")}
     assert (reports[-1].done, reports[-1].failed) == (30, 27)
-    assert reports[-1].spent_usd == pytest.approx(0.12)
-    assert [outcome.answer is not None for outcome in again] == answered
-    assert sum(outcome.tries for outcome in again) == 0
+    assert reports[-1].cost_usd == pytest.approx(0.12)
+    assert [outcome.completion is not None for outcome in again] == answered
+    assert sum(outcome.received for outcome in again) == 0
 
 
-def test_a_try_whose_answer_was_lost_counts_for_the_cap_at_its_worst(tmp_path: Path) -> None:
-    async def lose(request: Request, number: int) -> Answer:
-        raise TemporaryFaultError("cut off", billed=True)
+def test_an_attempt_whose_completion_was_lost_counts_against_the_cap_in_full(tmp_path: Path) -> None:
+    async def lose(request: Request, number: int) -> Completion:
+        raise TransientError("cut off", billed=True)
 
     endpoint = Scripted(lose)
     # 2.00 USD at worst each: after two the third does not fit in 5.
-    config = AskConfig(backoff_s=0, max_cost_usd=5.0)
-    outcomes = endpoint.ask(make_requests(1, size=36), tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN)
-    assert len(endpoint.sent) == 2
-    assert outcomes == [Outcome(None, "cost cap of 5 USD reached; not sent", 0)]
-
-
-def test_a_try_that_was_turned_away_counts_for_nothing(tmp_path: Path) -> None:
-    async def turn_away(request: Request, number: int) -> Answer:
-        if number < 5:
-            raise TemporaryFaultError("429")
-        return make_answer("yes")
-
-    config = AskConfig(backoff_s=0, max_cost_usd=2.0)
-    (outcome,) = Scripted(turn_away).ask(
-        make_requests(1, size=36), tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN
+    config = RequestConfig(backoff_s=0, max_cost_usd=5.0)
+    outcomes = endpoint.complete(
+        make_requests(1, size=36), tmp_path / "cache.jsonl", config, price=CENT_A_TOKEN
     )
-    assert outcome.answer == make_answer("yes")
+    assert len(endpoint.sent) == 2
+    assert outcomes == [Outcome(None, Failure("cost_cap", "cost cap of 5 USD reached; not sent"), 0)]
+
+
+def test_an_attempt_that_was_turned_away_counts_for_nothing(tmp_path: Path) -> None:
+    async def turn_away(request: Request, number: int) -> Completion:
+        if number < 5:
+            raise TransientError("429")
+        return make_completion("yes")
+
+    config = RequestConfig(backoff_s=0, max_cost_usd=2.0)
+    (outcome,) = Scripted(turn_away).complete(
+        make_requests(1, size=36), tmp_path / "cache.jsonl", config, price=CENT_A_TOKEN
+    )
+    assert outcome.completion == make_completion("yes")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -335,88 +347,87 @@ def test_at_no_moment_could_what_is_in_flight_pass_the_cap(seed: int, tmp_path: 
     flying: list[Request] = []
     spent: list[Usage] = []
 
-    async def serve(request: Request, number: int) -> Answer:
+    async def serve(request: Request, number: int) -> Completion:
         flying.append(request)
-        worst = [worst_case(each) for each in flying]
+        worst = [max_usage(each) for each in flying]
         assert sum(map(CENT_A_TOKEN.cost_usd, [*spent, *worst])) <= cap + 1e-9
         await asyncio.sleep(draw.random() / 1000)
         flying.remove(request)
-        most = worst_case(request)
-        answer = make_answer("x", draw.randint(1, most.input_tokens), draw.randint(0, most.output_tokens))
+        most = max_usage(request)
+        answer = make_completion("x", draw.randint(1, most.input_tokens), draw.randint(0, most.output_tokens))
         spent.append(answer.usage)
         return answer
 
     requests = [
         request.model_copy(update={"max_tokens": draw.randint(1, 300)}) for request in make_requests(80, 30)
     ]
-    config = AskConfig(concurrency=8, max_cost_usd=cap)
-    outcomes = Scripted(serve).ask(requests, tmp_path / "answers.jsonl", config, price=CENT_A_TOKEN)
-    assert 0 < sum(outcome.answer is not None for outcome in outcomes) < 80
+    config = RequestConfig(concurrency=8, max_cost_usd=cap)
+    outcomes = Scripted(serve).complete(requests, tmp_path / "cache.jsonl", config, price=CENT_A_TOKEN)
+    assert 0 < sum(outcome.completion is not None for outcome in outcomes) < 80
     assert sum(map(CENT_A_TOKEN.cost_usd, spent)) <= cap
 
 
 def test_a_cap_without_a_price_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="max_cost_usd=1 needs the price of scripted:m"):
-        Scripted(echo).ask(make_requests(1), tmp_path / "answers.jsonl", AskConfig(max_cost_usd=1))
+        Scripted(echo).complete(make_requests(1), tmp_path / "cache.jsonl", RequestConfig(max_cost_usd=1))
 
 
 def test_requests_are_spaced_by_the_request_rate(tmp_path: Path) -> None:
-    time_ = FakeTime()
     starts: list[float] = []
 
-    async def note(request: Request, number: int) -> Answer:
-        starts.append(time_.now_s - 1000)
-        return make_answer("x")
+    async def note(request: Request, number: int) -> Completion:
+        starts.append(now_s())
+        return make_completion("x")
 
-    config = AskConfig(concurrency=1, requests_per_minute=40)  # one in 1.5 s
-    Scripted(note).ask(make_requests(5), tmp_path / "answers.jsonl", config, clock=time_.clock)
-    assert starts == [0, 1.5, 3, 4.5, 6]
+    config = RequestConfig(concurrency=1, requests_per_minute=40)  # one in 1.5 s
+    Scripted(note).complete(make_requests(5), tmp_path / "cache.jsonl", config)
+    assert starts == pytest.approx([0, 1.5, 3, 4.5, 6])
 
 
 def test_requests_are_spaced_by_the_token_rate(tmp_path: Path) -> None:
-    time_ = FakeTime()
     starts: list[float] = []
 
-    async def note(request: Request, number: int) -> Answer:
-        starts.append(time_.now_s - 1000)
-        return make_answer("x")
+    async def note(request: Request, number: int) -> Completion:
+        starts.append(now_s())
+        return make_completion("x")
 
     # "0" is a token, its frame 8, the completion 100 at most: 109 of 1,090 in a minute are a tenth, 6 s.
-    config = AskConfig(concurrency=1, tokens_per_minute=1090)
-    Scripted(note).ask(make_requests(3), tmp_path / "answers.jsonl", config, clock=time_.clock)
+    config = RequestConfig(concurrency=1, tokens_per_minute=1090)
+    Scripted(note).complete(make_requests(3), tmp_path / "cache.jsonl", config)
     assert starts == pytest.approx([0, 6, 12])
 
 
-def test_a_wait_that_the_endpoint_asks_for_is_kept_by_all(tmp_path: Path) -> None:
-    time_ = FakeTime()
+def test_a_wait_that_the_endpoint_asks_for_pauses_all(tmp_path: Path) -> None:
     starts: list[tuple[str, float]] = []
 
-    async def limit(request: Request, number: int) -> Answer:
+    async def limit(request: Request, number: int) -> Completion:
         text = request.messages[0]["content"]
-        starts.append((text, time_.now_s - 1000))
+        starts.append((text, now_s()))
         if (text, number) == ("0", 1):
-            raise TemporaryFaultError("429", retry_after_s=30)
-        return make_answer("x")
+            raise TransientError("429", retry_after_s=30)
+        return make_completion("x")
 
-    config = AskConfig(concurrency=2, backoff_s=1)
-    Scripted(limit).ask(make_requests(4), tmp_path / "answers.jsonl", config, clock=time_.clock)
+    config = RequestConfig(concurrency=2, backoff_s=1)
+    Scripted(limit).complete(make_requests(4), tmp_path / "cache.jsonl", config)
     assert starts[0] == ("0", 0)
     assert sorted(text for text, _ in starts[1:]) == ["0", "1", "2", "3"]
     assert min(at for _, at in starts[1:]) >= 30
 
 
-def test_waits_grow_from_fault_to_fault_within_their_spans(tmp_path: Path) -> None:
+def test_the_backoff_grows_from_error_to_error_within_its_range(tmp_path: Path) -> None:
     spans: list[list[float]] = []
+    starts: list[float] = []
 
-    async def fail(request: Request, number: int) -> Answer:
-        raise TemporaryFaultError("503")
+    async def fail(request: Request, number: int) -> Completion:
+        starts.append(now_s())
+        raise TransientError("503")
 
     for seed in range(40):
         random.seed(seed)  # tenacity draws from the one generator of the module
-        time_ = FakeTime()
-        config = AskConfig(concurrency=1, backoff_s=2, tries=8)
-        Scripted(fail).ask(make_requests(1), tmp_path / f"{seed}.jsonl", config, clock=time_.clock)
-        spans.append(time_.slept)
+        starts.clear()
+        config = RequestConfig(concurrency=1, backoff_s=2, max_attempts=8)
+        Scripted(fail).complete(make_requests(1), tmp_path / f"{seed}.jsonl", config)
+        spans.append([later - earlier for earlier, later in pairwise(starts)])
     most = [max(column) for column in zip(*spans, strict=True)]
     assert all(wait <= limit for wait, limit in zip(most, [2, 4, 8, 16, 32, 60, 60], strict=True))
     # Of 40 draws from 0 to x the largest is below x / 2 once in 2**40 times.
@@ -424,35 +435,35 @@ def test_waits_grow_from_fault_to_fault_within_their_spans(tmp_path: Path) -> No
     assert min(min(column) for column in zip(*spans, strict=True)) < 1  # full jitter: from 0 on
 
 
-def test_an_endpoint_that_asks_for_a_long_rest_ends_the_run(tmp_path: Path) -> None:
-    async def limit(request: Request, number: int) -> Answer:
-        raise TemporaryFaultError("scripted:m: HTTP 429", retry_after_s=86400)
+def test_an_endpoint_that_asks_for_a_long_wait_ends_the_run(tmp_path: Path) -> None:
+    async def limit(request: Request, number: int) -> Completion:
+        raise TransientError("scripted:m: HTTP 429", retry_after_s=86400)
 
-    with pytest.raises(ModelError, match="asks to be left alone for 86400 s: run again after that"):
-        Scripted(limit).ask(make_requests(3), tmp_path / "answers.jsonl")
+    with pytest.raises(ModelError, match="asks to wait for 86400 s: run again after that"):
+        Scripted(limit).complete(make_requests(3), tmp_path / "cache.jsonl")
 
 
 def test_an_interrupt_leaves_the_cache_whole(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
+    path = tmp_path / "cache.jsonl"
 
-    async def interrupt(request: Request, number: int) -> Answer:
+    async def interrupt(request: Request, number: int) -> Completion:
         if request.messages[0]["content"] == "7":
             signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(0)
-        return make_answer("x")
+        return make_completion("x")
 
     with pytest.raises(KeyboardInterrupt):
-        Scripted(interrupt).ask(make_requests(50), path)
-    with AnswerCache(path) as cache:
+        Scripted(interrupt).complete(make_requests(50), path)
+    with ResponseCache(path) as cache:
         assert 4 <= len(cache) < 50
         assert cache.dropped_lines == 0
 
 
 def test_an_estimate_counts_what_is_to_be_sent(tmp_path: Path) -> None:
     requests = make_requests(4)
-    with AnswerCache(tmp_path / "answers.jsonl") as cache:
-        cache.add(request_key("m", requests[0]), "m", make_answer("x"))
-        # Three to be sent, one asked twice: 1 token + 8 of its frame in, 100 out, each.
+    with ResponseCache(tmp_path / "cache.jsonl") as cache:
+        cache.add(request_key("m", requests[0]), "m", make_completion("x"))
+        # Three to be sent, one listed twice: 1 token + 8 of its frame in, 100 out, each.
         found = estimate("m", [*requests, requests[3]], cache, Price(input_usd=1e6, output_usd=2e6))
         assert found == Estimate(requests=5, cached=2, input_tokens=27, output_tokens=300, cost_usd=627.0)
         assert estimate("m", requests, cache, None).cost_usd is None
@@ -460,38 +471,51 @@ def test_an_estimate_counts_what_is_to_be_sent(tmp_path: Path) -> None:
 
 
 def test_progress_counts_up_to_the_end_and_says_what_is_left(tmp_path: Path) -> None:
-    time_, reports = FakeTime(), list[Progress]()
+    reports: list[Progress] = []
 
-    async def take_two_seconds(request: Request, number: int) -> Answer:
-        time_.now_s += 2
-        return make_answer("x", 10, 5)
+    async def take_two_seconds(request: Request, number: int) -> Completion:
+        await asyncio.sleep(2)
+        return make_completion("x", 10, 5)
 
     price = Price(input_usd=1e5, output_usd=2e5)
-    Scripted(take_two_seconds).ask(
+    Scripted(take_two_seconds).complete(
         make_requests(4),
-        tmp_path / "answers.jsonl",
-        AskConfig(concurrency=1),
-        clock=time_.clock,
+        tmp_path / "cache.jsonl",
+        RequestConfig(concurrency=1),
         report=reports.append,
         price=price,
     )
     assert [report.done for report in reports] == [1, 2, 3, 4]
-    assert [report.left_s for report in reports] == [6, 4, 2, 0]
+    assert [report.left_s for report in reports] == pytest.approx([6, 4, 2, 0])
     # Each: 10 tokens at 0.1 and 5 at 0.2 USD.
-    assert [report.spent_usd for report in reports] == pytest.approx([2, 4, 6, 8])
+    assert [report.cost_usd for report in reports] == pytest.approx([2, 4, 6, 8])
     assert (reports[-1].input_tokens, reports[-1].output_tokens) == (40, 20)
 
 
 @pytest.mark.parametrize(
-    "setting", ["concurrency=0", "tries=0", "answers=0", "timeout_s=0", "max_cost_usd=-1"]
+    "setting", ["concurrency=0", "max_attempts=0", "max_completions=0", "timeout_s=0", "max_cost_usd=-1"]
 )
 def test_a_setting_out_of_range_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=setting.split("=")[0]):
-        load_config(AskConfig, overrides=[setting])
+        load_config(RequestConfig, overrides=[setting])
 
 
-def test_asking_needs_no_torch_and_no_client_until_an_endpoint_is_opened() -> None:
-    modules = ["response_cache", "batch", "providers", "pricing", "protocol"]
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("ask.concurrency=2", "ask: is now requests"),
+        ("requests.tries=2", r"requests\.tries: is now max_attempts"),
+        ("requests.answers=2", r"requests\.answers: is now max_completions"),
+    ],
+)
+def test_a_former_name_of_a_setting_is_refused_with_the_new_one(setting: str, message: str) -> None:
+    for schema in (RemoteConfig, RationaleConfig):
+        with pytest.raises(ConfigError, match=message):
+            load_config(schema, overrides=[setting])
+
+
+def test_the_modules_need_no_torch_and_no_client_until_an_endpoint_is_opened() -> None:
+    modules = ["response_cache", "batch", "providers", "pricing", "protocol", "failures", "secrets"]
     imports = "; ".join(f"import shop_r1.endpoints.{module}" for module in modules)
     code = f"import sys; {imports}; print(*sys.modules)"
     done = subprocess.run(
@@ -502,18 +526,22 @@ def test_asking_needs_no_torch_and_no_client_until_an_endpoint_is_opened() -> No
         check=True,
         timeout=120,
     )
-    assert not {"torch", "openai", "anthropic", "tenacity"} & set(done.stdout.split())
+    assert not {"torch", "openai", "anthropic", "tenacity", "genai_prices", "httpx", "httpx2"} & set(
+        done.stdout.split()
+    )
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_the_middle_and_run_again_loses_no_answer_and_pays_none_twice(tmp_path: Path) -> None:
+def test_a_run_killed_in_the_middle_and_run_again_loses_no_completion_and_pays_none_twice(
+    tmp_path: Path,
+) -> None:
     """2,000 requests at 10 % faults.
 
-    Those in flight at the kill can be asked twice: their answers had not arrived, and cannot be fetched.
+    Those in flight at the kill can be sent twice: their completions had not arrived, and cannot be fetched.
     Slow completions are left out: on a busy machine no time limit tells them from good ones for sure.
     """
     kinds = tuple(kind for kind in PASSING if kind != "slow")
-    count, concurrency, path = 2000, 16, tmp_path / "answers.jsonl"
+    count, concurrency, path = 2000, 16, tmp_path / "cache.jsonl"
     keys = [content_key({"messages": list(request.messages)}) for request in make_requests(count)]
     with ModelServer(faults=Faults(0.1, kinds, seed=5), delay_s=0.005) as server:
         command = [sys.executable, "-m", "tests.endpoints.batch_run", server.name("openai"), str(path)]
@@ -527,12 +555,12 @@ def test_a_run_killed_in_the_middle_and_run_again_loses_no_answer_and_pays_none_
         second = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=300
         )
-    assert json.loads(second.stdout) == {"answered": count, "from_the_cache": len(kept)}
+    assert json.loads(second.stdout) == {"completed": count, "from_the_cache": len(kept)}
     twice = [key for key in keys if server.completed[key] == 2]
     assert all(server.completed[key] in (1, 2) for key in keys)
     assert len(twice) <= concurrency
     assert 800 - concurrency <= len(kept) == len(set(kept)) < count
-    with AnswerCache(path) as cache:
+    with ResponseCache(path) as cache:
         assert len(cache) == count  # one answer each, none of use to nobody
     faults = sum(each.fault is not None for each in server.tries)
     assert 0.07 < faults / len(server.tries) < 0.13

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from tests.endpoints.serving import LASTING, Faults, ModelServer
 
-from shop_r1.endpoints.budget import worst_case
-from shop_r1.endpoints.failures import read_retry_after
-from shop_r1.endpoints.protocol import Answer, Price, Request, RequestFaultError, TemporaryFaultError, Usage
-from shop_r1.endpoints.providers import find_price, open_endpoint
+from shop_r1.endpoints.budget import max_usage
+from shop_r1.endpoints.completion_body import read_chat, read_message
+from shop_r1.endpoints.failures import InvalidRequestError, TransientError, read_retry_after
+from shop_r1.endpoints.protocol import Completion, Request, Usage
+from shop_r1.endpoints.providers import open_endpoint
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.endpoints.secrets import Redactor
-from shop_r1.endpoints.wire_formats import read_chat, read_message
 from shop_r1.errors import ConfigError, ModelError
 
 KINDS = ["openai", "anthropic", "bedrock"]
@@ -40,9 +41,9 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
-def send(server: ModelServer, kind: str, request: Request = ASK, timeout_s: float = 20) -> Answer:
-    async def ask() -> Answer:
-        endpoint = open_endpoint(server.name(kind), timeout_s)
+def send(server: ModelServer, kind: str, request: Request = ASK, timeout_s: float = 20) -> Completion:
+    async def ask() -> Completion:
+        endpoint = open_endpoint(server.name(kind), RequestConfig(timeout_s=timeout_s))
         try:
             return await endpoint.send(request)
         finally:
@@ -55,7 +56,7 @@ def collect_faults(server: ModelServer, kind: str, faults: Sequence[str]) -> dic
     """Send once for each fault, through one client, and return what was raised."""
 
     async def ask() -> dict[str, ModelError]:
-        endpoint = open_endpoint(server.name(kind), 20)
+        endpoint = open_endpoint(server.name(kind), RequestConfig(timeout_s=20))
         raised = {}
         for fault in faults:
             server.faults = Faults(rate=1.0, kinds=(fault,))
@@ -70,11 +71,13 @@ def collect_faults(server: ModelServer, kind: str, faults: Sequence[str]) -> dic
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_makers_own_client_gets_an_answer_and_what_it_is_billed_by(kind: str) -> None:
+def test_the_providers_own_client_gets_a_completion_and_what_it_is_billed_by(kind: str) -> None:
     with ModelServer() as server:
-        answer = send(server, kind)
+        completion = send(server, kind)
     # 4 words of the system message and 2 of the user's in, "you said hello" out.
-    assert answer == Answer(text="you said hello", stop="end", usage=Usage(input_tokens=6, output_tokens=3))
+    assert completion == Completion(
+        text="you said hello", stop="end", usage=Usage(input_tokens=6, output_tokens=3)
+    )
     paths = {
         "openai": "/v1/chat/completions",
         "anthropic": "/v1/messages",
@@ -85,15 +88,15 @@ def test_the_makers_own_client_gets_an_answer_and_what_it_is_billed_by(kind: str
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refusal_is_an_answer_that_says_so(kind: str) -> None:
+def test_a_refusal_is_a_completion_that_says_so(kind: str) -> None:
     with ModelServer(faults=Faults(rate=1.0, kinds=("refusal",))) as server:
-        answer = send(server, kind)
-    assert (answer.stop, answer.text) == ("refused", "I cannot help with that.")
+        completion = send(server, kind)
+    assert (completion.stop, completion.text) == ("refused", "I cannot help with that.")
 
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_passing_fault_is_temporary_tried_once_and_known_to_be_billed_or_not(kind: str) -> None:
+def test_each_transient_error_is_sent_once_and_known_to_be_billed_or_not(kind: str) -> None:
     expected = {
         "429": (False, "HTTP 429"),
         "500": (False, "HTTP 500"),
@@ -108,17 +111,17 @@ def test_each_passing_fault_is_temporary_tried_once_and_known_to_be_billed_or_no
     assert len(server.tries) == len(expected)
     for fault, (billed, says) in expected.items():
         error = raised[fault]
-        assert isinstance(error, TemporaryFaultError)
+        assert isinstance(error, TransientError)
         assert (error.billed, error.retry_after_s) == (billed, None)
         assert str(error).startswith(f"{server.name(kind)}: {says}")
 
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_completion_that_is_too_slow_is_a_temporary_fault_that_may_be_billed(kind: str) -> None:
+def test_a_completion_that_is_too_slow_is_a_transient_error_that_may_be_billed(kind: str) -> None:
     with (
         ModelServer(faults=Faults(rate=1.0, kinds=("slow",))) as server,
-        pytest.raises(TemporaryFaultError, match="no connection, or it broke") as caught,
+        pytest.raises(TransientError, match="no connection, or it broke") as caught,
     ):
         send(server, kind, timeout_s=0.3)
     assert caught.value.billed
@@ -130,9 +133,9 @@ def test_how_long_to_wait_is_read_in_seconds_and_as_a_date(kind: str) -> None:
     with ModelServer(retry_after_s=17.5) as server:
         raised = collect_faults(server, kind, ["429 after", "429 date"])
     in_seconds, as_date = raised["429 after"], raised["429 date"]
-    assert isinstance(in_seconds, TemporaryFaultError) and in_seconds.retry_after_s == 17.5
+    assert isinstance(in_seconds, TransientError) and in_seconds.retry_after_s == 17.5
     # A date has whole seconds, and so has the response's own, with which it is compared.
-    assert isinstance(as_date, TemporaryFaultError) and as_date.retry_after_s is not None
+    assert isinstance(as_date, TransientError) and as_date.retry_after_s is not None
     assert 16 <= as_date.retry_after_s <= 19
 
 
@@ -160,21 +163,21 @@ def test_retry_after_is_seconds_or_a_date_or_nothing(headers: dict[str, str], se
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_request_that_is_refused_as_such_is_told_from_a_lasting_fault(kind: str) -> None:
+def test_an_invalid_request_is_told_from_a_lasting_error(kind: str) -> None:
     with ModelServer() as server:
         raised = collect_faults(server, kind, ["400", "401", "403", "404"])
-    assert isinstance(raised["400"], RequestFaultError)
+    assert isinstance(raised["400"], InvalidRequestError)
     for fault in ("401", "403", "404"):
-        assert not isinstance(raised[fault], RequestFaultError | TemporaryFaultError)
+        assert not isinstance(raised[fault], InvalidRequestError | TransientError)
         assert f"HTTP {fault}" in str(raised[fault])
     assert "expected a valid key in the environment" in str(raised["401"])
     assert "expected the name of a model that this endpoint serves" in str(raised["404"])
 
 
-def test_a_server_that_is_not_there_is_a_temporary_fault_that_cost_nothing() -> None:
+def test_a_server_that_is_not_there_is_a_transient_error_that_cost_nothing() -> None:
     with ModelServer() as server:
         pass
-    with pytest.raises(TemporaryFaultError, match=r"no connection, or it broke \(Connect") as caught:
+    with pytest.raises(TransientError, match=r"no connection, or it broke \(Connect") as caught:
         send(server, "openai")
     assert not caught.value.billed
 
@@ -194,7 +197,7 @@ def test_no_key_is_in_an_error_or_a_log_even_if_the_server_repeats_it(
         assert not [secret for secret in SECRETS.values() if secret in shown]
         assert ("[key]" in shown) == (fault not in ("cut", "no json"))
         assert error.__context__ is None
-    shown = caplog.text + repr(open_endpoint(server.name(kind), 1))
+    shown = caplog.text + repr(open_endpoint(server.name(kind)))
     assert not [secret for secret in SECRETS.values() if secret in shown]
 
 
@@ -276,24 +279,24 @@ def test_why_a_message_ended_is_read_and_its_texts_are_joined(reason: str, stop:
         f' {{"type": "text", "text": "b"}}], "stop_reason": "{reason}",'
         ' "usage": {"input_tokens": 7, "output_tokens": 2}}'
     )
-    answer = read_message(ASK, body.encode())
-    assert (answer.text, answer.stop, answer.usage.input_tokens) == ("ab", stop, 7)
+    completion = read_message(ASK, body.encode())
+    assert (completion.text, completion.stop, completion.usage.input_tokens) == ("ab", stop, 7)
 
 
 def test_a_server_that_does_not_say_what_it_bills_is_counted_at_the_worst() -> None:
     body = b'{"choices": [{"message": {"content": null}}]}'
-    assert read_chat(ASK, body) == Answer(text="", stop="end", usage=worst_case(ASK), usage_known=False)
+    assert read_chat(ASK, body) == Completion(text="", stop="end", usage=max_usage(ASK), usage_known=False)
     # 18 and 9 bytes and two frames of 64 in, all of max_tokens out.
-    assert worst_case(ASK) == Usage(input_tokens=18 + 9 + 2 * 64, output_tokens=50)
+    assert max_usage(ASK) == Usage(input_tokens=18 + 9 + 2 * 64, output_tokens=50)
 
 
 def test_a_key_is_needed_where_the_maker_is_asked_and_named_in_the_error() -> None:
     with pytest.raises(ConfigError, match="set OPENAI_API_KEY in the environment"):
-        open_endpoint("openai:gpt-4o", 5)
+        open_endpoint("openai:gpt-4o", RequestConfig(timeout_s=5))
     with pytest.raises(ConfigError, match="set ANTHROPIC_API_KEY in the environment"):
-        open_endpoint("anthropic:claude-3-5-sonnet-20241022", 5)
+        open_endpoint("anthropic:claude-3-5-sonnet-20241022", RequestConfig(timeout_s=5))
     with pytest.raises(ConfigError, match="needs AWS_REGION, and AWS_BEARER_TOKEN_BEDROCK or"):
-        open_endpoint("bedrock:anthropic.claude-3-haiku-20240307-v1:0", 5)
+        open_endpoint("bedrock:anthropic.claude-3-haiku-20240307-v1:0", RequestConfig(timeout_s=5))
 
 
 def test_a_server_by_url_needs_no_key_and_gets_none() -> None:
@@ -316,7 +319,7 @@ def test_nothing_but_keys_in_the_environment_changes_who_is_asked(monkeypatch: p
         for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL"):
             monkeypatch.setenv(name, server.url)
         for name in ("openai:m", "anthropic:m", "bedrock:m"):
-            endpoint = open_endpoint(name, 5)
+            endpoint = open_endpoint(name, RequestConfig(timeout_s=5))
             assert "127.0.0.1" not in str(vars(endpoint)["client"].base_url)
             asyncio.run(endpoint.close())
 
@@ -326,7 +329,7 @@ def test_nothing_but_keys_in_the_environment_changes_who_is_asked(monkeypatch: p
 )
 def test_a_name_of_no_known_form_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="expected `openai:MODEL`"):
-        open_endpoint(name, 5)
+        open_endpoint(name, RequestConfig(timeout_s=5))
 
 
 @pytest.mark.parametrize(
@@ -335,7 +338,7 @@ def test_a_name_of_no_known_form_is_refused(name: str) -> None:
 )
 def test_a_url_that_may_hold_a_secret_is_refused_and_not_repeated(name: str) -> None:
     with pytest.raises(ConfigError, match="must have no user, password, query or fragment") as caught:
-        open_endpoint(name, 5)
+        open_endpoint(name, RequestConfig(timeout_s=5))
     assert "secret" not in str(caught.value)
 
 
@@ -345,28 +348,4 @@ def test_a_missing_client_is_an_error_that_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # What an import of it finds where it is not installed.
     with pytest.raises(ConfigError, match=rf"{package}; pip install 'shop-r1\[api\]'"):
-        open_endpoint(f"{kind}:m@http://127.0.0.1:1", 5)
-
-
-@pytest.mark.parametrize(
-    ("name", "price"),
-    [
-        ("anthropic:claude-3-5-sonnet-20240620", Price(3, 15)),
-        ("anthropic:claude-3-5-sonnet-latest", Price(3, 15)),
-        ("anthropic:claude-3-5-haiku-20241022", Price(0.8, 4)),
-        ("anthropic:claude-opus-4-1-20250805", Price(15, 75)),
-        ("anthropic:claude-opus-4-20250514", Price(15, 75)),
-        ("anthropic:claude-opus-4-9", None),
-        ("bedrock:anthropic.claude-3-5-sonnet-20241022-v2:0", Price(3, 15)),
-        ("bedrock:us.anthropic.claude-3-7-sonnet-20250219-v1:0", Price(3, 15)),
-        ("bedrock:meta.llama3-8b-instruct-v1:0", None),
-        ("openai:gpt-4o-mini-2024-07-18", Price(0.15, 0.6)),
-        ("openai:gpt-4o", Price(2.5, 10)),
-        ("openai:gpt-4o-2024-05-13", None),
-        ("openai:gpt-4o-audio-preview", None),
-        ("openai:gpt-4o@http://127.0.0.1:8000/v1", None),
-        ("scripted", None),
-    ],
-)
-def test_a_price_is_known_for_a_model_and_its_dated_ids_or_not_at_all(name: str, price: Price | None) -> None:
-    assert find_price(name) == price
+        open_endpoint(f"{kind}:m@http://127.0.0.1:1", RequestConfig(timeout_s=5))

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.endpoints.serving import ModelServer
 
-from shop_r1.endpoints.protocol import Answer, Request
+from shop_r1.endpoints.protocol import Completion, Request
 from shop_r1.endpoints.providers import open_endpoint
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.endpoints.secrets import KEYS, Redactor, environment_redactor, read_key, refuse_secret_name
 from shop_r1.errors import ConfigError, ModelError
 
+FIVE_SECONDS = RequestConfig(timeout_s=5)
 ASK = Request(messages=({"role": "user", "content": "say hello"},), max_tokens=50)
 SECRET = "sk-proj-aB3/xY+Zq9wE7rT5yU1iO"
 KINDS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "bedrock": "AWS_BEARER_TOKEN_BEDROCK"}
@@ -127,7 +129,7 @@ def test_a_key_that_no_header_can_hold_is_refused_unsent_and_not_shown(
         ModelServer() as server,
         pytest.raises(ConfigError, match=f"{KINDS[kind]} holds.*{BAD[value]}") as caught,
     ):
-        open_endpoint(server.name(kind), 5)
+        open_endpoint(server.name(kind), FIVE_SECONDS)
     assert server.tries == []
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert not [piece for piece in (SECRET[:5], SECRET[9:14], "proj") if piece in str(caught.value)]
@@ -139,19 +141,19 @@ def test_so_is_each_of_the_keys_that_sign(variable: str, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, "us-east-1")
     monkeypatch.setenv(variable, f"{SECRET}\u201d{SECRET}")
     with pytest.raises(ConfigError, match=f"{variable} holds a character outside ASCII") as caught:
-        open_endpoint("bedrock:anthropic.claude-3-haiku-20240307-v1:0", 5)
+        open_endpoint("bedrock:anthropic.claude-3-haiku-20240307-v1:0", FIVE_SECONDS)
     assert "proj" not in str(caught.value)
 
 
-def send(server: ModelServer, kind: str) -> Answer:
-    async def ask() -> Answer:
-        endpoint = open_endpoint(server.name(kind), 5)
+def send(server: ModelServer, kind: str) -> Completion:
+    async def exchange() -> Completion:
+        endpoint = open_endpoint(server.name(kind), FIVE_SECONDS)
         try:
             return await endpoint.send(ASK)
         finally:
             await endpoint.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(exchange())
 
 
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", '"{}"', " '{}' ", "\ufeff{}", "\u201c{}\u201d"])
@@ -256,11 +258,11 @@ def test_a_proxys_password_is_hidden_and_a_proxy_that_is_no_url_is_not_shown(
     assert shown == "407 from me:[key]@proxy, Basic [key]="
     monkeypatch.setenv("HTTPS_PROXY", "http://me:pass/word-7@proxy:3128")
     with pytest.raises(ConfigError, match="HTTPS_PROXY in the environment is no URL") as caught:
-        open_endpoint("openai:m@http://127.0.0.1:9/v1", 5)
+        open_endpoint("openai:m@http://127.0.0.1:9/v1", FIVE_SECONDS)
     assert "pass" not in str(caught.value).replace("password", "")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "http://[bad/v1", "http://h:port/v1"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="its URL has no valid host or port"):
-        open_endpoint(f"openai:m@{url}", 5)
+        open_endpoint(f"openai:m@{url}", FIVE_SECONDS)

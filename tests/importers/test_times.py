@@ -12,7 +12,7 @@ from shop_r1.datasets.rationale_requests import RationaleConfig, plan_requests
 from shop_r1.datasets.session_files import open_sessions, read_sessions, write_sessions
 from shop_r1.datasets.with_rationales import write_rationales
 from shop_r1.endpoints.batch import Outcome
-from shop_r1.endpoints.protocol import Answer, Usage
+from shop_r1.endpoints.protocol import Completion, Usage
 from shop_r1.errors import DataError
 from shop_r1.importers.logs import LogTally, import_log
 from shop_r1.importers.times import read_time
@@ -126,7 +126,7 @@ def test_rationales_written_by_a_model_leave_the_times_as_they_are(tmp_path: Pat
     with tempfile.TemporaryFile() as spool:
         plan = plan_requests([timed], RationaleConfig(), len, spool)
         told = {"rationales": [{"step": 1, "rationale": "I like it."}, {"step": 2, "rationale": "Done."}]}
-        answer = Answer(text=json.dumps(told), stop="end", usage=Usage(input_tokens=9, output_tokens=9))
+        answer = Completion(text=json.dumps(told), stop="end", usage=Usage(input_tokens=9, output_tokens=9))
         write_rationales([timed], tmp_path / "with.jsonl", plan, [Outcome(answer, None, 1)])
     (written,) = read_records(tmp_path / "with.jsonl", Session)
     assert [step.time for step in written.steps] == [NOON, NOON + 1]

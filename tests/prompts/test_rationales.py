@@ -10,12 +10,12 @@ from shop_r1.errors import ConfigError
 from shop_r1.prompts.rationales import (
     MAX_CHARACTERS,
     RATIONALES_SCHEMA,
-    RationaleFailure,
-    read_rationales,
+    missing_rationales,
+    parse_rationales,
     render_rationales,
-    steps_to_ask,
 )
 from shop_r1.prompts.render import LEFT_OUT, Prompt
+from shop_r1.prompts.strict_json import OutOfFormatError
 from shop_r1.records.actions import SPACES, Action
 from shop_r1.records.sessions import Page, Session, Step
 
@@ -34,15 +34,15 @@ def user_message(prompt: Prompt) -> str:
     return user["content"]
 
 
-def answer(*entries: tuple[object, object]) -> str:
+def completion(*entries: tuple[object, object]) -> str:
     return json.dumps({"rationales": [{"step": step, "rationale": why} for step, why in entries]})
 
 
 def reason(text: str, asked: tuple[int, ...] = (1, 2)) -> str:
-    read = read_rationales(text, asked)
-    assert isinstance(read, RationaleFailure), read
-    json.dumps(read.model_dump()).encode()  # What went wrong can always be written down.
-    return read.reason
+    with pytest.raises(OutOfFormatError) as caught:
+        parse_rationales(text, asked)
+    json.dumps(caught.value.message, ensure_ascii=False).encode()  # It can always be written down.
+    return caught.value.reason
 
 
 # -- the prompt --------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_the_prompt_shows_the_whole_visit_and_asks_for_every_action() -> None:
 
 def test_a_rationale_that_is_there_is_shown_and_not_asked_for() -> None:
     session = make_session("s", SEARCH.model_copy(update={"rationale": None}), LEAVE)
-    assert steps_to_ask(session) == (1,)
+    assert missing_rationales(session) == (1,)
     message = user_message(render_rationales(session, (1,), 32_768, 300, len))
     assert message.endswith(
         'Rationale of action 2, in the customer\'s own words: "Too dear for me."\n'
@@ -68,14 +68,16 @@ def test_a_rationale_that_is_there_is_shown_and_not_asked_for() -> None:
 
 def test_replacing_asks_for_every_action_and_shows_no_rationale() -> None:
     session = make_session("s", SEARCH, LEAVE)
-    assert (steps_to_ask(session), steps_to_ask(session, replace=True)) == ((), (1, 2))
+    assert (missing_rationales(session), missing_rationales(session, replace=True)) == ((), (1, 2))
     message = user_message(render_rationales(session, (1, 2), 32_768, 300, len))
     assert "own words" not in message
     assert LEAVE.rationale is not None and LEAVE.rationale not in message
 
 
 def test_a_blank_rationale_counts_as_none() -> None:
-    assert steps_to_ask(make_session("s", SEARCH.model_copy(update={"rationale": " \n"}), LEAVE)) == (1,)
+    assert missing_rationales(make_session("s", SEARCH.model_copy(update={"rationale": " \n"}), LEAVE)) == (
+        1,
+    )
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -90,7 +92,7 @@ def test_the_system_message_explains_each_type_and_its_example_would_be_accepted
         assert f"- `{kind.name}`: {kind.meaning}" in system
     assert "`terminate` means that the customer closed the browser window without buying" in system
     (example,) = [line for line in system.splitlines() if line.startswith('{"rationales"')]
-    assert isinstance(read_rationales(example, (1, 2)), dict)
+    assert set(parse_rationales(example, (1, 2))) == {1, 2}
     for line in re.findall(r"^Action \d: (.*)$", system, re.MULTILINE):
         assert space.kind(json.loads(line)["type"]) is not None
 
@@ -138,17 +140,17 @@ def test_a_hostile_page_cannot_write_the_chat_templates_marks() -> None:
     assert "<|" not in message
 
 
-# -- the reader --------------------------------------------------------------------------------------------
+# -- the parser --------------------------------------------------------------------------------------------
 
 
 def test_each_asked_step_gets_its_rationale_whatever_the_order() -> None:
-    text = answer((2, "It is  red,\nand cheap. "), (1, "I need a mug."))
-    assert read_rationales(f"\n {text} ", (1, 2)) == {1: "I need a mug.", 2: "It is red, and cheap."}
+    text = completion((2, "It is  red,\nand cheap. "), (1, "I need a mug."))
+    assert parse_rationales(f"\n {text} ", (1, 2)) == {1: "I need a mug.", 2: "It is red, and cheap."}
 
 
 @pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}\n```\n"])
-def test_a_code_fence_round_the_whole_answer_is_allowed(fence: str) -> None:
-    assert read_rationales(fence.replace("{}", answer((1, "So."))), (1,)) == {1: "So."}
+def test_a_code_fence_around_the_whole_completion_is_allowed(fence: str) -> None:
+    assert parse_rationales(fence.replace("{}", completion((1, "So."))), (1,)) == {1: "So."}
 
 
 @pytest.mark.parametrize(
@@ -156,9 +158,9 @@ def test_a_code_fence_round_the_whole_answer_is_allowed(fence: str) -> None:
     [
         ("", "empty"),
         ("I cannot help with that.", "extra_text"),
-        ("Here it is:\n" + answer((1, "a"), (2, "b")), "extra_text"),
-        (answer((1, "a"), (2, "b")) + "\nAnything else?", "extra_text"),
-        (answer((1, "a"), (2, "b"))[:-9], "cut_off"),
+        ("Here it is:\n" + completion((1, "a"), (2, "b")), "extra_text"),
+        (completion((1, "a"), (2, "b")) + "\nAnything else?", "extra_text"),
+        (completion((1, "a"), (2, "b"))[:-9], "cut_off"),
         ('{"rationales": [', "cut_off"),
         ('{"rationales": [1,]}', "not_json"),
         ("[" * 100_000, "too_deep"),
@@ -172,50 +174,50 @@ def test_a_code_fence_round_the_whole_answer_is_allowed(fence: str) -> None:
         ('{"rationales": [{"step": 1}]}', "wrong_keys"),
         ('{"rationales": [{"step": 1, "rationale": "a", "why": "b"}]}', "wrong_keys"),
         ('{"rationales": [{"step": 1, "step": 2, "rationale": "a"}]}', "duplicate_key"),
-        (answer(("1", "a"), (2, "b")), "wrong_kind"),
-        (answer((True, "a"), (2, "b")), "wrong_kind"),
-        (answer((1.0, "a"), (2, "b")), "wrong_kind"),
+        (completion(("1", "a"), (2, "b")), "wrong_kind"),
+        (completion((True, "a"), (2, "b")), "wrong_kind"),
+        (completion((1.0, "a"), (2, "b")), "wrong_kind"),
         ('{"rationales": [{"step": ' + "9" * 5_000 + ', "rationale": "a"}]}', "wrong_kind"),
         ('{"rationales": [{"step": NaN, "rationale": "a"}]}', "not_json"),
-        (answer((1, None), (2, "b")), "wrong_kind"),
-        (answer((1, ["a"]), (2, "b")), "wrong_kind"),
-        (answer((1, "a"), (3, "b")), "wrong_step"),
-        (answer((0, "a"), (1, "b")), "wrong_step"),
-        (answer((1, "a"), (2, "b"), (1, "c")), "repeated_step"),
-        (answer((2, "b")), "missing_step"),
-        (answer(), "missing_step"),
-        (answer((1, " \n\t"), (2, "b")), "blank"),
-        (answer((1, "a" * (MAX_CHARACTERS + 1)), (2, "b")), "too_long"),
-        (answer((1, "a\x1b[2Jb"), (2, "b")), "not_text"),
-        (answer((1, "\ud800"), (2, "b")), "not_text"),
+        (completion((1, None), (2, "b")), "wrong_kind"),
+        (completion((1, ["a"]), (2, "b")), "wrong_kind"),
+        (completion((1, "a"), (3, "b")), "wrong_step"),
+        (completion((0, "a"), (1, "b")), "wrong_step"),
+        (completion((1, "a"), (2, "b"), (1, "c")), "repeated_step"),
+        (completion((2, "b")), "missing_step"),
+        (completion(), "missing_step"),
+        (completion((1, " \n\t"), (2, "b")), "blank"),
+        (completion((1, "a" * (MAX_CHARACTERS + 1)), (2, "b")), "too_long"),
+        (completion((1, "a\x1b[2Jb"), (2, "b")), "not_text"),
+        (completion((1, "\ud800"), (2, "b")), "not_text"),
     ],
 )
-def test_an_answer_that_will_not_do_says_why(text: str, expected: str) -> None:
+def test_a_rejected_completion_says_why(text: str, expected: str) -> None:
     assert reason(text) == expected
 
 
 def test_a_rationale_of_the_longest_length_is_taken() -> None:
-    assert read_rationales(answer((1, "a" * MAX_CHARACTERS)), (1,)) == {1: "a" * MAX_CHARACTERS}
+    assert parse_rationales(completion((1, "a" * MAX_CHARACTERS)), (1,)) == {1: "a" * MAX_CHARACTERS}
 
 
 def test_messages_name_the_step() -> None:
-    missing = read_rationales(answer((2, "b")), (1, 2, 4))
-    assert isinstance(missing, RationaleFailure)
-    assert missing.message == "no rationale for step 1, 4"
+    with pytest.raises(OutOfFormatError, match=r"^no rationale for step 1, 4$"):
+        parse_rationales(completion((2, "b")), (1, 2, 4))
 
 
 @given(
     st.text() | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(json.dumps)
 )
-def test_no_text_makes_it_raise(text: str) -> None:
+def test_no_text_makes_it_raise_anything_else(text: str) -> None:
     for each in (text, f'{{"rationales": {text}}}'):
-        assert isinstance(read_rationales(each, (1, 2)), dict | RationaleFailure)
+        with pytest.raises(OutOfFormatError):
+            parse_rationales(each, (1, 2))
 
 
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=50), min_size=1))
 def test_what_is_read_is_what_was_written(written: list[str]) -> None:
     asked = tuple(range(1, len(written) + 1))
-    assert read_rationales(answer(*zip(asked, written, strict=True)), asked) == dict(
+    assert parse_rationales(completion(*zip(asked, written, strict=True)), asked) == dict(
         zip(asked, written, strict=True)
     )
 

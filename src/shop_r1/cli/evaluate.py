@@ -81,7 +81,7 @@ def evaluate(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Over a network: where answers are kept [DIR/answers.jsonl]."),
+        typer.Option(metavar="FILE", help="Over a network: cache of completions [DIR/completions.jsonl]."),
     ] = None,
     neighbours: Annotated[
         bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
@@ -117,7 +117,7 @@ def evaluate(
     runs = _list_runs(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
-    found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.ask)
+    found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.predict)
     show(found, as_json=as_json, neighbours=neighbours)
     remark(f"Results are in {out}")
     say_next("report", out, to_stderr=True)

@@ -119,7 +119,7 @@ def _endpoints() -> str:
     """Return whether models over a network can be asked, and for which there is a key; never a key."""
     if any(find_spec(name) is None for name in ("openai", "anthropic", "tenacity")):
         return "cannot be asked: pip install 'shop-r1[api]'"
-    from shop_r1.endpoints.providers import KEYS
+    from shop_r1.endpoints.secrets import KEYS
 
     found = ", ".join(name for name in KEYS if os.environ.get(name))
     return f"can be asked; keys in the environment: {found or 'none'}"

@@ -1,4 +1,4 @@
-"""`evaluate --model` with a model that answers over a network: ask, show the cost, keep all answers."""
+"""The policy of `evaluate --model`: a checkpoint, or a model over a network with its cost and its cache."""
 
 import asyncio
 import re
@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 
 from shop_r1.cli.results import CACHE, Answered, Job, Run, begin
 from shop_r1.cli.terminal.console import read_settings, remark
-from shop_r1.cli.terminal.request_progress import describe_progress, noted_bar, open_remote
+from shop_r1.cli.terminal.request_progress import NO_PRICE, request_bar
 from shop_r1.errors import ConfigError
 from shop_r1.runs import make_record
 
 if TYPE_CHECKING:
-    from shop_r1.endpoints.batch import Progress
-    from shop_r1.endpoints.protocol import Answer, Price
-    from shop_r1.endpoints.response_cache import AnswerCache
-    from shop_r1.evaluation.remote import Asked, Question, RemoteConfig
+    from shop_r1.endpoints.protocol import Price
+    from shop_r1.endpoints.response_cache import ResponseCache
+    from shop_r1.evaluation.remote import (
+        RemoteConfig,
+        RemotePrediction,
+        RequestSummary,
+        StepRequest,
+    )
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
 
@@ -37,17 +41,17 @@ def is_endpoint(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Policy:
-    """Who answers, and how if the command line does not say.
+    """What predicts, and its defaults where the command line gives none.
 
     Attributes:
         context: `whole-session` or `latest-step`.
         temperature: of sampling; None where an endpoint is sent none.
-        ask: gives the predictions of each of a job's runs, in order.
+        predict: yields the predictions of each of a job's runs, in order.
     """
 
     context: str
     temperature: float | None
-    ask: Callable[[Job], Iterator[Answered]]
+    predict: Callable[[Job], Iterator[Answered]]
 
 
 def endpoint_policy(
@@ -56,84 +60,61 @@ def endpoint_policy(
     """Return a model over a network as the settings have it."""
     from shop_r1.evaluation.remote import RemoteConfig
 
-    chosen = {"ask.max_cost_usd": max_cost, "ask.concurrency": concurrency}
+    chosen = {"requests.max_cost_usd": max_cost, "requests.concurrency": concurrency}
     config = read_settings(RemoteConfig, words, None, **chosen)
     if config.prompt.chat_template_kwargs:
         raise ConfigError(
             "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"
         )
     temperature = config.sampling.temperature if config.sampling.send_temperature else None
-    return Policy(config.prompt.context, temperature, partial(_ask_endpoint, config, cache))
+    return Policy(config.prompt.context, temperature, partial(_predict_runs, config, cache))
 
 
-def _ask_endpoint(config: "RemoteConfig", cache_path: Path | None, job: Job) -> Iterator[Answered]:
-    """Ask for the steps of all runs at once, under one cap, and yield each run's predictions."""
-    from shop_r1.endpoints.pricing import find_price, settle_price
-    from shop_r1.evaluation.remote import count_answers, read_answers, write_questions
+def _predict_runs(config: "RemoteConfig", cache_path: Path | None, job: Job) -> Iterator[Answered]:
+    """Send the requests of all runs together, under one cap, and yield each run's predictions."""
+    from shop_r1.endpoints.pricing import choose_price
+    from shop_r1.evaluation.remote import make_requests, summarize_requests
     from shop_r1.jsonl import write_json
     from shop_r1.pages.tokens import estimate_tokens
 
-    price = settle_price(config.price, find_price(job.model), config.ask.max_cost_usd)
-    questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.runs}
-    every = [question for run in job.runs for question in questions[run]]
+    price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
+    steps = [step for run in job.runs for step in make_requests(job.examples, _settings_of(run, config))]
     notes: list[str] = []
     try:
-        answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every, notes.append))
+        found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
     finally:
         for note in notes:
             remark(note)
-    for place, run in enumerate(job.runs):
-        first = place * len(job.examples)
-        mine = answers[first : first + len(job.examples)]
-        asked = count_answers(job.model, mine, price, notes)
-        write_json(run.folder / "asked.json", asked.model_dump(mode="json"))
-        remark(_describe(asked, config))
-        predictions = read_answers(questions[run], mine, config.reward, config.parse)
+    size = len(job.examples)
+    for index, run in enumerate(job.runs):
+        predictions, completions = zip(*found[index * size : (index + 1) * size], strict=True)
+        summary = summarize_requests(job.model, completions, price, notes)
+        write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
+        remark(_describe(summary, config))
         yield Answered(run, predictions, estimate_tokens, True)
 
 
-def _describe(asked: "Asked", config: "RemoteConfig") -> str:
-    """Return what the answers of a run were like and took."""
-    empty = f", {asked.empty} without text" if asked.empty else ""
-    cost = "" if asked.cost_usd is None else f", {asked.cost_usd:.2f} USD"
-    unknown = ""
-    if asked.usage_unknown:
-        unknown = (
-            f"; of {asked.usage_unknown} answers the server did not say what they took, so they count at the "
-            "most that it can be"
-        )
-    return (
-        f"{asked.steps} answers, {asked.refused} refused{empty} and {asked.cut} cut at "
-        f"{config.sampling.max_new_tokens} tokens; {asked.input_tokens:,} tokens in, "
-        f"{asked.output_tokens:,} out{cost}{unknown}. Self-certainty is not measured over a network: the "
-        "rationale's reward is 0"
-    )
-
-
-async def _ask(
+async def _predict(
     job: Job,
     config: "RemoteConfig",
     cache_path: Path,
     price: "Price | None",
-    questions: "Sequence[Question]",
-    tell: Callable[[str], None],
-) -> "list[Answer]":
-    from shop_r1.endpoints.response_cache import AnswerCache
-    from shop_r1.evaluation.remote import ask_questions
+    steps: "Sequence[StepRequest]",
+    notify: Callable[[str], None],
+) -> "list[RemotePrediction]":
+    from shop_r1.endpoints.providers import open_endpoint
+    from shop_r1.endpoints.response_cache import ResponseCache
+    from shop_r1.evaluation.remote import predict
 
-    endpoint = open_remote(job.model, config.ask, tell)
+    endpoint = open_endpoint(job.model, config.requests, notify)
     try:
-        with AnswerCache(cache_path) as cache:
+        with ResponseCache(cache_path) as cache:
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
             record = make_record(resolved, [job.data], config.seed, command="evaluate")
-            begin(job.out, record, force=job.force, free=("data", "cache", "ask", "price"))
-            _tell_estimate(job.model, config, cache, price, questions)
-            with noted_bar("Asking") as move:
-
-                def report(now: "Progress") -> None:
-                    move(now.done, now.total, describe_progress(now))
-
-                return await ask_questions(endpoint, questions, config.ask, cache, price, report)
+            begin(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
+            _show_estimate(job.model, config, cache, price, steps)
+            with request_bar() as report:
+                return await predict(endpoint, steps, config, cache, price, report)
     finally:
         await endpoint.close()
 
@@ -148,26 +129,42 @@ def _settings_of(run: Run, config: "RemoteConfig") -> "RemoteConfig":
     )
 
 
-def _tell_estimate(
+def _show_estimate(
     name: str,
     config: "RemoteConfig",
-    cache: "AnswerCache",
+    cache: "ResponseCache",
     price: "Price | None",
-    questions: "Sequence[Question]",
+    steps: "Sequence[StepRequest]",
 ) -> None:
-    """Say what is about to be sent and what it may cost."""
+    """Show what is about to be sent and what it may cost."""
     from shop_r1.endpoints.batch import estimate
 
     if cache.dropped_lines:
-        remark(f"{cache.path}: the last line was torn and is dropped; its step is asked again")
-    found = estimate(name, [question.request for question in questions], cache, price)
-    cost = "no price known: give price.input_usd and price.output_usd to see the cost"
-    if found.cost_usd is not None:
-        cost = f"about {found.cost_usd:.2f} USD at most"
-    cap = config.ask.max_cost_usd
+        remark(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
+    found = estimate(name, [step.request for step in steps], cache, price)
+    cost = NO_PRICE if found.cost_usd is None else f"at most about {found.cost_usd:.2f} USD"
+    cap = config.requests.max_cost_usd
     remark(
-        f"{name}: {found.requests} steps, {found.cached} answered already in {cache.path}; to ask: "
-        f"{found.requests - found.cached}, some {found.input_tokens:,} tokens in (estimated) and "
-        f"{found.output_tokens:,} out at most; {cost}"
+        f"{name}: {found.requests} steps, {found.cached} of them completed in {cache.path}; "
+        f"{found.requests - found.cached} requests to send: {found.input_tokens:,} input tokens (estimated), "
+        f"at most {found.output_tokens:,} output tokens; {cost}"
         + (f", stopping at {cap:g} USD" if cap is not None else "")
+    )
+
+
+def _describe(summary: "RequestSummary", config: "RemoteConfig") -> str:
+    """Return what the completions of a run were like and cost."""
+    empty = f", {summary.empty} without text" if summary.empty else ""
+    cost = "" if summary.cost_usd is None else f", {summary.cost_usd:.2f} USD"
+    unknown = ""
+    if summary.usage_unknown:
+        unknown = (
+            f"; for {summary.usage_unknown} completions the server reported no full usage, so they count at "
+            "an upper bound"
+        )
+    return (
+        f"{summary.steps} completions, {summary.refused} refused{empty} and {summary.cut} cut at "
+        f"{config.sampling.max_new_tokens} tokens; {summary.input_tokens:,} input tokens, "
+        f"{summary.output_tokens:,} output tokens{cost}{unknown}. Self-certainty is not measured over a "
+        "network: the rationale's reward is 0"
     )

@@ -1,19 +1,19 @@
-"""`rationales`: have a model say why customers did what their sessions hold."""
+"""`rationales`: have a model write why customers did what their sessions record."""
 
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop_r1.cli.policy import is_endpoint
 from shop_r1.cli.terminal.console import read_settings, remark, say, say_table
 from shop_r1.cli.terminal.next_command import say_next, unused
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
-from shop_r1.cli.terminal.request_progress import describe_progress, noted_bar, open_remote
+from shop_r1.cli.terminal.request_progress import NO_PRICE, describe_progress, noted_bar
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, ShopR1Error
 
@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from shop_r1.datasets.with_rationales import Written
     from shop_r1.endpoints.batch import Estimate, Outcome, Progress
     from shop_r1.endpoints.protocol import Endpoint, Price
-    from shop_r1.endpoints.response_cache import AnswerCache
+    from shop_r1.endpoints.response_cache import ResponseCache
     from shop_r1.pages.tokens import CountTokens
 
-ENDPOINTS = ("openai", "anthropic", "bedrock")
-"""What a model's name begins with, before a colon, if it answers over a network."""
-NO_PRICE = "no price known: give price.input_usd and price.output_usd"
 _DAY_S = 86_400.0
 
 
@@ -50,223 +47,222 @@ def rationales(
         typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
     ] = None,
     max_cost: Annotated[
-        float | None, typer.Option(min=0.0, metavar="USD", help="Send nothing that could cost more in all.")
+        float | None, typer.Option(min=0.0, metavar="USD", help="Most that all completions may cost.")
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where answers are kept [WITH.answers.jsonl beside --out]."),
+        typer.Option(metavar="FILE", help="The cache of completions [WITH.completions.jsonl beside --out]."),
     ] = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost; ask nothing.")
+        bool, typer.Option("--estimate", help="Show what it would cost; send nothing.")
     ] = False,
     keep_failed: Annotated[
-        bool, typer.Option("--keep-failed", help="Also write sessions that no rationales came for.")
+        bool, typer.Option("--keep-failed", help="Also write sessions that got no rationales.")
     ] = False,
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
     """Have a model write the rationales that sessions lack: why the customer did what was recorded.
 
-    A run that was cut off, by whatever, goes on when the same command is given again: every answer is kept.
+    Every completion is kept: after an interruption of any kind, the same command continues.
 
     Example: shop-r1 rationales train.jsonl --model anthropic:claude-3-5-sonnet-20241022 --out with.jsonl
     --max-cost 50
     """
     from shop_r1.datasets.rationale_requests import RationaleConfig, plan_requests
     from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.with_rationales import answers_path, mark_written, write_rationales
-    from shop_r1.endpoints.response_cache import AnswerCache
-    from shop_r1.endpoints.secrets import refuse_secret_name
+    from shop_r1.datasets.with_rationales import beside, mark_written, write_rationales
+    from shop_r1.endpoints.response_cache import ResponseCache
 
-    refuse_secret_name(model)
-    kept = cache or answers_path(out)
-    _check_places(data, model, out, kept, force or estimate)
-    config = read_settings(RationaleConfig, settings or [], None, **{"ask.max_cost_usd": max_cost})
+    prepare = _prepare_remote if is_endpoint(model) else _prepare_checkpoint
+    path = cache or beside(out, "completions.jsonl")
+    _check_places(data, model, out, path, force or estimate)
+    config = read_settings(RationaleConfig, settings or [], None, **{"requests.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
-        if answers.dropped_lines:
-            remark(f"{kept}: its last line was torn when an earlier run was cut off; that answer is lost")
-        writer = _open_writer(model, config, answers)
+    with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
+        if completions.dropped_lines:
+            remark(f"{path}: its last line is incomplete, since a run was interrupted; it is sent again")
+        writer = prepare(model, config, completions)
         if not estimate:
-            writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
+            writer.open(remark)  # A missing key is reported now, not after minutes of reading.
         with noted_bar("Reading") as move:
             sessions, count = read_sessions(data), writer.count_tokens
             plan = plan_requests(sessions, writer.config, count, spool, move)
             move(plan.sessions, plan.sessions)
-        _tell_estimate(plan, writer, answers)
+        _show_estimate(plan, writer, completions)
         if estimate:
-            if not len(answers):
-                kept.unlink()  # It was only opened to see what it has.
+            if not len(completions):
+                path.unlink()  # It was only opened to count what it holds.
             return
-        outcomes = _ask(writer, plan, answers, kept)
+        outcomes = _send(writer, plan, completions)
         written = write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
         mark_written(out)
-        _tell_end(written, out, plan, keep_failed)
+        _show_result(written, out, plan, keep_failed)
 
 
-def _check_places(data: Path, model: str, out: Path, kept: Path, force: bool) -> None:
-    """Make sure that nothing is lost: what an earlier run of the same wrote may be replaced.
+def _check_places(data: Path, model: str, out: Path, cache: Path, force: bool) -> None:
+    """Check that nothing is lost: only what an earlier run of the same wrote may be replaced.
 
     Raises:
-        ConfigError: the sessions, the output and the answers are not three files, or another file is there.
+        ConfigError: the sessions, the output and the cache are not three files, or another file is there.
     """
     from shop_r1.datasets.with_rationales import failed_path, is_list_of_failures, is_written
 
-    if len({path.resolve() for path in (data, out, kept)}) < 3:
+    if len({path.resolve() for path in (data, out, cache)}) < 3:
         raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
-    check_output(out, [data, model, kept], force=force, is_own=is_written)
-    check_output(failed_path(out), [data, model, kept], force=force, is_own=is_list_of_failures)
-    check_apart(kept, [data, model])
+    check_output(out, [data, model, cache], force=force, is_own=is_written)
+    check_output(failed_path(out), [data, model, cache], force=force, is_own=is_list_of_failures)
+    check_apart(cache, [data, model])
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Who writes, how its tokens are counted and paid, and the settings as it needs them."""
+    """The model that writes, how its tokens are counted and paid, and the settings adapted to it."""
 
     name: str
-    open: "Callable[[], Endpoint]"
+    open: "Callable[[Callable[[str], None]], Endpoint]"
     count_tokens: "CountTokens"
     price: "Price | None"
     config: "RationaleConfig"
     is_local: bool = False
-    notes: list[str] = field(default_factory=list)
-    """What the server refused of a request's form, and how it was asked instead."""
 
 
-def _open_writer(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
-    if name.partition(":")[0] not in ENDPOINTS:
-        return _open_checkpoint(name, config, answers)
-    from shop_r1.endpoints.pricing import find_price, settle_price
+def _prepare_remote(name: str, config: "RationaleConfig", cache: "ResponseCache") -> _Writer:
+    from shop_r1.endpoints.pricing import choose_price
+    from shop_r1.endpoints.providers import open_endpoint
     from shop_r1.pages.tokens import estimate_tokens
 
-    price = settle_price(config.price, find_price(name), config.ask.max_cost_usd)
-    notes: list[str] = []
-    open_it = partial(open_remote, name, config.ask, notes.append)
-    return _Writer(name, open_it, estimate_tokens, price, config, notes=notes)
+    price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
+    return _Writer(
+        name, lambda notify: open_endpoint(name, config.requests, notify), estimate_tokens, price, config
+    )
 
 
-def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
+def _prepare_checkpoint(name: str, config: "RationaleConfig", cache: "ResponseCache") -> _Writer:
     from shop_r1.cli.models import load, longest_context
-    from shop_r1.endpoints.checkpoint_endpoint import LocalEndpoint
-    from shop_r1.endpoints.pricing import settle_price
+    from shop_r1.endpoints.checkpoint_endpoint import CheckpointEndpoint
+    from shop_r1.endpoints.pricing import choose_price
     from shop_r1.endpoints.response_cache import request_key
     from shop_r1.models.checkpoint import resolve_model
     from shop_r1.models.precision import choose_precision
     from shop_r1.models.sampling import Sampling
     from shop_r1.runs import digest_file
 
-    price = settle_price(config.price, None, config.ask.max_cost_usd)
+    price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
     model = load(name)
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)
     if budget < config.max_tokens:
         remark(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
     folder = Path(resolve_model(name))
-    # Other weights in the same folder are another writer, whose answers are not these.
+    # Other weights in the same folder are another model, with completions of its own.
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
-    # One at a time, and a long completion on a slow machine is no fault.
-    ask = config.ask.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
+    # One at a time; a slow machine may take long for a completion.
+    requests = config.requests.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
     remark(str(choose_precision(config.bf16, model.model.device.type)))
-    endpoint = LocalEndpoint(
+    endpoint = CheckpointEndpoint(
         key,
         model,
         Sampling(),
-        lambda request: len(answers.answers(request_key(key, request))),
+        lambda request: len(cache.completions(request_key(key, request))),
         longest,
         config.bf16,
     )
-    config = config.model_copy(update={"max_tokens": budget, "ask": ask})
-    return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local=True)
+    config = config.model_copy(update={"max_tokens": budget, "requests": requests})
+    return _Writer(key, lambda notify: endpoint, model.count_tokens, price, config, is_local=True)
 
 
-def _tell_estimate(plan: "Plan", writer: _Writer, answers: "AnswerCache") -> None:
-    """Say what asking will take, before anything is asked."""
+def _show_estimate(plan: "Plan", writer: _Writer, cache: "ResponseCache") -> None:
+    """Show what the requests will take, before anything is sent."""
     from shop_r1.endpoints.batch import estimate
 
     with noted_bar("Counting", len(plan.requests)) as move:
-        found = estimate(writer.name, plan.requests, answers, writer.price, move)
-    sessions = (
-        f"{len(plan.asked)} to ask about, {plan.sessions - len(plan.asked) - len(plan.failed)} complete"
-    )
+        found = estimate(writer.name, plan.requests, cache, writer.price, move)
+    complete = plan.sessions - len(plan.planned) - len(plan.failed)
+    sessions = f"{len(plan.planned)} without all rationales, {complete} complete"
     if plan.failed:
-        sessions += f", {len(plan.failed)} whose actions alone pass the budget"
+        sessions += f", {len(plan.failed)} whose actions alone exceed the budget"
     read = f"about {found.input_tokens:,} tokens"
     if plan.pages_cut or plan.pages_shortened:
         read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
     say_table(
         [
             ("sessions", f"{plan.sessions}: {sessions}"),
-            ("rationales", f"{plan.asked_rationales} to be written, {plan.kept_rationales} kept"),
-            ("calls", f"{found.requests - found.cached}; {found.cached} more are answered already"),
+            ("rationales", f"{plan.requested} to be written, {plan.existing} kept"),
+            ("requests", f"{found.requests - found.cached} to be sent, {found.cached} in the cache"),
             ("input", read),
             ("output", f"{found.output_tokens:,} tokens at most"),
-            ("cost", _tell_cost(found, writer)),
+            ("cost", _describe_cost(found, writer)),
         ]
     )
 
 
-def _tell_cost(found: "Estimate", writer: _Writer) -> str:
+def _describe_cost(found: "Estimate", writer: _Writer) -> str:
     if found.cost_usd is None:
         return "none, the model runs here" if writer.is_local else NO_PRICE
-    cap = writer.config.ask.max_cost_usd
+    cap = writer.config.requests.max_cost_usd
     over = cap is not None and found.cost_usd > cap
     stop = f"; the cap of {cap:g} USD may stop it before the end" if over else ""
-    return f"{found.cost_usd:,.2f} USD at most, with each call answered once{stop}"
+    return f"{found.cost_usd:,.2f} USD at most, if no completion is rejected{stop}"
 
 
-def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "Sequence[Outcome]":
-    """Return what came of each question, and say what it took."""
-    if not plan.asked:
+def _send(writer: _Writer, plan: "Plan", cache: "ResponseCache") -> "Sequence[Outcome]":
+    """Return the outcome of each request, and show what they cost."""
+    if not plan.planned:
         return []
-    told: list[Progress] = []
+    last: list[Progress] = []
+    notes: list[str] = []
     try:
-        with noted_bar("Asking", len(plan.asked)) as move:
+        with noted_bar("Requests", len(plan.planned)) as move:
 
-            def report(progress: "Progress") -> None:
-                told[:] = [progress]
-                move(progress.done, note=describe_progress(progress))
+            def report(now: "Progress") -> None:
+                last[:] = [now]
+                move(now.done, note=describe_progress(now))
 
-            outcomes = asyncio.run(_ask_all(writer, plan, answers, report))
+            outcomes = asyncio.run(_send_all(writer, plan, cache, notes.append, report))
     except (KeyboardInterrupt, ShopR1Error):
-        remark(f"{len(answers)} answers are kept in {kept}; give the same command again to go on")
+        remark(f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on")
         raise
     finally:
-        for note in writer.notes:
+        for note in notes:
             remark(note)
-    (last,) = told
-    cost = "" if last.spent_usd is None else f", {last.spent_usd:,.2f} USD"
+    (end,) = last
+    cost = "" if end.cost_usd is None else f", {end.cost_usd:,.2f} USD"
     say(
-        f"answers took {last.input_tokens:,} tokens in and {last.output_tokens:,} out{cost}; "
-        f"{last.retries} tries were repeated"
+        f"completions: {end.input_tokens:,} input tokens, {end.output_tokens:,} output tokens{cost}; "
+        f"{end.retries} attempts were repeated"
     )
     return outcomes
 
 
-async def _ask_all(
-    writer: _Writer, plan: "Plan", answers: "AnswerCache", report: "Callable[[Progress], None]"
+async def _send_all(
+    writer: _Writer,
+    plan: "Plan",
+    cache: "ResponseCache",
+    notify: Callable[[str], None],
+    report: "Callable[[Progress], None]",
 ) -> "Sequence[Outcome]":
-    from shop_r1.datasets.rationale_requests import acceptance
-    from shop_r1.endpoints.batch import ask_all
+    from shop_r1.datasets.rationale_requests import check_completions
+    from shop_r1.endpoints.batch import send_all
 
-    endpoint = writer.open()
+    endpoint, config = writer.open(notify), writer.config.requests
     try:
-        accept = acceptance(plan)
-        return await ask_all(
-            endpoint, plan.requests, writer.config.ask, answers, writer.price, accept, report
+        return await send_all(
+            endpoint, plan.requests, config, cache, writer.price, check_completions(plan), report
         )
     finally:
         await endpoint.close()
 
 
-def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:
-    from shop_r1.datasets.with_rationales import failed_path
+def _show_result(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:
+    from shop_r1.datasets.with_rationales import count_reasons, failed_path
 
     say(
         f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
-        f"{plan.kept_rationales} kept"
+        f"{plan.existing} kept"
     )
     if written.failed:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in written.reasons.items())
+        reasons = count_reasons(written.failed)
         fate = "written as they were" if keep_failed else "left out"
         remark(
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "

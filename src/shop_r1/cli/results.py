@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 PREDICTIONS, PARTIAL = "predictions.jsonl", "predictions.partial.jsonl"
 """In a run's folder: all predictions, and those of a run that has not ended."""
-CACHE = "answers.jsonl"
-"""Where in the results' folder the answers of an endpoint are kept."""
+CACHE = "completions.jsonl"
+"""Where in the results' folder the completions of an endpoint are kept."""
 _RESULTS = (
-    *(PREDICTIONS, "metrics.json", "neighbours.json", "context.json", "asked.json"),
+    *(PREDICTIONS, "metrics.json", "neighbours.json", "context.json", "requests.json"),
     *("table.json", "table.md"),
 )
 

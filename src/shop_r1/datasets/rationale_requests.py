@@ -1,20 +1,21 @@
-"""Why was each action taken? Sessions to the questions that a model is asked, and which answers will do.
+"""Sessions to the requests for their rationales, and which completions are accepted.
 
 The paper has Claude 3.5 Sonnet write them, without any profile of the user, for SFT alone (section 3,
-Appendix D). A session that comes to nothing is listed with the reason; none gets a made-up rationale.
+Appendix D). A session without usable rationales is listed with the reason; none gets a made-up rationale.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, ClassVar
 
 from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.datasets.examples import remember_counts
-from shop_r1.endpoints.batch import AskConfig
+from shop_r1.endpoints.batch import Check, RejectedCompletionError
 from shop_r1.endpoints.pricing import PriceConfig
-from shop_r1.endpoints.protocol import Answer, Request
+from shop_r1.endpoints.protocol import Completion, Request
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.endpoints.spool import SpooledRequests
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
@@ -22,11 +23,11 @@ from shop_r1.models.precision import Bf16
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.rationales import (
     RATIONALES_SCHEMA,
-    RationaleFailure,
-    read_rationales,
+    missing_rationales,
+    parse_rationales,
     render_rationales,
-    steps_to_ask,
 )
+from shop_r1.prompts.strict_json import OutOfFormatError
 from shop_r1.records.sessions import Session
 
 ENVELOPE_TOKENS = 40
@@ -34,55 +35,60 @@ ENVELOPE_TOKENS = 40
 
 
 class RationaleConfig(Config):
-    """How rationales are asked for."""
+    """How rationales are requested."""
 
+    RENAMED: ClassVar = {"ask": "requests"}
     max_tokens: int = Field(default=32768, gt=0)
     """Longest prompt and completion together, in tokens by `estimate_tokens` (for a checkpoint here: by its
     own count). Over it the oldest pages' bodies go first. Ours: what SFT can show of a session (paper
     4.1)."""
     rationale_tokens: int = Field(default=100, ge=1)
-    """Room in the completion for each rationale, in tokens; one sentence takes some 30. Ours."""
+    """Room in the completion for each rationale, in tokens; one sentence takes about 30. Ours."""
     max_completion_length: int = Field(default=4096, ge=1)
-    """Longest completion, in tokens, however many rationales are asked for. Ours: endpoints refuse more than
-    their model can write, 8,192 for Claude 3.5 Sonnet."""
+    """Longest completion, in tokens, for any number of rationales. Ours: endpoints reject more than their
+    model can write, 8,192 for Claude 3.5 Sonnet."""
     temperature: float | None = Field(default=None, ge=0)
     """Of sampling; not set, it is left to the endpoint (a checkpoint here: 0.6)."""
     bf16: Bf16 = "auto"
     """Of a checkpoint here: compute in bfloat16; `auto`: where that is faster on this machine."""
     replace: bool = False
-    """Write anew the rationales that are there."""
+    """Replace existing rationales."""
     price: PriceConfig | None = None
-    """Of the model, where it is not known; what is set here comes first."""
-    ask: AskConfig = AskConfig()
-    """How many questions at once, how fast, how often again."""
+    """Of the model; comes before the published price."""
+    requests: RequestConfig = RequestConfig()
+    """How many at once, how fast, how often again, and for how much."""
 
 
 class FailedSession(Record):
-    """A session whose rationales nobody wrote."""
+    """A session that got no rationales."""
 
     session_id: str
     steps: tuple[int, ...]
     """The steps without a rationale, from 1."""
     reason: str
-    """One word for counting: `over_budget`, `cost_cap`, `no_answer`, `refused`, `cut`, or what was wrong with
-    the last answer (`prompts.rationales.RationaleFault`)."""
+    """One word for counting: `over_budget`, `cost_cap`, `no_completion`, `refused`, `cut`, or what was wrong
+    with the last completion (`prompts.rationales.RationaleProblem`)."""
     message: str
     """What happened last, in a sentence."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A session that is asked about.
+class PlannedSession:
+    """A session for which a request is sent.
 
     Attributes:
-        place: in the file, from 0.
-        session_id: to see that the file has not changed.
-        steps: those whose rationale is asked for, from 1.
+        index: in the file, from 0.
+        session_id: to detect a file that has changed.
+        steps: those whose rationale is requested, from 1.
     """
 
-    place: int
+    index: int
     session_id: str
     steps: tuple[int, ...]
+
+    def fail(self, reason: str, message: str) -> FailedSession:
+        """Return the record of its failure."""
+        return FailedSession(session_id=self.session_id, steps=self.steps, reason=reason, message=message)
 
 
 @dataclass
@@ -90,21 +96,21 @@ class Plan:
     """What a file of sessions needs.
 
     Attributes:
-        asked: the sessions to ask about, in order; `requests` has the question of each.
-        requests: the questions.
+        requests: one for each planned session.
+        planned: in order.
         sessions: how many sessions the file has.
-        kept_rationales: how many rationales stay as they are.
-        asked_rationales: how many are asked for.
-        failed: by place, the sessions that cannot be asked about.
+        existing: how many rationales stay as they are.
+        requested: how many rationales are requested.
+        failed: by index, the sessions that fit into no prompt.
         pages_cut: how many pages lost their body to the budget.
         pages_shortened: how many last pages were shortened.
     """
 
-    asked: list[Asked]
     requests: Sequence[Request]
+    planned: list[PlannedSession] = field(default_factory=list)
     sessions: int = 0
-    kept_rationales: int = 0
-    asked_rationales: int = 0
+    existing: int = 0
+    requested: int = 0
     failed: dict[int, FailedSession] = field(default_factory=dict)
     pages_cut: int = 0
     pages_shortened: int = 0
@@ -117,30 +123,30 @@ def plan_requests(
     spool: IO[bytes],
     progress: Callable[[int], None] | None = None,
 ) -> Plan:
-    """Return a question for each session that lacks a rationale, in order.
+    """Return a request for each session that lacks a rationale, in order.
 
     Args:
         sessions: read once, one at a time.
-        config: the budget, and whether rationales that are there are replaced.
+        config: the prompt budget, and whether existing rationales are replaced.
         count_tokens: counts, or estimates, as the model does.
-        spool: an empty file in which the questions wait; keep it open as long as the plan is used.
-        progress: told after each session how many were read.
+        spool: an empty file in which the requests wait; keep it open as long as the plan is used.
+        progress: called after each session with how many were read.
     """
     count = remember_counts(count_tokens)
     requests = SpooledRequests(spool)
-    plan = Plan([], requests)
-    for place, session in enumerate(sessions):
-        steps = steps_to_ask(session, config.replace)
+    plan = Plan(requests)
+    for index, session in enumerate(sessions):
+        found = PlannedSession(index, session.session_id, missing_rationales(session, config.replace))
         plan.sessions += 1
-        plan.kept_rationales += len(session.steps) - len(steps)
-        if steps:
-            request = _render_request(session, steps, config, count, plan)
-            if isinstance(request, FailedSession):
-                plan.failed[place] = request
+        plan.existing += len(session.steps) - len(found.steps)
+        if found.steps:
+            try:
+                requests.append(_render_request(session, found.steps, config, count, plan))
+            except ConfigError as error:
+                plan.failed[index] = found.fail("over_budget", str(error))
             else:
-                requests.append(request)
-                plan.asked.append(Asked(place, session.session_id, steps))
-                plan.asked_rationales += len(steps)
+                plan.planned.append(found)
+                plan.requested += len(found.steps)
         if progress is not None:
             progress(plan.sessions)
     return plan
@@ -148,15 +154,10 @@ def plan_requests(
 
 def _render_request(
     session: Session, steps: tuple[int, ...], config: RationaleConfig, count: CountTokens, plan: Plan
-) -> Request | FailedSession:
-    """Return the question about a session; what its budget cost is added to the plan."""
+) -> Request:
+    """Return the request for a session; the pages that its budget cut are added to the plan."""
     completion = min(config.max_completion_length, ENVELOPE_TOKENS + config.rationale_tokens * len(steps))
-    try:
-        prompt = render_rationales(session, steps, config.max_tokens, completion, count)
-    except ConfigError as error:
-        return FailedSession(
-            session_id=session.session_id, steps=steps, reason="over_budget", message=str(error)
-        )
+    prompt = render_rationales(session, steps, config.max_tokens, completion, count)
     plan.pages_cut += prompt.pages_cut
     plan.pages_shortened += prompt.page_truncated
     return Request(
@@ -167,17 +168,19 @@ def _render_request(
     )
 
 
-def acceptance(plan: Plan) -> Callable[[int, Answer], str | None]:
-    """Return the function that says why an answer to the question in a place will not do, or None."""
+def check_completions(plan: Plan) -> Check:
+    """Return the function that rejects a completion without exactly the rationales of its request."""
 
-    def accept(place: int, answer: Answer) -> str | None:
-        if answer.stop == "refused":
-            return "refused: the model, or a filter before it, would not answer"
-        read = read_rationales(answer.text, plan.asked[place].steps)
-        if not isinstance(read, RationaleFailure):
-            return None
-        if answer.stop == "length":
-            return f"cut: the completion ended at its limit of {plan.requests[place].max_tokens} tokens"
-        return f"{read.reason}: {read.message}"
+    def check(index: int, completion: Completion) -> None:
+        if completion.stop == "refused":
+            raise RejectedCompletionError("refused", "refused: the model, or a filter before it, declined")
+        try:
+            parse_rationales(completion.text, plan.planned[index].steps)
+        except OutOfFormatError as error:
+            reason, message = error.reason, error.message
+            if completion.stop == "length":
+                limit = plan.requests[index].max_tokens
+                reason, message = "cut", f"the completion ended at its limit of {limit} tokens"
+            raise RejectedCompletionError(reason, f"{reason}: {message}") from None
 
-    return accept
+    return check

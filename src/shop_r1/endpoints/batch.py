@@ -1,9 +1,9 @@
-"""Ask an endpoint many questions: at once but not too many, again where it may help, within a budget.
+"""Send an endpoint many requests: concurrently, with retries, within a budget.
 
-Every answer is in the cache (`endpoints.response_cache`) before anything is done with it. So a run that is
-stopped, even killed, is gone on with by running it again: answered questions are not sent. The only ones that
-can be paid for twice are those that were in flight, at most `concurrency` of them: their answers had not
-arrived, and none of these interfaces lets a client fetch the answer to a request that it has lost.
+Every completion is in the cache (`endpoints.response_cache`) before anything is done with it. So a run that
+was stopped, even killed, continues when it is run again: requests with a completion are not sent. Only those
+that were in flight, at most `concurrency` of them, can be paid for twice: their completions had not arrived,
+and none of these APIs lets a client fetch the completion of a request that it has lost.
 """
 
 import asyncio
@@ -13,49 +13,69 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from shop_r1.endpoints.budget import about_tokens
-from shop_r1.endpoints.protocol import (
-    Answer,
-    Endpoint,
-    Price,
-    Request,
-    RequestFaultError,
-    TemporaryFaultError,
-    Usage,
-)
-from shop_r1.endpoints.rate_limit import Clock
-from shop_r1.endpoints.response_cache import AnswerCache, request_key
-from shop_r1.endpoints.retry import AskConfig, Asker, CapError
+from shop_r1.endpoints.budget import Budget, BudgetExceededError, estimate_prompt
+from shop_r1.endpoints.failures import InvalidRequestError, TransientError
+from shop_r1.endpoints.protocol import Completion, Endpoint, Price, Request, Usage
+from shop_r1.endpoints.response_cache import ResponseCache, request_key
+from shop_r1.endpoints.retry import RequestConfig, RequestSender
 from shop_r1.errors import ConfigError
 
-__all__ = ["Accept", "AskConfig", "Estimate", "Outcome", "Progress", "ask_all", "estimate"]
 
-Accept = Callable[[int, Answer], str | None]
-"""Why an answer to the request of this index will not do; None if it will."""
+class RejectedCompletionError(Exception):
+    """A completion is not what was requested; the request may be sent again.
+
+    Attributes:
+        reason: one word for counting.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+Check = Callable[[int, Completion], None]
+"""Raises `RejectedCompletionError` if a completion of the request of this index is to be rejected."""
+
+
+def accept_all(index: int, completion: Completion) -> None:
+    """Reject no completion."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request has no completion.
+
+    Attributes:
+        reason: one word for counting: `cost_cap`, `no_completion`, or the last rejected completion's reason.
+        message: a sentence.
+    """
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one request.
+    """The result of one request.
 
     Attributes:
-        answer: the first that was accepted, or None.
-        fault: why there is none; None if there is.
-        tries: answers paid for it in this run; 0 where the cache had it.
+        completion: the first that was accepted, or None.
+        failure: why there is none; None if there is.
+        received: completions that arrived for it in this run; 0 where the cache had one.
     """
 
-    answer: Answer | None
-    fault: str | None
-    tries: int
+    completion: Completion | None
+    failure: Failure | None
+    received: int
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would send, were every answer accepted.
+    """What a run would send if every completion were accepted.
 
     Attributes:
         requests: all of them.
-        cached: those that have an answer already, or are equal to one before them.
+        cached: those that have a completion already, or are equal to one before them.
         input_tokens: of those to be sent, by `pages.tokens.estimate_tokens`.
         output_tokens: of their completions, at most.
         cost_usd: of both; None where the price is not known.
@@ -75,18 +95,18 @@ class Progress:
     Attributes:
         done: requests that have an outcome.
         total: all requests.
-        failed: outcomes without an answer.
-        spent_usd: what all answers to these requests have cost, those of earlier runs included.
-        input_tokens: of the same answers.
-        output_tokens: of the same answers.
-        retries: tries repeated after temporary faults, in this run.
-        left_s: seconds to the end at this run's rate so far; None before an answer has come.
+        failed: outcomes without a completion.
+        cost_usd: of all completions of these requests, those of earlier runs included.
+        input_tokens: of the same completions.
+        output_tokens: of the same completions.
+        retries: attempts repeated after transient errors, in this run.
+        left_s: seconds to the end at this run's rate so far; None before a completion has arrived.
     """
 
     done: int
     total: int
     failed: int
-    spent_usd: float | None
+    cost_usd: float | None
     input_tokens: int
     output_tokens: int
     retries: int
@@ -96,26 +116,26 @@ class Progress:
 def estimate(
     endpoint_name: str,
     requests: Sequence[Request],
-    cache: AnswerCache,
+    cache: ResponseCache,
     price: Price | None,
     report: Callable[[int], None] | None = None,
 ) -> Estimate:
-    """Return what asking would send and cost; nothing is sent.
+    """Return what a run would send and cost; nothing is sent.
 
     Args:
-        endpoint_name: who would be asked.
-        requests: the questions.
-        cache: holds answers of earlier runs.
+        endpoint_name: of the endpoint.
+        requests: what would be sent.
+        cache: holds completions of earlier runs.
         price: of the endpoint; None if unknown.
-        report: told after each request how many were looked at.
+        report: called after each request with how many were counted.
     """
     seen: set[str] = set()
     input_tokens = output_tokens = 0
     for done, request in enumerate(requests, 1):
         key = request_key(endpoint_name, request)
-        if key not in seen and not cache.answers(key):
+        if key not in seen and not cache.completions(key):
             seen.add(key)
-            input_tokens += about_tokens(request)
+            input_tokens += estimate_prompt(request)
             output_tokens += request.max_tokens
         if report is not None:
             report(done)
@@ -124,36 +144,33 @@ def estimate(
     return Estimate(len(requests), len(requests) - len(seen), input_tokens, output_tokens, cost)
 
 
-async def ask_all(
+async def send_all(
     endpoint: Endpoint,
     requests: Sequence[Request],
-    config: AskConfig,
-    cache: AnswerCache,
-    price: Price | None,
-    accept: Accept,
+    config: RequestConfig,
+    cache: ResponseCache,
+    price: Price | None = None,
+    check: Check = accept_all,
     report: Callable[[Progress], None] | None = None,
-    *,
-    clock: Clock | None = None,
 ) -> list[Outcome]:
     """Return an outcome for each request, in order.
 
-    A request is sent where no answer in the cache is accepted. When the cap stops it, the rest have the fault
-    "cost cap ..." and were not sent.
+    A request is sent where no completion in the cache is accepted. Once the cost cap is reached, the rest
+    fail with `cost_cap` and are not sent.
 
     Args:
-        endpoint: who answers; the caller closes it.
-        requests: the questions. Equal ones are one question, asked once.
+        endpoint: receives the requests; the caller closes it.
+        requests: equal ones are sent once.
         config: how.
-        cache: holds answers of earlier runs, and gets each new one at once.
+        cache: holds completions of earlier runs, and gets each new one at once.
         price: of the endpoint; None if unknown.
-        accept: judges an answer; called again on those in the cache.
+        check: rejects completions; called again on those in the cache.
         report: called after each request.
-        clock: time; the machine's own unless a test brings one.
 
     Raises:
         ConfigError: a cap without a price.
-        ModelError: no request can be answered: a wrong key, an unknown model, an endpoint that is away or
-            asks for a long rest. Requests in flight are given up; all answers received are in the cache.
+        ModelError: no request can succeed: a wrong key, an unknown model, an endpoint that is away or asks
+            for a long wait. Requests in flight are cancelled; all completions received are in the cache.
         DataError: the cache cannot be written.
     """
     if config.max_cost_usd is not None and price is None:
@@ -161,13 +178,13 @@ async def ask_all(
             f"max_cost_usd={config.max_cost_usd:g} needs the price of {endpoint.name}, which is not known; "
             "give a price, or leave the cap out"
         )
-    run = _Run(endpoint, requests, config, cache, price, accept, report, clock or Clock())
-    todo = iter(range(len(requests)))
+    run = _Run(endpoint, requests, config, cache, price, check, report)
+    indices = iter(range(len(requests)))
     try:
         async with asyncio.TaskGroup() as group:
-            # A task for each place in flight, not for each request: memory does not grow with those waiting.
+            # One task per request in flight, not per request: memory does not grow with those that wait.
             for _ in range(min(config.concurrency, len(requests))):
-                group.create_task(run.work(todo))
+                group.create_task(run.work(indices))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [outcome for outcome in run.outcomes if outcome is not None]
@@ -178,77 +195,73 @@ class _Run:
         self,
         endpoint: Endpoint,
         requests: Sequence[Request],
-        config: AskConfig,
-        cache: AnswerCache,
+        config: RequestConfig,
+        cache: ResponseCache,
         price: Price | None,
-        accept: Accept,
+        check: Check,
         report: Callable[[Progress], None] | None,
-        clock: Clock,
     ) -> None:
         self.outcomes: list[Outcome | None] = [None] * len(requests)
-        self._requests, self._config, self._cache, self._clock = requests, config, cache, clock
-        self._accept, self._report = accept, report
+        self._requests, self._config, self._cache = requests, config, cache
+        self._check, self._report = check, report
         self._keys = [request_key(endpoint.name, request) for request in requests]
-        self._turns = {key: asyncio.Lock() for key, count in Counter(self._keys).items() if count > 1}
-        self._asker = Asker(endpoint, config, cache, price, cache.spent(self._keys), clock)
-        self._started_s = clock.now()
-        self._done = self._failed = self._asked = 0
+        self._locks = {key: asyncio.Lock() for key, count in Counter(self._keys).items() if count > 1}
+        self._budget = Budget(price, config.max_cost_usd, cache.usage(self._keys))
+        self._sender = RequestSender(endpoint, config, cache, self._budget)
+        self._now = asyncio.get_running_loop().time
+        self._started_s = self._now()
+        self._done = self._failed = self._sent = 0
 
-    async def work(self, todo: Iterator[int]) -> None:
+    async def work(self, indices: Iterator[int]) -> None:
         """Take one request after the other until none is left."""
-        for index in todo:
-            async with self._turn(self._keys[index]):
+        for index in indices:
+            async with self._lock(self._keys[index]):
                 outcome = await self._settle(index)
-            self._finish(index, outcome)
-            await asyncio.sleep(0)  # A long row of cached answers must not keep the others from theirs.
+            self.outcomes[index] = outcome
+            self._done += 1
+            self._failed += outcome.completion is None
+            self._sent += outcome.received > 0
+            if self._report is not None:
+                self._report(self._progress())
+            await asyncio.sleep(0)  # A long row of cached completions must not keep the others waiting.
 
-    def _turn(self, key: str) -> AbstractAsyncContextManager[Any]:
-        """Of equal requests, let one at a time: the next then finds its answer in the cache."""
-        return self._turns.get(key, nullcontext())
+    def _lock(self, key: str) -> AbstractAsyncContextManager[Any]:
+        """Of equal requests, send one at a time: the next then finds its completion in the cache."""
+        return self._locks.get(key, nullcontext())
 
     async def _settle(self, index: int) -> Outcome:
-        reason: str | None = None
-        stored = self._cache.answers(self._keys[index])
-        for answer in stored:
-            reason = self._accept(index, answer)
-            if reason is None:
-                return Outcome(answer, None, 0)
-        paid = 0
-        while len(stored) + paid < self._config.answers:
+        failure, received = None, 0
+        found = self._cache.completions(self._keys[index])
+        left = self._config.max_completions - len(found)
+        while True:
+            for completion in found:
+                try:
+                    self._check(index, completion)
+                except RejectedCompletionError as error:
+                    failure = Failure(error.reason, str(error))
+                else:
+                    return Outcome(completion, None, received)
+            if received >= left:
+                return Outcome(None, failure, received)
             try:
-                answer = await self._asker.ask(self._keys[index], self._requests[index])
-            except CapError:
-                return Outcome(None, f"cost cap of {self._config.max_cost_usd:g} USD reached; not sent", paid)
-            except TemporaryFaultError as fault:
-                return Outcome(None, f"no answer in {self._config.tries} tries; the last: {fault}", paid)
-            except RequestFaultError as fault:
-                return Outcome(None, str(fault), paid)
-            paid += 1
-            reason = self._accept(index, answer)
-            if reason is None:
-                return Outcome(answer, None, paid)
-        return Outcome(None, reason, paid)
-
-    def _finish(self, index: int, outcome: Outcome) -> None:
-        self.outcomes[index] = outcome
-        self._done += 1
-        self._failed += outcome.answer is None
-        self._asked += outcome.tries > 0
-        if self._report is not None:
-            self._report(self._progress())
+                found = [await self._sender.send(self._keys[index], self._requests[index])]
+            except BudgetExceededError as error:
+                return Outcome(None, Failure("cost_cap", str(error)), received)
+            except (TransientError, InvalidRequestError) as error:
+                return Outcome(None, Failure("no_completion", str(error)), received)
+            received += 1
 
     def _progress(self) -> Progress:
-        spent, left_s = self._asker.purse.spent, None
-        if self._asked:
-            passed_s = self._clock.now() - self._started_s
-            left_s = passed_s / self._asked * (len(self.outcomes) - self._done)
+        usage, left_s = self._budget.usage, None
+        if self._sent:
+            left_s = (self._now() - self._started_s) / self._sent * (len(self.outcomes) - self._done)
         return Progress(
             self._done,
             len(self.outcomes),
             self._failed,
-            self._asker.purse.spent_usd,
-            spent.input_tokens,
-            spent.output_tokens,
-            self._asker.retries,
+            self._budget.cost_usd,
+            usage.input_tokens,
+            usage.output_tokens,
+            self._sender.retries,
             left_s,
         )

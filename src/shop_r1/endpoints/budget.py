@@ -1,30 +1,32 @@
-"""What a request can cost before it is sent, and a purse that lets none go that could pass the cap."""
+"""What a request can cost at most, and a budget from which that is reserved before the request is sent."""
 
 import asyncio
 import json
 
-from shop_r1.endpoints.protocol import Price, Request, Usage
+from shop_r1.endpoints.protocol import NO_USAGE, Price, Request, Usage
 from shop_r1.pages.tokens import estimate_tokens
 
-_FRAME_TOKENS = 8  # Ours: a chat template's marks around a message; ChatML's `<|im_start|>user\n...` are 5.
-_FRAME_TOKENS_AT_MOST = 64  # Ours, for the cap: no template that we know adds as many to a message.
+_TEMPLATE_TOKENS = 8  # Ours: a chat template's tokens around a message; ChatML's `<|im_start|>user\n` has 5.
+_MAX_TEMPLATE_TOKENS = 64  # Ours, for the cap: no template that we know adds as many to a message.
 
 
-def about_tokens(request: Request) -> int:
+class BudgetExceededError(Exception):
+    """A request could exceed the cost cap, so it was not sent."""
+
+
+def estimate_prompt(request: Request) -> int:
     """Return about how many tokens an endpoint reads for a request."""
-    texts = _texts(request)
-    return sum(estimate_tokens(text) + _FRAME_TOKENS for text in texts)
+    return sum(estimate_tokens(text) + _TEMPLATE_TOKENS for text in _texts(request))
 
 
-def worst_case(request: Request) -> Usage:
-    """Return the most a completion to a request can be billed by.
+def max_usage(request: Request) -> Usage:
+    """Return an upper bound of what a completion of the request is billed by.
 
-    That is a token for each byte of its UTF-8, which no tokenizer on bytes exceeds, and a completion as long
-    as is allowed. It is some three times what pages take, on purpose: a cap that an estimate could pass is
-    none, and what a completion does not need of it is free again as soon as the completion is there.
+    The bound is one token per byte of UTF-8, which no byte-level tokenizer exceeds, and a completion of the
+    full length. That is about three times what pages take: with an estimate, a cap could be exceeded. The
+    excess is released as soon as the completion is there.
     """
-    texts = _texts(request)
-    size = sum(len(text.encode(errors="replace")) + _FRAME_TOKENS_AT_MOST for text in texts)
+    size = sum(len(text.encode(errors="replace")) + _MAX_TEMPLATE_TOKENS for text in _texts(request))
     return Usage(input_tokens=size, output_tokens=request.max_tokens)
 
 
@@ -35,73 +37,73 @@ def _texts(request: Request) -> list[str]:
     return texts
 
 
-class Purse:
-    """What a run has spent and how much more it may.
+class Budget:
+    """The usage of a run and what is left of its cost cap.
 
-    A request is sent only while what is spent, what the requests now in flight could cost at worst, and what
-    it could cost itself stay within the cap together. So the cap holds for all that the endpoint bills as it
-    says; it cannot hold for one that bills more than the request allows.
+    Usage, reservations and the next request together never exceed the cap. This holds as long as the
+    endpoint bills no more than the request allows.
+
+    Args:
+        price: of the endpoint; None if unknown.
+        cap_usd: None is no cap.
+        usage: of earlier runs, which the cap covers too.
 
     Attributes:
-        spent: tokens of the answers, those of earlier runs included.
-        lost: tokens that tries without an answer may be billed by, at worst. They count for the cap alone.
-        empty: a request did not fit although none was in flight; from then on none is let go.
+        usage: of all completions, those of earlier runs included.
     """
 
-    def __init__(self, price: Price | None, cap_usd: float | None, spent: Usage) -> None:
-        self.spent = spent
-        self.lost = Usage(input_tokens=0, output_tokens=0)
-        self.empty = False
-        self._price = price
-        self._cap_usd = cap_usd
-        self._held: list[Usage] = []
-        self._freed = asyncio.Event()
+    def __init__(self, price: Price | None, cap_usd: float | None, usage: Usage) -> None:
+        self.usage = usage
+        self._price, self._cap_usd = price, cap_usd
+        self._unconfirmed = NO_USAGE  # of failed attempts that may be billed; counts against the cap only
+        self._reserved: list[Usage] = []
+        self._exhausted = False  # A request did not fit with nothing reserved: no later one is sent.
+        self._changed = asyncio.Event()
 
     @property
-    def spent_usd(self) -> float | None:
-        """What the answers cost; None where the price is not known."""
-        return None if self._price is None else self._price.cost_usd(self.spent)
+    def cost_usd(self) -> float | None:
+        """Cost of all completions; None where the price is not known."""
+        return None if self._price is None else self._price.cost_usd(self.usage)
 
-    async def hold(self, worst: Usage) -> bool:
-        """Return whether a request may be sent; if so, its worst case is set aside until `free`.
-
-        Waits while requests in flight may yet leave enough.
-        """
-        while not self.empty and not self._fits(worst):
-            if not self._held:
-                self.empty = True
-                self._freed.set()
-                break
-            self._freed.clear()
-            await self._freed.wait()
-        if self.empty:
-            return False
-        self._held.append(worst)
-        return True
-
-    def free(self, worst: Usage, spent: Usage | None, billed: bool = False) -> None:
-        """Take back what was set aside.
-
-        Args:
-            worst: what `hold` was given.
-            spent: what the answer took; None where there is none.
-            billed: there is no answer, but the endpoint may bill for one.
-        """
-        self._held.remove(worst)
-        if spent is not None:
-            self.spent = _sum(self.spent, spent)
-        elif billed:
-            self.lost = _sum(self.lost, worst)
-        self._freed.set()
-
-    def _fits(self, worst: Usage) -> bool:
+    @property
+    def remaining(self) -> float | None:
+        """US dollars that are neither used nor reserved; None without a cap."""
         if self._price is None or self._cap_usd is None:
-            return True
-        return self._price.cost_usd(_sum(self.spent, self.lost, worst, *self._held)) <= self._cap_usd
+            return None
+        return self._cap_usd - self._price.cost_usd(sum(self._reserved, self.usage + self._unconfirmed))
 
+    async def reserve(self, most: Usage) -> None:
+        """Reserve the most that a request can use; waits while open reservations may yet leave enough.
 
-def _sum(*usages: Usage) -> Usage:
-    return Usage(
-        input_tokens=sum(each.input_tokens for each in usages),
-        output_tokens=sum(each.output_tokens for each in usages),
-    )
+        Raises:
+            BudgetExceededError: the request does not fit, or an earlier one did not.
+        """
+        while not self._exhausted and not self._fits(most):
+            if not self._reserved:
+                self._exhausted = True
+                self._changed.set()
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+        if self._exhausted:
+            raise BudgetExceededError(f"cost cap of {self._cap_usd:g} USD reached; not sent")
+        self._reserved.append(most)
+
+    def commit(self, reserved: Usage, usage: Usage) -> None:
+        """Replace a reservation by what the completion used."""
+        self.usage += usage
+        self._free(reserved)
+
+    def release(self, reserved: Usage, *, billed: bool) -> None:
+        """Give back the reservation of a failed attempt, unless the endpoint may bill for it."""
+        if billed:
+            self._unconfirmed += reserved
+        self._free(reserved)
+
+    def _free(self, reserved: Usage) -> None:
+        self._reserved.remove(reserved)
+        self._changed.set()
+
+    def _fits(self, most: Usage) -> bool:
+        remaining = self.remaining
+        return remaining is None or self._price is None or self._price.cost_usd(most) <= remaining

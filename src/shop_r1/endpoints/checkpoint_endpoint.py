@@ -1,25 +1,26 @@
-"""A checkpoint on this machine as one who answers, like any endpoint; one question at a time."""
+"""A checkpoint on this machine as an endpoint; it computes one completion at a time."""
 
 import asyncio
 import zlib
 from collections.abc import Callable
 from threading import Lock
 
-from shop_r1.endpoints.protocol import Answer, Request, RequestFaultError, Usage
+from shop_r1.endpoints.failures import InvalidRequestError
+from shop_r1.endpoints.protocol import Completion, Request, Usage
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
 from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import Sampling, sample_completions
 
 
-class LocalEndpoint:
-    """Answers from a checkpoint. It cannot hold the model to a JSON schema and does not try.
+class CheckpointEndpoint:
+    """Samples completions from a checkpoint. JSON schemas are not enforced.
 
     Args:
-        name: what the cache and the output call it; should change when the weights do.
+        name: in the cache and the output; must differ for other weights.
         model: the checkpoint.
         sampling: where a request leaves temperature or top-p open.
-        asked_before: how many answers to a request there are already; another draw is made for each.
+        count_earlier: returns how many completions a request has already; each next one has another seed.
         longest: how many tokens a prompt and its completion may have; None where the model does not say.
         bf16: whether it computes in bfloat16.
     """
@@ -29,47 +30,46 @@ class LocalEndpoint:
         name: str,
         model: LocalModel,
         sampling: Sampling,
-        asked_before: Callable[[Request], int],
+        count_earlier: Callable[[Request], int],
         longest: int | None = None,
         bf16: Bf16 = "auto",
     ) -> None:
         self.name = name
         self._model = model
         self._sampling = sampling
-        self._asked_before = asked_before
+        self._count_earlier = count_earlier
         self._longest = longest
         self._bf16 = bf16
         self._lock = Lock()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Completion:
         """Return a completion: the same for the same request, count of earlier ones, weights and machine.
 
-        Torch works in a thread of its own, so whoever else awaits something goes on meanwhile.
+        Torch runs in a thread of its own, so that the event loop goes on meanwhile.
 
         Raises:
-            RequestFaultError: the prompt and the completion are together longer than the model reads.
+            InvalidRequestError: the prompt and the completion are together longer than the model's context.
         """
-        draw = self._asked_before(request)
-        return await asyncio.to_thread(self._answer, request, draw)
+        return await asyncio.to_thread(self._complete, request, self._count_earlier(request))
 
     async def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: there is no connection."""
 
-    def _answer(self, request: Request, draw: int) -> Answer:
-        ids = self._model.prompt_ids(request.messages)
+    def _complete(self, request: Request, draw: int) -> Completion:
+        model = self._model
+        ids = model.prompt_ids(request.messages)
         if self._longest is not None and len(ids) + request.max_tokens > self._longest:
-            raise RequestFaultError(
+            raise InvalidRequestError(
                 f"{self.name}: a prompt of {len(ids)} tokens and a completion of {request.max_tokens} are "
-                f"more than the {self._longest} that the model reads; lower max_tokens"
+                f"more than the model's context of {self._longest}; lower max_tokens"
             )
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
-        model = self._model
         with self._lock, autocast(self._bf16, model.model.device.type):
             (completion,) = sample_completions(
                 model.model, [grow_tree([ids])], self._settings(request), model.end_ids, model.pad_id, [seed]
             )
         ended = bool(completion.ids) and completion.ids[-1] in model.end_ids
-        return Answer(
+        return Completion(
             text=model.decode(completion.ids),
             stop="end" if ended else "length",
             usage=Usage(input_tokens=len(ids), output_tokens=len(completion.ids)),

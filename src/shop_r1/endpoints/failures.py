@@ -1,4 +1,4 @@
-"""What an endpoint's errors mean: try again, give this request up, or give up; with no key in the message."""
+"""What an endpoint's errors mean: retry, give up this request, or give up; no message holds a key."""
 
 import json
 import math
@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from shop_r1.endpoints.protocol import RequestFaultError, TemporaryFaultError
 from shop_r1.endpoints.secrets import Redactor
 from shop_r1.errors import ModelError
 
-_PASSING = frozenset({408, 409, 424, 425, 429})  # and all from 500
-_OF_THE_REQUEST = frozenset({400, 413, 422})
+_TRANSIENT_STATUS = frozenset({408, 409, 424, 425, 429})  # and all from 500
+_INVALID_REQUEST_STATUS = frozenset({400, 413, 422})
 _NO_CREDIT = 402
 _NOTHING_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
-"""httpx's errors before a request is on its way; after any other the endpoint may have done its work."""
+"""httpx's errors before a request is sent; after any other the endpoint may have worked, and may bill."""
 
-_STATUS_OF_WORD = {
+_STATUS_OF_CODE = {
     "insufficient_quota": _NO_CREDIT,
     "insufficient_balance": _NO_CREDIT,
     "billing_hard_limit_reached": _NO_CREDIT,
@@ -52,42 +51,94 @@ _STATUS_OF_WORD = {
     "api_error": 500,
     "server_error": 500,
 }
-"""Words in place of numbers, in lower case, from the error references of OpenAI, Anthropic, Amazon Bedrock
-and Google, and from llama.cpp's server."""
+"""Error codes in words, in lower case, from the error references of OpenAI, Anthropic, Amazon Bedrock and
+Google, and from llama.cpp's server."""
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
 
 @dataclass(frozen=True)
-class Said:
+class ErrorDetail:
     """What the body of an error says, in the provider's own words.
 
     Attributes:
         message: the provider's sentence; not yet redacted.
         status: the HTTP status that its code stands for; None where it has none that we know.
-        words: its codes and types, in lower case.
+        codes: its codes and types, in lower case.
         param: the argument of the request that it is about; empty where it does not say.
     """
 
     message: str
     status: int | None = None
-    words: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
     param: str = ""
 
     @property
     def is_filter(self) -> bool:
         """Whether a filter refused the prompt or the completion."""
-        return bool(self.words & _FILTERED)
+        return bool(self.codes & _FILTERED)
 
 
-def read_said(body: Any) -> Said | None:
+class EndpointError(ModelError):
+    """An endpoint returned an error; by itself, one that any request would get.
+
+    Attributes:
+        detail: what the endpoint said; None where it said nothing that we can read.
+    """
+
+    def __init__(self, message: str, detail: ErrorDetail | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class InvalidRequestError(EndpointError):
+    """An endpoint rejects this request, for instance because it is too long; others may succeed."""
+
+
+class TransientError(EndpointError):
+    """An attempt failed and another may succeed: a rate limit, a server error, a lost connection, a timeout.
+
+    Attributes:
+        retry_after_s: how long the endpoint asks to wait, in seconds; None where it does not say.
+        billed: the endpoint may bill for the attempt, although no whole completion arrived.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        billed: bool = False,
+        detail: ErrorDetail | None = None,
+    ) -> None:
+        super().__init__(message, detail)
+        self.retry_after_s = retry_after_s
+        self.billed = billed
+
+
+class MalformedBodyError(Exception):
+    """The body of a response with status 200 is no completion.
+
+    Attributes:
+        found: what was found in place of a completion, not yet redacted.
+        detail: what the provider says went wrong; None where it says nothing.
+        billed: the endpoint may bill for it.
+    """
+
+    def __init__(self, found: str, detail: ErrorDetail | None = None, *, billed: bool = True) -> None:
+        super().__init__(found)
+        self.found = found
+        self.detail = detail
+        self.billed = billed
+
+
+def parse_error(body: Any) -> ErrorDetail | None:
     """Return what the JSON body of a response says went wrong; None where it says no such thing.
 
-    Read are the forms of OpenAI (`{"error": {"message", "type", "code", "param"}}`), Anthropic and Bedrock,
+    Known are the forms of OpenAI (`{"error": {"message", "type", "code", "param"}}`), Anthropic and Bedrock,
     Google (a list of one), vLLM (`{"object": "error", "message"}`), FastAPI (`{"detail"}`), and a plain text
     in place of the object. A body with choices or content and no error is a completion.
     """
     if isinstance(body, list):
-        return next((said for said in map(read_said, body) if said is not None), None)
+        return next((detail for detail in map(parse_error, body) if detail is not None), None)
     if not isinstance(body, Mapping):
         return None
     error = body.get("error") or body.get("errors")
@@ -98,18 +149,18 @@ def read_said(body: Any) -> Said | None:
             return None
         named = ("message", "msg", "detail", "error_msg", "Output", "__type")
         error = {key: body[key] for key in body if key != "choices"} if any(map(body.get, named)) else None
-    return _read_error(error) if error else None
+    return _parse_detail(error) if error else None
 
 
-def _read_error(error: Any) -> Said:
+def _parse_detail(error: Any) -> ErrorDetail:
     if not isinstance(error, Mapping):
-        return Said(str(error))
+        return ErrorDetail(str(error))
     codes = [*_codes(error)]
     words = frozenset(code.lower() for code in codes if not code.isdigit())
     numbers = [int(code) for code in codes if code.isdigit() and 400 <= int(code) <= 599]
-    known = [_STATUS_OF_WORD[code.lower()] for code in codes if code.lower() in _STATUS_OF_WORD]
+    known = [_STATUS_OF_CODE[code.lower()] for code in codes if code.lower() in _STATUS_OF_CODE]
     status = _NO_CREDIT if _NO_CREDIT in known else next(iter(numbers or known), None)
-    return Said(_message(error), status, words, str(error.get("param") or ""))
+    return ErrorDetail(_message(error), status, words, str(error.get("param") or ""))
 
 
 def _codes(error: Mapping[str, Any]) -> Iterator[str]:
@@ -125,12 +176,12 @@ def _message(error: Mapping[str, Any]) -> str:
     found = [error.get(name) for name in ("message", "msg", "detail", "error_msg", "error")]
     metadata = error.get("metadata")  # OpenRouter: what the provider behind it said.
     found.append(metadata.get("raw") if isinstance(metadata, Mapping) else None)
-    said = [each for each in found if isinstance(each, str) and each.strip()]
-    return ": ".join(said) if said else json.dumps(error, default=str)
+    texts = [each for each in found if isinstance(each, str) and each.strip()]
+    return ": ".join(texts) if texts else json.dumps(error, default=str)
 
 
-def read_fault(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelError:
-    """Return what an error of the `openai` or `anthropic` package, which agree in their errors, is to us.
+def convert_error(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelError:
+    """Return our error for one of the `openai` or `anthropic` package, which share their error classes.
 
     Args:
         sdk: the package.
@@ -140,59 +191,67 @@ def read_fault(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelEr
     """
     if isinstance(error, sdk.APIStatusError):
         response: Any = error.response
-        said = said_by(response.content) or Said(str(error))
-        after_s = read_retry_after(response.headers)
+        try:
+            detail = parse_error(json.loads(response.content))
+        except (ValueError, RecursionError):
+            detail = None
         status = int(response.status_code)
-        return judge(status, said, f"{name}: HTTP {status} ({hide(said.message)})", after_s)
+        message = f"{name}: HTTP {status} ({hide(detail.message if detail else error)})"
+        return classify_error(status, detail, message, read_retry_after(response.headers))
     if isinstance(error, sdk.APIConnectionError):
         cause = error.__cause__ or error
         kind = type(cause).__name__
-        return TemporaryFaultError(
-            f"{name}: no connection, or it broke ({kind}: {hide(cause)})", billed=kind not in _NOTHING_SENT
-        )
+        message = f"{name}: no connection, or it broke ({kind}: {hide(cause)})"
+        return TransientError(message, billed=kind not in _NOTHING_SENT)
     return ModelError(f"{name}: {hide(f'{type(error).__name__}: {error}')}")
 
 
-def said_by(content: bytes) -> Said | None:
-    """Return what a body says went wrong; None where it is not JSON or says no such thing."""
-    try:
-        return read_said(json.loads(content))
-    except (ValueError, RecursionError):
-        return None
+def convert_malformed(
+    error: MalformedBodyError, headers: Mapping[str, str], name: str, hide: Redactor
+) -> EndpointError:
+    """Return our error for a response with status 200 that is no completion; arguments as `convert_error`."""
+    detail = error.detail
+    if detail is None:
+        return TransientError(f"{name}: the body is no completion ({hide(error.found)})", billed=True)
+    code = "" if detail.status is None else f", code {detail.status}"
+    message = f"{name}: HTTP 200 with an error inside{code} ({hide(detail.message)})"
+    return classify_error(detail.status, detail, message, read_retry_after(headers), billed=error.billed)
 
 
-def judge(
-    status: int | None, said: Said, message: str, after_s: float | None = None, *, billed: bool = False
-) -> ModelError:
-    """Return what an error is to us: passing, the request's, or lasting.
+def classify_error(
+    status: int | None,
+    detail: ErrorDetail | None,
+    message: str,
+    retry_after_s: float | None = None,
+    *,
+    billed: bool = False,
+) -> EndpointError:
+    """Return the error as transient, as this request's, or as one of every request.
 
     Args:
-        status: of HTTP, or what stands for it in the body; None for an error that gives none, which passes.
-        said: what the provider says. That there is no credit left, or that the prompt is too long, comes
-            before the status, since servers send these with others too (429, 500).
-        message: what to tell, without keys.
-        after_s: how long to wait, if the endpoint says so.
-        billed: the endpoint may bill for this try.
+        status: of HTTP, or what stands for it in the body; None for an error without one, which is transient.
+        detail: what the provider says. That no credit is left, or that the prompt is too long, comes before
+            the status, since servers send these with others too (429, 500).
+        message: of the error, without keys.
+        retry_after_s: how long to wait, if the endpoint says so.
+        billed: the endpoint may bill for this attempt.
     """
-    if said.status == _NO_CREDIT or status == _NO_CREDIT:  # OpenAI says 429, but no wait will help.
-        return ModelError(f"{message}; the account has no credit left")
-    if "exceed_context_size_error" in said.words:  # llama.cpp says 500.
-        return RequestFaultError(message)
-    if status is None or status in _PASSING or status >= 500:
-        return TemporaryFaultError(message, retry_after_s=after_s, billed=billed)
-    if status in _OF_THE_REQUEST:
-        return RequestFaultError(message)
+    if _NO_CREDIT in (status, detail and detail.status):  # OpenAI sends 429, but waiting does not help.
+        return EndpointError(f"{message}; the account has no credit left", detail)
+    too_long = detail is not None and "exceed_context_size_error" in detail.codes  # llama.cpp sends 500.
+    if too_long or status in _INVALID_REQUEST_STATUS:
+        return InvalidRequestError(message, detail)
+    if status is None or status in _TRANSIENT_STATUS or status >= 500:
+        return TransientError(message, retry_after_s, billed, detail)
     if status in (401, 403):
-        return ModelError(f"{message}; expected a valid key in the environment that may use this model")
-    if status == 404:
-        return ModelError(
-            f"{message}; expected the name of a model that this endpoint serves, and its right URL"
-        )
-    return ModelError(message)
+        message += "; expected a valid key in the environment that may use this model"
+    elif status == 404:
+        message += "; expected the name of a model that this endpoint serves, and its right URL"
+    return EndpointError(message, detail)
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return how many seconds an endpoint asks to be left alone; None where it does not say.
+    """Return how many seconds an endpoint asks to wait; None where it does not say.
 
     Args:
         headers: of the response. `retry-after-ms`, which is finer, comes first. A date in `Retry-After` is

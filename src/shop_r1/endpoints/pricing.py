@@ -1,6 +1,4 @@
-"""What models cost: as configured, or as their makers publish it."""
-
-import re
+"""What models cost: as the user's settings say, else as the package genai-prices publishes it."""
 
 from pydantic import Field
 
@@ -8,9 +6,11 @@ from shop_r1.config import Config
 from shop_r1.endpoints.protocol import Price
 from shop_r1.errors import ConfigError
 
+_PROVIDERS = {"anthropic": "anthropic", "bedrock": "aws", "openai": "openai"}
+
 
 class PriceConfig(Config):
-    """What a model's tokens cost, in US dollars for a million."""
+    """What a model's tokens cost, in US dollars per million."""
 
     input_usd: float = Field(ge=0)
     """Of what is sent."""
@@ -18,65 +18,56 @@ class PriceConfig(Config):
     """Of what comes back."""
 
 
-_CLAUDE = {
-    "claude-3-haiku": Price(0.25, 1.25),
-    "claude-3-5-haiku": Price(0.8, 4.0),
-    "claude-3-sonnet": Price(3.0, 15.0),
-    "claude-3-5-sonnet": Price(3.0, 15.0),
-    "claude-3-7-sonnet": Price(3.0, 15.0),
-    "claude-sonnet-4": Price(3.0, 15.0),
-    "claude-3-opus": Price(15.0, 75.0),
-    "claude-opus-4": Price(15.0, 75.0),
-    "claude-opus-4-1": Price(15.0, 75.0),
-}
-_OPENAI = {
-    "gpt-4o": Price(2.5, 10.0),
-    "gpt-4o-mini": Price(0.15, 0.6),
-    "gpt-4.1": Price(2.0, 8.0),
-    "gpt-4.1-mini": Price(0.4, 1.6),
-    "gpt-4.1-nano": Price(0.1, 0.4),
-}
-_OLD_GPT_4O = "gpt-4o-2024-05-13"  # It kept its price of 5 and 15 when later ones became cheaper.
+def find_price(name: str, prompt_tokens: int) -> Price | None:
+    """Return what the model of this endpoint costs today; None where that is not known.
 
-_CLAUDE_ID = re.compile(r"(claude-[a-z0-9-]+?)(?:-latest|-\d{8})?")
-_BEDROCK_ID = re.compile(
-    r"(?:[a-z]+(?:-[a-z]+)?\.)?anthropic\.(claude-[a-z0-9-]+?)(?:-\d{8})?(?:-v\d+(?::\d+)?)?"
-)
-_OPENAI_ID = re.compile(r"(gpt-[a-z0-9.-]+?)(?:-\d{4}-\d{2}-\d{2})?")
+    The base price of input and output without caches, batches or taxes, from the data in the installed
+    genai-prices; nothing is fetched. An endpoint with a URL may be anyone's, so its price is not known.
 
-
-def find_price(name: str) -> Price | None:
-    """Return what the model of an endpoint's name costs; None where we do not know.
-
-    Base prices for input and output, without caches, batches or taxes, as Anthropic and OpenAI published them
-    in August 2025 (docs.anthropic.com, "Pricing"; platform.openai.com, "Pricing"); Amazon asked the same as
-    Anthropic for these models on Bedrock. They can change: before a large run, look. An endpoint given by
-    its URL may be anyone's, so its price is not known. A dated id has the price of its model.
-
-    >>> find_price("anthropic:claude-3-5-sonnet-20241022")
-    Price(input_usd=3.0, output_usd=15.0)
-    >>> find_price("bedrock:us.anthropic.claude-3-5-sonnet-20241022-v2:0").output_usd
-    15.0
-    >>> find_price("openai:qwen@http://127.0.0.1:8000/v1")
-    """
-    kind, _, model = name.partition(":")
-    if "@" in model or model == _OLD_GPT_4O:
-        return None
-    ids = {"anthropic": _CLAUDE_ID, "bedrock": _BEDROCK_ID, "openai": _OPENAI_ID}
-    found = ids[kind].fullmatch(model) if kind in ids else None
-    return (_OPENAI if kind == "openai" else _CLAUDE).get(found.group(1)) if found else None
-
-
-def settle_price(given: PriceConfig | None, known: Price | None, max_cost_usd: float | None) -> Price | None:
-    """Return the price to reckon with: the configured one, else the known one, else None.
+    Args:
+        name: of the endpoint.
+        prompt_tokens: longest prompt, by estimate. Some models cost more per token above a length; the rate
+            at twice this length is taken, so that an estimate that is too low breaks no cap.
 
     Raises:
-        ConfigError: there is a cap on the cost and no price to hold it by.
+        ConfigError: genai-prices is not installed.
     """
-    price = known if given is None else Price(given.input_usd, given.output_usd)
+    kind, _, model = name.partition(":")
+    if "@" in model or kind not in _PROVIDERS:
+        return None
+    try:
+        from genai_prices import Usage, calc_price
+    except ImportError:
+        raise ConfigError("prices of models need genai-prices; pip install 'shop-r1[api]'") from None
+    tokens = 2 * prompt_tokens
+    try:
+        usage = Usage(input_tokens=tokens, output_tokens=tokens)
+        found = calc_price(usage, model, provider_id=_PROVIDERS[kind])
+    except LookupError:
+        return None
+    per_million = [float(cost * 1_000_000 / tokens) for cost in (found.input_price, found.output_price)]
+    # A model without a price for text has zeros here; "free" would break the cap.
+    return Price(*per_million) if all(per_million) else None
+
+
+def choose_price(
+    given: PriceConfig | None, name: str, prompt_tokens: int, max_cost_usd: float | None
+) -> Price | None:
+    """Return the price in the settings, else the published one, else None.
+
+    Args:
+        given: of the settings, for a model with a price of its own.
+        name: of the endpoint.
+        prompt_tokens: as `find_price` takes it.
+        max_cost_usd: the cost cap, if there is one.
+
+    Raises:
+        ConfigError: there is a cost cap and no price, or genai-prices is not installed.
+    """
+    price = find_price(name, prompt_tokens) if given is None else Price(given.input_usd, given.output_usd)
     if price is None and max_cost_usd is not None:
         raise ConfigError(
-            "a cap on the cost (--max-cost) needs a price, and none is known for this model; give "
-            "price.input_usd and price.output_usd, US dollars for a million tokens"
+            f"a cost cap (--max-cost) needs a price, and none is known for {name!r}; give price.input_usd "
+            "and price.output_usd, US dollars per million tokens"
         )
     return price

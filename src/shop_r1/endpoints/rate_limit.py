@@ -1,42 +1,31 @@
-"""When a try may start: request and token rates, and a rest when an endpoint asks for one."""
+"""When a request may start: request and token rates, and a pause when an endpoint asks for one."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Time, so that a test need not wait for it."""
+# aiolimiter does not fit: it starts a minute's requests in one burst, takes no request of more tokens than
+# its rate, and cannot be paused for a Retry-After. Around it, all of this would still be ours.
+class RateLimiter:
+    """Spaces requests evenly, so that in no minute more start than are allowed.
 
-    now: Callable[[], float] = time.monotonic
-    """Seconds, from anywhere."""
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """Wait so many seconds."""
-
-
-class Pace:
-    """Spaces tries evenly, so that in no minute more start than are allowed.
-
-    A try of so many tokens keeps the next one back for as long as the token rate takes to allow as many. No
-    credit is saved up: after an idle hour the next tries are spaced as ever.
+    A request delays the next one by the time in which the token rate allows its tokens. Idle time earns no
+    burst. Times are the event loop's.
     """
 
-    def __init__(self, requests_per_minute: float, tokens_per_minute: float, clock: Clock) -> None:
+    def __init__(self, requests_per_minute: float, tokens_per_minute: float) -> None:
         """Take the rates; 0 is no limit."""
-        self._clock = clock
         self._request_s = 60 / requests_per_minute if requests_per_minute else 0.0
         self._token_s = 60 / tokens_per_minute if tokens_per_minute else 0.0
-        self._next_s = self._rest_until_s = clock.now()
+        self._next_s = self._paused_until_s = 0.0
 
-    async def wait(self, tokens: int) -> None:
-        """Return when a try of so many tokens may start."""
-        start = max(self._clock.now(), self._next_s)
+    async def acquire(self, tokens: int) -> None:
+        """Return when a request of so many tokens may start."""
+        now = asyncio.get_running_loop().time
+        start = max(now(), self._next_s)
         self._next_s = start + max(self._request_s, tokens * self._token_s)
-        while (left := max(start, self._rest_until_s) - self._clock.now()) > 0:
-            await self._clock.sleep(left)
+        while (left := max(start, self._paused_until_s) - now()) > 0:
+            await asyncio.sleep(left)
 
-    def rest(self, seconds: float) -> None:
-        """Let no further try start for so long."""
-        self._rest_until_s = max(self._rest_until_s, self._clock.now() + seconds)
+    def pause(self, seconds: float) -> None:
+        """Start no further request for so long."""
+        self._paused_until_s = max(self._paused_until_s, asyncio.get_running_loop().time() + seconds)

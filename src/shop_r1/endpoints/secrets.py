@@ -1,7 +1,7 @@
-"""Keys: read from the environment, checked, and taken out of whatever is shown, logged or written.
+"""Keys: read from the environment, checked, and removed from all that is shown, logged or written.
 
 Every text that an endpoint, its client or a proxy wrote goes through a `Redactor` before anything else is
-done with it; `cli.main` sends its last line through one too.
+done with it; `cli.main` redacts its error line too.
 """
 
 import base64
@@ -33,18 +33,18 @@ OTHER_SECRETS = (
     "HUGGING_FACE_HUB_TOKEN",
     "WANDB_API_KEY",
 )
-"""Variables that the packages we use may read by themselves; what they hold is never shown either."""
+"""Variables that the packages we use may read by themselves; their values are never shown either."""
 _CUSTOM_HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 HIDDEN = "[key]"
 """What stands in a redacted text where a key was."""
 
 SURELY_SECRET = 16
-"""Characters from which on a value is taken for a secret even in what we say ourselves. Ours."""
+"""Shortest value, in characters, that counts as a secret even in our own messages. Ours."""
 _AROUND = " \t\r\n\v\f\u00a0\u200b\u2060\ufeff\"'`\u2018\u2019\u201c\u201d"
-"""What a copied key brings along: white space, byte order marks, quotes."""
-_SHORTEST = 6  # characters: what is shorter is no secret, and would be found in every other word
-_FRAGMENT = 8  # characters of a key that are hidden wherever they stand: a cut key is most of a key
+"""What may be copied along with a key: white space, byte order marks, quotes."""
+_SHORTEST = 6  # characters: anything shorter is no secret, and would be found in ordinary words
+_FRAGMENT = 8  # characters of a key that are always hidden: a truncated key is most of a key
 _SURE = 16  # characters that stand in a completion only if they were copied from the key
 _LONGEST_SHOWN = 300  # characters, ours
 
@@ -56,15 +56,15 @@ def read_key(variable: str) -> str | None:
         ConfigError: it holds a character that no HTTP header can carry; the message does not show it.
     """
     key = os.environ.get(variable, "").strip(_AROUND)
-    if fault := _find_fault(key):
+    if problem := _find_problem(key):
         raise ConfigError(
-            f"{variable} holds {fault}, which is in no key and no HTTP header; copy the key again, in ASCII "
-            "and with nothing before, in or after it (it is not shown here, and nothing was sent)"
+            f"{variable} holds {problem}, which is in no key and no HTTP header; copy the key again, in "
+            "ASCII and with nothing before, in or after it (it is not shown here, and nothing was sent)"
         )
     return key or None
 
 
-def _find_fault(key: str) -> str | None:
+def _find_problem(key: str) -> str | None:
     if any(each.isspace() for each in key):
         return "white space or a line break inside the key"
     if not key.isascii():
@@ -73,7 +73,7 @@ def _find_fault(key: str) -> str | None:
 
 
 def refuse_secret_name(name: str) -> None:
-    """Make sure that a model's name, which is written to files, holds no key.
+    """Check that a model's name, which is written to files, holds no key.
 
     Raises:
         ConfigError: it holds a key of the environment, or its URL a user, password, query or fragment; the
@@ -98,8 +98,8 @@ def environment_redactor(shortest: int = 0) -> "Redactor":
     """Return a redactor of the keys, tokens and proxy passwords that the environment holds now.
 
     Args:
-        shortest: characters; shorter ones are left out. What we say ourselves may well hold a placeholder
-            for a key (`ollama` is a common one, and a common host); what others say may not.
+        shortest: characters; shorter values are left out. Our own messages may hold a placeholder for a
+            key (`ollama` is a common one, and a common host); texts from others may not.
     """
     sent = [value for value in map(os.environ.get, KEYS) if value]
     kept = ([each for each in values if len(each) >= shortest] for values in (sent, _other_secrets()))
@@ -125,7 +125,7 @@ def _proxies() -> Iterator[tuple[str, str]]:
 
 
 def check_proxies() -> None:
-    """Make sure that the proxies in the environment are URLs: a client's message would show pieces of them.
+    """Check that the proxies in the environment are URLs: a client's message would show pieces of others.
 
     Raises:
         ConfigError: one is not; the message does not show it.
@@ -148,10 +148,10 @@ def is_url(url: str) -> bool:
 
 
 class Redactor:
-    """Takes keys out of texts, in whatever form others repeat them.
+    """Removes keys from texts, in each form in which others may repeat them.
 
     Found are: a key or `_FRAGMENT` characters of it; the same written with escapes of JSON, Python, HTML or
-    URLs, also twice over; in base64 at any offset (so in Basic authentication) and in hexadecimal; and its
+    URLs, nested too; in base64 at any offset (so in Basic authentication) and in hexadecimal; and its
     beginning or end beside a mask (`sk-abc****wxyz`). Keys under `_SHORTEST` characters are no secrets.
     """
 
@@ -204,7 +204,7 @@ def _forms(key: str) -> Iterator[str]:
     data = key.encode(errors="surrogateescape")
     yield from (key, data.decode("latin-1"), data.hex(), data.hex().upper())
     for offset in range(3):
-        # Inside a longer encoded text, the letters that no neighbour has a bit in are always the same.
+        # Inside a longer encoded text, the letters that share no bit with those around are always the same.
         encoded = base64.b64encode(bytes(offset) + data).decode().rstrip("=")
         stable = encoded[-(-8 * offset // 6) : 8 * (offset + len(data)) // 6]
         yield from (stable, stable.translate(str.maketrans("+/", "-_")))
@@ -215,16 +215,16 @@ _ESCAPES = (
     re.compile(r"\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(.)|.", re.DOTALL),
     re.compile(r"&#[xX]([0-9A-Fa-f]{1,5});|&#([0-9]{1,6});|&(amp|lt|gt|quot|apos);|.", re.DOTALL),
 )
-"""Of URLs, of JSON and Python, of HTML; each matches one letter, escaped or not."""
+"""Of URLs, of JSON and Python, of HTML; each matches one character, escaped or not."""
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_DEPTH = 3  # An escaped text inside an escaped text, once more.
+_DEPTH = 3  # of escapes inside escapes
 
-_Text = tuple[str, Sequence[tuple[int, int]]]  # and where each of its letters stands in the text as it came
+_Text = tuple[str, Sequence[tuple[int, int]]]  # and the span of each character in the original text
 
 
 def _find(text: str, fragments: dict[int, set[str]]) -> Iterator[tuple[int, int]]:
-    """Yield where a fragment stands in the text, or in what it says once its escapes are read."""
+    """Yield the spans of fragments in the text as it is and with its escapes read."""
     level: list[_Text] = [(text, [(at, at + 1) for at in range(len(text))])]
     seen = {text}
     for _ in range(1 + _DEPTH):
@@ -237,7 +237,7 @@ def _find(text: str, fragments: dict[int, set[str]]) -> Iterator[tuple[int, int]
 
 
 def _unescape(text: _Text, seen: set[str]) -> Iterator[_Text]:
-    """Yield what the text says by each kind of escapes, where that is new."""
+    """Yield the text with each kind of escapes read, where that is new."""
     written, spans = text
     for escapes, sign in zip(_ESCAPES, "%\\&", strict=True):
         if sign not in written:
@@ -278,7 +278,7 @@ def _masked(text: str, key: str) -> Iterator[tuple[int, int]]:
     sizes = range(3, len(key))
     for mask in _MASK.finditer(text):
         head = max((size for size in sizes if text.endswith(key[:size], 0, mask.start())), default=0)
-        # A key may begin or end with signs that a mask is made of.
+        # A key may begin or end with characters that masks consist of.
         tails = [
             at + size
             for at in range(max(mask.start(), mask.end() - 3), mask.end() + 1)
@@ -293,7 +293,7 @@ _CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpx2", "httpcore", "htt
 
 
 def guard_logs() -> None:
-    """From now on, let no record of the clients' loggers hold a key, whoever handles it and how."""
+    """From now on, redact all records of the clients' loggers, for every handler."""
     make = logging.getLogRecordFactory()
     if getattr(make, "hides_keys", False):
         return

@@ -8,11 +8,11 @@ from shop_r1.endpoints.protocol import Request
 
 
 class SpooledRequests(Sequence[Request]):
-    """A sequence of requests in a file, each read when it is asked for.
+    """A sequence of requests in a file, each read when it is indexed.
 
     Args:
-        stream: an empty binary file to write to and read from, for instance a temporary one; stays the
-            caller's to close.
+        stream: an empty binary file to write to and read from, for instance a temporary one; the caller
+            closes it.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -38,7 +38,7 @@ class SpooledRequests(Sequence[Request]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Request]: ...
     def __getitem__(self, index: int | slice) -> Request | Sequence[Request]:
-        """Return the request at a place, or a list of those at several."""
+        """Return the request at an index, or a list of those of a slice."""
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]  # negative places, and IndexError past the end

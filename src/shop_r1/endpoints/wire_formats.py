@@ -1,208 +1,177 @@
-"""What comes back over the wire, in OpenAI's form and in Anthropic's, from servers that differ in details.
+"""The two wire formats: OpenAI's chat completions and Anthropic's messages.
 
-Read is what is there: a text may be a string or a list of parts, usage may be missing or partial. What is not
-a completion (no choices, an error inside a 200 or inside a choice) is a fault and never an empty answer.
+A format writes a request as the arguments of the client's call, adapts to what the server rejects, and reads
+the completion from the body (`completion_body`). `providers` opens the client and sends.
 """
 
-import json
-import math
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
-from shop_r1.endpoints.budget import worst_case
-from shop_r1.endpoints.failures import Said, read_said
-from shop_r1.endpoints.protocol import Answer, Instead, Request, Stop, Usage
+from shop_r1.endpoints.completion_body import read_chat, read_message
+from shop_r1.endpoints.failures import ErrorDetail
+from shop_r1.endpoints.protocol import Completion, Request
+from shop_r1.models.chat_template import merge_system
 
-_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"}) | frozenset(
-    {"model_context_window_exceeded"}
+ResponseFormat = Literal["auto", "json_schema", "none"]
+"""Whether a JSON schema is sent: until the server rejects it, always, or never."""
+LimitName = Literal["max_tokens", "max_completion_tokens"]
+"""The argument for the longest completion."""
+
+_UNSUPPORTED = re.compile(
+    r"unsupported|(?:not|n't) (?:be )?(?:support|available|allow|permit|specif|recogni|accept)"
+    r"|cannot (?:both )?be|unavailable|unrecognized|unknown|unexpected|extra (?:inputs|fields)|deprecated"
+    r"|instead|invalid response_format",
+    re.IGNORECASE,
 )
-_REFUSED = frozenset(
-    {
-        "content_filter",
-        "content_filtered",
-        "guardrail_intervened",
-        "prohibited_content",
-        "recitation",
-        "refusal",
-        "safety",
-        "sensitive",
-        "blocklist",
-        "spii",
-    }
+_SCHEMA = re.compile(r"response_format|json[_ ]schema|structured output", re.IGNORECASE)
+_NO_SYSTEM = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s?(?: is| are)? (?:not|un)\s?(?:be )?"
+    r"(?:support|allow|enabl|accept)|only user(?:,| and) (?:assistant|model) roles",
+    re.IGNORECASE,
 )
-_BROKEN_OFF = frozenset({"error", "abort", "cancelled", "network_error", "insufficient_system_resource"})
-"""Reasons that say: the server stopped, not the model. OpenRouter, vLLM and SGLang, Zhipu, DeepSeek."""
+_SAMPLING = re.compile(r"\b(temperature|top_p)\b", re.IGNORECASE)
 
 
-class BodyFaultError(Exception):
-    """The body of a response with status 200 is no completion.
+class WireFormat(Protocol):
+    """How one endpoint's requests are written and its completions read."""
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Return the arguments of the client's call."""
+
+    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
+        """Return whether the next `arguments` of the request differ in what the server rejected."""
+
+    def read(self, request: Request, body: bytes) -> Completion:
+        """Return the completion in a response's body.
+
+        Raises:
+            MalformedBodyError: there is none.
+        """
+
+
+@dataclass
+class ChatFormat:
+    """OpenAI's chat completions. What a server rejects is remembered and reported once.
 
     Attributes:
-        said: what the provider says of it; None where it says nothing.
-        found: what was found in place of a completion, not yet redacted.
-        billed: the endpoint may bill for it.
+        model: its name on the server.
+        limit: the argument for the longest completion.
+        adapts_limit: whether the other name may be sent where this one is rejected.
+        response_format: whether a schema is sent; completions are checked in any case.
+        notify: called with a sentence about each adaptation.
+        system_role: whether a system message is sent; else its text stands before the first user message, as
+            for a checkpoint whose chat template has no system role.
     """
 
-    def __init__(self, found: str, said: Said | None = None, *, billed: bool = True) -> None:
-        super().__init__(found)
-        self.found = found
-        self.said = said
-        self.billed = billed
+    model: str
+    limit: LimitName
+    adapts_limit: bool
+    response_format: ResponseFormat
+    notify: Callable[[str], None] = field(repr=False)
+    system_role: bool = True
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Return the arguments of a chat completion."""
+        messages = list(request.messages) if self.system_role else merge_system(request.messages)
+        arguments: dict[str, Any] = {"model": self.model, "messages": messages}
+        arguments[self.limit] = request.max_tokens
+        if request.json_schema is not None and self.response_format != "none":
+            schema = {"name": "completion", "schema": dict(request.json_schema), "strict": True}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return arguments | _sampling(request)
+
+    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
+        """Return whether another place for the system's text, no schema, or the limit's other name may help.
+
+        Of several requests in flight each gets the same error: all but the first find the format adapted.
+        """
+        text = f"{detail.param} {detail.message}"
+        if _NO_SYSTEM.search(text):
+            return self._drop_system_role(sent)
+        if not _is_unsupported(detail):
+            return False
+        if "response_format" in sent and self.response_format != "json_schema" and _SCHEMA.search(text):
+            if self.response_format == "auto":
+                self.response_format = "none"
+                self.notify(
+                    "the server rejects response_format, so requests go without it from now on; completions "
+                    "are checked as before (requests.response_format=none never sends it)"
+                )
+            return True
+        return self._rename_limit(sent, text)
+
+    def read(self, request: Request, body: bytes) -> Completion:
+        """Return the completion in a chat completion's body."""
+        return read_chat(request, body)
+
+    def _drop_system_role(self, sent: Mapping[str, Any]) -> bool:
+        if all(each["role"] != "system" for each in sent["messages"]):
+            return False
+        if self.system_role:
+            self.system_role = False
+            self.notify(
+                "the server's model has no system role, so the system's text stands before the first user "
+                "message from now on"
+            )
+        return True
+
+    def _rename_limit(self, sent: Mapping[str, Any], text: str) -> bool:
+        rejected: LimitName = "max_tokens" if "max_tokens" in sent else "max_completion_tokens"
+        other: LimitName = "max_completion_tokens" if rejected == "max_tokens" else "max_tokens"
+        if not re.search(rf"\b{rejected}\b", text):
+            return False
+        if self.adapts_limit and self.limit == rejected:
+            self.limit, self.adapts_limit = other, False
+            self.notify(
+                f"the server rejects {rejected}, so it is sent {other} from now on "
+                f"(requests.max_tokens_name={other} sends that from the start)"
+            )
+        return self.limit == other
 
 
-def read_chat(request: Request, body: bytes) -> Answer:
-    """Return the answer in the body of a chat completion.
+@dataclass(frozen=True)
+class MessagesFormat:
+    """Anthropic's messages. A schema is not sent; the prompt describes it.
 
-    Its text is the message's content; parts of other kinds than text (thinking, images), `reasoning_content`
-    and tool calls are no text. Where the server does not say what it bills, or only in part, the worst case
-    counts, so that a cap holds all the same.
-
-    Raises:
-        BodyFaultError: the body is no such completion.
+    Attributes:
+        model: its name on the server.
     """
-    completion = _read_object(body)
-    choices = completion.get("choices")
-    if isinstance(choices, Mapping):
-        choices = [choices]
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        raise BodyFaultError(f"choices is {_show(choices)}; expected a list with a choice")
-    choice = choices[0]
-    reason = _reason(choice.get("finish_reason"))
-    if choice.get("error") or reason in _BROKEN_OFF:
-        said = read_said({"error": choice.get("error")})
-        raise BodyFaultError(f"the choice ended with {reason or 'an error'}", said)
-    message = choice.get("message", choice.get("delta"))
-    if message is None and isinstance(choice.get("text"), str):
-        message = {"content": choice["text"]}
-    if not isinstance(message, Mapping):
-        raise BodyFaultError(f"the choice's message is {_show(message)}; expected an object with content")
-    text, refusal = _text(message.get("content")), _refusal(message)
-    usage, is_known = _usage(request, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
-    if refusal:
-        return Answer(text=refusal, stop="refused", usage=usage, usage_known=is_known)
-    return Answer(
-        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, message)
-    )
+
+    model: str
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Return the arguments of a message."""
+        messages = list(request.messages)
+        arguments: dict[str, Any] = {"model": self.model, "max_tokens": request.max_tokens}
+        if messages and messages[0]["role"] == "system":
+            arguments["system"] = messages.pop(0)["content"]
+        # The client has no sampling arguments, since the newest models take none; the older ones do.
+        return arguments | {"messages": messages, "extra_body": _sampling(request)}
+
+    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
+        """Return False: there is nothing to adapt."""
+        return False
+
+    def read(self, request: Request, body: bytes) -> Completion:
+        """Return the completion in a message's body."""
+        return read_message(request, body)
 
 
-def read_message(request: Request, body: bytes) -> Answer:
-    """Return the answer in the body of a message from Claude; usage as in `read_chat`.
+def rejected_sampling(detail: ErrorDetail) -> str | None:
+    """Return the sampling setting that a server does not support, `temperature` or `top_p`, or None.
 
-    Raises:
-        BodyFaultError: the body is no such completion.
+    Neither is dropped silently: the server's own value would be another measurement.
     """
-    completion = _read_object(body)
-    content = completion.get("content")
-    if not isinstance(content, list | str):
-        raise BodyFaultError(f"content is {_show(content)}; expected a list of blocks")
-    reason = _reason(completion.get("stop_reason"))
-    if reason in _BROKEN_OFF:
-        raise BodyFaultError(f"the message ended with {reason}")
-    text = _text(content)
-    kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
-    blocks = {"tool_calls": kinds & {"tool_use"}, "reasoning": kinds & {"thinking", "redacted_thinking"}}
-    usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
-    return Answer(
-        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, blocks)
-    )
+    found = _SAMPLING.search(f"{detail.param} {detail.message}")
+    return found.group(1).lower() if found and _is_unsupported(detail) else None
 
 
-def _read_object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        start = body.lstrip()[:200].decode(errors="replace")
-        if start.startswith(("data:", "event:")):
-            raise BodyFaultError(f"it streams, although it was not asked to: {start}") from None
-        raise BodyFaultError(f"it is not JSON: {start}" if start else "it is empty") from None
-    said = read_said(value)
-    if said is not None:
-        raise BodyFaultError("it is an error", said, billed=said.status is None)
-    if not isinstance(value, Mapping):
-        raise BodyFaultError(f"it is {_show(value)}; expected an object")
-    return value
+def _is_unsupported(detail: ErrorDetail) -> bool:
+    return bool(_UNSUPPORTED.search(f"{detail.param} {detail.message} {' '.join(detail.codes)}"))
 
 
-def _reason(value: object) -> str:
-    return str(value).lower() if value else ""
-
-
-def _stop(reason: str) -> Stop:
-    if reason in _LENGTH:
-        return "length"
-    return "refused" if reason in _REFUSED else "end"
-
-
-def _text(content: object) -> str:
-    """Return the text of a content: a string, a part, or a list of either; other parts have none.
-
-    Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's
-    completions.
-    """
-    parts = content if isinstance(content, list) else [content]
-    joined = "".join(map(_part_text, parts))
-    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _part_text(part: object) -> str:
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, Mapping) or part.get("type", "text") not in ("text", "output_text"):
-        return ""
-    text = part.get("text")
-    if isinstance(text, Mapping):
-        text = text.get("value")
-    return text if isinstance(text, str) else ""
-
-
-def _refusal(message: Mapping[str, Any]) -> str:
-    """Return the model's refusal: the message's own, or that of its parts."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    found = [part.get("refusal") for part in (message, *parts) if isinstance(part, Mapping)]
-    return _text([each for each in found if isinstance(each, str)])
-
-
-def _instead(text: str, message: Mapping[str, Any]) -> Instead | None:
-    """Return what a message without text holds in its place."""
-    if text.strip():
-        return None
-    if message.get("tool_calls") or message.get("function_call"):
-        return "tool_calls"
-    if any(message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")):
-        return "reasoning"
-    parts = message.get("content")
-    kinds = (
-        {part.get("type") for part in parts if isinstance(part, Mapping)} if isinstance(parts, list) else ()
-    )
-    return "reasoning" if {"thinking", "reasoning"} & set(kinds) else None
-
-
-def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:
-    """Return what the completion is billed by, and whether the server said so; the worst where it did not."""
-    worst = worst_case(request)
-    counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
-    usage = Usage(
-        input_tokens=worst.input_tokens if counts[0] is None else counts[0],
-        output_tokens=worst.output_tokens if counts[1] is None else counts[1],
-    )
-    return usage, None not in counts
-
-
-def _count(value: object) -> int | None:
-    """Return a number of tokens, given as a number or as its digits; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return int(number) if math.isfinite(number) and number >= 0 and number == int(number) else None
-
-
-def _show(value: object) -> str:
-    """Return a value of the body as it may stand in a message."""
-    if value is None:
-        return "missing or null"
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:79] + "…"
+def _sampling(request: Request) -> dict[str, float]:
+    given = {"temperature": request.temperature, "top_p": request.top_p}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,22 +1,24 @@
-"""A model that answers over a network, and examples, to predictions.
+"""An endpoint and examples to predictions.
 
-The prompt, the parser, the scorer and the metrics are those of a checkpoint. What differs: tokens are counted
-by estimate when a prompt is fitted to its budget, since the model's own tokenizer is not here; and no
-self-certainty is measured, since these interfaces give no whole distributions over the vocabulary.
+The prompt, the parser, the scorer and the metrics are those of a checkpoint (`evaluation.predict`). Two
+things differ: a prompt is fitted to its budget by estimated token counts, since the model's tokenizer is not
+here; and self-certainty is not measured, since these APIs return no distributions over the vocabulary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.datasets.examples import Example, example_target_cut, remember_counts
-from shop_r1.endpoints.batch import AskConfig, Outcome, Progress, ask_all
+from shop_r1.endpoints.batch import Outcome, Progress, send_all
 from shop_r1.endpoints.pricing import PriceConfig
-from shop_r1.endpoints.protocol import Answer, Endpoint, Instead, Price, Request
-from shop_r1.endpoints.response_cache import AnswerCache
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Price, Request
+from shop_r1.endpoints.response_cache import ResponseCache
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation.completions import draw_seed, read_completion
 from shop_r1.jsonl import Record
@@ -26,68 +28,68 @@ from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
-REFUSED = "refused: the model, or a filter of its endpoint, would not answer"
+REFUSED = "refused: the model, or a filter of its endpoint, declined"
 """The failure of a refused completion."""
 WITHOUT_TEXT: Mapping[Instead, str] = {
     "tool_calls": "tool_calls: the completion has no text, only tool calls; expected a JSON object as text",
     "reasoning": "reasoning: the completion has no text, only reasoning; expected one JSON object after it "
     "(a model that thinks first may need a larger sampling.max_new_tokens)",
 }
-"""The failures of completions that hold something else in place of a text."""
+"""The failures of completions that hold something else in place of text."""
 
 
 class RemoteSampling(Config):
-    """How an endpoint is asked to draw completions; the temperature is the paper's (4.1)."""
+    """How an endpoint samples completions."""
 
     temperature: float = Field(0.6, ge=0)
-    """0 asks for the likeliest token. Paper 4.1."""
+    """0 is greedy. Paper 4.1."""
     send_temperature: bool = True
-    """Off for endpoints that refuse a temperature; theirs is then used."""
+    """Off for endpoints that accept no temperature; theirs is then used."""
     top_p: float = Field(1.0, gt=0, le=1)
-    """Keep the likeliest tokens that together reach this probability; 1 keeps all and is not sent."""
+    """Sample among the likeliest tokens that together reach this probability; 1, all tokens, is not sent."""
     max_new_tokens: int = Field(128, ge=1)
-    """Completions are cut here, in tokens. A model that thinks before it answers needs more."""
+    """Longest completion, in tokens. A reasoning model needs more."""
 
 
 class RemoteConfig(Config):
     """How predictions are made over a network."""
 
+    RENAMED: ClassVar = {"ask": "requests"}
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees; tokens by estimate."""
     sampling: RemoteSampling = RemoteSampling()
-    """How completions are drawn."""
+    """How completions are sampled."""
     reward: RewardConfig = RewardConfig()
     """How completions are scored for the report; the rationale's part is 0, since no certainty is
     measured."""
     parse: Parse = "strict"
-    """`strict` reads completions as in training. `lenient` first takes away a think part before one and a
-    code fence round it, nothing else; metrics, tables and report are marked with it, since a checkpoint's
-    are strict."""
-    ask: AskConfig = AskConfig()
+    """`strict` parses completions as in training. `lenient` first removes a think part before one and a code
+    fence around it, nothing else; metrics, tables and report are marked with it, since a checkpoint's are
+    strict."""
+    requests: RequestConfig = RequestConfig()
     """How many at once, how often again, and for how much."""
     price: PriceConfig | None = None
-    """Of the endpoint, where it is not among the known ones."""
+    """Of the endpoint; comes before the published price."""
     seed: int = 0
-    """Which draw: with another seed every step is asked anew. It is not sent."""
+    """With another seed, a new completion is requested for every step. It is not sent."""
 
 
-class Asked(Record):
-    """What the answers to one run's steps were like and took: `asked.json`."""
+class RequestSummary(Record):
+    """What the completions of one run were like and cost: `requests.json`."""
 
     endpoint: str
     """The policy's name."""
     steps: int
     refused: int
-    """Answers that were refused, by the model or a filter; each is scored as unparsable."""
+    """Completions that the model or a filter refused; each is scored as unparsable."""
     cut: int
-    """Answers that were cut at `sampling.max_new_tokens`."""
+    """Completions that were cut at `sampling.max_new_tokens`."""
     empty: int = 0
-    """Answers without any text, refusals apart: only reasoning, only a tool call, or nothing."""
+    """Completions without any text, refusals apart: only reasoning, only a tool call, or nothing."""
     usage_unknown: int = 0
-    """Answers of which the endpoint did not say, or not in whole, what they took; they count at the most that
-    it can be."""
+    """Completions whose usage the endpoint did not fully report; they count at an upper bound."""
     notes: tuple[str, ...] = ()
-    """What the server refused of a request's form, and how it was asked instead."""
+    """What the server rejected of a request, and what was sent instead."""
     input_tokens: int
     """As the endpoint counts them."""
     output_tokens: int
@@ -97,18 +99,18 @@ class Asked(Record):
 
 
 @dataclass(frozen=True)
-class Question:
-    """One step, as an endpoint is asked for it."""
+class StepRequest:
+    """The request for one step's prediction."""
 
     example: Example
     prompt: Prompt
     request: Request
 
 
-def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Question]:
-    """Return the question for each example, in order.
+def make_requests(examples: Sequence[Example], config: RemoteConfig) -> list[StepRequest]:
+    """Return the request for each example, in order.
 
-    Steps with equal prompts are questions of their own, each with its own draw, as a checkpoint has it.
+    Steps with equal prompts have requests of their own, each with its own draw, as a checkpoint has it.
 
     Raises:
         ConfigError: the budget leaves no room for a prompt.
@@ -122,7 +124,7 @@ def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Q
         )
     fitted = prompt.model_copy(update={"max_completion_length": completion})
     count = remember_counts(estimate_tokens)
-    questions = []
+    steps = []
     for example in examples:
         rendered = render_prompt(example.session, example.step, example.space, fitted, count)
         request = Request(
@@ -132,96 +134,93 @@ def write_questions(examples: Sequence[Example], config: RemoteConfig) -> list[Q
             top_p=sampling.top_p if sampling.top_p < 1 else None,
             draw=draw_seed(config.seed, example),
         )
-        questions.append(Question(example, rendered, request))
-    return questions
+        steps.append(StepRequest(example, rendered, request))
+    return steps
 
 
-async def ask_questions(
+class RemotePrediction(NamedTuple):
+    """One step's prediction and the completion it was parsed from."""
+
+    prediction: Prediction
+    completion: Completion
+
+
+async def predict(
     endpoint: Endpoint,
-    questions: Sequence[Question],
-    config: AskConfig,
-    cache: AnswerCache,
-    price: Price | None,
+    steps: Sequence[StepRequest],
+    config: RemoteConfig,
+    cache: ResponseCache,
+    price: Price | None = None,
     report: Callable[[Progress], None] | None = None,
-) -> list[Answer]:
-    """Return an answer to each question, in order.
+) -> list[RemotePrediction]:
+    """Return a prediction for each step, in order; prompt lengths are estimates.
 
-    Any answer will do, a malformed or refused one too: it is what the model said, and asking again until it
-    parses would measure something else.
+    Every completion is accepted, a malformed or refused one too: it is what the model said, and sending the
+    request again until it parses would measure something else.
 
     Args:
-        endpoint: who answers; the caller closes it.
-        questions: the steps.
-        config: how to ask.
-        cache: has what was answered before, and gets every new answer at once.
+        endpoint: the policy; the caller closes it.
+        steps: as `make_requests` returns them.
+        config: how to send, parse and score.
+        cache: holds completions of earlier runs, and gets every new one at once.
         price: None if unknown.
-        report: called after each answer.
+        report: called after each completion.
 
     Raises:
-        ModelError: a question has no answer, so there is nothing to score; the message says how many.
-        ConfigError: there is a cap on the cost and no price.
+        ModelError: a step has no completion, so there is nothing to score; the message says how many.
+        ConfigError: there is a cost cap and no price.
     """
-    requests = [question.request for question in questions]
-    outcomes = await ask_all(endpoint, requests, config, cache, price, lambda _, __: None, report)
-    _require_all(outcomes, cache.path)
-    return [outcome.answer for outcome in outcomes if outcome.answer is not None]
-
-
-def _require_all(outcomes: Sequence[Outcome], path: Path) -> None:
-    faults = [outcome.fault for outcome in outcomes if outcome.answer is None]
-    if faults:
-        kinds = "; ".join(dict.fromkeys(str(fault) for fault in faults[:3]))
-        raise ModelError(
-            f"{len(faults)} of {len(outcomes)} steps have no answer ({kinds}), so nothing was scored: "
-            f"metrics of the others alone would be other metrics. The {len(outcomes) - len(faults)} answers "
-            f"are in {path}; the same command, run again, asks for the missing ones only"
-        )
-
-
-def read_answers(
-    questions: Sequence[Question], answers: Sequence[Answer], reward: RewardConfig, parse: Parse = "strict"
-) -> list[Prediction]:
-    """Return the prediction that each answer is, in order; prompt lengths are estimates."""
+    requests = [step.request for step in steps]
+    outcomes = await send_all(endpoint, requests, config.requests, cache, price, report=report)
+    completions = _require_all(outcomes, cache.path)
     return [
-        _read_answer(question, answer, reward, parse).model_copy(
-            update={
-                "prompt_tokens": question.prompt.tokens,
-                "pages_cut": question.prompt.pages_cut,
-                "page_truncated": question.prompt.page_truncated,
-                "target_cut": example_target_cut(question.example, question.prompt),
-            }
-        )
-        for question, answer in zip(questions, answers, strict=True)
+        RemotePrediction(_predict_step(step, completion, config), completion)
+        for step, completion in zip(steps, completions, strict=True)
     ]
 
 
-def _read_answer(question: Question, answer: Answer, reward: RewardConfig, parse: Parse) -> Prediction:
-    """Return the prediction; a refusal is unparsable, whatever text came with it."""
-    prediction = read_completion(question.example, answer.text, None, reward, parse)
-    if answer.stop != "refused":
-        return (
-            prediction
-            if answer.instead is None
-            else prediction.model_copy(update={"failure": WITHOUT_TEXT[answer.instead]})
+def _require_all(outcomes: Sequence[Outcome], path: Path) -> list[Completion]:
+    if messages := [outcome.failure.message for outcome in outcomes if outcome.failure is not None]:
+        kinds = "; ".join(dict.fromkeys(messages[:3]))
+        raise ModelError(
+            f"{len(messages)} of {len(outcomes)} steps have no completion ({kinds}), so nothing was scored: "
+            f"metrics of the others alone would be other metrics. The {len(outcomes) - len(messages)} "
+            f"completions are in {path}; the same command, run again, requests the missing ones only"
         )
-    scored = score_response(None, prediction.target, None, question.example.space, reward)
-    update = {"action": None, "rationale": None, "failure": REFUSED, "reward": scored}
+    return [outcome.completion for outcome in outcomes if outcome.completion is not None]
+
+
+def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfig) -> Prediction:
+    """Return the prediction; a refusal is unparsable with or without text."""
+    prediction = read_completion(step.example, completion.text, None, config.reward, config.parse)
+    update: dict[str, Any] = {
+        "prompt_tokens": step.prompt.tokens,
+        "pages_cut": step.prompt.pages_cut,
+        "page_truncated": step.prompt.page_truncated,
+        "target_cut": example_target_cut(step.example, step.prompt),
+    }
+    if completion.stop == "refused":
+        reward = score_response(None, prediction.target, None, step.example.space, config.reward)
+        update |= {"action": None, "rationale": None, "failure": REFUSED, "reward": reward}
+    elif completion.instead is not None:
+        update["failure"] = WITHOUT_TEXT[completion.instead]
     return prediction.model_copy(update=update)
 
 
-def count_answers(
-    endpoint_name: str, answers: Sequence[Answer], price: Price | None, notes: Sequence[str] = ()
-) -> Asked:
-    """Return what the answers were like and took; `notes` as in `Asked`."""
-    return Asked(
+def summarize_requests(
+    endpoint_name: str, completions: Sequence[Completion], price: Price | None, notes: Sequence[str] = ()
+) -> RequestSummary:
+    """Return what the completions were like and cost; `notes` as in `RequestSummary`."""
+    usage = sum((completion.usage for completion in completions), NO_USAGE)
+    return RequestSummary(
         endpoint=endpoint_name,
-        steps=len(answers),
-        refused=sum(answer.stop == "refused" for answer in answers),
-        cut=sum(answer.stop == "length" for answer in answers),
-        empty=sum(answer.stop != "refused" and not answer.text.strip() for answer in answers),
-        usage_unknown=sum(not answer.usage_known for answer in answers),
+        steps=len(completions),
+        refused=sum(each.stop == "refused" for each in completions),
+        cut=sum(each.stop == "length" for each in completions),
+        empty=sum(each.stop != "refused" and not each.text.strip() for each in completions),
+        usage_unknown=sum(not each.usage_known for each in completions),
         notes=tuple(notes),
-        input_tokens=sum(answer.usage.input_tokens for answer in answers),
-        output_tokens=sum(answer.usage.output_tokens for answer in answers),
-        cost_usd=None if price is None else sum(price.cost_usd(answer.usage) for answer in answers),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=None if price is None else price.cost_usd(usage),
     )

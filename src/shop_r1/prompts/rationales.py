@@ -1,18 +1,17 @@
-"""The prompt that asks why a customer did what a session holds, and the strict reader of its answer.
+"""The prompt for the rationales of a recorded session, and the strict parser of its completion.
 
 The paper has a language model write the rationales that SFT learns, without any profile of the user
 (section 3, Appendix D). One prompt shows one whole session, so that the aim of a visit is known when its
-first action is explained. The words are ours.
+first action is explained. The wording is ours.
 """
 
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from shop_r1.errors import ConfigError
-from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.parse import unwrap
 from shop_r1.prompts.render import (
@@ -36,7 +35,7 @@ from shop_r1.records.actions import Action, ActionSpace, find_space
 from shop_r1.records.sessions import Session
 
 MAX_CHARACTERS = 600
-"""Longest rationale that is taken, in characters: several sentences, where one is asked for. Ours."""
+"""Longest accepted rationale, in characters: several sentences, where one is requested. Ours."""
 
 RATIONALES_SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -54,32 +53,19 @@ RATIONALES_SCHEMA: Mapping[str, Any] = {
     "required": ["rationales"],
     "additionalProperties": False,
 }
-"""What an endpoint can be held to. The same for all sessions, as endpoints compile each schema they have not
-seen; which steps are asked for is left to the reader."""
+"""For structured output. The same for all sessions, since endpoints compile each new schema; which steps are
+there is checked by `parse_rationales`."""
 
-RationaleFault = Literal[JsonFault, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
-"""Why an answer will not do.
+RationaleProblem = Literal[JsonFault, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
+"""Why a completion is rejected, the `reason` of an `OutOfFormatError`.
 
-Beside a `JsonFault`: wrong_step: a step that was not asked for; repeated_step: one twice; missing_step: one
-that was asked for is not there; blank: a rationale of white space; too_long: of over `MAX_CHARACTERS`.
+Beside a `JsonFault`: wrong_step: a step that was not requested; repeated_step: one twice; missing_step: a
+requested one is not there; blank: a rationale of white space; too_long: of over `MAX_CHARACTERS`.
 """
 
 
-class RationaleFailure(Record):
-    """An answer that will not do: data to count, not an exception."""
-
-    reason: RationaleFault
-    message: str
-    """One sentence: what was found and what was expected."""
-
-
-def steps_to_ask(session: Session, replace: bool = False) -> tuple[int, ...]:
-    """Return which steps (from 1) lack a rationale, or all of them.
-
-    Args:
-        session: what was recorded.
-        replace: ask for those too that have one.
-    """
+def missing_rationales(session: Session, replace: bool = False) -> tuple[int, ...]:
+    """Return which steps (from 1) lack a rationale; all of them where existing ones are to be replaced."""
     return tuple(
         number
         for number, step in enumerate(session.steps, 1)
@@ -89,20 +75,19 @@ def steps_to_ask(session: Session, replace: bool = False) -> tuple[int, ...]:
 
 def render_rationales(
     session: Session,
-    asked: Collection[int],
+    steps: Collection[int],
     max_tokens: int,
     max_completion_length: int,
     count_tokens: CountTokens,
 ) -> Prompt:
-    """Return the prompt that asks for the rationales of these steps.
+    """Return the prompt for the rationales of these steps.
 
     Over budget, pages are shortened as `render_history` does: the oldest bodies go first, the last page is
-    shortened last, actions always stay. Rationales of steps that are not asked for are shown, as the
-    customer's own words.
+    shortened last, actions always stay. Rationales of other steps are shown, as the customer's own words.
 
     Args:
         session: what was seen and done.
-        asked: steps, from 1.
+        steps: which, from 1.
         max_tokens: longest prompt and completion together.
         max_completion_length: of these, kept free for the completion.
         count_tokens: counts, or estimates, as the model does.
@@ -112,7 +97,7 @@ def render_rationales(
     """
     system = _render_system(session.space)
     last = len(session.steps)
-    tail = action_piece(last, session.steps[-1].action) + _render_question(session, asked)
+    tail = action_piece(last, session.steps[-1].action) + _render_instruction(session, steps)
     around = sum(count_tokens(text) + PIECE_TOKENS for text in (system, tail)) + TEMPLATE_TOKENS
     pages = [step.page.html for step in session.steps]
     actions = [step.action for step in session.steps[:-1]]
@@ -131,50 +116,51 @@ def render_rationales(
     )
 
 
-def read_rationales(text: str, asked: Collection[int]) -> dict[int, str] | RationaleFailure:
-    """Return each asked step's rationale, or why the answer will not do. Never raises, whatever the text.
+def parse_rationales(text: str, steps: Collection[int]) -> dict[int, str]:
+    """Return the rationale of each of these steps (from 1).
 
-    White space in a rationale becomes single blanks. A think part before the answer and a Markdown code fence
-    round it are allowed: models write them though they are told not to, and they say nothing of it.
+    White space in a rationale becomes single blanks. A think part before the JSON object and a Markdown code
+    fence around it are allowed: models write them in spite of instructions, and they change no rationale.
 
-    Args:
-        text: the answer, hostile as any.
-        asked: steps, from 1; each must be there once, and no other.
+    Raises:
+        OutOfFormatError: the text is anything else than one rationale for each step; its reason is a
+            `RationaleProblem`.
     """
-    try:
-        record = read_object(unwrap(text).text, _DECODER)
-        if set(record) != {"rationales"} or not isinstance(record["rationales"], list):
-            found = ", ".join(shorten(key) for key in list(record)[:5]) or "none"
-            raise OutOfFormatError("wrong_keys", f"the keys are {found}; expected 'rationales', a list")
-        rationales: dict[int, str] = {}
-        for entry in record["rationales"]:
-            step, rationale = _read_entry(entry, asked)
-            if step in rationales:
-                raise OutOfFormatError("repeated_step", f"step {step} is explained twice; expected once")
-            rationales[step] = rationale
-        missing = [step for step in asked if step not in rationales]
-        if missing:
-            steps = ", ".join(map(str, missing))
-            raise OutOfFormatError("missing_step", f"no rationale for step {steps}")
-        return rationales
-    except OutOfFormatError as fault:
-        return RationaleFailure(reason=cast(RationaleFault, fault.reason), message=fault.message)
+    record = read_object(unwrap(text).text, _DECODER)
+    _check_keys("the keys", record, {"rationales"})
+    if not isinstance(record["rationales"], list):
+        kind = name_kind(record["rationales"])
+        raise OutOfFormatError("wrong_keys", f"'rationales' is {kind}; expected a list")
+    rationales: dict[int, str] = {}
+    for entry in record["rationales"]:
+        step, rationale = _parse_entry(entry, steps)
+        if step in rationales:
+            raise OutOfFormatError("repeated_step", f"step {step} is explained twice; expected once")
+        rationales[step] = rationale
+    if missing := [str(step) for step in steps if step not in rationales]:
+        raise OutOfFormatError("missing_step", f"no rationale for step {', '.join(missing)}")
+    return rationales
 
 
-def _read_entry(entry: object, asked: Collection[int]) -> tuple[int, str]:
+def _parse_entry(entry: object, steps: Collection[int]) -> tuple[int, str]:
     if not isinstance(entry, dict):
         raise OutOfFormatError(
             "wrong_kind", f"an entry is {name_kind(entry)}; expected an object with step and rationale"
         )
-    if set(entry) != {"step", "rationale"}:
-        found = ", ".join(shorten(key) for key in list(entry)[:5]) or "none"
-        raise OutOfFormatError("wrong_keys", f"an entry's keys are {found}; expected 'step' and 'rationale'")
+    _check_keys("an entry's keys", entry, {"step", "rationale"})
     step = entry["step"]
     if isinstance(step, bool) or not isinstance(step, int):
         raise OutOfFormatError("wrong_kind", f"step is {name_kind(step)}; expected a whole number")
-    if step not in asked:
-        raise OutOfFormatError("wrong_step", f"step {step} was not asked for")
+    if step not in steps:
+        raise OutOfFormatError("wrong_step", f"step {step} was not requested")
     return step, _check_rationale(entry["rationale"], f"the rationale of step {step}")
+
+
+def _check_keys(what: str, found: Mapping[str, object], expected: Collection[str]) -> None:
+    if set(found) != expected:
+        shown = ", ".join(shorten(key) for key in list(found)[:5]) or "none"
+        wanted = " and ".join(map(repr, sorted(expected, reverse=True)))
+        raise OutOfFormatError("wrong_keys", f"{what} are {shown}; expected {wanted}")
 
 
 def _check_rationale(value: object, field: str) -> str:
@@ -191,46 +177,41 @@ def _check_rationale(value: object, field: str) -> str:
 
 
 def _whole_number(digits: str) -> int | float:
-    # Nothing of over nine digits numbers a step; a fraction is a number that is no step either.
+    # A number of over nine digits is no step, and neither is a fraction.
     return int(digits) if len(digits) <= 9 else 0.0
 
 
 _DECODER = strict_decoder(parse_int=_whole_number)
 
 
-def _render_question(session: Session, asked: Collection[int]) -> str:
-    """Return what ends the prompt: the customer's own words, where there are any, and what is asked."""
+def _render_instruction(session: Session, steps: Collection[int]) -> str:
+    """Return the end of the prompt: the customer's own rationales, if any, and which ones to write."""
     own = [
         f"Rationale of action {number}, in the customer's own words: {dump_json(step.rationale)}\n"
         for number, step in enumerate(session.steps, 1)
-        if number not in asked and step.rationale is not None
+        if number not in steps and step.rationale is not None
     ]
-    steps = _join([str(step) for step in sorted(asked)])
-    return (
-        "".join(own)
-        + f"Write the rationale{'s' * (len(asked) > 1)} of action{'s' * (len(asked) > 1)} {steps}."
-    )
-
-
-def _join(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    plural = "s" * (len(steps) > 1)
+    *others, last = map(str, sorted(steps))
+    numbers = f"{', '.join(others)} and {last}" if others else last
+    return "".join(own) + f"Write the rationale{plural} of action{plural} {numbers}."
 
 
 @cache
 def _render_system(space_name: str) -> str:
-    """Return the system message: what is asked, and an example, in the terms of an action space."""
+    """Return the system message: the task and an example, in the terms of an action space."""
     space = find_space(space_name)
     actions = [f"- `{kind.name}`: {kind.meaning}" for kind in space.types]
     text = files("shop_r1.prompts").joinpath("texts/rationale.md").read_text("utf-8").strip()
     text = text.replace("{{actions}}", "\n".join(actions)).replace("{{visit}}", _example_visit(space))
-    return text.replace("{{answer}}", dump_json({"rationales": _EXAMPLE_ANSWER}))
+    return text.replace("{{answer}}", dump_json({"rationales": _EXAMPLE_RATIONALES}))
 
 
 _EXAMPLE_PAGES = (
     '<page>\nSearch <input name="search_input" type="search">',
     '<page>\n<a name="results.red_mug">Red mug</a> $18.00 2.1 out of 5 stars',
 )
-_EXAMPLE_ANSWER = (
+_EXAMPLE_RATIONALES = (
     {"step": 1, "rationale": "I want a red mug, so I search for one."},
     {"step": 2, "rationale": "The only red mug costs too much for such poor ratings, so I give up."},
 )

@@ -1,4 +1,4 @@
-"""What is shown while a model answers: how far it is, what it has cost, and how long it will take."""
+"""The progress bar of requests to an endpoint: how many are done, what they cost, how long the rest takes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,37 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from shop_r1.endpoints.batch import AskConfig, Progress
-    from shop_r1.endpoints.protocol import Endpoint
+    from shop_r1.endpoints.batch import Progress
 
-
-def open_remote(name: str, ask: "AskConfig", tell: Callable[[str], None]) -> "Endpoint":
-    """Return the endpoint of this name, asked as the settings have it; nothing is sent yet.
-
-    Args:
-        name: as `endpoints.providers.open_endpoint` takes it.
-        ask: the settings.
-        tell: told of what the server refused of a request's form.
-
-    Raises:
-        ConfigError: as `open_endpoint`.
-    """
-    from shop_r1.endpoints.providers import open_endpoint
-
-    return open_endpoint(
-        name,
-        ask.timeout_s,
-        response_format=ask.response_format,
-        max_tokens_name=ask.max_tokens_name,
-        tell=tell,
-    )
+NO_PRICE = "no price known: give price.input_usd and price.output_usd"
 
 
 class Move(Protocol):
     """Moves a bar."""
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Show that so many are done, of how many where that is known by now, and a few words."""
+        """Show how many are done, of how many where that is known, and a note."""
 
 
 @contextmanager
@@ -61,10 +40,17 @@ def noted_bar(title: str, total: int | None = None) -> Iterator[Move]:
         yield move
 
 
+@contextmanager
+def request_bar() -> "Iterator[Callable[[Progress], None]]":
+    """Show the progress of requests; what is yielded takes each `Progress`."""
+    with noted_bar("Requests") as move:
+        yield lambda now: move(now.done, now.total, describe_progress(now))
+
+
 def describe_progress(now: "Progress") -> str:
-    """Return what stands behind the bar: the spending, the failures, the time left."""
-    spent = f"{now.input_tokens + now.output_tokens:,} tokens"
-    parts = [spent if now.spent_usd is None else f"{now.spent_usd:.2f} USD"]
+    """Return the note behind the bar: the cost or tokens so far, the failures, the time left."""
+    tokens = f"{now.input_tokens + now.output_tokens:,} tokens"
+    parts = [tokens if now.cost_usd is None else f"{now.cost_usd:.2f} USD"]
     if now.failed:
         parts.append(f"{now.failed} failed")
     if now.left_s is not None:

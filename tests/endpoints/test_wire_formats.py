@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 from tests.endpoints.serving import ModelServer, Script
 
-from shop_r1.endpoints.batch import AskConfig, Outcome, ask_all
-from shop_r1.endpoints.budget import worst_case
-from shop_r1.endpoints.failures import read_retry_after
-from shop_r1.endpoints.protocol import Answer, Request, RequestFaultError, TemporaryFaultError, Usage
+from shop_r1.endpoints.batch import Outcome, send_all
+from shop_r1.endpoints.budget import max_usage
+from shop_r1.endpoints.completion_body import read_chat, read_message
+from shop_r1.endpoints.failures import (
+    EndpointError,
+    InvalidRequestError,
+    MalformedBodyError,
+    TransientError,
+    read_retry_after,
+)
+from shop_r1.endpoints.protocol import Completion, Request, Usage
 from shop_r1.endpoints.providers import open_endpoint
-from shop_r1.endpoints.response_cache import AnswerCache
-from shop_r1.endpoints.wire_formats import BodyFaultError, read_chat, read_message
+from shop_r1.endpoints.response_cache import ResponseCache
+from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import ModelError
 
 ASK = Request(messages=({"role": "user", "content": "say hello"},), max_tokens=50)
@@ -75,7 +82,7 @@ def test_what_came_in_place_of_a_text_is_said(message: Mapping[str, Any], instea
     assert read_chat(ASK, chat(message)).instead == instead
 
 
-WORST = worst_case(ASK)
+WORST = max_usage(ASK)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,7 @@ def test_odd_reasons_of_an_end_are_read(reason: Any, stop: str) -> None:
         (b"[]", r"it is \[\]"),
         (b"", "it is empty"),
         (b"<html>Log in</html>", "it is not JSON: <html>Log in"),
-        (b'data: {"choices": []}\n\ndata: [DONE]\n', "it streams, although it was not asked to"),
+        (b'data: {"choices": []}\n\ndata: [DONE]\n', "it streams, although no stream was requested"),
         (b"[" * 100_000, "it is not JSON"),
         (chat({"content": ""}, "error"), "the choice ended with error"),
         (chat({"content": "{"}, "abort"), "the choice ended with abort"),
@@ -141,7 +148,7 @@ def test_odd_reasons_of_an_end_are_read(reason: Any, stop: str) -> None:
     ],
 )
 def test_what_is_no_completion_is_never_an_empty_answer(body: bytes, found: str) -> None:
-    with pytest.raises(BodyFaultError, match=found):
+    with pytest.raises(MalformedBodyError, match=found):
         read_chat(ASK, body)
 
 
@@ -149,7 +156,7 @@ def test_a_message_of_claude_may_be_a_text_or_only_a_tool_call_and_must_have_con
     assert read_message(ASK, b'{"content": "x"}').text == "x"
     tool = read_message(ASK, b'{"content": [{"type": "tool_use", "input": {}}], "stop_reason": "tool_use"}')
     assert (tool.text, tool.instead) == ("", "tool_calls")
-    with pytest.raises(BodyFaultError, match="content is missing or null"):
+    with pytest.raises(MalformedBodyError, match="content is missing or null"):
         read_message(ASK, b'{"usage": {}}')
 
 
@@ -162,15 +169,22 @@ def fault_of(server: ModelServer, kind: str = "openai", **more: Any) -> ModelErr
     return caught.value
 
 
-def send(server: ModelServer, kind: str = "openai", request: Request = ASK, **more: Any) -> Answer:
-    async def ask() -> Answer:
-        endpoint = open_endpoint(server.name(kind), 5, **more)
+def send(
+    server: ModelServer,
+    kind: str = "openai",
+    request: Request = ASK,
+    told: list[str] | None = None,
+    **more: Any,
+) -> Completion:
+    async def exchange() -> Completion:
+        notify = [] if told is None else told
+        endpoint = open_endpoint(server.name(kind), RequestConfig(timeout_s=5, **more), notify.append)
         try:
             return await endpoint.send(request)
         finally:
             await endpoint.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(exchange())
 
 
 def always(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Script:
@@ -191,40 +205,40 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             {"error": {"message": "upstream rate limited", "code": 429}},
-            TemporaryFaultError,
+            TransientError,
             "429 (upstream rate",
         ),
         (
             {"error": {"message": "slow down", "type": "rate_limit_error"}},
-            TemporaryFaultError,
+            TransientError,
             "429 (slow down",
         ),
         (
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
-            TemporaryFaultError,
+            TransientError,
             "529",
         ),
-        ({"error": {"message": "bad key", "code": "401"}}, ModelError, "a valid key in the environment"),
+        ({"error": {"message": "bad key", "code": "401"}}, EndpointError, "a valid key in the environment"),
         (
             {"error": {"message": "no such model", "code": "model_not_found"}},
-            ModelError,
+            EndpointError,
             "the name of a model",
         ),
-        ({"error": {"message": "broke", "code": "insufficient_quota"}}, ModelError, "no credit left"),
+        ({"error": {"message": "broke", "code": "insufficient_quota"}}, EndpointError, "no credit left"),
         (
             {"error": {"message": "too long", "code": "context_length_exceeded"}},
-            RequestFaultError,
+            InvalidRequestError,
             "too long",
         ),
-        ({"error": "just words"}, TemporaryFaultError, "error inside (just words)"),
+        ({"error": "just words"}, TransientError, "error inside (just words)"),
         (
             [{"error": {"code": 503, "message": "away", "status": "UNAVAILABLE"}}],
-            TemporaryFaultError,
+            TransientError,
             "503 (away)",
         ),
-        ({"object": "error", "message": "vLLM", "code": 400}, RequestFaultError, "vLLM"),
-        ({"detail": "Not authenticated"}, TemporaryFaultError, "Not authenticated"),
-        ({"Output": {"__type": "com.amazon#Unknown"}, "Version": "1.0"}, TemporaryFaultError, "amazon"),
+        ({"object": "error", "message": "vLLM", "code": 400}, InvalidRequestError, "vLLM"),
+        ({"detail": "Not authenticated"}, TransientError, "Not authenticated"),
+        ({"Output": {"__type": "com.amazon#Unknown"}, "Version": "1.0"}, TransientError, "amazon"),
     ],
 )
 def test_an_error_inside_a_200_is_what_its_code_says_in_the_providers_words(
@@ -240,7 +254,7 @@ def test_a_rate_limit_inside_a_200_has_its_wait() -> None:
     body = {"error": {"message": "slow down", "code": 429}}
     with ModelServer(script=always(200, body, {"Retry-After": "7"})) as server:
         found = fault_of(server)
-    assert isinstance(found, TemporaryFaultError) and (found.retry_after_s, found.billed) == (7.0, False)
+    assert isinstance(found, TransientError) and (found.retry_after_s, found.billed) == (7.0, False)
 
 
 @pytest.mark.parametrize("status", [429, 400, 503])
@@ -255,14 +269,14 @@ def test_a_prompt_that_a_filter_refuses_is_a_refusal() -> None:
         assert send(server).stop == "refused"
 
 
-def ask(
-    server: ModelServer, path: Path, requests: list[Request], config: AskConfig, **more: Any
+def send_batch(
+    server: ModelServer, path: Path, requests: list[Request], config: RequestConfig, told: list[str]
 ) -> list[Outcome]:
     async def run() -> list[Outcome]:
-        endpoint = open_endpoint(server.name("openai"), 5, **more)
+        endpoint = open_endpoint(server.name("openai"), config, told.append)
         try:
-            with AnswerCache(path) as cache:
-                return await ask_all(endpoint, requests, config, cache, None, lambda *_: None)
+            with ResponseCache(path) as cache:
+                return await send_all(endpoint, requests, config, cache)
         finally:
             await endpoint.close()
 
@@ -271,14 +285,14 @@ def ask(
 
 def test_an_error_inside_a_choice_is_tried_again_and_never_kept(tmp_path: Path) -> None:
     body = json.loads(chat({"content": ""}, "error", error={"code": 502, "message": "Upstream idle timeout"}))
-    config = AskConfig(tries=3, backoff_s=0)
+    config = RequestConfig(max_attempts=3, backoff_s=0)
     with ModelServer(script=always(200, body)) as server:
-        (outcome,) = ask(server, tmp_path / "answers.jsonl", [ASK], config)
+        (outcome,) = send_batch(server, tmp_path / "cache.jsonl", [ASK], config, [])
         assert len(server.tries) == 3
-        assert outcome.answer is None and "Upstream idle timeout" in str(outcome.fault)
+        assert outcome.completion is None and "Upstream idle timeout" in str(outcome.failure)
         server.script = lambda *_: None
-        (outcome,) = ask(server, tmp_path / "answers.jsonl", [ASK], config)
-    assert outcome.answer is not None and outcome.answer.text == "you said hello"
+        (outcome,) = send_batch(server, tmp_path / "cache.jsonl", [ASK], config, [])
+    assert outcome.completion is not None and outcome.completion.text == "you said hello"
 
 
 def test_retry_after_may_be_in_milliseconds_alone() -> None:
@@ -309,11 +323,11 @@ def test_a_schema_that_is_refused_is_left_out_from_then_on_and_that_is_told_once
     told: list[str] = []
 
     with ModelServer(script=NO_SCHEMA) as server:
-        config = AskConfig(concurrency=2)
-        outcomes = ask(server, tmp_path / "answers.jsonl", requests, config, tell=told.append)
-    assert all(outcome.answer is not None for outcome in outcomes)
+        config = RequestConfig(concurrency=2)
+        outcomes = send_batch(server, tmp_path / "cache.jsonl", requests, config, told)
+    assert all(outcome.completion is not None for outcome in outcomes)
     assert sum("response_format" in each.body for each in server.tries) <= 2  # those in flight at first
-    assert len(told) == 1 and "ask.response_format=none" in told[0]
+    assert len(told) == 1 and "requests.response_format=none" in told[0]
 
 
 @pytest.mark.parametrize(("setting", "sent"), [("none", [False]), ("json_schema", [True])])
@@ -324,7 +338,7 @@ def test_a_setting_says_whether_a_schema_is_sent(setting: str, sent: list[bool])
             send(server, request=request, response_format=setting)
         else:
             found = fault_of(server, request=request, response_format=setting)
-            assert isinstance(found, RequestFaultError) and "is unavailable now" in str(found)
+            assert isinstance(found, InvalidRequestError) and "is unavailable now" in str(found)
     assert ["response_format" in each.body for each in server.tries] == sent
 
 
@@ -350,16 +364,16 @@ def test_a_model_without_a_system_role_gets_the_systems_text_before_the_users(
     requests = [Request(messages=messages, max_tokens=50, draw=draw) for draw in range(4)]
     told: list[str] = []
     with ModelServer(script=answer) as server:
-        outcomes = ask(
-            server, tmp_path / "answers.jsonl", requests, AskConfig(concurrency=1), tell=told.append
-        )
-    assert [outcome.answer.text for outcome in outcomes if outcome.answer] == ["Be brief.\n\nHello"] * 4
+        outcomes = send_batch(server, tmp_path / "cache.jsonl", requests, RequestConfig(concurrency=1), told)
+    assert [outcome.completion.text for outcome in outcomes if outcome.completion] == [
+        "Be brief.\n\nHello"
+    ] * 4
     assert len(server.tries) == 5 and len(told) == 1 and "no system role" in told[0]
 
 
 def test_a_request_without_a_system_message_is_not_put_otherwise() -> None:
     with ModelServer(script=refuse("messages", "System role not supported")) as server:
-        assert isinstance(fault_of(server, request=ASK), RequestFaultError)
+        assert isinstance(fault_of(server, request=ASK), InvalidRequestError)
         assert len(server.tries) == 1
 
 
@@ -387,11 +401,11 @@ def test_the_longest_completion_goes_under_the_name_that_the_server_takes(
     setting: Any = {} if name == "max_tokens" else {"max_tokens_name": name}
     with ModelServer(script=refuse(name, message, param=name, code="unsupported_parameter")) as server:
         if setting:
-            assert isinstance(fault_of(server, **setting), RequestFaultError)  # What is set is not changed.
+            assert isinstance(fault_of(server, **setting), InvalidRequestError)  # What is set is not changed.
         else:
-            send(server, tell=told.append)
+            send(server, told=told)
             assert server.tries[-1].body[other] == 50 and name not in server.tries[-1].body
-            assert len(told) == 1 and f"ask.max_tokens_name={other}" in told[0]
+            assert len(told) == 1 and f"requests.max_tokens_name={other}" in told[0]
             send(server, max_tokens_name=other)
 
 
@@ -407,6 +421,6 @@ def test_a_temperature_that_is_refused_ends_the_run_and_names_the_setting() -> N
     script = refuse("temperature", message, param="temperature", code="unsupported_value")
     with ModelServer(script=script) as server:
         found = fault_of(server, request=ASK.model_copy(update={"temperature": 0.6}))
-    assert not isinstance(found, RequestFaultError | TemporaryFaultError)
+    assert not isinstance(found, InvalidRequestError | TransientError)
     assert "sampling.send_temperature=false" in str(found)
     assert len(server.tries) == 1  # never left out on our own

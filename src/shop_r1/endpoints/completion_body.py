@@ -1,0 +1,183 @@
+"""Response bodies: completions in OpenAI's form and in Anthropic's, from servers that differ in detail.
+
+A text may be a string or a list of parts; usage may be missing or partial. What is not a completion (no
+choices, an error inside a 200 or inside a choice) is an error and never an empty completion.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from shop_r1.endpoints.budget import max_usage
+from shop_r1.endpoints.failures import MalformedBodyError, parse_error
+from shop_r1.endpoints.protocol import Completion, Instead, Request, Stop, Usage
+
+_LENGTH = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"}
+    | {"model_context_window_exceeded"}
+)
+_REFUSED = frozenset(
+    {"content_filter", "content_filtered", "guardrail_intervened", "prohibited_content", "recitation"}
+    | {"refusal", "safety", "sensitive", "blocklist", "spii"}
+)
+_BROKEN_OFF = frozenset({"error", "abort", "cancelled", "network_error", "insufficient_system_resource"})
+"""Reasons of a stop that the server caused, not the model. OpenRouter, vLLM and SGLang, Zhipu, DeepSeek."""
+
+
+def read_chat(request: Request, body: bytes) -> Completion:
+    """Return the completion in the body of OpenAI's chat completions.
+
+    Its text is the message's content; parts of other kinds than text (thinking, images), `reasoning_content`
+    and tool calls are no text. Usage that the server does not report counts at its upper bound, so that a
+    cap holds all the same.
+
+    Raises:
+        MalformedBodyError: the body is no such completion.
+    """
+    completion = _read_object(body)
+    choices = completion.get("choices")
+    if isinstance(choices, Mapping):
+        choices = [choices]
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise MalformedBodyError(f"choices is {_quote(choices)}; expected a list with a choice")
+    choice = choices[0]
+    reason = _reason(choice.get("finish_reason"))
+    if choice.get("error") or reason in _BROKEN_OFF:
+        detail = parse_error({"error": choice.get("error")})
+        raise MalformedBodyError(f"the choice ended with {reason or 'an error'}", detail)
+    message = choice.get("message", choice.get("delta"))
+    if message is None and isinstance(choice.get("text"), str):
+        message = {"content": choice["text"]}
+    if not isinstance(message, Mapping):
+        raise MalformedBodyError(f"the choice's message is {_quote(message)}; expected an object")
+    text, refusal = _text(message.get("content")), _refusal(message)
+    usage, is_known = _usage(request, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
+    if refusal:
+        return Completion(text=refusal, stop="refused", usage=usage, usage_known=is_known)
+    return Completion(
+        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, message)
+    )
+
+
+def read_message(request: Request, body: bytes) -> Completion:
+    """Return the completion in the body of Anthropic's messages; usage as in `read_chat`.
+
+    Raises:
+        MalformedBodyError: the body is no such completion.
+    """
+    completion = _read_object(body)
+    content = completion.get("content")
+    if not isinstance(content, list | str):
+        raise MalformedBodyError(f"content is {_quote(content)}; expected a list of blocks")
+    reason = _reason(completion.get("stop_reason"))
+    if reason in _BROKEN_OFF:
+        raise MalformedBodyError(f"the message ended with {reason}")
+    text = _text(content)
+    kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
+    blocks = {"tool_calls": kinds & {"tool_use"}, "reasoning": kinds & {"thinking", "redacted_thinking"}}
+    usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
+    return Completion(
+        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, blocks)
+    )
+
+
+def _read_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        start = body.lstrip()[:200].decode(errors="replace")
+        if start.startswith(("data:", "event:")):
+            raise MalformedBodyError(f"it streams, although no stream was requested: {start}") from None
+        raise MalformedBodyError(f"it is not JSON: {start}" if start else "it is empty") from None
+    detail = parse_error(value)
+    if detail is not None:
+        raise MalformedBodyError("it is an error", detail, billed=detail.status is None)
+    if not isinstance(value, Mapping):
+        raise MalformedBodyError(f"it is {_quote(value)}; expected an object")
+    return value
+
+
+def _reason(value: object) -> str:
+    return str(value).lower() if value else ""
+
+
+def _stop(reason: str) -> Stop:
+    if reason in _LENGTH:
+        return "length"
+    return "refused" if reason in _REFUSED else "end"
+
+
+def _text(content: object) -> str:
+    """Return the text of a message's content: a string, a part, or a list of either.
+
+    Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's
+    completions.
+    """
+    parts = content if isinstance(content, list) else [content]
+    joined = "".join(map(_part_text, parts))
+    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _part_text(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping) or part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text")
+    if isinstance(text, Mapping):
+        text = text.get("value")
+    return text if isinstance(text, str) else ""
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """Return the model's refusal: the message's own, or that of its parts."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    found = [part.get("refusal") for part in (message, *parts) if isinstance(part, Mapping)]
+    return _text([each for each in found if isinstance(each, str)])
+
+
+def _instead(text: str, message: Mapping[str, Any]) -> Instead | None:
+    """Return what a message without text holds in its place."""
+    if text.strip():
+        return None
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool_calls"
+    if any(message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")):
+        return "reasoning"
+    parts = message.get("content")
+    kinds = (
+        {part.get("type") for part in parts if isinstance(part, Mapping)} if isinstance(parts, list) else ()
+    )
+    return "reasoning" if {"thinking", "reasoning"} & set(kinds) else None
+
+
+def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:
+    """Return what the completion is billed by, else an upper bound; and whether the server reported it."""
+    most = max_usage(request)
+    counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
+    usage = Usage(
+        input_tokens=most.input_tokens if counts[0] is None else counts[0],
+        output_tokens=most.output_tokens if counts[1] is None else counts[1],
+    )
+    return usage, None not in counts
+
+
+def _count(value: object) -> int | None:
+    """Return a number of tokens, given as a number or as its digits; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number >= 0 and number == int(number) else None
+
+
+def _quote(value: object) -> str:
+    """Return a value of the body as it may stand in a message."""
+    if value is None:
+        return "missing or null"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:79] + "…"
