@@ -221,7 +221,7 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
 
 def make_sft_trainer(kind: type[Any], model: LocalModel, out: Path, **changes: Any) -> Any:
     """Return a trainer of this kind, ready for `training_step`."""
-    config = SftConfig(**{"bf16": False, "accumulation": 1} | changes)
+    config = SftConfig(**{"bf16": False, "gradient_accumulation_steps": 1} | changes)
     accept_inside(model.model)
     trainer = kind(
         model=model.model,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,6 +19,8 @@ class Config(BaseModel):
     """Base of every settings class: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Former keys, each with what is given in its place; a former key is refused with that."""
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -117,9 +119,12 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
         if fault["type"] == "literal_error" and isinstance(fault["input"], str)
     }
     tables = {"", *(setting.path for setting in list_settings(schema) if setting.is_table)}
+    renamed = _renamed_keys(schema)
     said = []
     for problem in list_problems(error, schema):
-        if problem.kind == "unknown-field" and problem.place.rpartition(".")[0] in tables:
+        if problem.place in renamed:
+            said.append(f"{problem.place}: is now {renamed[problem.place]}")
+        elif problem.kind == "unknown-field" and problem.place.rpartition(".")[0] in tables:
             said.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
         elif problem.place in choices:
             found = problem.message.partition("; ")[0].removeprefix("is ")
@@ -128,6 +133,16 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
         else:
             said.append(str(problem))
     return "; ".join(said)
+
+
+def _renamed_keys(schema: type[Config], table: str = "") -> dict[str, str]:
+    """Return the former keys of a class and of the tables in it, each with what is given in its place."""
+    found = {f"{table}{old}": new for old, new in schema.RENAMED.items()}
+    for name, field in schema.model_fields.items():
+        inner = field.annotation if isinstance(field.annotation, type) else _optional_table(field)
+        if inner is not None and issubclass(inner, Config):
+            found |= _renamed_keys(inner, f"{table}{name}.")
+    return found
 
 
 def _suggest_key(path: str, schema: type[Config]) -> str:

@@ -103,8 +103,8 @@ def plan_run(
 
 def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
     """Return what vLLM takes of a device."""
-    if isinstance(config, GrpoConfig) and config.vllm == "colocate":
-        return round(config.vllm_memory * room)
+    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
+        return round(config.vllm_gpu_memory_utilization * room)
     return 0
 
 

@@ -46,7 +46,7 @@ def draw_balanced(
     if not by_type.get("terminate"):
         raise DataError(
             "no session terminates, and balancing measures the other types by `terminate`; "
-            "`shop-r1 grpo … skew=0` takes every step as it is"
+            "`shop-r1 grpo … type_ratio=0` takes every step as it is"
         )
     weights = {name: 1.0 if name == "terminate" else skew for name in by_type}
     ratios = [len(found) / weights[name] for name, found in by_type.items()]

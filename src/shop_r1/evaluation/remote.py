@@ -24,7 +24,7 @@ from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.parse import Parse
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.results import Prediction
-from shop_r1.rewards.total import RewardConfig, score_response
+from shop_r1.rewards.total import RewardConfig, score_completion
 
 REFUSED = "refused: the model, or a filter of its endpoint, would not answer"
 """The failure of a refused completion."""
@@ -197,14 +197,14 @@ def read_answers(
 
 def _read_answer(question: Question, answer: Answer, reward: RewardConfig, parse: Parse) -> Prediction:
     """Return the prediction; a refusal is unparsable, whatever text came with it."""
-    prediction = read_completion(question.example, answer.text, None, reward, parse)
+    prediction = read_completion(question.example, answer.text, reward, parse)
     if answer.stop != "refused":
         return (
             prediction
             if answer.instead is None
             else prediction.model_copy(update={"failure": WITHOUT_TEXT[answer.instead]})
         )
-    scored = score_response(None, prediction.target, None, question.example.space, reward)
+    scored = score_completion(None, prediction.target, question.example.space, reward)
     update = {"action": None, "rationale": None, "failure": REFUSED, "reward": scored}
     return prediction.model_copy(update=update)
 

@@ -22,7 +22,7 @@ from shop_r1.prompts.strict_json import (
     shorten,
     strict_decoder,
 )
-from shop_r1.records.actions import Action, ActionSpace, ActionType
+from shop_r1.records.actions import SHOP, Action, ActionSpace, ActionType
 
 FailureReason = JsonFault | Literal["unknown_type", "extra_field"]
 """Why a completion is out of format.
@@ -64,7 +64,7 @@ class ParseFailure(Record):
     """One sentence: what was found and what was expected."""
 
 
-def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
+def parse_response(text: str, space: ActionSpace = SHOP) -> Response | ParseFailure:
     """Return what the completion says, or why it is out of format. Never raises, whatever the text."""
     try:
         record = read_object(text, _DECODER)

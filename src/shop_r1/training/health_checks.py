@@ -15,17 +15,18 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import TrainingError
 from shop_r1.jsonl import Record
-from shop_r1.training.progress.monitor import CONSOLE, StepLog, is_summary
+from shop_r1.training.progress.console import CONSOLE
+from shop_r1.training.progress.logs import StepLog, is_summary
 
 AlertName = Literal[
     "not_finite",
-    "equal_groups",
+    "zero_variance",
     "collapse",
     "dominance",
     "near_misses",
     "unparsable",
     "truncation",
-    "probability_gap",
+    "trainer_mismatch",
 ]
 """What can be raised."""
 
@@ -105,9 +106,9 @@ def look_for_not_finite(recent: RecentSteps) -> Iterator[Finding]:
             )
 
 
-def look_for_equal_groups(recent: RecentSteps) -> Iterator[Finding]:
+def look_for_zero_variance(recent: RecentSteps) -> Iterator[Finding]:
     """Find that hardly any group teaches: within a group all rewards are equal."""
-    share = recent.mean("policy/equal_groups")
+    share = recent.mean("policy/frac_zero_variance")
     if share is not None and share > 0.85:
         yield (
             "",
@@ -189,9 +190,9 @@ def look_for_truncation(recent: RecentSteps) -> Iterator[Finding]:
         )
 
 
-def look_for_probability_gap(recent: RecentSteps) -> Iterator[Finding]:
+def look_for_trainer_mismatch(recent: RecentSteps) -> Iterator[Finding]:
     """Find that sampling and scoring disagree about how likely the sampled tokens were."""
-    gap = recent.last.get("sampling/probability_gap")
+    gap = recent.last.get("sampling/trainer_mismatch")
     if gap is not None and gap > 0.01:
         yield (
             "",
@@ -203,13 +204,13 @@ def look_for_probability_gap(recent: RecentSteps) -> Iterator[Finding]:
 
 RULES: Mapping[AlertName, Rule] = {
     "not_finite": look_for_not_finite,
-    "equal_groups": look_for_equal_groups,
+    "zero_variance": look_for_zero_variance,
     "collapse": look_for_collapse,
     "dominance": look_for_dominance,
     "near_misses": look_for_near_misses,
     "unparsable": look_for_unparsable,
     "truncation": look_for_truncation,
-    "probability_gap": look_for_probability_gap,
+    "trainer_mismatch": look_for_trainer_mismatch,
 }
 """All rules; one that finds none of its metrics, as in SFT, stays silent."""
 

@@ -214,10 +214,19 @@ def plan_load(
     auto = choose_precision().bf16 if bf16 is None else bf16
     context = min(config.prompt.max_tokens, shape.positions)
     if isinstance(config, SftConfig):
-        trees, group, completion, sampled = config.device_batch, SESSION_COMPLETIONS, SFT_COMPLETION, 0
+        trees, group, completion, sampled = (
+            config.per_device_train_batch_size,
+            SESSION_COMPLETIONS,
+            SFT_COMPLETION,
+            0,
+        )
     else:
-        trees, group, completion = config.device_prompts, config.group, config.max_completion_length
-        sampled = -(-config.prompts // devices) if config.vllm == "none" else 0
+        trees, group, completion = (
+            config.prompts_per_device,
+            config.num_generations,
+            config.max_completion_length,
+        )
+        sampled = 0 if config.use_vllm else -(-config.prompts_per_step // devices)
     return Load(
         context=context,
         trees=trees,
@@ -227,7 +236,7 @@ def plan_load(
         reference=isinstance(config, GrpoConfig) and config.beta > 0,
         bf16=auto if config.bf16 == "auto" else config.bf16,
         checkpointed=config.gradient_checkpointing,
-        adapter_rank=config.lora_rank,
+        adapter_rank=config.lora_r,
         devices=devices,
         strategy=strategy,
         engine=engine,
@@ -395,7 +404,7 @@ def _changes(load: Load) -> dict[str, dict[str, Any]]:
     sampled = -(-load.sampled * load.devices // devices)
     changes[f"{devices} devices with FSDP"] = {"devices": devices, "strategy": "fsdp", "sampled": sampled}
     if not load.adapter_rank:
-        changes["lora_rank=16"] = {"adapter_rank": 16}
+        changes["lora_r=16"] = {"adapter_rank": 16}
     if load.trees > 1:
         changes["one at a time"] = {"trees": 1}
     if load.reference and not load.adapter_rank:

@@ -60,7 +60,7 @@ def import_opera(
 def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "skew=0"]
+        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "type_ratio=0"]
     if tally.rationales < tally.steps.total():
         return [
             "rationales",

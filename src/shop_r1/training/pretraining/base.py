@@ -31,7 +31,7 @@ from shop_r1.models.precision import autocast
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.sessions import Session
 from shop_r1.training.pretraining.tokenizer import train_tokenizer
-from shop_r1.training.progress.monitor import step_progress
+from shop_r1.training.progress.console import step_progress
 
 
 class BaseConfig(Config):

@@ -1,6 +1,7 @@
 """What a person sees of a training run: a panel on a terminal, plain lines anywhere else."""
 
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -13,9 +14,9 @@ from rich.text import Text
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.training.health_checks import Alerts
-from shop_r1.training.progress.monitor import CONSOLE, finite_numbers, is_summary, peak_memory
+from shop_r1.training.progress.console import CONSOLE, peak_memory
+from shop_r1.training.progress.logs import finite_numbers, is_summary
 from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
-from shop_r1.training.progress.steps import harmless
 
 WIDTH = 80
 """Columns of the panel at most."""
@@ -196,3 +197,15 @@ class LiveView(TrainerCallback):
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)
+
+
+def harmless(text: str) -> str:
+    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
+
+    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
+
+    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
+    'red·[2J·mug cheap'
+    """
+    spaced = " ".join(text.split())
+    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

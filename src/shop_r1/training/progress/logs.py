@@ -1,65 +1,15 @@
-"""What a training run writes while it goes on, and the bar of what is no trainer's run."""
+"""The files that a training run adds a line to at each step."""
 
 import json
 import math
-import os
-import resource
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_text
-from shop_r1.training.progress.steps import Rollout
-
-CONSOLE = Console(stderr=True)
-
-
-def tell(text: str) -> None:
-    """Print a line about the run to stderr, as it is; of several processes the first does."""
-    if os.environ.get("RANK", "0") == "0":
-        CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes: on its GPU, or else its resident set."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
-
-
-def warn_of_warmup(args: TrainingArguments, steps: int) -> None:
-    """Say so where the learning rate rises for half of a run or longer: such a run learns next to nothing."""
-    warmup = args.get_warmup_steps(steps)
-    if warmup == 0 or 2 * warmup < steps:
-        return
-    reached = args.learning_rate * min(1.0, (steps - 1) / warmup)
-    tell(
-        f"A run of {steps} steps with {warmup} steps of warm-up: the learning rate rises to {reached:.2g} of "
-        f"{args.learning_rate:.2g} at the most; set warmup_steps={steps // 10}, or let it run longer"
-    )
-
-
-@contextmanager
-def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar; yield the function that moves it: (steps done, steps, a few words)."""
-    columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=20), MofNCompleteColumn())
-    note = TextColumn("{task.fields[note]}")
-    with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
-        task = progress.add_task(title, total=None, note="")
-
-        def move(done: int, total: int, words: str) -> None:
-            progress.update(task, completed=done, total=total, note=words)
-
-        yield move
 
 
 class StepLog(TrainerCallback):
@@ -94,7 +44,7 @@ class StepLog(TrainerCallback):
 
 
 def keep_steps(path: Path, last: int) -> None:
-    """Drop the file's lines with a `step` after `last`, and a torn last line; no line left, no file."""
+    """Drop the file's lines of steps after `last`, and an incomplete last line; no line left, no file."""
     if not path.exists():
         return
     kept = [line for line in path.read_text("utf-8", errors="replace").split("\n") if _step(line) <= last]
@@ -160,11 +110,3 @@ def finite_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
 def is_summary(logs: Mapping[str, Any] | None) -> bool:
     """Return whether these are the totals that transformers logs once a run is over."""
     return "train_runtime" in (logs or {})
-
-
-class RolloutLog(StepLog):
-    """Writes groups of completions, with their rewards and advantages."""
-
-    def append_group(self, rollout: Rollout) -> None:
-        """Add one group."""
-        self.append(rollout.model_dump_json(exclude_none=True))
