@@ -39,6 +39,7 @@ def check(entry: PrivateName) -> None:
             inspect.getsource(each) for each in where.__mro__[:-1]
         ), entry
         return
+    assert found is not None, entry
     names = [name for name in inspect.signature(found).parameters if name != "self"]
     assert tuple(names[: len(entry.parameters)]) == entry.parameters, (entry, names)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.text import Text
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState
 
 from shop_r1.errors import TrainingError
 from shop_r1.jsonl import Record
 from shop_r1.training.progress.console import CONSOLE
-from shop_r1.training.progress.logs import StepLog, is_summary
+from shop_r1.training.progress.logs import Logs, StepLog, is_summary
 
 AlertName = Literal[
     "not_finite",
@@ -235,12 +235,7 @@ class Alerts(StepLog):
         self.raised: list[Alert] = []
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Logs = None, **kwargs: Any
     ) -> None:
         """Look at the steps so far; stop the run if an alert is among those that shall."""
         if is_summary(logs):

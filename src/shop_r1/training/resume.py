@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.data_loader import BatchSamplerShard, get_sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from shop_r1.signals import StopRequest
 from shop_r1.training.checkpoints import Checkpoint, CheckpointFolder
@@ -45,9 +45,7 @@ class CheckpointCallback(TrainerCallback):
 
     # -- when -----------------------------------------------------------------------------------------
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for a checkpoint if one is due, and for an end if a signal did."""
         done = state.global_step >= state.max_steps
         due = self._every > 0 and (done or state.global_step % self._every == 0)
@@ -55,15 +53,11 @@ class CheckpointCallback(TrainerCallback):
         control.should_save |= due or stop
         control.should_training_stop |= stop
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """End here if the signal came while the checkpoint was written."""
         control.should_training_stop |= self.stop_requested()
 
-    def on_substep_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_substep_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Give up the step between two micro-batches if a signal asked for an end."""
         self._trainer.stop_if_requested()
 
@@ -150,9 +144,7 @@ class CheckpointCallback(TrainerCallback):
             if hasattr(each, "load_state_dict"):
                 yield type(each).__name__, each
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put back the loop's sums, which have just been set to zero."""
         warn_of_warmup(args, state.max_steps)
         loop, trainer = self._loop, self._trainer
@@ -165,9 +157,7 @@ class CheckpointCallback(TrainerCallback):
         if loop["trl_step"] is not None:
             trainer._step = loop["trl_step"]
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Note from what the epoch's order is about to be drawn; when resuming, put that back first."""
         if self._loop is not None:
             _set_order(kwargs["train_dataloader"], self._loop["order"])

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -210,20 +211,14 @@ def check_reporter(name: str) -> None:
 def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
     """Return what TRL's SFTTrainer takes."""
     return SFTConfig(
-        **_common_arguments(config, out),
-        num_train_epochs=config.num_train_epochs,
-        max_steps=config.max_steps,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        adam_beta2=config.adam_beta2,
-        per_device_train_batch_size=config.per_device_train_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        train_sampling_strategy="group_by_length",
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-        logging_steps=10,
-        logging_first_step=True,
-        seed=config.seed,
+        **_common_arguments(config, SFTConfig, out)
+        | {
+            "train_sampling_strategy": "group_by_length",
+            "dataset_kwargs": {"skip_prepare_dataset": True},
+            "max_length": None,
+            "logging_steps": 10,
+            "logging_first_step": True,
+        }
     )
 
 
@@ -247,44 +242,34 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
             f"generation_batch_size be a multiple of {on_device * processes}"
         )
     return GRPOConfig(
-        **_common_arguments(config, out),
-        max_steps=config.max_steps,
-        learning_rate=config.learning_rate,
-        per_device_train_batch_size=on_device,
-        gradient_accumulation_steps=batches,
-        steps_per_generation=batches,
-        num_generations=config.num_generations,
-        max_completion_length=config.max_completion_length,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        top_k=config.top_k,
-        use_vllm=config.use_vllm,
-        vllm_mode=config.vllm_mode,
-        vllm_gpu_memory_utilization=config.vllm_gpu_memory_utilization,
-        vllm_server_base_url=config.vllm_server_base_url,
-        beta=config.beta,
-        epsilon=config.epsilon,
-        loss_type="grpo",
-        chat_template_kwargs=dict(config.prompt.chat_template_kwargs),
-        scale_rewards="group",
-        logging_steps=1,
-        seed=config.seed,
+        **_common_arguments(config, GRPOConfig, out)
+        | {
+            "per_device_train_batch_size": on_device,
+            "gradient_accumulation_steps": batches,
+            "steps_per_generation": batches,
+            "loss_type": "grpo",
+            "chat_template_kwargs": dict(config.prompt.chat_template_kwargs),
+            "scale_rewards": "group",
+            "logging_steps": 1,
+        }
     )
 
 
-def _common_arguments(config: TrainConfig, out: Path) -> dict[str, Any]:
-    return {
+_NOT_PASSED_ON = {"bf16", "gradient_checkpointing", "save_steps", "save_total_limit", "generation_batch_size"}
+"""Settings of which TRL's trainers get something else, or nothing, since checkpoints are ours."""
+
+
+def _common_arguments(config: TrainConfig, kind: type[Any], out: Path) -> dict[str, Any]:
+    """Return the settings that TRL has by the same name, and what both trainers get besides."""
+    names = {field.name for field in fields(kind)} - _NOT_PASSED_ON
+    return {name: value for name, value in config if name in names} | {
         "output_dir": str(out),
-        "lr_scheduler_type": config.lr_scheduler_type,
-        "warmup_steps": config.warmup_steps,
-        "max_grad_norm": config.max_grad_norm,
         "bf16": choose_precision(config.bf16).bf16,
         "activation_checkpointing": config.gradient_checkpointing,
         "use_cpu": not torch.cuda.is_available(),
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": False,
         "save_strategy": "no",
-        "report_to": config.report_to,
         "run_name": out.name,
         "project": "shop-r1",
         "disable_tqdm": True,

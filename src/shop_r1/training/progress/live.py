@@ -2,7 +2,7 @@
 
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -11,11 +11,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.console import CONSOLE, peak_memory
-from shop_r1.training.progress.logs import finite_numbers, is_summary
+from shop_r1.training.progress.logs import Logs, finite_numbers, is_summary
 from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
 
 WIDTH = 80
@@ -81,9 +81,7 @@ class LiveView(TrainerCallback):
             self._live.stop()
             self._live = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Show the panel, on a terminal."""
         self._first = self._done = self._line_step = state.global_step
         self._total = state.max_steps
@@ -95,9 +93,7 @@ class LiveView(TrainerCallback):
             )
             self._live.start(refresh=True)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move on."""
         self._done = state.global_step
         self._part, self._share = "", 0.0
@@ -118,12 +114,7 @@ class LiveView(TrainerCallback):
             self._print(self._line())
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Logs = None, **kwargs: Any
     ) -> None:
         """Take up the figures; away from a terminal, print a line now and then."""
         if is_summary(logs):
@@ -133,9 +124,7 @@ class LiveView(TrainerCallback):
             self._line_step, self._last_line = self._done, self._clock()
             self._print(self._line())
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put one line in the panel's place."""
         self.__exit__(None, None, None)
         if self._speaks:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_text
+
+Logs = Mapping[str, Any] | None
+"""What transformers hands to a callback of a step: metrics by name."""
 
 
 class StepLog(TrainerCallback):
@@ -22,9 +25,7 @@ class StepLog(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Drop the lines of steps that are still to come."""
         if state.is_world_process_zero:
             keep_steps(self._path, state.global_step)
@@ -82,12 +83,7 @@ class MetricsLog(StepLog):
         self.last = state["last"]
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Logs = None, **kwargs: Any
     ) -> None:
         """Append the line."""
         numbers = finite_numbers(logs)
@@ -98,7 +94,7 @@ class MetricsLog(StepLog):
             self.append(json.dumps({"step": state.global_step} | numbers))
 
 
-def finite_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+def finite_numbers(logs: Logs) -> dict[str, float]:
     """Return those of the logged values that are finite numbers; JSON has no others."""
     return {
         name: float(value)
@@ -107,6 +103,6 @@ def finite_numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
     }
 
 
-def is_summary(logs: Mapping[str, Any] | None) -> bool:
+def is_summary(logs: Logs) -> bool:
     """Return whether these are the totals that transformers logs once a run is over."""
     return "train_runtime" in (logs or {})
