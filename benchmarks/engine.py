@@ -31,6 +31,7 @@ from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, grow_tree, pack_trees
 from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import accept_inside, score_tokens
+from shop_r1.models.shape import Shape
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.certainty import token_certainty
@@ -39,7 +40,6 @@ from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
-from shop_r1.training.memory import Shape
 from shop_r1.training.settings import SftConfig, sft_arguments
 from shop_r1.training.sft import TreeSftTrainer, session_tree, tree_features
 

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 from shop_r1.cli.models import check_place, longest_context
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.checkpoint import load_model
+from shop_r1.models.shape import find_shape
 from shop_r1.training.grpo.run import train_grpo
-from shop_r1.training.memory import find_shape
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
 

@@ -17,18 +17,10 @@ from typer.testing import CliRunner
 from shop_r1.cli.main import app
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.precision import Precision
+from shop_r1.models.shape import SHAPES, Shape, find_shape
 from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
-from shop_r1.training.memory import (
-    GIB,
-    SHAPES,
-    Load,
-    Shape,
-    cheaper_loads,
-    estimate_memory,
-    find_shape,
-    plan_load,
-)
+from shop_r1.training.memory import GIB, Load, cheaper_loads, estimate_memory, plan_load
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -9,6 +9,7 @@ from shop_r1.cli.machine import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
+from shop_r1.models.shape import find_shape
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     GIB,
@@ -18,7 +19,6 @@ from shop_r1.training.memory import (
     Strategy,
     cheaper_loads,
     estimate_memory,
-    find_shape,
     plan_load,
 )
 from shop_r1.training.settings import GrpoConfig, SftConfig

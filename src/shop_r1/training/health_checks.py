@@ -150,9 +150,7 @@ def find_dominance(recent: RecentSteps) -> Iterator[Finding]:
     for part, share in recent.means("advantage/from_"):
         limit = {"value": math.inf, "rationale": 0.5}.get(part, 0.95)
         if share > limit:
-            advice = _ADVICE.get(
-                part, "The others are equal within each group: train SFT longer."
-            )
+            advice = _ADVICE.get(part, "The others are equal within each group: train SFT longer.")
             yield (
                 part,
                 f"the {part} reward alone decides {share:.0%} of the advantages; usual is below {limit:.0%}. "
