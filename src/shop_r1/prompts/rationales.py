@@ -24,7 +24,7 @@ from shop_r1.prompts.render import (
     render_journey,
 )
 from shop_r1.prompts.strict_json import (
-    JsonFault,
+    JsonProblem,
     OutOfFormatError,
     check_string,
     name_kind,
@@ -57,10 +57,10 @@ RATIONALES_SCHEMA: Mapping[str, Any] = {
 """What an endpoint can be held to. The same for all sessions, as endpoints compile each schema they have not
 seen; which steps are asked for is left to the reader."""
 
-RationaleFault = Literal[JsonFault, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
+RationaleFault = Literal[JsonProblem, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
 """Why an answer will not do.
 
-Beside a `JsonFault`: wrong_step: a step that was not asked for; repeated_step: one twice; missing_step: one
+Beside a `JsonProblem`: wrong_step: a step that was not asked for; repeated_step: one twice; missing_step: one
 that was asked for is not there; blank: a rationale of white space; too_long: of over `MAX_CHARACTERS`.
 """
 

@@ -2,7 +2,7 @@
 
 `OUT/checkpoints/step-000050/` is written beside its place, flushed to the disk, and renamed when all of it
 is there. Its `checkpoint.json`, written last, names every file with size and SHA-256, and the run that it
-belongs to. So whatever kills a run, and whenever, leaves the last checkpoint as it
+belongs to. So a run that is killed at any moment leaves its last checkpoint as it
 was; what `training.resume` reads is what was written.
 """
 

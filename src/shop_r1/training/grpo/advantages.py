@@ -1,7 +1,7 @@
 """Advantages within groups (paper, Eq. A1), and guards for zero-variance groups.
 
 In these all rule rewards are equal, and the completions differ in their self-certainty alone, by a few
-thousandths. Divided by the group's standard deviation that becomes unit size, whatever its weight: the policy
+thousandths. Divided by the group's standard deviation that becomes unit size at any weight: the policy
 then drifts to saying what it is sure of. docs/training.md has the evidence for the default guard.
 """
 

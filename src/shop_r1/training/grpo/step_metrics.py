@@ -68,7 +68,7 @@ def advantage_metrics(completions: Sequence[ScoredCompletion], group: int) -> di
     A group's advantages are its centred rewards times one factor, so a part's share in them is
     Cov(part, total) / Var(total), which sums to 1 over the parts. The step's share is the mean over the
     groups, weighted by the sum of their squared advantages: where they are divided by the group's standard
-    deviation, all groups that teach count the same, whatever their rewards' size. A share can be negative:
+    deviation, all groups that teach count the same, however large their rewards. A share can be negative:
     the part then speaks against the total.
     """
     advantages = torch.tensor([completion.advantage for completion in completions], dtype=torch.float64)
