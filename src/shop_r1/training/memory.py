@@ -99,18 +99,11 @@ def plan_load(
     auto = choose_precision().bf16 if bf16 is None else bf16
     context = min(config.prompt.max_tokens, shape.positions)
     if isinstance(config, SftConfig):
-        trees, group, completion, sampled = (
-            config.per_device_train_batch_size,
-            SESSION_COMPLETIONS,
-            SFT_COMPLETION,
-            0,
-        )
+        trees, group = config.per_device_train_batch_size, SESSION_COMPLETIONS
+        completion, sampled = SFT_COMPLETION, 0
     else:
-        trees, group, completion = (
-            config.prompts_per_device,
-            config.num_generations,
-            config.max_completion_length,
-        )
+        trees, group = config.prompts_per_device, config.num_generations
+        completion = config.max_completion_length
         sampled = 0 if config.use_vllm else -(-config.prompts_per_step // devices)
     return Load(
         context=context,
