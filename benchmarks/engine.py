@@ -31,6 +31,7 @@ from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, grow_tree, pack_trees
 from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import accept_inside, score_tokens
+from shop_r1.models.shape import Shape
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.certainty import token_certainty
@@ -39,7 +40,6 @@ from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
-from shop_r1.training.memory import Shape
 from shop_r1.training.settings import SftConfig, sft_arguments
 from shop_r1.training.sft import TreeSftTrainer, session_tree, tree_features
 
@@ -221,7 +221,7 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
 
 def make_sft_trainer(kind: type[Any], model: LocalModel, out: Path, **changes: Any) -> Any:
     """Return a trainer of this kind, ready for `training_step`."""
-    config = SftConfig(**{"bf16": False, "accumulation": 1} | changes)
+    config = SftConfig(**{"bf16": False, "gradient_accumulation_steps": 1} | changes)
     accept_inside(model.model)
     trainer = kind(
         model=model.model,

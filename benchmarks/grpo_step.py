@@ -30,7 +30,7 @@ from shop_r1.models.precision import choose_precision
 from shop_r1.records.actions import click
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.grpo import ShopR1Trainer
+from shop_r1.training.grpo.trainer import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 
 COMPLETION = 96
@@ -81,7 +81,7 @@ class StockTrainer(OurTrainer):
     _prepare_inputs = GRPOTrainer._prepare_inputs
 
     def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        self._prompt_ids, self._sampled = prompt_ids, None
+        self.sampler.keep(prompt_ids, [])
         return GRPOTrainer._generate_single_turn(self, prompt_ids, *args, **kwargs)
 
 
@@ -104,8 +104,8 @@ def make_trainer(
     """Return the side's trainer, one prompt a step, ready for `take_step`."""
     plain: dict[str, Any] = {
         "model": str(checkpoint),
-        "prompts": 1,
-        "group": group,
+        "generation_batch_size": group,
+        "num_generations": group,
         "max_completion_length": COMPLETION,
         "temperature": 1.0,
         "bf16": False,

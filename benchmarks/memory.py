@@ -20,7 +20,8 @@ from benchmarks.machine import describe_machine, peak_bytes, reset_peak
 
 from shop_r1.models.checkpoint import load_model
 from shop_r1.models.prefix_tree import grow_tree
-from shop_r1.training.memory import Load, estimate_memory, find_shape
+from shop_r1.models.shape import find_shape
+from shop_r1.training.memory import Load, estimate_memory
 from shop_r1.training.sft import TreeSftTrainer, tree_features
 
 GROUP = 8

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shop_r1.config import load_config
+from shop_r1.models.shape import SHAPES, Shape
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     BFLOAT16,
     GIB,
     MARGIN,
     SESSION_COMPLETIONS,
-    SHAPES,
     Estimate,
-    Shape,
     Strategy,
     estimate_memory,
     plan_load,

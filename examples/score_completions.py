@@ -10,9 +10,7 @@ reward functions the model's distributions, so self-certainty counts only where 
 from collections.abc import Sequence
 from typing import Any
 
-from shop_r1 import SHOP, Action, RewardConfig, score_response
-
-CONFIG = RewardConfig()
+from shop_r1 import Action, parse_response, score_response
 
 
 def trl_reward(completions: Sequence[Any], target: Sequence[str], **columns: Any) -> list[float]:
@@ -26,7 +24,7 @@ def trl_reward(completions: Sequence[Any], target: Sequence[str], **columns: Any
     texts = [each if isinstance(each, str) else each[0]["content"] for each in completions]
     targets = [Action.model_validate_json(line) for line in target]
     return [
-        score_response(text, action, None, SHOP, CONFIG).total
+        score_response(parse_response(text), action).total
         for text, action in zip(texts, targets, strict=True)
     ]
 
@@ -36,7 +34,8 @@ def compute_score(
 ) -> dict[str, float]:
     """Return the reward and its parts: verl's `custom_reward_function.path` and `name` point here."""
     certainty = (extra_info or {}).get("certainty")
-    reward = score_response(solution_str, Action.model_validate_json(ground_truth), certainty, SHOP, CONFIG)
+    target = Action.model_validate_json(ground_truth)
+    reward = score_response(parse_response(solution_str), target, certainty=certainty)
     parts = reward.model_dump(exclude={"reasons", "total"})
     return {"score": reward.total, **parts}
 

@@ -23,7 +23,7 @@ from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import GrpoConfig
 
 WEIGHT = RewardConfig().certainty_weight
@@ -40,7 +40,7 @@ def main(demo: Path, out: Path, steps: int = 120, seeds: int = 2, weight: float 
             folder = out / f"{variant}-{seed}"
             if not (folder / "model.safetensors").exists():
                 config = settings(demo, variant, steps, seed, weight)
-                examples = balance_examples(list_examples(training), config.skew, 0)
+                examples = balance_examples(list_examples(training), config.type_ratio, 0)
                 train_grpo(examples, config, folder, title=f"{variant}-{seed}")
             print_line(f"{variant}-{seed}", judge(folder, held_out, folder / "judged.json") | course(folder))
 
@@ -52,7 +52,7 @@ def settings(demo: Path, variant: str, steps: int, seed: int, weight: float) -> 
     guard = "skip" if variant == "off" else variant
     changes = {
         "model": str(demo / "sft"),
-        "steps": steps,
+        "max_steps": steps,
         "seed": seed,
         "reward": reward,
         "certainty_guard": guard,
@@ -102,7 +102,7 @@ def rationale_figures(predictions: Sequence[Prediction]) -> dict[str, float]:
 def course(folder: Path) -> dict[str, float]:
     """Return the mean share of equal groups over a run's last 20 steps."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return {"equal": 100 * statistics.fmean(line["policy/equal_groups"] for line in lines[-20:])}
+    return {"equal": 100 * statistics.fmean(line["policy/frac_zero_variance"] for line in lines[-20:])}
 
 
 def print_line(name: str, figures: dict[str, float]) -> None:

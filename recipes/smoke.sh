@@ -12,9 +12,9 @@ budget="prompt.max_tokens=4096"
 shop-r1 simulate --force --count "${SESSIONS:-200}" --seed 1 --out "$out/train.jsonl.zst"
 shop-r1 simulate --force --count "${HELD_OUT:-40}" --seed 2 --out "$out/test.jsonl.zst"
 shop-r1 sft --force --model "${MODEL:-base}" --data "$out/train.jsonl.zst" --out "$out/sft" \
-    epochs=1 device_batch=4 accumulation=1 learning_rate=1e-3 checkpoint_every=0 $budget
+    num_train_epochs=1 per_device_train_batch_size=4 gradient_accumulation_steps=1 learning_rate=1e-3 save_steps=0 $budget
 shop-r1 grpo --force --model "$out/sft" --data "$out/train.jsonl.zst" --out "$out/grpo" \
-    steps=5 prompts=2 group=4 learning_rate=1e-5 max_completion_length=64 checkpoint_every=0 $budget
+    max_steps=5 generation_batch_size=8 num_generations=4 learning_rate=1e-5 max_completion_length=64 save_steps=0 $budget
 shop-r1 evaluate --force --model "$out/grpo" --data "$out/test.jsonl.zst" --out "$out/evaluation" \
     --setting shop-r1 $budget sampling.max_new_tokens=64
 shop-r1 report "$out/evaluation" --training "$out/grpo"

@@ -57,19 +57,25 @@ def test_every_row_of_tables_2_and_4_has_its_settings() -> None:
 def test_sft_is_the_papers(size: str) -> None:
     config = load_config(SftConfig, CONFIGS / "sft" / f"paper_{size}.toml")
     assert config.model == MODELS[size]
-    assert (config.epochs, config.learning_rate) == (4, 2e-5)
-    assert (config.device_batch, config.device_batch * config.accumulation) == (1, 64)
+    assert (config.num_train_epochs, config.learning_rate) == (4, 2e-5)
+    assert (
+        config.per_device_train_batch_size,
+        config.per_device_train_batch_size * config.gradient_accumulation_steps,
+    ) == (
+        1,
+        64,
+    )
     assert (config.prompt.max_tokens, config.prompt.context) == (32768, "whole-session")
 
 
 @pytest.mark.parametrize("name", sorted(ROWS | {"latest_step_3b"}))
 def test_rl_is_the_papers_but_for_the_reward(name: str) -> None:
     config = grpo(name)
-    assert (config.steps, config.learning_rate, config.temperature) == (500, 1e-7, 0.6)
-    assert (config.beta, config.prompts * config.group, config.skew) == (0.001, 64, 1.1)
+    assert (config.max_steps, config.learning_rate, config.temperature) == (500, 1e-7, 0.6)
+    assert (config.beta, config.generation_batch_size, config.type_ratio) == (0.001, 64, 1.1)
     assert config.prompt.max_tokens == 32768
     assert (config.reward.certainty_weight, config.reward.action.dars_factor) == (0.005, 1000)
-    assert config.reward.action.similarity_floor == 0.75
+    assert config.reward.action.similarity_threshold == 0.75
 
 
 @pytest.mark.parametrize("name", ["paper_3b", "paper_1_5b", "paper_0_5b", "no_sft_3b", "latest_step_3b"])
@@ -141,16 +147,16 @@ def test_accelerate_reads_its_settings(launch: str, devices: int, kind: Distribu
 )
 def test_sft_has_64_sessions_a_step_on_any_number_of_devices(name: str, devices: int) -> None:
     config, paper = (load_config(SftConfig, CONFIGS / "sft" / f"{each}.toml") for each in (name, "paper_3b"))
-    assert devices * config.device_batch * config.accumulation == 64
-    assert config.model_copy(update={"accumulation": 64}) == paper
+    assert devices * config.per_device_train_batch_size * config.gradient_accumulation_steps == 64
+    assert config.model_copy(update={"gradient_accumulation_steps": 64}) == paper
 
 
 @pytest.mark.parametrize(
     ("name", "devices", "changed"),
     [
-        ("one_gpu_3b", 1, {"learning_rate", "lora_rank", "gradient_checkpointing"}),
+        ("one_gpu_3b", 1, {"learning_rate", "lora_r", "gradient_checkpointing"}),
         ("eight_gpus_3b", 8, {"gradient_checkpointing"}),
-        ("sixty_four_gpus_3b", 64, {"prompts", "gradient_checkpointing"}),
+        ("sixty_four_gpus_3b", 64, {"generation_batch_size", "gradient_checkpointing"}),
     ],
 )
 def test_grpo_departs_from_the_papers_settings_only_as_its_file_says(
@@ -158,4 +164,4 @@ def test_grpo_departs_from_the_papers_settings_only_as_its_file_says(
 ) -> None:
     config, paper = grpo(name), grpo("paper_3b")
     assert {key for key, value in config if value != getattr(paper, key)} == changed
-    assert config.prompts % (devices * config.device_prompts) == 0
+    assert config.prompts_per_step % (devices * config.prompts_per_device) == 0

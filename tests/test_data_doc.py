@@ -16,7 +16,7 @@ from shop_r1.prompts.parse import ParseFailure, Response, parse_response
 from shop_r1.records.actions import SHOP, SPACES
 from shop_r1.records.results import Prediction, RewardBreakdown
 from shop_r1.records.sessions import Session
-from shop_r1.rewards.total import PARTS, RewardConfig, score_response
+from shop_r1.rewards.total import PARTS, score_response
 
 TEXT = (Path(__file__).parents[1] / "docs" / "data.md").read_text("utf-8")
 EXAMPLES = re.findall(r"<!-- ([^\n]+) -->\n```json\n(.*?)```", TEXT, re.DOTALL)
@@ -46,7 +46,7 @@ def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_completion()
     parsed = parse_response(answered.response or "", SHOP)
     assert isinstance(parsed, Response)
     assert (parsed.action, parsed.rationale) == (answered.action, answered.rationale)
-    scored = score_response(answered.response, answered.target, 26.0, SHOP, RewardConfig())
+    scored = score_response(parsed, answered.target, certainty=26.0)
     assert answered.reward is not None
     for part in (*PARTS, "total"):
         assert getattr(answered.reward, part) == pytest.approx(getattr(scored, part))
@@ -69,7 +69,7 @@ def test_the_metrics_of_neighbouring_papers_are_those_of_the_two_predictions() -
 
 
 def test_a_rollouts_completion_is_scored_part_by_part() -> None:
-    (rollout,) = examples("shop_r1.training.progress.steps.Rollout")
+    (rollout,) = examples("shop_r1.training.grpo.recorder.Rollout")
     for completion in rollout["completions"]:
         shown = RewardBreakdown.model_validate({part: completion[part] for part in (*PARTS, "total")})
         assert shown.total == pytest.approx(sum(getattr(shown, part) for part in PARTS))

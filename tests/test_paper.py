@@ -6,14 +6,14 @@ import pytest
 
 from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
-from shop_r1.rewards.total import RewardConfig, score_response
+from shop_r1.rewards.total import RewardConfig, score_completion
 
 
 def test_section_4_1s_defaults() -> None:
     reward = RewardConfig()
     assert reward.certainty_weight == 0.005
     assert reward.action.dars_factor == 1000
-    assert reward.action.similarity_floor == 0.75
+    assert reward.action.similarity_threshold == 0.75
     assert PromptConfig().max_tokens == 32 * 1024
     assert PromptConfig().context == "whole-session"
 
@@ -29,7 +29,7 @@ def test_section_4_1s_defaults() -> None:
 def test_table_1s_columns_for_a_perfect_completion(
     target: Action, type_part: float, attribute: float, value: float
 ) -> None:
-    scored = score_response(render_completion("Because.", target), target, 26.0, SHOP, RewardConfig())
+    scored = score_completion(render_completion("Because.", target), target, certainty=26.0)
     assert scored.format == 0.5
     assert (scored.type, scored.attribute) == (type_part, attribute)
     assert scored.value == pytest.approx(value)

@@ -18,7 +18,7 @@ from benchmarks.scaling import (
     sft_flops,
 )
 
-from shop_r1.training.memory import SHAPES, Shape
+from shop_r1.models.shape import SHAPES, Shape
 
 A100_BYTES = 79 * 2**30
 """What PyTorch finds on an A100 of 80 GB, rounded down."""

@@ -22,7 +22,7 @@ from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.pretraining.tokenizer import train_tokenizer
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
@@ -56,12 +56,17 @@ def test_from_a_store_to_a_report(tmp_path: Path) -> None:
         max_steps=3,
         warmup_steps=0,
         learning_rate=5e-3,
-        device_batch=2,
-        accumulation=1,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=1,
     )
     train_sft(training, sft, tmp_path / "sft")
     grpo = GrpoConfig(
-        model=str(tmp_path / "sft"), prompt=PROMPT, steps=2, prompts=2, group=3, max_completion_length=24
+        model=str(tmp_path / "sft"),
+        prompt=PROMPT,
+        max_steps=2,
+        generation_batch_size=6,
+        num_generations=3,
+        max_completion_length=24,
     )
     last = train_grpo(list_examples(training), grpo, tmp_path / "shop-r1")
     assert {"reward/value", "policy/parsed", "kl", "loss"} <= set(last)

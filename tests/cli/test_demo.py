@@ -18,11 +18,11 @@ SMALL = [
     "sweep_sessions=2",
     "sweep=[0.6, 1.2]",
     "sft.max_steps=3",
-    "sft.device_batch=4",
-    "grpo.steps=2",
-    "grpo.prompts=2",
-    "grpo.device_prompts=2",
-    "grpo.group=2",
+    "sft.per_device_train_batch_size=4",
+    "grpo.max_steps=2",
+    "grpo.generation_batch_size=4",
+    "grpo.per_device_train_batch_size=4",
+    "grpo.num_generations=2",
     "grpo.max_completion_length=48",
 ]
 

@@ -18,7 +18,7 @@ from shop_r1.models.precision import Precision
 def test_the_estimate_adds_python_and_products(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {"shopping": (1.0, 0.0), "sft": (2.0, 10.0), "grpo": (3.0, 20.0), "predicting": (4.0, 30.0)}
     monkeypatch.setattr(module, "SECONDS", parts)
-    overrides = ["training_sessions=10", "held_out_sessions=5", "sft.epochs=2", "grpo.steps=7"]
+    overrides = ["training_sessions=10", "held_out_sessions=5", "sft.num_train_epochs=2", "grpo.max_steps=7"]
     config = load_config(DemoConfig, None, [*overrides, "sweep=[0.6]", "sweep_sessions=3"])
     # 15 visits; 20 sessions of SFT; 14 steps of GRPO; 5 sessions in four settings, and 3 at one temperature
     seconds = 15 * 1 + 20 * (2 + 10 / 5) + 14 * (3 + 20 / 5) + 23 * (4 + 30 / 5)
@@ -36,11 +36,13 @@ def test_the_quick_version_has_every_stage_and_is_several_times_shorter() -> Non
     quick, whole = load_config(DemoConfig, None, QUICK), DemoConfig()
     assert quick.quick and not whole.quick
     assert estimate_seconds(quick, 100e9) < estimate_seconds(whole, 100e9) / 3
-    assert min(quick.training_sessions, quick.held_out_sessions, quick.sweep_sessions, quick.grpo.steps) > 0
-    assert (quick.sweep, quick.sft.model, quick.grpo.group) == (
+    assert (
+        min(quick.training_sessions, quick.held_out_sessions, quick.sweep_sessions, quick.grpo.max_steps) > 0
+    )
+    assert (quick.sweep, quick.sft.model, quick.grpo.num_generations) == (
         whole.sweep,
         whole.sft.model,
-        whole.grpo.group,
+        whole.grpo.num_generations,
     )
 
 

@@ -672,7 +672,7 @@ def test_both_stages_train_from_the_command_line(
     sft, grpo = tmp_path / "sft", tmp_path / "grpo"
     code, text, _ = shell(
         *("sft", "--model", tiny, "--data", told, "--out", sft),
-        *("max_steps=1", "accumulation=1", "bf16=false", "prompt.max_completion_length=8"),
+        *("max_steps=1", "gradient_accumulation_steps=1", "bf16=false", "prompt.max_completion_length=8"),
     )
     assert code == 0
     assert "SFT on 2 sessions, 4 completions" in text
@@ -680,16 +680,16 @@ def test_both_stages_train_from_the_command_line(
     assert settings["settings"]["max_steps"] == 1
     assert set(settings["inputs"]) == {str(told), str(tiny)}
     small = (
-        "steps=1",
-        "prompts=2",
-        "group=2",
+        "max_steps=1",
+        "generation_batch_size=4",
+        "num_generations=2",
         "max_completion_length=8",
         "bf16=false",
         "prompt.max_completion_length=8",
     )
     code, text, _ = shell("grpo", "--model", sft, "--data", told, "--out", grpo, *small)
     assert code == 0
-    assert "2 steps: terminate 2" in text and "balanced (skew 1.1): 2 steps" in text
+    assert "2 steps: terminate 2" in text and "balanced (type_ratio 1.1): 2 steps" in text
     assert (grpo / "model.safetensors").exists()
     chosen, again = tmp_path / "rl.jsonl", tmp_path / "again"
     assert shell("data", "balance", told, "--out", chosen)[0] == 0
@@ -769,7 +769,7 @@ def test_both_stages_train_from_the_command_line(
         ("simulate --out {out}.jsonl sampling.top_k=3", "settings are for models"),
         ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
         ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
-        ("sft --data {sessions} --out {out} --model {tiny} epochs=-1", "epochs: "),
+        ("sft --data {sessions} --out {out} --model {tiny} num_train_epochs=-1", "num_train_epochs: "),
         ("sft --data {sessions} --out {out} --model {tiny} nonsense=1", "nonsense: "),
         ("sft --data {sessions} --out {out} --model {tiny}", "step 1 has no rationale"),
         ("sft {nothing} --data {sessions} --out {out}", "expected at most one settings file"),

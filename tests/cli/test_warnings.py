@@ -17,8 +17,14 @@ OF_LIBRARIES = re.compile(
     r"[A-Z]\w*Warning\b|indexing errors|\[transformers\]|warnings\.warn|\[W\d|Traceback"
 )
 COMMANDS = {
-    "sft": ("epochs=1", "warmup_steps=0", "accumulation=1"),
-    "grpo": ("steps=1", "prompts=1", "group=2", "skew=0", "max_completion_length=8"),
+    "sft": ("num_train_epochs=1", "warmup_steps=0", "gradient_accumulation_steps=1"),
+    "grpo": (
+        "max_steps=1",
+        "generation_batch_size=2",
+        "num_generations=2",
+        "type_ratio=0",
+        "max_completion_length=8",
+    ),
     "evaluate": ("--temperature", "0", "sampling.max_new_tokens=8"),
 }
 

@@ -133,7 +133,7 @@ def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
             first, last = parsed.rationale_span
             inside = [start < last and end > first for start, end in encoded["offset_mapping"]]
             certainty = token_certainty(logits[torch.tensor(inside)]).mean().item()
-        expected = score_response(text, found.target, certainty, example.space, config.reward)
+        expected = score_response(parsed, found.target, example.space, config.reward, certainty)
         assert found.reward is not None
         assert found.reward.total == pytest.approx(expected.total, abs=1e-5)
         assert found.reward.rationale == pytest.approx(expected.rationale, abs=1e-5)

@@ -91,7 +91,16 @@ def test_training_and_evaluation_say_what_a_template_lacks_and_keep_it(
     with_template(checkpoint, REFUSES + THINKS)
     data, run, found = tmp_path / "sessions.jsonl", tmp_path / "run", tmp_path / "found"
     write_records(data, make_sessions())
-    words = ["--data", data, "--out", run, "--model", checkpoint, "max_steps=2", "accumulation=1"]
+    words = [
+        "--data",
+        data,
+        "--out",
+        run,
+        "--model",
+        checkpoint,
+        "max_steps=2",
+        "gradient_accumulation_steps=1",
+    ]
     code, _, told = shell("sft", *words, "bf16=false")
     said = " ".join(told.split())
     assert code == 0, told

@@ -42,7 +42,7 @@ def test_a_similarity_of_exactly_the_floor_earns_nothing() -> None:
     # menu, shoes, sale against menu, shoes, hats, boots, sale: 2·3 / (3 + 5) = 0.75.
     scored = score(click("menu.shoes_sale"), click("menu.shoes_hats_boots_sale"))
     assert parts(scored) == (0.3, 0.2, 0.0)
-    lower = ActionRewardConfig(similarity_floor=0.7)
+    lower = ActionRewardConfig(similarity_threshold=0.7)
     assert score(click("menu.shoes_sale"), click("menu.shoes_hats_boots_sale"), lower).value == 750.0
 
 
@@ -122,7 +122,7 @@ configs = st.builds(
     ActionRewardConfig,
     kind=st.sampled_from(["hierarchical", "binary"]),
     dars=st.booleans(),
-    similarity_floor=st.floats(0, 1, exclude_max=True),
+    similarity_threshold=st.floats(0, 1, exclude_max=True),
 )
 
 

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Categorical, kl_divergence
 
+from shop_r1.models.checkpoint import LocalModel
 from shop_r1.prompts.parse import Response, parse_response
-from shop_r1.records.actions import SHOP
+from shop_r1.prompts.render import render_completion
+from shop_r1.records.actions import SHOP, terminate
 from shop_r1.rewards.certainty import (
-    certainty_from_statistics,
-    mean_certainty,
     rationale_token_mask,
     self_certainty,
     token_certainty,
@@ -23,13 +23,13 @@ FOUR_WORDS = torch.tensor([0.7, 0.1, 0.1, 0.1]).log().view(1, 1, 4)
 def test_uniform_to_model_on_a_vocabulary_of_four() -> None:
     # KL(U || p) = 1/4 · (log(.25/.7) + 3 · log(.25/.1))
     expected = 0.25 * (math.log(0.25 / 0.7) + 3 * math.log(0.25 / 0.1))
-    assert self_certainty(FOUR_WORDS, torch.ones(1, 1)).item() == pytest.approx(expected, abs=1e-6)
+    assert token_certainty(FOUR_WORDS).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_model_to_uniform_on_a_vocabulary_of_four() -> None:
     # KL(p || U) = .7 · log(.7/.25) + 3 · .1 · log(.1/.25)
     expected = 0.7 * math.log(0.7 / 0.25) + 0.3 * math.log(0.1 / 0.25)
-    found = self_certainty(FOUR_WORDS, torch.ones(1, 1), "kl_model_uniform").item()
+    found = token_certainty(FOUR_WORDS, "kl_model_uniform").item()
     assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -44,60 +44,58 @@ def test_both_directions_equal_torchs_own_divergence(direction: CertaintyDirecti
     )
 
 
-def test_only_the_masked_tokens_count() -> None:
-    logits = torch.randn(2, 4, 9, generator=torch.Generator().manual_seed(2))
-    mask = torch.tensor([[0, 1, 1, 0], [1, 0, 0, 0]])
-    per_token = token_certainty(logits)
-    expected = torch.stack([(per_token[0, 1] + per_token[0, 2]) / 2, per_token[1, 0]])
-    torch.testing.assert_close(self_certainty(logits, mask), expected)
-    logits[0, 0], logits[1, 3] = float("inf"), float("nan")
-    torch.testing.assert_close(self_certainty(logits, mask), expected)
+@pytest.mark.parametrize("rationale", ["A red one – 4 € is cheap.", "Go."])
+def test_only_the_rationales_tokens_count(rationale: str, tiny_model: LocalModel) -> None:
+    text = render_completion(rationale, terminate())
+    ids = tiny_model.completion_ids(text)
+    encoded = tiny_model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    start = text.index(rationale)
+    inside = [
+        first < start + len(rationale) and last > start for first, last in encoded["offset_mapping"]
+    ] + [False]
+    per_token = torch.arange(float(len(ids)))
+    expected = per_token[torch.tensor(inside)].mean().item()
+    for other in (0.0, math.inf, math.nan):  # whatever stands outside
+        certainty = torch.where(torch.tensor(inside), per_token, other)
+        assert self_certainty(tiny_model, ids, certainty, parse_response(text)) == pytest.approx(expected)
 
 
-def test_the_statistics_give_the_same_as_the_logits() -> None:
-    # mean(z) = h · mean_rows(W), and logsumexp(z) = z_y - log p(y) for any token y (facts on Eq. 3).
-    generator = torch.Generator().manual_seed(3)
-    hidden = torch.randn(2, 3, 8, generator=generator)
-    head = torch.randn(50, 8, generator=generator)
-    logits = hidden @ head.T
-    logsumexp = logits[..., 7] - logits.log_softmax(-1)[..., 7]
-    found = certainty_from_statistics(logsumexp, hidden @ head.mean(0), 50)
-    torch.testing.assert_close(found, token_certainty(logits), atol=1e-5, rtol=1e-5)
+@pytest.mark.parametrize("text", ["I would click the mug.", render_completion("", terminate())])
+def test_a_completion_without_a_rationale_has_no_certainty(text: str, tiny_model: LocalModel) -> None:
+    ids = tiny_model.completion_ids(text)
+    assert self_certainty(tiny_model, ids, torch.ones(len(ids)), parse_response(text)) is None
+
+
+def test_without_measured_distributions_there_is_no_certainty(tiny_model: LocalModel) -> None:
+    text = render_completion("Go.", terminate())
+    assert self_certainty(tiny_model, tiny_model.completion_ids(text), None, parse_response(text)) is None
 
 
 def test_half_precision_is_computed_in_float32() -> None:
     logits = torch.randn(1, 2, 1000, generator=torch.Generator().manual_seed(4)).bfloat16()
-    found = self_certainty(logits, torch.ones(1, 2))
+    found = token_certainty(logits)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, self_certainty(logits.float(), torch.ones(1, 2)))
+    torch.testing.assert_close(found, token_certainty(logits.float()))
 
 
 @pytest.mark.parametrize("direction", ["kl_uniform_model", "kl_model_uniform"])
 def test_a_uniform_model_has_no_certainty(direction: CertaintyDirection) -> None:
-    found = self_certainty(torch.full((1, 3, 11), 2.5), torch.ones(1, 3), direction)
-    assert 0 <= found.item() < 1e-6
+    found = token_certainty(torch.full((1, 3, 11), 2.5), direction)
+    assert found.min() >= 0 and found.max() < 1e-6
 
 
 def test_a_sure_model_approaches_log_v_one_way_and_passes_it_the_other() -> None:
     logits = torch.zeros(1, 1, 100)
     logits[..., 3] = 1000.0
-    mask = torch.ones(1, 1)
-    assert self_certainty(logits, mask, "kl_model_uniform").item() == pytest.approx(math.log(100))
+    assert token_certainty(logits, "kl_model_uniform").item() == pytest.approx(math.log(100))
     # logsumexp 1000, mean 10: 990 - log 100.
-    assert self_certainty(logits, mask).item() == pytest.approx(990 - math.log(100), rel=1e-5)
+    assert token_certainty(logits).item() == pytest.approx(990 - math.log(100), rel=1e-5)
 
 
 def test_a_forbidden_token_is_zero_one_way_and_infinite_the_other() -> None:
     logits = torch.tensor([[[0.0, 0.0, -math.inf, -math.inf]]])
-    mask = torch.ones(1, 1)
-    assert self_certainty(logits, mask, "kl_model_uniform").item() == pytest.approx(math.log(4 / 2))
-    assert self_certainty(logits, mask).item() == math.inf
-
-
-def test_rows_without_a_rationale_are_named() -> None:
-    mask = torch.tensor([[1, 0], [0, 0], [0, 1], [0, 0]])
-    with pytest.raises(ValueError, match="mask rows 1, 3 are all zero"):
-        mean_certainty(torch.zeros(4, 2), mask)
+    assert token_certainty(logits, "kl_model_uniform").item() == pytest.approx(math.log(4 / 2))
+    assert token_certainty(logits).item() == math.inf
 
 
 def test_a_token_counts_where_it_holds_any_character_of_the_rationale() -> None:

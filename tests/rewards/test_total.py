@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from shop_r1.errors import DataError
+from shop_r1.prompts.parse import parse_response
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.rewards.action import ActionRewardConfig
@@ -11,6 +12,7 @@ from shop_r1.rewards.total import (
     PARTS,
     RewardConfig,
     max_reward,
+    score_completion,
     score_lines,
     score_response,
 )
@@ -24,7 +26,7 @@ def score(
     response: str | None, target: Action, certainty: float | None = 0.0, config: RewardConfig = PAPER
 ) -> list[float]:
     """Return format, type, attribute, value, rationale, total."""
-    scored = score_response(response, target, certainty, SHOP, config)
+    scored = score_completion(response, target, SHOP, config, certainty)
     return [getattr(scored, part) for part in (*PARTS, "total")]
 
 
@@ -138,10 +140,10 @@ def test_the_most_that_a_target_earns() -> None:
 
 def test_every_part_has_a_reason() -> None:
     for response in (RIGHT, "no"):
-        scored = score_response(response, LAMP, 26.0, SHOP, PAPER)
+        scored = score_completion(response, LAMP, certainty=26.0)
         assert set(scored.reasons) == set(PARTS)
     assert scored.reasons["format"].startswith("0, out of format (extra_text): ")
-    right = score_response(RIGHT, LAMP, 26.0, SHOP, PAPER)
+    right = score_response(parse_response(RIGHT), LAMP, certainty=26.0)
     assert right.reasons["rationale"] == "0.13: α 0.005 × self-certainty 26 nats per token"
 
 

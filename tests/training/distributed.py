@@ -15,10 +15,10 @@ import torch
 from tests.tiny import make_sessions
 from tests.training.resumable import settings as resumable_settings
 from tests.training.resumable import train
-from tests.training.scripted import SCRIPT, ScriptedTrainer, make_clicks, settings
+from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, make_clicks, settings
 
 from shop_r1.errors import RunStopped
-from shop_r1.training import grpo
+from shop_r1.training.grpo import run as grpo_run
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
 from shop_r1.training.trainer import ResumableTrainer
@@ -26,7 +26,7 @@ from shop_r1.training.trainer import ResumableTrainer
 STEPS = 3
 
 
-def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
+def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
     """Train on two prompts or two sessions a step, however many processes share them."""
     torch.set_num_threads(1)
     if kind == "sft":
@@ -34,24 +34,24 @@ def run(kind: str, checkpoint: Path, out: Path, device_batch: int) -> None:
             model=str(checkpoint),
             max_steps=STEPS,
             learning_rate=1e-2,
-            device_batch=device_batch,
-            accumulation=1,
+            per_device_train_batch_size=on_device,
+            gradient_accumulation_steps=1,
             bf16=False,
-            checkpoint_every=2,
+            save_steps=2,
         )
         train_sft(make_sessions(), config, out, resume=True)
     else:
         # The tiny model's own completions earn nothing.
         ScriptedTrainer.script = SCRIPT
-        grpo.ShopR1Trainer = ScriptedTrainer  # type: ignore[misc]
-        grpo.train_grpo(
+        setattr(grpo_run, "ShopR1Trainer", ScriptedTrainer)  # noqa: B010
+        grpo_run.train_grpo(
             make_clicks(),
             settings(
                 checkpoint,
-                steps=STEPS,
-                device_prompts=device_batch,
+                max_steps=STEPS,
+                per_device_train_batch_size=GROUP * on_device,
                 learning_rate=1e-3,
-                checkpoint_every=2,
+                save_steps=2,
             ),
             out,
             resume=True,
@@ -70,8 +70,8 @@ def run_and_stop(kind: str, checkpoint: Path, out: Path, calls: int) -> None:
         return found
 
     ResumableTrainer.training_step = step  # type: ignore[method-assign, assignment]
-    changes = {"max_steps": STEPS} if kind == "sft" else {"steps": STEPS, "prompts": 4}
-    config = resumable_settings(kind, checkpoint, checkpoint_every=0, **changes)
+    changes = {"max_steps": STEPS} if kind == "sft" else {"max_steps": STEPS, "generation_batch_size": 16}
+    config = resumable_settings(kind, checkpoint, save_steps=0, **changes)
     try:
         train(kind, config, out, resume=True)
     except RunStopped as stopped:

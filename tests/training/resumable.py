@@ -22,7 +22,7 @@ from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import TrainingError
 from shop_r1.records.sessions import Session
 from shop_r1.training.checkpoints import CheckpointFolder, RunIdentity
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import GrpoConfig, SftConfig, TrainConfig
 from shop_r1.training.sft import train_sft
 
@@ -37,17 +37,17 @@ def settings(kind: str, model: Path, **changes: Any) -> TrainConfig:
     common: dict[str, Any] = {
         "model": str(model),
         "learning_rate": 1e-2,
-        "schedule": "cosine",
+        "lr_scheduler_type": "cosine",
         "warmup_steps": 2,
         "bf16": False,
-        "checkpoint_every": 1,
+        "save_steps": 1,
     }
     if kind == "sft":
-        return SftConfig(**common | {"epochs": 5, "accumulation": 2} | changes)
+        return SftConfig(**common | {"num_train_epochs": 5, "gradient_accumulation_steps": 2} | changes)
     sampling = {
-        "steps": STEPS["grpo"],
-        "prompts": 2,
-        "group": 4,
+        "max_steps": STEPS["grpo"],
+        "generation_batch_size": 8,
+        "num_generations": 4,
         "max_completion_length": 12,
         "temperature": 0.7,
     }

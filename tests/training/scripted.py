@@ -11,7 +11,7 @@ from shop_r1.datasets.examples import Example
 from shop_r1.models.checkpoint import load_model
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, click, terminate
-from shop_r1.training.grpo import ShopR1Trainer
+from shop_r1.training.grpo.trainer import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 
 GROUP = 4
@@ -20,10 +20,10 @@ GROUP = 4
 def settings(checkpoint: Path, **changes: Any) -> GrpoConfig:
     plain: dict[str, Any] = {
         "model": str(checkpoint),
-        "steps": 2,
-        "prompts": 2,
-        "device_prompts": 2,
-        "group": GROUP,
+        "max_steps": 2,
+        "generation_batch_size": 2 * GROUP,
+        "per_device_train_batch_size": 2 * GROUP,
+        "num_generations": GROUP,
         "learning_rate": 1e-2,
         "max_completion_length": 12,
         "temperature": 0.7,
@@ -42,7 +42,7 @@ class ScriptedTrainer(ShopR1Trainer):
 
     def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
         super()._generate_single_turn(prompt_ids, *args, **kwargs)
-        self._sampled = None
+        self.sampler.drawn = []
         return [
             self._local.completion_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
         ], None

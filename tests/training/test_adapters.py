@@ -12,12 +12,12 @@ from transformers import AutoModelForCausalLM
 from shop_r1.cli.models import check_place, longest_context
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.checkpoint import load_model
-from shop_r1.training.grpo import train_grpo
-from shop_r1.training.memory import find_shape
+from shop_r1.models.shape import find_shape
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
 
-LORA: dict[str, Any] = {"lora_rank": 4, "lora_alpha": 8}
+LORA: dict[str, Any] = {"lora_r": 4, "lora_alpha": 8}
 IDS = torch.tensor([[5, 9, 2, 31, 7, 7, 12]])
 
 
@@ -26,7 +26,7 @@ def sft_settings(checkpoint: Path, **changes: Any) -> SftConfig:
         "model": str(checkpoint),
         "max_steps": 3,
         "learning_rate": 1e-2,
-        "accumulation": 2,
+        "gradient_accumulation_steps": 2,
         "bf16": False,
     }
     return SftConfig(**plain | LORA | changes)
@@ -48,7 +48,9 @@ def adapter(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_an_adapter_is_a_small_part_of_the_weights_and_is_said(
     tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train_sft(make_sessions(), sft_settings(tiny_checkpoint, lora_targets=["q_proj", "v_proj"]), tmp_path)
+    train_sft(
+        make_sessions(), sft_settings(tiny_checkpoint, lora_target_modules=["q_proj", "v_proj"]), tmp_path
+    )
     # Two layers; q: 16 to 16, v: 16 to 8. An adapter of rank 4 has (in + out) x 4 weights.
     trained = 2 * ((16 + 16) * 4 + (16 + 8) * 4)
     whole = sum(each.numel() for each in load_model(str(tiny_checkpoint)).model.parameters()) + trained
@@ -77,7 +79,7 @@ def test_the_merged_model_is_the_adapter_on_its_model(
 def test_grpo_goes_on_from_an_adapter_with_the_model_before_as_its_reference(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop_r1.training.grpo.ShopR1Trainer", ScriptedTrainer)
+    monkeypatch.setattr("shop_r1.training.grpo.run.ShopR1Trainer", ScriptedTrainer)
     monkeypatch.setattr(ScriptedTrainer, "script", SCRIPT)
     train_grpo(make_clicks(), settings(adapter, **LORA, gradient_checkpointing=True), tmp_path)
     first, second = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
@@ -92,7 +94,7 @@ def test_an_adapter_on_an_adapter_must_be_merged(adapter: Path, tmp_path: Path) 
 
 
 def test_a_folder_holds_one_model(adapter: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    once = sft_settings(tiny_checkpoint, max_steps=1, checkpoint_every=0)
+    once = sft_settings(tiny_checkpoint, max_steps=1, save_steps=0)
     train_sft(make_sessions(), once, tmp_path)
     assert (tmp_path / "model.safetensors").exists()
     train_sft(make_sessions(), once.model_copy(update={"lora_merge": False}), tmp_path)
@@ -103,7 +105,7 @@ def test_a_folder_holds_one_model(adapter: Path, tiny_checkpoint: Path, tmp_path
 
 
 def test_a_run_with_an_adapter_is_resumed_to_the_bit(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    config = sft_settings(tiny_checkpoint, checkpoint_every=2, lora_dropout=0.2)
+    config = sft_settings(tiny_checkpoint, save_steps=2, lora_dropout=0.2)
     whole, again = tmp_path / "whole", tmp_path / "again"
     train_sft(make_sessions(), config, whole)
     again.mkdir()

@@ -37,7 +37,6 @@ from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.models.sampling import sample_completions
 from shop_r1.signals import PASSED_ON_S, stop_signals
-from shop_r1.training import grpo
 from shop_r1.training.checkpoints import (
     MANIFEST,
     CheckpointFolder,
@@ -47,8 +46,9 @@ from shop_r1.training.checkpoints import (
     list_checkpoints,
     read_checkpoint,
 )
+from shop_r1.training.grpo import sampler, trainer
 from shop_r1.training.health_checks import Alerts
-from shop_r1.training.progress.monitor import MetricsLog
+from shop_r1.training.progress.logs import MetricsLog
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.trainer import ResumableTrainer
 
@@ -75,7 +75,7 @@ def whole(
 ) -> tuple[str, Path]:
     """Return a kind of run and the folder of one that was never cut off, with all its checkpoints."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    run(processes, request.param, settings(request.param, start, keep_checkpoints=100), out)
+    run(processes, request.param, settings(request.param, start, save_total_limit=100), out)
     return request.param, out
 
 
@@ -167,7 +167,7 @@ def test_a_kill_at_any_call_to_the_disk_leaves_a_checkpoint_to_go_on_from(
     assert steps == sorted(steps) and set(steps) == {0, 1, 2, 3}
 
 
-# -- torn and full --------------------------------------------------------------------------------------
+# -- corrupt and full --------------------------------------------------------------------------------------
 
 
 def cut_short(path: Path) -> None:
@@ -194,7 +194,7 @@ TEARS: list[tuple[str, Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("name", "tear", "message"), TEARS)
-def test_a_torn_checkpoint_is_named_and_passed_over(
+def test_a_corrupt_checkpoint_is_named_and_passed_over(
     name: str, tear: Callable[[Path], None], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for step in (1, 2):
@@ -205,21 +205,21 @@ def test_a_torn_checkpoint_is_named_and_passed_over(
     found = find_checkpoint(tmp_path)
     assert found is not None and found.path == first
     told = capsys.readouterr().err
-    assert message in told and told.endswith("; step-000002 is torn and passed over\n")
+    assert message in told and told.endswith("; step-000002 is not whole and passed over\n")
     tear(first / name)
     with pytest.raises(TrainingError, match="none of its checkpoints is whole; remove the folder"):
         find_checkpoint(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_from_the_checkpoint_before_a_torn_one(
+def test_a_run_goes_on_from_the_checkpoint_before_a_corrupt_one(
     whole: tuple[str, Path], start: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     kind, out = whole[0], tmp_path / "run"
     cut_off(whole[1], out, 5, 6)
     cut_short(out / "checkpoints/step-000006/model.safetensors")
     told = run(processes, kind, settings(kind, start), out)
-    assert "step-000006 is torn and passed over" in told
+    assert "step-000006 is not whole and passed over" in told
     assert f"Going on from {out}/checkpoints/step-000005, step 5 of {STEPS[kind]}" in told
     assert written(out) == written(whole[1])
 
@@ -352,7 +352,7 @@ def test_a_run_that_is_stopped_within_steps_ends_as_one_that_never_was(
     # SFT: epochs of steps of 2, 2 and 1 micro-batches; GRPO: of 2 and 2. Stops come within a step, also an
     # epoch's first, and between two; the first two leave nothing to save, the fourth adds nothing to it.
     kind, out, kept = whole[0], tmp_path / "run", []
-    config = settings(kind, start, checkpoint_every=0)
+    config = settings(kind, start, save_steps=0)
     for calls in (1, 1, 3, 1, 3, 3, 1):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(RunStopped) as stopped:
             stop_after(patch, calls, signal.SIGTERM)
@@ -369,14 +369,14 @@ def test_a_run_that_is_stopped_within_steps_ends_as_one_that_never_was(
 def test_grpo_is_stopped_between_sampling_and_scoring(
     start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, scored = settings("grpo", start, checkpoint_every=0), list[int]()
+    config, scored = settings("grpo", start, save_steps=0), list[int]()
 
     def sample(*args: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
         return sample_completions(*args)
 
-    monkeypatch.setattr(grpo, "sample_completions", sample)
-    monkeypatch.setattr(grpo, "score_trees", lambda *_: scored.append(1))
+    monkeypatch.setattr(sampler, "sample_completions", sample)
+    monkeypatch.setattr(trainer, "score_pairs", lambda *_: scored.append(1))
     with pytest.raises(RunStopped, match="by SIGINT after step 0 of 12, not finished; no step to save yet"):
         train("grpo", config, tmp_path / "run", resume=False)
     assert scored == []
@@ -437,7 +437,12 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_later(
     data, out = tmp_path / "sessions.jsonl", tmp_path / "run"
     write_records(data, SESSIONS)
     common = ["sft", "--data", f"{data}", "--model", f"{start}", "learning_rate=1e-2", "bf16=false"]
-    common += ["max_steps=40", "device_batch=1", "accumulation=1", "checkpoint_every=0"]
+    common += [
+        "max_steps=40",
+        "per_device_train_batch_size=1",
+        "gradient_accumulation_steps=1",
+        "save_steps=0",
+    ]
     process = shop_r1(*common, "--out", f"{out}")
     while not (out / "metrics.jsonl").exists() and process.poll() is None:
         time.sleep(0.02)
@@ -456,9 +461,9 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_later(
         learning_rate=1e-2,
         bf16=False,
         max_steps=40,
-        device_batch=1,
-        accumulation=1,
-        checkpoint_every=0,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        save_steps=0,
     )
     train("sft", config, tmp_path / "whole", resume=False)
     expected = written(tmp_path / "whole")

@@ -13,7 +13,7 @@ from transformers import TrainerControl, TrainerState
 from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.jsonl import read_records
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.health_checks import RULES, Alert, Alerts
 from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter, grpo_arguments, sft_arguments
 from shop_r1.training.sft import train_sft
@@ -62,7 +62,7 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
     count = len(series["policy/parsed"])
     logs = [
         {key: values[step] for key, values in series.items() if values[step] is not None}
-        | {"sampling/probability_gap": 2e-4, "earned/value_near_misses": 0.0, "loss": 1e-8, "grad_norm": 0.4}
+        | {"sampling/trainer_mismatch": 2e-4, "earned/value_near_misses": 0.0, "loss": 1e-8, "grad_norm": 0.4}
         for step in range(count)
     ]
     assert count == 50
@@ -73,7 +73,7 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("logs", "found"),
     [
-        ([{"policy/equal_groups": 0.9}] * 25, (20, "equal_groups", "")),
+        ([{"policy/frac_zero_variance": 0.9}] * 25, (20, "zero_variance", "")),
         ([shares(0.05, 0.95)] * 30, (20, "collapse", "terminate")),
         ([{"advantage/from_format": 0.97, "advantage/from_value": 0.02}] * 25, (20, "dominance", "format")),
         (
@@ -84,7 +84,7 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
         # After n steps at 0.6 the mean is 0.95 - 0.35 n / 20: below 0.8, and 0.1 below the best, from n = 9.
         (parsed(*[0.95] * 20, *[0.6] * 20), (29, "unparsable", "")),
         ([{"policy/truncated": 0.6}] * 25, (20, "truncation", "")),
-        ([{"sampling/probability_gap": 0.02}] * 3, (1, "probability_gap", "")),
+        ([{"sampling/trainer_mismatch": 0.02}] * 3, (1, "trainer_mismatch", "")),
         ([{"loss": math.nan, "grad_norm": 1.0}] * 3, (1, "not_finite", "loss")),
         ([{"loss": 0.0, "grad_norm": math.inf}] * 3, (1, "not_finite", "grad_norm")),
     ],
@@ -105,8 +105,8 @@ def test_what_goes_wrong_is_told_once(logs: Logs, found: tuple[int, str, str], t
         [shares(0.05, 0.95, real_terminate=0.8)] * 40,  # so it is in the data, or nearly: 15 points
         [shares(0.21, 0.79)] * 40,  # below 80 %
         [shares(0.9, 0.1), shares(0.1, 0.9)] * 20,  # one step's share says nothing
-        [{"policy/equal_groups": 0.84}] * 40,
-        [{"policy/equal_groups": 1.0}] * 19,
+        [{"policy/frac_zero_variance": 0.84}] * 40,
+        [{"policy/frac_zero_variance": 1.0}] * 19,
         [{"advantage/from_value": 1.0}] * 40,  # by design: DARS
         [{"advantage/from_rationale": 0.4, "advantage/from_type": 0.6}] * 40,
         [{"advantage/from_format": 1.0}, *[{}] * 3] * 10,  # three steps of four teach nothing at all
@@ -116,7 +116,7 @@ def test_what_goes_wrong_is_told_once(logs: Logs, found: tuple[int, str, str], t
         parsed(*[0.95] * 20, *[0.81] * 40),  # worse, but not bad
         parsed(*[0.95] * 20, *[0.1] * 3, *[0.95] * 20),  # a few bad steps: 0.95 - 0.85 * 3 / 20 = 0.82
         [{"policy/truncated": 0.5}] * 40,
-        [{"sampling/probability_gap": 0.01}] * 40,
+        [{"sampling/trainer_mismatch": 0.01}] * 40,
         [{"loss": 1.0, "grad_norm": 0.1}] * 40,  # none of GRPO's figures, as in SFT
         [{"train_runtime": 3.0, "loss": math.nan}],  # the summary is no step
         [],
@@ -128,7 +128,7 @@ def test_what_is_only_near_it_is_not(logs: Logs, tmp_path: Path) -> None:
 
 
 def test_an_alert_sounds_again_only_after_a_window_without_cause(tmp_path: Path) -> None:
-    bad, good = {"sampling/probability_gap": 0.02}, {"sampling/probability_gap": 0.0}
+    bad, good = {"sampling/trainer_mismatch": 0.02}, {"sampling/trainer_mismatch": 0.0}
     soon = raised(tmp_path, [bad, *[good] * 19, bad])
     assert [step for step, *_ in soon] == [1]
     later = raised(tmp_path, [bad, *[good] * 20, bad, bad])
@@ -160,19 +160,25 @@ def test_a_rerun_begins_with_no_alerts(tmp_path: Path) -> None:
 
 
 def test_only_a_chosen_alert_stops_the_run(tmp_path: Path) -> None:
-    path, logs = tmp_path / "alerts.jsonl", [{"sampling/probability_gap": 0.02}]
+    path, logs = tmp_path / "alerts.jsonl", [{"sampling/trainer_mismatch": 0.02}]
     assert not send(Alerts(path), logs).should_training_stop
     assert not send(Alerts(path, stop_on=("collapse",)), logs).should_training_stop
-    chosen = Alerts(path, stop_on=("collapse", "probability_gap"))
+    chosen = Alerts(path, stop_on=("collapse", "trainer_mismatch"))
     assert send(chosen, logs).should_training_stop
-    with pytest.raises(TrainingError, match=r"step 1: stopped by the alert probability_gap .* are in here"):
+    with pytest.raises(TrainingError, match=r"step 1: stopped by the alert trainer_mismatch .* are in here"):
         chosen.refuse_to_go_on(Path("here"))
     Alerts(path, stop_on=("collapse",)).refuse_to_go_on(Path("here"))
 
 
 def truncating(checkpoint: Path, **changes: Any) -> GrpoConfig:
     """Return settings under which the untrained model's completions are all cut."""
-    plain: dict[str, Any] = {"steps": 3, "prompts": 2, "group": 2, "max_completion_length": 8, "beta": 0.0}
+    plain: dict[str, Any] = {
+        "max_steps": 3,
+        "generation_batch_size": 4,
+        "num_generations": 2,
+        "max_completion_length": 8,
+        "beta": 0.0,
+    }
     return GrpoConfig(model=str(checkpoint), bf16=False, **plain | changes)
 
 
@@ -191,7 +197,12 @@ def test_a_run_that_an_alert_stops_has_written_its_weights(
 
 
 def test_sft_that_loses_its_weights_is_told_and_stopped(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    plain: dict[str, Any] = {"learning_rate": 1e30, "warmup_steps": 0, "device_batch": 4, "accumulation": 1}
+    plain: dict[str, Any] = {
+        "learning_rate": 1e30,
+        "warmup_steps": 0,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 1,
+    }
     config = SftConfig(model=str(tiny_checkpoint), max_steps=20, bf16=False, **plain)
     config = config.model_copy(update={"stop_on_alert": ("not_finite",)})
     with pytest.raises(TrainingError, match="step 10: stopped by the alert not_finite"):

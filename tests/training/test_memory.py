@@ -17,18 +17,10 @@ from typer.testing import CliRunner
 from shop_r1.cli.main import app
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.precision import Precision
+from shop_r1.models.shape import SHAPES, Shape, find_shape
 from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
-from shop_r1.training.memory import (
-    GIB,
-    SHAPES,
-    Load,
-    Shape,
-    cheaper_loads,
-    estimate_memory,
-    find_shape,
-    plan_load,
-)
+from shop_r1.training.memory import GIB, Load, cheaper_loads, estimate_memory, plan_load
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -91,7 +83,7 @@ def test_the_fewest_changes_that_fit_are_proposed() -> None:
     pairs = cheaper_loads(SHAPES["3B"], load, 70 * GIB)
     assert set(pairs) == {
         "gradient_checkpointing=true, 8 devices with FSDP",
-        "gradient_checkpointing=true, lora_rank=16",
+        "gradient_checkpointing=true, lora_r=16",
     }
     assert all(estimate_memory(SHAPES["3B"], each).total <= 70 * GIB for each in pairs.values())
     assert cheaper_loads(SHAPES["3B"], load, GIB) == {}
@@ -108,7 +100,11 @@ def test_what_is_done_already_is_not_proposed() -> None:
 
 def test_grpos_settings_as_a_load() -> None:
     config = GrpoConfig(
-        prompts=16, group=4, max_completion_length=64, device_prompts=2, prompt={"max_tokens": 2048}
+        generation_batch_size=64,
+        num_generations=4,
+        max_completion_length=64,
+        per_device_train_batch_size=8,
+        prompt={"max_tokens": 2048},
     )
     load = plan_load(config, SHAPES["3B"], devices=4, strategy="ddp")
     assert (load.context, load.trees, load.group, load.completion, load.sampled) == (2048, 2, 4, 64, 4)
@@ -117,14 +113,16 @@ def test_grpos_settings_as_a_load() -> None:
 
 
 def test_vllm_samples_in_memory_of_its_own() -> None:
-    load = plan_load(GrpoConfig(vllm="colocate"), SHAPES["3B"], 1, "one", engine=10 * GIB)
+    load = plan_load(GrpoConfig(use_vllm=True), SHAPES["3B"], 1, "one", engine=10 * GIB)
     found = estimate_memory(SHAPES["3B"], load)
     assert found.held["vLLM"] == 10 * GIB
     assert found.phases["sampling"] == {}
 
 
 def test_sfts_settings_as_a_load() -> None:
-    load = plan_load(SftConfig(device_batch=3), replace(SHAPES["3B"], positions=8192), 1, "one")
+    load = plan_load(
+        SftConfig(per_device_train_batch_size=3), replace(SHAPES["3B"], positions=8192), 1, "one"
+    )
     assert (load.context, load.trees, load.sampled, load.reference) == (8192, 3, 0, False)
 
 
@@ -182,7 +180,7 @@ def test_doctor_says_that_a_run_does_not_fit_and_what_would() -> None:
     proposed = said.split("GiB too much. It does with\n")[1].splitlines()
     assert [line.split("  ")[1] for line in proposed] == [
         "8 devices with FSDP",
-        "lora_rank=16",
+        "lora_r=16",
     ]
     assert all(len(line) <= 80 for line in said.splitlines())
 
@@ -202,7 +200,7 @@ def test_doctor_counts_in_the_format_that_auto_stands_for(
 ) -> None:
     chosen = Precision(faster, "as measured")
     monkeypatch.setattr(memory, "choose_precision", lambda asked="auto", device=None: chosen)
-    words = ("--stage", "sft", "model=base", "lora_rank=0")
+    words = ("--stage", "sft", "model=base", "lora_r=0")
     name = "bfloat16" if faster else "float32"
     assert re.search(rf"^number format +{name}$", doctor(*words)[1], re.MULTILINE)
     assert ("bfloat16 copies" in doctor(*words)[1]) is faster
@@ -216,10 +214,10 @@ def test_doctor_takes_settings_on_the_command_line(tmp_path: Path) -> None:
     path.write_text('model = "base"\n')
     with pytest.raises(ConfigError, match="give --stage sft or --stage grpo"):
         doctor(str(path))
-    code, said = doctor(str(path), "--stage", "grpo", "group=4", "prompt.max_tokens=2048")
+    code, said = doctor(str(path), "--stage", "grpo", "num_generations=4", "prompt.max_tokens=2048")
     assert code == 0
     assert "1 prompt of 2,048 tokens, 4 completions of 128 each" in said
-    assert "sft, " in doctor(str(path), "accumulation=4")[1]  # only SFT has it
+    assert "sft, " in doctor(str(path), "gradient_accumulation_steps=4")[1]  # only SFT has it
 
 
 def test_doctor_refuses_settings_that_are_neither_stages() -> None:

@@ -118,8 +118,8 @@ def quick(checkpoint: Path, steps: int) -> SftConfig:
         max_steps=steps,
         learning_rate=2e-2,
         warmup_steps=0,
-        device_batch=2,
-        accumulation=2,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
         bf16=False,
     )
 

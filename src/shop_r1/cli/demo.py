@@ -60,7 +60,7 @@ from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.store.visitors import seeded_ids
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.health_checks import Alert
 from shop_r1.training.precision import begun_with
 from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -92,22 +92,22 @@ class DemoConfig(Config):
     sft: SftConfig = SftConfig(
         prompt=PROMPT,
         learning_rate=1.5e-3,
-        epochs=1,
-        device_batch=3,
-        accumulation=1,
+        num_train_epochs=1,
+        per_device_train_batch_size=3,
+        gradient_accumulation_steps=1,
         adam_beta2=0.98,
-        checkpoint_every=0,
+        save_steps=0,
     )
     """The cold start."""
     grpo: GrpoConfig = GrpoConfig(
         prompt=PROMPT,
-        reward=RewardConfig(action=ActionRewardConfig(similarity_floor=0.9)),
-        steps=50,
-        device_prompts=8,
+        reward=RewardConfig(action=ActionRewardConfig(similarity_threshold=0.9)),
+        max_steps=50,
+        per_device_train_batch_size=64,
         learning_rate=3e-4,
         beta=0.0,
         max_completion_length=64,
-        checkpoint_every=0,
+        save_steps=0,
     )
     """Both RL runs; they differ in the reward alone. The similarity floor is 0.9, not the paper's 0.75: at
     0.75 typing the last query once more earns 857 of 1000 where the shopper changed one word of four, and
@@ -126,7 +126,7 @@ QUICK = (
     "training_sessions=200",
     "held_out_sessions=30",
     "sweep_sessions=10",
-    "grpo.steps=6",
+    "grpo.max_steps=6",
 )
 """What `--quick` sets: every stage with its real parts, in about two minutes. Ours."""
 
@@ -151,8 +151,8 @@ def estimate_seconds(config: DemoConfig, rate: float) -> float:
     """
     counts = {
         "shopping": config.training_sessions + config.held_out_sessions,
-        "sft": config.training_sessions * config.sft.epochs,
-        "grpo": 2 * config.grpo.steps,
+        "sft": config.training_sessions * config.sft.num_train_epochs,
+        "grpo": 2 * config.grpo.max_steps,
         "predicting": 4 * config.held_out_sessions + len(config.sweep) * config.sweep_sessions,
     }
     return sum(counts[name] * (seconds + gflop * 1e9 / rate) for name, (seconds, gflop) in SECONDS.items())
@@ -228,7 +228,7 @@ class Demo:
     def train_grpo(self, name: str, reward: RewardConfig) -> None:
         """RL from the SFT checkpoint with this reward."""
         training, _ = self.sessions()
-        examples = balance_examples(list_examples(training), self._config.grpo.skew, self._config.seed)
+        examples = balance_examples(list_examples(training), self._config.grpo.type_ratio, self._config.seed)
         CONSOLE.print(
             "    examples: " + ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items()))
         )
@@ -405,9 +405,9 @@ class Demo:
         config = self._config
         return {
             "sessions": f"{config.training_sessions} to learn from, {config.held_out_sessions} held out",
-            "SFT": f"{config.sft.epochs:g} epochs, learning rate {config.sft.learning_rate:g}",
-            "GRPO": f"{config.grpo.steps} steps of {config.grpo.prompts} prompts x "
-            f"{config.grpo.group} completions, learning rate {config.grpo.learning_rate:g}",
+            "SFT": f"{config.sft.num_train_epochs:g} epochs, learning rate {config.sft.learning_rate:g}",
+            "GRPO": f"{config.grpo.max_steps} steps of {config.grpo.prompts_per_step} prompts x "
+            f"{config.grpo.num_generations} completions, learning rate {config.grpo.learning_rate:g}",
             "seed": str(config.seed),
         }
 

@@ -9,6 +9,7 @@ from shop_r1.cli.machine import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
+from shop_r1.models.shape import find_shape
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
     GIB,
@@ -18,7 +19,6 @@ from shop_r1.training.memory import (
     Strategy,
     cheaper_loads,
     estimate_memory,
-    find_shape,
     plan_load,
 )
 from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -103,8 +103,8 @@ def plan_run(
 
 def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
     """Return what vLLM takes of a device."""
-    if isinstance(config, GrpoConfig) and config.vllm == "colocate":
-        return round(config.vllm_memory * room)
+    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
+        return round(config.vllm_gpu_memory_utilization * room)
     return 0
 
 

@@ -55,7 +55,7 @@ def score(
     '{"rationale": "I like it.", "action": {"type": "click", "name": "results.red_mug"}}' --certainty 26
     """
     from shop_r1.records.actions import find_space
-    from shop_r1.rewards.total import PARTS, RewardConfig, score_lines, score_response
+    from shop_r1.rewards.total import PARTS, RewardConfig, score_completion, score_lines
 
     config, known = read_settings(RewardConfig, settings or []), find_space(space)
     if jsonl is not None:
@@ -68,7 +68,7 @@ def score(
         raise ConfigError("score needs --target and --response, or --jsonl FILE")
     if certainty is not None and not math.isfinite(certainty):
         raise ConfigError(f"--certainty is {certainty}; expected a finite number of nats per token")
-    found = score_response(response, _read_target(target), certainty, known, config)
+    found = score_completion(response, _read_target(target), known, config, certainty)
     if as_json:
         say_json({part: getattr(found, part) for part in (*PARTS, "total")})
         return

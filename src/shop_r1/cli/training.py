@@ -98,7 +98,7 @@ def grpo(
     """
     from shop_r1.cli.models import fit_prompt, hide_loading
     from shop_r1.datasets.examples import balance_examples, count_types, list_examples, read_examples
-    from shop_r1.training.grpo import train_grpo
+    from shop_r1.training.grpo.run import train_grpo
     from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import GrpoConfig
 
@@ -109,8 +109,12 @@ def grpo(
     if chosen is not None:
         balanced, how = read_examples(chosen, sessions), f"chosen by {chosen}"
     else:
-        balanced = balance_examples(examples, config.skew, config.seed)
-        how = f"balanced (skew {config.skew:g})" if config.skew else "not balanced (skew 0)"
+        balanced = balance_examples(examples, config.type_ratio, config.seed)
+        how = (
+            f"balanced (type_ratio {config.type_ratio:g})"
+            if config.type_ratio
+            else "not balanced (type_ratio 0)"
+        )
     hide_loading()
     config = config.model_copy(
         update={"prompt": fit_prompt(config.prompt, config.model, needed=config.max_completion_length)}

@@ -42,7 +42,8 @@ def beside(out: Path, ending: str) -> Path:
     >>> beside(Path("runs/with.jsonl.zst"), "failed.jsonl").name
     'with.failed.jsonl'
     """
-    return out.with_name(f"{out.name.removesuffix('.zst').removesuffix('.jsonl').removesuffix('.parquet')}.{ending}")
+    stem = out.name.removesuffix(".zst").removesuffix(".jsonl").removesuffix(".parquet")
+    return out.with_name(f"{stem}.{ending}")
 
 
 def failed_path(out: Path) -> Path:

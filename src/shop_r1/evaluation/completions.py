@@ -1,25 +1,30 @@
 """A completion to a prediction: what a checkpoint's and an endpoint's completions share."""
 
 import zlib
+from collections.abc import Callable
 
 from shop_r1.datasets.examples import Example
-from shop_r1.prompts.parse import Parse, ParseFailure, Unwrapped, parse_response, unwrap
+from shop_r1.prompts.parse import Parse, ParseFailure, Response, Unwrapped, parse_response, unwrap
 from shop_r1.records.actions import find_space
 from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 
 def read_completion(
-    example: Example, completion: str, certainty: float | None, reward: RewardConfig, parse: Parse = "strict"
+    example: Example,
+    completion: str,
+    reward: RewardConfig,
+    parse: Parse = "strict",
+    certainty: Callable[[Response | ParseFailure], float | None] = lambda response: None,
 ) -> Prediction:
     """Return the prediction that a completion is: parsed and scored by the same functions as in training.
 
     Args:
         example: the step that was asked for.
         completion: as it came.
-        certainty: the rationale's self-certainty in nats per token; None where nothing measured it.
         reward: how the completion is scored.
         parse: `lenient` parses and scores what is left after `unwrap`, and marks the prediction.
+        certainty: returns the rationale's self-certainty in nats per token; None where nothing measured it.
     """
     step = example.session.steps[example.step]
     space = find_space(example.session.space)
@@ -41,7 +46,7 @@ def read_completion(
         failure=failure,
         parse="lenient" if parse == "lenient" else None,
         unwrapped=read.wrappings or None,
-        reward=score_response(read.text, step.action, certainty, space, reward),
+        reward=score_response(parsed, step.action, space, reward, certainty(parsed)),
     )
 
 

@@ -16,8 +16,7 @@ from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.results import Prediction
-from shop_r1.rewards.certainty import token_certainty
-from shop_r1.rewards.rationale import rationale_certainty
+from shop_r1.rewards.certainty import self_certainty, token_certainty
 from shop_r1.rewards.total import RewardConfig
 
 Progress = Callable[[int, int], None]
@@ -165,8 +164,8 @@ def _answer(
         read_completion(
             example,
             model.decode(completion.ids),
-            rationale_certainty(model, completion.ids, completion.measured, example.space),
             config.reward,
+            certainty=partial(self_certainty, model, completion.ids, completion.measured),
         )
         for example, completion in zip(examples, completions, strict=True)
     ]

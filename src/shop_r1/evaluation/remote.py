@@ -26,7 +26,7 @@ from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.parse import Parse
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.results import Prediction
-from shop_r1.rewards.total import RewardConfig, score_response
+from shop_r1.rewards.total import RewardConfig, score_completion
 
 REFUSED = "refused: the model, or a filter of its endpoint, declined"
 """The failure of a refused completion."""
@@ -192,7 +192,7 @@ def _require_all(outcomes: Sequence[Outcome], path: Path) -> list[Completion]:
 
 def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfig) -> Prediction:
     """Return the prediction; a refusal is unparsable with or without text."""
-    prediction = read_completion(step.example, completion.text, None, config.reward, config.parse)
+    prediction = read_completion(step.example, completion.text, config.reward, config.parse)
     update: dict[str, Any] = {
         "prompt_tokens": step.prompt.tokens,
         "pages_cut": step.prompt.pages_cut,
@@ -200,7 +200,7 @@ def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfi
         "target_cut": example_target_cut(step.example, step.prompt),
     }
     if completion.stop == "refused":
-        reward = score_response(None, prediction.target, None, step.example.space, config.reward)
+        reward = score_completion(None, prediction.target, step.example.space, config.reward)
         update |= {"action": None, "rationale": None, "failure": REFUSED, "reward": reward}
     elif completion.instead is not None:
         update["failure"] = WITHOUT_TEXT[completion.instead]

@@ -181,10 +181,10 @@ def product_rate(
     pair = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
     _time_product(pair)  # the first builds the kernel
     count, started = 0, time.perf_counter()
-    while (spent := time.perf_counter() - started) < seconds:
+    while (elapsed := time.perf_counter() - started) < seconds:
         _time_product(pair)
         count += 1
-    return 2 * rows * inner * columns * count / spent
+    return 2 * rows * inner * columns * count / elapsed
 
 
 def autocast(asked: Bf16, device: str) -> Any:

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shop_r1.errors import ModelError
 from shop_r1.models.attention import use_tree_attention
-from shop_r1.models.prefix_tree import Tree, TreeBatch, pack_trees
+from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
 
 HEAD_LOGITS = 2**25
 """Logits that the head makes at once (ours): 128 MiB in float32, 220 tokens of Qwen2.5's vocabulary."""
@@ -161,6 +161,37 @@ def score_trees(
         for row in rows:
             found[row] = [next(parts) for _ in trees[row].branches]
     return [score for row in range(len(trees)) for score in found[row]]
+
+
+def score_pairs(
+    model: Any,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    pad_id: int,
+    temperature: float = 1.0,
+    measure: Measure | None = None,
+) -> list[TokenScores]:
+    """Return the scores of each (prompt, completion), in order; equal prompts share a tree.
+
+    Arguments as in `score_trees`.
+    """
+    groups = group_equal([prompt for prompt, _ in pairs])
+    trees = [grow_tree([pairs[row][0] for row in rows], [pairs[row][1] for row in rows]) for rows in groups]
+    scores = score_trees(model, trees, pad_id, temperature, measure)
+    order = [row for rows in groups for row in rows]
+    by_row = dict(zip(order, scores, strict=True))
+    return [by_row[row] for row in range(len(pairs))]
+
+
+def group_equal(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the row numbers of equal prompts together, groups and rows in order.
+
+    >>> group_equal([[1, 2], [3], [1, 2]])
+    [[0, 2], [1]]
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, ids in enumerate(prompts):
+        groups.setdefault(tuple(ids), []).append(row)
+    return list(groups.values())
 
 
 def batch_by_length(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:

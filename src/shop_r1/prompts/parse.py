@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from shop_r1.jsonl import Record
 from shop_r1.prompts.strict_json import (
-    JsonFault,
+    JsonProblem,
     OutOfFormatError,
     check_string,
     name_kind,
@@ -22,13 +22,13 @@ from shop_r1.prompts.strict_json import (
     shorten,
     strict_decoder,
 )
-from shop_r1.records.actions import Action, ActionSpace, ActionType
+from shop_r1.records.actions import SHOP, Action, ActionSpace, ActionType
 
-FailureReason = JsonFault | Literal["unknown_type", "extra_field"]
+FailureReason = JsonProblem | Literal["unknown_type", "extra_field"]
 """Why a completion is out of format.
 
-Beside a `JsonFault`: wrong_keys: not exactly `rationale` and `action`; unknown_type: not a type of the space;
-extra_field: a field that the type does not have.
+Beside a `JsonProblem`: wrong_keys: not exactly `rationale` and `action`; unknown_type: not a type of the
+space; extra_field: a field that the type does not have.
 """
 
 
@@ -64,14 +64,14 @@ class ParseFailure(Record):
     """One sentence: what was found and what was expected."""
 
 
-def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
+def parse_response(text: str, space: ActionSpace = SHOP) -> Response | ParseFailure:
     """Return what the completion says, or why it is out of format. Never raises.
 
-    >>> from shop_r1 import SHOP, parse_response
-    >>> response = parse_response('{"rationale": "I am done.", "action": {"type": "terminate"}}', SHOP)
+    >>> from shop_r1 import parse_response
+    >>> response = parse_response('{"rationale": "I am done.", "action": {"type": "terminate"}}')
     >>> response.rationale, response.action.type
     ('I am done.', 'terminate')
-    >>> print(parse_response("I would leave.", SHOP).reason)
+    >>> print(parse_response("I would leave.").reason)
     extra_text
     """
     try:
@@ -85,8 +85,8 @@ def parse_response(text: str, space: ActionSpace) -> Response | ParseFailure:
             action=Action(type=kind.name, name=values.get("name"), text=values.get("text")),
             rationale_span=_find_rationale(text),
         )
-    except OutOfFormatError as fault:
-        return ParseFailure(reason=cast(FailureReason, fault.reason), message=fault.message)
+    except OutOfFormatError as error:
+        return ParseFailure(reason=cast(FailureReason, error.reason), message=error.message)
 
 
 _THINK = re.compile(r"\s*<(think|thinking|thought)>.*?</\1>", re.DOTALL)
@@ -145,7 +145,7 @@ def _find_kind(action: dict[str, Any], space: ActionSpace) -> ActionType:
 
 
 def _find_rationale(text: str) -> tuple[int, int]:
-    """Return the offsets between the rationale's quotes, in a completion already read without fault."""
+    """Return the offsets between the rationale's quotes, in a completion that is in format."""
     position = text.index("{") + 1
     while True:
         key, position = _DECODER.raw_decode(text, _skip_space(text, position))

@@ -23,7 +23,7 @@ from shop_r1.prompts.render import (
     render_journey,
 )
 from shop_r1.prompts.strict_json import (
-    JsonFault,
+    JsonProblem,
     OutOfFormatError,
     check_string,
     name_kind,
@@ -56,10 +56,10 @@ RATIONALES_SCHEMA: Mapping[str, Any] = {
 """For structured output. The same for all sessions, since endpoints compile each new schema; which steps are
 there is checked by `parse_rationales`."""
 
-RationaleProblem = Literal[JsonFault, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
+RationaleProblem = Literal[JsonProblem, "wrong_step", "repeated_step", "missing_step", "blank", "too_long"]
 """Why a completion is rejected, the `reason` of an `OutOfFormatError`.
 
-Beside a `JsonFault`: wrong_step: a step that was not requested; repeated_step: one twice; missing_step: a
+Beside a `JsonProblem`: wrong_step: a step that was not requested; repeated_step: one twice; missing_step: a
 requested one is not there; blank: a rationale of white space; too_long: of over `MAX_CHARACTERS`.
 """
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
-JsonFault = Literal[
+JsonProblem = Literal[
     "empty",
     "extra_text",
     "cut_off",
@@ -19,7 +19,7 @@ JsonFault = Literal[
 """What can be wrong with a completion that should be JSON.
 
 empty: nothing but white space; extra_text: something before or after the JSON value; cut_off: it begins like
-an object and ends too early; not_json: any other fault of syntax; too_deep: nested past what can be read;
+an object and ends too early; not_json: any other syntax error; too_deep: nested past what can be read;
 duplicate_key: a key twice in one object; not_object: JSON, but not an object; wrong_keys: not the keys that
 it should have; wrong_kind: a value is not the string, number, list or object that it should be; not_text:
 half of a surrogate pair.
@@ -27,10 +27,10 @@ half of a surrogate pair.
 
 
 class OutOfFormatError(Exception):
-    """Carries a fault out of the functions that read a completion, to the one that returns it as data.
+    """Carries a problem out of the functions that read a completion, to the one that returns it as data.
 
     Attributes:
-        reason: one word for counting: a `JsonFault`, or one of the reader's own.
+        reason: one word for counting: a `JsonProblem`, or one of the reader's own.
         message: one sentence: what was found and what was expected.
     """
 
@@ -62,7 +62,7 @@ def read_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
         decoder: as `strict_decoder` makes it.
 
     Raises:
-        OutOfFormatError: it is anything else; `reason` is a `JsonFault`.
+        OutOfFormatError: it is anything else; `reason` is a `JsonProblem`.
     """
     stripped = text.strip()
     if not stripped:

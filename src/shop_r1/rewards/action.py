@@ -4,7 +4,7 @@ Everything is read from the action type's fields, so a new action needs no line 
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from shop_r1.rewards.rouge import rouge_l
 
 class ActionRewardConfig(Config):
     """What a right action earns."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"similarity_floor": "similarity_threshold"}
 
     kind: Literal["hierarchical", "binary"] = "hierarchical"
     """Table 1's parts, or 1 for the whole action and else 0 (Table 2's RL (binary), Table 4's fifth row)."""
@@ -31,7 +33,7 @@ class ActionRewardConfig(Config):
     """Multiplies the similarity of the type's last field: a click's name, a query's text. Paper 4.1."""
     minor_value_weight: float = Field(default=0.1, ge=0)
     """Multiplies the similarity of every other field: the input in which a query is typed. Paper, Table 1."""
-    similarity_floor: float = Field(default=0.75, ge=0, le=1)
+    similarity_threshold: float = Field(default=0.75, ge=0, le=1)
     """Similarities at or below this earn 0. Paper 3, given there as an example."""
 
 
@@ -132,9 +134,10 @@ def _score_values(
         if field == kind.fields[-1]:
             weight = config.dars_factor if config.dars else 1.0
         similarity = rouge_l(predicted.value(field), target.value(field))
-        if similarity > config.similarity_floor:
+        if similarity > config.similarity_threshold:
             total += weight * similarity
             reasons.append(f"{field} {weight:g} × ROUGE-L {similarity:.4g}")
         else:
-            reasons.append(f"{field} 0 (ROUGE-L {similarity:.4g} is not above {config.similarity_floor:g})")
+            threshold = config.similarity_threshold
+            reasons.append(f"{field} 0 (ROUGE-L {similarity:.4g} is not above {threshold:g})")
     return total, f"{total:g}: {', '.join(reasons)}"

@@ -2,7 +2,7 @@
 
 Departure: Eq. 3 as printed is KL(p || U) divided once more by the vocabulary's size. The default here is
 KL(U || p), which the works it cites define and which alone fits the paper's Figure 1; docs/rewards.md has the
-arithmetic. Dimension letters: B batch, T tokens, V vocabulary.
+arithmetic. Dimension letters: T completion tokens, V vocabulary.
 """
 
 import math
@@ -11,7 +11,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from shop_r1.models.checkpoint import LocalModel, token_offsets
+from shop_r1.prompts.parse import ParseFailure, Response
 from shop_r1.rewards.total import CertaintyDirection
+
+
+def self_certainty(
+    model: LocalModel, completion: Sequence[int], certainty: Tensor | None, response: Response | ParseFailure
+) -> float | None:
+    """Return the mean certainty over exactly the rationale's tokens, in nats per token (paper, Eq. 3).
+
+    None stands where there is nothing to average: the completion is out of format, its rationale is empty,
+    or the certainty was not measured.
+
+    Args:
+        model: whose tokenizer wrote the completion.
+        completion: (T,) token ids.
+        certainty: (T,) `token_certainty` of the distributions that the tokens were drawn from, untempered.
+        response: the completion, parsed.
+    """
+    if isinstance(response, ParseFailure) or certainty is None:
+        return None
+    mask = rationale_token_mask(token_offsets(model.tokenizer, completion), response.rationale_span)
+    return certainty[torch.tensor(mask)].mean().item() if any(mask) else None
 
 
 def token_certainty(logits: Tensor, direction: CertaintyDirection = "kl_uniform_model") -> Tensor:
@@ -25,73 +47,13 @@ def token_certainty(logits: Tensor, direction: CertaintyDirection = "kl_uniform_
     Returns:
         (...), float32.
     """
-    z = logits.float()
+    z, log_size = logits.float(), math.log(logits.shape[-1])
     if direction == "kl_uniform_model":
-        return certainty_from_statistics(torch.logsumexp(z, -1), z.mean(-1), z.shape[-1])
-    entropy: Tensor = torch.special.entr(torch.softmax(z, -1)).sum(-1)
-    return (math.log(z.shape[-1]) - entropy).clamp_min(0.0)
-
-
-def certainty_from_statistics(logsumexp: Tensor, mean_logit: Tensor, vocabulary_size: int) -> Tensor:
-    """Return KL(U || p) in nats from what a scoring pass already has, without a pass over the vocabulary.
-
-    Args:
-        logsumexp: (...), of each position's logits; z_y - log p(y) for any scored token y.
-        mean_logit: (...), of each position's logits; the hidden state times the LM head's mean row.
-        vocabulary_size: V, the length of a logit vector.
-
-    Returns:
-        (...), float32, in [0, inf).
-    """
-    # KL(U || p) = -log V - mean(log p), and log p = z - logsumexp(z). Rounding can leave it just below 0.
-    return (logsumexp.float() - mean_logit.float() - math.log(vocabulary_size)).clamp_min(0.0)
-
-
-def self_certainty(
-    logits: Tensor, mask: Tensor, direction: CertaintyDirection = "kl_uniform_model"
-) -> Tensor:
-    """Return how far each rationale's next-token distributions are from uniform, on average.
-
-    Args:
-        logits: (B, T, V), any float type; computed in float32. Position t holds the distribution from
-            which token t was drawn, so the caller has shifted by one already.
-        mask: (B, T), 1 on rationale tokens, 0 elsewhere.
-        direction: which divergence, see `token_certainty`.
-
-    Returns:
-        (B,), float32, mean over the rationale's tokens in nats per token.
-
-    Raises:
-        ValueError: a row of `mask` is all zero; the message names the rows.
-
-    Source: paper, Eq. 3.
-    Departure: KL(U || p) by default and never divided again by V, see docs/rewards.md.
-    """
-    return mean_certainty(token_certainty(logits, direction), mask)
-
-
-def mean_certainty(certainty: Tensor, mask: Tensor) -> Tensor:
-    """Return the masked mean of per-token certainties.
-
-    Args:
-        certainty: (B, T), nats.
-        mask: (B, T), 1 on rationale tokens, 0 elsewhere.
-
-    Returns:
-        (B,), nats per token.
-
-    Raises:
-        ValueError: a row of `mask` is all zero; the message names the rows.
-    """
-    chosen = mask.bool()
-    counts = chosen.sum(-1)
-    if not bool((counts > 0).all()):
-        rows = ", ".join(str(row) for row in (counts == 0).nonzero().flatten().tolist())
-        raise ValueError(
-            f"mask rows {rows} are all zero; a self-certainty needs at least one rationale token"
-        )
-    # where, not a product: what stands outside the mask may be infinite or no number at all.
-    return torch.where(chosen, certainty, torch.zeros_like(certainty)).sum(-1) / counts
+        # KL(U || p) = -log V - mean(log p), and log p = z - logsumexp(z).
+        divergence = torch.logsumexp(z, -1) - z.mean(-1) - log_size
+    else:
+        divergence = log_size - torch.special.entr(torch.softmax(z, -1)).sum(-1)
+    return divergence.clamp_min(0.0)  # rounding can leave it just below 0
 
 
 def rationale_token_mask(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[bool]:

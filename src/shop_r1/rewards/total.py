@@ -1,4 +1,4 @@
-"""The only scorer: one completion to its reward, part by part (paper, Table 1 and Eq. 4)."""
+"""The only scorer: one response to its reward, part by part (paper, Table 1 and Eq. 4)."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, parse_record, read_lines
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
 from shop_r1.prompts.render import render_completion
-from shop_r1.records.actions import Action, ActionSpace
+from shop_r1.records.actions import SHOP, Action, ActionSpace
 from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.action import ActionRewardConfig, find_target_kind, score_action
 
@@ -44,10 +44,18 @@ class RewardConfig(Config):
     """What the action earns."""
 
 
+PAPER_REWARD = RewardConfig()
+"""The paper's reward (4.1)."""
+
+
 def score_response(
-    response: str | None, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
+    response: Response | ParseFailure,
+    target: Action,
+    space: ActionSpace = SHOP,
+    config: RewardConfig = PAPER_REWARD,
+    certainty: float | None = None,
 ) -> RewardBreakdown:
-    """Return the completion's reward and, for each part, one sentence that says why.
+    """Return the response's reward and, for each part, one sentence that says why.
 
     >>> from shop_r1 import SHOP, Action, RewardConfig, score_response
     >>> completion = '{"rationale": "It is red.", "action": {"type": "click", "name": "results.red_mug_set"}}'
@@ -57,28 +65,27 @@ def score_response(
     (858.273, '857.143: name 1000 × ROUGE-L 0.8571')
 
     Args:
-        response: the raw completion; None where there is none, which earns 0.
+        response: the completion as `parse_response` returns it; a `ParseFailure` earns 0.
         target: what the shopper did.
-        certainty: mean self-certainty over the rationale's tokens, in nats per token; None where nothing
-            measured it, which earns 0 for that part.
         space: the action space of both.
         config: the reward's settings.
+        certainty: mean self-certainty over the rationale's tokens, in nats per token; None where nothing
+            measured it, which earns 0 for that part.
 
     Raises:
         DataError: the target is not in the space.
         ValueError: `certainty` is not finite.
+
+    >>> completion = '{"rationale": "A red one.", "action": {"type": "terminate"}}'
+    >>> score_response(parse_response(completion), Action(type="terminate")).total
+    0.8
     """
-    parsed = parse_response(response or "", space)
-    if isinstance(parsed, ParseFailure):
-        find_target_kind(target, space)  # A wrong target is a fault even where the completion earns nothing.
-        return _score_failure(parsed)
-    return score_parsed(parsed, target, certainty, space, config)
-
-
-def score_parsed(
-    response: Response, target: Action, certainty: float | None, space: ActionSpace, config: RewardConfig
-) -> RewardBreakdown:
-    """Return what `score_response` does, for a completion that has been parsed already."""
+    if isinstance(response, ParseFailure):
+        find_target_kind(target, space)  # A wrong target is an error even where the completion earns nothing.
+        reasons = dict.fromkeys(PARTS, "0, since the completion is out of format") | {
+            "format": f"0, out of format ({response.reason}): {response.message}"
+        }
+        return RewardBreakdown(**dict.fromkeys((*PARTS, "total"), 0.0), reasons=reasons)
     action = score_action(response.action, target, space, config.action)
     format_part, why_format = _score_format(config)
     rationale, why_rationale = _score_rationale(certainty, config)
@@ -93,9 +100,20 @@ def score_parsed(
     )
 
 
+def score_completion(
+    completion: str | None,
+    target: Action,
+    space: ActionSpace = SHOP,
+    config: RewardConfig = PAPER_REWARD,
+    certainty: float | None = None,
+) -> RewardBreakdown:
+    """Parse a completion's text and score it as `score_response` does; None, for no completion, earns 0."""
+    return score_response(parse_response(completion or "", space), target, space, config, certainty)
+
+
 def max_reward(target: Action, space: ActionSpace, config: RewardConfig) -> float:
     """Return the total that the target itself would earn, with a certainty of 0."""
-    return score_response(render_completion("", target), target, 0.0, space, config).total
+    return score_completion(render_completion("", target), target, space, config, certainty=0.0).total
 
 
 def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterator[dict[str, float]]:
@@ -113,7 +131,7 @@ def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterato
     for number, line in read_lines(path):
         record = parse_record(line, ScoreLine, path, number)
         try:
-            scored = score_response(record.response, record.target, record.certainty, space, config)
+            scored = score_completion(record.response, record.target, space, config, record.certainty)
         except DataError as error:
             raise DataError.at(path, number, str(error)) from None
         count += 1
@@ -134,19 +152,6 @@ class ScoreLine(Record):
     """Self-certainty in nats per token; null where nothing measured it."""
     expected: Any = None
     """Ignored: what a file of test cases says should come out."""
-
-
-def _score_failure(failure: ParseFailure) -> RewardBreakdown:
-    rest = dict.fromkeys(PARTS, "0, since the completion is out of format")
-    return RewardBreakdown(
-        format=0.0,
-        type=0.0,
-        attribute=0.0,
-        value=0.0,
-        rationale=0.0,
-        total=0.0,
-        reasons=rest | {"format": f"0, out of format ({failure.reason}): {failure.message}"},
-    )
 
 
 def _score_format(config: RewardConfig) -> tuple[float, str]:

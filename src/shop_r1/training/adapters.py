@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from shop_r1.errors import ConfigError
 from shop_r1.models.checkpoint import is_adapter, resolve_model
-from shop_r1.training.progress.monitor import tell
+from shop_r1.training.progress.console import print_note
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 
@@ -20,7 +20,7 @@ def lora_config(config: SftConfig | GrpoConfig) -> LoraConfig | None:
     Raises:
         ConfigError: the adapter would stand on another one, which only we could load.
     """
-    if not config.lora_rank:
+    if not config.lora_r:
         return None
     source = Path(resolve_model(config.model))
     if not config.lora_merge and is_adapter(source):
@@ -30,16 +30,16 @@ def lora_config(config: SftConfig | GrpoConfig) -> LoraConfig | None:
         )
     set_seed(config.seed)
     return LoraConfig(
-        r=config.lora_rank,
+        r=config.lora_r,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules=list(config.lora_targets) or "all-linear",
+        target_modules=list(config.lora_target_modules) or "all-linear",
         task_type="CAUSAL_LM",
     )
 
 
-def say_adapter(model: Any) -> None:
-    """Tell how much of a model is trained, if it has an adapter."""
+def print_adapter(model: Any) -> None:
+    """Print how much of a model is trained, if it has an adapter."""
     if hasattr(model, "peft_config"):
         trained, whole = model.get_nb_trainable_parameters()
-        tell(f"LoRA: {trained:,} of {whole:,} weights are trained ({trained / whole:.2%})")
+        print_note(f"LoRA: {trained:,} of {whole:,} weights are trained ({trained / whole:.2%})")

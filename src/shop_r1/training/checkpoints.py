@@ -2,7 +2,7 @@
 
 `OUT/checkpoints/step-000050/` is written beside its place, flushed to the disk, and renamed when all of it
 is there. Its `checkpoint.json`, written last, names every file with size and SHA-256, and the run that it
-belongs to. So whatever kills a run, and whenever, leaves the last checkpoint as it
+belongs to. So a run that is killed at any moment leaves its last checkpoint as it
 was; what `training.resume` reads is what was written.
 """
 
@@ -29,7 +29,7 @@ from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import Record
 from shop_r1.records.sessions import Session
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
-from shop_r1.training.progress.monitor import tell
+from shop_r1.training.progress.console import print_note
 
 MANIFEST = "checkpoint.json"
 _NEW, _OLD = ".new-", ".old-"
@@ -112,7 +112,7 @@ def _digest(digests: Iterable[bytes], steps: Sequence[int]) -> str:
 
 
 def list_checkpoints(out: Path) -> list[Path]:
-    """Return the checkpoints in a run's folder, whole or torn, from the first step to the last."""
+    """Return the checkpoints in a run's folder, whole or incomplete, from the first step to the last."""
     return sorted(
         (path for path in (out / CHECKPOINTS).glob("step-*") if re.fullmatch(r"step-\d+", path.name)),
         key=_step,
@@ -137,7 +137,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint, every file of it compared with its manifest.
 
     Raises:
-        TrainingError: it is torn.
+        TrainingError: it is incomplete or corrupt.
     """
     try:
         manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
@@ -164,14 +164,14 @@ def find_checkpoint(out: Path) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, naming those passed over; None if there never was one.
 
     Raises:
-        TrainingError: there are checkpoints and all are torn.
+        TrainingError: there are checkpoints and none is whole.
     """
     found = list_checkpoints(out)
     for path in reversed(found):
         try:
             return read_checkpoint(path)
         except TrainingError as error:
-            tell(f"{error}; {path.name} is torn and passed over")
+            print_note(f"{error}; {path.name} is not whole and passed over")
     if found:
         raise TrainingError(
             f"{out / CHECKPOINTS}: none of its checkpoints is whole; remove the folder to start from the "
@@ -260,13 +260,13 @@ class CheckpointFolder:
     def _place(self, beside: Path, step: int) -> None:
         """Move the folder to its place, then remove the checkpoints that are no longer needed."""
         place = self.path / _name(step)
-        if place.exists():  # Torn: the run would have gone on from it.
+        if place.exists():  # Not whole: the run would have gone on from it.
             self._remove(place)
         beside.rename(place)
         _flush(self.path)
         found = list_checkpoints(self._out)
         older = [path for path in found if _step(path) < step]
-        newer = [path for path in found if _step(path) > step]  # Torn as well.
+        newer = [path for path in found if _step(path) > step]  # Not whole either.
         for path in (*older[: max(0, len(older) + 1 - self._keep)], *newer):
             self._remove(path)
 

@@ -12,7 +12,7 @@ from yaml import YAMLError
 from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.models.checkpoint import LocalModel, save_checkpoint, save_merged
 from shop_r1.models.precision import format_name
-from shop_r1.training.progress.monitor import tell
+from shop_r1.training.progress.console import print_note
 
 _NAMES = {
     DistributedType.NO: "one device",
@@ -76,13 +76,13 @@ def active_strategy() -> str:
         accelerator.end_training()
 
 
-def say_strategy(accelerator: Any) -> None:
-    """Tell how the run is really spread and in what numbers it computes, once.
+def print_strategy(accelerator: Any) -> None:
+    """Print how the run is really spread and in what numbers it computes, once.
 
     A launcher may have started fewer processes than asked for.
     """
     if accelerator.is_main_process:
-        tell(f"{describe_strategy(accelerator)}, {format_name(accelerator.mixed_precision == 'bf16')}")
+        print_note(f"{describe_strategy(accelerator)}, {format_name(accelerator.mixed_precision == 'bf16')}")
 
 
 def save_trained(trainer: Any, model: LocalModel, out: Path, merge: bool = True) -> None:

@@ -7,25 +7,27 @@ demo's healthy runs raise none, which `tests/training/test_health_checks.py` kee
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.text import Text
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState
 
 from shop_r1.errors import TrainingError
 from shop_r1.jsonl import Record
-from shop_r1.training.progress.monitor import CONSOLE, StepLog, is_summary
+from shop_r1.training.progress.console import CONSOLE
+from shop_r1.training.progress.logs import Logs, StepLog, is_summary
 
 AlertName = Literal[
     "not_finite",
-    "equal_groups",
+    "zero_variance",
     "collapse",
     "dominance",
     "near_misses",
     "unparsable",
     "truncation",
-    "probability_gap",
+    "trainer_mismatch",
 ]
 """What can be raised."""
 
@@ -93,7 +95,28 @@ Finding = tuple[str, str]
 Rule = Callable[[RecentSteps], Iterator[Finding]]
 
 
-def look_for_not_finite(recent: RecentSteps) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Limit:
+    """A rule: a metric's mean over the window should not be above a limit.
+
+    Attributes:
+        metric: its name.
+        most: the limit.
+        message: what is said, with the mean in place of `{mean}`.
+    """
+
+    metric: str
+    most: float
+    message: str
+
+    def __call__(self, recent: RecentSteps) -> Iterator[Finding]:
+        """Find that it is."""
+        mean = recent.mean(self.metric)
+        if mean is not None and mean > self.most:
+            yield "", self.message.format(mean=mean)
+
+
+def find_not_finite(recent: RecentSteps) -> Iterator[Finding]:
     """Find a loss or a gradient that is no number: the weights are lost from here on."""
     for name in ("loss", "grad_norm"):
         value = recent.last.get(name)
@@ -105,18 +128,7 @@ def look_for_not_finite(recent: RecentSteps) -> Iterator[Finding]:
             )
 
 
-def look_for_equal_groups(recent: RecentSteps) -> Iterator[Finding]:
-    """Find that hardly any group teaches: within a group all rewards are equal."""
-    share = recent.mean("policy/equal_groups")
-    if share is not None and share > 0.85:
-        yield (
-            "",
-            f"in {share:.0%} of the groups all completions earn the same, so they teach nothing; usual are "
-            "30 % to 70 %. Raise the temperature or the group size, or take harder (or easier) steps.",
-        )
-
-
-def look_for_collapse(recent: RecentSteps) -> Iterator[Finding]:
+def find_collapse(recent: RecentSteps) -> Iterator[Finding]:
     """Find one type of action with most of the completions and far more than in the data."""
     real = dict(recent.means("data/share_"))
     for name, share in recent.means("policy/share_"):
@@ -129,7 +141,7 @@ def look_for_collapse(recent: RecentSteps) -> Iterator[Finding]:
             )
 
 
-def look_for_dominance(recent: RecentSteps) -> Iterator[Finding]:
+def find_dominance(recent: RecentSteps) -> Iterator[Finding]:
     """Find one part of the reward that decides nearly all advantages.
 
     `value` may: DARS makes it a thousand times as large as the rest, so it decides every group in which it
@@ -138,12 +150,11 @@ def look_for_dominance(recent: RecentSteps) -> Iterator[Finding]:
     for part, share in recent.means("advantage/from_"):
         limit = {"value": math.inf, "rationale": 0.5}.get(part, 0.95)
         if share > limit:
+            advice = _ADVICE.get(part, "The others are equal within each group: train SFT longer.")
             yield (
                 part,
                 f"the {part} reward alone decides {share:.0%} of the advantages; usual is below {limit:.0%}. "
-                + _ADVICE.get(
-                    part, "The others are the same for all completions of a group: train SFT longer."
-                ),
+                + advice,
             )
 
 
@@ -154,19 +165,7 @@ _ADVICE = {
 }
 
 
-def look_for_near_misses(recent: RecentSteps) -> Iterator[Finding]:
-    """Find that most of the value reward is paid for actions that are like the shopper's but not it."""
-    share = recent.mean("earned/value_near_misses")
-    if share is not None and share > 0.5:
-        yield (
-            "",
-            f"{share:.0%} of the value reward is paid for names or queries that only resemble the shopper's; "
-            "usual is below 50 %. Reward may rise without one more exact match: raise "
-            "reward.action.similarity_floor (docs/rewards.md).",
-        )
-
-
-def look_for_unparsable(recent: RecentSteps) -> Iterator[Finding]:
+def find_unparsable(recent: RecentSteps) -> Iterator[Finding]:
     """Find that more completions are out of format than there used to be."""
     parsed = recent.mean("policy/parsed")
     if parsed is not None and parsed < 0.8 and parsed < recent.best_parsed - 0.1:
@@ -178,38 +177,43 @@ def look_for_unparsable(recent: RecentSteps) -> Iterator[Finding]:
         )
 
 
-def look_for_truncation(recent: RecentSteps) -> Iterator[Finding]:
-    """Find that most completions end at the limit."""
-    share = recent.mean("policy/truncated")
-    if share is not None and share > 0.5:
-        yield (
-            "",
-            f"{share:.0%} of the completions are cut at the limit before they end, and earn nothing; "
-            "usual is below 10 %. Raise max_completion_length, or train SFT longer if they ramble.",
-        )
-
-
-def look_for_probability_gap(recent: RecentSteps) -> Iterator[Finding]:
+def find_trainer_mismatch(recent: RecentSteps) -> Iterator[Finding]:
     """Find that sampling and scoring disagree about how likely the sampled tokens were."""
-    gap = recent.last.get("sampling/probability_gap")
-    if gap is not None and gap > 0.01:
+    mismatch = recent.last.get("sampling/trainer_mismatch")
+    if mismatch is not None and mismatch > 0.01:
         yield (
             "",
-            f"the probabilities of sampling and of scoring differ by {gap:.3f} a token; usual is below 0.01. "
-            "The gradient is that of another policy: check that both use the same weights, temperature and "
-            "precision (bf16=false tells).",
+            f"the probabilities of sampling and of scoring differ by {mismatch:.3f} a token; usual is below "
+            "0.01. The gradient is that of another policy: check that both use the same weights, temperature "
+            "and precision (bf16=false tells).",
         )
 
 
 RULES: Mapping[AlertName, Rule] = {
-    "not_finite": look_for_not_finite,
-    "equal_groups": look_for_equal_groups,
-    "collapse": look_for_collapse,
-    "dominance": look_for_dominance,
-    "near_misses": look_for_near_misses,
-    "unparsable": look_for_unparsable,
-    "truncation": look_for_truncation,
-    "probability_gap": look_for_probability_gap,
+    "not_finite": find_not_finite,
+    "zero_variance": Limit(
+        "policy/frac_zero_variance",
+        0.85,
+        "in {mean:.0%} of the groups all completions earn the same, so they teach nothing; usual are 30 % to "
+        "70 %. Raise temperature or num_generations, or take harder (or easier) steps.",
+    ),
+    "collapse": find_collapse,
+    "dominance": find_dominance,
+    "near_misses": Limit(
+        "earned/value_near_misses",
+        0.5,
+        "{mean:.0%} of the value reward is paid for names or queries that only resemble the shopper's; usual "
+        "is below 50 %. Reward may rise without one more exact match: raise "
+        "reward.action.similarity_threshold (docs/rewards.md).",
+    ),
+    "unparsable": find_unparsable,
+    "truncation": Limit(
+        "policy/truncated",
+        0.5,
+        "{mean:.0%} of the completions are cut at the limit before they end, and earn nothing; usual is "
+        "below 10 %. Raise max_completion_length, or train SFT longer if they ramble.",
+    ),
+    "trainer_mismatch": find_trainer_mismatch,
 }
 """All rules; one that finds none of its metrics, as in SFT, stays silent."""
 
@@ -234,12 +238,7 @@ class Alerts(StepLog):
         self.raised: list[Alert] = []
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Logs = None, **kwargs: Any
     ) -> None:
         """Look at the steps so far; stop the run if an alert is among those that shall."""
         if is_summary(logs):

@@ -8,7 +8,7 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import read_json
 from shop_r1.models.precision import choose_precision, format_name
 from shop_r1.training.checkpoints import MANIFEST, list_checkpoints
-from shop_r1.training.progress.monitor import tell
+from shop_r1.training.progress.console import print_note
 from shop_r1.training.settings import TrainConfig
 
 TrainConfigT = TypeVar("TrainConfigT", bound=TrainConfig)
@@ -25,11 +25,11 @@ def settle_precision(config: TrainConfigT, out: Path, resume: bool) -> TrainConf
     """
     begun = begun_with(out) if resume and config.bf16 == "auto" else None
     if begun is not None:
-        tell(f"{format_name(begun)}: as the run in {out} began")
+        print_note(f"{format_name(begun)}: as the run in {out} began")
         return config.model_copy(update={"bf16": begun})
     chosen = choose_precision(config.bf16)
     if config.bf16 == "auto" or "though" in chosen.reason:
-        tell(str(chosen))
+        print_note(str(chosen))
     return config.model_copy(update={"bf16": chosen.bf16})
 
 

@@ -1,4 +1,4 @@
-"""Going on where a run was cut off: what of transformers' and TRL's training loop must be kept, and signals.
+"""Resuming an interrupted run: what of transformers' and TRL's training loop a checkpoint must keep.
 
 A resumed run is to end with the weights of one that was never interrupted, bit for bit on a CPU. transformers
 saves and loads weights, optimiser, schedule, random states and step counts, and skips the batches already
@@ -12,38 +12,21 @@ that changed since the last step's end, which is noted then, is put back, and th
 """
 
 import random
-import signal
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.data_loader import BatchSamplerShard, get_sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from shop_r1.errors import RunStopped, TrainingError
-from shop_r1.models.precision import flush_subnormals
-from shop_r1.runs import describe_differences, package_versions
-from shop_r1.signals import StopRequest, stop_signals
-from shop_r1.training.checkpoints import (
-    Checkpoint,
-    CheckpointFolder,
-    RunIdentity,
-    find_checkpoint,
-    refuse_earlier_run,
-)
-from shop_r1.training.progress.monitor import tell, warn_of_warmup
-from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
-from shop_r1.training.trainer import StepGivenUpError
-
-_LAST_MESSAGE_S = 0.2
-"""Seconds for a thread to free what it sent; it takes some milliseconds. Ours."""
+from shop_r1.signals import StopRequest
+from shop_r1.training.checkpoints import Checkpoint, CheckpointFolder
+from shop_r1.training.progress.console import warn_of_warmup
 
 
-class Keeper(TrainerCallback):
+class CheckpointCallback(TrainerCallback):
     """Decides when a checkpoint is due, writes what it holds, and puts it back.
 
     Callbacks of the trainer with `state_dict` and `load_state_dict` are kept as well.
@@ -62,29 +45,23 @@ class Keeper(TrainerCallback):
 
     # -- when -----------------------------------------------------------------------------------------
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Ask for a checkpoint if one is due, and for an end if a signal did."""
         done = state.global_step >= state.max_steps
         due = self._every > 0 and (done or state.global_step % self._every == 0)
-        stop = self.is_asked() and not done
+        stop = self.stop_requested() and not done
         control.should_save |= due or stop
         control.should_training_stop |= stop
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """End here if the signal came while the checkpoint was written."""
-        control.should_training_stop |= self.is_asked()
+        control.should_training_stop |= self.stop_requested()
 
-    def on_substep_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_substep_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Give up the step between two micro-batches if a signal asked for an end."""
-        self._trainer.stop_if_asked()
+        self._trainer.stop_if_requested()
 
-    def is_asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Return whether any process was asked to stop, and note it in all of them."""
         accelerator, number = self._trainer.accelerator, self._stop.signal or 0
         if accelerator.num_processes > 1:
@@ -167,9 +144,7 @@ class Keeper(TrainerCallback):
             if hasattr(each, "load_state_dict"):
                 yield type(each).__name__, each
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put back the loop's sums, which have just been set to zero."""
         warn_of_warmup(args, state.max_steps)
         loop, trainer = self._loop, self._trainer
@@ -182,9 +157,7 @@ class Keeper(TrainerCallback):
         if loop["trl_step"] is not None:
             trainer._step = loop["trl_step"]
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Note from what the epoch's order is about to be drawn; when resuming, put that back first."""
         if self._loop is not None:
             _set_order(kwargs["train_dataloader"], self._loop["order"])
@@ -233,112 +206,3 @@ def _set_random(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])
-
-
-class TrainingRun:
-    """One run in its folder, from its start or from its last good checkpoint.
-
-    Attributes:
-        start: the checkpoint that it goes on from; None at the beginning.
-    """
-
-    def __init__(self, out: Path, config: TrainConfig, data: str, resume: bool) -> None:
-        """Find where the run begins.
-
-        Args:
-            out: the run's folder.
-            config: its settings, as resolved.
-            data: `digest_data` of what it learns from.
-            resume: go on from the last good checkpoint, if there is any.
-
-        Raises:
-            TrainingError: without `resume`, there are checkpoints; with it, they are another run's, or all
-                are torn.
-        """
-        settings = config.model_dump(mode="json", exclude=set(WATCHING))
-        run = RunIdentity(settings=settings, data=data, processes=count_processes())
-        self._out = out
-        self._every = config.checkpoint_every
-        self._folder = CheckpointFolder(out, run, config.keep_checkpoints)
-        if not resume:
-            refuse_earlier_run(out)
-        self.start = find_checkpoint(out) if resume else None
-        if self.start is not None:
-            _check_same(self.start, run)
-
-    def train(self, trainer: Any, finish: Callable[[], None]) -> None:
-        """Train from where the run begins, and call `finish`, which saves the model.
-
-        Raises:
-            TrainingError: a checkpoint cannot be written.
-            RunStopped: a signal asked for it; a checkpoint was written, and `finish` not called.
-        """
-        with stop_signals() as stop:
-            trainer.keeper = Keeper(trainer, self._folder, self._every, stop)
-            trainer.add_callback(trainer.keeper)
-            self._go(trainer)
-            unfinished = stop.signal is not None and trainer.state.global_step < trainer.state.max_steps
-            if not unfinished:
-                finish()
-            _part(trainer)
-            if stop.signal is not None and unfinished:
-                raise self._stopped(trainer.state, stop.signal)
-
-    @flush_subnormals()
-    def _go(self, trainer: Any) -> None:
-        """Do the steps that are left."""
-        path = None
-        if self.start is not None:
-            path = str(self.start.path)
-            tell(f"Going on from {path}, step {self.start.manifest.step} of {self.start.manifest.steps}")
-            trainer.keeper.load(self.start)
-            if self.start.finished:  # transformers would take one step too many
-                trainer._load_from_checkpoint(path)
-                return
-        try:
-            trainer.train(resume_from_checkpoint=path)
-            return
-        except StepGivenUpError:
-            pass  # and with it what its frames held of the step
-        except OSError as error:
-            raise TrainingError(
-                f"{self._out}: training stopped ({error}); mend that, then go on with --resume"
-            ) from error
-        trainer.keeper.save_step_end()
-        trainer.control = trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
-
-    def _stopped(self, state: TrainerState, number: int) -> RunStopped:
-        kept = f"the checkpoint is in {self._folder.path}" if state.global_step else "no step to save yet"
-        return RunStopped(
-            f"{self._out}: stopped by {signal.Signals(number).name} after step {state.global_step} of "
-            f"{state.max_steps}, not finished; {kept}",
-            number,
-        )
-
-
-def _part(trainer: Any) -> None:
-    """Leave the other processes, and end the threads that spoke with them.
-
-    A process that left before the others would abort them; so might one of its own threads that frees a
-    message's tensors while Python shuts down. DDP's wrapper, in a circle of references, keeps these threads.
-    Freeing it waits for them without giving up the interpreter, which they need to free their last message:
-    they get a while to do so before.
-    """
-    trainer.accelerator.wait_for_everyone()
-    trainer.accelerator.end_training()
-    if trainer.accelerator.num_processes > 1:
-        time.sleep(_LAST_MESSAGE_S)
-    trainer.model_wrapped = trainer.model
-    trainer.accelerator.free_memory()
-
-
-def _check_same(checkpoint: Checkpoint, run: RunIdentity) -> None:
-    """Stop if the checkpoint is another run's; name other versions, with which the bits can differ."""
-    found = checkpoint.manifest.run.differences(run)
-    if found:
-        raise TrainingError(
-            f"{checkpoint.path}: is of another run: {', '.join(found)}; give the same, or another --out"
-        )
-    other = describe_differences(checkpoint.manifest.versions, package_versions())
-    if other:
-        tell(f"{checkpoint.path}: other versions than then, so not bit for bit the same: {', '.join(other)}")

@@ -1,9 +1,11 @@
-"""Settings of SFT and GRPO, and what of them TRL's trainers have in common."""
+"""Settings of SFT and GRPO under TRL's and transformers' names, and the arguments that follow from them."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,11 +16,11 @@ from shop_r1.errors import ConfigError
 from shop_r1.models.precision import Bf16, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.advantages import Guard
+from shop_r1.training.grpo.advantages import Guard
 from shop_r1.training.health_checks import AlertName
 
 WATCHING = frozenset(
-    {"checkpoint_every", "keep_checkpoints", "report_to", "alerts", "stop_on_alert", "rollout_groups"}
+    {"save_steps", "save_total_limit", "report_to", "alerts", "stop_on_alert", "rollout_groups"}
 )
 """Settings on which no weight depends: a resumed run may change them."""
 
@@ -26,11 +28,21 @@ WATCHING = frozenset(
 class TrainConfig(Config):
     """What SFT and GRPO share."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "schedule": "lr_scheduler_type",
+        "lora_rank": "lora_r",
+        "lora_targets": "lora_target_modules",
+        "checkpoint_every": "save_steps",
+        "keep_checkpoints": "save_total_limit",
+        "alarms": "alerts",
+        "stop_on_alarm": "stop_on_alert",
+    }
+
     model: str = "base"
     """`base`, a checkpoint folder, or a name on the Hugging Face hub."""
     prompt: PromptConfig = PromptConfig()
     """What of a session the model sees."""
-    schedule: str = "constant"
+    lr_scheduler_type: str = "constant"
     """transformers' name of the learning-rate schedule. Ours."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps of linear warm-up. Ours."""
@@ -41,13 +53,13 @@ class TrainConfig(Config):
     (`models.precision`), else in float32; a resumed run keeps what it began with."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
-    lora_rank: int = Field(default=0, ge=0)
+    lora_r: int = Field(default=0, ge=0)
     """Train a LoRA adapter of this rank beside the model's own weights; 0 trains these, as the paper does."""
     lora_alpha: int = Field(default=32, ge=1)
-    """The adapter's output counts lora_alpha / lora_rank. Ours."""
+    """The adapter's output counts lora_alpha / lora_r. Ours."""
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Of the adapter's input. Ours."""
-    lora_targets: tuple[str, ...] = ()
+    lora_target_modules: tuple[str, ...] = ()
     """Names of the layers that get an adapter, such as "q_proj"; none: every linear layer but the head."""
     lora_merge: bool = True
     """Write the whole model with the adapter merged into it; false: the adapter alone."""
@@ -58,21 +70,28 @@ class TrainConfig(Config):
     """Whether alerts are raised (docs/training.md)."""
     stop_on_alert: tuple[AlertName, ...] = ()
     """The alerts that end the run, once its weights are written; others are told and the run goes on."""
-    checkpoint_every: int = Field(default=50, ge=0)
+    save_steps: int = Field(default=50, ge=0)
     """Optimiser steps between checkpoints to resume from (docs/training.md); the last step gets one too. With
     0 there are none but when the run is asked to stop. Ours."""
-    keep_checkpoints: int = Field(default=2, ge=1)
+    save_total_limit: int = Field(default=2, ge=1)
     """How many of them stay, the newest. With AdamW each takes three times the room of the weights. Ours."""
 
 
 class SftConfig(TrainConfig):
     """Settings of `shop-r1 sft`; the defaults are the paper's (4.1) where it has them."""
 
-    epochs: float = Field(4.0, gt=0)
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        **TrainConfig.RENAMED,
+        "epochs": "num_train_epochs",
+        "device_batch": "per_device_train_batch_size",
+        "accumulation": "gradient_accumulation_steps",
+    }
+
+    num_train_epochs: float = Field(4.0, gt=0)
     """Passes over the sessions. Paper 4.1."""
     max_steps: int = -1
-    """Optimiser steps; -1 leaves it to `epochs`."""
-    schedule: str = "cosine"
+    """Optimiser steps; -1 leaves it to `num_train_epochs`."""
+    lr_scheduler_type: str = "cosine"
     """transformers' name of the learning-rate schedule. Ours."""
     warmup_steps: int = Field(20, ge=0)
     """Steps of linear warm-up. Ours."""
@@ -82,9 +101,9 @@ class SftConfig(TrainConfig):
     """AdamW's. Ours."""
     adam_beta2: float = 0.999
     """AdamW's second beta."""
-    device_batch: int = Field(1, ge=1)
+    per_device_train_batch_size: int = Field(1, ge=1)
     """Sessions on a device at once. Paper 4.1."""
-    accumulation: int = Field(64, ge=1)
+    gradient_accumulation_steps: int = Field(64, ge=1)
     """Batches an optimiser step: 64 sessions a step on one device. Paper 4.1: global batch 64."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the sessions."""
@@ -93,21 +112,41 @@ class SftConfig(TrainConfig):
 class GrpoConfig(TrainConfig):
     """Settings of `shop-r1 grpo`; the defaults are the paper's (4.1) where it has them."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        **TrainConfig.RENAMED,
+        "steps": "max_steps",
+        "prompts": "generation_batch_size, counted in completions: prompts times num_generations",
+        "group": "num_generations",
+        "clip": "epsilon",
+        "reply_tokens": "max_completion_length",
+        "device_prompts": "per_device_train_batch_size, counted in completions: device_prompts times "
+        "num_generations",
+        "gradient_accumulation_steps": "no setting of its own: it follows from generation_batch_size and "
+        "per_device_train_batch_size",
+        "vllm": "use_vllm (true or false) and vllm_mode (colocate or server)",
+        "vllm_memory": "vllm_gpu_memory_utilization",
+        "vllm_url": "vllm_server_base_url",
+        "skew": "type_ratio",
+    }
+
     model: str = "base"
     """The checkpoint to start from, usually SFT's: `base`, a folder, or a name on the Hugging Face hub."""
     reward: RewardConfig = RewardConfig()
     """What a completion earns."""
-    steps: int = Field(default=500, ge=1)
+    max_steps: int = Field(default=500, ge=1)
     """Optimiser steps. Paper 4.1."""
-    prompts: int = Field(default=8, ge=1)
-    """Prompts a step; times `group` completions: the paper's global batch of 64."""
-    group: int = Field(default=8, ge=2)
+    generation_batch_size: int = Field(default=64, ge=2)
+    """Completions of a step, on all devices: a multiple of `num_generations`. Paper 4.1: global batch 64."""
+    num_generations: int = Field(default=8, ge=2)
     """G, completions for each prompt. Ours; the paper does not say."""
+    per_device_train_batch_size: int | None = Field(default=None, ge=2)
+    """Completions that a device learns from at once, a multiple of `num_generations` (groups stay whole); the
+    rest of a step follows, accumulated. Left out: one prompt's group. Paper 4.1: per-device batch 1."""
     learning_rate: float = Field(default=1e-7, gt=0)
     """AdamW's peak. Paper 4.1."""
     beta: float = Field(default=0.001, ge=0)
     """Weight of the KL divergence to the reference policy. Paper 4.1."""
-    clip: float = Field(default=0.2, gt=0)
+    epsilon: float = Field(default=0.2, gt=0)
     """ε, how far the probability ratio may move. GRPO's usual."""
     temperature: float = Field(default=0.6, gt=0)
     """Of sampling, and of the probabilities in the loss. Paper 4.1."""
@@ -117,28 +156,37 @@ class GrpoConfig(TrainConfig):
     """Of sampling: keep this many of the likeliest tokens; 0 keeps all. Ours."""
     max_completion_length: int = Field(default=128, ge=8)
     """Completions are cut here, in tokens. Ours."""
-    device_prompts: int = Field(default=1, ge=1)
-    """Prompts, each with its group, on a device at once; the rest of a step's prompts follow one after the
-    other. Paper 4.1: per-device batch 1."""
-    vllm: Literal["none", "colocate", "server"] = "none"
-    """Whether vLLM samples, through TRL: in this process, or a server started with `trl vllm-serve`. Its
-    prefix caching runs a group's prompt once, as our own sampling does."""
-    vllm_memory: float = Field(default=0.3, gt=0, le=1)
+    use_vllm: bool = False
+    """Whether vLLM samples, through TRL. Its prefix caching runs a group's prompt once, as our own sampling
+    does."""
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    """In this process, or on a server started with `trl vllm-serve`."""
+    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
     """Of `colocate`: the share of the GPU's memory that vLLM may take. TRL's default."""
-    vllm_url: str = "http://0.0.0.0:8000"
+    vllm_server_base_url: str = "http://0.0.0.0:8000"
     """Of `server`: where it listens. TRL's default."""
-    skew: float = Field(default=1.1, ge=0)
+    type_ratio: float = Field(default=1.1, ge=0)
     """How much more frequent each other type is than `terminate`. Paper 4.1. 0 takes every step as it is: for
     data without `terminate`, such as OPeRA's full set."""
     certainty_guard: Guard = "skip"
     """How self-certainty enters the advantages, above all in groups whose rule rewards are all equal
-    (`training.advantages`). `paper`: as Eq. A1 has it."""
+    (`training.grpo.advantages`). `paper`: as Eq. A1 has it."""
     certainty_floor: float = Field(default=0.1, gt=0)
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
     rollout_groups: int = Field(default=1, ge=0)
     """Groups of each step that are written to rollouts.jsonl, with all their completions."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the prompts and every sampled completion."""
+
+    @property
+    def prompts_per_step(self) -> int:
+        """Prompts of a step, on all devices."""
+        return self.generation_batch_size // self.num_generations
+
+    @property
+    def prompts_per_device(self) -> int:
+        """Prompts, each with its group, that a device learns from at once."""
+        return (self.per_device_train_batch_size or self.num_generations) // self.num_generations
 
 
 def count_processes() -> int:
@@ -163,20 +211,14 @@ def check_reporter(name: str) -> None:
 def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
     """Return what TRL's SFTTrainer takes."""
     return SFTConfig(
-        **_common_arguments(config, out),
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        adam_beta2=config.adam_beta2,
-        per_device_train_batch_size=config.device_batch,
-        gradient_accumulation_steps=config.accumulation,
-        train_sampling_strategy="group_by_length",
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-        logging_steps=10,
-        logging_first_step=True,
-        seed=config.seed,
+        **_common_arguments(config, SFTConfig, out)
+        | {
+            "train_sampling_strategy": "group_by_length",
+            "dataset_kwargs": {"skip_prepare_dataset": True},
+            "max_length": None,
+            "logging_steps": 10,
+            "logging_first_step": True,
+        }
     )
 
 
@@ -184,55 +226,50 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
     """Return what TRL's GRPOTrainer takes.
 
     Raises:
-        ConfigError: a step's prompts cannot be spread evenly over devices and micro-batches.
+        ConfigError: a step's completions cannot be spread evenly over groups, devices and micro-batches.
     """
-    processes = count_processes()
-    batches, left = divmod(config.prompts, config.device_prompts * processes)
+    processes, on_device = count_processes(), config.per_device_train_batch_size or config.num_generations
+    if on_device % config.num_generations:
+        raise ConfigError(
+            f"per_device_train_batch_size = {on_device} is not a multiple of num_generations = "
+            f"{config.num_generations}; a prompt's completions stay together on one device"
+        )
+    batches, left = divmod(config.generation_batch_size, on_device * processes)
     if left or not batches:
         raise ConfigError(
-            f"prompts = {config.prompts} cannot be spread evenly over {processes} process(es) with "
-            f"device_prompts = {config.device_prompts}; let prompts be a multiple of "
-            f"{config.device_prompts * processes}"
+            f"generation_batch_size = {config.generation_batch_size} cannot be spread evenly over "
+            f"{processes} process(es) with per_device_train_batch_size = {on_device}; let "
+            f"generation_batch_size be a multiple of {on_device * processes}"
         )
     return GRPOConfig(
-        **_common_arguments(config, out),
-        max_steps=config.steps,
-        learning_rate=config.learning_rate,
-        per_device_train_batch_size=config.device_prompts * config.group,
-        gradient_accumulation_steps=batches,
-        steps_per_generation=batches,
-        num_generations=config.group,
-        max_completion_length=config.max_completion_length,
-        temperature=config.temperature,
-        top_p=config.top_p,
-        top_k=config.top_k,
-        use_vllm=config.vllm != "none",
-        vllm_mode="colocate" if config.vllm == "none" else config.vllm,
-        vllm_gpu_memory_utilization=config.vllm_memory,
-        vllm_server_base_url=config.vllm_url,
-        beta=config.beta,
-        epsilon=config.clip,
-        loss_type="grpo",
-        chat_template_kwargs=dict(config.prompt.chat_template_kwargs),
-        scale_rewards="group",
-        logging_steps=1,
-        seed=config.seed,
+        **_common_arguments(config, GRPOConfig, out)
+        | {
+            "per_device_train_batch_size": on_device,
+            "gradient_accumulation_steps": batches,
+            "steps_per_generation": batches,
+            "loss_type": "grpo",
+            "chat_template_kwargs": dict(config.prompt.chat_template_kwargs),
+            "scale_rewards": "group",
+            "logging_steps": 1,
+        }
     )
 
 
-def _common_arguments(config: TrainConfig, out: Path) -> dict[str, Any]:
-    return {
+_NOT_PASSED_ON = {"bf16", "gradient_checkpointing", "save_steps", "save_total_limit", "generation_batch_size"}
+"""Settings of which TRL's trainers get something else, or nothing, since checkpoints are ours."""
+
+
+def _common_arguments(config: TrainConfig, kind: type[Any], out: Path) -> dict[str, Any]:
+    """Return the settings that TRL has by the same name, and what both trainers get besides."""
+    names = {field.name for field in fields(kind)} - _NOT_PASSED_ON
+    return {name: value for name, value in config if name in names} | {
         "output_dir": str(out),
-        "lr_scheduler_type": config.schedule,
-        "warmup_steps": config.warmup_steps,
-        "max_grad_norm": config.max_grad_norm,
         "bf16": choose_precision(config.bf16).bf16,
         "activation_checkpointing": config.gradient_checkpointing,
         "use_cpu": not torch.cuda.is_available(),
         "remove_unused_columns": False,
         "ddp_find_unused_parameters": False,
         "save_strategy": "no",
-        "report_to": config.report_to,
         "run_name": out.name,
         "project": "shop-r1",
         "disable_tqdm": True,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback
 from trl import SFTTrainer
 
 from datasets import Dataset
@@ -29,15 +28,12 @@ from shop_r1.models.scoring import TokenScores, accept_inside, score_tokens
 from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
-from shop_r1.training.adapters import lora_config, say_adapter
+from shop_r1.training.adapters import lora_config
 from shop_r1.training.checkpoints import digest_data
-from shop_r1.training.devices import check_strategy, save_trained, say_strategy
-from shop_r1.training.health_checks import RULES, Alerts
 from shop_r1.training.precision import settle_precision
-from shop_r1.training.progress.live import LiveView
-from shop_r1.training.progress.monitor import MetricsLog, tell
+from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.panel import sft_body
-from shop_r1.training.resume import TrainingRun
+from shop_r1.training.run import TrainingRun
 from shop_r1.training.settings import SftConfig, check_reporter, count_processes, sft_arguments
 from shop_r1.training.trainer import ResumableTrainer
 
@@ -86,7 +82,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         """Show that so many sessions more were read: all of a step's are before its first micro-batch."""
         self._read += count
         self.show_part(f"{self._read} sessions read", 0.0)
-        self.stop_if_asked_alone()
+        self.stop_if_requested_alone()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Compute a micro-batch's gradients; the sessions of its step are read."""
@@ -166,14 +162,13 @@ def train_sft(
         return tree_features(trees, model.pad_id)
 
     dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
-    log = MetricsLog(out / "metrics.jsonl")
-    alerts = Alerts(out / "alerts.jsonl", RULES if config.alerts else {}, config.stop_on_alert)
     accept_inside(causal_lm(model.model))
-    a_step = config.device_batch * config.accumulation * count_processes()
+    a_step = config.per_device_train_batch_size * config.gradient_accumulation_steps * count_processes()
     if len(sessions) < a_step:
-        tell(
-            f"A step takes {a_step} sessions (device_batch x accumulation x processes) and there are "
-            f"{len(sessions)}: each pass over them is one step; a smaller accumulation makes more of it"
+        print_note(
+            f"A step takes {a_step} sessions (per_device_train_batch_size x gradient_accumulation_steps x "
+            f"processes) and there are {len(sessions)}: each pass over them is one step; a smaller "
+            "gradient_accumulation_steps makes more of it"
         )
     trainer = TreeSftTrainer(
         model=model.model,
@@ -181,16 +176,6 @@ def train_sft(
         train_dataset=dataset,
         data_collator=collate,
         processing_class=model.tokenizer,
-        callbacks=[log, alerts],
         peft_config=lora_config(config),
     )
-    check_strategy(trainer.accelerator)
-    say_strategy(trainer.accelerator)
-    say_adapter(trainer.model)
-    trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print.
-    with LiveView("SFT", sft_body, ("loss", "mean_token_accuracy"), alerts) as view:
-        trainer.add_callback(view)
-        trainer.show_part = view.show_part
-        run.train(trainer, lambda: save_trained(trainer, model, out, config.lora_merge))
-    alerts.refuse_to_go_on(out)
-    return log.last
+    return run.train(trainer, model, "SFT", sft_body, ("loss", "mean_token_accuracy"))

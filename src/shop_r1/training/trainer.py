@@ -1,4 +1,4 @@
-"""What SFT's and GRPO's trainers share: parts of a step are shown, and a step can be given up in between."""
+"""What SFT's and GRPO's trainers share: a step's parts are shown, and between them it can be abandoned."""
 
 import time
 from collections.abc import Callable
@@ -9,23 +9,23 @@ from transformers import Trainer
 from shop_r1.errors import TrainingError
 
 if TYPE_CHECKING:
-    from shop_r1.training.resume import Keeper
+    from shop_r1.training.resume import CheckpointCallback
 
 
-class StepGivenUpError(Exception):
+class StepAbandonedError(Exception):
     """The run was asked to stop within a step; raised through the trainer's loop by all processes."""
 
 
 class ResumableTrainer(Trainer):
-    """transformers' Trainer, leaving to a `Keeper` where and how a checkpoint is written.
+    """transformers' Trainer, leaving to a `CheckpointCallback` where and how a checkpoint is written.
 
     Attributes:
-        keeper: set by `TrainingRun.train`; None in a trainer that is driven by hand.
+        checkpoint_callback: set by `TrainingRun.train_steps`; None in a trainer that is driven by hand.
         show_part: is told what of a step is done, in words, and its share of the step's time in [0, 1].
         prelude_s: seconds of this step that went before its first micro-batch was computed.
     """
 
-    keeper: "Keeper | None" = None
+    checkpoint_callback: "CheckpointCallback | None" = None
     show_part: Callable[[str, float], None] = staticmethod(lambda words, share: None)
     prelude_s = 0.0
     _parts_done = 0
@@ -44,40 +44,40 @@ class ResumableTrainer(Trainer):
 
     def _show_micro_batch(self, done: int, total: int) -> None:
         now = time.perf_counter()
-        spent = now - (self._step_began or now)
-        left = (spent - self.prelude_s) / done * (total - done)
+        elapsed = now - (self._step_began or now)
+        left = (elapsed - self.prelude_s) / done * (total - done)
         if total > 1:
-            self.show_part(f"micro-batch {done}/{total}", spent / max(spent + left, 1e-9))
+            self.show_part(f"micro-batch {done}/{total}", elapsed / max(elapsed + left, 1e-9))
         if done >= total:
             self._parts_done, self._step_began = 0, now
 
-    def stop_if_asked(self) -> None:
+    def stop_if_requested(self) -> None:
         """Give up the step if a signal asked for it; all processes must call this at the same place.
 
         Raises:
-            StepGivenUpError: it did.
+            StepAbandonedError: it did.
         """
-        if self.keeper is not None and self.keeper.is_asked():
-            raise StepGivenUpError
+        if self.checkpoint_callback is not None and self.checkpoint_callback.stop_requested():
+            raise StepAbandonedError
 
-    def stop_if_asked_alone(self) -> None:
+    def stop_if_requested_alone(self) -> None:
         """Do so where processes cannot agree: with several of them nothing happens.
 
         Raises:
-            StepGivenUpError: a signal asked for it, and there is one process only.
+            StepAbandonedError: a signal asked for it, and there is one process only.
         """
         if self.accelerator.num_processes == 1:
-            self.stop_if_asked()
+            self.stop_if_requested()
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> Any:
         found = super()._maybe_log_save_evaluate(*args, **kwargs)
-        if self.keeper is not None:
-            self.keeper.note_step_end()
+        if self.checkpoint_callback is not None:
+            self.checkpoint_callback.note_step_end()
         return found
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        if self.keeper is not None:
-            self.keeper.save()
+        if self.checkpoint_callback is not None:
+            self.checkpoint_callback.save()
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Stop where transformers warns; weights that are tied to others are rightly not in the file."""

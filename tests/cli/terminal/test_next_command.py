@@ -34,7 +34,7 @@ def test_an_output_that_is_there_gets_a_number(tmp_path: Path) -> None:
 
 def test_grpo_is_not_balanced_against_a_type_that_is_not_there() -> None:
     assert rl_settings({"click": 3, "terminate": 1}) == []
-    assert rl_settings({"click": 3}) == ["skew=0"]
+    assert rl_settings({"click": 3}) == ["type_ratio=0"]
 
 
 def test_each_step_after_the_other_works_as_it_is_named(
@@ -55,8 +55,15 @@ def test_each_step_after_the_other_works_as_it_is_named(
     )
     assert code == 0, err
     words = next_of(out)
-    assert words[0] == "grpo" and words[-1] == "skew=0"
-    code, out, err = shell(*words, "bf16=false", "steps=1", "prompts=1", "group=2", "max_completion_length=8")
+    assert words[0] == "grpo" and words[-1] == "type_ratio=0"
+    code, out, err = shell(
+        *words,
+        "bf16=false",
+        "max_steps=1",
+        "generation_batch_size=2",
+        "num_generations=2",
+        "max_completion_length=8",
+    )
     assert code == 0, err
     words = next_of(out)
     assert words[0] == "evaluate"

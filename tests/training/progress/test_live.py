@@ -11,7 +11,7 @@ from transformers import TrainerControl, TrainerState
 
 from shop_r1.datasets.examples import list_examples
 from shop_r1.rewards.total import PARTS
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.health_checks import Alert, Alerts
 from shop_r1.training.progress.live import LiveView
 from shop_r1.training.progress.panel import History, grpo_body, sft_body, sparkline
@@ -45,7 +45,7 @@ def step_logs(step: int) -> dict[str, float]:
         "policy/parsed": 0.984,
         "policy/truncated": 0.015,
         "policy/length_mean": 27.4,
-        "policy/equal_groups": 0.375,
+        "policy/frac_zero_variance": 0.375,
         "advantage/size": 0.61,
         "advantage/zero": 0.38,
         "entropy": 0.143,
@@ -107,7 +107,7 @@ def test_the_panel_has_all_there_is_to_see_in_eighty_columns_and_sixteen_lines(t
     assert "value      15.5" in text
     assert "parsed     98%" in text and "cut short  2%" in text and "length     27 tokens" in text
     assert "entropy    0.143 nats" in text and "KL         – nats" in text
-    assert "size 0.61, 38% are zero; 38% of the groups equal" in text
+    assert "size 0.61, 38% are zero; 38% of the groups have no variance" in text
     assert "click 45 (44)  type_and_submit 35 (28)  terminate 20 (28)" in text
     assert "1.8: sampling 0.6, rewards 0.1, update 1.1; 21,034 tokens/s" in text
     assert "last alert      none" in text and "completion      completion" in text
@@ -287,9 +287,9 @@ def test_a_whole_run_shows_what_its_completions_were(
     monkeypatch.setattr(LiveView, "on_log", record)
     config = GrpoConfig(
         model=str(tiny_checkpoint),
-        steps=2,
-        prompts=2,
-        group=2,
+        max_steps=2,
+        generation_batch_size=4,
+        num_generations=2,
         max_completion_length=12,
         beta=0.1,
         bf16=False,

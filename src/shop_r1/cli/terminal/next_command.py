@@ -33,4 +33,4 @@ def rl_settings(types: Mapping[str, int]) -> list[str]:
 
     Types are balanced against `terminate`; without any the balance has to be switched off.
     """
-    return [] if types.get("terminate") else ["skew=0"]
+    return [] if types.get("terminate") else ["type_ratio=0"]

@@ -31,11 +31,11 @@ from shop_r1.models.precision import autocast
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.sessions import Session
 from shop_r1.training.pretraining.tokenizer import train_tokenizer
-from shop_r1.training.progress.monitor import step_progress
+from shop_r1.training.progress.console import step_progress
 
 
 class BaseConfig(Config):
-    """Shape and schooling of the base checkpoint; every default is ours, by measurement on two CPU cores."""
+    """Shape and pretraining of the base checkpoint; every default is ours, measured on two CPU cores."""
 
     vocabulary: int = Field(2048, ge=300)
     """Tokens in the byte-level BPE vocabulary, special tokens included."""
@@ -88,7 +88,7 @@ def new_model(config: BaseConfig, end_id: int) -> Any:
 
 
 def look_back(model: Any, head: int, offset: int, strength: float = 5.0) -> None:
-    """Set one head of the first layer to attend `offset` tokens back, whatever the tokens are.
+    """Set one head of the first layer to attend `offset` tokens back, independent of the tokens.
 
     With rotary positions the score of query i and key j is a sum over frequencies w of
     `|q| |k| cos(w (i - j) + phase)`; biases alone can set all phases to `-w offset`, so that it peaks where
@@ -265,7 +265,7 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
 
     Args:
         sessions: visits to stores other than the demo's; of these only single pages are learnt.
-        config: shape and schooling.
+        config: shape and pretraining.
         out: the checkpoint's folder.
 
     Raises:

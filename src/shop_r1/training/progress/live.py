@@ -1,7 +1,8 @@
 """What a person sees of a training run: a panel on a terminal, plain lines anywhere else."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -10,12 +11,12 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from shop_r1.training.health_checks import Alerts
-from shop_r1.training.progress.monitor import CONSOLE, finite_numbers, is_summary, peak_memory
+from shop_r1.training.progress.console import CONSOLE, peak_memory
+from shop_r1.training.progress.logs import Logs, finite_numbers, is_summary
 from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
-from shop_r1.training.progress.steps import harmless
 
 WIDTH = 80
 """Columns of the panel at most."""
@@ -80,9 +81,7 @@ class LiveView(TrainerCallback):
             self._live.stop()
             self._live = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Show the panel, on a terminal."""
         self._first = self._done = self._line_step = state.global_step
         self._total = state.max_steps
@@ -94,9 +93,7 @@ class LiveView(TrainerCallback):
             )
             self._live.start(refresh=True)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move on."""
         self._done = state.global_step
         self._part, self._share = "", 0.0
@@ -117,12 +114,7 @@ class LiveView(TrainerCallback):
             self._print(self._line())
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Logs = None, **kwargs: Any
     ) -> None:
         """Take up the figures; away from a terminal, print a line now and then."""
         if is_summary(logs):
@@ -132,9 +124,7 @@ class LiveView(TrainerCallback):
             self._line_step, self._last_line = self._done, self._clock()
             self._print(self._line())
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put one line in the panel's place."""
         self.__exit__(None, None, None)
         if self._speaks:
@@ -196,3 +186,15 @@ class LiveView(TrainerCallback):
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)
+
+
+def harmless(text: str) -> str:
+    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
+
+    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
+
+    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
+    'red·[2J·mug cheap'
+    """
+    spaced = " ".join(text.split())
+    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

@@ -79,7 +79,7 @@ def grpo_body(history: History) -> list[RenderableType]:
         ("length", f"{history.show('policy/length_mean', '.0f')} tokens"),
         ("entropy", f"{history.show('entropy')} nats"),
         ("KL", f"{history.show('kl')} nats"),
-        ("gap", history.show("sampling/probability_gap")),
+        ("mismatch", history.show("sampling/trainer_mismatch")),
     ]
     figures = Table.grid(padding=(0, 2, 0, 0))
     for width in (9, 8, SPARKS, 9, 16):
@@ -117,7 +117,7 @@ def sft_body(history: History) -> list[RenderableType]:
 def _advantages(history: History) -> str:
     return (
         f"size {history.show('advantage/size', '.2f')}, {history.show('advantage/zero', '.0%')} are zero; "
-        f"{history.show('policy/equal_groups', '.0%')} of the groups equal"
+        f"{history.show('policy/frac_zero_variance', '.0%')} of the groups have no variance"
     )
 
 

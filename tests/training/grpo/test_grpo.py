@@ -17,12 +17,14 @@ from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, click, type_and_submit
+from shop_r1.records.results import RewardBreakdown
 from shop_r1.records.sessions import Session
 from shop_r1.rewards.action import ActionRewardConfig
-from shop_r1.rewards.total import PARTS, RewardConfig, score_response
-from shop_r1.training.advantages import group_advantages
-from shop_r1.training.grpo import ShopR1Trainer, check_target, train_grpo
-from shop_r1.training.progress.steps import ScoredCompletion
+from shop_r1.rewards.total import PARTS, RewardConfig, score_completion
+from shop_r1.training.grpo.advantages import group_advantages
+from shop_r1.training.grpo.run import check_target, train_grpo
+from shop_r1.training.grpo.scorer import ScoredCompletion
+from shop_r1.training.grpo.trainer import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig
 
 
@@ -34,7 +36,7 @@ def clicks() -> list[Example]:
 def test_the_kl_to_the_reference_is_zero_at_the_first_step_and_not_at_the_second(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop_r1.training.grpo.ShopR1Trainer", ScriptedTrainer)
+    monkeypatch.setattr("shop_r1.training.grpo.run.ShopR1Trainer", ScriptedTrainer)
     monkeypatch.setattr(ScriptedTrainer, "script", SCRIPT)
     train_grpo(clicks, settings(tiny_checkpoint), tmp_path)
     first, second = read_lines(tmp_path / "metrics.jsonl")
@@ -48,7 +50,7 @@ def test_the_certainty_of_sampled_completions_is_that_of_their_own_distributions
     trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, settings(tiny_checkpoint), tmp_path)
     trainer.model.train()
     batch = trainer._generate_and_score_completions([{"example": 0}] * GROUP)
-    for row, sampled in enumerate(trainer._sampled or []):
+    for row, sampled in enumerate(trainer.sampler.drawn):
         prompt = batch["prompt_ids"][row][batch["prompt_mask"][row].bool()].tolist()
         with torch.no_grad():
             logits = trainer.model(input_ids=torch.tensor([prompt + sampled.ids])).logits[0].double()
@@ -65,10 +67,14 @@ def test_the_certainty_of_sampled_completions_is_that_of_their_own_distributions
 def test_sampling_and_scoring_agree_on_the_probabilities(
     batch: int, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    train_grpo(clicks, settings(tiny_checkpoint, device_prompts=batch), tmp_path)
+    train_grpo(clicks, settings(tiny_checkpoint, per_device_train_batch_size=batch * GROUP), tmp_path)
     for line in read_lines(tmp_path / "metrics.jsonl"):
-        assert 0 <= line["sampling/probability_gap"] < 1e-6
-        assert line["sampling/probability_gap"] <= line["sampling/probability_gap_max"] < 1e-5
+        assert 0 <= line["sampling/trainer_mismatch"] < 1e-6
+        assert line["sampling/trainer_mismatch"] <= line["sampling/trainer_mismatch_max"] < 1e-5
+
+
+def earned(trainer: ShopR1Trainer) -> list[RewardBreakdown]:
+    return [completion.reward for completion in trainer.completions]
 
 
 # -- rewards --------------------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ def test_rewards_are_those_of_the_scorer_on_the_same_completions(
     for row, found in enumerate(trainer.rewards[:, 0].tolist()):
         example, text = clicks[row // GROUP], SCRIPT[row % GROUP]
         certainty = certainty_by_hand(model, example, text)
-        expected = score_response(text, LOOK.action, certainty, example.space, reward)
+        expected = score_completion(text, LOOK.action, example.space, reward, certainty)
         assert found == pytest.approx(expected.total, abs=1e-5, rel=1e-6)
     if reward.action.kind == "binary" and not reward.use_format:
         assert trainer.rewards[:, 0].tolist() == [1, 0, 0, 0, 1, 0, 0, 0]
@@ -127,12 +133,12 @@ def test_the_certainty_that_counts_is_a_direct_computation_over_the_rationale(
     config = settings(tiny_checkpoint, reward=RewardConfig(certainty_weight=1.0))
     trainer = answer(SCRIPT, clicks, config, tmp_path)
     model = load_model(str(tiny_checkpoint))
-    for row, scored in enumerate(trainer._scored):
+    for row, scored in enumerate(earned(trainer)):
         expected = certainty_by_hand(model, clicks[row // GROUP], SCRIPT[row % GROUP])
         assert scored.rationale == pytest.approx(expected or 0.0, abs=1e-5)
         assert (expected is None) == (row % GROUP >= 2)
     logged = trainer._metrics["train"]["reward/rationale"]
-    values = [scored.rationale for scored in trainer._scored]
+    values = [scored.rationale for scored in earned(trainer)]
     assert logged == [pytest.approx(sum(values) / 8, abs=1e-5)]
     assert min(values[:2]) > 0.1
 
@@ -143,7 +149,7 @@ def test_the_parts_the_shares_and_the_parsed_are_logged(
     trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
     logged = {name: values[-1] for name, values in trainer._metrics["train"].items()}
     for part in (*PARTS, "total"):
-        values = torch.tensor([getattr(scored, part) for scored in trainer._scored])
+        values = torch.tensor([getattr(scored, part) for scored in earned(trainer)])
         assert logged[f"reward/{part}"] == pytest.approx(values.mean().item())
         assert logged[f"reward/{part}_std"] == pytest.approx(values.std().item())
     assert logged["policy/parsed"] == 0.75
@@ -159,7 +165,7 @@ def test_the_figures_are_of_all_processes_completions(
     def with_another_process(completions: list[ScoredCompletion]) -> list[ScoredCompletion]:
         return [*completions, *(replace(completion, action=None, tokens=100) for completion in completions)]
 
-    monkeypatch.setattr("shop_r1.training.grpo.gather_object", with_another_process)
+    monkeypatch.setattr("shop_r1.training.grpo.trainer.gather_object", with_another_process)
     trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint), tmp_path)
     logged = trainer._metrics["train"]
     assert logged["policy/parsed"] == [0.75 / 2]
@@ -180,8 +186,8 @@ def test_the_advantages_to_learn_from_are_those_of_the_guard(
     guard: Any, tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
     trainer = answer(SCRIPT, clicks, settings(tiny_checkpoint, certainty_guard=guard), tmp_path)
-    sure = torch.tensor([score.rationale for score in trainer._scored]).double().view(2, GROUP)
-    rules = torch.tensor([score.total for score in trainer._scored]).double().view(2, GROUP) - sure
+    sure = torch.tensor([score.rationale for score in earned(trainer)]).double().view(2, GROUP)
+    rules = torch.tensor([score.total for score in earned(trainer)]).double().view(2, GROUP) - sure
     expected = group_advantages(rules, sure, guard).flatten().float()
     torch.testing.assert_close(trainer.batch["advantages"], expected, atol=1e-4, rtol=0)
     assert expected.abs().max() > 0.1
@@ -191,10 +197,10 @@ def test_groups_with_equal_rules_are_counted(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
     alike = answer(RIGHT, clicks, settings(tiny_checkpoint), tmp_path)
-    assert alike._metrics["train"]["policy/equal_groups"] == [1.0]
+    assert alike._metrics["train"]["policy/frac_zero_variance"] == [1.0]
     assert alike.batch["advantages"].tolist() == [0.0] * 8
     mixed = answer((*RIGHT[:3], "no"), clicks, settings(tiny_checkpoint), tmp_path)
-    assert mixed._metrics["train"]["policy/equal_groups"] == [0.0]
+    assert mixed._metrics["train"]["policy/frac_zero_variance"] == [0.0]
     assert mixed.batch["advantages"].abs().min() > 0.1
 
 
@@ -218,9 +224,7 @@ def test_a_target_action_whose_name_says_nothing_is_refused(name: str, clicks: l
     )
     with pytest.raises(TrainingError, match=told) as caught:
         check_target([clicks[1], broken], RewardConfig())
-    reasons = score_response(
-        render_completion("", click(name)), click(name), 0.0, broken.space, RewardConfig()
-    ).reasons
+    reasons = score_completion(render_completion("", click(name)), click(name), certainty=0.0).reasons
     assert f"value {reasons['value']}" in str(caught.value)
     assert "leave the session out" in str(caught.value)
 
@@ -291,9 +295,9 @@ def test_the_same_seed_gives_the_same_rollouts_and_another_seed_does_not(
 def test_a_step_makes_the_better_completions_likelier(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop_r1.training.grpo.ShopR1Trainer", ScriptedTrainer)
+    monkeypatch.setattr("shop_r1.training.grpo.run.ShopR1Trainer", ScriptedTrainer)
     monkeypatch.setattr(ScriptedTrainer, "script", SCRIPT)
-    train_grpo(clicks, settings(tiny_checkpoint, steps=3), tmp_path)
+    train_grpo(clicks, settings(tiny_checkpoint, max_steps=3), tmp_path)
 
     def margin(folder: Path) -> float:
         """Return how much likelier the right completion is than the three others' mean, in nats a token."""
@@ -318,7 +322,7 @@ def test_rollouts_hold_the_first_group_with_every_part_of_its_rewards(
     assert rollout["session_id"] == "once" and rollout["session_step"] == 1
     assert rollout["target"] == {"type": "click", "name": "results.red_mug"}
     assert [each["text"] for each in rollout["completions"]] == list(SCRIPT)
-    for each, scored in zip(rollout["completions"], trainer._scored[:GROUP], strict=True):
+    for each, scored in zip(rollout["completions"], earned(trainer)[:GROUP], strict=True):
         assert {part: each[part] for part in (*PARTS, "total")} == {
             part: getattr(scored, part) for part in (*PARTS, "total")
         }
@@ -329,13 +333,13 @@ def test_rollouts_hold_the_first_group_with_every_part_of_its_rewards(
     lengths = [len(trainer._local.completion_ids(text)) for text in SCRIPT]
     assert [each["tokens"] for each in rollout["completions"]] == lengths
     assert not any(each["truncated"] for each in rollout["completions"])
-    assert trainer.sample == SCRIPT[0]
+    assert trainer.recorder.sample == SCRIPT[0]
 
 
 def test_a_completion_without_its_end_was_truncated(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    config = settings(tiny_checkpoint, steps=1, max_completion_length=8, rollout_groups=2)
+    config = settings(tiny_checkpoint, max_steps=1, max_completion_length=8, rollout_groups=2)
     train_grpo(clicks, config, tmp_path)
     completions = [each for line in read_lines(tmp_path / "rollouts.jsonl") for each in line["completions"]]
     (logged,) = read_lines(tmp_path / "metrics.jsonl")
@@ -347,15 +351,20 @@ def test_a_completion_without_its_end_was_truncated(
 def test_no_rollouts_are_written_where_none_are_wanted(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:
-    train_grpo(clicks, settings(tiny_checkpoint, steps=1, rollout_groups=0), tmp_path)
+    train_grpo(clicks, settings(tiny_checkpoint, max_steps=1, rollout_groups=0), tmp_path)
     assert not (tmp_path / "rollouts.jsonl").exists()
 
 
 def test_a_grpo_defaults_to_the_papers_numbers() -> None:
     config = GrpoConfig()
-    assert (config.steps, config.learning_rate, config.beta, config.temperature) == (500, 1e-7, 0.001, 0.6)
-    assert config.prompts * config.group == 64
-    assert config.skew == 1.1
+    assert (config.max_steps, config.learning_rate, config.beta, config.temperature) == (
+        500,
+        1e-7,
+        0.001,
+        0.6,
+    )
+    assert config.generation_batch_size == 64
+    assert config.type_ratio == 1.1
 
 
 def test_sampling_in_pieces_gives_the_completions_of_sampling_at_once(
@@ -366,10 +375,11 @@ def test_sampling_in_pieces_gives_the_completions_of_sampling_at_once(
         trainer = ShopR1Trainer(load_model(str(tiny_checkpoint)), clicks, config, tmp_path)
         rows = [{"example": index} for index in (0, 1) for _ in range(GROUP)]
         prompts = [trainer._local.prompt_ids(trainer._messages(row["example"])) for row in rows]
-        return trainer._generate_single_turn(prompts)[0]
+        found: list[list[int]] = trainer._generate_single_turn(prompts)[0]
+        return found
 
     at_once = draw()
-    monkeypatch.setattr("shop_r1.training.grpo.SAMPLED_TOKENS", 1)
+    monkeypatch.setattr("shop_r1.training.grpo.sampler.SAMPLED_TOKENS", 1)
     assert draw() == at_once
     assert at_once[:GROUP] != at_once[GROUP:]
 

@@ -6,7 +6,7 @@ import pytest
 from transformers import TrainerControl, TrainerState
 
 from shop_r1.errors import DataError
-from shop_r1.training.progress.monitor import MetricsLog, StepLog, keep_steps
+from shop_r1.training.progress.logs import MetricsLog, StepLog, keep_steps
 
 NOBODY: Any = None
 

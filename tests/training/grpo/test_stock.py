@@ -12,7 +12,7 @@ from torch import Tensor
 from trl import GRPOTrainer
 
 from shop_r1.models.checkpoint import LocalModel, load_model
-from shop_r1.training.grpo import _read_rows
+from shop_r1.training.grpo.trainer import read_pairs
 from shop_r1.training.settings import GrpoConfig
 
 TIMES = ("step_time", "sampling_time")
@@ -38,7 +38,9 @@ def learn(
     if config.gradient_checkpointing:  # as Trainer.train does
         trainer.model.activation_checkpointing_enable(trainer.args.activation_checkpointing_kwargs)
     trainer.model.train()
-    batches = trainer.current_gradient_accumulation_steps = config.prompts // config.device_prompts
+    batches = trainer.current_gradient_accumulation_steps = (
+        config.prompts_per_step // config.prompts_per_device
+    )
     rows = [{"example": index} for index in (0, 1) for _ in range(GROUP)]
     loss = sum(trainer.training_step(trainer.model, rows, None).item() for _ in range(batches))
     gradients = {name: weight.grad for name, weight in learning.items() if weight.grad is not None}
@@ -91,7 +93,7 @@ def test_loss_gradients_and_metrics_are_those_of_stock_trl(
 def test_micro_batches_of_whole_groups_add_up_to_stocks_shuffled_ones(
     tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
-    config = settings(tiny_checkpoint, device_prompts=1)
+    config = settings(tiny_checkpoint, per_device_train_batch_size=GROUP)
     ours = learn(ScriptedTrainer, plain(tiny_checkpoint), config, tmp_path / "ours")
     stock = learn(StockTrainer, plain(tiny_checkpoint), config, tmp_path / "stock")
     whole = learn(ScriptedTrainer, plain(tiny_checkpoint), settings(tiny_checkpoint), tmp_path / "whole")
@@ -120,4 +122,4 @@ def test_prompts_are_read_from_rows_padded_on_either_side() -> None:
     # Completions of up to three tokens; 0 is padding wherever the mask is 0, and a token where it is not.
     ids = torch.tensor([[0, 0, 5, 6, 7, 8, 9], [5, 0, 6, 0, 7, 0, 0]])
     mask = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 1, 0]])
-    assert _read_rows(ids, mask, 3) == [((5, 6), (7, 8, 9)), ((5, 0, 6), (7, 0))]
+    assert read_pairs(ids, mask, 3) == [((5, 6), (7, 8, 9)), ((5, 0, 6), (7, 0))]

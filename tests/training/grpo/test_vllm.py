@@ -9,7 +9,7 @@ import torch
 from tests.training.scripted import GROUP, SCRIPT, make_clicks, settings
 
 from shop_r1.models.checkpoint import load_model
-from shop_r1.training.grpo import train_grpo
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import GrpoConfig, grpo_arguments
 
 
@@ -53,7 +53,7 @@ def test_completions_of_vllm_are_scored_and_learnt_from_as_our_own(
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Engine)
     train_grpo(
         make_clicks(),
-        settings(tiny_checkpoint, vllm="colocate", vllm_memory=0.4, max_completion_length=99),
+        settings(tiny_checkpoint, use_vllm=True, vllm_gpu_memory_utilization=0.4, max_completion_length=99),
         tmp_path,
     )
     engine = Engine.made[-1]
@@ -67,13 +67,15 @@ def test_completions_of_vllm_are_scored_and_learnt_from_as_our_own(
     before, after = (load_model(str(path)).model for path in (tiny_checkpoint, tmp_path))
     assert any(not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
     for line in map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines()):
-        assert line["sampling/probability_gap"] < 1e-6
+        assert line["sampling/trainer_mismatch"] < 1e-6
         assert line["sampling/importance_sampling_ratio/mean"] == pytest.approx(1.0, abs=1e-4)
         assert line["reward/rationale"] > 0  # the certainty of two rationales in four
 
 
 def test_a_server_is_found_by_its_address(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    config = settings(tiny_checkpoint, vllm="server", vllm_url="http://10.0.0.7:8001")
+    config = settings(
+        tiny_checkpoint, use_vllm=True, vllm_mode="server", vllm_server_base_url="http://10.0.0.7:8001"
+    )
     arguments = grpo_arguments(config, tmp_path)
     assert arguments.use_vllm and arguments.vllm_mode == "server"
     assert arguments.vllm_server_base_url == "http://10.0.0.7:8001"

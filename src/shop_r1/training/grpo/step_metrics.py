@@ -1,73 +1,18 @@
-"""What there is to know of one GRPO step: small records of its completions, and figures computed from them.
+"""A GRPO step's figures, computed from its completions.
 
 Nothing here touches a trainer, a file or a clock. `docs/training.md` lists every figure with its unit.
 
 Dimension letters: N completions of the step, on all processes; G of a group; P parts of the reward.
 """
 
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from shop_r1.jsonl import Record
-from shop_r1.records.actions import Action, exact_match
-from shop_r1.records.results import RewardBreakdown
+from shop_r1.records.actions import exact_match
 from shop_r1.rewards.total import PARTS
-
-
-@dataclass(frozen=True)
-class ScoredCompletion:
-    """One completion with all that became of it; small enough to be sent from one process to another.
-
-    Attributes:
-        text: what the policy wrote.
-        target: what the shopper did.
-        action: what the policy did; None where the completion could not be parsed.
-        reward: what it earned.
-        advantage: what it teaches, in standard deviations of its group's rewards.
-        tokens: its length, the ending token included.
-        truncated: whether it was cut at the limit, before a token that ends it.
-    """
-
-    text: str
-    target: Action
-    action: Action | None
-    reward: RewardBreakdown
-    advantage: float
-    tokens: int
-    truncated: bool
-
-
-class RolloutCompletion(Record):
-    """One completion of a rollout: its text, its reward part by part, and what it taught."""
-
-    text: str
-    format: float
-    type: float
-    attribute: float
-    value: float
-    rationale: float
-    total: float
-    advantage: float
-    """In standard deviations of the group's rewards."""
-    tokens: int
-    """The completion's length, the ending token included."""
-    truncated: bool
-    """Whether the completion was cut at the limit."""
-
-
-class Rollout(Record):
-    """One group of a step, as `rollouts.jsonl` has it."""
-
-    step: int
-    """From 1, as in `metrics.jsonl`."""
-    session_id: str
-    session_step: int
-    target: Action
-    completions: tuple[RolloutCompletion, ...]
+from shop_r1.training.grpo.scorer import ScoredCompletion
 
 
 def step_metrics(
@@ -123,7 +68,7 @@ def advantage_metrics(completions: Sequence[ScoredCompletion], group: int) -> di
     A group's advantages are its centred rewards times one factor, so a part's share in them is
     Cov(part, total) / Var(total), which sums to 1 over the parts. The step's share is the mean over the
     groups, weighted by the sum of their squared advantages: where they are divided by the group's standard
-    deviation, all groups that teach count the same, whatever their rewards' size. A share can be negative:
+    deviation, all groups that teach count the same, however large their rewards. A share can be negative:
     the part then speaks against the total.
     """
     advantages = torch.tensor([completion.advantage for completion in completions], dtype=torch.float64)
@@ -169,8 +114,8 @@ def _share(flags: Sequence[bool]) -> float:
     return sum(flags) / len(flags)
 
 
-def probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> float:
-    """Return the mean over all tokens of |exp(a) - exp(b)|, in [0, 1]; 0 where there are no tokens.
+def sampler_trainer_mismatch(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> tuple[float, float]:
+    """Return the mean and the largest |exp(a) - exp(b)| of all tokens, in [0, 1]; 0 where there are none.
 
     Sampling and scoring run the same weights on the same tokens by two paths (a growing cache or another
     engine, and one pass over the whole completion). What they disagree by is error in the policy's gradient.
@@ -182,25 +127,18 @@ def probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> floa
     Raises:
         ValueError: the two do not have the same completions and lengths.
     """
-    gaps = _token_gaps(sampled, scored)
-    return gaps.mean().item() if len(gaps) else 0.0
-
-
-def largest_probability_gap(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> float:
-    """Return the largest |exp(a) - exp(b)| of any token; arguments and errors as for `probability_gap`."""
-    gaps = _token_gaps(sampled, scored)
-    return gaps.max().item() if len(gaps) else 0.0
-
-
-def _token_gaps(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> Tensor:
     lengths = [len(row) for row in sampled], [len(row) for row in scored]
     if lengths[0] != lengths[1]:
         raise ValueError(f"sampled completions have {lengths[0]} tokens, scored ones {lengths[1]}")
-    pairs = [
-        (a.detach().float().exp() - b.detach().float().to(a.device).exp()).abs()
-        for a, b in zip(sampled, scored, strict=True)
-    ]
-    return torch.cat(pairs) if pairs else torch.zeros(0)
+    if not sum(lengths[0]):
+        return 0.0, 0.0
+    gaps = torch.cat(
+        [
+            (a.detach().float().exp() - b.detach().float().to(a.device).exp()).abs()
+            for a, b in zip(sampled, scored, strict=True)
+        ]
+    )
+    return gaps.mean().item(), gaps.max().item()
 
 
 def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: float) -> dict[str, float]:
@@ -219,37 +157,3 @@ def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: fl
         "seconds/update": max(0.0, step_s - sampling_s - rewards_s),
         "tokens_per_second": tokens / step_s if step_s > 0 else 0.0,
     }
-
-
-def make_rollout(
-    step: int, session_id: str, session_step: int, completions: Sequence[ScoredCompletion]
-) -> Rollout:
-    """Return a group as the record that is written; `step` counts from 1."""
-    return Rollout(
-        step=step,
-        session_id=session_id,
-        session_step=session_step,
-        target=completions[0].target,
-        completions=tuple(
-            RolloutCompletion(
-                text=completion.text,
-                **completion.reward.model_dump(exclude={"reasons"}),
-                advantage=completion.advantage,
-                tokens=completion.tokens,
-                truncated=completion.truncated,
-            )
-            for completion in completions
-        ),
-    )
-
-
-def harmless(text: str) -> str:
-    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
-
-    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
-
-    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
-    'red·[2J·mug cheap'
-    """
-    spaced = " ".join(text.split())
-    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

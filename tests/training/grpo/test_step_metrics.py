@@ -13,18 +13,17 @@ from shop_r1.datasets.examples import list_examples
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.total import PARTS
-from shop_r1.training.grpo import train_grpo
-from shop_r1.training.progress.steps import (
-    ScoredCompletion,
+from shop_r1.training.grpo.recorder import make_rollout
+from shop_r1.training.grpo.run import train_grpo
+from shop_r1.training.grpo.scorer import ScoredCompletion
+from shop_r1.training.grpo.step_metrics import (
     advantage_metrics,
-    harmless,
-    largest_probability_gap,
-    make_rollout,
-    probability_gap,
     reward_metrics,
+    sampler_trainer_mismatch,
     speed_metrics,
     step_metrics,
 )
+from shop_r1.training.progress.live import harmless
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
 
@@ -41,7 +40,7 @@ def completion(
     target: Action = MUG,
 ) -> ScoredCompletion:
     reward = RewardBreakdown(**dict(zip(PARTS, parts, strict=True)), total=sum(parts))
-    return ScoredCompletion("text", target, action, reward, advantage, tokens, truncated)
+    return ScoredCompletion("buys", 1, "text", target, action, reward, tokens, truncated, advantage)
 
 
 RIGHT = (0.5, 0.3, 0.2, 1000.0, 0.125)
@@ -153,27 +152,27 @@ def log(*probabilities: float) -> torch.Tensor:
     return torch.tensor(probabilities).log()
 
 
-def test_the_gap_is_the_mean_distance_of_probabilities_over_all_tokens() -> None:
+def test_the_mismatch_is_the_mean_and_the_largest_distance_of_probabilities() -> None:
     sampled, scored = [log(0.5, 0.25), log(0.9)], [log(0.4, 0.25), log(0.95)]
-    assert probability_gap(sampled, scored) == pytest.approx((0.1 + 0 + 0.05) / 3, abs=1e-6)
-    assert largest_probability_gap(sampled, scored) == pytest.approx(0.1, abs=1e-6)
-    assert probability_gap(sampled, sampled) == 0.0
+    assert sampler_trainer_mismatch(sampled, scored) == pytest.approx((0.05, 0.1), abs=1e-6)
+    assert sampler_trainer_mismatch(sampled, sampled) == (0.0, 0.0)
 
 
-def test_the_gap_takes_gradients_and_half_precision() -> None:
+def test_the_mismatch_takes_gradients_and_half_precision() -> None:
     scored = log(0.5).requires_grad_()
-    assert probability_gap([log(0.25).bfloat16()], [scored]) == pytest.approx(0.25, abs=2e-3)
+    found = sampler_trainer_mismatch([log(0.25).bfloat16()], [scored])
+    assert found == pytest.approx((0.25, 0.25), abs=2e-3)
 
 
-def test_no_tokens_have_no_gap() -> None:
-    assert probability_gap([], []) == 0.0
-    assert largest_probability_gap([torch.zeros(0)], [torch.zeros(0)]) == 0.0
+def test_no_tokens_have_no_mismatch() -> None:
+    assert sampler_trainer_mismatch([], []) == (0.0, 0.0)
+    assert sampler_trainer_mismatch([torch.zeros(0)], [torch.zeros(0)]) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("scored", [[log(0.5)], [log(0.5), log(0.5, 0.5)]])
 def test_other_tokens_than_those_sampled_are_refused(scored: list[torch.Tensor]) -> None:
     with pytest.raises(ValueError, match=r"sampled completions have \[1, 1\] tokens, scored ones \["):
-        probability_gap([log(0.5), log(0.5)], scored)
+        sampler_trainer_mismatch([log(0.5), log(0.5)], scored)
 
 
 # -- speed and rollouts -----------------------------------------------------------------------------------
@@ -189,8 +188,8 @@ def test_what_is_neither_sampling_nor_rewards_is_the_update() -> None:
     }
 
 
-def test_a_rollout_has_each_replys_parts_advantage_and_length() -> None:
-    rollout = make_rollout(3, "buys", 1, STEP)
+def test_a_rollout_has_each_completions_parts_advantage_and_length() -> None:
+    rollout = make_rollout(3, STEP)
     assert (rollout.step, rollout.session_id, rollout.session_step, rollout.target) == (3, "buys", 1, MUG)
     last = rollout.completions[-1]
     assert (last.advantage, last.tokens, last.truncated, last.total) == (-1.0, 64, True, 0.0)
@@ -235,10 +234,10 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
 ) -> None:
     config = GrpoConfig(
         model=str(tiny_checkpoint),
-        steps=2,
-        prompts=4,
-        device_prompts=2,
-        group=4,
+        max_steps=2,
+        generation_batch_size=16,
+        per_device_train_batch_size=8,
+        num_generations=4,
         max_completion_length=12,
         rollout_groups=3,
         beta=0.1,
@@ -267,7 +266,13 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
 
 
 def test_sft_logs_its_figures_and_the_document_explains_each(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    config = SftConfig(model=str(tiny_checkpoint), max_steps=1, device_batch=2, accumulation=2, bf16=False)
+    config = SftConfig(
+        model=str(tiny_checkpoint),
+        max_steps=1,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
+        bf16=False,
+    )
     train_sft(make_sessions(), config, tmp_path)
     (line,) = lines(tmp_path / "metrics.jsonl")
     assert {"loss", "mean_token_accuracy", "entropy", "grad_norm", "tokens_per_second"} <= set(line)

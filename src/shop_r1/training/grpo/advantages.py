@@ -1,14 +1,17 @@
-"""Advantages within groups (paper, Eq. A1), and guards for groups whose rule rewards are all equal.
+"""Advantages within groups (paper, Eq. A1), and guards for zero-variance groups.
 
-In such a group the completions differ in their self-certainty alone, a few thousandths. Divided by the
-group's standard deviation that becomes unit size, whatever its weight: the policy then drifts to saying what
-it is sure of. docs/training.md has the evidence for the default guard.
+In these all rule rewards are equal, and the completions differ in their self-certainty alone, by a few
+thousandths. Divided by the group's standard deviation that becomes unit size at any weight: the policy
+then drifts to saying what it is sure of. docs/training.md has the evidence for the default guard.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from shop_r1.records.results import RewardBreakdown
 
 Guard = Literal["paper", "skip", "floor", "centred"]
 
@@ -18,7 +21,14 @@ _EQUAL = 1e-6
 """Rule rewards this near are equal: far below any part's step, far above rounding in float64."""
 
 
-def equal_rules(rules: Tensor) -> Tensor:
+def split_rewards(rewards: Sequence[RewardBreakdown], size: int) -> tuple[Tensor, Tensor]:
+    """Return (groups, G) rule rewards and certainty parts in float64, of groups of G = `size` rewards."""
+    certainty = torch.tensor([reward.rationale for reward in rewards], dtype=torch.float64)
+    totals = torch.tensor([reward.total for reward in rewards], dtype=torch.float64)
+    return (totals - certainty).view(-1, size), certainty.view(-1, size)
+
+
+def zero_variance(rules: Tensor) -> Tensor:
     """Return (groups,) bool: whether a group's (groups, G) rule rewards are all equal."""
     return (rules.amax(1) - rules.amin(1)) < _EQUAL
 
@@ -49,10 +59,10 @@ def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: floa
         return _centre(together) / _deviation(rules).clamp_min(floor)
     if guard == "centred":
         scaled = _centre(rules) / (_deviation(rules) + _EPSILON)
-        return torch.where(equal_rules(rules)[:, None], 0.0, scaled) + _centre(certainty)
+        return torch.where(zero_variance(rules)[:, None], 0.0, scaled) + _centre(certainty)
     advantages = _centre(together) / (_deviation(together) + _EPSILON)
     # Where all are equal, rounding is no difference to learn from.
-    quiet = equal_rules(rules) if guard == "skip" else together.amax(1) == together.amin(1)
+    quiet = zero_variance(rules) if guard == "skip" else together.amax(1) == together.amin(1)
     return torch.where(quiet[:, None], 0.0, advantages)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from shop_r1.training.advantages import equal_rules, group_advantages
+from shop_r1.training.grpo.advantages import group_advantages, zero_variance
 
 
 def rows(*groups: tuple[float, ...]) -> Any:
@@ -49,7 +49,7 @@ def test_each_guard_is_as_worked_out_by_hand(guard: Any, equal: float, unequal: 
     found = group_advantages(RULES, SURE, guard)
     expected = rows((-equal, equal), (-unequal, unequal))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-    assert equal_rules(RULES).tolist() == [True, False]
+    assert zero_variance(RULES).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("guard", ["paper", "skip", "floor", "centred"])

@@ -1,0 +1,102 @@
+"""What a GRPO run writes of its steps: some groups as rollouts, and where the time went."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from shop_r1.jsonl import Record
+from shop_r1.records.actions import Action
+from shop_r1.training.grpo.scorer import ScoredCompletion
+from shop_r1.training.progress.logs import StepLog
+
+
+class RolloutCompletion(Record):
+    """One completion of a rollout: its text, its reward part by part, and what it taught."""
+
+    text: str
+    format: float
+    type: float
+    attribute: float
+    value: float
+    rationale: float
+    total: float
+    advantage: float
+    """In standard deviations of the group's rewards."""
+    tokens: int
+    """The completion's length, the ending token included."""
+    truncated: bool
+    """Whether the completion was cut at the limit."""
+
+
+class Rollout(Record):
+    """One group of a step, as `rollouts.jsonl` has it."""
+
+    step: int
+    """From 1, as in `metrics.jsonl`."""
+    session_id: str
+    session_step: int
+    target: Action
+    completions: tuple[RolloutCompletion, ...]
+
+
+def make_rollout(step: int, group: Sequence[ScoredCompletion]) -> Rollout:
+    """Return a group as the record that is written; `step` counts from 1."""
+    first = group[0]
+    return Rollout(
+        step=step,
+        session_id=first.session_id,
+        session_step=first.session_step,
+        target=first.target,
+        completions=tuple(
+            RolloutCompletion(
+                text=each.text,
+                **each.reward.model_dump(exclude={"reasons"}),
+                advantage=each.advantage,
+                tokens=each.tokens,
+                truncated=each.truncated,
+            )
+            for each in group
+        ),
+    )
+
+
+class StepRecorder(StepLog):
+    """Writes `rollouts.jsonl`, and takes the time of a step's parts.
+
+    Attributes:
+        sample: the last step's first completion.
+        sampling_s: seconds that the step's completions took to draw.
+        rewards_s: seconds of the step's rewards, advantages and the reference's scoring pass.
+        tokens_before: prompt and completion tokens that the run had seen before the step, on all processes.
+    """
+
+    def __init__(self, path: Path, groups: int, size: int) -> None:
+        """Prepare the recorder.
+
+        Args:
+            path: of the rollouts.
+            groups: how many of each step are written.
+            size: completions in a group.
+        """
+        super().__init__(path)
+        self._groups, self._size = groups, size
+        self._started, self.tokens_before = 0.0, 0
+        self.sample = ""
+        self.sampling_s = self.rewards_s = 0.0
+
+    def begin_step(self, tokens_seen: int) -> None:
+        """Note when a step begins, and how many tokens the run has seen before it."""
+        self._started, self.tokens_before = time.perf_counter(), tokens_seen
+        self.sampling_s = 0.0
+
+    def end_rewards(self) -> float:
+        """Note that the step's advantages are there; return the seconds since it began."""
+        elapsed = time.perf_counter() - self._started
+        self.rewards_s = elapsed - self.sampling_s
+        return elapsed
+
+    def write(self, step: int, completions: Sequence[ScoredCompletion]) -> None:
+        """Append the first groups of a step, which counts from 1."""
+        for start in range(0, len(completions), self._size)[: self._groups]:
+            rollout = make_rollout(step, completions[start : start + self._size])
+            self.append(rollout.model_dump_json(exclude_none=True))

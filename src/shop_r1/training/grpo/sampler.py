@@ -1,0 +1,123 @@
+"""A step's completions, drawn as prefix trees: the prompt that a group shares is run once."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from accelerate import DistributedType
+from torch import Tensor
+
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.prefix_tree import Tree, grow_tree
+from shop_r1.models.sampling import SampledCompletion, Sampling, sample_completions
+from shop_r1.models.scoring import batch_by_length, group_equal
+from shop_r1.rewards.certainty import token_certainty
+from shop_r1.training.memory import SAMPLED_TOKENS
+from shop_r1.training.settings import GrpoConfig
+
+
+class GroupSampler:
+    """Draws completions of the policy, group by group.
+
+    Attributes:
+        measure: the certainty of each token's distribution; None with that reward switched off.
+        prompt_ids: the step's prompts, one for each completion.
+        drawn: the step's completions in the prompts' order; empty where they were given instead of drawn.
+    """
+
+    def __init__(self, model: LocalModel, config: GrpoConfig) -> None:
+        self._model = model
+        self._seed = config.seed
+        self._sampling = Sampling(
+            temperature=config.temperature,
+            top_p=config.top_p,
+            top_k=config.top_k,
+            max_new_tokens=config.max_completion_length,
+        )
+        certainty = partial(token_certainty, direction=config.reward.certainty_direction)
+        self.measure = certainty if config.reward.use_rationale else None
+        self.prompt_ids: list[list[int]] = []
+        self.drawn: list[SampledCompletion] = []
+
+    def draw(
+        self,
+        policy: Any,
+        accelerator: Any,
+        prompt_ids: list[list[int]],
+        step: int,
+        before_batch: Callable[[int, int], None],
+    ) -> list[SampledCompletion]:
+        """Return a completion for each prompt, and keep them.
+
+        Args:
+            policy: the model as the trainer wraps it.
+            accelerator: the trainer's.
+            prompt_ids: this process's prompts; equal ones are run as one tree.
+            step: optimiser steps done; with the settings' seed and the row it gives a completion's seed.
+            before_batch: called with (groups done, groups) before each batch of trees.
+        """
+        groups = group_equal(prompt_ids)
+        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in groups]
+        first = accelerator.process_index * len(prompt_ids)
+        seeds = [[_seed(self._seed, step, first + row) for row in rows] for rows in groups]
+        # Sharded weights are gathered by all processes together, so they must take the same steps.
+        together = accelerator.distributed_type == DistributedType.FSDP
+        sample = partial(self._sample, trees=trees, seeds=seeds, together=together, before_batch=before_batch)
+        policy.eval()
+        with accelerator.autocast():
+            by_group: list[list[SampledCompletion]] = policy(inside=sample)
+        policy.train()
+        by_row = {
+            row: completion
+            for rows, completions in zip(groups, by_group, strict=True)
+            for row, completion in zip(rows, completions, strict=True)
+        }
+        self.keep(prompt_ids, [by_row[row] for row in range(len(prompt_ids))])
+        return self.drawn
+
+    def keep(self, prompt_ids: list[list[int]], drawn: list[SampledCompletion]) -> None:
+        """Keep what was drawn for the step, here or by vLLM."""
+        self.prompt_ids, self.drawn = prompt_ids, drawn
+
+    def log_probs(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
+        """Return for each (prompt, completion) of the step its tokens' log probabilities when drawn."""
+        drawn = {
+            (tuple(prompt), tuple(completion.ids)): completion.log_probs
+            for prompt, completion in zip(self.prompt_ids, self.drawn, strict=True)
+        }
+        return [drawn[tuple(prompt), tuple(completion)] for prompt, completion in pairs]
+
+    def _sample(
+        self,
+        model: Any,
+        trees: Sequence[Tree],
+        seeds: Sequence[Sequence[int]],
+        together: bool,
+        before_batch: Callable[[int, int], None],
+    ) -> list[list[SampledCompletion]]:
+        """Return the trees' completions in order; as many trees at once as memory is planned for."""
+        sizes = [tree.size for tree in trees]
+        batches = [[row] for row in range(len(trees))] if together else batch_by_length(sizes, SAMPLED_TOKENS)
+        found: dict[int, list[SampledCompletion]] = {}
+        for rows in batches:
+            before_batch(len(found), len(trees))
+            drawn = iter(
+                sample_completions(
+                    model,
+                    [trees[row] for row in rows],
+                    self._sampling,
+                    self._model.end_ids,
+                    self._model.pad_id,
+                    [seed for row in rows for seed in seeds[row]],
+                    self.measure,
+                    together,
+                )
+            )
+            found |= {row: [next(drawn) for _ in seeds[row]] for row in rows}
+        return [found[row] for row in range(len(trees))]
+
+
+def _seed(*numbers: int) -> int:
+    """Return one seed for (run, step, row): the same numbers give the same completion in a rerun."""
+    return zlib.crc32(",".join(map(str, numbers)).encode())

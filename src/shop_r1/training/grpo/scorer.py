@@ -1,0 +1,78 @@
+"""A step's completions to their rewards: each is decoded, parsed and scored once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from shop_r1.datasets.examples import Example
+from shop_r1.models.checkpoint import LocalModel
+from shop_r1.prompts.parse import ParseFailure, parse_response
+from shop_r1.records.actions import Action
+from shop_r1.records.results import RewardBreakdown
+from shop_r1.rewards.certainty import self_certainty
+from shop_r1.rewards.total import RewardConfig, score_response
+
+
+@dataclass(frozen=True)
+class ScoredCompletion:
+    """One completion with all that became of it; small enough to be sent from one process to another.
+
+    Attributes:
+        session_id: of the example that the prompt was made from.
+        session_step: of the example, from 0.
+        text: what the policy wrote.
+        target: what the shopper did.
+        action: what the policy did; None where the completion could not be parsed.
+        reward: what it earned.
+        tokens: its length, the ending token included.
+        truncated: whether it was cut at the limit, before a token that ends it.
+        advantage: what it teaches, in standard deviations of its group's rewards.
+    """
+
+    session_id: str
+    session_step: int
+    text: str
+    target: Action
+    action: Action | None
+    reward: RewardBreakdown
+    tokens: int
+    truncated: bool
+    advantage: float = 0.0
+
+
+def score_step(
+    model: LocalModel,
+    examples: Sequence[Example],
+    completions: Sequence[Sequence[int]],
+    certainties: Sequence[Tensor | None],
+    config: RewardConfig,
+) -> list[ScoredCompletion]:
+    """Return the completions with their rewards, in order; advantages are still to come.
+
+    Args:
+        model: whose tokenizer wrote them.
+        examples: the example of each completion.
+        completions: token ids of each.
+        certainties: `token_certainty` of each; None where it was not measured.
+        config: the reward's settings.
+    """
+    found = []
+    for example, ids, certainty in zip(examples, completions, certainties, strict=True):
+        target = example.session.steps[example.step].action
+        text = model.decode(ids)
+        response = parse_response(text, example.space)
+        sure = self_certainty(model, ids, certainty, response)
+        found.append(
+            ScoredCompletion(
+                session_id=example.session.session_id,
+                session_step=example.step,
+                text=text,
+                target=target,
+                action=None if isinstance(response, ParseFailure) else response.action,
+                reward=score_response(response, target, example.space, config, sure),
+                tokens=len(ids),
+                truncated=ids[-1] not in model.end_ids,
+            )
+        )
+    return found

@@ -1,0 +1,260 @@
+"""TRL's GRPOTrainer with our sampler, scorer, advantages and step recorder (paper, section 3, Eq. 4).
+
+Three things differ from stock TRL. Completions are sampled, and scored, as trees: the prompt that a group
+shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups stay whole
+where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with the
+self-certainty of the distributions that the completions were drawn from; `training.grpo.advantages` makes
+advantages of them.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor
+from trl import GRPOTrainer
+from trl.trainer.utils import split_tensor_dict
+
+from datasets import Dataset
+from shop_r1.datasets.examples import Example, renderer
+from shop_r1.models.attention import causal_lm
+from shop_r1.models.checkpoint import LocalModel, resolve_model
+from shop_r1.models.sampling import SampledCompletion
+from shop_r1.models.scoring import Measure, TokenScores, accept_inside, score_pairs
+from shop_r1.training.adapters import lora_config
+from shop_r1.training.grpo.advantages import group_advantages, split_rewards, zero_variance
+from shop_r1.training.grpo.recorder import StepRecorder
+from shop_r1.training.grpo.sampler import GroupSampler
+from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
+from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, speed_metrics, step_metrics
+from shop_r1.training.settings import GrpoConfig, grpo_arguments
+from shop_r1.training.trainer import ResumableTrainer
+
+_Pair = tuple[tuple[int, ...], tuple[int, ...]]
+"""A prompt's and a completion's token ids."""
+_TRL_PREFIXES = ("completions/", "rewards/")
+_TRL_NAMES = ("reward", "reward_std", "frac_reward_zero_std")
+"""TRL's own figures of what `step_metrics` has with the reward's parts told apart."""
+
+
+class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
+    """TRL's trainer, composed of a sampler, a scorer, advantages and a recorder.
+
+    Attributes:
+        sampler: draws the completions.
+        recorder: writes rollouts and takes the time.
+        completions: this process's completions of the last step.
+    """
+
+    def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
+        self._local = model
+        self._examples = examples
+        self._config = config
+        self.sampler = GroupSampler(model, config)
+        self.recorder = StepRecorder(out / "rollouts.jsonl", config.rollout_groups, config.num_generations)
+        self.completions: list[ScoredCompletion] = []
+        self._buffered_inputs: list[dict[str, Any]] | None = None
+        accept_inside(causal_lm(model.model))
+        render = renderer(model, config.prompt)
+
+        @lru_cache(maxsize=config.prompts_per_step)
+        def messages(index: int) -> list[dict[str, str]]:
+            return model.chat(render(examples[index]).prompt.messages)
+
+        self._messages = messages
+        # TRL loads the reference policy from the name in the model's configuration.
+        model.model.config._name_or_path = resolve_model(config.model)
+        super().__init__(
+            model=model.model,
+            reward_funcs=[self.score],
+            args=grpo_arguments(config, out),
+            train_dataset=Dataset.from_dict({"example": list(range(len(examples)))}),
+            processing_class=model.tokenizer,
+            peft_config=lora_config(config),
+        )
+        self.add_callback(self.recorder)
+        if self.ref_model is not None:
+            accept_inside(self.ref_model)
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Return the micro-batch to learn from, as TRL does, its rows in their order: groups stay whole."""
+        count = self.args.steps_per_generation
+        if self._step % count == 0 or self._buffered_inputs is None:
+            self._buffered_inputs = split_tensor_dict(
+                self._generate_and_score_completions(generation_batch), count
+            )
+        return self._buffered_inputs[self._step % count]
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Add each row's prompt, which is built when it is needed and never stored, and our advantages."""
+        self.recorder.begin_step(self.state.num_input_tokens_seen)
+        batch: dict[str, Any] = super()._generate_and_score_completions(
+            [row | {"prompt": self._messages(row["example"])} for row in inputs]
+        )
+        batch["advantages"] = self._advantages()
+        self._record_step(self._examples[inputs[0]["example"]].space.type_names)
+        self.prelude_s += self.recorder.end_rewards()
+        return batch
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        """Return a completion for each prompt; equal prompts are run as one tree."""
+        started = time.perf_counter()
+        log_probs = None
+        if self.use_vllm:
+            completions, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            pairs = zip(completions, log_probs, strict=True)
+            self.sampler.keep(
+                prompt_ids, [SampledCompletion(ids, torch.tensor(found)) for ids, found in pairs]
+            )
+        else:
+            step = self.state.global_step
+            self.sampler.draw(self.model, self.accelerator, prompt_ids, step, self._before_batch)
+            completions = [completion.ids for completion in self.sampler.drawn]
+        self.recorder.sampling_s = time.perf_counter() - started
+        self.stop_if_requested()
+        self.show_part("scoring", 0.0)
+        return completions, log_probs
+
+    def _before_batch(self, done: int, groups: int) -> None:
+        self.show_part(f"sampling, {done}/{groups} groups", 0.0)
+        self.stop_if_requested_alone()
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor, None]:
+        """Return (B, C) log probabilities and entropies of the completions; shared prompts are run once.
+
+        Args:
+            model: the policy or the reference.
+            input_ids: (B, P + C), prompts padded on the left, completions on the right.
+            attention_mask: (B, P + C).
+            logits_to_keep: C.
+            *args: TRL's other arguments, for images and mixtures of experts.
+            **kwargs: likewise.
+        """
+        pairs = read_pairs(input_ids, attention_mask, logits_to_keep)
+        scores = self._score_tokens(model, pairs)
+        if torch.is_grad_enabled() and self.sampler.drawn:
+            self._record_mismatch(self.sampler.log_probs(pairs), [score.log_probs for score in scores])
+        return (
+            _pad([score.log_probs for score in scores], logits_to_keep),
+            _pad([score.entropy for score in scores], logits_to_keep),
+            None,
+        )
+
+    def _score_tokens(
+        self, model: Any, pairs: Sequence[_Pair], measure: Measure | None = None
+    ) -> list[TokenScores]:
+        with self.accelerator.autocast():
+            return score_pairs(model, pairs, self._local.pad_id, self.temperature, measure)
+
+    def score(self, completion_ids: list[list[int]], example: list[int], **columns: Any) -> list[float]:
+        """Return the completions' rewards, and keep what they are made of: TRL's only reward function.
+
+        Args:
+            completion_ids: of this process.
+            example: the number of each completion's example.
+            **columns: what else TRL has of them.
+        """
+        self.completions = score_step(
+            self._local,
+            [self._examples[index] for index in example],
+            completion_ids,
+            self._certainties(completion_ids),
+            self._config.reward,
+        )
+        return [completion.reward.total for completion in self.completions]
+
+    def _certainties(self, completions: list[list[int]]) -> Sequence[Tensor | None]:
+        """Return each completion's certainties, token by token; None with that reward switched off.
+
+        Sampling has measured them along the way. Completions of vLLM take a scoring pass without gradients.
+        """
+        measured = [completion.measured for completion in self.sampler.drawn]
+        if self.sampler.measure is None or (measured and measured[0] is not None):
+            return measured or [None] * len(completions)
+        pairs = [(tuple(a), tuple(b)) for a, b in zip(self.sampler.prompt_ids, completions, strict=True)]
+        with torch.no_grad():
+            scores = self._score_tokens(self.model, pairs, self.sampler.measure)
+        return [score.measured for score in scores]
+
+    def _advantages(self) -> Tensor:
+        """Return (B,) the advantages of this process's completions, whose groups are whole."""
+        config, rewards = self._config, [completion.reward for completion in self.completions]
+        rules, certainty = split_rewards(rewards, self.num_generations)
+        equal = zero_variance(rules).float().to(self.accelerator.device)
+        self._record("policy/frac_zero_variance", self.accelerator.gather(equal).mean().item())
+        found = group_advantages(rules, certainty, config.certainty_guard, config.certainty_floor)
+        advantages = found.flatten().float()
+        self.completions = [
+            replace(completion, advantage=advantage)
+            for completion, advantage in zip(self.completions, advantages.tolist(), strict=True)
+        ]
+        return advantages.to(self.accelerator.device)
+
+    def _record_step(self, types: Sequence[str]) -> None:
+        """Log the figures of all processes' completions, and write some of this one's groups."""
+        self.recorder.sample = self.completions[0].text
+        metrics = self._metrics["train"]
+        for name in [each for each in metrics if each in _TRL_NAMES or each.startswith(_TRL_PREFIXES)]:
+            del metrics[name]
+        everywhere = gather_object(self.completions)
+        for name, value in step_metrics(everywhere, self.num_generations, types).items():
+            self._record(name, value)
+        if self.accelerator.is_main_process:
+            self.recorder.write(self.state.global_step + 1, self.completions)
+
+    def _record_mismatch(self, drawn: Sequence[Tensor], scored: Sequence[Tensor]) -> None:
+        """Log how far the probabilities at which tokens were drawn are from those that are learnt from."""
+        found = torch.tensor(sampler_trainer_mismatch(drawn, scored), device=self.accelerator.device)
+        everywhere = self.accelerator.gather(found).view(-1, 2)
+        self._record("sampling/trainer_mismatch", everywhere[:, 0].mean().item())
+        self._record("sampling/trainer_mismatch_max", everywhere[:, 1].max().item())
+
+    def _record(self, name: str, value: float) -> None:
+        self._metrics["train"][name].append(value)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what is known only when the step is over: where its time went."""
+        metrics = self._metrics["train"]
+        if times := metrics.pop("step_time", None):
+            tokens = self.state.num_input_tokens_seen - self.recorder.tokens_before
+            speed = speed_metrics(times[-1], self.recorder.sampling_s, self.recorder.rewards_s, tokens)
+            for name, value in speed.items():
+                self._record(name, value)
+        if largest := metrics.get("sampling/trainer_mismatch_max"):
+            largest[:] = [max(largest)]  # TRL logs the mean over micro-batches.
+        super().log(logs, start_time)
+
+
+def read_pairs(input_ids: Tensor, attention_mask: Tensor, completion_length: int) -> list[_Pair]:
+    """Return padded rows as (prompt, completion), padding left out.
+
+    Args:
+        input_ids: (B, P + C), prompts first.
+        attention_mask: (B, P + C), 0 on padding.
+        completion_length: C.
+    """
+    split = input_ids.shape[1] - completion_length
+    return [
+        (tuple(ids[:split][mask[:split]].tolist()), tuple(ids[split:][mask[split:]].tolist()))
+        for ids, mask in zip(input_ids, attention_mask.bool(), strict=True)
+    ]
+
+
+def _pad(rows: Sequence[Tensor], width: int) -> Tensor:
+    """Return (B, width), each row's values from the left, zeros after them."""
+    return torch.stack([torch.nn.functional.pad(row, (0, width - len(row))) for row in rows])

@@ -1,0 +1,54 @@
+"""What a run prints on stderr: notes of one line, and the progress bar of what is no trainer's run."""
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainingArguments
+
+CONSOLE = Console(stderr=True)
+
+
+def print_note(text: str) -> None:
+    """Print a line about the run to stderr, as it is; of several processes the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        CONSOLE.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held, in bytes: on its GPU, or else its resident set."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def warn_of_warmup(args: TrainingArguments, steps: int) -> None:
+    """Say so where the learning rate rises for half of a run or longer: such a run learns next to nothing."""
+    warmup = args.get_warmup_steps(steps)
+    if warmup == 0 or 2 * warmup < steps:
+        return
+    reached = args.learning_rate * min(1.0, (steps - 1) / warmup)
+    print_note(
+        f"A run of {steps} steps with {warmup} steps of warm-up: the learning rate rises to {reached:.2g} of "
+        f"{args.learning_rate:.2g} at the most; set warmup_steps={steps // 10}, or let it run longer"
+    )
+
+
+@contextmanager
+def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar; yield the function that moves it: (steps done, steps, a few words)."""
+    columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=20), MofNCompleteColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
+        task = progress.add_task(title, total=None, note="")
+
+        def move(done: int, total: int, words: str) -> None:
+            progress.update(task, completed=done, total=total, note=words)
+
+        yield move
