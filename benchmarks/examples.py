@@ -22,11 +22,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import zstandard
-from shop_r1.datasets.archive import SessionArchive
-from shop_r1.datasets.indexing import index_path
 
-from shop_r1.datasets import text
+from shop_r1.datasets import parquet, session_files
 from shop_r1.datasets.examples import Example, balance_examples, list_examples, remember_counts
+from shop_r1.datasets.parquet import ParquetSessions
+from shop_r1.datasets.session_files import conversion_path, open_sessions
 from shop_r1.jsonl import LEVEL, read_records, replacing
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
@@ -107,34 +107,36 @@ def write_sessions(path: Path, lines: Iterator[str]) -> dict[str, int]:
 # -- measurements, each in a process of its own -----------------------------------------------------------
 
 
-def measure_index(path: Path, started: float) -> dict[str, float]:
-    """Return what the first opening costs, which reads every session and writes the index."""
-    index_path(path).unlink(missing_ok=True)
-    archive = SessionArchive(path)
+def measure_conversion(path: Path, started: float) -> dict[str, float]:
+    """Return what the first opening costs, which converts the file to Parquet."""
+    conversion_path(path).unlink(missing_ok=True)
+    session_files.CONVERTED_FROM_BYTES = 0  # the short file too
+    sessions = open_sessions(path)
+    assert isinstance(sessions, ParquetSessions)
     return {
         "seconds": time.monotonic() - started,
         "peak_mib": peak_mib(),
-        "steps": int(archive.listing.counts.sum()),
+        "steps": int(sessions.columns.counts.sum()),
     }
 
 
-def measure_archive(path: Path, started: float) -> dict[str, float]:
-    """Return what training from an archive costs; the first batch is timed from the process's start."""
-    archive = SessionArchive(path)
-    examples = balance_examples(list_examples(archive), type_ratio=1.1, seed=SEED)
+def measure_parquet(path: Path, started: float) -> dict[str, float]:
+    """Return what training from Parquet costs; the first batch is timed from the process's start."""
+    sessions = ParquetSessions(conversion_path(path))
+    examples = balance_examples(list_examples(sessions), type_ratio=1.1, seed=SEED)
     render = renderer()
     for example in examples[:BATCH]:
         render(example)
     first_batch = time.monotonic() - started
     found = {"first_batch_s": first_batch, "examples": len(examples)}
     found["at_random_a_second"] = rate(examples[BATCH : BATCH + 5000], render)
-    found["in_order_a_second"] = rate(list_examples(archive)[:20_000], render)
+    found["in_order_a_second"] = rate(list_examples(sessions)[:20_000], render)
     found["peak_mib"] = peak_mib()
-    middling = [each for each in list_examples(archive)[:9_000] if (render(each).tokens or 0) in TOKENS]
+    middling = [each for each in list_examples(sessions)[:9_000] if (render(each).tokens or 0) in TOKENS]
     found["tokens"] = statistics.mean(render(each).tokens or 0 for each in middling)
     found["rendered_a_second"] = rate(middling, render)
-    text.KEPT_BYTES = 0
-    again = balance_examples(list_examples(SessionArchive(path)), type_ratio=1.1, seed=SEED)
+    parquet.KEPT_BYTES = 0
+    again = balance_examples(list_examples(ParquetSessions(conversion_path(path))), type_ratio=1.1, seed=SEED)
     return found | {"unkept_a_second": rate(again[:1000], render)}
 
 
@@ -145,7 +147,9 @@ def measure_checks(path: Path, started: float) -> dict[str, float]:
     from shop_r1.training.grpo import check_target
 
     before = time.monotonic()
-    examples = balance_examples(list_examples(SessionArchive(path)), type_ratio=1.1, seed=SEED)
+    examples = balance_examples(
+        list_examples(ParquetSessions(conversion_path(path))), type_ratio=1.1, seed=SEED
+    )
     opened = time.monotonic()
     check_target(examples, RewardConfig())
     digest_examples(examples)
@@ -155,18 +159,18 @@ def measure_checks(path: Path, started: float) -> dict[str, float]:
 def measure_access(path: Path, started: float) -> dict[str, Any]:
     """Return how long reading one of 1,000 random sessions takes, in a short file and in a long one.
 
-    No frame is kept: else more of the short file would be found unpacked.
+    No row group is kept: else more of the short file would be found in memory.
     """
-    text.KEPT_BYTES = 0
+    parquet.KEPT_BYTES = 0
     files = [path.with_name(FEW_NAME), path]
     times: list[list[float]] = [[], []]
     for turn in range(ACCESS_TURNS):
         for place, file in enumerate(files):
-            archive = SessionArchive(file)
-            drawn = random.Random(turn).sample(range(len(archive)), 1000 // ACCESS_TURNS)
+            sessions = ParquetSessions(conversion_path(file))
+            drawn = random.Random(turn).sample(range(len(sessions)), 1000 // ACCESS_TURNS)
             before = time.perf_counter()
             for number in drawn:
-                archive[number]
+                sessions[number]
             times[place].append((time.perf_counter() - before) * 1000 / len(drawn))
     few, many = (statistics.median(each) for each in times)
     return {"few": FEW, "few_ms": few, "many_ms": many, "ratio": many / few}
@@ -200,8 +204,8 @@ def measure_stored(path: Path, started: float) -> dict[str, float]:
 
 
 MEASUREMENTS = {
-    "index": measure_index,
-    "archive": measure_archive,
+    "conversion": measure_conversion,
+    "parquet": measure_parquet,
     "checks": measure_checks,
     "access": measure_access,
     "list": measure_list,
@@ -258,16 +262,16 @@ def run(sessions: int, folder: Path) -> dict[str, Any]:
     few, many = folder / FEW_NAME, folder / "many.jsonl.zst"
     write_sessions(few, varied_lines(FEW, lines, brands))
     size = write_sessions(many, varied_lines(sessions, lines, brands))
-    indexing = measure("index", many)
-    measure("index", few)
-    disk = {"frames": many.stat().st_size, "index": index_path(many).stat().st_size, **size}
+    conversion = measure("conversion", many)
+    measure("conversion", few)
+    disk = {"jsonl_zst": many.stat().st_size, "parquet": conversion_path(many).stat().st_size, **size}
     stored, scale = measure("stored", many), sessions / STORED
     return {
         "sessions": sessions,
-        "steps": indexing.pop("steps"),
-        "disk": disk | {"ratio": (disk["frames"] + disk["index"]) / disk["one_frame"]},
-        "indexing": indexing,
-        "archive": measure("archive", many) | measure("checks", many),
+        "steps": conversion.pop("steps"),
+        "disk": disk | {"ratio": disk["parquet"] / disk["one_frame"]},
+        "conversion": conversion,
+        "parquet": measure("parquet", many) | measure("checks", many),
         "access": measure("access", many),
         "list": measure("list", many),
         "stored": {
