@@ -327,22 +327,22 @@ def test_validate_names_every_fault_with_its_line(shell: Shell, tmp_path: Path) 
         ["value", "1"],
         ["same-id", "1"],
     ]
-    assert total == f"{path}: 3 sessions, 6 steps; 3 faults in 3 of 5 lines, no remarks\n"
+    assert total == f"{path}: 3 sessions, 6 steps; 3 errors in 3 of 5 lines, no warnings\n"
 
 
 def test_validate_shows_so_many_and_counts_all(shell: Shell, tmp_path: Path) -> None:
     path = write_sessions(tmp_path / "s.jsonl", *[{"outcome": "purchase"}] * 30)
     code, out, _ = shell("data", "validate", path, "--show", 2)
-    assert (code, out.count("remark: outcome: purchase, and the last action is terminate")) == (0, 2)
+    assert (code, out.count("warning: outcome: purchase, and the last action is terminate")) == (0, 2)
     assert "… 28 more; --show 0 prints all" in out
-    assert out.endswith("30 sessions, 60 steps; no faults, 30 remarks\n")
-    assert shell("data", "validate", path, "--show", 0)[1].count("remark: outcome: ") == 30
+    assert out.endswith("30 sessions, 60 steps; no errors, 30 warnings\n")
+    assert shell("data", "validate", path, "--show", 0)[1].count("warning: outcome: ") == 30
     code, out, _ = shell("data", "validate", path, path, "--json")
     found = [json.loads(each) for each in out.splitlines()]
     assert (code, len(found)) == (0, 60)
     assert found[0] == {
         "file": str(path),
-        "fault": False,
+        "error": False,
         "line": 1,
         "field": "outcome",
         "kind": "outcome",
