@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from shop_r1.datasets.validation import FAULTS, REMARKS
+from shop_r1.datasets.validation import ERRORS, WARNINGS
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
 from shop_r1.evaluation.related_metrics import NeighbourMetrics, measure_neighbours
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
@@ -87,9 +87,9 @@ def test_the_table_of_actions_is_that_of_the_spaces() -> None:
 
 
 def test_the_table_of_findings_is_that_of_the_validator() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \| (fault|remark) \| (.*) \|$", TEXT, re.MULTILINE)
-    known = [(kind, "fault", meaning) for kind, meaning in FAULTS.items()]
-    assert rows == [*known, *((kind, "remark", meaning) for kind, meaning in REMARKS.items())]
+    rows = re.findall(r"^\| `([\w-]+)` \| (error|warning) \| (.*) \|$", TEXT, re.MULTILINE)
+    known = [(kind, "error", meaning) for kind, meaning in ERRORS.items()]
+    assert rows == [*known, *((kind, "warning", meaning) for kind, meaning in WARNINGS.items())]
 
 
 def test_the_table_of_fields_is_that_of_a_session() -> None:

@@ -15,12 +15,12 @@ import zstandard
 
 from shop_r1.errors import DataError
 
-Packing = Literal["zstd", "gzip"]
+Compression = Literal["zstd", "gzip"]
 
 PIECE_BYTES = 1 << 20
 """Read at once. Ours."""
 _BOM = "\ufeff"
-_ENDINGS: Mapping[str, Packing] = {".zst": "zstd", ".gz": "gzip"}
+_ENDINGS: Mapping[str, Compression] = {".zst": "zstd", ".gz": "gzip"}
 _GZIP_WBITS = 31  # zlib's number for gzip's head and checksum
 
 _UTF_32 = "is UTF-32 text; expected UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"
@@ -52,7 +52,7 @@ class Readable(Protocol):
         """Return the next bytes, at most `size`; none at the end."""
 
 
-def packing_of(path: Path) -> Packing | None:
+def compression_of(path: Path) -> Compression | None:
     """Return how the file is compressed by its name's ending, `.zst` or `.gz`; None where it is plain."""
     return _ENDINGS.get(path.suffix)
 
@@ -63,9 +63,9 @@ class WholeFrames(io.RawIOBase):
     zstandard's own stream reader ends an incomplete file silently, as if it had been shorter.
     """
 
-    def __init__(self, source: Readable, packing: Packing = "zstd") -> None:
+    def __init__(self, source: Readable, compression: Compression = "zstd") -> None:
         self._source = source
-        self._packing = packing
+        self._compression = compression
         self._frame: Any = None
         self._ready = b""
         self._has_text = False
@@ -78,7 +78,7 @@ class WholeFrames(io.RawIOBase):
         """Fill the buffer with text and return how much of it; 0 at the end.
 
         Raises:
-            CorruptError: the data is not compressed so, is broken or breaks off.
+            CorruptError: the data is not compressed in this way, is corrupt or incomplete.
         """
         while not self._ready:
             # Small pieces: one compressed byte can stand for tens of thousands.
@@ -99,9 +99,9 @@ class WholeFrames(io.RawIOBase):
     def _decompress(self, piece: bytes) -> Iterator[bytes]:
         while piece:
             if self._frame is None:
-                if self._packing == "gzip" and not piece.strip(b"\0"):
+                if self._compression == "gzip" and not piece.strip(b"\0"):
                     return  # gzip allows zeros behind the last member
-                self._frame = _decompressor(self._packing)
+                self._frame = _decompressor(self._compression)
             text = self._frame.decompress(piece)
             self._has_text = self._has_text or bool(text)
             piece = self._frame.unused_data
@@ -110,8 +110,8 @@ class WholeFrames(io.RawIOBase):
             yield text
 
 
-def _decompressor(packing: Packing) -> Any:
-    if packing == "gzip":
+def _decompressor(compression: Compression) -> Any:
+    if compression == "gzip":
         return zlib.decompressobj(wbits=_GZIP_WBITS)
     return zstandard.ZstdDecompressor().decompressobj()
 
@@ -121,9 +121,11 @@ def _is_text(piece: bytes) -> bool:
 
 
 def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
-    """Return the error that says that a compressed file is broken."""
+    """Return the error that says that a compressed file is corrupt."""
     return DataError.at(
-        path, line, f"broken {packing_of(path) or 'zstd'} data ({error}); expected a whole {path.suffix} file"
+        path,
+        line,
+        f"broken {compression_of(path) or 'zstd'} data ({error}); expected a whole {path.suffix} file",
     )
 
 
@@ -171,9 +173,9 @@ def check_beginning(path: Path, data: bytes) -> None:
     Raises:
         DataError: it is something else; the message says what, and how to make it UTF-8.
     """
-    for beginning, told in _OTHER_FILES.items():
+    for beginning, problem in _OTHER_FILES.items():
         if data.startswith(beginning):
-            raise DataError.at(path, None, told)
+            raise DataError.at(path, None, problem)
 
 
 def decode_line(line: bytes, path: Path, number: int) -> str:
@@ -199,5 +201,5 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
 def open_bytes(path: Path) -> Iterator[tuple[io.RawIOBase, Readable]]:
     """Open a file; what is yielded is the open file, to ask how far one is, and its bytes unpacked."""
     with path.open("rb", buffering=0) as raw:  # unbuffered, a pipe gives what it has
-        packing = packing_of(path)
-        yield raw, raw if packing is None else WholeFrames(raw, packing)
+        compression = compression_of(path)
+        yield raw, raw if compression is None else WholeFrames(raw, compression)

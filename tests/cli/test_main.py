@@ -16,11 +16,14 @@ import pytest
 import typer
 from tests.importers.rrweb import snapshots as rrweb
 from tests.shell import Shell
+from tests.tiny import LEAVE, LOOK, SEARCH, make_session
 
 from shop_r1.cli import main as cli
 from shop_r1.cli import simplify as pages
+from shop_r1.datasets.session_files import read_sessions
 from shop_r1.errors import Terminated
 from shop_r1.jsonl import read_records, write_records
+from shop_r1.records.actions import type_and_submit
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import ExampleRef, Session
 
@@ -72,7 +75,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
         *("doctor", "rationales"),
         *("data import pages", "data import opera", "data import log", "data import rrweb"),
-        *("data validate", "data stats", "data split", "data balance"),
+        *("data validate", "data stats", "data split", "data balance", "data convert"),
     }
 
 
@@ -324,27 +327,52 @@ def test_validate_names_every_fault_with_its_line(shell: Shell, tmp_path: Path) 
         ["value", "1"],
         ["same-id", "1"],
     ]
-    assert total == f"{path}: 3 sessions, 6 steps; 3 faults in 3 of 5 lines, no remarks\n"
+    assert total == f"{path}: 3 sessions, 6 steps; 3 errors in 3 of 5 lines, no warnings\n"
 
 
 def test_validate_shows_so_many_and_counts_all(shell: Shell, tmp_path: Path) -> None:
     path = write_sessions(tmp_path / "s.jsonl", *[{"outcome": "purchase"}] * 30)
     code, out, _ = shell("data", "validate", path, "--show", 2)
-    assert (code, out.count("remark: outcome: purchase, and the last action is terminate")) == (0, 2)
+    assert (code, out.count("warning: outcome: purchase, and the last action is terminate")) == (0, 2)
     assert "… 28 more; --show 0 prints all" in out
-    assert out.endswith("30 sessions, 60 steps; no faults, 30 remarks\n")
-    assert shell("data", "validate", path, "--show", 0)[1].count("remark: outcome: ") == 30
+    assert out.endswith("30 sessions, 60 steps; no errors, 30 warnings\n")
+    assert shell("data", "validate", path, "--show", 0)[1].count("warning: outcome: ") == 30
     code, out, _ = shell("data", "validate", path, path, "--json")
     found = [json.loads(each) for each in out.splitlines()]
     assert (code, len(found)) == (0, 60)
     assert found[0] == {
         "file": str(path),
-        "fault": False,
+        "error": False,
         "line": 1,
         "field": "outcome",
         "kind": "outcome",
         "problem": "purchase, and the last action is terminate",
     }
+
+
+def test_each_command_for_data_takes_parquet_and_writes_it(shell: Shell, tmp_path: Path) -> None:
+    steps = [
+        SEARCH.model_copy(update={"action": type_and_submit("search_input", f"mug {row}")})
+        for row in range(12)
+    ]
+    sessions = [make_session(f"s{row}", step, LOOK, LEAVE, user=f"u{row}") for row, step in enumerate(steps)]
+    jsonl, parquet = tmp_path / "s.jsonl", tmp_path / "s.parquet"
+    write_records(jsonl, sessions)
+    code, out, _ = shell("data", "convert", jsonl, parquet)
+    assert (code, f"{parquet}: 12 sessions; " in out) == (0, True)
+    assert shell("data", "convert", parquet, tmp_path / "back.jsonl")[0] == 0
+    assert (tmp_path / "back.jsonl").read_bytes() == jsonl.read_bytes()
+    found = [json.loads(shell("data", "stats", file, "--json")[1]) for file in (jsonl, parquet)]
+    assert found[0] | {"file": ""} == found[1] | {"file": ""}
+    checked = [shell("data", "validate", file)[1].replace(str(file), "") for file in (jsonl, parquet)]
+    assert checked[0] == checked[1]
+    for file in (jsonl, parquet):
+        shell("data", "balance", file, "--out", tmp_path / f"{file.suffix[1:]}-rl.jsonl")
+        shell("data", "split", file, "--out", tmp_path / f"{file.suffix[1:]}-split", "--test-sessions", 3)
+    assert (tmp_path / "jsonl-rl.jsonl").read_bytes() == (tmp_path / "parquet-rl.jsonl").read_bytes()
+    for side in ("train", "test"):
+        split = [tmp_path / f"{form}-split" / f"{side}.{form}" for form in ("jsonl", "parquet")]
+        assert list(read_sessions(split[0])) == list(read_sessions(split[1]))
 
 
 def test_a_file_that_cannot_be_read_does_not_hide_the_next(shell: Shell, tmp_path: Path) -> None:
@@ -730,7 +758,7 @@ def test_both_stages_train_from_the_command_line(
         ("data stats {sessions} --max-tokens 99", "max_completion_length 256 must be below max_tokens 99"),
         ("data stats {sessions} --report {out}", "ends in .svg or .html"),
         ("data stats {sessions} --tokenizer {nothing}", "cannot be loaded"),
-        ("data stats {sessions} --against {empty}", "empty.jsonl: holds no records"),
+        ("data stats {sessions} --against {empty}", "empty.jsonl: holds no sessions"),
         ("data split {half} --out {out}", "half.jsonl:1: "),
         ("data split {empty} --out {out}", "empty.jsonl: holds no sessions"),
         (
@@ -741,13 +769,13 @@ def test_both_stages_train_from_the_command_line(
         ("data split {sessions} --out {blocked} --test 0", "cannot be written"),
         (
             "data balance {sessions} --out {out}.jsonl --method moon",
-            "'moon' is unknown; expected one of thin",
+            "'moon' is unknown; expected one of undersample",
         ),
         ("data balance {half} --out {out}.jsonl", "half.jsonl:1: "),
         ("data balance {sessions} --out {blocked}.jsonl", "cannot be written"),
         ("grpo --data {sessions} --out {out} --examples {nothing}", "nothing.jsonl: cannot be read"),
         ("grpo --data {sessions} --out {out} --examples {half}", "half.jsonl:1: "),
-        ("data stats {empty}", "empty.jsonl: holds no records"),
+        ("data stats {empty}", "empty.jsonl: holds no sessions"),
         ("data stats {half}", "half.jsonl:1: "),
         ("data import pages {folder} --out {out}.jsonl", "links.json: cannot be read"),
         ("data import log {empty} --out {out}.jsonl", "empty.jsonl: holds no sessions"),
@@ -775,14 +803,14 @@ def test_both_stages_train_from_the_command_line(
         ("sft {nothing} --data {sessions} --out {out}", "expected at most one settings file"),
         ("sft none.toml --data {sessions} --out {out}", "none.toml: cannot be read"),
         ("sft --data {half} --out {out}", "half.jsonl:1: "),
-        ("grpo --data {empty} --out {out}", "empty.jsonl: holds no records"),
+        ("grpo --data {empty} --out {out}", "empty.jsonl: holds no sessions"),
         ("grpo --data {sessions} --out {out} --model {folder}", "folder holds no checkpoint"),
         ("evaluate", "needs --model, --data and --out"),
         ("evaluate --predictions {empty}", "empty.jsonl: holds no predictions"),
         ("evaluate --predictions {half}", "half.jsonl:1: "),
         ("evaluate --predictions {half} --model base", "takes the place of"),
         ("evaluate --model {nothing} --data {sessions} --out {out}", "nothing.jsonl is not there"),
-        ("evaluate --model {tiny} --data {empty} --out {out}", "empty.jsonl: holds no records"),
+        ("evaluate --model {tiny} --data {empty} --out {out}", "empty.jsonl: holds no sessions"),
         ("evaluate --model {tiny} --data {sessions} --out {blocked}", "cannot be written"),
         ("evaluate --model {tiny} --data {sessions} --out {out} --context moon", "'moon' is unknown"),
         ("evaluate --model {tiny} --data {sessions} --out {out} --temperature -1", "--temperature"),
@@ -946,7 +974,10 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
         ("simulate --policy base --out x", "--policy is now --model"),
         ("doctor --config x.toml", "give the settings file alone"),
         ("simulat --out x", "Did you mean 'simulate'?"),
-        ("data balance x --out y --method thinn", "--method 'thinn' is unknown; did you mean thin?"),
+        (
+            "data balance x --out y --method resampl",
+            "--method 'resampl' is unknown; did you mean resample?",
+        ),
         ("data split x --out y --by usr", "--by 'usr' is unknown; did you mean user?"),
         ("score --space shp --target {} --response x", "'shp' is unknown; did you mean shop?"),
         ("score actoin.dars=1 --target {} --response x", "actoin: no such setting; did you mean action?"),

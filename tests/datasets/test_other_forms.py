@@ -49,7 +49,7 @@ def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: st
     assert list(open_sessions(path)) == SESSIONS
     checker = Checker()
     assert not [
-        each for number, text in read_lines(path) for each in checker.check(number, text) if each.is_fault
+        each for number, text in read_lines(path) for each in checker.check(number, text) if each.is_error
     ]
     assert checker.sessions == 2
 

@@ -211,11 +211,11 @@ def test_changed_bytes_are_an_error_or_other_sessions_and_never_a_crash(tmp_path
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("html_characters", pa.array([5] * 4, pa.int64()), r"s\.parquet:1: html_characters does not fit"),
+        ("html_characters", pa.array([5] * 4, pa.int64()), r"s\.parquet:1: its derived columns do not fit"),
         (
             "digest",
             pa.array([b"12345678"] * 4, pa.binary(8)),
-            r"s\.parquet:1: digest does not fit",
+            r"s\.parquet:1: its derived columns do not fit",
         ),
         ("num_steps", pa.array([1] * 4, pa.int32()), "its columns of steps contradict each other"),
         ("space", pa.array(["mars"] * 4), "an unknown action space"),

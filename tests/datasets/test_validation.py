@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shop_r1.datasets.validation import FAULTS, REMARKS, Checker
+from shop_r1.datasets.validation import ERRORS, WARNINGS, Checker
 from shop_r1.pages.naming.paths import element_names
 from shop_r1.pages.simplify import simplify_page
 
@@ -29,8 +29,8 @@ def found(*lines: str) -> list[tuple[int, str, str]]:
     checker = Checker()
     findings = [each for number, text in enumerate(lines, 1) for each in checker.check(number, text)]
     findings += checker.finish()
-    assert checker.kinds.total() == len(findings) == checker.faults + checker.remarks
-    assert checker.faulty_lines == len({each.line for each in findings if each.is_fault and lines})
+    assert checker.kinds.total() == len(findings) == checker.errors + checker.warnings
+    assert checker.lines_with_errors == len({each.line for each in findings if each.is_error and lines})
     return [(each.line, each.field, each.kind) for each in findings]
 
 
@@ -39,14 +39,14 @@ def test_a_good_session_has_no_findings() -> None:
     assert found(line(), line(step(typed), step(LEAVE), session_id="t")) == []
 
 
-def test_times_that_go_back_are_faults_and_missing_ones_are_none() -> None:
+def test_times_that_go_back_are_errors_and_missing_ones_are_none() -> None:
     shown = [step(time=time) for time in (5, None, 7, 7, 6.5, 6.75)] + [step(LEAVE)]
     assert found(line(*shown)) == [(1, "steps.4.time", "time-order")]
     finding = Checker().check(1, line(*shown))[0]
     assert finding.problem.startswith("is 6.5, and steps.3 has 7.0; expected steps in order of time")
 
 
-def test_all_faults_of_one_record_are_told() -> None:
+def test_all_errors_of_one_record_are_told() -> None:
     broken = step({"type": "jump"}, extra=1)
     del broken["page"]
     assert found(line(broken, step({"type": "click", "name": 7}), colour="red", outcome="lost")) == [
@@ -93,7 +93,7 @@ def test_all_faults_of_one_record_are_told() -> None:
 def test_each_kind_is_found_where_it_is(text: str, field: str, kind: str) -> None:
     findings = found(text)
     assert (1, field, kind) in findings
-    assert {each for _, _, each in findings} <= {*FAULTS, *REMARKS}
+    assert {each for _, _, each in findings} <= {*ERRORS, *WARNINGS}
 
 
 def test_a_session_id_stands_once_in_a_file() -> None:
@@ -103,7 +103,7 @@ def test_a_session_id_stands_once_in_a_file() -> None:
     ]
 
 
-def test_a_file_without_lines_is_a_fault() -> None:
+def test_a_file_without_lines_is_a_error() -> None:
     assert found() == [(1, "file", "no-sessions")]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class SessionColumns:
     texts: list[str | None]
     has_rationale: list[bool]
 
-    @property
+    @cached_property
     def firsts(self) -> Numbers:
         """(n,) where each session's steps begin in the columns of steps."""
         return np.cumsum(self.counts) - self.counts
@@ -76,18 +76,22 @@ class SessionColumns:
         """Return the action in this row of the columns of steps."""
         return _make_action(self.types[row], self.names[row], self.texts[row])
 
+    def outline(self, number: int) -> SessionOutline:
+        """Return a session's outline."""
+        first = int(self.firsts[number])
+        end = first + int(self.counts[number])
+        return SessionOutline(
+            session_id=self.ids[number],
+            space=self.spaces[number],
+            actions=tuple(map(self.action, range(first, end))),
+            has_rationale=tuple(self.has_rationale[first:end]),
+            html_characters=int(self.html_characters[number]),
+            digest=self.digests[number].tobytes(),
+        )
+
     def outlines(self) -> Iterator[SessionOutline]:
         """Yield each session's outline, in order."""
-        for number, first in enumerate(self.firsts.tolist()):
-            steps = range(first, first + int(self.counts[number]))
-            yield SessionOutline(
-                session_id=self.ids[number],
-                space=self.spaces[number],
-                actions=tuple(map(self.action, steps)),
-                has_rationale=tuple(self.has_rationale[steps.start : steps.stop]),
-                html_characters=int(self.html_characters[number]),
-                digest=self.digests[number].tobytes(),
-            )
+        return map(self.outline, range(len(self.ids)))
 
 
 def outline_session(session: Session) -> SessionOutline:

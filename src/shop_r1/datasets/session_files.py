@@ -19,7 +19,7 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import Moved, parse_record, read_lines, replacing
 from shop_r1.records.sessions import Session
 from shop_r1.runs import digest_file
-from shop_r1.text_files import packing_of
+from shop_r1.text_files import compression_of
 
 CONVERTED_FROM_BYTES = 64 << 20
 """Of text: a smaller file is read at once and kept in memory. Ours."""
@@ -133,7 +133,7 @@ def open_sessions(
         size = path.stat().st_size
     except OSError as error:
         raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
-    is_packed = path.suffix == PARQUET or packing_of(path) is not None
+    is_packed = path.suffix == PARQUET or compression_of(path) is not None
     if size * (_COMPRESSION if is_packed else 1) < CONVERTED_FROM_BYTES:
         return list(read_sessions(path, progress))
     return _find_conversion(path, progress, notify)

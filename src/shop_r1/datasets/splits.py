@@ -164,7 +164,7 @@ def _target(wanted: float, sessions: int) -> int:
 
 
 def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
-    """Return the kept places in the groups that must not be torn apart."""
+    """Return the kept places in the groups that stay together."""
     sketches = Sketches(
         [identities.sketches.digests[place] for place in kept],
         [identities.sketches.rows[place] for place in kept],

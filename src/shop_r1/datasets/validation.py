@@ -1,4 +1,4 @@
-"""What is wrong in a file of sessions, line by line: faults of the schema, and what no schema can see."""
+"""What is wrong in a file of sessions, line by line: errors of the schema, and what no schema can see."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session, Step
 from shop_r1.validation_messages import WHOLE, list_problems, show
 
-FAULTS: Mapping[str, str] = {
+ERRORS: Mapping[str, str] = {
     "no-sessions": "the file has no line",
     "not-json": "the line is not JSON",
     "other-form": "the line is of another form: a JSON array, a plain log, CSV",
@@ -32,15 +32,15 @@ FAULTS: Mapping[str, str] = {
     "time-order": "a step with an earlier time than a step before it",
     "blank-rationale": "a rationale of blanks; leave it out instead",
 }
-"""Kinds of fault: such a session teaches or measures something wrong."""
+"""Kinds of error: such a session teaches or measures something wrong."""
 
-REMARKS: Mapping[str, str] = {
+WARNINGS: Mapping[str, str] = {
     "no-names": "a page on which no element has a name",
     "not-simplified": "a page that does not begin with <page>: a budget can only cut off its end",
     "outcome": "the outcome and the last action contradict each other",
     "some-rationales": "some steps have a rationale, others none: SFT needs one at each",
 }
-"""Kinds of remark: possible, and worth a look."""
+"""Kinds of warning: possible, and worth a look."""
 
 _NAMES_SHOWN = 3
 
@@ -53,14 +53,14 @@ class Finding(Record):
     field: str
     """Where in the record, for instance `steps.2.action.name`; `record` for the whole of it."""
     kind: str
-    """One of `FAULTS` or `REMARKS`."""
+    """One of `ERRORS` or `WARNINGS`."""
     problem: str
     """What was found, and what was expected."""
 
     @property
-    def is_fault(self) -> bool:
-        """Whether it is a fault rather than a remark."""
-        return self.kind in FAULTS
+    def is_error(self) -> bool:
+        """Whether it is an error rather than a warning."""
+        return self.kind in ERRORS
 
 
 @dataclass
@@ -72,29 +72,29 @@ class Checker:
         sessions: how many fit the schema.
         steps: of these sessions.
         kinds: how often each kind was found.
-        faulty_lines: lines with at least one fault.
+        lines_with_errors: lines with at least one error.
     """
 
     lines: int = 0
     sessions: int = 0
     steps: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    faulty_lines: int = 0
+    lines_with_errors: int = 0
     _first: dict[bytes, int] = field(default_factory=dict)
 
     def check(self, number: int, text: str) -> list[Finding]:
-        """Return all that is found in the line, faults of the schema alone where there are any."""
+        """Return all that is found in the line, errors of the schema alone where there are any."""
         self.lines += 1
         try:
             session = Session.model_validate_json(text.strip())
         except ValidationError as error:
-            found = list(_schema_faults(number, text, error))
+            found = list(_schema_errors(number, text, error))
         else:
             self.sessions += 1
             self.steps += len(session.steps)
             found = [*self._check_id(number, session), *check_session(number, session)]
         self.kinds.update(each.kind for each in found)
-        self.faulty_lines += any(each.is_fault for each in found)
+        self.lines_with_errors += any(each.is_error for each in found)
         return found
 
     def finish(self) -> list[Finding]:
@@ -106,14 +106,14 @@ class Checker:
         return [Finding(line=1, field="file", kind="no-sessions", problem=problem)]
 
     @property
-    def faults(self) -> int:
-        """How many faults were found."""
-        return sum(count for kind, count in self.kinds.items() if kind in FAULTS)
+    def errors(self) -> int:
+        """How many errors were found."""
+        return sum(count for kind, count in self.kinds.items() if kind in ERRORS)
 
     @property
-    def remarks(self) -> int:
-        """How many remarks there are."""
-        return self.kinds.total() - self.faults
+    def warnings(self) -> int:
+        """How many warnings there are."""
+        return self.kinds.total() - self.errors
 
     def _check_id(self, number: int, session: Session) -> Iterator[Finding]:
         digest = blake2b(session.session_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -209,7 +209,7 @@ def _tell_missing(name: str, names: Sequence[str]) -> str:
     return f"{_show(name)} does not stand on the page; expected one of its names ({there})"
 
 
-def _schema_faults(number: int, text: str, error: ValidationError) -> Iterator[Finding]:
+def _schema_errors(number: int, text: str, error: ValidationError) -> Iterator[Finding]:
     """Yield all that the schema has against a line, or of which other form the line is."""
     if form := tell_form(text, Session):
         yield Finding(line=number, field=WHOLE, kind="other-form", problem=form)

@@ -72,7 +72,7 @@ def test_imported_sessions_are_valid_counted_and_predicted(
     assert shell("data", "import", "opera", *words)[0] == 0
     code, text, _ = shell("data", "validate", data)
     # What the recorder named twice, and the target off its page, which the import counts and keeps.
-    assert (code, "2 sessions, 6 steps; 3 faults" in text) == (1, True)
+    assert (code, "2 sessions, 6 steps; 3 errors" in text) == (1, True)
     assert "same-name              2" in text and "not-on-page            1" in text
     code, text, _ = shell("data", "stats", data)
     assert (code, "opera 2 (100.0 %)" in text) == (0, True)

@@ -27,15 +27,15 @@ def validate(
 ) -> None:
     """Check every line of files of sessions and name all that is wrong, with line and field.
 
-    Exit code: 0 without faults (there may be remarks), 1 with faults, 2 if a file cannot be read.
+    Exit code: 0 without errors (there may be warnings), 1 with errors, 2 if a file cannot be read.
 
     Example: shop-r1 data validate sessions.jsonl
     """
     code = 0
     for file in files:
         try:
-            faults = _validate_file(file, show, as_json)
-            code = max(code, 1 if faults else 0)
+            errors = _validate_file(file, show, as_json)
+            code = max(code, 1 if errors else 0)
         except DataError as error:
             typer.echo(f"shop-r1: {error}", err=True)
             code = 2
@@ -44,7 +44,7 @@ def validate(
 
 
 def _validate_file(file: Path, show: int, as_json: bool) -> int:
-    """Print what is found in the file, and return how many faults there are."""
+    """Print what is found in the file, and return how many errors there are."""
     from shop_r1.datasets.validation import Checker
 
     checker, shown = Checker(), list["Finding"]()
@@ -59,7 +59,7 @@ def _validate_file(file: Path, show: int, as_json: bool) -> int:
         _say_finding(file, finding, as_json)
     if not as_json:
         _sum_up(file, checker, None if at_once else len(shown))
-    return checker.faults
+    return checker.errors
 
 
 def _find(file: Path, checker: "Checker", moved: "Moved | None") -> "Iterator[Finding]":
@@ -72,15 +72,15 @@ def _find(file: Path, checker: "Checker", moved: "Moved | None") -> "Iterator[Fi
 
 def _say_finding(file: Path, finding: "Finding", as_json: bool) -> None:
     if as_json:
-        say_json({"file": str(file), "fault": finding.is_fault, **finding.model_dump()})
+        say_json({"file": str(file), "error": finding.is_error, **finding.model_dump()})
         return
-    mark = "" if finding.is_fault else "remark: "
+    mark = "" if finding.is_error else "warning: "
     say(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
 
 
 def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
     """Print how often each kind was found, and what there is in all."""
-    from shop_r1.datasets.validation import FAULTS, REMARKS
+    from shop_r1.datasets.validation import ERRORS, WARNINGS
 
     found = checker.kinds.total()
     if shown is not None and shown < found:
@@ -88,14 +88,14 @@ def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
     if found:
         say("")
         rows = [
-            (kind, f"{checker.kinds[kind]:,}".rjust(7), ("" if kind in FAULTS else "remark: ") + meaning)
-            for kind, meaning in (*FAULTS.items(), *REMARKS.items())
+            (kind, f"{checker.kinds[kind]:,}".rjust(7), ("" if kind in ERRORS else "warning: ") + meaning)
+            for kind, meaning in (*ERRORS.items(), *WARNINGS.items())
             if checker.kinds[kind]
         ]
         say_table(rows)
         say("")
     what = f"{count_of(checker.sessions, 'session')}, {count_of(checker.steps, 'step')}"
-    faults = count_of(checker.faults, "fault")
-    if checker.faults:
-        faults += f" in {checker.faulty_lines:,} of {count_of(checker.lines, 'line')}"
-    say(f"{file}: {what}; {faults}, {count_of(checker.remarks, 'remark')}")
+    errors = count_of(checker.errors, "error")
+    if checker.errors:
+        errors += f" in {checker.lines_with_errors:,} of {count_of(checker.lines, 'line')}"
+    say(f"{file}: {what}; {errors}, {count_of(checker.warnings, 'warning')}")
