@@ -113,5 +113,8 @@ def _read_tag(markup: str) -> Tag:
     kind, _, attributes = markup[1:-1].partition(" ")
     if not attributes:
         return _PLAIN.get(kind) or Tag(kind)
+    tag = Tag(kind)
     found = _ATTRIBUTE.findall(attributes)
-    return Tag(kind, tuple([(name, value[2:-1] if value else None) for name, value in found]))
+    tag.attributes = tuple([(name, value[2:-1] if value else None) for name, value in found])
+    tag.markup = markup
+    return tag

@@ -52,11 +52,9 @@ class Piece:
     @property
     def is_chosen(self) -> bool:
         """Whether the shopper has chosen it, or stands on it."""
-        return (
-            isinstance(self.node, Tag)
-            and self.tag in NAMED_TAGS
-            and any(value is None and name in _CHOSEN for name, value in self.node.attributes)
-        )
+        if self.tag not in NAMED_TAGS or isinstance(self.node, str):
+            return False
+        return any(value is None and name in _CHOSEN for name, value in self.node.attributes)
 
 
 @dataclass(slots=True)
@@ -137,9 +135,13 @@ def shown_lines(pieces: Sequence[Piece]) -> list[Line]:
 def find_series(pieces: Sequence[Piece]) -> list[Series]:
     """Return what stands in a row on a page and is long enough that something of it can be left out."""
     acts = [0, *accumulate(piece.tag in NAMED_TAGS for piece in pieces)]
-    chosen = [0, *accumulate(piece.is_chosen for piece in pieces)]
+    are_chosen = [piece.is_chosen for piece in pieces]
+    chosen = [0, *accumulate(are_chosen)]
     # Each select has an option that is selected: that is no reason to keep the item around it.
-    options = [0, *accumulate(piece.is_chosen and piece.tag == "option" for piece in pieces)]
+    options = [
+        0,
+        *accumulate(is_it and p.tag == "option" for is_it, p in zip(are_chosen, pieces, strict=True)),
+    ]
     found = []
     for kind, bounds, height in (*_lists(pieces), *_lines(pieces), *_options(pieces), *_parts(pieces)):
         if len(bounds) - 1 < KEPT_LEAST + LEFT_OUT_LEAST:

@@ -45,7 +45,7 @@ class Writer:
         return "".join(self._run)
 
     def text(self, text: str) -> None:
-        """Add text to the line; whitespace at its ends separates it from its neighbours."""
+        """Add text to the line; whitespace at its ends separates it from what is around it."""
         words = clean(text)
         if not words:
             self._space = self._space or bool(text)
