@@ -67,7 +67,9 @@ class _Options(NamedTuple):
     recipe: Any
 
     @classmethod
-    def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Options":
+    def of(
+        cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None
+    ) -> "_Options":
         from shop_r1.cli.models import load_counter
         from shop_r1.pages import estimate_tokens, load_recipe
 
