@@ -16,7 +16,7 @@ from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.tokens import CountTokens
 
 _FETCH_TIMEOUT_S = 30.0
-_FETCH_MAX_BYTES = 64_000_000  # past what is simplified at all; only so that no endless answer fills memory
+_FETCH_MAX_BYTES = 64_000_000  # past what is simplified at all; only so that no endless response fills memory
 
 
 def simplify(
@@ -39,26 +39,26 @@ def simplify(
 
     Example: shop-r1 simplify page.html --explain --max-tokens 4000
     """
-    look = _Look.of(explain, max_tokens, tokenizer, recipe)
-    faults = []
+    options = _Options.of(explain, max_tokens, tokenizer, recipe)
+    failures = []
     for source in pages:
         try:
-            page = look.at(source)
+            page = options.simplified(source)
         except ShopR1Error as error:
-            faults.append(str(error))
+            failures.append(str(error))
             continue
         if as_json:
             say_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
         else:
-            _show(source, page, look, several=len(pages) > 1)
-    if len(faults) == 1:
-        raise PageError(faults[0])
-    if faults:
-        raise PageError(f"{len(faults)} of {len(pages)} pages could not be read: {'; '.join(faults)}")
+            _show(source, page, options, several=len(pages) > 1)
+    if len(failures) == 1:
+        raise PageError(failures[0])
+    if failures:
+        raise PageError(f"{len(failures)} of {len(pages)} pages could not be read: {'; '.join(failures)}")
 
 
-class _Look(NamedTuple):
-    """How pages are looked at."""
+class _Options(NamedTuple):
+    """What the command was asked for."""
 
     explain: bool
     max_tokens: int | None
@@ -67,10 +67,11 @@ class _Look(NamedTuple):
     recipe: Any
 
     @classmethod
-    def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Look":
+    def of(
+        cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None
+    ) -> "_Options":
         from shop_r1.cli.models import load_counter
-        from shop_r1.pages.sites.recipes import load_recipe
-        from shop_r1.pages.tokens import estimate_tokens
+        from shop_r1.pages import estimate_tokens, load_recipe
 
         if tokenizer is not None and max_tokens is None:
             raise ConfigError("--tokenizer counts for --max-tokens; give that too")
@@ -78,14 +79,13 @@ class _Look(NamedTuple):
         found = load_recipe(recipe) if recipe is not None else None
         return cls(explain, max_tokens, count, tokenizer or "estimate", found)
 
-    def at(self, source: str) -> SimplifiedPage:
+    def simplified(self, source: str) -> SimplifiedPage:
         """Return the simplified page.
 
         Raises:
             PageError: it cannot be read, is not HTML or cannot be made short enough; the message names it.
         """
-        from shop_r1.pages.serialize.truncate import fit_page
-        from shop_r1.pages.simplify import simplify_page
+        from shop_r1.pages import fit_page, simplify_page
 
         try:
             page = simplify_page(_read(source), self.recipe, explain=self.explain)
@@ -105,20 +105,20 @@ def _read(source: str) -> bytes | str:
 
 
 def _fetch(url: str) -> str:
-    """Return the page at an address, decoded as the answer or else the page itself says."""
+    """Return the page at an address, decoded as the response or else the page itself says."""
     from shop_r1.pages.parse.document import decode_page
 
     request = Request(url, headers={"User-Agent": "shop-r1", "Accept": "text/html,application/xhtml+xml"})
     try:
-        with urlopen(request, timeout=_FETCH_TIMEOUT_S) as answer:
-            raw: bytes = answer.read(_FETCH_MAX_BYTES + 1)
-            charset = answer.headers.get_content_charset()
+        with urlopen(request, timeout=_FETCH_TIMEOUT_S) as response:
+            raw: bytes = response.read(_FETCH_MAX_BYTES + 1)
+            charset = response.headers.get_content_charset()
     except (HTTPException, ValueError) as error:
         raise PageError(f"no page came: {error}") from error
     except URLError as error:
         raise PageError(f"no page came: {error.reason}") from error
     if len(raw) > _FETCH_MAX_BYTES:
-        raise PageError(f"the answer has more than {_FETCH_MAX_BYTES} bytes")
+        raise PageError(f"the response has more than {_FETCH_MAX_BYTES} bytes")
     return decode_page(raw, charset)
 
 
@@ -148,7 +148,7 @@ def _element_record(element: Element) -> dict[str, Any]:
     }
 
 
-def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> None:
+def _show(source: str, page: SimplifiedPage, options: _Options, *, several: bool) -> None:
     if several:
         say(f"==> {source} <==")
     say(page.html)
@@ -169,11 +169,11 @@ def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> N
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
-    if look.max_tokens is not None:
-        tokens = look.count_tokens(page.html)
+    if options.max_tokens is not None:
+        tokens = options.count_tokens(page.html)
         cut = _counts(page.cut) or "nothing"
-        remark(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {cut}")
-    if look.explain:
+        remark(f"{tokens} of {options.max_tokens} tokens ({options.counted_by}); cut: {cut}")
+    if options.explain:
         _explain(page)
 
 

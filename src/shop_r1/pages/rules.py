@@ -227,7 +227,7 @@ SCRIPTED_PREFIXES: Final = (
     "(",
     "on:",
 )
-# Attributes that measure, test or keep books for a framework, and differ on whatever they stand.
+# Attributes that measure, test or keep books for a framework, and differ between elements that do the same.
 MEASURED: Final = frozenset({
     "data-test", "data-testid", "data-qa", "data-cy", "data-hook", "data-track", "data-tracking", "data-gtm",
     "data-ga", "data-analytics",

@@ -18,7 +18,7 @@ def simplify_page(
     """Return the short page, its named elements and the counts of what was left out.
 
     The same page always gives the same result, and a page that is already simplified (its first tag is
-    `<page>`) comes back as it is, whatever the recipe.
+    `<page>`) comes back as it is, with any recipe.
 
     >>> from shop_r1 import simplify_page
     >>> page = simplify_page("<h1>Red Mug</h1><p hidden>Sold</p><form><button>Add to cart</button></form>")

@@ -23,7 +23,7 @@ TAGS: Final = frozenset({
     "locationchange", "locationchanged", "pushstate", "replacestate", "popstate", "hashchange",
 })  # fmt: skip
 """Tags of the custom events that announce a new address, in lower case, letters only: PostHog's
-`$pageview` and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and what shops' own code calls it."""
+`$pageview` and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and the names in shops' own code."""
 FIELDS: Final = ("href", "url", "to")
 """Where in such an event's payload the address stands, unless the payload is the address."""
 

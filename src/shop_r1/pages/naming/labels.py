@@ -11,8 +11,7 @@ from shop_r1.pages.parse.tree import Tree
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
 _DIGIT = re.compile(r"\d")
 _SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
-_FIELDS = frozenset({"input", "select", "textarea"})
-_NATIVE_LABELS = _FIELDS | {"option", "area"}
+_NATIVE_LABELS = rules.FIELD_TAGS | {"option", "area"}
 _CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
 
 
@@ -23,7 +22,7 @@ def accessible_label(node: Node, tree: Tree) -> str:
         label = _aria_label(node, tree)
     if not label and node.tag in _NATIVE_LABELS:
         label = _native_label(node, tree)
-    if not label and node.tag not in _FIELDS:
+    if not label and node.tag not in rules.FIELD_TAGS:
         heading = node.heading if node.control == "a" and node.heading is not node else None
         label = (spoken_text(heading) if heading else "") or spoken_text(node)
     return clean(label or node.get("title") or node.get("placeholder"))
@@ -58,12 +57,7 @@ def _native_label(node: Node, tree: Tree) -> str:
 def label_of(field: Node, tree: Tree) -> Node | None:
     """Return the label element of a field: the one that points at it, else the one around it."""
     label = tree.labels.get(field.get("id")) if field.bits & rules.KNOWN else None
-    climbed = 0
-    ancestor = field.parent
-    while label is None and ancestor is not None and climbed < _CLIMB_MAX:
-        label = ancestor if ancestor.tag == "label" else None
-        ancestor, climbed = ancestor.parent, climbed + 1
-    return label
+    return label or next((node for node in field.ancestors(_CLIMB_MAX) if node.tag == "label"), None)
 
 
 def label_words(node: Node, label: str, before: str) -> list[str]:
@@ -75,7 +69,7 @@ def label_words(node: Node, label: str, before: str) -> list[str]:
     words = to_words(label)
     if words:
         return _without_count(node, words)
-    if node.tag in _FIELDS and node.control != "button":
+    if node.tag in rules.FIELD_TAGS and node.control != "button":
         words = to_words(before[-rules.LABEL_MAX :])
         if words:
             return words
@@ -127,13 +121,11 @@ def is_search_field(node: Node) -> bool:
         return False
     if kind == "text" and node.get("name").lower() in rules.SEARCH_FIELDS:
         return True
-    ancestor, climbed = node.parent, 0
-    while ancestor is not None and climbed < _CLIMB_MAX:
+    for ancestor in node.ancestors(_CLIMB_MAX):
         if ancestor.tag == "search" or ancestor.role == "search":
             return True
         if ancestor.tag == "form":
             return _SEARCH.search(f"{ancestor.get('action')} {ancestor.get('id')}") is not None
-        ancestor, climbed = ancestor.parent, climbed + 1
     return False
 
 
@@ -158,12 +150,8 @@ def section_name(node: Node, tree: Tree) -> str:
 
 
 def _within_section(node: Node) -> bool:
-    ancestor, climbed = node.parent, 0
-    while ancestor is not None and climbed < rules.SECTION_CLIMB:
-        if ancestor.tag in ("article", "section", "aside", "nav", "li", "main"):
-            return True
-        ancestor, climbed = ancestor.parent, climbed + 1
-    return False
+    parts = ("article", "section", "aside", "nav", "li", "main")
+    return any(ancestor.tag in parts for ancestor in node.ancestors(rules.SECTION_CLIMB))
 
 
 def _first_child_text(node: Node, tag: str) -> str:
@@ -236,14 +224,14 @@ def nearby_title(node: Node, tree: Tree) -> str:
     """Return the title of the smallest part around a control that has one of its own; "" for none.
 
     A heading or a picture's text is one anywhere; a link's text only in an item, where the link is the
-    item's. Beside a search field a link such as "Skip to main content" is a neighbour, no title.
+    item's. A link such as "Skip to main content" beside a search field is no title.
     """
-    ancestor, climbed = node.parent, 0
-    while ancestor is not None and climbed < _CLIMB_MAX and ancestor.controls <= rules.SAME_LINK_CONTROLS:
+    for ancestor in node.ancestors(_CLIMB_MAX):
+        if ancestor.controls > rules.SAME_LINK_CONTROLS:
+            break
         for words in _titles_near(ancestor, node, tree):
             if words and words != to_words(node.text):
                 return join_words(words, rules.TITLE_MAX)
-        ancestor, climbed = ancestor.parent, climbed + 1
     return ""
 
 
@@ -263,12 +251,10 @@ def place_words(node: Node) -> str:
     """
     if node.control == "select":
         return ""
-    ancestor, climbed = node.parent, 0
-    while ancestor is not None and climbed < rules.SAME_LINK_CLIMB:
+    for ancestor in node.ancestors(rules.SAME_LINK_CLIMB):
         identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
         if identity and _DIGIT.search(identity) is None:  # with digits a machine may have made it
             words = to_words(_spaced(identity))
             if words:
                 return join_words(words, rules.SECTION_MAX)
-        ancestor, climbed = ancestor.parent, climbed + 1
     return ""

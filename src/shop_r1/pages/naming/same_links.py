@@ -5,6 +5,7 @@ script or a data attribute says which mug is meant.
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -112,11 +113,8 @@ def box_around(
     None where it has more to act on than `controls_max`, by default as much as one product's box has, or is
     the page itself.
     """
-    branches: dict[Node, Node] = {}
-    branch, ancestor = first, first.parent
-    while ancestor is not None and len(branches) < rules.SAME_LINK_CLIMB:
-        branches[ancestor] = branch
-        branch, ancestor = ancestor, ancestor.parent
+    above = list(first.ancestors(rules.SAME_LINK_CLIMB))
+    branches = dict(zip(above, (first, *above), strict=False))
     branch, ancestor = second, second.parent
     while ancestor is not None and ancestor.controls <= controls_max:
         if ancestor in branches:
@@ -221,17 +219,12 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
 
 
 def _is_something_between(first: Node, second: Node) -> bool:
-    """Return whether an element stands between two neighbours, be it left out: a picture without a text."""
+    """Return whether an element stands between two links, even one left out (a picture without text)."""
     return first.parent is second.parent and second.position - first.position > 1
 
 
-def _holds(part: Node, node: Node) -> bool:
-    ancestor = node.parent
-    for _ in range(rules.SAME_LINK_CLIMB):
-        if ancestor is None or ancestor is part:
-            break
-        ancestor = ancestor.parent
-    return ancestor is part
+def _holds(part: Node, node: Node, limit: int = rules.SAME_LINK_CLIMB + 1) -> bool:
+    return any(ancestor is part for ancestor in node.ancestors(limit))
 
 
 def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: Items) -> bool:
@@ -243,7 +236,12 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
         return False
     own = menu if menu.is_item else items.around(menu)
     theirs = next((item for item in items.chain(others[0]) if item in set(items.chain(others[-1]))), None)
-    if own is not None and theirs is not None and own is not theirs and not _around(own, others[0]):
+    if (
+        own is not None
+        and theirs is not None
+        and own is not theirs
+        and not _holds(own, others[0], sys.maxsize)
+    ):
         return _is_entry(own) and _is_entry(theirs) and spoken_text(own) == spoken_text(theirs)
     found = box_around(links[0], others[0], controls_max=2 * rules.SAME_LINK_CONTROLS)
     if found is not None:
@@ -259,16 +257,16 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
 
 def _heading_before(node: Node) -> list[str]:
     """Return the words of the last heading among what stands before a node, not far from it."""
-    branch, ancestor = node, node.parent
-    for _ in range(rules.SAME_LINK_CLIMB):
-        if ancestor is None or ancestor.controls > 2 * rules.SAME_LINK_CONTROLS:
+    branch = node
+    for ancestor in node.ancestors(rules.SAME_LINK_CLIMB):
+        if ancestor.controls > 2 * rules.SAME_LINK_CONTROLS:
             break
         if ancestor.heading is not None and branch in ancestor.children[: rules.SIBLINGS_MAX]:
             place = ancestor.children.index(branch)
             for piece in reversed(ancestor.children[:place]):
                 if isinstance(piece, Node) and piece.heading is not None:
                     return to_words(spoken_text(piece.heading))
-        branch, ancestor = ancestor, ancestor.parent
+        branch = ancestor
     return []
 
 
@@ -277,10 +275,3 @@ def _is_entry(item: Node) -> bool:
     first = item.link
     leads = first is not None and spoken_text(item).startswith(spoken_text(first))
     return item.heading is None and leads
-
-
-def _around(part: Node, node: Node) -> bool:
-    ancestor = node.parent
-    while ancestor is not None and ancestor is not part:
-        ancestor = ancestor.parent
-    return ancestor is part

@@ -1,4 +1,4 @@
-"""Bytes or text to a parsed document, whatever they hold; and from an element's path to its node.
+"""Any bytes or text to a parsed document, and from an element's path to its node.
 
 Parsed by Lexbor (selectolax): it builds the tree that browsers build (HTML standard, section 13.2), so a path
 found here is valid in `document.querySelector`, which libxml2's older rules cannot promise. On the 91 real
@@ -93,8 +93,8 @@ class ParsedPage(NamedTuple):
 
     Attributes:
         document: the tree.
-        streamed: parts that its server sent last (`completing`).
-        shadow_roots: shadow trees (`shadow`).
+        streamed: parts that its server sent last (`streamed_parts`).
+        shadow_roots: shadow trees (`shadow_roots`).
     """
 
     document: LexborHTMLParser
@@ -119,7 +119,7 @@ def parse_text(text: str) -> ParsedPage:
 
 
 def decode_page(raw: bytes, charset: str | None = None) -> str:
-    """Return the page's text, decoded as a browser would (`sniffing`); undecodable bytes become U+FFFD.
+    """Return the page's text, decoded as a browser would (`encodings`); undecodable bytes become U+FFFD.
 
     Args:
         raw: the page.

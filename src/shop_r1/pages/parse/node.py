@@ -132,6 +132,13 @@ class Node:
             self._text = _read_text(self, False, rules.LABEL_TEXT_MAX)
         return self._text
 
+    def ancestors(self, limit: int) -> Iterator["Node"]:
+        """Yield the elements around it, the innermost first, at most `limit`."""
+        ancestor = self.parent
+        while ancestor is not None and limit > 0:
+            yield ancestor
+            ancestor, limit = ancestor.parent, limit - 1
+
     def elements(self) -> Iterator["Node"]:
         """Yield every node below this one in page order."""
         stack = [child for child in reversed(self.children) if isinstance(child, Node)]

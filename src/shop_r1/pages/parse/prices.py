@@ -75,14 +75,10 @@ def _is_price(before: str, after: str, node: Node, source: LexborNode) -> bool:
 
 
 def _is_in_price(node: Node) -> bool:
-    around: Node | None = node
-    for _ in range(_CLIMB_MAX):
-        if around is None:
-            return False
-        if _PRICE_CLASS.search(f"{around.get('class')} {around.get('itemprop')}"):
-            return True
-        around = around.parent
-    return False
+    return any(
+        _PRICE_CLASS.search(f"{around.get('class')} {around.get('itemprop')}")
+        for around in (node, *node.ancestors(_CLIMB_MAX - 1))
+    )
 
 
 def _stands_in_own_elements(source: LexborNode) -> bool:

@@ -61,22 +61,16 @@ class Controls:
             case "input" | "choice":
                 self._note_toggle_label(node)
                 attributes = _input_attributes(node, label, simplified=not self._is_raw)
-                self._writer.control([self._add(node, label, "input", attributes)])
+                self._writer.control([self._registry.add(node, label, "input", attributes)])
                 return node if control == "choice" else None
             case "textarea":
                 value = clean(spoken_text(node, limit=_VALUE_MAX))
                 self._writer.control(
-                    [self._add(node, label, "textarea"), escape(value), plain_tag("/textarea")]
+                    [self._registry.add(node, label, "textarea"), escape(value), plain_tag("/textarea")]
                 )
             case _:
                 return self._clickable(node, label)
         return None
-
-    def _add(self, node: Node, label: str, kind: str, attributes: Attributes = ()) -> Tag:
-        """Record an element; a field without a label may be named after the text before it."""
-        return self._registry.add(
-            node, label, kind, attributes, before="" if label else self._writer.run_text
-        )
 
     def _take_in(self, node: Node, label: str) -> str:
         """Let controls within a link or button without words lead to its name; return the label to use."""
@@ -100,7 +94,7 @@ class Controls:
             kept.stand_for(node)
 
     def _clickable(self, node: Node, label: str) -> OpenControl | None:
-        tag = self._add(node, label, node.control, _role_attribute(node))
+        tag = self._registry.add(node, label, node.control, _role_attribute(node))
         # A control takes a line of its own where its element does; on a simplified page the lines are given.
         is_block = self._is_raw and node.tag not in rules.INLINE_TAGS
         if is_block:
@@ -126,7 +120,7 @@ class Controls:
                 self._sections.note_heading(node.heading)
 
     def _select(self, node: Node, label: str) -> None:
-        nodes: Line = [self._add(node, label, "select")]
+        nodes: Line = [self._registry.add(node, label, "select")]
         select = self._registry.begin_select()
         for option in node.elements():
             if option.tag == "optgroup" and option.get("label"):
@@ -136,11 +130,7 @@ class Controls:
             label = accessible_label(option, self._tree)
             if option.controls:
                 option.stand_for(*[inner for inner in option.elements() if inner.control])
-            before = "" if label else self._writer.run_text
-            nodes += (
-                self._registry.add(option, label, "option", before=before, select=select),
-                escape(label),
-            )
+            nodes += (self._registry.add(option, label, "option", select=select), escape(label))
         nodes.append(plain_tag("/select"))
         self._writer.control(nodes)
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from shop_r1.pages.parse.node import clean
 
@@ -11,23 +10,34 @@ NAMED_TAGS = frozenset({"a", "button", "input", "select", "option", "textarea", 
 
 _UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
 _TAG = re.compile(r'(</?[a-z][a-z0-9]*(?: [^\s"=<>]+(?:="[^"]*")?)*>)')
-_ATTRIBUTE = re.compile(r' ([^\s"=<>]+)(?:="([^"]*)")?')
+_ATTRIBUTE = re.compile(r'([^\s"=<>]+)(="[^"]*")?')
 
 Attributes = tuple[tuple[str, str | None], ...]
 """Names and escaped values, in the order in which they are written; None for an attribute without a value."""
 
 
-@dataclass(slots=True)
 class Tag:
-    """A start or end tag.
+    """A start or end tag; two that are written alike are equal.
 
     Attributes:
         kind: the tag's name, with `/` before an end tag's.
         attributes: of a start tag.
+        markup: the tag as HTML.
     """
 
-    kind: str
-    attributes: Attributes = ()
+    __slots__ = ("attributes", "kind", "markup")
+
+    def __init__(self, kind: str, attributes: Attributes = ()):
+        self.kind = kind
+        self.attributes = attributes
+        written = "".join([_written(*each) for each in attributes]) if attributes else ""
+        self.markup = f"<{kind}{written}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tag) and self.markup == other.markup
+
+    def __repr__(self) -> str:
+        return self.markup
 
     @property
     def name(self) -> str:
@@ -36,13 +46,14 @@ class Tag:
             return self.attributes[0][1] or ""
         return ""
 
-    @property
-    def markup(self) -> str:
-        """The tag as HTML."""
-        if not self.attributes:
-            return f"<{self.kind}>"
-        written = [f" {name}" if value is None else f' {name}="{value}"' for name, value in self.attributes]
-        return f"<{self.kind}{''.join(written)}>"
+    def set_name(self, name: str) -> None:
+        """Give the tag of a control its name, which is known only once all controls are."""
+        self.attributes = (("name", name), *self.attributes)
+        self.markup = f'<{self.kind} name="{name}"{self.markup[1 + len(self.kind) :]}'
+
+
+def _written(name: str, value: str | None) -> str:
+    return f" {name}" if value is None else f' {name}="{value}"'
 
 
 _PLAIN: dict[str, Tag] = {}
@@ -84,21 +95,26 @@ def write_html(lines: Sequence[Line]) -> str:
 
 def read_lines(html: str) -> list[Line]:
     """Return the lines of a short page that is at hand as text; `write_html` undoes it for any text."""
-    known: dict[str, Tag] = {}
-    return [_read_line(line, known) for line in html.split("\n")]
+    return [_read_line(line) for line in html.split("\n")]
 
 
-def _read_line(text: str, known: dict[str, Tag]) -> Line:
-    line: Line = []
-    for place, part in enumerate(_TAG.split(text)):
-        if place % 2 == 0:  # every second part is a tag
-            if part:
-                line.append(part)
-            continue
-        tag = known.get(part)
-        if tag is None:
-            kind, _, _ = part[1:-1].partition(" ")
-            found = _ATTRIBUTE.finditer(part, 1 + len(kind))
-            tag = known[part] = Tag(kind, tuple([(each.group(1), each.group(2)) for each in found]))
-        line.append(tag)
+def _read_line(text: str) -> Line:
+    parts = _TAG.split(text)
+    line: Line = [part for part in parts if part]
+    place = 0
+    for index, part in enumerate(parts):
+        if index % 2:  # every second part is a tag
+            line[place] = _read_tag(part)
+        place += bool(part)
     return line
+
+
+def _read_tag(markup: str) -> Tag:
+    kind, _, attributes = markup[1:-1].partition(" ")
+    if not attributes:
+        return _PLAIN.get(kind) or Tag(kind)
+    tag = Tag(kind)
+    found = _ATTRIBUTE.findall(attributes)
+    tag.attributes = tuple([(name, value[2:-1] if value else None) for name, value in found])
+    tag.markup = markup
+    return tag

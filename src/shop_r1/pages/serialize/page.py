@@ -50,23 +50,24 @@ class _Pass:
         self.is_raw = not tree.is_simplified
         self.writer = Writer(drop_decoration=self.is_raw)
         self.sections = Sections(tree)
-        self.registry = Registry(tree, self.sections)
+        self.registry = Registry(tree, self.sections, self.writer)
         self.blocks = Blocks(self.writer, self.sections, is_raw=self.is_raw)
         self.controls = Controls(tree, self.writer, self.sections, self.registry)
 
     def run(self) -> None:
         """Walk the tree; nothing recurses, so that no depth of nesting can overflow."""
-        writer, text = self.writer, self.writer.text if self.is_raw else self.writer.text_lines
+        text = self.writer.text if self.is_raw else self.writer.text_lines
+        space, break_line = self.writer.space, self.writer.break_line
         work: list[_Step] = [self.tree.root]
         while work:
             step = work.pop()
             if isinstance(step, str):
                 if step == " ":
-                    writer.space()
+                    space()
                 else:
                     text(step)
             elif step is None:
-                writer.break_line()
+                break_line()
             elif isinstance(step, OpenBlock):
                 self.blocks.close(step)
             elif isinstance(step, OpenControl):
@@ -75,7 +76,7 @@ class _Pass:
                 step.control or step.is_item or step.bits & rules.TELLS
             ):  # it only holds others
                 if step.tag in rules.PLAIN_BLOCKS:
-                    writer.break_line()
+                    break_line()
                     work.append(None)
                 work += reversed(step.children)
             elif not step.folded:

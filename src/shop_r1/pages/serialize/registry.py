@@ -10,27 +10,22 @@ from shop_r1.pages.parse.controls import role_of, states_of, value_of
 from shop_r1.pages.parse.node import Node
 from shop_r1.pages.parse.tree import Tree
 from shop_r1.pages.serialize.nodes import Attributes, Tag
+from shop_r1.pages.serialize.writer import Writer
 
 
 class Registry:
     """Collects the elements in page order; all names are given at the end, since they must differ."""
 
-    def __init__(self, tree: Tree, sections: Sections):
+    def __init__(self, tree: Tree, sections: Sections, writer: Writer):
         self._tree = tree
         self._sections = sections
+        self._writer = writer
         self._entries: list[tuple[Node, str, tuple[str, ...], Tag]] = []  # label, states
         self._requests: list[NameRequest] = []
         self._options: dict[int, list[int]] = {}  # each select's options: indices in `_entries`
 
     def add(
-        self,
-        node: Node,
-        label: str,
-        kind: str,
-        attributes: Attributes = (),
-        *,
-        before: str = "",
-        select: int | None = None,
+        self, node: Node, label: str, kind: str, attributes: Attributes = (), select: int | None = None
     ) -> Tag:
         """Record an element and return its start tag, which gets its name in `named_elements`.
 
@@ -39,7 +34,6 @@ class Registry:
             label: its accessible name.
             kind: the tag that it is written as.
             attributes: of that tag, beside name and states.
-            before: the text before it on its line.
             select: of an option, its select as `begin_select` returned it.
         """
         if select is not None:
@@ -49,12 +43,12 @@ class Registry:
         self._entries.append((node, label, states, tag))
         given = node.get("name")
         if self._tree.is_simplified and is_name(given):
-            request = self._request(node, label, before, select)
+            request = self._request(node, label, select)
             request.given = given
         elif node.control == "input" and is_search_field(node):
             request = NameRequest(self._sections.words, "search_input", shown=0, subject=node)
         else:
-            request = self._request(node, label, before, select)
+            request = self._request(node, label, select)
         self._requests.append(request)
         return tag
 
@@ -64,8 +58,8 @@ class Registry:
         self._options[select] = []
         return select
 
-    def _request(self, node: Node, label: str, before: str, select: int | None) -> NameRequest:
-        words = label_words(node, label, before)
+    def _request(self, node: Node, label: str, select: int | None) -> NameRequest:
+        words = label_words(node, label, "" if label else self._writer.run_text)
         if self._sections.says(words):  # the item's title: cut as in the names of all that is in the item
             words = self._sections.item.split("_")
         elif self._sections.item and len(words) > 1:
@@ -94,7 +88,7 @@ class Registry:
         elements = []
         paths_left = rules.PATHS_MAX_CHARS
         for index, (node, label, states, tag) in enumerate(self._entries):
-            tag.attributes = (("name", names[index]), *tag.attributes)
+            tag.set_name(names[index])
             options = tuple([names[option] for option in self._options.get(index, ())])
             element = _element(node, label, states, names[index], options)
             elements.append(element)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
 from shop_r1.pages.serialize.nodes import NAMED_TAGS, Line, Tag, write_line
@@ -44,24 +44,17 @@ class Piece:
     rate: float
     tag: str
     holder: str
-    text: str = field(init=False)
-    shown: Line = field(init=False)
-    size: int = field(init=False)
-    is_gone: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.text = self.node if isinstance(self.node, str) else self.node.markup
-        self.shown = [self.node]
-        self.size = len(self.text)
+    text: str
+    shown: Line
+    size: int
+    is_gone: bool = False
 
     @property
     def is_chosen(self) -> bool:
         """Whether the shopper has chosen it, or stands on it."""
-        return (
-            isinstance(self.node, Tag)
-            and self.tag in NAMED_TAGS
-            and any(value is None and name in _CHOSEN for name, value in self.node.attributes)
-        )
+        if self.tag not in NAMED_TAGS or isinstance(self.node, str):
+            return False
+        return any(value is None and name in _CHOSEN for name, value in self.node.attributes)
 
 
 @dataclass(slots=True)
@@ -110,35 +103,45 @@ def pieces_of(lines: Sequence[Line], costs: Sequence[float]) -> list[Piece]:
         rate = cost / (len(write_line(line)) + 1)
         holder = ""
         for node in line:
-            tag = "" if isinstance(node, str) else node.kind
+            if isinstance(node, str):
+                pieces.append(Piece(node, rate, "", holder, node, [node], len(node)))
+                continue
+            tag, text = node.kind, node.markup
             # Within a select nothing but its end counts.
             if holder != "select" and tag in _HOLDERS:
                 holder = tag
-            pieces.append(Piece(node, rate, tag, holder))
-            if tag == f"/{holder}":
+            pieces.append(Piece(node, rate, tag, holder, text, [node], len(text)))
+            if holder and tag == f"/{holder}":
                 holder = ""
-        pieces.append(Piece(END, rate, END, ""))
+        pieces.append(Piece(END, rate, END, "", END, [END], 1))
     return pieces
 
 
 def shown_lines(pieces: Sequence[Piece]) -> list[Line]:
-    """Return the page as its pieces are shown now."""
+    """Return the page as its pieces are shown now, a note and the text beside it as one."""
     lines: list[Line] = [[]]
     for piece in pieces:
         for node in piece.shown:
-            if node == END:
+            line = lines[-1]
+            if node is END:
                 lines.append([])
+            elif isinstance(node, str) and line and isinstance(line[-1], str):
+                line[-1] += node
             else:
-                lines[-1].append(node)
+                line.append(node)
     return lines[:-1]  # the last piece ends a line
 
 
 def find_series(pieces: Sequence[Piece]) -> list[Series]:
     """Return what stands in a row on a page and is long enough that something of it can be left out."""
     acts = [0, *accumulate(piece.tag in NAMED_TAGS for piece in pieces)]
-    chosen = [0, *accumulate(piece.is_chosen for piece in pieces)]
+    are_chosen = [piece.is_chosen for piece in pieces]
+    chosen = [0, *accumulate(are_chosen)]
     # Each select has an option that is selected: that is no reason to keep the item around it.
-    options = [0, *accumulate(piece.is_chosen and piece.tag == "option" for piece in pieces)]
+    options = [
+        0,
+        *accumulate(is_it and p.tag == "option" for is_it, p in zip(are_chosen, pieces, strict=True)),
+    ]
     found = []
     for kind, bounds, height in (*_lists(pieces), *_lines(pieces), *_options(pieces), *_parts(pieces)):
         if len(bounds) - 1 < KEPT_LEAST + LEFT_OUT_LEAST:

@@ -45,7 +45,7 @@ class Writer:
         return "".join(self._run)
 
     def text(self, text: str) -> None:
-        """Add text to the line; whitespace at its ends separates it from its neighbours."""
+        """Add text to the line; whitespace at its ends separates it from what is around it."""
         words = clean(text)
         if not words:
             self._space = self._space or bool(text)
@@ -81,7 +81,7 @@ class Writer:
     def control(self, nodes: Sequence[Tag | str]) -> None:
         """Add a whole control, its empty texts left out, set apart from what stands around it."""
         self._set_apart()
-        self._line += [node for node in nodes if node != ""] if "" in nodes else nodes
+        self._line += [node for node in nodes if node]
         self._after_tag = True
 
     def open_control(self, tag: Tag) -> None:
@@ -97,12 +97,14 @@ class Writer:
             self._begin()
         if self._line_has_content():
             self._run.append(" ")
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         self._space = self._after_tag = self._fresh = False
 
     def close_control(self, kind: str) -> None:
         """Add a control's end tag."""
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         self._line.append(plain_tag(kind))
         self._space, self._after_tag, self._fresh = False, True, False
         self.inline -= 1
@@ -121,7 +123,8 @@ class Writer:
 
     def line(self) -> None:
         """End the line; an empty one leaves nothing."""
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         if self._line:
             self._lines.append(self._line)
             self._line = []
@@ -137,7 +140,8 @@ class Writer:
         if len(self._pending) >= depth:
             del self._pending[depth - 1 :]
         elif kind:
-            self._flush_run()
+            if self._run:
+                self._flush_run()
             self._line.append(plain_tag(kind))
 
     def finished_lines(self) -> list[Line]:
@@ -152,7 +156,8 @@ class Writer:
         if self._space and self._line_has_content() and self._pending[0][0] == "s":
             self._run.append(" ")
             self._space = False
-        self._flush_run()
+        if self._run:
+            self._flush_run()
         for kind, own_line in self._pending:
             self._line.append(plain_tag(kind))
             self._fresh = True
@@ -162,7 +167,6 @@ class Writer:
 
     def _flush_run(self) -> None:
         run = self._run
-        if run:
-            self._line.append(escape("".join(run) if len(run) > 1 else run[0]))
-            run.clear()
-            self._fresh = False
+        self._line.append(escape("".join(run) if len(run) > 1 else run[0]))
+        run.clear()
+        self._fresh = False

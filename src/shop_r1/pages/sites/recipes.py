@@ -119,7 +119,7 @@ def load_recipe(name: str | Path) -> Recipe:
         name: a packaged recipe's name, or the path of a TOML file.
 
     Raises:
-        ConfigError: there is no such recipe, or it is faulty; the message says where, and what to do.
+        ConfigError: there is no such recipe, or it is invalid; the message says where, and what to do.
     """
     if isinstance(name, Path) or name.endswith(".toml"):
         return load_config(Recipe, Path(name))
