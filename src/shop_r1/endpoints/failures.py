@@ -48,8 +48,8 @@ _CODES = {
     503: ("unavailable",),
     500: ("api_error", "server_error"),
 }
-"""Error codes in words, in lower case, by the status that they stand for. From the error references of OpenAI,
-Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
+"""Error codes in words, in lower case, by the status that they stand for. From the error references of
+OpenAI, Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
 _STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
