@@ -489,7 +489,7 @@ def test_progress_counts_up_to_the_end_and_says_what_is_left(tmp_path: Path) -> 
     assert [report.left_s for report in reports] == pytest.approx([6, 4, 2, 0])
     # Each: 10 tokens at 0.1 and 5 at 0.2 USD.
     assert [report.cost_usd for report in reports] == pytest.approx([2, 4, 6, 8])
-    assert (reports[-1].input_tokens, reports[-1].output_tokens) == (40, 20)
+    assert reports[-1].usage == Usage(input_tokens=40, output_tokens=20)
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,11 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
-    from shop_r1.cli.models import fit_prompt, load, tell_template
+    from shop_r1.cli.models import fit_prompt, load, report_template
     from shop_r1.models.precision import choose_precision
 
     model = load(job.model)
-    template = tell_template(job.model, model.tokenizer, config.prompt)
+    template = report_template(job.model, model.tokenizer, config.prompt)
     prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)
     remark(str(precision))

@@ -1,4 +1,4 @@
-"""What a checkpoint's own configuration says before it is loaded."""
+"""Checkpoints for commands: loaded without noise, and what their configuration says before that."""
 
 import logging
 import warnings
@@ -22,15 +22,15 @@ CONFIGURATIONS = ("config.json", "adapter_config.json")
 
 
 def hide_loading() -> None:
-    """Keep transformers' progress bars and the hub's retries off the screen; ours say what goes on."""
+    """Turn off transformers' progress bars and the hub's messages about retries; ours are shown."""
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     # TRL 1.16 still calls what transformers 5.23 has renamed; users can do nothing about it.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl)\.")
-    # transformers tells how it makes special tokens of the model's files agree; which end a completion is
-    # settled by then (llm.chat).
+    # transformers logs how it reconciles the special tokens of the model's files; `models.chat_template` has
+    # chosen the end of a completion by then.
     logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
     hub_logging.set_verbosity(logging.ERROR)
 
@@ -38,7 +38,7 @@ def hide_loading() -> None:
 def load(name_or_path: str) -> "LocalModel":
     """Return the checkpoint, loaded without transformers' bars and warnings about long texts.
 
-    The tokenizer warns of pages longer than the model; the prompt's budget cuts them, and counts it.
+    The tokenizer warns of pages longer than the context; the prompt's budget cuts them, and counts the cuts.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -71,8 +71,8 @@ def load_tokenizer(name_or_path: str) -> Any:
     return tokenizer
 
 
-def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, str | bool]:
-    """Say what of a model's chat template is not as usual, and return what the run folder keeps of it.
+def report_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, str | bool]:
+    """Print what is unusual about a model's chat template, and return what the run folder records of it.
 
     Raises:
         ConfigError: the template has no such option.
@@ -92,8 +92,8 @@ def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, 
         switch = "prompt.chat_template_kwargs.enable_thinking=false"
         help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
         remark(
-            f"The chat template of {name!r} opens a <think> before each completion: completions, and what is "
-            f"taught, then stand inside it, and servers that cut thoughts away show nothing; {help_}"
+            f"The chat template of {name!r} opens a <think> before each completion: completions and training "
+            f"targets are then inside it, and servers that remove thoughts show nothing; {help_}"
         )
     place = "own role" if found.system_role else "before the user's first message"
     return {"system": place, "turn_end": found.turn_end, "open_think": found.open_think}
@@ -129,9 +129,9 @@ def load_counter(name_or_path: str) -> CountTokens:
 
 
 def check_place(name_or_path: str) -> None:
-    """Refuse a folder that holds no checkpoint, before the hub is asked for a model of that name.
+    """Refuse a folder that holds no checkpoint, before the hub is searched for a model of that name.
 
-    What is not `owner/name`, or begins with a folder that is here, can only be meant as a folder.
+    A name that is not `owner/name`, or begins with an existing folder, can only be a folder.
 
     Raises:
         ModelError: there is no `config.json` in it, nor an adapter's `adapter_config.json`.
@@ -148,7 +148,7 @@ def check_place(name_or_path: str) -> None:
 
 
 def longest_context(name_or_path: str) -> int | None:
-    """Return how many positions the checkpoint promises; None where it does not say.
+    """Return the context length that the checkpoint declares, in tokens; None where it does not say.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -175,12 +175,12 @@ def longest_context(name_or_path: str) -> int | None:
 
 
 def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> PromptConfig:
-    """Return the prompt settings with the budget lowered to what the model can read, and say so.
+    """Return the prompt settings with the budget lowered to the model's context length, and print that.
 
     Args:
         prompt: as configured.
         name_or_path: the model.
-        needed: tokens that a completion may take; more of the budget is kept free where it is less.
+        needed: longest completion, in tokens; at least so much of the budget is kept free for it.
 
     Raises:
         ConfigError: nothing is left for the prompt.

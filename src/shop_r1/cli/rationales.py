@@ -13,7 +13,7 @@ from shop_r1.cli.policy import is_endpoint
 from shop_r1.cli.terminal.console import read_settings, remark, say, say_table
 from shop_r1.cli.terminal.next_command import say_next, unused
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
-from shop_r1.cli.terminal.request_progress import NO_PRICE, describe_progress, noted_bar
+from shop_r1.cli.terminal.request_progress import NO_PRICE, noted_bar, request_bar
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, ShopR1Error
 
@@ -213,11 +213,11 @@ def _send(writer: _Writer, plan: "Plan", cache: "ResponseCache") -> "Sequence[Ou
     last: list[Progress] = []
     notes: list[str] = []
     try:
-        with noted_bar("Requests", len(plan.planned)) as move:
+        with request_bar() as show:
 
             def report(now: "Progress") -> None:
                 last[:] = [now]
-                move(now.done, note=describe_progress(now))
+                show(now)
 
             outcomes = asyncio.run(_send_all(writer, plan, cache, notes.append, report))
     except (KeyboardInterrupt, ShopR1Error):
@@ -229,8 +229,8 @@ def _send(writer: _Writer, plan: "Plan", cache: "ResponseCache") -> "Sequence[Ou
     (end,) = last
     cost = "" if end.cost_usd is None else f", {end.cost_usd:,.2f} USD"
     say(
-        f"completions: {end.input_tokens:,} input tokens, {end.output_tokens:,} output tokens{cost}; "
-        f"{end.retries} attempts were repeated"
+        f"completions: {end.usage.input_tokens:,} input tokens, {end.usage.output_tokens:,} output "
+        f"tokens{cost}; {end.retries} attempts were repeated"
     )
     return outcomes
 

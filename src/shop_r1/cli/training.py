@@ -183,7 +183,7 @@ def _write_settings(
     out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
 ) -> None:
     """Write `settings.json`; a run that is resumed must have the one that is there."""
-    from shop_r1.cli.models import load_tokenizer, tell_template
+    from shop_r1.cli.models import load_tokenizer, report_template
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.settings import WATCHING
 
@@ -192,7 +192,7 @@ def _write_settings(
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
         remark(f"{out}: no checkpoint to go on from; training starts from the beginning")
-    template = tell_template(config.model, load_tokenizer(config.model), config.prompt)
+    template = report_template(config.model, load_tokenizer(config.model), config.prompt)
     if resume and (out / "settings.json").exists():
         folder.check_settings(config, inputs, command, free=WATCHING)
     else:

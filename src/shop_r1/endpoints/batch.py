@@ -96,9 +96,8 @@ class Progress:
         done: requests that have an outcome.
         total: all requests.
         failed: outcomes without a completion.
-        cost_usd: of all completions of these requests, those of earlier runs included.
-        input_tokens: of the same completions.
-        output_tokens: of the same completions.
+        usage: of all completions of these requests, those of earlier runs included.
+        cost_usd: of the same completions; None where the price is not known.
         retries: attempts repeated after transient errors, in this run.
         left_s: seconds to the end at this run's rate so far; None before a completion has arrived.
     """
@@ -106,9 +105,8 @@ class Progress:
     done: int
     total: int
     failed: int
+    usage: Usage
     cost_usd: float | None
-    input_tokens: int
-    output_tokens: int
     retries: int
     left_s: float | None
 
@@ -252,16 +250,15 @@ class _Run:
             received += 1
 
     def _progress(self) -> Progress:
-        usage, left_s = self._budget.usage, None
+        left_s = None
         if self._sent:
             left_s = (self._now() - self._started_s) / self._sent * (len(self.outcomes) - self._done)
         return Progress(
             self._done,
             len(self.outcomes),
             self._failed,
+            self._budget.usage,
             self._budget.cost_usd,
-            usage.input_tokens,
-            usage.output_tokens,
             self._sender.retries,
             left_s,
         )

@@ -51,13 +51,11 @@ def read_chat(request: Request, body: bytes) -> Completion:
         message = {"content": choice["text"]}
     if not isinstance(message, Mapping):
         raise MalformedBodyError(f"the choice's message is {_quote(message)}; expected an object")
-    text, refusal = _text(message.get("content")), _refusal(message)
     usage, is_known = _usage(request, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
-    if refusal:
+    if refusal := _refusal(message):
         return Completion(text=refusal, stop="refused", usage=usage, usage_known=is_known)
-    return Completion(
-        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, message)
-    )
+    text, instead = _text(message.get("content")), _instead(message)
+    return Completion(text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=instead)
 
 
 def read_message(request: Request, body: bytes) -> Completion:
@@ -73,13 +71,9 @@ def read_message(request: Request, body: bytes) -> Completion:
     reason = _reason(completion.get("stop_reason"))
     if reason in _BROKEN_OFF:
         raise MalformedBodyError(f"the message ended with {reason}")
-    text = _text(content)
-    kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
-    blocks = {"tool_calls": kinds & {"tool_use"}, "reasoning": kinds & {"thinking", "redacted_thinking"}}
     usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
-    return Completion(
-        text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=_instead(text, blocks)
-    )
+    text, instead = _text(content), _instead(completion)
+    return Completion(text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=instead)
 
 
 def _read_object(body: bytes) -> Mapping[str, Any]:
@@ -138,19 +132,20 @@ def _refusal(message: Mapping[str, Any]) -> str:
     return _text([each for each in found if isinstance(each, str)])
 
 
-def _instead(text: str, message: Mapping[str, Any]) -> Instead | None:
+def _instead(message: Mapping[str, Any]) -> Instead | None:
     """Return what a message without text holds in its place."""
-    if text.strip():
+    content = message.get("content")
+    if _text(content).strip():
         return None
-    if message.get("tool_calls") or message.get("function_call"):
+    parts = content if isinstance(content, list) else []
+    kinds = {str(part.get("type")) for part in parts if isinstance(part, Mapping)}
+    if "tool_use" in kinds or message.get("tool_calls") or message.get("function_call"):
         return "tool_calls"
-    if any(message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")):
+    if kinds & {"thinking", "redacted_thinking", "reasoning"} or any(
+        message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")
+    ):
         return "reasoning"
-    parts = message.get("content")
-    kinds = (
-        {part.get("type") for part in parts if isinstance(part, Mapping)} if isinstance(parts, list) else ()
-    )
-    return "reasoning" if {"thinking", "reasoning"} & set(kinds) else None
+    return None
 
 
 def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:

@@ -17,42 +17,40 @@ _NO_CREDIT = 402
 _NOTHING_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 """httpx's errors before a request is sent; after any other the endpoint may have worked, and may bill."""
 
-_STATUS_OF_CODE = {
-    "insufficient_quota": _NO_CREDIT,
-    "insufficient_balance": _NO_CREDIT,
-    "billing_hard_limit_reached": _NO_CREDIT,
-    "billing_not_active": _NO_CREDIT,
-    "rate_limit_exceeded": 429,
-    "rate_limit_error": 429,
-    "rate_limited": 429,
-    "too_many_requests": 429,
-    "resource_exhausted": 429,
-    "throttlingexception": 429,
-    "invalid_api_key": 401,
-    "authentication_error": 401,
-    "unauthenticated": 401,
-    "unauthorized": 401,
-    "permission_error": 403,
-    "permission_denied": 403,
-    "forbidden": 403,
-    "accessdeniedexception": 403,
-    "model_not_found": 404,
-    "not_found_error": 404,
-    "not_found": 404,
-    "context_length_exceeded": 400,
-    "exceed_context_size_error": 400,
-    "invalid_argument": 400,
-    "validationexception": 400,
-    "bad_request": 400,
-    "invalid_request_error": 400,
-    "request_too_large": 413,
-    "overloaded_error": 529,
-    "unavailable": 503,
-    "api_error": 500,
-    "server_error": 500,
+_CODES = {
+    _NO_CREDIT: (
+        "insufficient_quota",
+        "insufficient_balance",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+    ),
+    429: (
+        "rate_limit_exceeded",
+        "rate_limit_error",
+        "rate_limited",
+        "too_many_requests",
+        "resource_exhausted",
+        "throttlingexception",
+    ),
+    401: ("invalid_api_key", "authentication_error", "unauthenticated", "unauthorized"),
+    403: ("permission_error", "permission_denied", "forbidden", "accessdeniedexception"),
+    404: ("model_not_found", "not_found_error", "not_found"),
+    400: (
+        "context_length_exceeded",
+        "exceed_context_size_error",
+        "invalid_argument",
+        "validationexception",
+        "bad_request",
+        "invalid_request_error",
+    ),
+    413: ("request_too_large",),
+    529: ("overloaded_error",),
+    503: ("unavailable",),
+    500: ("api_error", "server_error"),
 }
-"""Error codes in words, in lower case, from the error references of OpenAI, Anthropic, Amazon Bedrock and
-Google, and from llama.cpp's server."""
+"""Error codes in words, in lower case, by the status that they stand for. From the error references of
+OpenAI, Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
+_STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
 

@@ -56,20 +56,18 @@ def read_key(variable: str) -> str | None:
         ConfigError: it holds a character that no HTTP header can carry; the message does not show it.
     """
     key = os.environ.get(variable, "").strip(_AROUND)
-    if problem := _find_problem(key):
+    if any(each.isspace() for each in key):
+        problem = "white space or a line break inside the key"
+    elif not key.isascii():
+        problem = "a character outside ASCII (such as a typographic quote)"
+    else:
+        problem = "" if key.isprintable() else "a control character"
+    if problem:
         raise ConfigError(
             f"{variable} holds {problem}, which is in no key and no HTTP header; copy the key again, in "
             "ASCII and with nothing before, in or after it (it is not shown here, and nothing was sent)"
         )
     return key or None
-
-
-def _find_problem(key: str) -> str | None:
-    if any(each.isspace() for each in key):
-        return "white space or a line break inside the key"
-    if not key.isascii():
-        return "a character outside ASCII (such as a typographic quote)"
-    return None if key.isprintable() else "a control character"
 
 
 def refuse_secret_name(name: str) -> None:

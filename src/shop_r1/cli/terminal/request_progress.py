@@ -49,7 +49,7 @@ def request_bar() -> "Iterator[Callable[[Progress], None]]":
 
 def describe_progress(now: "Progress") -> str:
     """Return the note behind the bar: the cost or tokens so far, the failures, the time left."""
-    tokens = f"{now.input_tokens + now.output_tokens:,} tokens"
+    tokens = f"{now.usage.input_tokens + now.usage.output_tokens:,} tokens"
     parts = [tokens if now.cost_usd is None else f"{now.cost_usd:.2f} USD"]
     if now.failed:
         parts.append(f"{now.failed} failed")
