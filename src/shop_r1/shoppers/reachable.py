@@ -1,8 +1,8 @@
 """The best accuracy that any predictor can reach on scripted shoppers' sessions, by exact inference.
 
 The choice rule is known, so Bayes' rule gives the posterior over every persona and intent from the actions
-so far, and with it the probability of each next action given all that can be observed. No predictor, whatever
-its size or training, can expect to name the action (or its type) more often than the one that names the
+so far, and with it the probability of each next action given all that can be observed. No predictor, of
+any size or training, can expect to name the action (or its type) more often than the one that names the
 likeliest.
 """
 

@@ -56,7 +56,7 @@ class Shares:
             self.left = np.maximum(self.left - part, 0.0)
 
     def finish(self, rationale: str) -> list[Choice]:
-        """Return all choices; whatever is left leaves the shop."""
+        """Return all choices; the probability that is left goes to leaving the shop."""
         self.take(terminate(), 1.0, True, rationale)
         return self.choices
 
