@@ -1,4 +1,4 @@
-"""Prints how long the demo store takes to answer, per kind of page: median and 95th percentile.
+"""Prints how long the demo store takes to respond, per kind of page: median and 95th percentile.
 
 Run: python benchmarks/store.py [requests per page]. In process, by direct ASGI calls: no network.
 """
@@ -19,7 +19,7 @@ from shop_r1.store.catalogue import Catalogue, generate_catalogue
 
 
 async def request(app: Starlette, path: str, query: str) -> int:
-    """Send one GET request as a new visitor and return the answer's status."""
+    """Send one GET request as a new visitor and return the response's status."""
     status = 0
 
     async def receive() -> MutableMapping[str, Any]:

@@ -129,7 +129,7 @@ class InProcessDriver:
             form = form_of(parse_document(self._html), element, edits)
         except PageError:
             return None
-        # An empty action means the page itself, whatever its base (HTML standard, section 4.10.21.3).
+        # An empty action means the page itself, not its base (HTML standard, section 4.10.21.3).
         url = self._within_store(form.action or self._url, element.name)
         fields = urlencode(form.fields)
         if form.method == "post":

@@ -6,8 +6,8 @@ import numpy as np
 
 from shop_r1.records.actions import Action, click, terminate
 from shop_r1.shoppers.facts import Item
-from shop_r1.shoppers.persona import Floats
-from shop_r1.shoppers.situation import Bools, Choice, Shares, Situation
+from shop_r1.shoppers.persona import Bools, Floats
+from shop_r1.shoppers.situation import Choice, Shares, Situation
 from shop_r1.shoppers.wording import (
     BEST,
     CHEAP,

@@ -3,14 +3,12 @@
 import numpy as np
 
 from shop_r1.records.actions import click, terminate
-from shop_r1.shoppers.situation import Bools, Choice, Shares, Situation
+from shop_r1.shoppers.persona import Bools
+from shop_r1.shoppers.situation import Choice, Shares, Situation
 from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS, money, with_modifier, without_word
 
 # All shares and thresholds are ours, tuned by simulation (docs/crowd.md).
-_HURRIED_DAYS, _HURRIED_PATIENCE = (
-    6,
-    3,
-)  # deliveries from so many days on put off shoppers up to this patience
+_HURRIED_DAYS, _HURRIED_PATIENCE = 6, 3  # so many days of delivery put off shoppers of this patience or less
 _LIKED_RATING = 4.2  # from this rating on a loyal shopper remembers the brand
 _LOW_STARS = 2  # a review with as few stars puts its reader off
 

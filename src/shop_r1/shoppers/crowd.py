@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, median_low
 
 from shop_r1.errors import ShopR1Error
 from shop_r1.jsonl import read_records
@@ -26,36 +27,20 @@ PAPER_MIX = {"click": 690, "type_and_submit": 677, "terminate": 512}
 # From OPeRA (NEU-HAI/OPeRA, CC-BY-4.0), 218 sessions, clicks and inputs only. Its input, search (a click on
 # the search button) and suggested_term are one act here, `search`, so their rows are averaged by how often
 # each occurs (186, 279, 72) and their columns added. What has no counterpart here is in `other`.
-OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
-    "search": {"search": 0.670, "product_link": 0.186, "filter": 0.019, "purchase": 0.026, END: 0.024},
-    "product_link": {
-        "search": 0.096,
-        "product_link": 0.123,
-        "filter": 0.005,
-        "review": 0.155,
-        "product_option": 0.16,
-        "purchase": 0.102,
-        END: 0.048,
-    },
-    "filter": {"search": 0.115, "product_link": 0.154, "filter": 0.538, "product_option": 0.038, END: 0.077},
-    "review": {
-        "search": 0.021,
-        "product_link": 0.008,
-        "review": 0.854,
-        "product_option": 0.035,
-        "purchase": 0.016,
-        END: 0.011,
-    },
-    "product_option": {
-        "search": 0.037,
-        "product_link": 0.015,
-        "review": 0.044,
-        "product_option": 0.788,
-        "purchase": 0.044,
-        END: 0.022,
-    },
+_OPERA_COLUMNS = ("search", "product_link", "filter", "review", "product_option", "purchase", END)
+_OPERA_ROWS = {
+    "search": (0.670, 0.186, 0.019, 0.0, 0.0, 0.026, 0.024),
+    "product_link": (0.096, 0.123, 0.005, 0.155, 0.16, 0.102, 0.048),
+    "filter": (0.115, 0.154, 0.538, 0.0, 0.038, 0.0, 0.077),
+    "review": (0.021, 0.008, 0.0, 0.854, 0.035, 0.016, 0.011),
+    "product_option": (0.037, 0.015, 0.0, 0.044, 0.788, 0.044, 0.022),
 }
-OPERA_FACTS = {"purchase_share": 0.541, "actions_mean": 11.7, "actions_median": 5.0, "inputs_mean": 0.85}
+OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
+    last: {kind: share for kind, share in zip(_OPERA_COLUMNS, row, strict=True) if share}
+    for last, row in _OPERA_ROWS.items()
+}
+"""For each subtype, the share of each that came next; what is not named is in `other`."""
+OPERA_FACTS = {"purchases": 0.541, "actions_mean": 11.7, "actions_median": 5.0, "inputs_mean": 0.85}
 """Share of sessions with a purchase click; clicks and inputs per session; inputs per session (186 / 218)."""
 
 
@@ -131,24 +116,18 @@ def crowd_tables(facts: CrowdFacts) -> str:
 
 
 def _mix_table(facts: CrowdFacts) -> str:
-    rows = []
-    for kind, count in PAPER_MIX.items():
-        paper = count / sum(PAPER_MIX.values())
-        rows.append((kind, _share(facts.mix[kind], facts.mix.total()), f"{paper:.3f}"))
+    whole, paper = facts.mix.total(), sum(PAPER_MIX.values())
+    rows = [(kind, _share(facts.mix[kind], whole), _share(count, paper)) for kind, count in PAPER_MIX.items()]
     return _table(("action after the first", "crowd", "paper, test set"), rows)
 
 
 def _session_table(facts: CrowdFacts) -> str:
-    real = OPERA_FACTS
+    real, inputs = OPERA_FACTS, OPERA_FACTS["inputs_mean"]
     rows = [
-        (
-            "sessions that buy",
-            _share(facts.outcomes["purchase"], facts.sessions),
-            f"{real['purchase_share']:.3f}",
-        ),
-        ("steps, mean", f"{_mean(facts.lengths):.2f}", f"{real['actions_mean']}"),
-        ("steps, median", f"{_median(facts.lengths)}", f"{real['actions_median']:.0f}"),
-        ("searches, mean", f"{_mean(facts.searches):.2f}", f"{real['inputs_mean']} (typed inputs)"),
+        ("sessions that buy", _share(facts.outcomes["purchase"], facts.sessions), f"{real['purchases']:.3f}"),
+        ("steps, mean", f"{fmean(facts.lengths.elements()):.2f}", f"{real['actions_mean']}"),
+        ("steps, median", f"{median_low(facts.lengths.elements())}", f"{real['actions_median']:.0f}"),
+        ("searches, mean", f"{fmean(facts.searches.elements()):.2f}", f"{inputs} (typed inputs)"),
     ]
     return _table(("per session", "crowd", "OPeRA, 218 sessions"), rows)
 
@@ -172,8 +151,7 @@ def _next_table(facts: CrowdFacts) -> str:
             (f"`{last}` (n = {counts.total()})", *(_share(counts[k], counts.total()) for k in SUBTYPES))
         )
         if last in OPERA_NEXT:
-            real = dict(OPERA_NEXT[last])
-            real["other"] = 1 - sum(real.values())
+            real = {**OPERA_NEXT[last], "other": 1 - sum(OPERA_NEXT[last].values())}
             rows.append(("OPeRA", *(f"{real.get(k, 0.0):.3f}" for k in SUBTYPES)))
     return _table(("last \\ next", *(f"`{kind}`" for kind in SUBTYPES)), rows)
 
@@ -185,15 +163,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.3f}" if whole else "-"
-
-
-def _mean(counts: Counter[int]) -> float:
-    return sum(value * count for value, count in counts.items()) / counts.total()
-
-
-def _median(counts: Counter[int]) -> int:
-    values = sorted(counts.elements())
-    return values[(len(values) - 1) // 2]
 
 
 def main(arguments: Sequence[str]) -> int:

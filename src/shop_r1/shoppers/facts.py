@@ -169,7 +169,7 @@ def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
 @lru_cache(maxsize=4096)
 def read_page(url: str, html: str) -> PageFacts:
     """Return what the page says; what it does not say is left at its default."""
-    path, asked = _read_address(url)
+    path, params = _read_address(url)
     kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
     document = LexborHTMLParser(html)
     heading = document.css_first("h1")
@@ -178,9 +178,9 @@ def read_page(url: str, html: str) -> PageFacts:
     price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
     return PageFacts(
         kind=kind,
-        query=tuple(asked.get("q", [""])[0].lower().split()),
-        is_cheap_only="price" in asked,
-        is_good_only="rating" in asked,
+        query=tuple(params.get("q", [""])[0].lower().split()),
+        is_cheap_only="price" in params,
+        is_good_only="rating" in params,
         slug=path.split("/")[2] if kind in ("product", "reviews") else "",
         title=" ".join(heading.text(separator=" ").split()) if heading else "",
         items=tuple(_read_items(document)),
@@ -196,7 +196,7 @@ def read_page(url: str, html: str) -> PageFacts:
 
 
 def _read_address(url: str) -> tuple[str, dict[str, list[str]]]:
-    """Return the path and what is asked for; a log's address that is none says nothing."""
+    """Return the path and the query's parameters; both empty for an invalid address in a log."""
     try:
         address = urlsplit(url)
         return address.path, parse_qs(address.query, max_num_fields=100)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import Protocol
@@ -12,45 +12,33 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 """(P,) one number per persona."""
+Bools = NDArray[np.bool_]
+"""(P,) for which personas something holds."""
 
 
-class Kind(Protocol):
-    """A kind of product as shoppers know it; `store.kinds.Kind` is one."""
-
-    @property
-    def noun(self) -> str:
-        """What it is called, such as `Mug`."""
-        ...
+class _Kind(Protocol):
+    """A kind of product as shoppers know it; `store.kinds.Kind`, which says what each is, is one."""
 
     @property
-    def colours(self) -> tuple[str, ...]:
-        """The colours that it comes in."""
-        ...
+    def noun(self) -> str: ...
 
     @property
-    def materials(self) -> tuple[str, ...]:
-        """What it is made of, mostly."""
-        ...
+    def colours(self) -> tuple[str, ...]: ...
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """What is special about it, mostly."""
-        ...
+    def materials(self) -> tuple[str, ...]: ...
 
     @property
-    def option(self) -> str:
-        """Name of what is chosen on the product's page (`Size`, `Pack`), or empty."""
-        ...
+    def features(self) -> tuple[str, ...]: ...
 
     @property
-    def cheapest_cents(self) -> int:
-        """Low end of the usual prices, in cents."""
-        ...
+    def option(self) -> str: ...
 
     @property
-    def dearest_cents(self) -> int:
-        """High end of the usual prices, in cents."""
-        ...
+    def cheapest_cents(self) -> int: ...
+
+    @property
+    def dearest_cents(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +76,8 @@ class Persona:
 
 # Value -> prior, all ours: tuned so that the crowd's mix of actions comes near the paper's (docs/crowd.md).
 _DRIVES = {(0.5, 0.5): 0.56, (5.0, 0.5): 0.22, (0.5, 4.0): 0.22}  # (price weight, quality weight)
-_BUDGETS = {
-    True: {0.2: 0.55, 0.45: 0.35, 0.9: 0.1},
-    False: {0.2: 0.08, 0.45: 0.27, 0.9: 0.65},
-}  # by price_driven
+_BUDGETS = {True: {0.2: 0.55, 0.45: 0.35, 0.9: 0.1}, False: {0.2: 0.08, 0.45: 0.27, 0.9: 0.65}}
+# by price_driven
 _PATIENCE = {2: 0.2, 3: 0.65, 4: 0.15}
 _LOYAL = {False: 0.75, True: 0.25}
 _READS_REVIEWS = {False: 0.85, True: 0.15}
@@ -105,61 +91,29 @@ class Crowd:
     Attributes:
         personas: P of them.
         prior: (P,) their shares, summing to 1.
+
+    The other attributes are (P,) arrays of what `Persona` has under the same name.
     """
 
     personas: tuple[Persona, ...]
     prior: Floats
+    budget: Floats = field(init=False)
+    price_weight: Floats = field(init=False)
+    quality_weight: Floats = field(init=False)
+    patience: Floats = field(init=False)
+    loyal: Bools = field(init=False)
+    reads_reviews: Bools = field(init=False)
+    careful: Bools = field(init=False)
+    price_driven: Bools = field(init=False)
+    quality_driven: Bools = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in (each.name for each in fields(self) if not each.init):
+            column = np.array([getattr(persona, name) for persona in self.personas])
+            object.__setattr__(self, name, column.astype(np.float64) if name == "patience" else column)
 
     def __len__(self) -> int:
         return len(self.personas)
-
-    def _column(self, field: str) -> NDArray[np.float64]:
-        return np.array([getattr(persona, field) for persona in self.personas], dtype=np.float64)
-
-    @cached_property
-    def budget(self) -> Floats:
-        """(P,) `Persona.budget`."""
-        return self._column("budget")
-
-    @cached_property
-    def price_weight(self) -> Floats:
-        """(P,) `Persona.price_weight`."""
-        return self._column("price_weight")
-
-    @cached_property
-    def quality_weight(self) -> Floats:
-        """(P,) `Persona.quality_weight`."""
-        return self._column("quality_weight")
-
-    @cached_property
-    def patience(self) -> Floats:
-        """(P,) `Persona.patience`."""
-        return self._column("patience")
-
-    @cached_property
-    def loyal(self) -> NDArray[np.bool_]:
-        """(P,) `Persona.loyal`."""
-        return self._column("loyal") > 0
-
-    @cached_property
-    def reads_reviews(self) -> NDArray[np.bool_]:
-        """(P,) `Persona.reads_reviews`."""
-        return self._column("reads_reviews") > 0
-
-    @cached_property
-    def careful(self) -> NDArray[np.bool_]:
-        """(P,) `Persona.careful`."""
-        return self._column("careful") > 0
-
-    @cached_property
-    def price_driven(self) -> NDArray[np.bool_]:
-        """(P,) `Persona.price_driven`."""
-        return self._column("price_driven") > 0
-
-    @cached_property
-    def quality_driven(self) -> NDArray[np.bool_]:
-        """(P,) `Persona.quality_driven`."""
-        return self._column("quality_driven") > 0
 
 
 @lru_cache(maxsize=1)
@@ -218,7 +172,7 @@ _PATTERNS = {
 }
 
 
-def intents_of(kind: Kind) -> Iterator[tuple[Intent, float]]:
+def intents_of(kind: _Kind) -> Iterator[tuple[Intent, float]]:
     """Yield every intent for one kind of product with its share among them; the shares sum to 1."""
     options = {"": 1.0}
     if kind.option:
@@ -239,10 +193,10 @@ def intents_of(kind: Kind) -> Iterator[tuple[Intent, float]]:
 class Market:
     """What shoppers know before they come: the kinds of product that exist."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[_Kind, ...]
 
     @classmethod
-    def of(cls, kinds: Sequence[Kind]) -> "Market":
+    def of(cls, kinds: Sequence[_Kind]) -> "Market":
         """Return the market of some kinds of product, each as likely to be wanted."""
         return cls(tuple(kinds))
 
@@ -258,5 +212,5 @@ class Market:
         """Return a persona and an intent drawn from their priors."""
         crowd = persona_grid()
         persona = rng.choices(crowd.personas, weights=crowd.prior.tolist())[0]
-        intents = self.by_noun[rng.choice(self.kinds).noun.lower()]
-        return persona, rng.choices([i for i, _ in intents], weights=[share for _, share in intents])[0]
+        intents, shares = zip(*self.by_noun[rng.choice(self.kinds).noun.lower()], strict=True)
+        return persona, rng.choices(intents, weights=shares)[0]

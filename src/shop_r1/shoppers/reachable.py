@@ -1,8 +1,8 @@
 """The best accuracy that any predictor can reach on scripted shoppers' sessions, by exact inference.
 
 The choice rule is known, so Bayes' rule gives the posterior over every persona and intent from the actions
-so far, and with it the probability of each next action given all that can be observed. No predictor, whatever
-its size or training, can expect to name the action (or its type) more often than the one that names the
+so far, and with it the probability of each next action given all that can be observed. No predictor, of
+any size or training, can expect to name the action (or its type) more often than the one that names the
 likeliest.
 """
 
@@ -30,7 +30,7 @@ class Forecast:
     """What a session so far says about its next step.
 
     Attributes:
-        step: index in the session, from 1: the first action has nothing before it that could tell.
+        step: index in the session, from 1: nothing comes before the first action.
         target: what the shopper did.
         actions: the probability of each action that any persona may take; they sum to 1.
     """
@@ -79,7 +79,7 @@ class Reachable:
 
 
 def reachable_predictions(sessions: Iterable[Session], market: Market) -> Reachable:
-    """Return what the best predictors answer at every step but the first of scripted shoppers' sessions.
+    """Return what the best predictors predict at every step but the first of scripted shoppers' sessions.
 
     Raises:
         DataError: an action is impossible under the choice rule, so the session is not a scripted shopper's;
@@ -176,6 +176,4 @@ def _key(action: Action) -> Key:
 
 
 def _describe(action: Action) -> str:
-    return " ".join(
-        part for part in (action.type, action.value("name"), repr(action.value("text"))) if part != "''"
-    )
+    return " ".join((action.type, action.value("name"), f"{action.text!r}" if action.text else "")).strip()

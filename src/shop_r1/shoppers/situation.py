@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shop_r1.records.actions import Action, click, terminate, type_and_submit
 from shop_r1.shoppers.facts import SessionFacts
-from shop_r1.shoppers.persona import Crowd, Floats, Intent
+from shop_r1.shoppers.persona import Bools, Crowd, Floats, Intent
 from shop_r1.shoppers.wording import MODIFIERS
-
-Bools = NDArray[np.bool_]
-"""(P,) for which personas something holds."""
 
 _RATING_FLOOR, _HIGH_RATING_FLOOR = 3.8, 4.2  # ours, in stars; the higher one for the quality-driven
 _NEGLIGIBLE = 1e-12  # smaller probabilities are rounding, not choices
@@ -60,7 +56,7 @@ class Shares:
             self.left = np.maximum(self.left - part, 0.0)
 
     def finish(self, rationale: str) -> list[Choice]:
-        """Return all choices; whatever is left leaves the shop."""
+        """Return all choices; the probability that is left goes to leaving the shop."""
         self.take(terminate(), 1.0, True, rationale)
         return self.choices
 

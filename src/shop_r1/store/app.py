@@ -17,7 +17,7 @@ from shop_r1.store.purchase import Purchasing
 from shop_r1.store.search import SearchIndex
 from shop_r1.store.visitors import Visitors, secret_ids
 
-_FAULTS = {
+_HEADINGS = {
     400: "That does not work",
     404: "Page not found",
     405: "That does not work here",
@@ -49,16 +49,16 @@ def create_app(
     browsing = Browsing(frame, SearchIndex(catalogue), page_size)
     purchasing = Purchasing(frame)
 
-    async def show_fault(request: Request, fault: Exception) -> Response:
-        assert isinstance(fault, HTTPException)
-        heading = _FAULTS.get(fault.status_code, "That does not work")
-        unexplained = fault.detail == HTTPStatus(fault.status_code).phrase
-        detail = "Check the address, or search." if unexplained else fault.detail
-        return frame.page(request, "fault", fault.status_code, heading=heading, detail=detail)
+    async def show_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        heading = _HEADINGS.get(error.status_code, "That does not work")
+        unexplained = error.detail == HTTPStatus(error.status_code).phrase
+        detail = "Check the address, or search." if unexplained else error.detail
+        return frame.page(request, "error", error.status_code, heading=heading, detail=detail)
 
     return Starlette(
         routes=[*_browsing_routes(browsing), *_purchasing_routes(purchasing)],
-        exception_handlers={HTTPException: show_fault},
+        exception_handlers={HTTPException: show_error},
     )
 
 

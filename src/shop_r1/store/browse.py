@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a list is shown: page `number` of `count`, both from 1, with links to its neighbours."""
+    """Which part of a list is shown: page `number` of `count`, both from 1, with links to those beside it."""
 
     number: int
     count: int

@@ -31,7 +31,7 @@ _CLUSTERS = ("rd", "lm", "nd", "lv", "rv", "mb", "nt", "rn", "ld", "sk", "rt", "
 _CODAS = ("", "l", "n", "r", "s", "x", "m", "k")
 _SPELLINGS = len(_ONSETS) * len(_VOWELS) * len(_CLUSTERS) * len(_VOWELS) * len(_CODAS)  # 50,400
 _BRANDS = BRANDS_PER_DEPARTMENT * len(DEPARTMENTS)  # 48
-_STRIDE = 19_483  # coprime to _SPELLINGS (= 2^5 * 3^2 * 5^2 * 7): neighbours in a block sound unlike
+_STRIDE = 19_483  # coprime to _SPELLINGS (= 2^5 * 3^2 * 5^2 * 7): names in a row of a block sound unlike
 SEED_PERIOD = _SPELLINGS // _BRANDS
 """Seeds that differ modulo this number (1,050) share no brand."""
 

@@ -28,7 +28,7 @@ _PAGES = (
     "checkout",
     "order",
     "text",
-    "fault",
+    "error",
 )
 
 
@@ -68,7 +68,7 @@ class Frame:
         self._headers = security_headers(style, script)
 
     def visitor(self, request: Request) -> Visitor:
-        """Return who visits: the cookie's visitor, or a new one whose cookie goes with the answer."""
+        """Return who visits: the cookie's visitor, or a new one whose cookie goes with the response."""
         known: Visitor | None = getattr(request.state, "visitor", None)
         if known is None:
             known = self.visitors.recall(request.cookies.get(COOKIE))
@@ -93,7 +93,7 @@ class Frame:
         return self._finish(request, HTMLResponse(html, status, self._headers))
 
     def redirect(self, request: Request, path: str) -> Response:
-        """Return the answer to a form: go and see `path`, so that reloading never sends the form again."""
+        """Return the response to a form: go and see `path`, so that reloading never sends the form again."""
         self.visitor(request)
         return self._finish(request, RedirectResponse(path, 303, self._headers))
 

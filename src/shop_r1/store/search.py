@@ -63,15 +63,15 @@ class Found:
 def query_words(query: str) -> tuple[str, ...]:
     """Return the distinct words to search for: letters and digits only, lower case, no stop words.
 
-    Whatever a user types, the words are safe inside a quoted FTS5 string. At most `MAX_QUERY_WORDS`
+    The words of any query are safe inside a quoted FTS5 string. At most `MAX_QUERY_WORDS`
     words of the first `MAX_QUERY_CHARACTERS` characters are used. Stop words stay when there is nothing else.
 
     >>> query_words('a "red" mug OR NEAR(x*')
     ('red', 'mug', 'near', 'x')
     """
     words = list(dict.fromkeys(re.findall(r"[^\W_]+", query[:MAX_QUERY_CHARACTERS].lower())))
-    telling = [word for word in words if word not in _STOP_WORDS]
-    return tuple((telling or words)[:MAX_QUERY_WORDS])
+    content = [word for word in words if word not in _STOP_WORDS]
+    return tuple((content or words)[:MAX_QUERY_WORDS])
 
 
 class SearchIndex:
@@ -189,7 +189,7 @@ def _offer_bands(products: Sequence[Product], search: Search) -> tuple[int, ...]
         return (search.below_dollars,)
     shares = {band: sum(p.price_cents < band * 100 for p in products) for band in PRICE_BANDS}
     useful = [band for band in PRICE_BANDS if 0 < shares[band] < len(products)]
-    # The bands nearest to a third and two thirds of the matches tell most.
+    # The bands nearest to a third and two thirds of the matches narrow best.
     wanted = [
         min(useful, key=lambda b: abs(shares[b] - len(products) * part)) for part in (1 / 3, 2 / 3) if useful
     ]

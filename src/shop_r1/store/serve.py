@@ -24,7 +24,7 @@ def serve(port: int, seed: int, host: str = "127.0.0.1") -> None:
         except Terminated:
             raise
         except KeyboardInterrupt:
-            return  # the way to stop it, not a fault
+            return  # the way to stop it, not an error
 
 
 def bind(host: str, port: int) -> socket.socket:

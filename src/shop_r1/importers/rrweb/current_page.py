@@ -22,8 +22,8 @@ TAGS: Final = frozenset({
     "pageview", "urlchange", "urlchanged", "navigate", "navigation", "routechange", "routechanged",
     "locationchange", "locationchanged", "pushstate", "replacestate", "popstate", "hashchange",
 })  # fmt: skip
-"""Tags of the custom events that announce a new address, in lower case, letters only: PostHog's
-`$pageview` and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and the names in shops' own code."""
+"""Tags of the custom events that announce a new address, as lower-case letters: PostHog's `$pageview`
+and `$url_changed`, Highlight's and LaunchDarkly's `Navigate`, and the names in shops' own code."""
 FIELDS: Final = ("href", "url", "to")
 """Where in such an event's payload the address stands, unless the payload is the address."""
 

@@ -1,7 +1,7 @@
 """The recorded page as a tree of nodes that each event changes, as the recorder's own replayer does.
 
 Nothing here recurses and every step is linear in what the event holds, so no recording can overflow or stall
-it. What an event says of a node that is not there is counted and passed over.
+it. What an event says of a node that is not there is counted and ignored.
 """
 
 import re

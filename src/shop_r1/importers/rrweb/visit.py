@@ -58,7 +58,7 @@ class Visit:
 
     Attributes:
         steps: the actions so far.
-        counts: what was passed over, in words.
+        counts: what was ignored, in words.
         remarks: what may deserve a look at the recording, in words.
         has_page: whether a full snapshot has come.
     """

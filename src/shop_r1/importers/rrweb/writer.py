@@ -35,7 +35,7 @@ class Written(NamedTuple):
     @property
     def marked(self) -> str:
         """The page with the mark on its element."""
-        assert self.mark is not None, "only a page with a mark is asked for it"
+        assert self.mark is not None, "write_page found no place for the mark"
         return f'{self.html[: self.mark]} {MARK}=""{self.html[self.mark :]}'
 
 
@@ -81,7 +81,7 @@ def _hidden(host: DomNode) -> frozenset[DomNode]:
 
 
 def _write_tree(host: DomNode) -> tuple[list[DomNode], str]:
-    """Return the elements of a shadow tree, those of trees within it not, and as HTML what rules ask of them.
+    """Return the elements of a shadow tree, without trees within it, and as HTML what style rules match on.
 
     In the HTML an element has its number in the list.
     """
@@ -94,9 +94,9 @@ def _write_tree(host: DomNode) -> tuple[list[DomNode], str]:
         if isinstance(node, str):
             parts.append(node)
         elif node.kind == NodeKind.ELEMENT:
-            asked = "".join(f' {name}="{escape(node.get(name))}"' for name in ("id", "class"))
+            matched = "".join(f' {name}="{escape(node.get(name))}"' for name in ("id", "class"))
             tag = "div" if node.tag in ("style", "script") else node.tag  # their content is no element
-            parts.append(f'<{tag} {_NUMBER}="{len(nodes)}"{asked}>')
+            parts.append(f'<{tag} {_NUMBER}="{len(nodes)}"{matched}>')
             nodes.append(node)
             work.append(f"</{tag}>")
             work += [child for child in node.children() if not child.is_shadow][::-1]
