@@ -23,8 +23,8 @@ from shop_r1.cli.results import (
     write_results,
     write_tables,
 )
-from shop_r1.cli.terminal.console import existing, open_sessions, progress, read_settings, remark
-from shop_r1.cli.terminal.next_command import say_next
+from shop_r1.cli.terminal.console import existing_paths, open_sessions, print_note, progress, read_settings
+from shop_r1.cli.terminal.next_command import print_next
 from shop_r1.cli.terminal.outputs import Force, check_apart
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.config import suggest
@@ -119,8 +119,8 @@ def evaluate(
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.predict)
     show(found, as_json=as_json, neighbours=neighbours)
-    remark(f"Results are in {out}")
-    say_next("report", out, to_stderr=True)
+    print_note(f"Results are in {out}")
+    print_next("report", out, to_stderr=True)
 
 
 def _list_runs(
@@ -177,7 +177,7 @@ def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
     if trained:
         now = config.prompt.model_dump(mode="json")
         other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
-        remark(
+        print_note(
             f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
             f"{trained['context']}" + (f"; but as told, {', '.join(other)}" if other else "")
         )
@@ -196,7 +196,7 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
     template = report_template(job.model, model.tokenizer, config.prompt)
     prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)
-    remark(str(precision))
+    print_note(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
     resolved = settings.model_dump(mode="json") | job.record()
     record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate", chat_template=template)
@@ -208,7 +208,9 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
         if answers is None:
             answers = _predict(model, job, run, _settings_of(run, settings), identity)
         else:
-            remark(f"{run.folder / PREDICTIONS}: all {len(answers)} predictions were made in an earlier run")
+            print_note(
+                f"{run.folder / PREDICTIONS}: all {len(answers)} predictions were made in an earlier run"
+            )
         yield Answered(run, answers, model.count_tokens)
         (run.folder / PARTIAL).unlink(missing_ok=True)  # By now they are in the file of all predictions.
 
@@ -216,7 +218,7 @@ def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
 def _list_inputs(job: Job) -> list[Path]:
     from shop_r1.models.checkpoint import BASE_CHECKPOINT
 
-    return [job.data, *([BASE_CHECKPOINT] if job.model == "base" else existing([job.model]))]
+    return [job.data, *([BASE_CHECKPOINT] if job.model == "base" else existing_paths([job.model]))]
 
 
 def _predict(
@@ -228,7 +230,7 @@ def _predict(
     with PredictionLog(run.folder / PARTIAL, identity) as log:
         if log.kept:
             torn = "; the last line was torn and is made again" if log.is_torn else ""
-            remark(f"{log.path}: going on after {log.kept} of {len(job.examples)} predictions{torn}")
+            print_note(f"{log.path}: going on after {log.kept} of {len(job.examples)} predictions{torn}")
         with progress(run.label) as move:
             return predict(model, job.examples, config, move, log)
 

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from shop_r1.cli.terminal.console import read_settings, remark, say, say_json, say_table, split_words
+from shop_r1.cli.terminal.console import (
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    read_settings,
+    split_words,
+)
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
@@ -27,8 +34,8 @@ def store(
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
         port = probe.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    say(f"http://{shown}:{port}/")
-    remark("Serving the store; Ctrl-C stops it.")
+    print_line(f"http://{shown}:{port}/")
+    print_note("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
     serve(port, seed, host)
 
@@ -62,7 +69,7 @@ def score(
         if target is not None or response is not None or certainty is not None:
             raise ConfigError("--jsonl takes the place of --target, --response and --certainty")
         for scored in score_lines(jsonl, known, config):
-            say_json(scored)
+            print_json(scored)
         return
     if target is None or response is None:
         raise ConfigError("score needs --target and --response, or --jsonl FILE")
@@ -70,10 +77,10 @@ def score(
         raise ConfigError(f"--certainty is {certainty}; expected a finite number of nats per token")
     found = score_completion(response, _read_target(target), known, config, certainty)
     if as_json:
-        say_json({part: getattr(found, part) for part in (*PARTS, "total")})
+        print_json({part: getattr(found, part) for part in (*PARTS, "total")})
         return
     rows = [(part, f"{getattr(found, part):.6g}", found.reasons[part]) for part in PARTS]
-    say_table([("part", "earned", "why"), *rows, ("total", f"{found.total:.6g}", "")])
+    print_table([("part", "earned", "why"), *rows, ("total", f"{found.total:.6g}", "")])
 
 
 def _read_target(text: str) -> Any:
@@ -120,13 +127,13 @@ def doctor(
     from shop_r1.cli.machine import describe_machine
 
     facts, capacity = describe_machine()
-    say_table(facts)
-    say("")
-    say_table(capacity)
-    say("")
-    say("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
-    say("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
-    say("shop-r1 doctor FILE.toml counts a run's whole memory.")
+    print_table(facts)
+    print_line("")
+    print_table(capacity)
+    print_line("")
+    print_line("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
+    print_line("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
+    print_line("shop-r1 doctor FILE.toml counts a run's whole memory.")
 
 
 def _examine_run(
@@ -145,14 +152,14 @@ def _examine_run(
         raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
     path, overrides = split_words(words)
     plan = plan_run(path, overrides, stage, model, launch, memory)
-    say_table([*plan.facts, ("started like this", active_strategy())])
-    say("")
+    print_table([*plan.facts, ("started like this", active_strategy())])
+    print_line("")
     rows = render_plan(plan)
     wide, narrow = (max(len(row[place]) for row in rows) for place in (0, 1))
     for name, figure in rows:
-        say(f"{name:<{wide}}  {figure:>{narrow}}")
-    say("")
+        print_line(f"{name:<{wide}}  {figure:>{narrow}}")
+    print_line("")
     for line in render_verdict(plan):
-        say(line)
+        print_line(line)
     if not plan.fits:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shop_r1.cli.results import CACHE, Answered, Job, Run, begin
-from shop_r1.cli.terminal.console import read_settings, remark
+from shop_r1.cli.terminal.console import print_note, read_settings
 from shop_r1.cli.terminal.request_progress import NO_PRICE, request_bar
 from shop_r1.errors import ConfigError
 from shop_r1.runs import make_record
@@ -84,13 +84,13 @@ def _predict_runs(config: "RemoteConfig", cache_path: Path | None, job: Job) -> 
         found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
     finally:
         for note in notes:
-            remark(note)
+            print_note(note)
     size = len(job.examples)
     for index, run in enumerate(job.runs):
         predictions, completions = zip(*found[index * size : (index + 1) * size], strict=True)
         summary = summarize_requests(job.model, completions, price, notes)
         write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
-        remark(_describe(summary, config))
+        print_note(_describe(summary, config))
         yield Answered(run, predictions, estimate_tokens, True)
 
 
@@ -140,11 +140,11 @@ def _show_estimate(
     from shop_r1.endpoints.batch import estimate
 
     if cache.dropped_lines:
-        remark(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
+        print_note(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
     found = estimate(name, [step.request for step in steps], cache, price)
     cost = NO_PRICE if found.cost_usd is None else f"at most about {found.cost_usd:.2f} USD"
     cap = config.requests.max_cost_usd
-    remark(
+    print_note(
         f"{name}: {found.requests} steps, {found.cached} of them completed in {cache.path}; "
         f"{found.requests - found.cached} requests to send: {found.input_tokens:,} input tokens (estimated), "
         f"at most {found.output_tokens:,} output tokens; {cost}"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.cli.policy import is_endpoint
-from shop_r1.cli.terminal.console import read_settings, remark, say, say_table
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, print_table, read_settings
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
 from shop_r1.cli.terminal.request_progress import NO_PRICE, noted_bar, request_bar
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -81,10 +81,10 @@ def rationales(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
         if completions.dropped_lines:
-            remark(f"{path}: its last line is incomplete, since a run was interrupted; it is sent again")
+            print_note(f"{path}: its last line is incomplete, since a run was interrupted; it is sent again")
         writer = prepare(model, config, completions)
         if not estimate:
-            writer.open(remark)  # A missing key is reported now, not after minutes of reading.
+            writer.open(print_note)  # A missing key is reported now, not after minutes of reading.
         with noted_bar("Reading") as move:
             sessions, count = read_sessions(data), writer.count_tokens
             plan = plan_requests(sessions, writer.config, count, spool, move)
@@ -153,13 +153,13 @@ def _prepare_checkpoint(name: str, config: "RationaleConfig", cache: "ResponseCa
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)
     if budget < config.max_tokens:
-        remark(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
+        print_note(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
     folder = Path(resolve_model(name))
     # Other weights in the same folder are another model, with completions of its own.
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
     # One at a time; a slow machine may take long for a completion.
     requests = config.requests.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
-    remark(str(choose_precision(config.bf16, model.model.device.type)))
+    print_note(str(choose_precision(config.bf16, model.model.device.type)))
     endpoint = CheckpointEndpoint(
         key,
         model,
@@ -185,7 +185,7 @@ def _show_estimate(plan: "Plan", writer: _Writer, cache: "ResponseCache") -> Non
     read = f"about {found.input_tokens:,} tokens"
     if plan.pages_cut or plan.pages_shortened:
         read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
-    say_table(
+    print_table(
         [
             ("sessions", f"{plan.sessions}: {sessions}"),
             ("rationales", f"{plan.requested} to be written, {plan.existing} kept"),
@@ -221,14 +221,14 @@ def _send(writer: _Writer, plan: "Plan", cache: "ResponseCache") -> "Sequence[Ou
 
             outcomes = asyncio.run(_send_all(writer, plan, cache, notes.append, report))
     except (KeyboardInterrupt, ShopR1Error):
-        remark(f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on")
+        print_note(f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on")
         raise
     finally:
         for note in notes:
-            remark(note)
+            print_note(note)
     (end,) = last
     cost = "" if end.cost_usd is None else f", {end.cost_usd:,.2f} USD"
-    say(
+    print_line(
         f"completions: {end.usage.input_tokens:,} input tokens, {end.usage.output_tokens:,} output "
         f"tokens{cost}; {end.retries} attempts were repeated"
     )
@@ -257,15 +257,15 @@ async def _send_all(
 def _show_result(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:
     from shop_r1.datasets.with_rationales import count_reasons, failed_path
 
-    say(
+    print_line(
         f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
         f"{plan.existing} kept"
     )
     if written.failed:
         reasons = count_reasons(written.failed)
         fate = "written as they were" if keep_failed else "left out"
-        remark(
+        print_note(
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
             f"{failed_path(out)}"
         )
-    say_next("sft", "--data", out, "--out", unused("runs/sft"))
+    print_next("sft", "--data", out, "--out", unused_path("runs/sft"))

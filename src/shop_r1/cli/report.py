@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shop_r1.cli.results import grids_of
-from shop_r1.cli.terminal.console import open_sessions, remark, say
+from shop_r1.cli.terminal.console import open_sessions, print_line, print_note
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import read_json, read_lines, read_records
@@ -68,9 +68,9 @@ def report(
         available=shown.available,
         unplaced=shown.unplaced,
     )
-    say(f"{build_report(page, inputs)}")
+    print_line(f"{build_report(page, inputs)}")
     if warning:
-        remark(warning)
+        print_note(warning)
 
 
 def card(
@@ -90,7 +90,7 @@ def card(
     from shop_r1.report.seal import is_sealed
 
     check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
-    say(f"{write_card(folder, evaluations or [])}")
+    print_line(f"{write_card(folder, evaluations or [])}")
 
 
 def read_curves(folder: Path) -> "list[RewardCurve]":

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from shop_r1.cli.tell import tell_invalid
-from shop_r1.cli.terminal.console import remark, say, say_json
+from shop_r1.cli.terminal.console import print_json, print_line, print_note
 from shop_r1.cli.terminal.outputs import check_apart, check_folder
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import RunFolder
@@ -129,7 +129,7 @@ def score_runs(job: Job, ask: Callable[[Job], Iterable[Answered]]) -> list[Score
         write_results(run.folder, each.predictions, scored)
         _tell_budget(job, each)
         if told := tell_invalid(scored.row, is_endpoint=each.estimated):
-            remark(told)
+            print_note(told)
         found.append(scored)
     write_tables(job.out, found)
     return found
@@ -256,12 +256,12 @@ def show(found: Sequence[Scored], *, as_json: bool, neighbours: bool) -> None:
 
     if as_json:
         values = [_as_json(scored, neighbours) for scored in found]
-        say_json(values if len(values) > 1 else values[0], indent=1)
+        print_json(values if len(values) > 1 else values[0], indent=1)
         return
     grids = grids_of([scored.row for scored in found])
     if neighbours:
         grids += [neighbours_grid(scored.row.setting, scored.neighbours) for scored in found]
-    say("\n".join(to_text(grid) for grid in grids).rstrip("\n"))
+    print_line("\n".join(to_text(grid) for grid in grids).rstrip("\n"))
 
 
 def _as_json(scored: Scored, neighbours: bool) -> dict[str, Any]:
@@ -306,14 +306,14 @@ def _tell_budget(job: Job, answered: Answered) -> None:
         counts["tokens_estimated"] = True
     write_json(answered.run.folder / "context.json", counts | {"pages": list(pages.values())})
     lengths = [page["tokens"] for page in pages.values()]
-    remark(
+    print_note(
         f"{len(pages)} pages of {median(lengths):,.0f} tokens{' (estimated)' if answered.estimated else ''} "
         f"at the median, {max(lengths):,} at most; "
         f"{len(prompts)} prompts of {median(prompts):,.0f} at the median, {max(prompts):,} at most; the "
         f"budget took {cut} earlier pages' bodies and part of the current page in {truncated} prompts"
     )
     if any(targets):
-        remark(
+        print_note(
             f"{sum(targets):,} of {len(targets):,} targets, elements that the shopper acted on, are no "
             "longer in their prompt: a larger prompt.max_tokens, in training too, would keep more"
         )

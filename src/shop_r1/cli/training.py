@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing, open_sessions, read_settings, remark, say
-from shop_r1.cli.terminal.next_command import rl_settings, say_next, unused
+from shop_r1.cli.terminal.console import (
+    IS_FIRST_PROCESS,
+    existing_paths,
+    open_sessions,
+    print_line,
+    print_note,
+    read_settings,
+)
+from shop_r1.cli.terminal.next_command import print_next, rl_settings, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import RunStopped
@@ -65,16 +72,18 @@ def sft(
     config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model)})
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data], "sft", resume)
-    say(f"SFT on {len(sessions)} sessions, {len(list_examples(sessions, first_step=0))} completions")
+    print_line(f"SFT on {len(sessions)} sessions, {len(list_examples(sessions, first_step=0))} completions")
     _tell_cost(out, list_examples(sessions, first_step=0), config)
     with _stop_in_order(AGAIN):
         last = train_sft(sessions, config, out, resume)
     _finish(out, last, "loss")
     if types := count_types(list_examples(sessions)):
-        place = unused("runs/grpo")
-        say_next("grpo", "--model", out, "--data", data, "--out", place, *rl_settings(types))
+        place = unused_path("runs/grpo")
+        print_next("grpo", "--model", out, "--data", data, "--out", place, *rl_settings(types))
     else:
-        say_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused("runs/evaluation"))
+        print_next(
+            "evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused_path("runs/evaluation")
+        )
 
 
 def grpo(
@@ -121,13 +130,13 @@ def grpo(
     )
     config = settle_precision(config, out, resume)
     _write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
-    say(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
-    say(f"{how}: {len(balanced)} steps: {_counts(count_types(balanced))}")
+    print_line(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {_counts(count_types(examples))}")
+    print_line(f"{how}: {len(balanced)} steps: {_counts(count_types(balanced))}")
     _tell_cost(out, balanced, config)
     with _stop_in_order(AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     _finish(out, last, "reward/total")
-    say_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused("runs/evaluation"))
+    print_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", unused_path("runs/evaluation"))
 
 
 def demo(
@@ -187,11 +196,11 @@ def _write_settings(
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.settings import WATCHING
 
-    folder, inputs = RunFolder(out), existing([*data, config.model])
+    folder, inputs = RunFolder(out), existing_paths([*data, config.model])
     if not resume:
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
-        remark(f"{out}: no checkpoint to go on from; training starts from the beginning")
+        print_note(f"{out}: no checkpoint to go on from; training starts from the beginning")
     template = report_template(config.model, load_tokenizer(config.model), config.prompt)
     if resume and (out / "settings.json").exists():
         folder.check_settings(config, inputs, command, free=WATCHING)
@@ -214,7 +223,7 @@ def _tell_cost(out: Path, examples: "Sequence[Example]", config: "SftConfig | Gr
         return
     looked = "all" if found.prompts == len(examples) else f"of {len(examples):,}, looked at"
     cut = describe_cut_targets(found) or "all targets are still in their prompts"
-    remark(
+    print_note(
         f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {looked}): "
         f"{found.pages_shortened:,} current pages are shortened; {cut}"
     )
@@ -226,7 +235,7 @@ def _stop_in_order(hint: str) -> Iterator[None]:
     try:
         yield
     except RunStopped as stop:
-        remark(f"{stop}; {hint}")
+        print_note(f"{stop}; {hint}")
         raise typer.Exit(stop.exit_code) from None
 
 
@@ -236,16 +245,16 @@ def _finish(out: Path, last: Mapping[str, float], shown: str) -> None:
 
     if IS_FIRST_PROCESS:
         if (out / CARD).exists() and not is_sealed(out / CARD):
-            remark(
+            print_note(
                 f"{out / CARD} was changed by hand and stays; shop-r1 card {out} --force writes the card anew"
             )
         else:
             write_card(out)
     told = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
-    say(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
+    print_line(f"Checkpoint, metrics.jsonl and settings.json are in {out}{told}")
     alerts = out / "alerts.jsonl"
     if alerts.exists():
-        remark(f"Alerts were raised: read {alerts}")
+        print_note(f"Alerts were raised: read {alerts}")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

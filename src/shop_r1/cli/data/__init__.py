@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import say
+from shop_r1.cli.terminal.console import print_line
 
 data = typer.Typer(help="Import sessions, check them, count what is in them, convert them.")
 imports = typer.Typer(help="Turn other people's records into sessions.")
@@ -50,4 +50,4 @@ def say_mix(rows: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[str])
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     for first, *cells in table:
         right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        say("  ".join([first.ljust(widths[0]), *right]))
+        print_line("  ".join([first.ljust(widths[0]), *right]))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from shop_r1.cli.data import File, say_mix
-from shop_r1.cli.terminal.console import count_of, open_sessions, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import count_of, open_sessions, print_line
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import RECORD_ENDINGS, Force, check_output
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
@@ -56,7 +56,7 @@ def balance(
     before = count_types(examples)
     say_mix([("before", before), ("after", count_types(chosen))], sorted(before))
     different = len(Counter((ref.session_id, ref.step) for ref in refs))
-    say(f"{out}: {count_of(len(refs), 'example')}, {different:,} different ones")
+    print_line(f"{out}: {count_of(len(refs), 'example')}, {different:,} different ones")
     model = "runs/sft" if Path("runs/sft").exists() else "base"
-    place = unused("runs/grpo")
-    say_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
+    place = unused_path("runs/grpo")
+    print_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)

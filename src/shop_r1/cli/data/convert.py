@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import File
-from shop_r1.cli.terminal.console import count_of, file_progress, say
-from shop_r1.cli.terminal.next_command import say_next
+from shop_r1.cli.terminal.console import count_of, file_progress, print_line
+from shop_r1.cli.terminal.next_command import print_next
 from shop_r1.cli.terminal.outputs import Force, check_output
 
 
@@ -31,5 +31,5 @@ def convert(
     with file_progress("Converting", file) as moved:
         written = write_sessions(out, read_sessions(file, moved))
     before, after = file.stat().st_size, out.stat().st_size
-    say(f"{out}: {count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}")
-    say_next("data", "stats", out)
+    print_line(f"{out}: {count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}")
+    print_next("data", "stats", out)

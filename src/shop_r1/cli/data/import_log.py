@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes, list_counts
-from shop_r1.cli.terminal.console import progress, remark, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, progress
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.records.sessions import Session
 
@@ -38,20 +38,22 @@ def import_session_log(
         rationales = [0]
         write_sessions(out, _count_rationales(found, rationales))
     for message in tally.messages:
-        say(f"invalid: {message}")
-    say(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
-    say(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
+        print_line(f"invalid: {message}")
+    print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
+    print_line(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
-        say(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
+        print_line(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
     if tally.problems:
-        say(f"problems: {list_counts(tally.problems)}")
+        print_line(f"problems: {list_counts(tally.problems)}")
         kept = f"; {tally.shortened} end before their first problem" if keep_until_error else ""
-        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above")
+        print_note(
+            f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above"
+        )
     if rationales[0] < tally.steps:
-        remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
-        say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
+        print_note(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
+        print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
     else:
-        say_next("data", "split", out, "--out", unused("data"))
+        print_next("data", "split", out, "--out", unused_path("data"))
 
 
 def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:

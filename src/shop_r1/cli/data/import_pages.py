@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import Out, list_counts
-from shop_r1.cli.terminal.console import say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 
 
@@ -27,8 +27,10 @@ def import_saved_pages(
     found = import_pages(folder)
     write_sessions(out, found.sessions)
     for problem in found.unresolved:
-        say(f"left out: {problem}")
+        print_line(f"left out: {problem}")
     moves = len(found.sessions) + len(found.unresolved)
-    say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {list_counts(found.chosen_by)}")
-    place = unused("runs/pages")
-    say_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
+    print_line(
+        f"{out}: {len(found.sessions)} of {moves} moves; links found by: {list_counts(found.chosen_by)}"
+    )
+    place = unused_path("runs/pages")
+    print_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes
-from shop_r1.cli.terminal.console import progress, remark, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, progress
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError
 
@@ -61,18 +61,18 @@ def import_rrweb(
     with progress("Importing") as move:
         write_sessions(out, import_recordings(recordings, tally, options, move))
     for problem in tally.left_out:
-        say(f"left out: {problem}")
+        print_line(f"left out: {problem}")
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
-    say(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
-    remark(f"passed over: {describe(tally.counts)}")
+    print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
+    print_note(f"passed over: {describe(tally.counts)}")
     if tally.remarks:
-        remark(f"worth a look: {describe(tally.remarks)}")
+        print_note(f"worth a look: {describe(tally.remarks)}")
     if tally.remarks[MASKED]:
-        remark(
+        print_note(
             "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "
             "training refuses them. --masked drop leaves these steps out."
         )
     if tally.left_out:
-        remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
-    say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
+        print_note(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+    print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))

@@ -11,11 +11,11 @@ from shop_r1.cli.tell import tell_checks, tell_counts, tell_lengths
 from shop_r1.cli.terminal.console import (
     count_of,
     file_progress,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
     read_settings,
-    remark,
-    say,
-    say_json,
-    say_table,
 )
 from shop_r1.cli.terminal.outputs import Force, check_output
 
@@ -60,12 +60,12 @@ def stats(
     others = {str(other): _identify(other) for other in against or []}
     found = tally.describe(str(file), tokenizer, others)
     if as_json:
-        say_json(found.model_dump())
+        print_json(found.model_dump())
     else:
         _say_statistics(found)
     if report is not None:
         _write_report(report, tally, found, first)
-        remark(f"Drawn: {report}")
+        print_note(f"Drawn: {report}")
 
 
 def _load_counter(name: str) -> "CountTokens":
@@ -101,12 +101,12 @@ def _identify(file: Path) -> "Identities":
 
 
 def _say_statistics(found: "Statistics") -> None:
-    say_table([*tell_counts(found), *tell_checks(found)])
-    say("")
+    print_table([*tell_counts(found), *tell_checks(found)])
+    print_line("")
     header, *rows = tell_lengths(found)
-    say("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
+    print_line("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
     for row in rows:
-        say("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
+        print_line("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
 
 
 def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:

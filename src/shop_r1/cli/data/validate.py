@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import count_of, file_progress, say, say_json, say_table
+from shop_r1.cli.terminal.console import count_of, file_progress, print_json, print_line, print_table
 from shop_r1.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def _find(file: Path, checker: "Checker", moved: "Moved | None") -> "Iterator[Fi
 
 def _say_finding(file: Path, finding: "Finding", as_json: bool) -> None:
     if as_json:
-        say_json({"file": str(file), "error": finding.is_error, **finding.model_dump()})
+        print_json({"file": str(file), "error": finding.is_error, **finding.model_dump()})
         return
     mark = "" if finding.is_error else "warning: "
-    say(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
+    print_line(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
 
 
 def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
@@ -84,18 +84,18 @@ def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
 
     found = checker.kinds.total()
     if shown is not None and shown < found:
-        say(f"… {found - shown:,} more; --show 0 prints all")
+        print_line(f"… {found - shown:,} more; --show 0 prints all")
     if found:
-        say("")
+        print_line("")
         rows = [
             (kind, f"{checker.kinds[kind]:,}".rjust(7), ("" if kind in ERRORS else "warning: ") + meaning)
             for kind, meaning in (*ERRORS.items(), *WARNINGS.items())
             if checker.kinds[kind]
         ]
-        say_table(rows)
-        say("")
+        print_table(rows)
+        print_line("")
     what = f"{count_of(checker.sessions, 'session')}, {count_of(checker.steps, 'step')}"
     errors = count_of(checker.errors, "error")
     if checker.errors:
         errors += f" in {checker.lines_with_errors:,} of {count_of(checker.lines, 'line')}"
-    say(f"{file}: {what}; {errors}, {count_of(checker.warnings, 'warning')}")
+    print_line(f"{file}: {what}; {errors}, {count_of(checker.warnings, 'warning')}")

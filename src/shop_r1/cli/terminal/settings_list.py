@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from shop_r1.cli.terminal.console import WIDTH, say
+from shop_r1.cli.terminal.console import WIDTH, print_line
 from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
@@ -47,7 +47,7 @@ def _list(context: typer.Context, wanted: bool) -> None:
     if wanted:
         for when, schema in schemas(context.info_name or "").items():
             for line in render_settings(schema, when):
-                say(line)
+                print_line(line)
         raise typer.Exit
 
 
