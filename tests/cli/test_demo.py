@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shop_r1.cli.demo import DemoConfig, run_demo
+from shop_r1.cli.pipeline.config import DemoConfig
+from shop_r1.cli.pipeline.walkthrough import run_demo
 from shop_r1.errors import DataError
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.records.results import Prediction
@@ -57,7 +58,7 @@ def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_demo(whole, seed=3, overrides=SMALL)
     with monkeypatch.context() as broken:
-        broken.setattr("shop_r1.cli.demo.Demo.evaluate", _interrupt)
+        broken.setattr("shop_r1.cli.pipeline.walkthrough.evaluate", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_demo(parts, seed=3, overrides=SMALL)
     run_demo(parts, seed=3, overrides=SMALL)

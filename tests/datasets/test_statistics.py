@@ -38,7 +38,7 @@ def test_sessions_steps_and_actions_are_counted() -> None:
     assert found.first_actions == {"type_and_submit": 6}
     assert found.later_actions == {"click": 4, "terminate": 3, "type_and_submit": 1}
     assert found.actions == {"type_and_submit": 7, "click": 4, "terminate": 3}
-    assert found.outcomes == {"unfinished": 5, "purchase": 1}
+    assert found.outcomes == {"none": 5, "purchase": 1}
     assert (found.sources, found.rationales, found.repeated_ids) == ({"log": 6}, 14, 0)
 
 

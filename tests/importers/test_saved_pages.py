@@ -32,7 +32,7 @@ def test_a_move_becomes_a_click_on_the_link_with_its_address(tmp_path: Path) -> 
     (step,) = session.steps
     clicked = simplify_page(PAGE).by_name[step.action.value("name")]
     assert (clicked.href, clicked.label) == ("/mugs?a=1&b=2", "Mugs")
-    assert (session.source, session.outcome, step.rationale) == ("pages", "unfinished", None)
+    assert (session.source, session.outcome, step.rationale) == ("pages", None, None)
     assert (session.session_id, step.page.url) == ("pages-000-shop", "shop/home.html")
     assert f'name="{step.action.name}"' in step.page.html
     assert len(list_examples([session], first_step=0)) == 1

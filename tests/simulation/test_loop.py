@@ -20,7 +20,7 @@ class Script:
 def test_unknown_names_are_counted_and_end_the_visit_after_a_few(driver: InProcessDriver) -> None:
     tally = Tally()
     session = run_session(Script(click("no.such_thing")), driver, 1, tally=tally)
-    assert (len(session.steps), session.outcome) == (FAULTS_MAX, "unfinished")
+    assert (len(session.steps), session.outcome) == (FAULTS_MAX, "error")
     assert tally.faults.total() == FAULTS_MAX
     assert len({step.page.html for step in session.steps}) == 1
 
@@ -34,7 +34,7 @@ def test_one_fault_does_not_end_the_visit(driver: InProcessDriver) -> None:
 
 def test_a_visit_ends_after_the_most_steps(driver: InProcessDriver) -> None:
     session = run_session(Script(type_and_submit("search_input", "mug")), driver, 1, max_steps=4)
-    assert (len(session.steps), session.outcome) == (4, "unfinished")
+    assert (len(session.steps), session.outcome) == (4, "max_steps")
 
 
 def test_the_same_seed_gives_a_policy_the_same_chances(driver: InProcessDriver) -> None:

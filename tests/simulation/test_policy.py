@@ -141,7 +141,7 @@ def test_unreadable_completions_and_unknown_names_are_counted_as_faults(
     says += ["", render_completion("", Action(type="click", name="no.such.thing"))]
     tally = Tally()
     (session,) = generate_model_sessions(app, shopper(model), 1, 0, tally=tally)
-    assert session.outcome == "unfinished"
+    assert session.outcome == "error"
     assert len(session.steps) == FAULTS_MAX - 1  # the unreadable completion left no step
     assert tally.faults.total() == FAULTS_MAX
     assert tally.faults["unparsable completion: empty"] == 1

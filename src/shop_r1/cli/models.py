@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from shop_r1.cli.terminal.console import remark
+from shop_r1.cli.terminal.console import print_note
 from shop_r1.config import describe_validation
 from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.pages.tokens import CountTokens
@@ -84,14 +84,14 @@ def tell_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, 
         raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
     found = examine_template(tokenizer, prompt.chat_template_kwargs)
     if not found.system_role:
-        remark(
+        print_note(
             f"The chat template of {name!r} has no system role: the system's text stands before the user's "
             "first message"
         )
     if found.open_think:
         switch = "prompt.chat_template_kwargs.enable_thinking=false"
         help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
-        remark(
+        print_note(
             f"The chat template of {name!r} opens a <think> before each completion: completions, and what is "
             f"taught, then stand inside it, and servers that cut thoughts away show nothing; {help_}"
         )
@@ -194,7 +194,7 @@ def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> Prom
             "completion; lower prompt.max_completion_length"
         )
     if budget < prompt.max_tokens:
-        remark(
+        print_note(
             f"Prompt budget: {budget} tokens, which is all that {name_or_path!r} can read (the settings "
             f"allow {prompt.max_tokens})"
         )

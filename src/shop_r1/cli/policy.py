@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shop_r1.cli.results import CACHE, Answered, Job, Run, begin
-from shop_r1.cli.terminal.console import read_settings, remark
+from shop_r1.cli.terminal.console import print_note, read_settings
 from shop_r1.cli.terminal.request_progress import describe_progress, noted_bar, open_remote
 from shop_r1.errors import ConfigError
-from shop_r1.runs import make_record
+from shop_r1.runs import CACHE, make_record
 
 if TYPE_CHECKING:
     from shop_r1.endpoints.batch import Progress
     from shop_r1.endpoints.protocol import Answer, Price
     from shop_r1.endpoints.response_cache import AnswerCache
     from shop_r1.evaluation.remote import Asked, Question, RemoteConfig
+    from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
 
@@ -42,12 +42,12 @@ class Policy:
     Attributes:
         context: `whole-session` or `latest-step`.
         temperature: of sampling; None where an endpoint is sent none.
-        ask: gives the predictions of each of a job's runs, in order.
+        ask: gives the predictions under each of an evaluation's conditions, in order.
     """
 
     context: str
     temperature: float | None
-    ask: Callable[[Job], Iterator[Answered]]
+    ask: "Callable[[Evaluation], Iterator[Predicted]]"
 
 
 def endpoint_policy(
@@ -66,30 +66,33 @@ def endpoint_policy(
     return Policy(config.prompt.context, temperature, partial(_ask_endpoint, config, cache))
 
 
-def _ask_endpoint(config: "RemoteConfig", cache_path: Path | None, job: Job) -> Iterator[Answered]:
-    """Ask for the steps of all runs at once, under one cap, and yield each run's predictions."""
+def _ask_endpoint(
+    config: "RemoteConfig", cache_path: Path | None, job: "Evaluation"
+) -> "Iterator[Predicted]":
+    """Ask for the steps of all conditions at once, under one cap, and yield each condition's predictions."""
     from shop_r1.endpoints.pricing import find_price, settle_price
     from shop_r1.evaluation.remote import count_answers, read_answers, write_questions
+    from shop_r1.evaluation.results_folder import Predicted
     from shop_r1.jsonl import write_json
     from shop_r1.pages.tokens import estimate_tokens
 
     price = settle_price(config.price, find_price(job.model), config.ask.max_cost_usd)
-    questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.runs}
-    every = [question for run in job.runs for question in questions[run]]
+    questions = {run: write_questions(job.examples, _settings_of(run, config)) for run in job.conditions}
+    every = [question for run in job.conditions for question in questions[run]]
     notes: list[str] = []
     try:
         answers = asyncio.run(_ask(job, config, cache_path or job.out / CACHE, price, every, notes.append))
     finally:
         for note in notes:
-            remark(note)
-    for place, run in enumerate(job.runs):
+            print_note(note)
+    for place, run in enumerate(job.conditions):
         first = place * len(job.examples)
         mine = answers[first : first + len(job.examples)]
         asked = count_answers(job.model, mine, price, notes)
         write_json(run.folder / "asked.json", asked.model_dump(mode="json"))
-        remark(_describe(asked, config))
+        print_note(_describe(asked, config))
         predictions = read_answers(questions[run], mine, config.reward, config.parse)
-        yield Answered(run, predictions, estimate_tokens, True)
+        yield Predicted(run, predictions, estimate_tokens, True)
 
 
 def _describe(asked: "Asked", config: "RemoteConfig") -> str:
@@ -111,7 +114,7 @@ def _describe(asked: "Asked", config: "RemoteConfig") -> str:
 
 
 async def _ask(
-    job: Job,
+    job: "Evaluation",
     config: "RemoteConfig",
     cache_path: Path,
     price: "Price | None",
@@ -120,13 +123,14 @@ async def _ask(
 ) -> "list[Answer]":
     from shop_r1.endpoints.response_cache import AnswerCache
     from shop_r1.evaluation.remote import ask_questions
+    from shop_r1.evaluation.results_folder import begin_results
 
     endpoint = open_remote(job.model, config.ask, tell)
     try:
         with AnswerCache(cache_path) as cache:
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
             record = make_record(resolved, [job.data], config.seed, command="evaluate")
-            begin(job.out, record, force=job.force, free=("data", "cache", "ask", "price"))
+            begin_results(job.out, record, force=job.force, free=("data", "cache", "ask", "price"))
             _tell_estimate(job.model, config, cache, price, questions)
             with noted_bar("Asking") as move:
 
@@ -138,7 +142,7 @@ async def _ask(
         await endpoint.close()
 
 
-def _settings_of(run: Run, config: "RemoteConfig") -> "RemoteConfig":
+def _settings_of(run: "Condition", config: "RemoteConfig") -> "RemoteConfig":
     sampling = {} if run.temperature is None else {"temperature": run.temperature}
     return config.model_copy(
         update={
@@ -159,13 +163,13 @@ def _tell_estimate(
     from shop_r1.endpoints.batch import estimate
 
     if cache.dropped_lines:
-        remark(f"{cache.path}: the last line was torn and is dropped; its step is asked again")
+        print_note(f"{cache.path}: the last line was torn and is dropped; its step is asked again")
     found = estimate(name, [question.request for question in questions], cache, price)
     cost = "no price known: give price.input_usd and price.output_usd to see the cost"
     if found.cost_usd is not None:
         cost = f"about {found.cost_usd:.2f} USD at most"
     cap = config.ask.max_cost_usd
-    remark(
+    print_note(
         f"{name}: {found.requests} steps, {found.cached} answered already in {cache.path}; to ask: "
         f"{found.requests - found.cached}, some {found.input_tokens:,} tokens in (estimated) and "
         f"{found.output_tokens:,} out at most; {cost}"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import read_settings, remark, say, say_table
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, print_table, read_settings
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
 from shop_r1.cli.terminal.request_progress import describe_progress, noted_bar, open_remote
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -86,7 +86,7 @@ def rationales(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, AnswerCache(kept) as answers:
         if answers.dropped_lines:
-            remark(f"{kept}: its last line was torn when an earlier run was cut off; that answer is lost")
+            print_note(f"{kept}: its last line was torn when an earlier run was cut off; that answer is lost")
         writer = _open_writer(model, config, answers)
         if not estimate:
             writer.open()  # A missing key is told before minutes of reading, not after; nothing is sent.
@@ -161,13 +161,13 @@ def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)
     if budget < config.max_tokens:
-        remark(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
+        print_note(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
     folder = Path(resolve_model(name))
     # Other weights in the same folder are another writer, whose answers are not these.
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
     # One at a time, and a long completion on a slow machine is no fault.
     ask = config.ask.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
-    remark(str(choose_precision(config.bf16, model.model.device.type)))
+    print_note(str(choose_precision(config.bf16, model.model.device.type)))
     endpoint = LocalEndpoint(
         key,
         model,
@@ -194,7 +194,7 @@ def _tell_estimate(plan: "Plan", writer: _Writer, answers: "AnswerCache") -> Non
     read = f"about {found.input_tokens:,} tokens"
     if plan.pages_cut or plan.pages_shortened:
         read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
-    say_table(
+    print_table(
         [
             ("sessions", f"{plan.sessions}: {sessions}"),
             ("rationales", f"{plan.asked_rationales} to be written, {plan.kept_rationales} kept"),
@@ -229,14 +229,14 @@ def _ask(writer: _Writer, plan: "Plan", answers: "AnswerCache", kept: Path) -> "
 
             outcomes = asyncio.run(_ask_all(writer, plan, answers, report))
     except (KeyboardInterrupt, ShopR1Error):
-        remark(f"{len(answers)} answers are kept in {kept}; give the same command again to go on")
+        print_note(f"{len(answers)} answers are kept in {kept}; give the same command again to go on")
         raise
     finally:
         for note in writer.notes:
-            remark(note)
+            print_note(note)
     (last,) = told
     cost = "" if last.spent_usd is None else f", {last.spent_usd:,.2f} USD"
-    say(
+    print_line(
         f"answers took {last.input_tokens:,} tokens in and {last.output_tokens:,} out{cost}; "
         f"{last.retries} tries were repeated"
     )
@@ -262,15 +262,15 @@ async def _ask_all(
 def _tell_end(written: "Written", out: Path, plan: "Plan", keep_failed: bool) -> None:
     from shop_r1.datasets.with_rationales import failed_path
 
-    say(
+    print_line(
         f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
         f"{plan.kept_rationales} kept"
     )
     if written.failed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in written.reasons.items())
         fate = "written as they were" if keep_failed else "left out"
-        remark(
+        print_note(
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
             f"{failed_path(out)}"
         )
-    say_next("sft", "--data", out, "--out", unused("runs/sft"))
+    print_next("sft", "--data", out, "--out", unused_path("runs/sft"))

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import typer
 
-from shop_r1.cli.terminal.console import WIDTH, remark, say, say_json
+from shop_r1.cli.terminal.console import WIDTH, print_json, print_line, print_note
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.tokens import CountTokens
@@ -48,7 +48,7 @@ def simplify(
             faults.append(str(error))
             continue
         if as_json:
-            say_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
+            print_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
         else:
             _show(source, page, look, several=len(pages) > 1)
     if len(faults) == 1:
@@ -150,29 +150,31 @@ def _element_record(element: Element) -> dict[str, Any]:
 
 def _show(source: str, page: SimplifiedPage, look: _Look, *, several: bool) -> None:
     if several:
-        say(f"==> {source} <==")
-    say(page.html)
+        print_line(f"==> {source} <==")
+    print_line(page.html)
     dropped = _counts(page.dropped)
-    remark(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}")
+    print_note(
+        f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}"
+    )
     if page.shown:
-        remark(
+        print_note(
             f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
             "(nearly all of the page is in it, or the page's own script shows it)"
         )
     if pending := page.dropped.get("unfinished_part"):
-        remark(
+        print_note(
             f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
             "save the page once it has loaded"
         )
     if not page.elements and page.html.strip() == "<page>":
-        remark(
+        print_note(
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
     if look.max_tokens is not None:
         tokens = look.count_tokens(page.html)
         cut = _counts(page.cut) or "nothing"
-        remark(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {cut}")
+        print_note(f"{tokens} of {look.max_tokens} tokens ({look.counted_by}); cut: {cut}")
     if look.explain:
         _explain(page)
 
@@ -185,7 +187,7 @@ def _explain(page: SimplifiedPage) -> None:
     from shop_r1.pages.rules import REASONS
 
     for reason, parts in page.examples.items():
-        remark("")
-        remark(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
+        print_note("")
+        print_note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
         for part in parts:
             typer.echo(textwrap.shorten(f"  {part}", WIDTH, placeholder="…"), err=True)

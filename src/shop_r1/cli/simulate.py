@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from shop_r1.cli.terminal.console import progress, read_settings, remark, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, progress, read_settings
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
@@ -58,11 +58,11 @@ def simulate(
             sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
         written = write_records(out, _at_least_one(sessions))
     outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
-    say(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
-    say_next("data", "split", out, "--out", unused("data"))
+    print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    print_next("data", "split", out, "--out", unused_path("data"))
     if tally.faults:
         faults = ", ".join(f"{name} ({number})" for name, number in tally.faults.most_common(5))
-        remark(f"{tally.faults.total()} completions or actions came to nothing; most often: {faults}")
+        print_note(f"{tally.faults.total()} completions or actions came to nothing; most often: {faults}")
 
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
@@ -98,7 +98,7 @@ def _modelled(
     config = read_settings(ShopperConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    remark(str(choose_precision(config.bf16, model.model.device.type)))
+    print_note(str(choose_precision(config.bf16, model.model.device.type)))
     shopper = ModelShopper(model, prompt, config.sampling, bf16=config.bf16)
     return generate_model_sessions(
         create_app(generate_catalogue(catalogue_seed)), shopper, count, seed, **options

@@ -155,7 +155,7 @@ class Tally:
         self.identities.add(session)
         self.steps.append(len(session.steps))
         self._sources[session.source] += 1
-        self._outcomes[session.outcome] += 1
+        self._outcomes[session.outcome or "none"] += 1
         self._first[session.steps[0].action.type] += 1
         self._later.update(step.action.type for step in session.steps[1:])
         self._rationales += sum(step.rationale is not None for step in session.steps)

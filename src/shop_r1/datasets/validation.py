@@ -141,7 +141,7 @@ def check_session(number: int, session: Session) -> Iterator[Finding]:
         yield Finding(line=number, field="steps", kind="some-rationales", problem=problem)
     last = session.steps[-1].action.type
     if (last == "terminate") != (session.outcome == "terminate"):
-        problem = f"{session.outcome}, and the last action is {last}"
+        problem = f"{session.outcome or 'none'}, and the last action is {last}"
         yield Finding(line=number, field="outcome", kind="outcome", problem=problem)
 
 

@@ -90,7 +90,7 @@ class LogSession(Record):
     persona: str | None = None
     source: str = "log"
     space: str = "shop"
-    outcome: Outcome = "unfinished"
+    outcome: Outcome | None = None
     steps: tuple[LogStep, ...] = Field(min_length=1)
 
     @classmethod
@@ -201,7 +201,7 @@ def import_log(
         recipes: each page is simplified with the first that fits it.
         moved: called after each line.
         keep_before_fault: keep the steps before a session's first fault, if there are any, as a shorter
-            session with the outcome `unfinished`.
+            session without an outcome.
 
     Raises:
         DataError: the log cannot be read, has no line, or no session is left.
@@ -264,7 +264,7 @@ class _Reader:
         kept = min(places) if len(places) == len(faults) else 0
         if not self._keep or kept == 0:
             return None, faults
-        shorter = log.model_copy(update={"outcome": "unfinished"})
+        shorter = log.model_copy(update={"outcome": None})
         return shorter.resolved(tuple(steps[:kept])), faults
 
     def _step(self, step: LogStep, *, counted: bool) -> Step | LogFault:

@@ -11,7 +11,8 @@ from shop_r1.records.actions import SPACES, Action
 MILLISECONDS_FROM = 1e11
 """A number of seconds since 1970 from here on would lie after the year 5138; as milliseconds it begins in
 1973. So a `time` in seconds is below it, and an import takes a larger one as milliseconds. Ours."""
-Outcome = Literal["purchase", "terminate", "unfinished"]
+Outcome = Literal["purchase", "terminate", "max_steps", "error"]
+"""How a visit ended: the shopper bought, or gave up; or a simulation reached its step limit, or failed."""
 
 
 class Page(Record):
@@ -69,7 +70,8 @@ class Session(Record):
     """Where it comes from: `store`, `pages`, `opera`, `log`."""
     space: str = "shop"
     """The action space of its actions (`actions.SPACES`)."""
-    outcome: Outcome = "unfinished"
+    outcome: Outcome | None = None
+    """How the visit ended; None where the record does not say."""
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @classmethod

@@ -113,7 +113,7 @@ def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str,
     return {
         "id": clean_text(session.session_id),
         "source": clean_text(session.source),
-        "outcome": session.outcome,
+        "outcome": session.outcome or "outcome not recorded",
         "steps": [
             {
                 "page": pages.place(step.page),
@@ -146,7 +146,7 @@ def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str,
         "action": _action(action) if action is not None else None,
         "rationale": _optional(prediction.rationale),
         "failure": _optional(prediction.failure),
-        "response": _optional(prediction.response) if action is None else None,
+        "completion": _optional(prediction.completion) if action is None else None,
         "prompt_tokens": prediction.prompt_tokens,
         "pages_cut": prediction.pages_cut,
         "reward": _reward(prediction.reward) if prediction.reward is not None else None,

@@ -87,7 +87,7 @@ def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
     following: dict[str, Counter[str]] = {}
     for session in sessions:
         lengths[len(session.steps)] += 1
-        outcomes[session.outcome] += 1
+        outcomes[session.outcome or "none"] += 1
         searches[sum(step.action.type == "type_and_submit" for step in session.steps)] += 1
         mix.update(step.action.type for step in session.steps[1:])
         last = START

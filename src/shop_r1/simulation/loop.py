@@ -84,9 +84,9 @@ def run_session(
     tally = tally if tally is not None else Tally()
     steps: list[Step] = []
     seen = driver.open(start)
-    outcome: Outcome = "unfinished"
+    outcome: Outcome | None = None
     faults = 0
-    while len(steps) < max_steps and faults < FAULTS_MAX and outcome == "unfinished":
+    while len(steps) < max_steps and faults < FAULTS_MAX and outcome is None:
         decision = policy.act(steps, seen.page, rng)
         if isinstance(decision, Unreadable):
             tally.faults[decision.reason[:200]] += 1
@@ -102,6 +102,8 @@ def run_session(
         faults = 0
         outcome = _outcome(decision.action, seen)
         seen = after
+    if outcome is None:
+        outcome = "max_steps" if len(steps) >= max_steps else "error"
     tally.sessions += 1
     tally.steps += len(steps)
     tally.outcomes[outcome if steps else "no step"] += 1
@@ -116,10 +118,10 @@ def run_session(
     )
 
 
-def _outcome(action: Action, seen: Observation) -> Outcome:
+def _outcome(action: Action, seen: Observation) -> Outcome | None:
     if action.type == "terminate":
         return "terminate"
     element = seen.simplified.by_name.get(action.value("name"))
     if action.type == "click" and element is not None and element.label.lower() in _PURCHASES:
         return "purchase"
-    return "unfinished"
+    return None

@@ -8,7 +8,7 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import LOOK, SEARCH, make_session, make_sessions
 
-from shop_r1.cli.terminal.next_command import rl_settings, say_next, unused
+from shop_r1.cli.terminal.next_command import print_next, rl_settings, unused_path
 from shop_r1.jsonl import write_records
 
 
@@ -19,17 +19,17 @@ def next_of(text: str) -> list[str]:
 
 def test_the_next_command_stands_on_one_line_in_a_shells_words(capsys: pytest.CaptureFixture[str]) -> None:
     place = Path("my shop's data") / ("x" * 90) / "s.jsonl"
-    say_next("data", "split", place, "--out", "data")
+    print_next("data", "split", place, "--out", "data")
     assert next_of(capsys.readouterr().out) == ["data", "split", str(place), "--out", "data"]
-    say_next("report", "o", to_stderr=True)
+    print_next("report", "o", to_stderr=True)
     assert capsys.readouterr() == ("", "Next: shop-r1 report o\n")
 
 
 def test_an_output_that_is_there_gets_a_number(tmp_path: Path) -> None:
-    assert unused(tmp_path / "with.jsonl") == tmp_path / "with.jsonl"
+    assert unused_path(tmp_path / "with.jsonl") == tmp_path / "with.jsonl"
     (tmp_path / "with.jsonl").touch()
     (tmp_path / "with-2.jsonl").touch()
-    assert unused(tmp_path / "with.jsonl") == tmp_path / "with-3.jsonl"
+    assert unused_path(tmp_path / "with.jsonl") == tmp_path / "with-3.jsonl"
 
 
 def test_grpo_is_not_balanced_against_a_type_that_is_not_there() -> None:

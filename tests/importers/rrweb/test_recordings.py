@@ -70,7 +70,7 @@ def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path
     sessions, tally = read(tmp_path)
     assert [session.session_id for session in sessions] == ["a", "b"]
     assert sessions[0].steps == sessions[1].steps
-    assert (sessions[0].source, sessions[0].outcome) == ("rrweb", "unfinished")
+    assert (sessions[0].source, sessions[0].outcome) == ("rrweb", None)
     assert (tally.sessions, tally.steps, tally.left_out, tally.counts) == (2, 2, [], {})
     assert [session.session_id for session in read(tmp_path / "b.json")[0]] == ["b"]
 
@@ -78,7 +78,7 @@ def test_recordings_come_as_lists_or_lines_from_files_and_folders(tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "outcome", "types"),
     [
-        ({}, "unfinished", ["click", "click"]),
+        ({}, None, ["click", "click"]),
         ({"leaves": True}, "terminate", ["click", "click", "terminate"]),
         ({"bought": "/order/"}, "purchase", ["click", "click"]),
         ({"bought": "/order/", "leaves": True}, "purchase", ["click", "click"]),
@@ -206,9 +206,9 @@ def test_each_tab_is_a_session_and_its_clicks_are_on_its_own_page(tmp_path: Path
 def test_of_several_tabs_the_last_one_ends_with_leaving_unless_one_bought(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(two_tabs(MORE)), "utf-8")
-    assert [session.outcome for session in read(path, leaves=True)[0]] == ["unfinished", "terminate"]
+    assert [session.outcome for session in read(path, leaves=True)[0]] == [None, "terminate"]
     bought, _ = read(path, leaves=True, bought=f"{HOME}x")
-    assert [session.outcome for session in bought] == ["unfinished", "purchase"]
+    assert [session.outcome for session in bought] == [None, "purchase"]
     assert {step.action.type for session in bought for step in session.steps} == {"click"}
 
 
@@ -281,7 +281,7 @@ def test_on_request_a_visit_ends_before_the_first_action_on_a_lost_page(tmp_path
     cut = next((place for place, step in enumerate(expected.steps) if step.page.url == url), None)
     assert list(session.steps) == list(expected.steps[:cut])
     assert tally.counts["visits that end before their first fault"] == (cut is not None)
-    assert session.outcome == "unfinished"
+    assert session.outcome is None
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shop_r1.cli.simulate import Out
-from shop_r1.cli.terminal.console import progress, remark, say, say_table
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, print_table, progress
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 
 if TYPE_CHECKING:
@@ -51,16 +51,16 @@ def import_opera(
     with progress("Reading") as move:
         sessions = import_opera(tables, out.parent, tally, require_targets=require_targets, progress=move)
         written = write_records(out, sessions)
-    say(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
-    say_table(_describe(tally))
-    remark("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
-    say_next(*_next(tally, config, out))
+    print_line(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
+    print_table(_describe(tally))
+    print_note("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
+    print_next(*_next(tally, config, out))
 
 
 def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return ["grpo", "--model", "base", "--data", out, "--out", unused("runs/opera"), "skew=0"]
+        return ["grpo", "--model", "base", "--data", out, "--out", unused_path("runs/opera"), "skew=0"]
     if tally.rationales < tally.steps.total():
         return [
             "rationales",
@@ -68,7 +68,7 @@ def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
             "--model",
             "NAME",
             "--out",
-            unused("with.jsonl"),
+            unused_path("with.jsonl"),
         ]  # SFT needs one at each step
     return ["data", "stats", out]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.simulate import Out
-from shop_r1.cli.terminal.console import progress, remark, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import print_line, print_note, progress
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError
 from shop_r1.records.sessions import Session
@@ -44,11 +44,11 @@ def import_saved_pages(
     found = import_pages(folder)
     write_records(out, found.sessions)
     for fault in found.unresolved:
-        say(f"left out: {fault}")
+        print_line(f"left out: {fault}")
     moves = len(found.sessions) + len(found.unresolved)
-    say(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
-    place = unused("runs/pages")
-    say_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
+    print_line(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {_counts(found.chosen_by)}")
+    place = unused_path("runs/pages")
+    print_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
 
 
 @bring.command("log")
@@ -77,20 +77,22 @@ def import_session_log(
         rationales = [0]
         write_records(out, _count_rationales(found, rationales))
     for fault in tally.told:
-        say(f"fault: {fault}")
-    say(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
-    say(f"elements found by: {_counts(tally.chosen_by) or 'none was needed'}")
+        print_line(f"fault: {fault}")
+    print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
+    print_line(f"elements found by: {_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
-        say(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
+        print_line(f"recipes used: {_counts(tally.recipes) or 'none fits a page'}")
     if tally.faults:
-        say(f"faults: {_counts(tally.faults)}")
+        print_line(f"faults: {_counts(tally.faults)}")
         kept = f"; {tally.shortened} end before their first fault" if keep_before_fault else ""
-        remark(f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above")
+        print_note(
+            f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the faults above"
+        )
     if rationales[0] < tally.steps:
-        remark(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
-        say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
+        print_note(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
+        print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
     else:
-        say_next("data", "split", out, "--out", unused("data"))
+        print_next("data", "split", out, "--out", unused_path("data"))
 
 
 def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
@@ -150,21 +152,21 @@ def import_rrweb(
     with progress("Importing") as move:
         write_records(out, import_recordings(recordings, tally, options, move))
     for fault in tally.left_out:
-        say(f"left out: {fault}")
+        print_line(f"left out: {fault}")
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
-    say(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
-    remark(f"passed over: {describe(tally.counts)}")
+    print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
+    print_note(f"passed over: {describe(tally.counts)}")
     if tally.remarks:
-        remark(f"worth a look: {describe(tally.remarks)}")
+        print_note(f"worth a look: {describe(tally.remarks)}")
     if tally.remarks[MASKED]:
-        remark(
+        print_note(
             "Masked texts cannot be learned from or measured against: `data validate` calls them faults, and "
             "training refuses them. --masked drop leaves these steps out."
         )
     if tally.left_out:
-        remark(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
-    say_next("rationales", out, "--model", "NAME", "--out", unused("with.jsonl"))
+        print_note(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
+    print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

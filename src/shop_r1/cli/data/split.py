@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from shop_r1.cli.terminal.console import count_of, file_progress, remark, say
-from shop_r1.cli.terminal.next_command import say_next, unused
+from shop_r1.cli.terminal.console import count_of, file_progress, print_line, print_note
+from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
@@ -90,7 +90,7 @@ def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any], force:
     _say_split(out, counts, record.by, plan)
     for side, missing in plan.missing.items():
         told = f"{count_of(missing, 'session')} fewer than asked, since no other group is small enough"
-        remark(f"{side}: {told}")
+        print_note(f"{side}: {told}")
 
 
 def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "SplitPlan") -> None:
@@ -101,7 +101,7 @@ def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "Sp
     _say_counts([("before", before), *sides], ("sessions", *_types(before)))
     what = "users and duplicates" if by == "user" else "duplicates"
     largest = count_of(plan.largest, "session")
-    say(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
+    print_line(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
     ending = ".jsonl.zst" if (out / "train.jsonl.zst").exists() else ".jsonl"
     _say_next(out / f"train{ending}")
 
@@ -112,10 +112,14 @@ def _say_next(train: Path) -> None:
     from shop_r1.records.sessions import Session
 
     if all(step.rationale for session in read_records(train, Session) for step in session.steps):
-        say_next("sft", "--data", train, "--out", unused("runs/sft"))
+        print_next("sft", "--data", train, "--out", unused_path("runs/sft"))
     else:
-        say_next("rationales", train, "--model", "NAME", "--out", unused(train.with_name("with.jsonl")))
-        say("sft learns rationales too, and not every step has one; with --help rationales lists the models")
+        print_next(
+            "rationales", train, "--model", "NAME", "--out", unused_path(train.with_name("with.jsonl"))
+        )
+        print_line(
+            "sft learns rationales too, and not every step has one; with --help rationales lists the models"
+        )
 
 
 def balance(
@@ -154,10 +158,10 @@ def balance(
     before = Counter({name: len(refs) for name, refs in by_type.items()})
     after = Counter(ref.action_type for ref in chosen)
     _say_counts([("before", before), ("after", after)], sorted(before))
-    say(f"{out}: {count_of(len(chosen), 'example')}, {len(set(chosen)):,} different ones")
+    print_line(f"{out}: {count_of(len(chosen), 'example')}, {len(set(chosen)):,} different ones")
     model = "runs/sft" if Path("runs/sft").exists() else "base"
-    place = unused("runs/grpo")
-    say_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
+    place = unused_path("runs/grpo")
+    print_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
 
 
 def _types(counts: Mapping[str, int]) -> dict[str, int]:
@@ -174,7 +178,7 @@ def _say_counts(rows: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[s
         table.append([title, *([f"{counts['sessions']:,}"] if "sessions" in names else []), *cells])
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
     for row in table:
-        say(
+        print_line(
             "  ".join(
                 [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
             )

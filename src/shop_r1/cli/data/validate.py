@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.tell import tell_checks, tell_counts, tell_lengths
 from shop_r1.cli.terminal.console import (
     count_of,
     file_progress,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
     read_settings,
-    remark,
-    say,
-    say_json,
-    say_table,
 )
 from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.cli.terminal.statistics import checks_table, counts_table, lengths_table
 from shop_r1.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def _find(file: Path, checker: "Checker", moved: "Moved | None") -> "Iterator[Fi
 
 def _say_finding(file: Path, finding: "Finding", as_json: bool) -> None:
     if as_json:
-        say_json({"file": str(file), "fault": finding.is_fault, **finding.model_dump()})
+        print_json({"file": str(file), "fault": finding.is_fault, **finding.model_dump()})
         return
     mark = "" if finding.is_fault else "remark: "
-    say(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
+    print_line(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
 
 
 def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
@@ -98,21 +98,21 @@ def _sum_up(file: Path, checker: "Checker", shown: int | None) -> None:
 
     found = checker.kinds.total()
     if shown is not None and shown < found:
-        say(f"… {found - shown:,} more; --show 0 prints all")
+        print_line(f"… {found - shown:,} more; --show 0 prints all")
     if found:
-        say("")
+        print_line("")
         rows = [
             (kind, f"{checker.kinds[kind]:,}".rjust(7), ("" if kind in FAULTS else "remark: ") + meaning)
             for kind, meaning in (*FAULTS.items(), *REMARKS.items())
             if checker.kinds[kind]
         ]
-        say_table(rows)
-        say("")
+        print_table(rows)
+        print_line("")
     what = f"{count_of(checker.sessions, 'session')}, {count_of(checker.steps, 'step')}"
     faults = count_of(checker.faults, "fault")
     if checker.faults:
         faults += f" in {checker.faulty_lines:,} of {count_of(checker.lines, 'line')}"
-    say(f"{file}: {what}; {faults}, {count_of(checker.remarks, 'remark')}")
+    print_line(f"{file}: {what}; {faults}, {count_of(checker.remarks, 'remark')}")
 
 
 def stats(
@@ -146,12 +146,12 @@ def stats(
     others = {str(other): _identify(other) for other in against or []}
     found = tally.describe(str(file), tokenizer, others)
     if as_json:
-        say_json(found.model_dump())
+        print_json(found.model_dump())
     else:
         _say_statistics(found)
     if report is not None:
         _write_report(report, tally, found, first)
-        remark(f"Drawn: {report}")
+        print_note(f"Drawn: {report}")
 
 
 def _load_counter(name: str) -> "CountTokens":
@@ -189,33 +189,34 @@ def _identify(file: Path) -> "Identities":
 
 
 def _say_statistics(found: "Statistics") -> None:
-    say_table([*tell_counts(found), *tell_checks(found)])
-    say("")
-    header, *rows = tell_lengths(found)
-    say("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
+    print_table([*counts_table(found), *checks_table(found)])
+    print_line("")
+    header, *rows = lengths_table(found)
+    print_line("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
     for row in rows:
-        say("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
+        print_line("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
 
 
 def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:
-    from shop_r1.evaluation.data_plots import plot_statistics
+    from shop_r1.evaluation.plots.sessions import plot_statistics
     from shop_r1.jsonl import write_text
-    from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report
+    from shop_r1.records.results import Grid, Plot
+    from shop_r1.report.build import ReportInputs, build_report
 
     svg = plot_statistics(tally, found)
     if path.suffix == ".svg":
         write_text(path, svg)
         return
-    header, *rows = tell_lengths(found)
+    header, *rows = lengths_table(found)
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
         summary=f"Below the figures, the file's first {count_of(len(first), 'session')} can be read through.",
         tables=(
-            ReportTable(title="What is in it", header=("", ""), rows=tuple(tell_counts(found))),
-            ReportTable(title="Lengths", header=header, rows=tuple(rows)),
-            ReportTable(title="Budget, duplicates", header=("", ""), rows=tuple(tell_checks(found))),
+            Grid(title="What is in it", header=("", ""), rows=tuple(counts_table(found))),
+            Grid(title="Lengths", header=header, rows=tuple(rows)),
+            Grid(title="Budget, duplicates", header=("", ""), rows=tuple(checks_table(found))),
         ),
-        figures=(ReportFigure(svg=svg),),
+        plots=(Plot(svg=svg),),
         sessions=tuple(first),
     )
     build_report(path, inputs)

@@ -1,4 +1,4 @@
-"""The command to give next, as the last line of a command says it: one that works here as it is."""
+"""The command to give next: a command's last line, ready to be copied."""
 
 import shlex
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import typer
 from shop_r1.cli.terminal.console import IS_FIRST_PROCESS
 
 
-def say_next(*words: str | Path, to_stderr: bool = False) -> None:
+def print_next(*words: str | Path, to_stderr: bool = False) -> None:
     """Print a command of ours on one line, quoted as a shell wants it, so that it can be copied.
 
     Args:
@@ -21,7 +21,7 @@ def say_next(*words: str | Path, to_stderr: bool = False) -> None:
         typer.echo(f"Next: shop-r1 {shlex.join(map(str, words))}", err=to_stderr)
 
 
-def unused(place: str | Path) -> Path:
+def unused_path(place: str | Path) -> Path:
     """Return a place for an output: this one, with a number behind its name if something is there already."""
     path = Path(place)
     others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))

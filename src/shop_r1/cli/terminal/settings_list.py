@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from shop_r1.cli.terminal.console import WIDTH, say
+from shop_r1.cli.terminal.console import WIDTH, print_line
 from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
-    "demo": {"": "shop_r1.cli.demo:DemoConfig"},
+    "demo": {"": "shop_r1.cli.pipeline.config:DemoConfig"},
     "simulate": {"of a model": "shop_r1.simulation.policy:ShopperConfig"},
     "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
     "sft": {"": "shop_r1.training.settings:SftConfig"},
@@ -47,7 +47,7 @@ def _list(context: typer.Context, wanted: bool) -> None:
     if wanted:
         for when, schema in schemas(context.info_name or "").items():
             for line in render_settings(schema, when):
-                say(line)
+                print_line(line)
         raise typer.Exit
 
 

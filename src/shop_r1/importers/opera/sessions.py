@@ -79,7 +79,7 @@ class OperaTally:
 
     def keep(self, session: Session) -> None:
         """Count a session."""
-        self.outcomes[session.outcome] += 1
+        self.outcomes[session.outcome or "none"] += 1
         self.users.add(session.user_id)
         self.personas += session.persona is not None
         for step in session.steps:
@@ -259,7 +259,7 @@ def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
     return taken
 
 
-def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome:
+def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome | None:
     if bought:
         return "purchase"
-    return "terminate" if steps[-1].action.type == TERMINATE.name else "unfinished"
+    return "terminate" if steps[-1].action.type == TERMINATE.name else None

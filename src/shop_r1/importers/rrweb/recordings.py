@@ -25,7 +25,7 @@ class RecordingOptions:
         bought: a part of the addresses that tell of a purchase, such as `/order/`; "" if none does.
         recipes: each page is simplified with the first that fits it.
         keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        stop_at_fault: whether a visit ends, unfinished, before the first action on what the recording lacks.
+        stop_at_fault: whether a visit ends before the first action on what the recording lacks.
     """
 
     space: str = "shop"
@@ -158,10 +158,10 @@ def _finish(visits: Sequence[Visit], tabs: Mapping[str, Sequence[Event]], *, lea
     return visits[last] if ended[last] else None
 
 
-def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome:
+def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome | None:
     if options.bought and any(options.bought in url for url in visit.urls):
         return "purchase"
-    return "terminate" if has_left else "unfinished"
+    return "terminate" if has_left else None
 
 
 def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) -> str:

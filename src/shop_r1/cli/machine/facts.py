@@ -108,7 +108,7 @@ def _memory_bytes() -> int | None:
 
 def _base_checkpoint() -> str:
     # Not `models.checkpoint.BASE_CHECKPOINT`: importing that needs torch.
-    folder = Path(__file__).parents[1] / "models" / "base"
+    folder = Path(__file__).parents[2] / "models" / "base"
     weights = folder / "model.safetensors"
     if not weights.exists():
         return "missing; recipes/base.sh makes it"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from accelerate import DistributedType
 
-from shop_r1.cli.machine import device_memory
+from shop_r1.cli.machine.facts import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
