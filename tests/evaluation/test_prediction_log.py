@@ -28,13 +28,13 @@ CONFIG = PredictConfig(sampling=Sampling(temperature=1.0, max_new_tokens=8), bf1
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What is computed, batch by batch: each step's session and number."""
     batches: list[list[str]] = []
-    compute = predict_module._answer
+    compute = predict_module._complete
 
     def answer(model: Any, examples: Sequence[Example], *rest: Any) -> list[Prediction]:
         batches.append([f"{each.session.session_id} {each.step}" for each in examples])
         return compute(model, examples, *rest)
 
-    monkeypatch.setattr(predict_module, "_answer", answer)
+    monkeypatch.setattr(predict_module, "_complete", answer)
     return batches
 
 

@@ -18,7 +18,7 @@ def doctor(
         list[str] | None,
         typer.Argument(metavar="CONFIG.toml|key=value", help="A run's settings: say whether it fits."),
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file does not tell.")] = None,
+    stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file leaves it open.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="In place of the settings' own.")] = None,
     launch: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="What accelerate launch is given.")

@@ -75,7 +75,7 @@ def evaluate(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Over a network: where answers are kept [DIR/answers.jsonl]."),
+        typer.Option(metavar="FILE", help="Over a network: where completions are kept [DIR/answers.jsonl]."),
     ] = None,
     related_metrics: Annotated[
         bool, typer.Option("--related-metrics", help="Also print the metrics of related papers.")
@@ -209,7 +209,7 @@ def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
         other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
         print_note(
             f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
-            f"{trained['context']}" + (f"; but as told, {', '.join(other)}" if other else "")
+            f"{trained['context']}" + (f"; but as given, {', '.join(other)}" if other else "")
         )
     return Policy(config.prompt.context, config.sampling.temperature, partial(_ask_checkpoint, config))
 

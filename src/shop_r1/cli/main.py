@@ -124,7 +124,7 @@ def _fail(error: Exception) -> int:
     """Print an internal error and return its exit code."""
     from shop_r1.endpoints.secrets import environment_redactor
 
-    redact = environment_redactor().redact  # Whatever package it comes from, it may hold a key.
+    redact = environment_redactor().redact  # The message of any package may hold a key.
     if os.environ.get(TRACEBACK):
         typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     found = " ".join(redact(str(error)).split())[:300]

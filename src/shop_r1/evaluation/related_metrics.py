@@ -166,11 +166,11 @@ def _text_figures(predictions: Sequence[Prediction], space: ActionSpace) -> Mapp
         if each.target.text
         for action in [_valid_action(each, space)]
     ]
-    told = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
+    reasons = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
     return {
-        "text_exact": _mean(float(answered and real == found) for real, found, answered in typed),
+        "text_exact": _mean(float(valid and real == found) for real, found, valid in typed),
         "text_rouge_l": _mean(rouge_l(found, real) for real, found, _ in typed),
-        "rationale_rouge_l": _mean(rouge_l(found, real) for real, found in told),
+        "rationale_rouge_l": _mean(rouge_l(found, real) for real, found in reasons),
     }
 
 

@@ -24,7 +24,7 @@ def table_row(
 ) -> TableRow:
     """Return the metrics as one row, with the paper's row for `setting` (3B) where there is one.
 
-    `decoding` is `greedy` or `sampled` by the temperature where nothing else is said.
+    `decoding` is `greedy` or `sampled` by the temperature where it is not given.
     """
     if decoding is None and temperature is not None:
         decoding = "sampled" if temperature else "greedy"
@@ -136,7 +136,7 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
         if row.predicted_mix:
             lines.append((row.label, *(percent(row.predicted_mix.get(label)) for label in labels)))
     notes = [] if any(row.collapse for row in rows) else ["No setting has collapsed to one type."]
-    # A row whose collapse is that nearly all is invalid has said so already.
+    # A row that has collapsed since nearly all is invalid has an alert of its own.
     notes += [
         f"{row.label}: {found}."
         for row in rows

@@ -33,7 +33,7 @@ class Prediction(Record):
     """The step's index in its session, from 0."""
     target: Action
     target_rationale: str | None = None
-    """Why, as the shopper or whoever wrote the session's rationales said; None where nobody did."""
+    """The rationale in the session, by the shopper or a writer of rationales; None where there is none."""
     completion: str | None = None
     """The model's raw text; None where the file records actions only."""
     action: Action | None = None

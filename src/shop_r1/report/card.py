@@ -17,7 +17,7 @@ _TAUGHT = {
     "grpo": "GRPO with the Shop-R1 reward",
 }
 _FIGURES = ("step", "loss", "mean_token_accuracy", "reward/total", "policy/exact", "policy/parsed")
-"""Of the last logged step, what the card tells, where it was logged."""
+"""The figures of the last logged step that the card shows, where they were logged."""
 
 
 def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[TableRow] = ()) -> Path:
@@ -153,7 +153,7 @@ def _loading(adapter: bool) -> str:
 
 
 def _code(text: object) -> str:
-    """Return text as Markdown code, whatever it holds."""
+    """Return any text as Markdown code."""
     plain = " ".join(str(text).split())
     fence = "`" * (1 + max((len(found) for found in re.findall("`+", plain)), default=0))
     pad = " " if "`" in plain else ""

@@ -1,4 +1,4 @@
-"""Whether a command may write where it is told to: onto an input never, onto other files with --force."""
+"""Whether a command may write to a place: over an input never, over other files with --force."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

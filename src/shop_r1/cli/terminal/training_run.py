@@ -85,10 +85,10 @@ def report_prompt_cost(out: Path, examples: "Sequence[Example]", config: "SftCon
     write_json(out / "prompts.json", {"of": len(examples), **found.model_dump()})
     if not found.pages_shortened:
         return
-    looked = "all" if found.prompts == len(examples) else f"a sample of {len(examples):,}"
+    which = "all" if found.prompts == len(examples) else f"a sample of {len(examples):,}"
     cut = describe_cut_targets(found) or "all targets are still in their prompts"
     print_note(
-        f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {looked}): "
+        f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {which}): "
         f"{found.pages_shortened:,} current pages are shortened; {cut}"
     )
 
