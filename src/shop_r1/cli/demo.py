@@ -32,9 +32,9 @@ def demo(
 
     Example: shop-r1 demo --out runs/demo
     """
-    from shop_r1.cli.models import hide_loading
     from shop_r1.cli.pipeline.config import QUICK
     from shop_r1.cli.pipeline.walkthrough import run_demo
+    from shop_r1.cli.terminal.checkpoints import hide_loading
 
     config, overrides = split_words(settings or [])
     place = out or Path("runs/demo-quick" if quick else "runs/demo")

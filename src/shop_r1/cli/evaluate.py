@@ -199,7 +199,7 @@ def _print_results(found: "Sequence[Scored]", *, as_json: bool, related: bool) -
 
 
 def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
-    from shop_r1.cli.models import trained_prompt
+    from shop_r1.cli.terminal.checkpoints import trained_prompt
     from shop_r1.evaluation.predict import PredictConfig
 
     trained = trained_prompt(model)
@@ -219,7 +219,7 @@ def _ask_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "Itera
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
-    from shop_r1.cli.models import fit_prompt, load, tell_template
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, tell_template
     from shop_r1.evaluation.results_folder import (
         PARTIAL,
         PREDICTIONS,

@@ -44,7 +44,7 @@ def grpo(
 
     Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
     """
-    from shop_r1.cli.models import fit_prompt, hide_loading
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, hide_loading
     from shop_r1.datasets.examples import balance_examples, count_types, list_examples, read_examples
     from shop_r1.training.grpo import train_grpo
     from shop_r1.training.precision import settle_precision

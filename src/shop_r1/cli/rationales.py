@@ -147,7 +147,7 @@ def _open_writer(name: str, config: "RationaleConfig", answers: "AnswerCache") -
 
 
 def _open_checkpoint(name: str, config: "RationaleConfig", answers: "AnswerCache") -> _Writer:
-    from shop_r1.cli.models import load, longest_context
+    from shop_r1.cli.terminal.checkpoints import load, longest_context
     from shop_r1.endpoints.checkpoint_endpoint import LocalEndpoint
     from shop_r1.endpoints.pricing import settle_price
     from shop_r1.endpoints.response_cache import request_key

@@ -34,7 +34,7 @@ def sft(
 
     Example: shop-r1 sft configs/sft/paper_3b.toml --data train.jsonl --out runs/sft_3b seed=1
     """
-    from shop_r1.cli.models import fit_prompt, hide_loading
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, hide_loading
     from shop_r1.datasets.examples import count_types, list_examples
     from shop_r1.training.precision import settle_precision
     from shop_r1.training.settings import SftConfig

@@ -68,7 +68,7 @@ class _Look(NamedTuple):
 
     @classmethod
     def of(cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None) -> "_Look":
-        from shop_r1.cli.models import load_counter
+        from shop_r1.cli.terminal.checkpoints import load_counter
         from shop_r1.pages.sites.recipes import load_recipe
         from shop_r1.pages.tokens import estimate_tokens
 

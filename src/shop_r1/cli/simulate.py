@@ -89,7 +89,7 @@ def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any
 def _modelled(
     name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
-    from shop_r1.cli.models import fit_prompt, load
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, load
     from shop_r1.models.precision import choose_precision
     from shop_r1.simulation.policy import ModelShopper, ShopperConfig, generate_model_sessions
     from shop_r1.store.app import create_app

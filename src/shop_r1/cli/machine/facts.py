@@ -86,7 +86,7 @@ def _strategy() -> str:
     """Return how training that is started as this command was would be spread."""
     if find_spec("trl") is None:
         return "unknown: pip install 'shop-r1[train]'"
-    from shop_r1.cli.models import hide_loading
+    from shop_r1.cli.terminal.checkpoints import hide_loading
     from shop_r1.training.devices import active_strategy
 
     hide_loading()

@@ -57,7 +57,7 @@ def write_settings(
     out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
 ) -> None:
     """Write `settings.json`; a run that is resumed must have the one that is there."""
-    from shop_r1.cli.models import load_tokenizer, tell_template
+    from shop_r1.cli.terminal.checkpoints import load_tokenizer, tell_template
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.settings import WATCHING
 
@@ -75,7 +75,7 @@ def write_settings(
 
 def report_prompt_cost(out: Path, examples: "Sequence[Example]", config: "SftConfig | GrpoConfig") -> None:
     """Print what the budget cuts from the prompts, or a sample of them, and write it to `prompts.json`."""
-    from shop_r1.cli.models import load_counter
+    from shop_r1.cli.terminal.checkpoints import load_counter
     from shop_r1.datasets.examples import sample_cost
     from shop_r1.prompts.cost import describe_cut_targets
 
