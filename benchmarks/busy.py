@@ -25,7 +25,7 @@ def time_steps(count: int) -> list[float]:
     """Return how many seconds each of these steps takes; all have the same batch."""
     import torch
 
-    from shop_r1.cli.demo import PROMPT
+    from shop_r1.cli.pipeline.config import PROMPT
     from shop_r1.models.attention import causal_lm
     from shop_r1.models.checkpoint import load_model
     from shop_r1.models.precision import autocast

@@ -140,7 +140,7 @@ def compare_evaluation(count: int = 2) -> dict[str, Any]:
     config = PredictConfig(prompt=PROMPT, sampling=sampling, bf16=False)
     render = renderer(model, PROMPT)
     prompts = [render(example).ids for example in examples]
-    ours = [each.response for each in predict(model, examples, config)]
+    ours = [each.completion for each in predict(model, examples, config)]
     if ours != [generate_one(model, prompt) for prompt in prompts]:
         raise RuntimeError("greedy completions differ from those of generate")
     seconds = in_turns(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from shop_r1.cli.demo import DemoConfig
+from shop_r1.cli.pipeline.config import DemoConfig
 from shop_r1.datasets.examples import balance_examples, list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict

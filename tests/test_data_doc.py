@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from shop_r1.datasets.validation import ERRORS, WARNINGS
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
-from shop_r1.evaluation.related_metrics import NeighbourMetrics, measure_neighbours
+from shop_r1.evaluation.related_metrics import RelatedMetrics, measure_related
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
 from shop_r1.records.actions import SHOP, SPACES
 from shop_r1.records.results import Prediction, RewardBreakdown
@@ -43,7 +43,7 @@ def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_completion()
     answered, failed = (
         Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")
     )
-    parsed = parse_response(answered.response or "", SHOP)
+    parsed = parse_response(answered.completion or "", SHOP)
     assert isinstance(parsed, Response)
     assert (parsed.action, parsed.rationale) == (answered.action, answered.rationale)
     scored = score_response(parsed, answered.target, certainty=26.0)
@@ -51,7 +51,7 @@ def test_a_prediction_is_what_the_parser_and_the_scorer_make_of_its_completion()
     for part in (*PARTS, "total"):
         assert getattr(answered.reward, part) == pytest.approx(getattr(scored, part))
     assert answered.reward.reasons.items() <= scored.reasons.items()
-    fault = parse_response(failed.response or "", SHOP)
+    fault = parse_response(failed.completion or "", SHOP)
     assert isinstance(fault, ParseFailure)
     assert failed.failure == f"{fault.reason}: {fault.message}"
 
@@ -62,10 +62,10 @@ def test_the_metrics_are_those_of_the_two_predictions() -> None:
     assert evaluate_predictions(predictions, SHOP) == Metrics.model_validate(shown)
 
 
-def test_the_metrics_of_neighbouring_papers_are_those_of_the_two_predictions() -> None:
+def test_the_related_work_metrics_are_those_of_the_two_predictions() -> None:
     predictions = [Prediction.model_validate(each) for each in examples("shop_r1.records.results.Prediction")]
-    (shown,) = examples("shop_r1.evaluation.related_metrics.NeighbourMetrics")
-    assert measure_neighbours(predictions, SHOP) == NeighbourMetrics.model_validate(shown)
+    (shown,) = examples("shop_r1.evaluation.related_metrics.RelatedMetrics")
+    assert measure_related(predictions, SHOP) == RelatedMetrics.model_validate(shown)
 
 
 def test_a_rollouts_completion_is_scored_part_by_part() -> None:

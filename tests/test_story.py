@@ -8,15 +8,15 @@ from tests.tiny import tiny_qwen2
 from shop_r1.datasets.examples import list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
-from shop_r1.evaluation.tables import main_grid, read_table, table_row, to_text, write_table
+from shop_r1.evaluation.tables import main_grid, table_row, to_text
 from shop_r1.jsonl import read_records, write_records
 from shop_r1.models.checkpoint import load_model
 from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.render import PromptConfig, render_system
 from shop_r1.records.actions import SHOP
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Prediction, read_table, write_table
 from shop_r1.records.sessions import Session
-from shop_r1.report.build import ReportInputs, build_report, read_score_rows
+from shop_r1.report.build import ReportInputs, build_report
 from shop_r1.shoppers.persona import Market
 from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
@@ -98,7 +98,7 @@ def test_from_a_store_to_a_report(tmp_path: Path) -> None:
         tmp_path / "report" / "index.html",
         ReportInputs(
             title="A story",
-            rows=read_score_rows(tmp_path / "table.json"),
+            rows=tuple(read_table(tmp_path / "table.json")),
             sessions=tuple(held_out),
             predictions={"shop-r1": tuple(read_records(tmp_path / "shop-r1.jsonl", Prediction))},
         ),

@@ -59,7 +59,7 @@ def _existing(path: Path) -> os.stat_result | None:
 
     Raises:
         DataError: it is no regular file, such as a folder, a device or a pipe.
-        OSError: it must not be written, or cannot be looked at.
+        OSError: it must not be written, or its state cannot be read.
     """
     try:
         found = path.stat()

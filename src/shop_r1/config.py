@@ -112,27 +112,27 @@ def suggest(given: str, known: Sequence[str]) -> str:
 
 
 def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
-    """Return the faults on one line; what is misspelt comes with what was probably meant."""
+    """Return the problems on one line; a misspelt key comes with the key that was probably meant."""
     choices = {
-        ".".join(map(str, fault["loc"])): fault["ctx"]["expected"]
-        for fault in error.errors(include_url=False)
-        if fault["type"] == "literal_error" and isinstance(fault["input"], str)
+        ".".join(map(str, each["loc"])): each["ctx"]["expected"]
+        for each in error.errors(include_url=False)
+        if each["type"] == "literal_error" and isinstance(each["input"], str)
     }
     tables = {"", *(setting.path for setting in list_settings(schema) if setting.is_table)}
     renamed = _renamed_keys(schema)
-    said = []
+    texts = []
     for problem in list_problems(error, schema):
         if problem.place in renamed:
-            said.append(f"{problem.place}: is now {renamed[problem.place]}")
+            texts.append(f"{problem.place}: is now {renamed[problem.place]}")
         elif problem.kind == "unknown-field" and problem.place.rpartition(".")[0] in tables:
-            said.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
+            texts.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
         elif problem.place in choices:
             found = problem.message.partition("; ")[0].removeprefix("is ")
             known = [each.strip(" '") for each in choices[problem.place].replace(" or ", ", ").split(",")]
-            said.append(f"{problem.place}: {found} is unknown; {suggest(found.strip(chr(39)), known)}")
+            texts.append(f"{problem.place}: {found} is unknown; {suggest(found.strip(chr(39)), known)}")
         else:
-            said.append(str(problem))
-    return "; ".join(said)
+            texts.append(str(problem))
+    return "; ".join(texts)
 
 
 def _renamed_keys(schema: type[Config], table: str = "") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree; `cli.main` turns each into one line and exit code 2.
+"""The exceptions as a tree; `cli.main` turns each into one line and exit code 2.
 
 ShopR1Error
 ├── DataError      a record, a file of records or a run folder is not what it should be
@@ -7,16 +7,16 @@ ShopR1Error
 ├── ModelError     a checkpoint or an endpoint cannot serve
 ├── StoreError     the demo store cannot start or was asked for something it does not have
 ├── TrainingError  a run must not go on
-└── RunStopped     no fault: a run was asked to stop and saved itself; its exit code is its own
+└── RunStopped     no error: a run was asked to stop and saved itself; it has its own exit code
 
-Terminated, a KeyboardInterrupt and no fault either, is what SIGTERM raises in every command.
+SIGTERM raises Terminated, a KeyboardInterrupt and no error either, in every command.
 """
 
 from pathlib import Path
 
 
 class ShopR1Error(Exception):
-    """A fault whose message tells a user where, what was found, what was expected and what to do."""
+    """An error whose message says where, what was found, what was expected and what to do."""
 
 
 class DataError(ShopR1Error):
@@ -64,5 +64,5 @@ class RunStopped(ShopR1Error):
 class Terminated(KeyboardInterrupt):
     """SIGTERM asks the process to end.
 
-    A KeyboardInterrupt, so that whatever cleans up after Ctrl-C, asyncio too, does so after SIGTERM.
+    A KeyboardInterrupt, so that all code that cleans up after Ctrl-C, asyncio's too, does so after SIGTERM.
     """

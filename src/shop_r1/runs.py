@@ -19,6 +19,8 @@ CHECKPOINTS = "checkpoints"
 """Where in a run folder training keeps what it can go on from."""
 CARD = "README.md"
 """A model's card, which is about the model and no part of it."""
+CACHE = "completions.jsonl"
+"""Where in an evaluation's folder an endpoint's completions are kept; one that begins anew uses them."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -61,6 +63,10 @@ class RunFolder:
         path = self.path / "settings.json"
         write_json(path, record)
         return path
+
+    def has_settings(self) -> bool:
+        """Return whether a run has begun in the folder."""
+        return (self.path / "settings.json").exists()
 
     def read_settings(self) -> dict[str, Any]:
         """Return what `write_settings` wrote.
@@ -128,7 +134,7 @@ class RunFolder:
     def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:
         """Return whether the stage was finished with this digest of settings and inputs.
 
-        A marker that is missing, torn or of another digest says no; so does an output that is gone.
+        A marker that is missing, corrupt or of another digest says no; so does an output that is gone.
         """
         try:
             marker = read_json(self._marker(name))

@@ -80,11 +80,11 @@ def list_problems(error: ValidationError, schema: type[BaseModel] | None = None)
         error: of the validation.
         schema: what the value was to fit; with it a problem names the fields that there are.
     """
-    faults = error.errors(include_url=False)
-    deeper = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    details = error.errors(include_url=False)
+    deeper = {each["loc"][:depth] for each in details for depth in range(len(each["loc"]))}
     # pydantic counts only the items that are right, so a list of wrong ones is too short besides.
-    faults = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in deeper]
-    return list(_merge_unions((fault["loc"], _describe(fault, schema)) for fault in faults))
+    details = [each for each in details if each["type"] != "too_short" or each["loc"] not in deeper]
+    return list(_merge_unions((each["loc"], _describe(each, schema)) for each in details))
 
 
 def describe_problems(
@@ -93,8 +93,8 @@ def describe_problems(
     """Return the first problems on one line; `whole` stands before those of the record as a whole."""
     problems = list_problems(error, schema)
     found, more = problems[:_PROBLEMS_SHOWN], len(problems) - _PROBLEMS_SHOWN
-    said = [f"{whole}{each.message}" if each.place == WHOLE else str(each) for each in found]
-    return "; ".join([*said, f"and {more} more"] if more > 0 else said)
+    texts = [f"{whole}{each.message}" if each.place == WHOLE else str(each) for each in found]
+    return "; ".join([*texts, f"and {more} more"] if more > 0 else texts)
 
 
 def show(value: object) -> str:
@@ -113,17 +113,17 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
 
 
-def _describe(fault: ErrorDetails, schema: type[BaseModel] | None) -> Problem:
-    place = ".".join(_plain(part) for part in fault["loc"]) or WHOLE
-    kind, found, context = fault["type"], fault["input"], fault.get("ctx", {})
+def _describe(error: ErrorDetails, schema: type[BaseModel] | None) -> Problem:
+    place = ".".join(_plain(part) for part in error["loc"]) or WHOLE
+    kind, found, context = error["type"], error["input"], error.get("ctx", {})
     match kind:
         case "json_invalid":
-            return Problem(place, "not-json", f"is not JSON ({_json_fault(context)}); expected an object")
+            return Problem(place, "not-json", f"is not JSON ({_json_problem(context)}); expected an object")
         case "missing":
-            expected = _type_at(schema, fault["loc"])
+            expected = _type_at(schema, error["loc"])
             return Problem(place, "missing", f"is missing; expected {expected}")
         case "extra_forbidden":
-            return Problem(place, "unknown-field", _unknown_field(fault, schema))
+            return Problem(place, "unknown-field", _unknown_field(error, schema))
         case "value_error" | "assertion_error":
             return _own_words(place, str(context.get("error", "is refused")), found)
         case "too_short" | "too_long":
@@ -148,18 +148,18 @@ def _own_words(place: str, message: str, found: object) -> Problem:
     return Problem(place, "value", message)
 
 
-def _json_fault(context: Mapping[str, Any]) -> str:
-    said = _BREAKS_OFF.sub("it breaks off", str(context.get("error", "")))
-    return _POSITION.sub(lambda at: f"at {'' if at[1] == '1' else f'line {at[1]}, '}column {at[2]}", said)
+def _json_problem(context: Mapping[str, Any]) -> str:
+    text = _BREAKS_OFF.sub("it breaks off", str(context.get("error", "")))
+    return _POSITION.sub(lambda at: f"at {'' if at[1] == '1' else f'line {at[1]}, '}column {at[2]}", text)
 
 
-def _unknown_field(fault: ErrorDetails, schema: type[BaseModel] | None) -> str:
-    message = f"is unknown (holds {show(fault['input'])})"
-    parent = _annotation_at(schema, fault["loc"][:-1])
+def _unknown_field(error: ErrorDetails, schema: type[BaseModel] | None) -> str:
+    message = f"is unknown (holds {show(error['input'])})"
+    parent = _annotation_at(schema, error["loc"][:-1])
     if not _is_model(parent):
         return message
     names = list(parent.model_fields)
-    near = process.extractOne(str(fault["loc"][-1])[:120], names, score_cutoff=_LIKE)
+    near = process.extractOne(str(error["loc"][-1])[:120], names, score_cutoff=_LIKE)
     expected = f"expected {_listed(names)}"
     return f"{message}; did you mean {near[0]}? ({expected})" if near else f"{message}; {expected}"
 

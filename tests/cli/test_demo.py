@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shop_r1.cli.demo import DemoConfig, run_demo
+from shop_r1.cli.pipeline.config import DemoConfig
+from shop_r1.cli.pipeline.walkthrough import run_demo
 from shop_r1.errors import DataError
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.records.results import Prediction
@@ -57,7 +58,7 @@ def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_demo(whole, seed=3, overrides=SMALL)
     with monkeypatch.context() as broken:
-        broken.setattr("shop_r1.cli.demo.Demo.evaluate", _interrupt)
+        broken.setattr("shop_r1.cli.pipeline.walkthrough.evaluate", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_demo(parts, seed=3, overrides=SMALL)
     run_demo(parts, seed=3, overrides=SMALL)
@@ -68,7 +69,7 @@ def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
 def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = predict_module._answer
+    compute = predict_module._complete
     every: list[tuple[str, str, int]] = []  # temperature and context, session, step; once for each prediction
     allowed = [10**9]
 
@@ -80,7 +81,7 @@ def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
         every.extend((how, each.session.session_id, each.step) for each in examples)
         return compute(model, examples, trees, config)
 
-    monkeypatch.setattr(predict_module, "_answer", answer)
+    monkeypatch.setattr(predict_module, "_complete", answer)
     # Each session is a batch of its own, so a setting can be cut in the middle.
     monkeypatch.setattr(
         predict_module, "batch_by_length", lambda sizes, _: [[row] for row in range(len(sizes))]

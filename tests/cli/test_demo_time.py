@@ -8,8 +8,9 @@ import pytest
 import torch
 from tests.shell import Shell
 
-from shop_r1.cli import demo as module
-from shop_r1.cli.demo import QUICK, QUICK_WARNING, SECONDS, DemoConfig, estimate_seconds
+from shop_r1.cli.pipeline import config as settings
+from shop_r1.cli.pipeline import results, stages
+from shop_r1.cli.pipeline.config import QUICK, QUICK_WARNING, SECONDS, DemoConfig, estimate_seconds
 from shop_r1.config import load_config
 from shop_r1.errors import ShopR1Error
 from shop_r1.models.precision import Precision
@@ -17,7 +18,7 @@ from shop_r1.models.precision import Precision
 
 def test_the_estimate_adds_python_and_products(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {"shopping": (1.0, 0.0), "sft": (2.0, 10.0), "grpo": (3.0, 20.0), "predicting": (4.0, 30.0)}
-    monkeypatch.setattr(module, "SECONDS", parts)
+    monkeypatch.setattr(settings, "SECONDS", parts)
     overrides = ["training_sessions=10", "held_out_sessions=5", "sft.num_train_epochs=2", "grpo.max_steps=7"]
     config = load_config(DemoConfig, None, [*overrides, "sweep=[0.6]", "sweep_sessions=3"])
     # 15 visits; 20 sessions of SFT; 14 steps of GRPO; 5 sessions in four settings, and 3 at one temperature
@@ -55,9 +56,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
         found.append(config)
         raise ShopR1Error("enough")
 
-    monkeypatch.setattr(module.Demo, "__init__", begin)
+    monkeypatch.setattr(stages.DemoRun, "__init__", begin)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(module, "product_rate", lambda bf16: 5e10 if bf16 else 1e11)
+    monkeypatch.setattr(results, "product_rate", lambda bf16: 5e10 if bf16 else 1e11)
     return found
 
 
@@ -65,7 +66,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 def test_all_stages_compute_in_the_format_that_is_chosen_and_the_time_is_said(
     bf16: bool, begun: list[DemoConfig], shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "choose_precision", lambda asked: Precision(bf16, "as measured"))
+    monkeypatch.setattr(settings, "choose_precision", lambda asked: Precision(bf16, "as measured"))
     code, _, err = shell("demo", "--out", tmp_path / "demo")
     assert code == 2  # "enough"
     (config,) = begun

@@ -33,19 +33,19 @@ def predictions(tmp_path: Path) -> Path:
     return path
 
 
-def test_neighbouring_papers_metrics_are_always_written_and_printed_when_asked_for(
+def test_related_work_metrics_are_always_written_and_printed_when_asked_for(
     shell: Shell, predictions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     code, text, _ = shell("evaluate", "--predictions", predictions, "--out", out)
-    assert code == 0 and "neighbouring" not in text
-    written = json.loads((out / "neighbours.json").read_text("utf-8"))
+    assert code == 0 and "Related-work" not in text
+    written = json.loads((out / "related_metrics.json").read_text("utf-8"))
     assert written["session_exact"] == {"value": 0.5, "n": 1}
-    code, text, _ = shell("evaluate", "--predictions", predictions, "--neighbours")
-    assert code == 0 and "Metrics of neighbouring papers: predictions" in text
+    code, text, _ = shell("evaluate", "--predictions", predictions, "--related-metrics")
+    assert code == 0 and "Related-work metrics: predictions" in text
     assert max(map(len, text.splitlines())) <= 80
-    code, text, _ = shell("evaluate", "--predictions", predictions, "--neighbours", "--json")
-    assert code == 0 and json.loads(text)["neighbours"] == written
+    code, text, _ = shell("evaluate", "--predictions", predictions, "--related-metrics", "--json")
+    assert code == 0 and json.loads(text)["related_metrics"] == written
 
 
 # -- a checkpoint here: kills, and what is there already ---------------------------------------------------
@@ -79,13 +79,13 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     from shop_r1.evaluation import predict as predict_module
 
     steps: list[tuple[str, int]] = []
-    compute = predict_module._answer
+    compute = predict_module._complete
 
     def answer(model: Any, examples: Sequence[Any], *rest: Any) -> list[Prediction]:
         steps.extend((each.session.session_id, each.step) for each in examples)
         return compute(model, examples, *rest)
 
-    monkeypatch.setattr(predict_module, "_answer", answer)
+    monkeypatch.setattr(predict_module, "_complete", answer)
     return steps
 
 

@@ -84,7 +84,7 @@ def test_transformers_serve_gives_the_greedy_completions_that_the_checkpoint_giv
     assert len(ours) == len(theirs) > 3
     for one, other in zip(ours, theirs, strict=True):
         # That server cuts white space around a completion, as our parser does.
-        assert one["response"].strip() == other["response"].strip()
+        assert one["completion"].strip() == other["completion"].strip()
         assert one.get("action") == other.get("action")
     assert (here / "metrics.json").read_bytes() == (served / "metrics.json").read_bytes()
     requests = json.loads((served / "requests.json").read_text("utf-8"))

@@ -11,13 +11,13 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import make_sessions
 
-from shop_r1.cli.report import _choose_shown
 from shop_r1.datasets.parquet import ParquetSessions
-from shop_r1.datasets.session_files import write_sessions
+from shop_r1.datasets.session_files import outlines, write_sessions
 from shop_r1.jsonl import write_json, write_records
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
 from shop_r1.report.build import SESSIONS_SHOWN
+from shop_r1.report.evaluation_folder import choose_sessions
 from shop_r1.report.replay import replay_sessions
 from shop_r1.report.seal import is_sealed, seal
 from shop_r1.runs import RunFolder
@@ -68,7 +68,9 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
         return one(self, number)
 
     monkeypatch.setattr(ParquetSessions, "_read_session", count)
-    shown = _choose_shown(ParquetSessions(data), files)
+    archive = ParquetSessions(data)
+    ids, counts = zip(*((each.session_id, len(each.actions)) for each in outlines(archive)), strict=True)
+    shown = choose_sessions(ids, counts, archive.__getitem__, files)
     assert read == list(range(7, 7 + SESSIONS_SHOWN))
     whole: dict[str, Any] = {"session_limit": SESSIONS_SHOWN, "page_limit_chars": 1000}
     expected = replay_sessions(sessions, {"model": predictions}, **whole)
@@ -131,7 +133,7 @@ def test_a_seal_fits_what_it_was_made_for_and_nothing_else(tmp_path: Path) -> No
             assert not is_sealed(path)
 
 
-GOLDS = ({"type": "click", "name": "a"}, {"type": "type_and_submit", "name": "q", "text": "mug"})
+TARGETS = ({"type": "click", "name": "a"}, {"type": "type_and_submit", "name": "q", "text": "mug"})
 LEAVING = {"type": "terminate"}
 
 
@@ -140,7 +142,7 @@ def test_a_report_shows_each_table_and_each_alert_once(shell: Shell, tmp_path: P
     lines = [
         {"session_id": f"s{number}", "step_idx": place, "gold": target, "pred": LEAVING}
         for number in range(10)
-        for place, target in enumerate(GOLDS)
+        for place, target in enumerate(TARGETS)
     ]
     recorded.write_text("\n".join(map(json.dumps, lines)), "utf-8")
     code, text, _ = shell("evaluate", "--predictions", recorded, "--out", out)

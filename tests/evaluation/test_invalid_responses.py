@@ -13,14 +13,14 @@ from shop_r1.records.results import Prediction
 GOOD = '{"rationale": "x", "action": {"type": "terminate"}}'
 
 
-def predict(response: str, session: int = 0, **more: object) -> Prediction:
+def predict(completion: str, session: int = 0, **more: object) -> Prediction:
     """Return the prediction of a strictly parsed completion at a step at which the shopper left."""
-    parsed = parse_response(response, SHOP)
+    parsed = parse_response(completion, SHOP)
     values = {
         "session_id": f"s{session}",
         "step": 1,
         "target": terminate(),
-        "response": response,
+        "completion": completion,
         "action": None if isinstance(parsed, ParseFailure) else parsed.action,
         "failure": f"{parsed.reason}: {parsed.message}" if isinstance(parsed, ParseFailure) else None,
     }
@@ -28,7 +28,7 @@ def predict(response: str, session: int = 0, **more: object) -> Prediction:
 
 
 @pytest.mark.parametrize(
-    ("response", "reason"),
+    ("completion", "reason"),
     [
         (f"<think>a</think>{GOOD}", "after <think>"),
         (f"a</think>{GOOD}", "after <think>"),
@@ -41,8 +41,8 @@ def predict(response: str, session: int = 0, **more: object) -> Prediction:
         ('{"rationale": "x", "action": {"type": "CLICK"}}', "of an unknown action type"),
     ],
 )
-def test_a_reason_is_told_by_what_the_completion_looks_like(response: str, reason: str) -> None:
-    assert find_reason(predict(response)) == reason
+def test_a_reason_is_told_by_what_the_completion_looks_like(completion: str, reason: str) -> None:
+    assert find_reason(predict(completion)) == reason
 
 
 def test_refusals_and_missing_texts_have_words_of_their_own() -> None:

@@ -50,13 +50,13 @@ def test_a_prediction_depends_on_its_step_and_the_seed_alone(
 ) -> None:
     examples = list_examples(tiny_sessions)
     together = predict(tiny_model, examples, settings())
-    assert len({each.response for each in together}) > 6
+    assert len({each.completion for each in together}) > 6
     backwards = predict(tiny_model, examples[::-1], settings(batch_tokens=1))[::-1]
     alone = [predict(tiny_model, [example], settings())[0] for example in examples]
-    assert [each.response for each in together] == [each.response for each in backwards]
-    assert [each.response for each in together] == [each.response for each in alone]
+    assert [each.completion for each in together] == [each.completion for each in backwards]
+    assert [each.completion for each in together] == [each.completion for each in alone]
     other = predict(tiny_model, examples, settings(seed=1))
-    assert all(one.response != two.response for one, two in zip(together, other, strict=True))
+    assert all(one.completion != two.completion for one, two in zip(together, other, strict=True))
 
 
 def test_a_parquet_file_and_prompts_rendered_again_change_nothing(
@@ -83,7 +83,7 @@ def test_greedy_predictions_are_those_of_generate(
         expected = tiny_model.model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=10
         )
-        assert found.response == tiny_model.decode(expected[0, ids.shape[1] :].tolist())
+        assert found.completion == tiny_model.decode(expected[0, ids.shape[1] :].tolist())
         assert found.prompt_tokens == ids.shape[1]
         assert found.pages_cut == 0
 
@@ -96,7 +96,7 @@ def test_completions_are_parsed_scored_and_counted(
     script = [right[0], "no JSON", right[2], right[0]]  # the last is a click where the shopper leaves
     oracle(monkeypatch, tiny_model, script)
     found = predict(tiny_model, examples, settings(length=200))
-    assert [each.response for each in found] == script
+    assert [each.completion for each in found] == script
     assert [each.action for each in found] == [
         examples[0].session.steps[1].action,
         None,

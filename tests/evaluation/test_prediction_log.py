@@ -28,13 +28,13 @@ CONFIG = PredictConfig(sampling=Sampling(temperature=1.0, max_new_tokens=8), bf1
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What is computed, batch by batch: each step's session and number."""
     batches: list[list[str]] = []
-    compute = predict_module._answer
+    compute = predict_module._complete
 
     def answer(model: Any, examples: Sequence[Example], *rest: Any) -> list[Prediction]:
         batches.append([f"{each.session.session_id} {each.step}" for each in examples])
         return compute(model, examples, *rest)
 
-    monkeypatch.setattr(predict_module, "_answer", answer)
+    monkeypatch.setattr(predict_module, "_complete", answer)
     return batches
 
 
@@ -59,7 +59,7 @@ def test_wherever_the_file_was_cut_the_result_is_the_same_to_the_byte_and_no_who
         path.write_bytes(whole[:end])
         predicted.clear()
         with PredictionLog(path, "a") as log:
-            assert log.is_torn == (end not in ends)
+            assert log.is_incomplete == (end not in ends)
             assert log.kept == max(0, max(count for count, at in enumerate(ends) if at <= end) - 1)
             assert lines_of(predict(tiny_model, examples, CONFIG, log=log)) == expected
         done = [
@@ -126,6 +126,6 @@ def test_a_full_disk_is_one_sentence_and_what_was_predicted_before_is_kept(tmp_p
     )
     assert "a prediction cannot be written (File too large); make room, then run again" in done.stdout
     with PredictionLog(path, "a") as log:
-        assert (log.kept, log.is_torn) == (1, True)
+        assert (log.kept, log.is_incomplete) == (1, True)
         assert log.take([0]) == {0: Prediction.model_validate(one)}
         assert log.take([0, 1]) is None

@@ -67,7 +67,7 @@ def test_what_is_no_action_of_the_space_is_kept_and_counts_as_unparsable(
 def test_our_own_predictions_are_read_too(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl.zst"
     ours = [
-        Prediction(session_id="a", step=1, target=click("x"), action=click("x"), response="{}"),
+        Prediction(session_id="a", step=1, target=click("x"), action=click("x"), completion="{}"),
         Prediction(session_id="a", step=2, target=click("x"), failure="not JSON"),
     ]
     write_records(path, ours)

@@ -8,7 +8,7 @@ import pytest
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.recorded import read_action_predictions
-from shop_r1.evaluation.related_metrics import Figure, NeighbourMetrics, measure_neighbours, neighbours_grid
+from shop_r1.evaluation.related_metrics import Figure, RelatedMetrics, measure_related, related_grid
 from shop_r1.evaluation.tables import to_text
 from shop_r1.records.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
 from shop_r1.records.results import Prediction
@@ -24,8 +24,8 @@ def predict(
     return Prediction(session_id=session, step=step, target=target, action=action, **more)
 
 
-def measure(*predictions: Prediction) -> NeighbourMetrics:
-    return measure_neighbours(predictions, SHOP)
+def measure(*predictions: Prediction) -> RelatedMetrics:
+    return measure_related(predictions, SHOP)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def test_no_predictions_are_refused() -> None:
 
 
 def test_the_table_fits_a_terminal_and_shows_what_is_unknown() -> None:
-    text = to_text(neighbours_grid("shop-r1", measure(predict(MUG, BUY), predict(MUG, MUG))))
+    text = to_text(related_grid("shop-r1", measure(predict(MUG, BUY), predict(MUG, MUG))))
     assert max(map(len, text.splitlines())) <= 80
     (exact,) = [line for line in text.splitlines() if "mean of sessions" in line]
     assert exact.endswith("50.0  1 sessions")
@@ -179,7 +179,7 @@ def test_the_table_fits_a_terminal_and_shows_what_is_unknown() -> None:
 def test_operas_real_actions_agree_with_a_plain_count() -> None:
     path = SHARED / "data" / "opera" / "test_actions.jsonl"
     predictions = read_action_predictions(path, OPERA)
-    found = measure_neighbours(predictions, OPERA)
+    found = measure_related(predictions, OPERA)
     rows = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
     shares = []
     for session in {row["session_id"] for row in rows}:
@@ -202,6 +202,6 @@ def test_operas_real_actions_agree_with_a_plain_count() -> None:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this clone")
 def test_what_the_document_shows_is_what_is_printed() -> None:
     path = SHARED / "data" / "opera" / "test_actions.jsonl"
-    found = measure_neighbours(read_action_predictions(path, OPERA), OPERA)
+    found = measure_related(read_action_predictions(path, OPERA), OPERA)
     document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
-    assert to_text(neighbours_grid(path.stem, found)) in document
+    assert to_text(related_grid(path.stem, found)) in document

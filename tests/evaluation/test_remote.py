@@ -15,7 +15,7 @@ from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation import remote
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
-from shop_r1.evaluation.related_metrics import measure_neighbours
+from shop_r1.evaluation.related_metrics import measure_related
 from shop_r1.evaluation.remote import (
     REFUSED,
     RemoteConfig,
@@ -131,7 +131,7 @@ def test_a_checkpoint_and_an_endpoint_that_say_the_same_get_the_same_metrics(
     local = predict(tiny_model, examples, PredictConfig(sampling=Sampling(max_new_tokens=200), bf16=False))
     found = predict_scripted(
         make_requests(examples, RemoteConfig()),
-        [completion(each.response or "") for each in local],
+        [completion(each.completion or "") for each in local],
         tmp_path / "cache.jsonl",
     )
     served = [each.prediction for each in found]
@@ -140,7 +140,7 @@ def test_a_checkpoint_and_an_endpoint_that_say_the_same_get_the_same_metrics(
     metrics = evaluate_predictions(served, space)
     assert 0 < metrics.exact < 1 and metrics.unparsable == 1  # batches order the script by length
     assert evaluate_predictions(local, space) == metrics
-    assert measure_neighbours(local, space) == measure_neighbours(served, space)
+    assert measure_related(local, space) == measure_related(served, space)
     for one, other in zip(local, served, strict=True):
         differing = {"reward", "prompt_tokens"}
         assert one.model_dump(exclude=differing) == other.model_dump(exclude=differing)
@@ -159,7 +159,7 @@ def test_a_refusal_is_unparsable_whatever_came_with_it_and_counted_apart(
     found = [each.prediction for each in predict_scripted(steps, script, tmp_path / "cache.jsonl")]
     assert [each.action for each in found] == [None, None, None]
     assert [each.failure == REFUSED for each in found] == [True, False, True]
-    assert found[0].response == right_completion(examples[0]) and found[0].rationale is None
+    assert found[0].completion == right_completion(examples[0]) and found[0].rationale is None
     assert all(each.reward is not None and each.reward.total == 0 for each in found)
     counted = summarize_requests("openai:x", script, Price(2.0, 10.0))
     assert (counted.steps, counted.refused, counted.cut) == (3, 2, 1)

@@ -9,23 +9,19 @@ from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
 from shop_r1.evaluation.tables import (
     TEXT_WIDTH,
-    Grid,
-    TableRow,
     context_grid,
     main_grid,
     mix_grid,
     paper_grids,
     per_type_grid,
-    read_table,
     reweighted_grid,
     table_row,
     temperature_grid,
     to_markdown,
     to_text,
-    write_table,
 )
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Grid, Prediction, TableRow, read_table, write_table
 
 GOLDS = (click("a"), type_and_submit("search_input", "mug"), terminate())
 

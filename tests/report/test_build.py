@@ -8,16 +8,9 @@ import pytest
 
 from shop_r1.errors import DataError
 from shop_r1.records.actions import Action, click, terminate
-from shop_r1.records.results import Prediction, RewardBreakdown
+from shop_r1.records.results import Grid, Plot, Prediction, RewardBreakdown, TableRow, read_table
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.report.build import (
-    ReportFigure,
-    ReportInputs,
-    ReportTable,
-    ScoreRow,
-    build_report,
-    read_score_rows,
-)
+from shop_r1.report.build import ReportInputs, build_report
 
 EVIL = (
     "</script><script>document.title='HACKED'</script></iframe></textarea><img src=x onerror=\"alert('1')\">"
@@ -69,16 +62,16 @@ def make_hostile_inputs() -> ReportInputs:
         total=1001.131,
         reasons={"format": EVIL},
     )
-    prediction = make_prediction(session, 0, click(EVIL), rationale=EVIL, response=EVIL, reward=reward)
-    unparsable = make_prediction(session, 1, None, failure=EVIL, response=EVIL)
+    prediction = make_prediction(session, 0, click(EVIL), rationale=EVIL, completion=EVIL, reward=reward)
+    unparsable = make_prediction(session, 1, None, failure=EVIL, completion=EVIL)
     row = {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
     return ReportInputs(
         title=EVIL,
         summary=EVIL,
         settings={EVIL: EVIL},
-        rows=(ScoreRow.model_validate({"setting": EVIL, "note": EVIL, "collapse": EVIL, **row}),),
-        tables=(ReportTable(title=EVIL, header=(EVIL, EVIL), rows=((EVIL, EVIL),), note=EVIL),),
-        figures=(ReportFigure(svg=f"<svg><title>{EVIL}</title></svg>", caption=EVIL),),
+        rows=(TableRow.model_validate({"setting": EVIL, "n": 9, "note": EVIL, "collapse": EVIL, **row}),),
+        tables=(Grid(title=EVIL, header=(EVIL, EVIL), rows=((EVIL, EVIL),), note=EVIL),),
+        plots=(Plot(svg=f"<svg><title>{EVIL}</title></svg>", caption=EVIL),),
         warnings=(EVIL,),
         sessions=(session,),
         predictions={EVIL: (prediction, unparsable)},
@@ -175,12 +168,12 @@ def test_the_same_action_is_what_the_metrics_count_as_exact(tmp_path: Path) -> N
         return Action(type="click", name="mug", click_type=kind)
 
     session = make_session(action=product("product_link"))
-    answers = {
+    actions = {
         "same": product("product_link"),
         "other": product("cart_side_bar"),  # another subtype: no exact match (paper, 4.1)
         "untold": product(None),
     }
-    predictions = {name: (make_prediction(session, 0, action),) for name, action in answers.items()}
+    predictions = {name: (make_prediction(session, 0, action),) for name, action in actions.items()}
     text = build(tmp_path, ReportInputs(title="t", sessions=(session,), predictions=predictions))
     step = replay_of(text)["sessions"][0]["steps"][0]
     assert [each["same"] for each in step["predictions"]] == ["action", "type", "action"]
@@ -217,24 +210,12 @@ def test_the_table_shows_per_cent_with_intervals_beside_the_papers(tmp_path: Pat
         "type_f1_macro": [0.1, 0.2, 0.3],
     }
     paper = {"exact": 0.2772, "type_accuracy": 0.364, "type_f1_macro": 0.3128, "source": "Table 2"}
+    paper |= {"model": "Qwen2.5-3B-Instruct", "setting": "shop-r1"}
     path = tmp_path / "table.json"
-    path.write_text(
-        json.dumps([{"setting": "shop-r1", "n": 9, "paper": paper, "more": 1, **figures}]), "utf-8"
-    )
-    text = build(tmp_path, ReportInputs(title="t", rows=read_score_rows(path)))
+    path.write_text(json.dumps([{"setting": "shop-r1", "n": 9, "paper": paper, **figures}]), "utf-8")
+    text = build(tmp_path, ReportInputs(title="t", rows=tuple(read_table(path))))
     assert '<b>28.1</b> <span class="bounds">[25.0, 31.0]</span>' in text
     assert "27.72" in text
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("{}", "expected a list"), ('[{"setting": "a"}]', "row 0: exact"), ("[", "is not JSON")],
-)
-def test_a_broken_table_is_named(tmp_path: Path, content: str, message: str) -> None:
-    path = tmp_path / "table.json"
-    path.write_text(content, "utf-8")
-    with pytest.raises(DataError, match=message):
-        read_score_rows(path)
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
@@ -244,10 +225,10 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
 
 
 def test_an_alert_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path) -> None:
-    row: dict[str, Any] = {"setting": "sft", "collapse": "95% of the predictions are click"}
+    row: dict[str, Any] = {"setting": "sft", "n": 9, "collapse": "95% of the predictions are click"}
     row |= {key: [0.1, 0.2, 0.3] for key in ("exact", "type_accuracy", "type_f1_macro")}
     told = "sft: 95% of the predictions are click"
-    rows = (ScoreRow.model_validate(row),)
+    rows = (TableRow.model_validate(row),)
     for warnings in ((), (told,), ("another", told)):
         text = build(tmp_path, ReportInputs(title="t", rows=rows, warnings=warnings))
         assert text.count(told) == 1

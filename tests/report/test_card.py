@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shop_r1.errors import DataError
-from shop_r1.report.build import ScoreRow
+from shop_r1.records.results import TableRow
 from shop_r1.report.card import render_card, write_card
 from shop_r1.runs import RunFolder, digest_file
 
@@ -26,7 +26,7 @@ ROW = {
 
 
 def test_the_card_tells_what_the_model_is_from_and_how_good() -> None:
-    card = render_card(RECORD, {"step": 500, "reward/total": 351.25}, [ScoreRow.model_validate(ROW)])
+    card = render_card(RECORD, {"step": 500, "reward/total": 351.25}, [TableRow.model_validate(ROW)])
     front, rest = card.split("---\n")[1:]
     assert front.splitlines() == [
         "library_name: transformers",
@@ -54,7 +54,7 @@ def test_a_local_model_is_no_base_of_the_hub() -> None:
 
 
 def test_names_from_files_are_text() -> None:
-    row = ScoreRow.model_validate(ROW | {"setting": "a|b\n<img src=x> [c](d)"})
+    row = TableRow.model_validate(ROW | {"setting": "a|b\n<img src=x> [c](d)"})
     inputs = {"x` <b>|`` \n# y.jsonl": "ab"}
     card = render_card(RECORD | {"inputs": inputs}, {}, [row])
     assert "| a\\|b \\<img src=x\\> \\[c\\](d) | 27.7" in card

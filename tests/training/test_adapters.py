@@ -9,7 +9,7 @@ from tests.tiny import make_sessions
 from tests.training.scripted import SCRIPT, ScriptedTrainer, make_clicks, settings
 from transformers import AutoModelForCausalLM
 
-from shop_r1.cli.models import check_place, longest_context
+from shop_r1.cli.terminal.checkpoints import check_place, longest_context
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.checkpoint import load_model
 from shop_r1.models.shape import find_shape

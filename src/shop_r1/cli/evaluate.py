@@ -8,24 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.cli.policy import Policy, endpoint_policy, is_endpoint
-from shop_r1.cli.results import (
-    PARTIAL,
-    PREDICTIONS,
-    Answered,
-    Job,
-    Run,
-    begin,
-    check_results_folder,
-    read_finished,
-    score,
-    score_runs,
-    show,
-    write_results,
-    write_tables,
+from shop_r1.cli.terminal.console import (
+    existing_paths,
+    open_sessions,
+    print_json,
+    print_line,
+    print_note,
+    progress,
+    read_settings,
 )
-from shop_r1.cli.terminal.console import existing_paths, open_sessions, print_note, progress, read_settings
 from shop_r1.cli.terminal.next_command import print_next
-from shop_r1.cli.terminal.outputs import Force, check_apart
+from shop_r1.cli.terminal.outputs import Force, check_apart, check_results_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
@@ -34,6 +27,7 @@ from shop_r1.runs import digest_record, make_record
 if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
     from shop_r1.evaluation.predict import PredictConfig
+    from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted, Scored
     from shop_r1.models.checkpoint import LocalModel
     from shop_r1.records.results import Prediction
 
@@ -81,10 +75,12 @@ def evaluate(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Over a network: cache of completions [DIR/completions.jsonl]."),
+        typer.Option(
+            metavar="FILE", help="Over a network: where completions are kept [DIR/completions.jsonl]."
+        ),
     ] = None,
-    neighbours: Annotated[
-        bool, typer.Option("--neighbours", help="Also print neighbouring papers' metrics.")
+    related_metrics: Annotated[
+        bool, typer.Option("--related-metrics", help="Also print the metrics of related papers.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
     force: Force = False,
@@ -92,14 +88,15 @@ def evaluate(
 ) -> None:
     """Predict held-out steps with a model, or read predictions, and score them.
 
-    A run that was cut off, by whatever, goes on when the same command is given again.
+    A run that was interrupted goes on when the same command is given again.
 
     Example: shop-r1 evaluate --model runs/grpo --data test.jsonl --out runs/evaluation --temperature 0
     """
     if predictions is not None:
         if model is not None or data is not None:
             raise ConfigError("--predictions takes the place of --model and --data")
-        _score_file(predictions, space, setting, out, force, as_json=as_json, neighbours=neighbours)
+        found = [_score_file(predictions, space, setting, out, force)]
+        _print_results(found, as_json=as_json, related=related_metrics)
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
@@ -114,62 +111,97 @@ def evaluate(
         raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
     else:
         policy = _checkpoint_policy(settings or [], model)
-    runs = _list_runs(policy, context, temperature, out)
+    from shop_r1.evaluation.results_folder import Evaluation
+
+    conditions = _list_conditions(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
-    found = score_runs(Job(model, data, out, first_step, name, runs, examples, force), policy.predict)
-    show(found, as_json=as_json, neighbours=neighbours)
+    found = _evaluate(Evaluation(model, data, out, first_step, name, conditions, examples, force), policy)
+    _print_results(found, as_json=as_json, related=related_metrics)
     print_note(f"Results are in {out}")
     print_next("report", out, to_stderr=True)
 
 
-def _list_runs(
+def _list_conditions(
     policy: Policy, contexts: Sequence[str] | None, temperatures: Sequence[float] | None, out: Path
-) -> tuple[Run, ...]:
+) -> "tuple[Condition, ...]":
     """Return each context with each temperature, the policy's where none is given; several get a folder each.
 
     Raises:
         ConfigError: a context is unknown, or temperatures are given to an endpoint that is sent none.
     """
+    from shop_r1.evaluation.results_folder import Condition
+
     if temperatures and policy.temperature is None:
         raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
     chosen = contexts or [policy.context]
     if unknown := set(chosen) - set(CONTEXTS):
         raise ConfigError(f"--context {min(unknown)!r} is unknown; {suggest(min(unknown), CONTEXTS)}")
     values: Sequence[float | None] = temperatures or [policy.temperature]
-    runs = [Run(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
-    if len(runs) > 1:
-        runs = [Run(run.context, run.temperature, out / run.label) for run in runs]
-    return tuple(runs)
+    found = [Condition(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
+    if len(found) > 1:
+        found = [Condition(each.context, each.temperature, out / each.label) for each in found]
+    return tuple(found)
 
 
-def _score_file(
-    path: Path,
-    space: str,
-    setting: str | None,
-    out: Path | None,
-    force: bool,
-    *,
-    as_json: bool,
-    neighbours: bool,
-) -> None:
+def _evaluate(evaluation: "Evaluation", policy: Policy) -> "list[Scored]":
+    """Score the predictions under each condition, write its files at once, and at the end all tables."""
+    from shop_r1.evaluation.context_cost import describe_context, measure_context
+    from shop_r1.evaluation.invalid_responses import explain_invalid
+    from shop_r1.evaluation.results_folder import score_predicted, write_results, write_tables
+    from shop_r1.jsonl import write_json
+
+    found = []
+    for predicted in policy.predict(evaluation):
+        scored = score_predicted(evaluation, predicted)
+        folder = predicted.condition.folder
+        write_results(folder, predicted.predictions, scored)
+        cost = measure_context(evaluation.examples, predicted)
+        write_json(folder / "context.json", cost.model_dump(exclude_none=True))
+        for note in describe_context(cost, predicted):
+            print_note(note)
+        if invalid := explain_invalid(scored.row, is_endpoint=predicted.estimated):
+            print_note(invalid)
+        found.append(scored)
+    write_tables(evaluation.out, found)
+    return found
+
+
+def _score_file(path: Path, space: str, setting: str | None, out: Path | None, force: bool) -> "Scored":
+    """Score recorded predictions, and write the results where a folder is given."""
     from shop_r1.evaluation.recorded import read_action_predictions
+    from shop_r1.evaluation.results_folder import begin_results, score_recorded, write_results, write_tables
     from shop_r1.records.actions import find_space
 
     if out is not None:
         check_results_folder(out, [path], force)
     known = find_space(space)
-    found = read_action_predictions(path, known)
-    scored = score(setting or path.stem, found, known)
+    predictions = read_action_predictions(path, known)
+    scored = score_recorded(setting or path.stem, predictions, known)
     if out is not None:
-        begin(out, make_record({"space": space}, [path], command="evaluate"), force=force)
-        write_results(out, found, scored)
+        begin_results(out, make_record({"space": space}, [path], command="evaluate"), force=force)
+        write_results(out, predictions, scored)
         write_tables(out, [scored])
-    show([scored], as_json=as_json, neighbours=neighbours)
+    return scored
+
+
+def _print_results(found: "Sequence[Scored]", *, as_json: bool, related: bool) -> None:
+    """Print the tables, or the metrics as JSON, with the related-work metrics if they are wanted."""
+    from shop_r1.evaluation.related_metrics import related_grid
+    from shop_r1.evaluation.tables import list_grids, to_text
+
+    if as_json:
+        values = [scored.to_json(related) for scored in found]
+        print_json(values if len(values) > 1 else values[0], indent=1)
+        return
+    grids = list_grids([scored.row for scored in found])
+    if related:
+        grids += [related_grid(scored.row.setting, scored.related) for scored in found]
+    print_line("\n".join(map(to_text, grids)).rstrip("\n"))
 
 
 def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
-    from shop_r1.cli.models import trained_prompt
+    from shop_r1.cli.terminal.checkpoints import trained_prompt
     from shop_r1.evaluation.predict import PredictConfig
 
     trained = trained_prompt(model)
@@ -179,67 +211,78 @@ def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
         other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
         print_note(
             f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
-            f"{trained['context']}" + (f"; but as told, {', '.join(other)}" if other else "")
+            f"{trained['context']}" + (f"; but as given, {', '.join(other)}" if other else "")
         )
-    return Policy(config.prompt.context, config.sampling.temperature, partial(_ask_checkpoint, config))
+    return Policy(config.prompt.context, config.sampling.temperature, partial(_predict_checkpoint, config))
 
 
-def _ask_checkpoint(config: "PredictConfig", job: Job) -> Iterator[Answered]:
-    """Load the checkpoint and yield its predictions under each run's context and temperature.
+def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "Iterator[Predicted]":
+    """Load the checkpoint and yield its predictions under each condition.
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
-    from shop_r1.cli.models import fit_prompt, load, report_template
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template
+    from shop_r1.evaluation.results_folder import (
+        PARTIAL,
+        PREDICTIONS,
+        Predicted,
+        begin_results,
+        read_finished,
+    )
+    from shop_r1.models.checkpoint import BASE_CHECKPOINT
     from shop_r1.models.precision import choose_precision
 
-    model = load(job.model)
-    template = report_template(job.model, model.tokenizer, config.prompt)
-    prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
+    name = evaluation.model
+    model = load(name)
+    template = report_template(name, model.tokenizer, config.prompt)
+    prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)
     print_note(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
-    resolved = settings.model_dump(mode="json") | job.record()
-    record = make_record(resolved, _list_inputs(job), config.seed, command="evaluate", chat_template=template)
-    free = ("data", "model") if Path(job.model).exists() else ("data",)
-    begin(job.out, record, force=job.force, free=free, same_versions=True)
+    resolved = settings.model_dump(mode="json") | evaluation.record()
+    inputs = [evaluation.data, *([BASE_CHECKPOINT] if name == "base" else existing_paths([name]))]
+    record = make_record(resolved, inputs, config.seed, command="evaluate", chat_template=template)
+    free = ("data", "model") if Path(name).exists() else ("data",)
+    begin_results(evaluation.out, record, force=evaluation.force, free=free, same_versions=True)
     identity = digest_record(record, free)
-    for run in job.runs:
-        answers = read_finished(run, job.examples)
-        if answers is None:
-            answers = _predict(model, job, run, _settings_of(run, settings), identity)
+    for condition in evaluation.conditions:
+        found = read_finished(condition, evaluation.examples)
+        if found is None:
+            found = _predict(model, evaluation, condition, _settings_of(condition, settings), identity)
         else:
-            print_note(
-                f"{run.folder / PREDICTIONS}: all {len(answers)} predictions were made in an earlier run"
-            )
-        yield Answered(run, answers, model.count_tokens)
-        (run.folder / PARTIAL).unlink(missing_ok=True)  # By now they are in the file of all predictions.
-
-
-def _list_inputs(job: Job) -> list[Path]:
-    from shop_r1.models.checkpoint import BASE_CHECKPOINT
-
-    return [job.data, *([BASE_CHECKPOINT] if job.model == "base" else existing_paths([job.model]))]
+            file = condition.folder / PREDICTIONS
+            print_note(f"{file}: all {len(found)} predictions were made in an earlier run")
+        yield Predicted(condition, found, model.count_tokens)
+        (condition.folder / PARTIAL).unlink(
+            missing_ok=True
+        )  # By now they are in the file of all predictions.
 
 
 def _predict(
-    model: "LocalModel", job: Job, run: Run, config: "PredictConfig", identity: str
+    model: "LocalModel",
+    evaluation: "Evaluation",
+    condition: "Condition",
+    config: "PredictConfig",
+    identity: str,
 ) -> "list[Prediction]":
     from shop_r1.evaluation.predict import predict
     from shop_r1.evaluation.prediction_log import PredictionLog
+    from shop_r1.evaluation.results_folder import PARTIAL
 
-    with PredictionLog(run.folder / PARTIAL, identity) as log:
+    with PredictionLog(condition.folder / PARTIAL, identity) as log:
         if log.kept:
-            torn = "; the last line was torn and is made again" if log.is_torn else ""
-            print_note(f"{log.path}: going on after {log.kept} of {len(job.examples)} predictions{torn}")
-        with progress(run.label) as move:
-            return predict(model, job.examples, config, move, log)
+            incomplete = "; the last line was incomplete and is made again" if log.is_incomplete else ""
+            of = f"{log.kept} of {len(evaluation.examples)} predictions"
+            print_note(f"{log.path}: going on after {of}{incomplete}")
+        with progress(condition.label) as move:
+            return predict(model, evaluation.examples, config, move, log)
 
 
-def _settings_of(run: Run, config: "PredictConfig") -> "PredictConfig":
+def _settings_of(condition: "Condition", config: "PredictConfig") -> "PredictConfig":
     return config.model_copy(
         update={
-            "prompt": config.prompt.model_copy(update={"context": run.context}),
-            "sampling": config.sampling.model_copy(update={"temperature": run.temperature}),
+            "prompt": config.prompt.model_copy(update={"context": condition.context}),
+            "sampling": config.sampling.model_copy(update={"temperature": condition.temperature}),
         }
     )
 

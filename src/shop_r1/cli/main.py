@@ -1,7 +1,7 @@
-"""`shop-r1`: one command for each stage. Whatever goes wrong becomes one line here, and an exit code.
+"""`shop-r1`: one command for each stage. Every error becomes one line here, and an exit code.
 
-Exit codes: 0 done; 1 a fault of ours, or faults that `data validate` found; 2 a fault in what was given; 130
-interrupted by Ctrl-C; 141 nobody reads on; 143 ended by SIGTERM.
+Exit codes: 0 done; 1 an internal error, or a check that failed (`data validate`, `doctor`); 2 invalid input;
+130 interrupted by Ctrl-C; 141 stdout was closed; 143 ended by SIGTERM.
 """
 
 import os
@@ -11,7 +11,20 @@ from collections.abc import Sequence
 
 import typer
 
-from shop_r1.cli import evaluate, look, rationales, report, simplify, simulate, training
+from shop_r1.cli import (
+    card,
+    demo,
+    doctor,
+    evaluate,
+    grpo,
+    rationales,
+    report,
+    score,
+    sft,
+    simplify,
+    simulate,
+    store,
+)
 from shop_r1.cli.data import (
     balance,
     convert,
@@ -31,7 +44,7 @@ from shop_r1.errors import ShopR1Error, Terminated
 from shop_r1.signals import raise_on_sigterm
 
 TRACEBACK = "SHOP_R1_TRACEBACK"
-"""Set to 1, faults of ours are shown with their traceback."""
+"""Set to 1, internal errors are shown with their traceback."""
 EXTRAS = {
     "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
     "api": ("openai", "anthropic", "botocore", "tenacity"),
@@ -40,6 +53,7 @@ EXTRAS = {
 
 RENAMED = {
     ("shop-r1 evaluate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 evaluate", "--neighbours"): "--neighbours is now --related-metrics",
     ("shop-r1 simulate", "--policy"): "--policy is now --model, as in all commands",
     ("shop-r1 data balance", "--skew"): "--skew is now --type-ratio",
     ("shop-r1 data split", "--zst"): "--zst is now --format jsonl.zst",
@@ -47,7 +61,7 @@ RENAMED = {
     ("shop-r1 data import rrweb", "--keep-before-fault"): "--keep-before-fault is now --keep-until-error",
     ("shop-r1 doctor", "--config"): "--config is gone: give the settings file alone, as in all commands",
 }
-"""What is said of an option that has another name by now, by command and old name."""
+"""What is printed about an option that was renamed, by command and old name."""
 
 app = typer.Typer(
     name="shop-r1",
@@ -56,8 +70,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(training.demo)
-app.command()(look.store)
+app.command()(demo.demo)
+app.command()(store.store)
 app.command()(simplify.simplify)
 app.command()(simulate.simulate)
 data.add_typer(imports, name="import")
@@ -72,13 +86,13 @@ data.command()(split.split)
 data.command()(balance.balance)
 data.command()(convert.convert)
 app.command()(rationales.rationales)
-app.command()(training.sft)
-app.command()(training.grpo)
+app.command()(sft.sft)
+app.command()(grpo.grpo)
 app.command()(evaluate.evaluate)
-app.command()(look.score)
+app.command()(score.score)
 app.command()(report.report)
-app.command()(report.card)
-app.command()(look.doctor)
+app.command()(card.card)
+app.command()(doctor.doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,49 +104,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; faults go to stderr as one line."""
+    """Run one command and return its exit code; an error goes to stderr as one line."""
     try:
         with raise_on_sigterm():
             return _invoke(arguments)
     except Terminated:
-        _tell("ended by SIGTERM")
+        _print_error("ended by SIGTERM")
         return 143
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted")
+        _print_error("interrupted")
         return 130
     except BrokenPipeError:
         _abandon_stdout()
         return 141
     except typer.TyperException as error:
-        _tell(_usage(error))
+        _print_error(_usage(error))
         return 2
     except ShopR1Error as error:
-        _tell(str(error))
+        _print_error(str(error))
         return 2
     except OSError as error:
         _abandon_stdout()
         place = f"{error.filename}: " if error.filename else ""
-        _tell(f"{place}{error.strerror or error}")
+        _print_error(f"{place}{error.strerror or error}")
         return 2
     except ModuleNotFoundError as error:
         extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
         if extra is None:
             return _fail(error)
-        _tell(f"this needs the package {error.name}, which is not installed: pip install 'shop-r1[{extra}]'")
+        _print_error(
+            f"this needs the package {error.name}, which is not installed: pip install 'shop-r1[{extra}]'"
+        )
         return 2
     except Exception as error:  # noqa: BLE001 - the last stop before the user
         return _fail(error)
 
 
 def _fail(error: Exception) -> int:
-    """Tell of a fault of ours."""
+    """Print an internal error and return its exit code."""
     from shop_r1.endpoints.secrets import environment_redactor
 
-    redact = environment_redactor().redact  # Whatever package it comes from, it may hold a key.
+    redact = environment_redactor().redact  # The message of any package may hold a key.
     if os.environ.get(TRACEBACK):
         typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     found = " ".join(redact(str(error)).split())[:300]
-    _tell(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
+    _print_error(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
     return 1
 
 
@@ -167,7 +183,7 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _setting_as_option(path: str, option: str) -> str | None:
-    """Return what is said of an unknown option that is a setting of the command; None where it is none."""
+    """Return the message for an unknown option that is a setting of the command; None where it is none."""
     name = path.removeprefix("shop-r1 ")
     if not option or name not in settings_list.SCHEMAS:
         return None
@@ -180,7 +196,7 @@ def _setting_as_option(path: str, option: str) -> str | None:
     return f"{option} is a setting, not an option: give it as {key}=VALUE" if key in keys else None
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
 
     # A key can also stand in what was typed: in a setting, in a path.

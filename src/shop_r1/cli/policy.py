@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shop_r1.cli.results import CACHE, Answered, Job, Run, begin
 from shop_r1.cli.terminal.console import print_note, read_settings
 from shop_r1.cli.terminal.request_progress import NO_PRICE, request_bar
 from shop_r1.errors import ConfigError
-from shop_r1.runs import make_record
+from shop_r1.runs import CACHE, make_record
 
 if TYPE_CHECKING:
     from shop_r1.endpoints.protocol import Price
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         RequestSummary,
         StepRequest,
     )
+    from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
 
@@ -46,12 +46,12 @@ class Policy:
     Attributes:
         context: `whole-session` or `latest-step`.
         temperature: of sampling; None where an endpoint is sent none.
-        predict: yields the predictions of each of a job's runs, in order.
+        predict: yields the predictions of each of an evaluation's conditions, in order.
     """
 
     context: str
     temperature: float | None
-    predict: Callable[[Job], Iterator[Answered]]
+    predict: "Callable[[Evaluation], Iterator[Predicted]]"
 
 
 def endpoint_policy(
@@ -70,15 +70,20 @@ def endpoint_policy(
     return Policy(config.prompt.context, temperature, partial(_predict_runs, config, cache))
 
 
-def _predict_runs(config: "RemoteConfig", cache_path: Path | None, job: Job) -> Iterator[Answered]:
+def _predict_runs(
+    config: "RemoteConfig", cache_path: Path | None, job: "Evaluation"
+) -> "Iterator[Predicted]":
     """Send the requests of all runs together, under one cap, and yield each run's predictions."""
     from shop_r1.endpoints.pricing import choose_price
     from shop_r1.evaluation.remote import make_requests, summarize_requests
+    from shop_r1.evaluation.results_folder import Predicted
     from shop_r1.jsonl import write_json
     from shop_r1.pages.tokens import estimate_tokens
 
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
-    steps = [step for run in job.runs for step in make_requests(job.examples, _settings_of(run, config))]
+    steps = [
+        step for run in job.conditions for step in make_requests(job.examples, _settings_of(run, config))
+    ]
     notes: list[str] = []
     try:
         found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
@@ -86,16 +91,16 @@ def _predict_runs(config: "RemoteConfig", cache_path: Path | None, job: Job) -> 
         for note in notes:
             print_note(note)
     size = len(job.examples)
-    for index, run in enumerate(job.runs):
+    for index, run in enumerate(job.conditions):
         predictions, completions = zip(*found[index * size : (index + 1) * size], strict=True)
         summary = summarize_requests(job.model, completions, price, notes)
         write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
         print_note(_describe(summary, config))
-        yield Answered(run, predictions, estimate_tokens, True)
+        yield Predicted(run, predictions, estimate_tokens, True)
 
 
 async def _predict(
-    job: Job,
+    job: "Evaluation",
     config: "RemoteConfig",
     cache_path: Path,
     price: "Price | None",
@@ -105,13 +110,14 @@ async def _predict(
     from shop_r1.endpoints.providers import open_endpoint
     from shop_r1.endpoints.response_cache import ResponseCache
     from shop_r1.evaluation.remote import predict
+    from shop_r1.evaluation.results_folder import begin_results
 
     endpoint = open_endpoint(job.model, config.requests, notify)
     try:
         with ResponseCache(cache_path) as cache:
             resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
             record = make_record(resolved, [job.data], config.seed, command="evaluate")
-            begin(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
+            begin_results(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
             _show_estimate(job.model, config, cache, price, steps)
             with request_bar() as report:
                 return await predict(endpoint, steps, config, cache, price, report)
@@ -119,7 +125,7 @@ async def _predict(
         await endpoint.close()
 
 
-def _settings_of(run: Run, config: "RemoteConfig") -> "RemoteConfig":
+def _settings_of(run: "Condition", config: "RemoteConfig") -> "RemoteConfig":
     sampling = {} if run.temperature is None else {"temperature": run.temperature}
     return config.model_copy(
         update={

@@ -139,7 +139,7 @@ def _prepare_remote(name: str, config: "RationaleConfig", cache: "ResponseCache"
 
 
 def _prepare_checkpoint(name: str, config: "RationaleConfig", cache: "ResponseCache") -> _Writer:
-    from shop_r1.cli.models import load, longest_context
+    from shop_r1.cli.terminal.checkpoints import load, longest_context
     from shop_r1.endpoints.checkpoint_endpoint import CheckpointEndpoint
     from shop_r1.endpoints.pricing import choose_price
     from shop_r1.endpoints.response_cache import request_key

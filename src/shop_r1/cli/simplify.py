@@ -70,7 +70,7 @@ class _Options(NamedTuple):
     def of(
         cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None
     ) -> "_Options":
-        from shop_r1.cli.models import load_counter
+        from shop_r1.cli.terminal.checkpoints import load_counter
         from shop_r1.pages import estimate_tokens, load_recipe
 
         if tokenizer is not None and max_tokens is None:

@@ -70,10 +70,15 @@ def _scores(confusion: Floats, exact: Floats, diagonal: list[int], mix: Floats |
         confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
     hits = confusion[:, np.arange(len(diagonal)), diagonal]
     chosen = confusion.sum(axis=1)[:, diagonal]
-    f1 = np.divide(2 * hits, support + chosen, out=np.zeros_like(hits), where=support + chosen > 0)
-    macro = np.where(present, f1, 0.0).sum(axis=1) / present.sum(axis=1)
+    macro = np.where(present, f1_scores(hits, support, chosen), 0.0).sum(axis=1) / present.sum(axis=1)
     steps = support.sum(axis=1)
     return np.stack([exact.sum(axis=1) / steps, hits.sum(axis=1) / steps, macro], axis=1)
+
+
+def f1_scores(hits: Floats, true: Floats, predicted: Floats) -> Floats:
+    """Return F1, 2 · hits / (times true + times predicted), element by element; 0 where both are 0."""
+    both = true + predicted
+    return np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0)
 
 
 def find_bounds(values: Floats, sessions: int) -> Interval:

@@ -40,7 +40,7 @@ def read_completion(
         step=example.step,
         target=step.action,
         target_rationale=step.rationale,
-        response=completion,
+        completion=completion,
         action=action,
         rationale=rationale,
         failure=failure,

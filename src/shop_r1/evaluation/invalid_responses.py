@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from shop_r1.prompts.parse import unwrap
 from shop_r1.records.actions import ActionSpace
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Prediction, TableRow
 
 _WORDS = {
     "empty": "empty",
@@ -44,7 +44,7 @@ def find_reason(prediction: Prediction) -> str:
     reason = (prediction.failure or "").partition(":")[0]
     if reason in ("refused", "tool_calls", "reasoning"):
         return _WORDS[reason]
-    text = prediction.response or ""
+    text = prediction.completion or ""
     if prediction.parse == "lenient":
         text = unwrap(text).text
     start = text.lstrip().lower()
@@ -67,3 +67,22 @@ def describe_invalid(invalid: Mapping[str, int], n: int) -> str:
     if rest := sum(list(invalid.values())[_SHOWN:]):
         shown.append(f"{rest:,} other")
     return f"{sum(invalid.values()):,} of {n:,} invalid: {', '.join(shown)}"
+
+
+def explain_invalid(row: TableRow, is_endpoint: bool) -> str | None:
+    """Return what the invalid responses of an evaluated setting were, and what helps; None without any."""
+    if not row.invalid:
+        return None
+    text = f"{row.label}: {describe_invalid(row.invalid, row.n)}"
+    if sum(row.invalid.values()) == row.n:
+        text = f"WARNING: NO completion is a valid response, so these figures measure no choice. {text}"
+    wrapped = {"after <think>", "in a code fence"} & set(row.invalid)
+    if wrapped and is_endpoint and row.parse == "strict":
+        text += (
+            ". Completions are parsed strictly, as in training; parse=lenient (with --force, into the same "
+            "--out) takes a think part and a code fence away first, sends no request again, and marks the "
+            "results"
+        )
+    if "in a <think> without an end" in row.invalid or "with reasoning and no text" in row.invalid:
+        text += ". A model that thinks first needs a larger sampling.max_new_tokens"
+    return f"{text}. Each is in predictions.jsonl, under failure"

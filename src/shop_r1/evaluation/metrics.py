@@ -14,19 +14,23 @@ steps are right, or all wrong, it has no width: read it beside the number of ste
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator, PlainSerializer
-from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, score_resamples
+from shop_r1.evaluation.bootstrap import (
+    Counts,
+    Floats,
+    f1_scores,
+    find_bounds,
+    resample_sessions,
+    score_resamples,
+)
 from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
 from shop_r1.jsonl import Record
 from shop_r1.prompts.parse import Parse
 from shop_r1.records.actions import ActionSpace, exact_match
-from shop_r1.records.results import Interval, Prediction
+from shop_r1.records.results import Prediction, Reweighted, Summary, TypeMetrics
 
 UNPARSABLE = "unparsable"
 """The predicted label of a completion that is no action of the space."""
@@ -36,52 +40,6 @@ COLLAPSE_SHARE = 0.8
 """Predicting one type at least this often can be a collapse. Ours; the paper's 0.5B model is at 0.9."""
 COLLAPSE_EXCESS = 0.25
 """It is one when the type is also predicted this much more often than shoppers do it. Ours."""
-
-
-def _from_list(value: Any) -> Any:
-    if isinstance(value, list | tuple) and len(value) == 3:
-        return dict(zip(("low", "value", "high"), value, strict=True))
-    return value
-
-
-def _to_list(interval: Interval) -> tuple[float, float, float]:
-    return (interval.low, interval.value, interval.high)
-
-
-Bounds = Annotated[Interval, BeforeValidator(_from_list), PlainSerializer(_to_list)]
-"""A value with its 95 % interval; in JSON `[low, value, high]`."""
-
-
-class Summary(Record):
-    """The three headline figures, as shares in [0, 1] with their intervals."""
-
-    exact: Bounds
-    type_accuracy: Bounds
-    type_f1_macro: Bounds
-
-
-class TypeMetrics(Record):
-    """The figures of one type of action; shares in [0, 1]."""
-
-    n: int
-    """Steps at which shoppers did this."""
-    predicted: int
-    """Steps at which this type was predicted."""
-    exact: float
-    """Share of the n steps predicted exactly."""
-    exact_interval: Bounds
-    type_accuracy: float
-    """Share of the n steps whose type was predicted (recall)."""
-    precision: float
-    """Share of the predictions of this type that were right; 0 where there is none."""
-    f1: float
-
-
-class Reweighted(Summary):
-    """The figures that a test set with another mix of types would give (each type's own rates kept)."""
-
-    mix: Mapping[str, float]
-    """Share of each type in that mix."""
 
 
 class Metrics(Record):
@@ -148,8 +106,7 @@ def evaluate_predictions(
     predicted = [predicted_label(prediction, space) for prediction in predictions]
     counts = _count(predictions, target, predicted, space)
     totals = resample_sessions(counts.confusion.shape[0], bootstrap, seed)
-    macro = float(f1_score(target, predicted, labels=list(counts.types), average="macro", zero_division=0))
-    intervals = _summary(counts, totals, None, macro)
+    intervals = _summary(counts, totals)
     confusion = counts.confusion.sum(axis=0)
     n = len(predictions)
     shares = confusion.sum(axis=0) / n
@@ -160,7 +117,7 @@ def evaluate_predictions(
         type_accuracy=intervals.type_accuracy.value,
         type_f1_macro=intervals.type_f1_macro.value,
         intervals=intervals,
-        per_type=_per_type(counts, target, predicted, totals),
+        per_type=_per_type(counts, totals),
         target_mix={name: target.count(name) / n for name in space.type_names},
         predicted_mix=dict(zip(counts.labels, shares.tolist(), strict=True)),
         unparsable=predicted.count(UNPARSABLE),
@@ -223,28 +180,26 @@ def _count(
     return Counts(types, labels, confusion, exact)
 
 
-def _summary(counts: Counts, totals: Floats, mix: Floats | None, macro: float | None = None) -> Summary:
+def _summary(counts: Counts, totals: Floats, mix: Floats | None = None) -> Summary:
     scores = score_resamples(counts, totals, mix)
-    if macro is not None:
-        scores[0, 2] = macro
     exact, type_accuracy, f1 = (find_bounds(column, totals.shape[1]) for column in scores.T)
     return Summary(exact=exact, type_accuracy=type_accuracy, type_f1_macro=f1)
 
 
-def _per_type(
-    counts: Counts, target: Sequence[str], predicted: Sequence[str], totals: Floats
-) -> dict[str, TypeMetrics]:
-    precision, recall, f1, support = precision_recall_fscore_support(
-        target, predicted, labels=list(counts.types), zero_division=0
-    )
+def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
+    confusion = counts.confusion.sum(axis=0)
+    n, predicted = confusion.sum(axis=1), confusion.sum(axis=0)[counts.diagonal]
+    right = confusion[np.arange(len(n)), counts.diagonal]
+    precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
+    f1 = f1_scores(right, n, predicted)
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
     return {
         name: TypeMetrics(
-            n=int(support[place]),
-            predicted=predicted.count(name),
+            n=int(n[place]),
+            predicted=int(predicted[place]),
             exact=float(hits[0, place] / steps[0, place]),
             exact_interval=find_bounds(_drawn_share(hits[:, place], steps[:, place]), totals.shape[1]),
-            type_accuracy=float(recall[place]),
+            type_accuracy=float(right[place] / n[place]),
             precision=float(precision[place]),
             f1=float(f1[place]),
         )
@@ -263,9 +218,4 @@ def _reweighted(counts: Counts, totals: Floats, mix: Mapping[str, int]) -> Rewei
         return None
     shares = {name: mix[name] / sum(mix.values()) for name in counts.types}
     summary = _summary(counts, totals, np.array(list(shares.values())))
-    return Reweighted(
-        exact=summary.exact,
-        type_accuracy=summary.type_accuracy,
-        type_f1_macro=summary.type_f1_macro,
-        mix=shares,
-    )
+    return Reweighted(**dict(summary), mix=shares)

@@ -2,25 +2,10 @@
 
 from collections.abc import Mapping
 
-from shop_r1.jsonl import Record
+from shop_r1.records.results import PaperRow
 
 SHOP_TYPES = ("click", "type_and_submit", "terminate")
 """The order of Table 3's columns."""
-
-
-class PaperRow(Record):
-    """One row of one of the paper's tables; every figure a share in [0, 1]."""
-
-    source: str
-    """The table or figure."""
-    model: str
-    setting: str
-    exact: float
-    type_accuracy: float
-    type_f1_macro: float
-    exact_per_type: Mapping[str, float] = {}
-    type_accuracy_per_type: Mapping[str, float] = {}
-    note: str = ""
 
 
 def _row(source: str, model: str, setting: str, percents: tuple[float, ...], note: str = "") -> PaperRow:

@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 
 KEPT_TOKENS = 4_000_000
-"""Tokens of prompts kept from when they are measured to when they are answered: about 200 MB. Ours."""
+"""Tokens of prompts kept from when they are measured to when they are used: about 200 MB. Ours."""
 
 
 class PredictConfig(Config):
@@ -100,7 +100,7 @@ def _predict_batch(
     indices = [index for rows in batch for index in rows]
     rendered = {index: prompts.take(index) for index in indices}
     trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
-    found = _answer(model, [examples[index] for index in indices], trees, config)
+    found = _complete(model, [examples[index] for index in indices], trees, config)
     predictions = {}
     for index, prediction in zip(indices, found, strict=True):
         prompt = rendered[index]
@@ -151,7 +151,7 @@ def _by_session(examples: Sequence[Example]) -> list[list[int]]:
     return list(sessions.values())
 
 
-def _answer(
+def _complete(
     model: LocalModel, examples: Sequence[Example], trees: Sequence[Tree], config: PredictConfig
 ) -> list[Prediction]:
     measure = partial(token_certainty, direction=config.reward.certainty_direction)

@@ -43,7 +43,7 @@ class PredictionLog:
     Attributes:
         path: the file; made with the first batch.
         kept: how many predictions of an earlier run were there.
-        is_torn: whether its last line was not written whole.
+        is_incomplete: whether its last line was not written whole.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -60,7 +60,7 @@ class PredictionLog:
         self.path = path
         self._found: dict[int, tuple[int, Prediction]] = {}  # by example: where its line begins
         self._synced = time.monotonic()
-        self.is_torn = False
+        self.is_incomplete = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("a+b", buffering=0)
@@ -131,8 +131,8 @@ class PredictionLog:
         end = 0
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
-                self.is_torn = not line.endswith(b"\n")
-                if self.is_torn:
+                self.is_incomplete = not line.endswith(b"\n")
+                if self.is_incomplete:
                     break
                 text = line.decode(errors="replace")
                 if number == 1:
@@ -159,7 +159,7 @@ class PredictionLog:
         left = memoryview(b"".join(lines))
         end = self._end + len(left)
         try:
-            # What stands behind the last whole line was torn, in an earlier run or in a write that failed.
+            # What stands behind the last whole line was cut off, in an earlier run or in a write that failed.
             os.ftruncate(self._file.fileno(), self._end)
             while left:
                 left = left[self._file.write(left) :]

@@ -1,4 +1,4 @@
-"""The metrics of neighbouring papers on the same predictions, so that their figures can stand beside ours.
+"""The metrics of related work on the same predictions, so that those papers' figures can stand beside ours.
 
 Lu et al. (arXiv 2503.20749), Customer-R1 (2510.07230), the OPeRA benchmark, and PAARS (2503.24228).
 `docs/metrics.md` has each formula. As in `evaluation.metrics`, a completion that is no action of the space
@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
 
-from sklearn.metrics import f1_score
+import numpy as np
 
 from shop_r1.errors import DataError
+from shop_r1.evaluation.bootstrap import f1_scores
 from shop_r1.evaluation.click_types import PURCHASE, click_type
 from shop_r1.evaluation.metrics import UNPARSABLE, predicted_label
-from shop_r1.evaluation.tables import Grid, percent
 from shop_r1.jsonl import Record
 from shop_r1.records.actions import TERMINATE, Action, ActionSpace, exact_match
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Grid, Prediction, percent
 from shop_r1.rewards.rouge import rouge_l
 
 NEITHER = "neither"
@@ -36,8 +36,8 @@ class Figure(Record):
     """Steps, clicks, typed texts or sessions that it is over, as its definition says."""
 
 
-class NeighbourMetrics(Record):
-    """What neighbouring papers measure. Shares, F1 and ROUGE-L in [0, 1]; KL in nats, at least 0."""
+class RelatedMetrics(Record):
+    """What related papers measure. Shares, F1 and ROUGE-L in [0, 1]; KL in nats, at least 0."""
 
     session_exact: Figure
     """Mean over sessions of the share of the session's steps predicted exactly. n: sessions. Lu et al."""
@@ -60,7 +60,7 @@ class NeighbourMetrics(Record):
     click_types_recorded: int
     """Shoppers' clicks whose subtype the data gives; the others' is read from the element's name."""
     text_exact: Figure
-    """Share of shoppers' typed texts predicted to the letter, whatever the input's name. n: texts."""
+    """Share of shoppers' typed texts predicted to the letter; the input's name does not count. n: texts."""
     text_rouge_l: Figure
     """Mean ROUGE-L of the predicted text with the typed one, 0 where no text was predicted. n: texts."""
     rationale_rouge_l: Figure
@@ -76,8 +76,8 @@ class NeighbourMetrics(Record):
     """As `type_total_variation`, over outcomes. n: the same sessions."""
 
 
-def measure_neighbours(predictions: Sequence[Prediction], space: ActionSpace) -> NeighbourMetrics:
-    """Return the metrics of neighbouring papers on these predictions.
+def measure_related(predictions: Sequence[Prediction], space: ActionSpace) -> RelatedMetrics:
+    """Return the related-work metrics of these predictions.
 
     Args:
         predictions: one for each step.
@@ -92,7 +92,7 @@ def measure_neighbours(predictions: Sequence[Prediction], space: ActionSpace) ->
     predicted = [predicted_label(each, space) for each in predictions]
     real, chosen = _outcomes(predictions, space)
     clicks = [each for each in predictions if click_type(each.target) is not None]
-    return NeighbourMetrics(
+    return RelatedMetrics(
         session_exact=_session_exact(predictions, space),
         outcome_f1_purchase=_f1(real, chosen, "macro", [PURCHASE]),
         outcome_f1_weighted=_f1(real, chosen, "weighted"),
@@ -166,11 +166,11 @@ def _text_figures(predictions: Sequence[Prediction], space: ActionSpace) -> Mapp
         if each.target.text
         for action in [_valid_action(each, space)]
     ]
-    told = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
+    reasons = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
     return {
-        "text_exact": _mean(float(answered and real == found) for real, found, answered in typed),
+        "text_exact": _mean(float(valid and real == found) for real, found, valid in typed),
         "text_rouge_l": _mean(rouge_l(found, real) for real, found, _ in typed),
-        "rationale_rouge_l": _mean(rouge_l(found, real) for real, found in told),
+        "rationale_rouge_l": _mean(rouge_l(found, real) for real, found in reasons),
     }
 
 
@@ -182,11 +182,18 @@ def _mean(values: Iterable[float]) -> Figure:
 def _f1(
     target: Sequence[str], predicted: Sequence[str], average: str, labels: Sequence[str] | None = None
 ) -> Figure:
-    """Return the mean F1 over the labels that are true at least once, of these or of all."""
-    true = sorted(set(target) & set(labels if labels is not None else target))
-    if not true:
+    """Return the mean F1 over the labels that are true at least once, of these or of all.
+
+    `average` is `macro`, or `weighted` by how often each label is true.
+    """
+    true, chosen = Counter(target), Counter(predicted)
+    hits = Counter(one for one, other in zip(target, predicted, strict=True) if one == other)
+    kept = sorted(set(true) & set(true if labels is None else labels))
+    if not kept:
         return Figure(value=None, n=len(target))
-    value = f1_score(target, predicted, labels=true, average=average, zero_division=0)
+    right, support, times = (np.array([each[name] for name in kept], float) for each in (hits, true, chosen))
+    weights = support if average == "weighted" else None
+    value = np.average(f1_scores(right, support, times), weights=weights)
     return Figure(value=float(value), n=len(target))
 
 
@@ -234,8 +241,8 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
 """Field, what the table calls it, who measures it, what its n counts."""
 
 
-def neighbours_grid(setting: str, metrics: NeighbourMetrics) -> Grid:
-    """Return one setting's metrics of neighbouring papers as a table."""
+def related_grid(setting: str, metrics: RelatedMetrics) -> Grid:
+    """Return one setting's related-work metrics as a table."""
     rows = []
     for field, title, source, unit in _ROWS:
         figure: Figure = getattr(metrics, field)
@@ -247,6 +254,4 @@ def neighbours_grid(setting: str, metrics: NeighbourMetrics) -> Grid:
         f"{metrics.click_type_f1_weighted.n} clicks have a recorded subtype."
     )
     header = ("metric", "measured by", "value", "over")
-    return Grid(
-        title=f"Metrics of neighbouring papers: {setting}", header=header, rows=tuple(rows), note=note
-    )
+    return Grid(title=f"Related-work metrics: {setting}", header=header, rows=tuple(rows), note=note)

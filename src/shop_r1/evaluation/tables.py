@@ -1,74 +1,15 @@
-"""The paper's tables from our metrics, its own rows beside: as text, Markdown and JSON."""
+"""The paper's tables from our metrics, its own rows beside: as text and Markdown."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-from pydantic import ValidationError
-
-from shop_r1.config import describe_validation
-from shop_r1.errors import DataError
 from shop_r1.evaluation.invalid_responses import describe_invalid
-from shop_r1.evaluation.metrics import Bounds, Metrics, Reweighted, TypeMetrics, find_collapse
-from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, PaperRow, find_paper_row
-from shop_r1.jsonl import Record, read_json, write_json
-from shop_r1.prompts.parse import Parse
-from shop_r1.records.results import Interval
+from shop_r1.evaluation.metrics import Metrics, find_collapse
+from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
+from shop_r1.records.results import Grid, PaperRow, Reweighted, TableRow, percent
 
 TEXT_WIDTH = 80
 """Columns of a text table at most; a terminal's oldest width."""
-
-
-class TableRow(Record):
-    """One setting's figures; shares in [0, 1], intervals as `[low, value, high]`."""
-
-    setting: str
-    exact: Bounds
-    type_accuracy: Bounds
-    type_f1_macro: Bounds
-    per_type: Mapping[str, TypeMetrics] = {}
-    predicted_mix: Mapping[str, float] = {}
-    target_mix: Mapping[str, float] = {}
-    n: int
-    """Steps."""
-    sessions: int | None = None
-    unparsable: int = 0
-    invalid: Mapping[str, int] = {}
-    """The unparsable ones by reason, the commonest first."""
-    parse: Parse = "strict"
-    """`lenient` where a think part and a code fence were taken away before parsing."""
-    unwrapped: int = 0
-    """Completions from which lenient parsing took something."""
-    model: str | None = None
-    decoding: str | None = None
-    """How the completions were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing
-    is."""
-    temperature: float | None = None
-    """Of sampling, 0 for greedy; None where it is not known."""
-    context: str = "whole-session"
-    reweighted: Reweighted | None = None
-    """The same in the paper's test mix."""
-    collapse: str | None = None
-    """What `find_collapse` says."""
-    paper: PaperRow | None = None
-    """The paper's row for this setting, where it has one."""
-    note: str | None = None
-
-    @property
-    def label(self) -> str:
-        """The setting as tables show it: one that was parsed leniently says so."""
-        return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
-
-
-class Grid(Record):
-    """A table ready to be shown: cells as text."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-    alerts: tuple[str, ...] = ()
-    """Sentences that a report shows above all its tables; in text and Markdown they follow the note."""
 
 
 def table_row(
@@ -81,7 +22,12 @@ def table_row(
     context: str = "whole-session",
     note: str | None = None,
 ) -> TableRow:
-    """Return the metrics as one row, with the paper's row for `setting` (3B) where there is one."""
+    """Return the metrics as one row, with the paper's row for `setting` (3B) where there is one.
+
+    `decoding` is `greedy` or `sampled` by the temperature where it is not given.
+    """
+    if decoding is None and temperature is not None:
+        decoding = "sampled" if temperature else "greedy"
     return TableRow(
         setting=setting,
         exact=metrics.intervals.exact,
@@ -107,40 +53,16 @@ def table_row(
     )
 
 
-def write_table(path: Path, rows: Iterable[TableRow]) -> None:
-    """Write the rows as a JSON list; the file appears whole or not at all."""
-    write_json(path, [row.model_dump(mode="json", exclude_none=True) for row in rows])
-
-
-def read_table(path: Path) -> list[TableRow]:
-    """Return the rows of a `table.json`.
-
-    Raises:
-        DataError: the file cannot be read, is not a list, or a row is not such a row.
-    """
-    values = read_json(path)
-    if not isinstance(values, list):
-        raise DataError.at(path, None, f"is a JSON {type(values).__name__}; expected a list of rows")
-    rows = []
-    for number, value in enumerate(values):
-        try:
-            rows.append(TableRow.model_validate(value))
-        except ValidationError as error:
-            raise DataError.at(path, None, f"row {number}: {describe_validation(error)}") from None
-    return rows
-
-
-def percent(share: float | None) -> str:
-    """Return a share in per cent with one decimal (`27.7`); a dash for None.
-
-    >>> percent(0.2772), percent(1.0), percent(None)
-    ('27.7', '100.0', '–')
-    """
-    return "–" if share is None else f"{100 * share:.1f}"
-
-
-def _spread(interval: Interval) -> str:
-    return f"{percent(interval.value)} [{percent(interval.low)}, {percent(interval.high)}]"
+def reachable_row(actions: Metrics, types: Metrics) -> TableRow:
+    """Return the row of the best possible predictor, from its likeliest actions and its likeliest types."""
+    row = table_row("reachable", actions, decoding="exact", note="the best that any predictor can reach")
+    return row.model_copy(
+        update={
+            "type_accuracy": types.intervals.type_accuracy,
+            "type_f1_macro": types.intervals.type_f1_macro,
+            "predicted_mix": types.predicted_mix,
+        }
+    )
 
 
 _HEADER = ("setting", "exact %", "type accuracy %", "macro F1 %")
@@ -150,36 +72,29 @@ def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessio
     """Return the headline figures, under each setting the paper's (3B, its own data)."""
     lines: list[tuple[str, ...]] = []
     for row in rows:
-        lines.append(
-            (row.label, *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)), str(row.n))
-        )
+        lines.append((row.label, *_cells(row), str(row.n)))
         if row.paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(row.paper), ""))
     notes = [
         "In brackets: 95 % interval, bootstrap over sessions. n: steps.",
         "Unparsable completions count as wrong.",
-        *_lenient_notes(rows),
     ]
-    note = " ".join(notes)
-    return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=note)
-
-
-def _lenient_notes(rows: Sequence[TableRow]) -> list[str]:
-    """Return what sets leniently parsed rows apart from the others, and from the paper's."""
-    return [
+    notes += [
         f"{row.label}: a think part and a code fence were taken away before parsing ({row.unwrapped:,} of "
         f"{row.n:,} had one), so it does not compare with strict rows."
         for row in rows
         if row.parse == "lenient"
     ]
+    return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=" ".join(notes))
 
 
-def _paper_cells(row: PaperRow) -> tuple[str, str, str]:
+def _cells(row: TableRow | Reweighted) -> tuple[str, ...]:
+    return (str(row.exact), str(row.type_accuracy), str(row.type_f1_macro))
+
+
+def _paper_cells(row: PaperRow) -> tuple[str, ...]:
     """Return the paper's figures with both of its decimals."""
-    exact, accuracy, f1 = (
-        f"{100 * share:.2f}" for share in (row.exact, row.type_accuracy, row.type_f1_macro)
-    )
-    return (exact, accuracy, f1)
+    return tuple(percent(share, 2) for share in (row.exact, row.type_accuracy, row.type_f1_macro))
 
 
 def reweighted_grid(rows: Sequence[TableRow]) -> Grid | None:
@@ -188,8 +103,7 @@ def reweighted_grid(rows: Sequence[TableRow]) -> Grid | None:
     for row in rows:
         if row.reweighted is None:
             continue
-        figures = (row.reweighted.exact, row.reweighted.type_accuracy, row.reweighted.type_f1_macro)
-        lines.append((row.label, *map(_spread, figures)))
+        lines.append((row.label, *_cells(row.reweighted)))
         if row.paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(row.paper)))
     if not lines:
@@ -222,7 +136,7 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
         if row.predicted_mix:
             lines.append((row.label, *(percent(row.predicted_mix.get(label)) for label in labels)))
     notes = [] if any(row.collapse for row in rows) else ["No setting has collapsed to one type."]
-    # A row whose collapse is that nearly all is invalid has said so already.
+    # A row that has collapsed since nearly all is invalid has an alert of its own.
     notes += [
         f"{row.label}: {found}."
         for row in rows
@@ -240,14 +154,7 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the sweep over sampling temperatures (Figure 2): greedy, coldest first, unknown ones last."""
     ordered = sorted(rows, key=lambda row: float("inf") if row.temperature is None else row.temperature)
-    lines = tuple(
-        (
-            _temperature(row.temperature),
-            row.label,
-            *map(_spread, (row.exact, row.type_accuracy, row.type_f1_macro)),
-        )
-        for row in ordered
-    )
+    lines = tuple((_temperature(row.temperature), row.label, *_cells(row)) for row in ordered)
     note = (
         "Paper (Figure 2, 3B): exact 27.7 at 0.6, peak 28.6 at 0.7; type accuracy near 36 throughout; "
         "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
@@ -265,12 +172,21 @@ def context_grid(rows: Sequence[TableRow]) -> Grid:
     """Return whole-session against latest-step context (Table 5), the paper's beside."""
     lines: list[tuple[str, ...]] = []
     for row in rows:
-        figures = (row.exact, row.type_accuracy, row.type_f1_macro)
-        lines.append((f"{row.label}, {row.context}", *map(_spread, figures)))
+        lines.append((f"{row.label}, {row.context}", *_cells(row)))
         paper = find_paper_row(row.context, CONTEXTS)
         if paper is not None:
             lines.append(("  paper, 3B", *_paper_cells(paper)))
     return Grid(title="Context", header=("setting, context", *_HEADER[1:]), rows=tuple(lines))
+
+
+def list_grids(rows: Sequence[TableRow]) -> list[Grid]:
+    """Return the tables of some rows, the main one first; temperatures and contexts where they vary."""
+    grids = [main_grid(rows), per_type_grid(rows), mix_grid(rows)]
+    if len({row.temperature for row in rows}) > 1:
+        grids.append(temperature_grid(rows))
+    if len({row.context for row in rows}) > 1:
+        grids.append(context_grid(rows))
+    return grids
 
 
 def paper_grids() -> list[Grid]:

@@ -30,7 +30,7 @@ class Step(Record):
     page: Page
     action: Action
     rationale: str | None = None
-    """Why, in the first person; None where nobody said."""
+    """Why, in the first person; None where it was not recorded."""
     time: float | None = Field(default=None, ge=0, lt=MILLISECONDS_FROM, strict=True, allow_inf_nan=False)
     """When the shopper acted, in seconds since 1970-01-01T00:00:00Z; None where it was not recorded. No
     prompt shows it."""

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from shop_r1.config import describe_validation
-from shop_r1.errors import DataError
-from shop_r1.jsonl import Record, read_json, write_text
-from shop_r1.records.results import Prediction
+from shop_r1.jsonl import Record, write_text
+from shop_r1.records.results import Grid, Plot, Prediction, TableRow, percent
 from shop_r1.records.sessions import Session
 from shop_r1.report.replay import SessionReplay, embed_json, replay_sessions
 from shop_r1.report.safe_page import clean_text
@@ -27,61 +25,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 SESSIONS_SHOWN = 20
 """Sessions that the reader shows at most, where nothing else is asked for."""
 
-Bounds = tuple[float, float, float]
-"""Low, value, high of a share, as `table.json` has them."""
-
-
-class _Loose(BaseModel):
-    """A record of which only the named fields are needed."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class PaperFigures(_Loose):
-    """The paper's figures for the same setting; shares."""
-
-    exact: float
-    type_accuracy: float
-    type_f1_macro: float
-
-
-class ScoreRow(_Loose):
-    """What the report needs of one row of `table.json`."""
-
-    setting: str
-    exact: Bounds
-    type_accuracy: Bounds
-    type_f1_macro: Bounds
-    n: int | None = None
-    unparsable: int = 0
-    collapse: str | None = None
-    parse: str = "strict"
-    invalid: Mapping[str, int] = {}
-    paper: PaperFigures | None = None
-    note: str | None = None
-
-    @property
-    def label(self) -> str:
-        """The setting as tables show it: one that was parsed leniently says so."""
-        return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
-
-
-class ReportTable(Record):
-    """A further table, cells as text; the first column is the line's name."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-class ReportFigure(Record):
-    """A plot."""
-
-    svg: str
-    """One `<svg>` element; its `<title>` and `<desc>` become the image's text for those who cannot see it."""
-    caption: str = ""
-
 
 class ReportInputs(Record):
     """All that a report shows."""
@@ -91,11 +34,11 @@ class ReportInputs(Record):
     """A sentence or two under the title."""
     settings: Mapping[str, str] = {}
     """Name and value of what the run was made with."""
-    rows: tuple[ScoreRow, ...] = ()
+    rows: tuple[TableRow, ...] = ()
     """The rows of `table.json`: the first table, and an alert for each that has collapsed."""
-    tables: tuple[ReportTable, ...] = ()
+    tables: tuple[Grid, ...] = ()
     """All further tables."""
-    figures: tuple[ReportFigure, ...] = ()
+    plots: tuple[Plot, ...] = ()
     warnings: tuple[str, ...] = ()
     """Alerts of the run, one sentence each; what a row says of its collapse need not be among them."""
     sessions: tuple[Session, ...] = ()
@@ -149,24 +92,6 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     return clean_text(html)
 
 
-def read_score_rows(path: Path) -> tuple[ScoreRow, ...]:
-    """Return the rows of a `table.json`.
-
-    Raises:
-        DataError: the file cannot be read, is not a list, or a row lacks a figure.
-    """
-    values = read_json(path)
-    if not isinstance(values, list):
-        raise DataError.at(path, None, f"is a JSON {type(values).__name__}; expected a list of rows")
-    rows = []
-    for number, value in enumerate(values):
-        try:
-            rows.append(ScoreRow.model_validate(value))
-        except ValidationError as error:
-            raise DataError.at(path, None, f"row {number}: {describe_validation(error)}") from None
-    return tuple(rows)
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -176,16 +101,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "data_image": _data_image, "alternative": _alternative}
+    environment.filters |= {"percent": percent, "data_image": _data_image, "alternative": _alternative}
     return environment
 
 
 def _read_template(name: str) -> str:
     return (_TEMPLATES / name).read_text("utf-8")
-
-
-def _percent(share: float | None, decimals: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{decimals}f}"
 
 
 def _data_image(svg: str) -> str:

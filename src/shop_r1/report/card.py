@@ -8,7 +8,7 @@ from typing import Any
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import read_lines, write_text
-from shop_r1.report.build import ScoreRow, read_score_rows
+from shop_r1.records.results import TableRow, read_table
 from shop_r1.report.seal import seal
 from shop_r1.runs import CARD, RunFolder, digest_file
 
@@ -17,10 +17,10 @@ _TAUGHT = {
     "grpo": "GRPO with the Shop-R1 reward",
 }
 _FIGURES = ("step", "loss", "mean_token_accuracy", "reward/total", "policy/exact", "policy/parsed")
-"""Of the last logged step, what the card tells, where it was logged."""
+"""The figures of the last logged step that the card shows, where they were logged."""
 
 
-def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[ScoreRow] = ()) -> Path:
+def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[TableRow] = ()) -> Path:
     """Write the card from the folder's `settings.json` and `metrics.jsonl`, and return its path.
 
     Args:
@@ -39,7 +39,7 @@ def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[Sc
     return folder / CARD
 
 
-def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> tuple[ScoreRow, ...]:
+def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> list[TableRow]:
     known = RunFolder(evaluation).read_settings().get("inputs", {})
     if digest not in known.values():
         raise DataError.at(
@@ -48,7 +48,7 @@ def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> tuple[Score
             f"is not an evaluation of the model in {folder} as it is now; expected what "
             f"`shop-r1 evaluate --model {folder}` wrote",
         )
-    return read_score_rows(evaluation / "table.json")
+    return read_table(evaluation / "table.json")
 
 
 def _read_last(path: Path) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _read_last(path: Path) -> dict[str, Any]:
 
 
 def render_card(
-    record: Mapping[str, Any], last: Mapping[str, Any], rows: Sequence[ScoreRow], adapter: bool = False
+    record: Mapping[str, Any], last: Mapping[str, Any], rows: Sequence[TableRow], adapter: bool = False
 ) -> str:
     """Return the card as Markdown, all that comes from files escaped.
 
@@ -106,7 +106,7 @@ def _front_matter(record: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _metrics(rows: Sequence[ScoreRow]) -> str:
+def _metrics(rows: Sequence[TableRow]) -> str:
     if not rows:
         return "Not measured yet; `shop-r1 card FOLDER EVALUATION` puts an evaluation's figures here."
     lines = [
@@ -116,14 +116,9 @@ def _metrics(rows: Sequence[ScoreRow]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        figures = map(_share, (row.exact, row.type_accuracy, row.type_f1_macro))
-        lines.append(f"| {_escape(row.label)} | {' | '.join(figures)} | {'–' if row.n is None else row.n} |")
+        figures = f"{row.exact} | {row.type_accuracy} | {row.type_f1_macro}"
+        lines.append(f"| {_escape(row.label)} | {figures} | {row.n} |")
     return "\n".join(lines)
-
-
-def _share(bounds: tuple[float, float, float]) -> str:
-    low, value, high = (100 * each for each in bounds)
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _making(record: Mapping[str, Any], last: Mapping[str, Any]) -> str:
@@ -158,7 +153,7 @@ def _loading(adapter: bool) -> str:
 
 
 def _code(text: object) -> str:
-    """Return text as Markdown code, whatever it holds."""
+    """Return any text as Markdown code."""
     plain = " ".join(str(text).split())
     fence = "`" * (1 + max((len(found) for found in re.findall("`+", plain)), default=0))
     pad = " " if "`" in plain else ""

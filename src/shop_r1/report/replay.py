@@ -87,7 +87,7 @@ def replay_sessions(
         shown=len(shown),
         available=len(chosen),
         cut_pages=sum(1 for entry in pages.entries if entry["cut"]),
-        unplaced=sum(len(answers) for place, answers in predicted.items() if place not in steps),
+        unplaced=sum(len(found) for place, found in predicted.items() if place not in steps),
     )
 
 
@@ -103,8 +103,8 @@ def embed_json(value: Any) -> str:
 
 def _by_step(predictions: Mapping[str, Sequence[Prediction]]) -> Predicted:
     found: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
-    for setting, answers in predictions.items():
-        for prediction in answers:
+    for setting, several in predictions.items():
+        for prediction in several:
             found[prediction.session_id, prediction.step].append((setting, prediction))
     return found
 
@@ -146,7 +146,7 @@ def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str,
         "action": _action(action) if action is not None else None,
         "rationale": _optional(prediction.rationale),
         "failure": _optional(prediction.failure),
-        "response": _optional(prediction.response) if action is None else None,
+        "completion": _optional(prediction.completion) if action is None else None,
         "prompt_tokens": prediction.prompt_tokens,
         "pages_cut": prediction.pages_cut,
         "reward": _reward(prediction.reward) if prediction.reward is not None else None,

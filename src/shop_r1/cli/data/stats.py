@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.cli.data import File
-from shop_r1.cli.tell import tell_checks, tell_counts, tell_lengths
 from shop_r1.cli.terminal.console import (
     count_of,
     file_progress,
@@ -18,6 +17,7 @@ from shop_r1.cli.terminal.console import (
     read_settings,
 )
 from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.cli.terminal.statistics import checks_table, counts_table, lengths_table
 
 if TYPE_CHECKING:
     from shop_r1.datasets.statistics import Identities, Statistics, Tally
@@ -62,7 +62,7 @@ def stats(
     if as_json:
         print_json(found.model_dump())
     else:
-        _say_statistics(found)
+        _print_statistics(found)
     if report is not None:
         _write_report(report, tally, found, first)
         print_note(f"Drawn: {report}")
@@ -100,34 +100,35 @@ def _identify(file: Path) -> "Identities":
         return identify(read_sessions(file, moved))
 
 
-def _say_statistics(found: "Statistics") -> None:
-    print_table([*tell_counts(found), *tell_checks(found)])
+def _print_statistics(found: "Statistics") -> None:
+    print_table([*counts_table(found), *checks_table(found)])
     print_line("")
-    header, *rows = tell_lengths(found)
+    header, *rows = lengths_table(found)
     print_line("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
     for row in rows:
         print_line("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
 
 
 def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:
-    from shop_r1.evaluation.data_plots import plot_statistics
+    from shop_r1.evaluation.plots.sessions import plot_statistics
     from shop_r1.jsonl import write_text
-    from shop_r1.report.build import ReportFigure, ReportInputs, ReportTable, build_report
+    from shop_r1.records.results import Grid, Plot
+    from shop_r1.report.build import ReportInputs, build_report
 
     svg = plot_statistics(tally, found)
     if path.suffix == ".svg":
         write_text(path, svg)
         return
-    header, *rows = tell_lengths(found)
+    header, *rows = lengths_table(found)
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
         summary=f"Below the figures, the file's first {count_of(len(first), 'session')} can be read through.",
         tables=(
-            ReportTable(title="What is in it", header=("", ""), rows=tuple(tell_counts(found))),
-            ReportTable(title="Lengths", header=header, rows=tuple(rows)),
-            ReportTable(title="Budget, duplicates", header=("", ""), rows=tuple(tell_checks(found))),
+            Grid(title="What is in it", header=("", ""), rows=tuple(counts_table(found))),
+            Grid(title="Lengths", header=header, rows=tuple(rows)),
+            Grid(title="Budget, duplicates", header=("", ""), rows=tuple(checks_table(found))),
         ),
-        figures=(ReportFigure(svg=svg),),
+        plots=(Plot(svg=svg),),
         sessions=tuple(first),
     )
     build_report(path, inputs)

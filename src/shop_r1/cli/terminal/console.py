@@ -1,4 +1,4 @@
-"""What commands print: results to stdout, progress and remarks to stderr, settings from the command line."""
+"""The terminal: results to stdout, notes and progress to stderr, settings from the command line."""
 
 import json
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 """Columns of what is printed at most."""
 IS_FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
-"""Of several processes that train together, the first speaks."""
+"""Of several processes that train together, only the first prints."""
 
 _LARGE_FILE_BYTES = 4_000_000
 """Smaller ones are read in about a second. Ours."""
@@ -28,38 +28,47 @@ _LARGE_FILE_BYTES = 4_000_000
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line of the result to stdout."""
     if IS_FIRST_PROCESS:
         typer.echo(text)
 
 
-def remark(text: str) -> None:
-    """Print a line about what goes on to stderr, wrapped."""
+def print_paragraph(text: str) -> None:
+    """Print a text of the result to stdout, wrapped."""
+    print_line(_wrap(text))
+
+
+def print_note(text: str) -> None:
+    """Print a note on progress to stderr, wrapped."""
     if IS_FIRST_PROCESS:
-        typer.echo(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False), err=True)
+        typer.echo(_wrap(text), err=True)
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def count_of(number: int, thing: str) -> str:
-    """Return the number with its thing in the singular or plural, as in `no faults` and `1,107 steps`."""
+    """Return the number with its thing in the singular or plural, as in `no groups` and `1,107 steps`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
 
 
-def say_json(value: Any, *, indent: int | None = None) -> None:
+def print_json(value: Any, *, indent: int | None = None) -> None:
     """Print a JSON value to stdout, on one line unless an indent is given."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
-def say_table(rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> None:
+def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows of text aligned in columns; the last column is wrapped within `WIDTH`."""
-    found = widths or [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
-    left = sum(found) + 2 * len(found)
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    left = sum(widths) + 2 * len(widths)
     for row in rows:
-        head = "".join(cell.ljust(width) + "  " for cell, width in zip(row[:-1], found, strict=True))
+        head = "".join(cell.ljust(width) + "  " for cell, width in zip(row[:-1], widths, strict=True))
         lines = textwrap.wrap(row[-1], max(20, WIDTH - left)) or [""]
-        say((head + lines[0]).rstrip())
+        print_line((head + lines[0]).rstrip())
         for line in lines[1:]:
-            say(" " * left + line)
+            print_line(" " * left + line)
 
 
 @contextmanager
@@ -146,9 +155,9 @@ def open_sessions(path: Path) -> "Sequence[Session]":
             if IS_FIRST_PROCESS and total >= _LARGE_FILE_BYTES:
                 bar()(done, total)
 
-        return session_files.open_sessions(path, move, remark)
+        return session_files.open_sessions(path, move, print_note)
 
 
-def existing(paths: Sequence[Path | str]) -> list[Path]:
+def existing_paths(paths: Sequence[Path | str]) -> list[Path]:
     """Return those that are on this machine (a model can be a name on the hub instead)."""
     return [Path(path) for path in paths if Path(path).exists()]

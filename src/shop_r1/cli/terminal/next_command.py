@@ -1,4 +1,4 @@
-"""The command to give next, as the last line of a command says it: one that works here as it is."""
+"""The command to give next: a command's last line, ready to be copied."""
 
 import shlex
 from collections.abc import Mapping

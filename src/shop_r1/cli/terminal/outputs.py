@@ -1,12 +1,13 @@
-"""Whether a command may write where it is told to: onto an input never, onto other files with --force."""
+"""Whether a command may write to a place: over an input never, over other files with --force."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shop_r1.errors import ConfigError
+from shop_r1.runs import CACHE, RunFolder
 
 RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 """Of files of records, as they can be written."""
@@ -145,3 +146,15 @@ def check_folder(
             f"{out}: holds {found[0]}{more}, which this run did not write; give another --out, or --force "
             "to write among it"
         )
+
+
+def check_results_folder(out: Path, inputs: Sequence[Path | str], force: bool) -> None:
+    """Make sure, before long work, that an evaluation may be written to the folder.
+
+    Raises:
+        ConfigError: it holds an input, lies in one, or holds what no evaluation wrote.
+    """
+    if RunFolder(out).has_settings():
+        check_apart(out, inputs)
+    else:
+        check_folder(out, inputs, force=force, leftovers=(CACHE,))

@@ -64,8 +64,8 @@
 
   const verdicts = { action: "same action", type: "right type", none: "wrong type", unparsable: "unparsable" };
 
-  function answerCard(prediction) {
-    const card = make("article", "answer" + (prediction.setting === marked ? " marked" : ""));
+  function responseCard(prediction) {
+    const card = make("article", "response" + (prediction.setting === marked ? " marked" : ""));
     const header = make("header");
     header.append(make("h3", "", prediction.setting),
       make("span", "verdict same-" + prediction.same, verdicts[prediction.same]));
@@ -76,7 +76,7 @@
       card.append(action);
     } else {
       card.append(make("p", "", prediction.failure || "No action could be read from the completion."));
-      if (prediction.response !== null) card.append(make("pre", "completion", prediction.response));
+      if (prediction.completion !== null) card.append(make("pre", "completion", prediction.completion));
     }
     if (prediction.action || prediction.rationale) {
       const rationale = make("p", "rationale");
@@ -134,7 +134,7 @@
       + "), step " + (step + 1) + " of " + current.steps.length;
     showAction(find("true-action"), now.action);
     showRationale(find("true-rationale"), now.rationale);
-    find("predictions").replaceChildren(...(now.predictions.length ? now.predictions.map(answerCard)
+    find("predictions").replaceChildren(...(now.predictions.length ? now.predictions.map(responseCard)
       : [make("p", "note", "This step was not predicted.")]));
     showPage(data.pages[now.page]);
     try { history.replaceState(null, "", "#session=" + (session + 1) + "&step=" + (step + 1)); } catch { /* some viewers forbid it */ }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from accelerate import DistributedType
 
-from shop_r1.cli.machine import device_memory
+from shop_r1.cli.machine.facts import device_memory
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
@@ -110,19 +110,19 @@ def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:
     """Return the stage whose settings these are: by their keys, else by their folder."""
-    faults, valid = [], []
+    errors, valid = [], []
     for stage, schema in SCHEMAS.items():
         try:
             load_config(schema, path, overrides)
             valid.append(stage)
         except ConfigError as error:
-            faults.append(f"as {stage}: {error}")
+            errors.append(f"as {stage}: {error}")
     if len(valid) == 1:
         return valid[0]
     if path is not None and path.resolve().parent.name in valid:
         return path.resolve().parent.name
     if not valid:
-        raise ConfigError("; ".join(faults))
+        raise ConfigError("; ".join(errors))
     raise ConfigError("these may be settings of sft and of grpo; give --stage sft or --stage grpo")
 
 

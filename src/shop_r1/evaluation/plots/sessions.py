@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from shop_r1.datasets.statistics import Statistics, Tally
-from shop_r1.evaluation.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, to_svg
+from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, to_svg
 
 _BINS = 40
 _NAME_CHARS = 60
@@ -62,7 +62,7 @@ def _draw_mix(axes: Any, found: Statistics) -> None:
 
 def _draw_steps(axes: Any, steps: Sequence[int]) -> None:
     most = max(steps)
-    width = -(-most // _BINS)  # whole steps, so that no bar holds more numbers of steps than its neighbours
+    width = -(-most // _BINS)  # whole steps, so that all bars hold equally many numbers of steps
     axes.hist(steps, np.arange(0.5, most + width + 0.5, width), color=PINK, rwidth=0.9)
     axes.set_ylabel("sessions")
     axes.grid(axis="y")
@@ -80,8 +80,8 @@ def _draw_budget(axes: Any, budget: int) -> None:
     """Mark where the budget ends, if any prompt comes near; else say that none does."""
     right = axes.get_xlim()[1]
     if budget > 2 * right:
-        told = f"budget: {budget:,}, far to the right"
-        axes.text(0.98, 0.95, told, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=GREY)
+        text = f"budget: {budget:,}, far to the right"
+        axes.text(0.98, 0.95, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=GREY)
         return
     axes.axvline(budget, color=ORANGE, linestyle="--")
     axes.set_xlim(right=max(right, 1.05 * budget))

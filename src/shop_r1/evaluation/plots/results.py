@@ -1,66 +1,40 @@
-"""Plots as SVG text: the same figures give the same bytes, colours told apart by colour-blind readers.
+"""The results of an evaluation, drawn."""
 
-Text stays text and takes the reader's font; ink turns light where the screen is dark. Each plot carries a
-title and a description for those who hear it read.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import UNPARSABLE, Metrics
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
-from shop_r1.evaluation.tables import TableRow, percent
-from shop_r1.jsonl import Record
-from shop_r1.records.results import Interval
+from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
+from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, STYLE, to_svg
+from shop_r1.records.results import Interval, Plot, TableRow, percent
 
-BLUE, ORANGE, GREEN, PINK, SKY, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8c8c8c"
-"""Okabe and Ito's palette (2008), plus grey."""
-_INK = "#333333"
-_DARK_INK = "#d6d6d6"
-_COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, GREY)
 _HATCHES = ("", "///", "\\\\\\", "--", "||", "")
-STYLE: Mapping[str, Any] = {
-    "svg.hashsalt": "shop-r1",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": _INK,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "grid.color": "#999999",
-    "grid.alpha": 0.35,
-    "hatch.linewidth": 0.5,
-    "legend.frameon": False,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4,
-}
-"""What every plot is drawn with, through `matplotlib.rc_context`."""
 
 
-class RewardCurve(Record):
-    """One part of the reward over training."""
+def plot_evaluation(
+    rows: Sequence[TableRow], sweep: Sequence[TableRow] = (), curves: Sequence[RewardCurve] = ()
+) -> list[Plot]:
+    """Return the plots of an evaluation that its figures allow.
 
-    part: str
-    """`total`, `format`, `type`, `attribute`, `value` or `rationale`."""
-    steps: tuple[int, ...]
-    means: tuple[float, ...]
-    """Mean over the step's completions."""
-    spreads: tuple[float, ...]
-    """Standard deviation over the step's completions; as many as steps."""
+    Args:
+        rows: of its table.
+        sweep: of a temperature sweep, if that is not among the rows.
+        curves: the reward over the training of the evaluated model.
+    """
+    plots = [Plot(svg=plot_results(rows), caption="Held-out sessions, 95 % intervals.")]
+    if any(row.predicted_mix for row in rows):
+        plots.append(Plot(svg=plot_mixes(rows), caption="Predicted types against the shoppers' own."))
+    sweep = sweep or rows
+    if sum(bool(row.temperature) for row in sweep) > 1:
+        plots.append(Plot(svg=plot_temperature(sweep), caption="Sampling temperature (paper, Figure 2)."))
+    if curves:
+        plots.append(Plot(svg=plot_rewards(curves), caption="Reward, part by part, over GRPO's steps."))
+    return plots
 
 
 def plot_results(rows: Sequence[TableRow]) -> str:
@@ -148,48 +122,6 @@ def _draw_sweep(
     axes.fill_between(places, lows, highs, color=colour, alpha=0.15, linewidth=0)
 
 
-def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over training") -> str:
-    """Return one small plot for each part of the reward: its mean over the steps, its spread as a band.
-
-    Raises:
-        DataError: there is no curve, or one whose steps, means and spreads differ in number.
-    """
-    _check_curves(curves)
-    columns = min(3, len(curves))
-    lines = -(-len(curves) // columns)
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(2.3 * columns + 0.3, 1.7 * lines + 0.3), layout="constrained")
-        grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
-        for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
-            colour = _COLOURS[place % len(_COLOURS)]
-            lows = [mean - spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
-            highs = [mean + spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
-            axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(curve.steps, curve.means, color=colour)
-            axes.set_title(curve.part, loc="left")
-            axes.grid(axis="y")
-            axes.margins(x=0.02)
-        for axes in grid[len(curves) :]:
-            axes.set_axis_off()
-        figure.supxlabel("training step", fontsize=9)
-        ends = "; ".join(
-            f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
-        )
-        return to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
-
-
-def _check_curves(curves: Sequence[RewardCurve]) -> None:
-    if not curves:
-        raise DataError("there are no reward curves to plot; expected at least one part of the reward")
-    for curve in curves:
-        counts = len(curve.steps), len(curve.means), len(curve.spreads)
-        if len(set(counts)) > 1 or not curve.steps:
-            raise DataError(
-                f"reward curve {curve.part}: {counts[0]} steps, {counts[1]} means, {counts[2]} spreads; "
-                "expected equally many, at least one"
-            )
-
-
 def plot_mixes(rows: Sequence[TableRow]) -> str:
     """Return the mix of predicted types of each setting as bars, under the shoppers' own mix."""
     target = next((row.target_mix for row in rows if row.target_mix), {})
@@ -200,7 +132,7 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
     labels = [
         label for label in dict.fromkeys(label for _, mix in mixes for label in mix) if label != UNPARSABLE
     ]
-    colours = dict(zip(labels, zip(_COLOURS, _HATCHES, strict=True), strict=False)) | {
+    colours = dict(zip(labels, zip(COLOURS, _HATCHES, strict=True), strict=False)) | {
         UNPARSABLE: (GREY, "xxx")
     }
     with matplotlib.rc_context(dict(STYLE)):
@@ -219,10 +151,10 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of steps")
         figure.legend(loc="outside right upper")
-        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {_tell_mixes(mixes)}.")
+        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {_describe_mixes(mixes)}.")
 
 
-def _tell_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+def _describe_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
     return "; ".join(
         f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
         for setting, mix in mixes
@@ -242,36 +174,17 @@ def plot_confusion(metrics: Metrics, title: str = "True against predicted type")
         for line, row in enumerate(counts):
             for column, count in enumerate(row):
                 # a dark cell colour is never reached (vmax above), so black stays legible in both modes
-                text = f"{percent(shares[line][column])} ({count})"
+                cell = f"{percent(shares[line][column])} ({count})"
                 axes.text(
-                    column + 0.5, line + 0.5, text, ha="center", va="center", color="#000000", fontsize=8
+                    column + 0.5, line + 0.5, cell, ha="center", va="center", color="#000000", fontsize=8
                 )
         axes.set_xticks([column + 0.5 for column in range(len(labels))], labels)
         axes.set_yticks([line + 0.5 for line in range(len(trues))], trues)
         axes.set_ylim(len(trues), 0)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        told = "; ".join(
+        text = "; ".join(
             f"{true}: " + ", ".join(f"{label} {count}" for label, count in zip(labels, row, strict=True))
             for true, row in zip(trues, counts, strict=True)
         )
-        return to_svg(figure, title, f"Steps by true type: {told}.")
-
-
-def to_svg(figure: Figure, title: str, description: str) -> str:
-    """Return the figure as one `<svg>` element with title, description and ink that suits dark screens."""
-    stream = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    FigureCanvasSVG(figure).print_svg(stream, metadata=nothing)
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    opening, body = text.split(">", 1)
-    dark = (
-        f'text{{fill:{_DARK_INK}!important}} text[style*="#000000"]{{fill:#000!important}} '
-        f'[style*="stroke: {_INK}"]{{stroke:{_DARK_INK}!important}}'
-    )
-    head = (
-        f"\n <title>{escape(title)}</title>\n <desc>{escape(description)}</desc>\n"
-        f" <style>@media (prefers-color-scheme: dark){{{dark}}}</style>"
-    )
-    return f'{opening} role="img">{head}{body}'
+        return to_svg(figure, title, f"Steps by true type: {text}.")

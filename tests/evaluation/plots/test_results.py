@@ -4,29 +4,23 @@ import pytest
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
-from shop_r1.evaluation.plots import (
-    RewardCurve,
-    plot_confusion,
-    plot_mixes,
-    plot_results,
-    plot_rewards,
-    plot_temperature,
-)
-from shop_r1.evaluation.tables import TableRow, table_row
+from shop_r1.evaluation.plots.results import plot_confusion, plot_mixes, plot_results, plot_temperature
+from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
+from shop_r1.evaluation.tables import table_row
 from shop_r1.records.actions import SHOP, click, terminate, type_and_submit
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Prediction, TableRow
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def make_metrics(right: int = 2) -> Metrics:
-    golds = (click("a"), type_and_submit("search_input", "mug"), terminate())
+    targets = (click("a"), type_and_submit("search_input", "mug"), terminate())
     predictions = [
         Prediction(
             session_id=f"s{session}", step=step, target=target, action=target if step < right else None
         )
         for session in range(4)
-        for step, target in enumerate(golds)
+        for step, target in enumerate(targets)
     ]
     return evaluate_predictions(predictions, SHOP, bootstrap=20)
 

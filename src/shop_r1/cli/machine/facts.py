@@ -86,7 +86,7 @@ def _strategy() -> str:
     """Return how training that is started as this command was would be spread."""
     if find_spec("trl") is None:
         return "unknown: pip install 'shop-r1[train]'"
-    from shop_r1.cli.models import hide_loading
+    from shop_r1.cli.terminal.checkpoints import hide_loading
     from shop_r1.training.devices import active_strategy
 
     hide_loading()
@@ -108,7 +108,7 @@ def _memory_bytes() -> int | None:
 
 def _base_checkpoint() -> str:
     # Not `models.checkpoint.BASE_CHECKPOINT`: importing that needs torch.
-    folder = Path(__file__).parents[1] / "models" / "base"
+    folder = Path(__file__).parents[2] / "models" / "base"
     weights = folder / "model.safetensors"
     if not weights.exists():
         return "missing; recipes/base.sh makes it"

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 from tests.tiny import LEAVE, make_session, make_sessions
 
 from shop_r1.datasets.statistics import Statistics, Tally
-from shop_r1.evaluation.data_plots import plot_statistics
+from shop_r1.evaluation.plots.sessions import plot_statistics
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session

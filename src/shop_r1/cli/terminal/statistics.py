@@ -1,4 +1,4 @@
-"""What was counted, in words: a file's sessions, and the completions of an evaluation that are not valid."""
+"""The statistics of a file of sessions as tables of text."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,7 +7,6 @@ from shop_r1.cli.terminal.console import count_of
 
 if TYPE_CHECKING:
     from shop_r1.datasets.statistics import BudgetFacts, Leaks, Spread, Statistics
-    from shop_r1.evaluation.tables import TableRow
 
 _LENGTHS = {
     "steps": "steps of a session",
@@ -17,65 +16,45 @@ _LENGTHS = {
 }
 
 
-def tell_counts(found: "Statistics") -> list[tuple[str, str]]:
+def counts_table(found: "Statistics") -> list[tuple[str, str]]:
     """Return (name, value) of what is counted."""
     users = f"{found.users:,}"
     if found.without_user:
         users += f"; {count_of(found.without_user, 'session')} without"
-    told = "all" if found.rationales == found.steps else f"{found.rationales:,}"
+    many = "all" if found.rationales == found.steps else f"{found.rationales:,}"
     return [
         ("sessions", f"{found.sessions:,}"),
         ("users", users),
-        ("steps", f"{found.steps:,}, {told if found.rationales else 'none'} with a rationale"),
-        ("sources", tell_shares(found.sources)),
-        ("outcomes", tell_shares(found.outcomes)),
-        ("actions", tell_shares(found.actions)),
-        ("the first", tell_shares(found.first_actions)),
-        ("after it", tell_shares(found.later_actions) or "none"),
+        ("steps", f"{found.steps:,}, {many if found.rationales else 'none'} with a rationale"),
+        ("sources", describe_shares(found.sources)),
+        ("outcomes", describe_shares(found.outcomes)),
+        ("actions", describe_shares(found.actions)),
+        ("the first", describe_shares(found.first_actions)),
+        ("after it", describe_shares(found.later_actions) or "none"),
     ]
 
 
-def tell_checks(found: "Statistics") -> list[tuple[str, str]]:
+def checks_table(found: "Statistics") -> list[tuple[str, str]]:
     """Return (name, value) of what could be wrong: budget, duplicates, leaks."""
     same = found.duplicates
     near = f"{same.near:,} nearly alike, in {count_of(same.near_groups, 'group')}"
     duplicates = f"{count_of(same.exact, 'exact copy')}; {near if same.near else 'none nearly alike'}"
-    rows = [("budget", _tell_budget(found.budget)), ("duplicates", duplicates.replace("copys", "copies"))]
+    rows = [("budget", _describe_budget(found.budget)), ("duplicates", duplicates.replace("copys", "copies"))]
     if found.repeated_ids:
         rows.append(("ids", f"{found.repeated_ids:,} stand more than once: see shop-r1 data validate"))
-    return [*rows, *(("against", _tell_leaks(each)) for each in found.leaks)]
+    return [*rows, *(("against", _describe_leaks(each)) for each in found.leaks)]
 
 
-def tell_lengths(found: "Statistics") -> list[tuple[str, ...]]:
+def lengths_table(found: "Statistics") -> list[tuple[str, ...]]:
     """Return the header and rows of the table of lengths."""
     rows = [(title, *_cells(found.spreads[name])) for name, title in _LENGTHS.items()]
     return [(f"tokens: {found.tokenizer}"[:24], "mean", "median", "90 %", "99 %", "most"), *rows]
 
 
-def tell_invalid(row: "TableRow", is_endpoint: bool) -> str | None:
-    """Return what the invalid completions of an evaluated setting were, and what helps; None without any."""
-    from shop_r1.evaluation.invalid_responses import describe_invalid
-
-    if not row.invalid:
-        return None
-    told = f"{row.label}: {describe_invalid(row.invalid, row.n)}"
-    if sum(row.invalid.values()) == row.n:
-        told = f"WARNING: NO completion is a valid response, so these figures measure no choice. {told}"
-    wrapped = {"after <think>", "in a code fence"} & set(row.invalid)
-    if wrapped and is_endpoint and row.parse == "strict":
-        told += (
-            ". Completions are parsed strictly, as in training; parse=lenient (with --force, into the same "
-            "--out) takes a think part and a code fence away first, asks nothing again, and marks the results"
-        )
-    if "in a <think> without an end" in row.invalid or "with reasoning and no text" in row.invalid:
-        told += ". A model that thinks first needs a larger sampling.max_new_tokens"
-    return f"{told}. Each is in predictions.jsonl, under failure"
-
-
-def tell_shares(counts: Mapping[str, int]) -> str:
+def describe_shares(counts: Mapping[str, int]) -> str:
     """Return the counts with their shares.
 
-    >>> tell_shares({"click": 3, "terminate": 1})
+    >>> describe_shares({"click": 3, "terminate": 1})
     'click 3 (75.0 %), terminate 1 (25.0 %)'
     """
     total = sum(counts.values())
@@ -89,7 +68,7 @@ def _cells(spread: "Spread") -> tuple[str, ...]:
     return (mean, *(f"{value:,}" for value in (spread.median, spread.p90, spread.p99, spread.most)))
 
 
-def _tell_budget(budget: "BudgetFacts") -> str:
+def _describe_budget(budget: "BudgetFacts") -> str:
     room = f"{budget.max_tokens:,} tokens, {budget.max_completion_length:,} of them for the completion"
     if not budget.over:
         return f"all {budget.prompts:,} prompts fit into {room}"
@@ -106,12 +85,12 @@ def _tell_budget(budget: "BudgetFacts") -> str:
     return f"{over} are longer than {room}: {', '.join(cuts)}".replace("%", " %")
 
 
-def _tell_leaks(leaks: "Leaks") -> str:
+def _describe_leaks(leaks: "Leaks") -> str:
     shared = {
         "an id": leaks.same_id,
         "a user": leaks.same_user,
         "an exact copy": leaks.exact,
         "one nearly alike": leaks.near,
     }
-    told = [f"{count:,} share {what}" for what, count in shared.items() if count]
-    return f"{leaks.other} ({count_of(leaks.sessions, 'session')}): {', '.join(told) or 'nothing shared'}"
+    parts = [f"{count:,} share {what}" for what, count in shared.items() if count]
+    return f"{leaks.other} ({count_of(leaks.sessions, 'session')}): {', '.join(parts) or 'nothing shared'}"

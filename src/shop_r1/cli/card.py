@@ -1,0 +1,29 @@
+"""`card`: a model's card."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.cli.terminal.console import print_line
+from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.report.card import write_card
+from shop_r1.report.seal import is_sealed
+from shop_r1.runs import CARD
+
+
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that sft or grpo wrote.")],
+    evaluations: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write MODEL/README.md, the model's card: data, settings, and the figures of its evaluations.
+
+    Training writes it too, without figures.
+
+    Example: shop-r1 card runs/grpo runs/evaluation
+    """
+    check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
+    print_line(f"{write_card(folder, evaluations or [])}")

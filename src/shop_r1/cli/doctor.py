@@ -1,0 +1,80 @@
+"""`doctor`: what this machine has and can run, and whether a run fits it."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shop_r1.cli.machine.facts import describe_machine
+from shop_r1.cli.terminal.console import print_line, print_table, split_words
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.config import suggest
+from shop_r1.errors import ConfigError
+
+
+def doctor(
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CONFIG.toml|key=value", help="A run's settings: say whether it fits."),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file leaves it open.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="In place of the settings' own.")] = None,
+    launch: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="What accelerate launch is given.")
+    ] = None,
+    device_memory: Annotated[
+        float | None, typer.Option(metavar="GIB", help="Of each device, to plan for another machine.")
+    ] = None,
+    list_settings: ListSettings = False,
+) -> None:
+    """Say what this machine has and can run; with settings, whether a run fits, before it starts.
+
+    Exit code 1: it does not fit.
+
+    Example: shop-r1 doctor configs/grpo/paper_3b.toml --device-memory 80
+    """
+    if settings:
+        _examine_run(settings, stage, model, launch, device_memory)
+        return
+    if stage or model or launch or device_memory:
+        raise ConfigError(
+            "--stage, --model, --launch and --device-memory are of a run; give its settings file or key=value"
+        )
+    facts, capacity = describe_machine()
+    print_table(facts)
+    print_line("")
+    print_table(capacity)
+    print_line("")
+    print_line("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
+    print_line("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
+    print_line("shop-r1 doctor FILE.toml counts a run's whole memory.")
+
+
+def _examine_run(
+    words: list[str],
+    stage: str | None,
+    model: str | None,
+    launch: Path | None,
+    memory: float | None,
+) -> None:
+    from shop_r1.cli.machine.memory_plan import SCHEMAS, plan_run, render_plan, render_verdict
+    from shop_r1.training.devices import active_strategy
+
+    if stage is not None and stage not in SCHEMAS:
+        raise ConfigError(f"--stage {stage!r} is unknown; {suggest(stage, list(SCHEMAS))}")
+    if memory is not None and not 0 < memory < math.inf:
+        raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
+    path, overrides = split_words(words)
+    plan = plan_run(path, overrides, stage, model, launch, memory)
+    print_table([*plan.facts, ("started like this", active_strategy())])
+    print_line("")
+    rows = render_plan(plan)
+    wide, narrow = (max(len(row[place]) for row in rows) for place in (0, 1))
+    for name, figure in rows:
+        print_line(f"{name:<{wide}}  {figure:>{narrow}}")
+    print_line("")
+    for line in render_verdict(plan):
+        print_line(line)
+    if not plan.fits:
+        raise typer.Exit(1)

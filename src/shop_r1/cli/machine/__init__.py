@@ -1,0 +1,1 @@
+"""What `doctor` finds out: what this machine has, and whether a run fits it."""

@@ -1,0 +1,78 @@
+"""What a run of the demo prints and shows: the start, the tables, the alerts."""
+
+from pathlib import Path
+
+import torch
+
+from shop_r1.cli.pipeline.config import QUICK_WARNING, DemoConfig, choose_format, estimate_seconds
+from shop_r1.cli.pipeline.stages import DemoRun
+from shop_r1.cli.terminal.console import print_line, print_note, print_paragraph
+from shop_r1.evaluation.tables import (
+    context_grid,
+    main_grid,
+    mix_grid,
+    paper_grids,
+    per_type_grid,
+    reweighted_grid,
+    temperature_grid,
+    to_text,
+)
+from shop_r1.jsonl import read_records
+from shop_r1.models.precision import product_rate
+from shop_r1.records.results import Grid, read_table
+from shop_r1.training.health_checks import Alert
+
+
+def list_tables(demo: DemoRun) -> list[Grid]:
+    """Return every table of the run, the main one first."""
+    rows = read_table(demo.out / "table.json")
+    found = [
+        main_grid(rows, "Held-out sessions, sampled at temperature 0.6 (the paper's)"),
+        reweighted_grid(rows),
+        per_type_grid(rows),
+        mix_grid(rows),
+        temperature_grid(read_table(demo.out / "temperatures.json")),
+        context_grid(read_table(demo.out / "contexts.json")),
+        *paper_grids(),
+    ]
+    return [grid for grid in found if grid is not None]
+
+
+def list_alerts(demo: DemoRun) -> tuple[str, ...]:
+    """Return the run's alerts, training's and evaluation's."""
+    raised = [
+        f"{name}, step {alert.step}: {alert.message}"
+        for name in ("sft", "binary", "shop-r1")
+        if (demo.out / name / "alerts.jsonl").exists()
+        for alert in read_records(demo.out / name / "alerts.jsonl", Alert)
+    ]
+    rows = read_table(demo.out / "table.json")
+    return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))
+
+
+def announce_run(config: DemoConfig, out: Path) -> DemoConfig:
+    """Return the settings with the number format chosen; print it, and how long all will take here."""
+    config, precision = choose_format(config, out)
+    print_note(f"Number format: {precision}")
+    if not torch.cuda.is_available():
+        rate = product_rate(precision.bf16)
+        minutes = estimate_seconds(config, rate) / 60
+        print_note(
+            f"Products here: {rate / 1e9:.0f} GFLOP/s on {torch.get_num_threads()} threads. "
+            f"The whole demo takes about {minutes:.0f} min."
+        )
+    return config
+
+
+def print_results(demo: DemoRun, seconds: float) -> None:
+    """Print the main tables, the alerts and where all files are."""
+    print_line("")
+    if demo.config.quick:
+        print_line(f"{QUICK_WARNING}\n")
+    for grid in list_tables(demo)[:3]:
+        print_line(to_text(grid))
+    for text in [f"Alert: {alert}" for alert in list_alerts(demo)] or ["Alerts: none."]:
+        print_paragraph(text)
+    print_paragraph(f"Took {seconds:.0f} s. Tables: {demo.out}/tables.txt, {demo.out}/table.json.")
+    print_paragraph(f"Report: open {demo.out}/report/index.html in a browser.")
+    print_line("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).")

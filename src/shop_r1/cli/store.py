@@ -1,0 +1,28 @@
+"""`store`: the built-in shop on this machine."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from shop_r1.cli.terminal.console import print_line, print_note
+
+
+def store(
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8000,
+    seed: Annotated[int, typer.Option(help="Of the catalogue.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the built-in store until Ctrl-C.
+
+    Example: shop-r1 store --port 8000
+    """
+    from shop_r1.store.serve import bind, serve
+
+    with bind(host, port) as probe:  # So that the address is printed only when it will be served.
+        port = probe.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    print_line(f"http://{shown}:{port}/")
+    print_note("Serving the store; Ctrl-C stops it.")
+    sys.stdout.flush()
+    serve(port, seed, host)

@@ -1,0 +1,124 @@
+"""What `sft` and `grpo` share: their options, the run's folder, what is printed before and after training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing_paths, print_line, print_note
+from shop_r1.cli.terminal.outputs import check_apart, check_folder
+from shop_r1.errors import RunStopped
+from shop_r1.jsonl import write_json
+from shop_r1.report.card import write_card
+from shop_r1.report.seal import is_sealed
+from shop_r1.runs import CARD, RunFolder
+
+if TYPE_CHECKING:
+    from shop_r1.datasets.examples import Example
+    from shop_r1.training.settings import GrpoConfig, SftConfig
+
+_LEFTOVERS = ("settings.json", "prompts.json", "checkpoints")
+"""What a run leaves that was cut off before its first step ended."""
+AGAIN = "give the same command with --resume to go on"
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
+]
+Data = Annotated[Path, typer.Option("--data", metavar="sessions.jsonl", help="What to learn from.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")
+]
+
+
+def check_run_folder(out: Path, inputs: Sequence[Path | str | None], resume: bool, force: bool) -> None:
+    """Make sure that no other run's model is written over.
+
+    A folder with checkpoints is left to --resume, which compares the runs.
+
+    Raises:
+        ConfigError: the folder holds an input or lies in one, or holds something else.
+    """
+    from shop_r1.training.checkpoints import list_checkpoints
+
+    check_apart(out, inputs)
+    if not list_checkpoints(out) and not (resume and RunFolder(out).has_settings()):
+        check_folder(out, inputs, force=force, leftovers=_LEFTOVERS)
+
+
+def write_settings(
+    out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
+) -> None:
+    """Write `settings.json`; a run that is resumed must have the one that is there."""
+    from shop_r1.cli.terminal.checkpoints import load_tokenizer, report_template
+    from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
+    from shop_r1.training.settings import WATCHING
+
+    folder, inputs = RunFolder(out), existing_paths([*data, config.model])
+    if not resume:
+        refuse_earlier_run(out)
+    elif not list_checkpoints(out):
+        print_note(f"{out}: no checkpoint to resume from; training starts from the beginning")
+    template = report_template(config.model, load_tokenizer(config.model), config.prompt)
+    if resume and RunFolder(out).has_settings():
+        folder.check_settings(config, inputs, command, free=WATCHING)
+    else:
+        folder.write_settings(config, inputs, config.seed, command=command, chat_template=template)
+
+
+def report_prompt_cost(out: Path, examples: "Sequence[Example]", config: "SftConfig | GrpoConfig") -> None:
+    """Print what the budget cuts from the prompts, or a sample of them, and write it to `prompts.json`."""
+    from shop_r1.cli.terminal.checkpoints import load_counter
+    from shop_r1.datasets.examples import sample_cost
+    from shop_r1.prompts.cost import describe_cut_targets
+
+    if not IS_FIRST_PROCESS:
+        return
+    found = sample_cost(examples, load_counter(config.model), config.prompt)
+    write_json(out / "prompts.json", {"of": len(examples), **found.model_dump()})
+    if not found.pages_shortened:
+        return
+    which = "all" if found.prompts == len(examples) else f"a sample of {len(examples):,}"
+    cut = describe_cut_targets(found) or "all targets are still in their prompts"
+    print_note(
+        f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {which}): "
+        f"{found.pages_shortened:,} current pages are shortened; {cut}"
+    )
+
+
+@contextmanager
+def exit_when_stopped(hint: str) -> Iterator[None]:
+    """Where a signal stopped training, print how to go on and exit with the signal's code."""
+    try:
+        yield
+    except RunStopped as stop:
+        print_note(f"{stop}; {hint}")
+        raise typer.Exit(stop.exit_code) from None
+
+
+def finish_run(out: Path, last: Mapping[str, float], shown: str) -> None:
+    """Write the model's card and print where the results are, and the last value of one metric."""
+    if IS_FIRST_PROCESS:
+        if (out / CARD).exists() and not is_sealed(out / CARD):
+            print_note(
+                f"{out / CARD} was changed by hand and stays; shop-r1 card {out} --force writes the card anew"
+            )
+        else:
+            write_card(out)
+    value = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
+    print_line(f"Checkpoint, metrics.jsonl and settings.json are in {out}{value}")
+    alerts = out / "alerts.jsonl"
+    if alerts.exists():
+        print_note(f"Alerts were raised: read {alerts}")
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """Return the counts in order of name, as in `click 3, terminate 1`."""
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))

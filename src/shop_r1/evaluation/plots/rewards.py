@@ -1,0 +1,103 @@
+"""The reward over training, part by part."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from shop_r1.errors import DataError
+from shop_r1.evaluation.plots.style import COLOURS, STYLE, to_svg
+from shop_r1.jsonl import Record, read_lines
+
+
+class RewardCurve(Record):
+    """One part of the reward over training."""
+
+    part: str
+    """`total`, `format`, `type`, `attribute`, `value` or `rationale`."""
+    steps: tuple[int, ...]
+    means: tuple[float, ...]
+    """Mean over the step's completions."""
+    spreads: tuple[float, ...]
+    """Standard deviation over the step's completions; as many as steps."""
+
+
+def read_curves(folder: Path, points: int | None = None) -> list[RewardCurve]:
+    """Return the reward curves of a folder that `grpo` wrote.
+
+    Args:
+        folder: of the run.
+        points: average runs of steps so that about so many points are left; None: every logged step.
+
+    Raises:
+        DataError: its `metrics.jsonl` cannot be read, or holds no rewards.
+    """
+    path = folder / "metrics.jsonl"
+    lines: list[dict[str, float]] = []
+    for number, text in read_lines(path):
+        try:
+            lines.append(dict(json.loads(text)))
+        except (ValueError, TypeError) as error:
+            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
+    logged = [key.removeprefix("reward/") for key in (lines[0] if lines else {}) if key.startswith("reward/")]
+    parts = [part for part in logged if not part.endswith("_std")]
+    if not parts:
+        raise DataError.at(path, 1, "holds no rewards; expected the metrics of `shop-r1 grpo`")
+    kept = [line for line in lines if all(f"reward/{part}" in line for part in parts)]
+    width = 1 if points is None else max(1, len(kept) // points)
+    groups = [kept[start : start + width] for start in range(0, len(kept), width)]
+
+    def means(key: str) -> tuple[float, ...]:
+        return tuple(sum(line.get(key, 0.0) for line in group) / len(group) for group in groups)
+
+    steps = tuple(int(group[-1]["step"]) for group in groups)
+    return [
+        RewardCurve(
+            part=part, steps=steps, means=means(f"reward/{part}"), spreads=means(f"reward/{part}_std")
+        )
+        for part in parts
+    ]
+
+
+def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over training") -> str:
+    """Return one small plot for each part of the reward: its mean over the steps, its spread as a band.
+
+    Raises:
+        DataError: there is no curve, or one whose steps, means and spreads differ in number.
+    """
+    _check_curves(curves)
+    columns = min(3, len(curves))
+    lines = -(-len(curves) // columns)
+    with matplotlib.rc_context(dict(STYLE)):
+        figure = Figure(figsize=(2.3 * columns + 0.3, 1.7 * lines + 0.3), layout="constrained")
+        grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+        for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
+            colour = COLOURS[place % len(COLOURS)]
+            lows = [mean - spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+            highs = [mean + spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+            axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(curve.steps, curve.means, color=colour)
+            axes.set_title(curve.part, loc="left")
+            axes.grid(axis="y")
+            axes.margins(x=0.02)
+        for axes in grid[len(curves) :]:
+            axes.set_axis_off()
+        figure.supxlabel("training step", fontsize=9)
+        ends = "; ".join(
+            f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
+        )
+        return to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
+
+
+def _check_curves(curves: Sequence[RewardCurve]) -> None:
+    if not curves:
+        raise DataError("there are no reward curves to plot; expected at least one part of the reward")
+    for curve in curves:
+        counts = len(curve.steps), len(curve.means), len(curve.spreads)
+        if len(set(counts)) > 1 or not curve.steps:
+            raise DataError(
+                f"reward curve {curve.part}: {counts[0]} steps, {counts[1]} means, {counts[2]} spreads; "
+                "expected equally many, at least one"
+            )

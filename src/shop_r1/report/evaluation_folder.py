@@ -1,0 +1,126 @@
+"""What a report shows of a folder that `evaluate` wrote: settings, page costs, and some of the sessions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shop_r1.errors import DataError
+from shop_r1.jsonl import read_json, read_records
+from shop_r1.records.results import Grid, Prediction
+from shop_r1.records.sessions import Session
+from shop_r1.report.build import SESSIONS_SHOWN
+from shop_r1.runs import digest_file
+
+
+@dataclass(frozen=True)
+class ShownSessions:
+    """The sessions that the report's reader shows; the rest is counted and not kept in memory.
+
+    Attributes:
+        sessions: the first with predictions.
+        predictions: theirs, by setting.
+        available: how many sessions have predictions.
+        unplaced: how many predictions belong to no recorded step.
+    """
+
+    sessions: tuple[Session, ...]
+    predictions: dict[str, tuple[Prediction, ...]]
+    available: int
+    unplaced: int
+
+
+def choose_sessions(
+    ids: Sequence[str], counts: Sequence[int], read: Callable[[int], Session], files: Mapping[str, Path]
+) -> ShownSessions:
+    """Return the sessions to show and their predictions.
+
+    Only the sessions shown are read; the files of predictions are read twice.
+
+    Args:
+        ids: of all sessions, in order.
+        counts: how many steps each has.
+        read: returns the session in a place.
+        files: of predictions, by setting.
+    """
+    steps: dict[str, int] = {}
+    for name, count in zip(ids, counts, strict=True):
+        steps[name] = max(steps.get(name, 0), count)
+    wanted, unplaced = set[str](), 0
+    for file in files.values():
+        for prediction in read_records(file, Prediction):
+            wanted.add(prediction.session_id)
+            unplaced += prediction.step >= steps.get(prediction.session_id, 0)
+    places = [place for place, name in enumerate(ids) if name in wanted]
+    shown = tuple(read(place) for place in places[:SESSIONS_SHOWN])
+    names = {session.session_id for session in shown}
+    predictions = {
+        name: tuple(
+            each
+            for each in read_records(file, Prediction)
+            if each.session_id in names and each.step < steps[each.session_id]
+        )
+        for name, file in files.items()
+    }
+    return ShownSessions(shown, predictions, len(places), unplaced)
+
+
+def find_predictions(folder: Path) -> dict[str, Path]:
+    """Return the file of predictions of the folder, or of each of its conditions' folders, by name.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = sorted(folder.glob("predictions.jsonl")) or sorted(folder.glob("*/predictions.jsonl"))
+    if not files:
+        raise DataError.at(folder, None, "holds no predictions.jsonl; expected what `shop-r1 evaluate` wrote")
+    return {"model" if file.parent == folder else file.parent.name: file for file in files}
+
+
+def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]:
+    """Return the sessions that were evaluated, and a warning where they are gone or have changed.
+
+    None without a warning: somebody else's predictions were scored, and there are no pages to show.
+
+    Args:
+        settings: the folder's `settings.json`.
+    """
+    recorded = settings.get("settings", {}).get("data")
+    if recorded is None:
+        return None, None
+    path = Path(recorded)
+    if not path.exists():
+        return None, f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
+    if settings.get("inputs", {}).get(recorded) != digest_file(path):
+        return (
+            path,
+            f"{path} has changed since it was evaluated; the pages shown may not be those predicted on",
+        )
+    return path, None
+
+
+def describe_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the few settings that a reader wants to see."""
+    values = settings.get("settings", {})
+    shown = {key: str(values[key]) for key in ("model", "data", "first_step") if key in values}
+    prompt, sampling = values.get("prompt", {}), values.get("sampling", {})
+    if prompt:
+        shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
+    if sampling:
+        shown["completion"] = f"at most {sampling.get('max_new_tokens')} tokens"
+    return shown | {key: str(settings[key]) for key in ("seed", "revision") if settings.get(key) is not None}
+
+
+def list_page_tables(folder: Path) -> list[Grid]:
+    """Return a table of the pages' tokens for each `context.json` of the folder."""
+    tables = []
+    for path in sorted([*folder.glob("context.json"), *folder.glob("*/context.json")]):
+        values = read_json(path)
+        cells = [(page["url"], f"{page['tokens']:,}") for page in values["pages"][:200]]
+        note = (
+            f"{values['prompts']} prompts; the budget took {values['pages_cut']} earlier pages' bodies and "
+            f"part of the current page in {values['prompts_truncated']}. At most 200 pages are listed."
+        )
+        title = "Pages" if path.parent == folder else f"Pages, {path.parent.name}"
+        tables.append(Grid(title=title, header=("page", "tokens"), rows=tuple(cells), note=note))
+    return tables
