@@ -31,9 +31,9 @@ HASHES = 128
 """Length of a signature, 4 bytes each: the standard error is sqrt(0.9 * 0.1 / 128) = 0.027 at 0.9."""
 _BANDS = 16
 """Of 8 hashes each: a pair at 0.9 shares one with a chance of 1 - (1 - 0.9^8)^16 = 0.9999."""
-_NEIGHBOURS = 64
+_COMPARED_WITH = 64
 """With how many others of one band a session is compared at most: a bound on the work, met only where
-hundreds of sessions are alike, which then hang together through their neighbours."""
+hundreds of sessions are alike, which then hang together through others."""
 _LINES_AT_ONCE = 4096
 
 Signatures = npt.NDArray[np.uint32]
@@ -118,7 +118,7 @@ def similar_pairs(digests: Sequence[bytes], rows: Sequence[Signatures]) -> Itera
     """Yield pairs of places whose signatures agree in at least `NEAR` of their hashes; some come twice.
 
     Args:
-        digests: one for each session; no two the same, or pairs among more than `_NEIGHBOURS` can be missed.
+        digests: one for each session; no two the same, or of more alike some pairs can be missed.
         rows: their signatures.
     """
     if not rows:
@@ -132,7 +132,7 @@ def similar_pairs(digests: Sequence[bytes], rows: Sequence[Signatures]) -> Itera
         _, buckets = np.unique(keys, return_inverse=True)
         order = np.lexsort((order_keys, buckets.ravel()))
         sorted_buckets = buckets.ravel()[order]
-        for shift in range(1, min(_NEIGHBOURS, len(order) - 1) + 1):
+        for shift in range(1, min(_COMPARED_WITH, len(order) - 1) + 1):
             (places,) = np.nonzero(sorted_buckets[shift:] == sorted_buckets[:-shift])
             if not len(places):
                 break

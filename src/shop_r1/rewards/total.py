@@ -57,10 +57,10 @@ def score_response(
 ) -> RewardBreakdown:
     """Return the response's reward and, for each part, one sentence that says why.
 
-    >>> from shop_r1 import SHOP, Action, RewardConfig, score_response
+    >>> from shop_r1 import Action, parse_response, score_response
     >>> completion = '{"rationale": "It is red.", "action": {"type": "click", "name": "results.red_mug_set"}}'
     >>> target = Action(type="click", name="results.red_mug")
-    >>> reward = score_response(completion, target, 26.0, SHOP, RewardConfig())
+    >>> reward = score_response(parse_response(completion), target, certainty=26.0)
     >>> round(reward.total, 3), reward.reasons["value"]
     (858.273, '857.143: name 1000 × ROUGE-L 0.8571')
 

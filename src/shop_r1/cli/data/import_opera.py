@@ -53,7 +53,7 @@ def import_opera(
         written = write_sessions(out, sessions)
     print_line(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
     print_table(_describe(tally))
-    print_note("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) with whatever you make of it.")
+    print_note("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it.")
     print_next(*_next(tally, config, out))
 
 

@@ -49,7 +49,7 @@ def split(
     """Split sessions into DIR/train.jsonl, test.jsonl and valid.jsonl, so that nothing leaks.
 
     A user's sessions, and exact and near-duplicates, stay on one side. The same sessions and seed give the
-    same split in whatever order the lines are.
+    same split in any order of the lines.
 
     Example: shop-r1 data split sessions.jsonl --out data --test 0.1 --seed 1
     """
