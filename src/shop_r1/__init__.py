@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shop_r1.datasets.session_files import read_sessions as read_sessions
+    from shop_r1.datasets.session_files import write_sessions as write_sessions
     from shop_r1.errors import ShopR1Error as ShopR1Error
     from shop_r1.evaluation.metrics import evaluate_predictions as evaluate_predictions
     from shop_r1.pages.elements import find_element as find_element
@@ -25,14 +27,13 @@ if TYPE_CHECKING:
     from shop_r1.records.sessions import Page as Page
     from shop_r1.records.sessions import Session as Session
     from shop_r1.records.sessions import Step as Step
-    from shop_r1.records.sessions import read_sessions as read_sessions
-    from shop_r1.records.sessions import write_sessions as write_sessions
     from shop_r1.rewards.total import RewardConfig as RewardConfig
     from shop_r1.rewards.total import score_response as score_response
 
 __version__ = "0.2.0"
 
 _MODULES = {
+    "datasets.session_files": ("read_sessions", "write_sessions"),
     "errors": ("ShopR1Error",),
     "evaluation.metrics": ("evaluate_predictions",),
     "pages.elements": ("find_element",),
@@ -42,7 +43,7 @@ _MODULES = {
     "prompts.render": ("PromptConfig", "render_prompt"),
     "records.actions": ("Action", "OPERA", "SHOP"),
     "records.results": ("Prediction",),
-    "records.sessions": ("Page", "Session", "Step", "read_sessions", "write_sessions"),
+    "records.sessions": ("Page", "Session", "Step"),
     "rewards.total": ("RewardConfig", "score_response"),
 }
 """The module of each public name. Type checkers read the imports above; a test compares the two."""

@@ -66,8 +66,17 @@ def session_writer(path: Path) -> Iterator[SessionWriter]:
             yield _JsonlWriter(stream)
 
 
-def write_sessions(path: Path, sessions: Iterable[Session]) -> int:
+def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
     """Write the sessions and return how many; the file appears whole or not at all.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from shop_r1 import Action, Page, Session, Step
+    >>> step = Step(page=Page(html="<page>"), action=Action(type="terminate"))
+    >>> with TemporaryDirectory() as folder:
+    ...     written = write_sessions(f"{folder}/one.jsonl", [Session(session_id="visit-1", steps=(step,))])
+    ...     found = list(read_sessions(f"{folder}/one.jsonl"))
+    >>> written, found[0].session_id, found[0].steps == (step,)
+    (1, 'visit-1', True)
 
     Args:
         path: `.jsonl`, `.jsonl.zst` or `.parquet`.
@@ -77,7 +86,7 @@ def write_sessions(path: Path, sessions: Iterable[Session]) -> int:
         DataError: it cannot be written; an older file stays as it was.
     """
     count = 0
-    with session_writer(path) as writer:
+    with session_writer(Path(path)) as writer:
         for session in sessions:
             writer.write(session)
             count += 1
@@ -93,7 +102,7 @@ def read_session_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple
     return read_rows(path, moved) if path.suffix == PARQUET else read_lines(path, moved)
 
 
-def read_sessions(path: Path, moved: Moved | None = None) -> Iterator[Session]:
+def read_sessions(path: Path | str, moved: Moved | None = None) -> Iterator[Session]:
     """Yield the sessions of a file in order, one at a time.
 
     Args:
@@ -103,7 +112,7 @@ def read_sessions(path: Path, moved: Moved | None = None) -> Iterator[Session]:
     Raises:
         DataError: the file cannot be read, holds no session, or a line or row is not a valid one.
     """
-    number = 0
+    path, number = Path(path), 0
     for number, line in read_session_lines(path, moved):
         yield parse_record(line, Session, path, number)
     if number == 0:

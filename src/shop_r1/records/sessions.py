@@ -1,12 +1,11 @@
 """Sessions: what a shopper saw and did, recorded or simulated, in one schema."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from shop_r1.jsonl import Record, read_records, write_records
+from shop_r1.jsonl import Record
 from shop_r1.records.actions import SPACES, Action
 
 MILLISECONDS_FROM = 1e11
@@ -121,37 +120,3 @@ class Session(Record):
                     f"steps.{index} terminates, but {len(self.steps) - index - 1} steps follow it"
                 )
         return self
-
-
-def read_sessions(path: Path | str) -> Iterator[Session]:
-    """Yield the file's sessions in order, one at a time.
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst` or `.jsonl.gz`, one session on each line.
-
-    Raises:
-        DataError: the file cannot be read, holds no session, or a line is not a session; the message names
-            file, line and field.
-    """
-    return read_records(Path(path), Session)
-
-
-def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
-    """Write the sessions and return how many; the file appears whole or not at all.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> step = Step(page=Page(html="<page>"), action=Action(type="terminate"))
-    >>> with TemporaryDirectory() as folder:
-    ...     written = write_sessions(f"{folder}/one.jsonl", [Session(session_id="visit-1", steps=(step,))])
-    ...     found = list(read_sessions(f"{folder}/one.jsonl"))
-    >>> written, found[0].session_id, found[0].steps == (step,)
-    (1, 'visit-1', True)
-
-    Args:
-        path: `.jsonl`, or `.jsonl.zst` to compress.
-        sessions: in the order in which they are written.
-
-    Raises:
-        DataError: the disk is full or the folder cannot be written; an older file stays as it was.
-    """
-    return write_records(Path(path), sessions)
