@@ -114,7 +114,7 @@ def test_training_and_evaluation_say_what_a_template_lacks_and_keep_it(
     code, _, told = shell("evaluate", *words, "prompt.chat_template_kwargs.enable_thinking=false")
     said = " ".join(told.split())
     assert code == 0, told
-    assert f"Prompts as {run} was trained with: at most 4,096 tokens, whole-session" in said
+    assert f"Prompts as {run} was trained with: at most 4,096 tokens, whole-session; but as given" in said
     assert "opens a <think>" not in said and "has no system role" in said
     kept = read_json(found / "settings.json")
     assert kept["settings"]["prompt"]["chat_template_kwargs"] == {"enable_thinking": False}
