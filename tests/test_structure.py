@@ -48,7 +48,12 @@ ALLOWED = {
 }
 """Where one of these words means something else: a colour, another project's field, what stands beside; and
 the prompt that rationales were written with, which stays as it was."""
-_FORMER_NAMES = ("src/shop_r1/cli/main.py", "src/shop_r1/training/settings.py")
+_FORMER_NAMES = (
+    "src/shop_r1/cli/main.py",
+    "src/shop_r1/datasets/rationale_requests.py",
+    "src/shop_r1/prompts/render.py",
+    "src/shop_r1/training/settings.py",
+)
 """Where former names of options and settings are refused with the new ones, each as a quoted key."""
 
 

@@ -37,7 +37,7 @@ ENVELOPE_TOKENS = 40
 class RationaleConfig(Config):
     """How rationales are requested."""
 
-    RENAMED: ClassVar = {"ask": "requests"}
+    RENAMED: ClassVar = {"ask": "requests", "reply_tokens": "max_completion_length"}
     max_tokens: int = Field(default=32768, gt=0)
     """Longest prompt and completion together, in tokens by `estimate_tokens` (for a checkpoint here: by its
     own count). Over it the oldest pages' bodies go first. Ours: what SFT can show of a session (paper

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -45,6 +45,8 @@ Context = Literal["whole-session", "latest-step"]
 
 class PromptConfig(Config):
     """What of a session the model sees."""
+
+    RENAMED: ClassVar = {"reply_tokens": "max_completion_length"}
 
     context: Context = "whole-session"
     """All pages so far, or the current page alone (paper, Table 5). All actions so far in both."""
