@@ -20,6 +20,7 @@ from shop_r1.cli.terminal.console import (
 from shop_r1.cli.terminal.next_command import print_next
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_results_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import digest_record, make_record
@@ -35,10 +36,7 @@ CONTEXTS = ("whole-session", "latest-step")
 
 
 def evaluate(
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
-    ] = None,
+    settings: Words = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -248,14 +246,13 @@ def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "I
     for condition in evaluation.conditions:
         found = read_finished(condition, evaluation.examples)
         if found is None:
-            found = _predict(model, evaluation, condition, _settings_of(condition, settings), identity)
+            found = _predict(model, evaluation, condition, condition.apply(settings), identity)
         else:
             file = condition.folder / PREDICTIONS
             print_note(f"{file}: all {len(found)} predictions were made in an earlier run")
         yield Predicted(condition, found, model.count_tokens)
-        (condition.folder / PARTIAL).unlink(
-            missing_ok=True
-        )  # By now they are in the file of all predictions.
+        # By now they are in the file of all predictions.
+        (condition.folder / PARTIAL).unlink(missing_ok=True)
 
 
 def _predict(
@@ -276,15 +273,6 @@ def _predict(
             print_note(f"{log.path}: going on after {of}{incomplete}")
         with progress(condition.label) as move:
             return predict(model, evaluation.examples, config, move, log)
-
-
-def _settings_of(condition: "Condition", config: "PredictConfig") -> "PredictConfig":
-    return config.model_copy(
-        update={
-            "prompt": config.prompt.model_copy(update={"context": condition.context}),
-            "sampling": config.sampling.model_copy(update={"temperature": condition.temperature}),
-        }
-    )
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":

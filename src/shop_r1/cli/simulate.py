@@ -83,7 +83,7 @@ def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any
 def _modelled(
     name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
-    from shop_r1.cli.models import fit_prompt, load
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, load
     from shop_r1.drivers.in_process import InProcessDriver
     from shop_r1.models.precision import choose_precision
     from shop_r1.simulation.loop import run_sessions

@@ -77,9 +77,9 @@ def open_endpoint(
         return _RemoteEndpoint(name, sdk, client, create, MessagesFormat(model), hide)
     # OpenAI's own newer models reject `max_tokens`, while some other servers know nothing else.
     limit: LimitName = "max_completion_tokens" if url is None else "max_tokens"
-    adapts = config.max_tokens_name == "auto"
     if config.max_tokens_name != "auto":
         limit = config.max_tokens_name
+    adapts = config.max_tokens_name == "auto"
     wire = ChatFormat(model, limit, adapts, config.response_format, lambda text: notify(f"{name}: {text}"))
     return _RemoteEndpoint(name, sdk, client, client.chat.completions.with_raw_response.create, wire, hide)
 
@@ -138,7 +138,7 @@ def _bedrock_options(name: str, url: str | None) -> Mapping[str, str | None]:
 
 @dataclass(frozen=True)
 class _RemoteEndpoint:
-    """One model of one server: its client's call, and the wire format of the call."""
+    """One model of one server."""
 
     name: str
     sdk: Any = field(repr=False)

@@ -90,9 +90,9 @@ def evaluate_predictions(
 
     Args:
         predictions: one for each step.
-        space: the types that count; a predicted type outside it counts as unparsable.
+        space: a predicted type outside it counts as unparsable.
         bootstrap: resamples of the sessions, at least 1.
-        seed: of the resampling; the same seed gives the same intervals.
+        seed: of the resampling.
 
     Raises:
         DataError: there is no prediction, or a shopper's action is outside the space.

@@ -47,11 +47,7 @@ class PredictionLog:
     """
 
     def __init__(self, path: Path, run: str) -> None:
-        """Read what is there, and lock the file until `close`.
-
-        Args:
-            path: of the file.
-            run: digest of all on which a prediction depends.
+        """Read what is there, and lock the file until `close`; `run` as in `LogHead`.
 
         Raises:
             DataError: the file is of another run or held by one, it cannot be opened, or a line that is not
@@ -96,7 +92,10 @@ class PredictionLog:
         Raises:
             DataError: they cannot be written; what was there before stays whole.
         """
-        self._drop_from([self._found[row][0] for row in predictions if row in self._found])
+        # A part of the batch that is there is the last thing written.
+        if starts := [self._found[row][0] for row in predictions if row in self._found]:
+            self._end = min(starts)
+            self._found = {row: each for row, each in self._found.items() if each[0] < self._end}
         lines = [LoggedPrediction(example=row, prediction=each) for row, each in predictions.items()]
         starts = self._append(*lines)
         for start, (row, each) in zip(starts, predictions.items(), strict=True):
@@ -104,12 +103,6 @@ class PredictionLog:
         if time.monotonic() - self._synced > FLUSH_S:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
-
-    def _drop_from(self, starts: Sequence[int]) -> None:
-        """Forget what stands from the first of these places on: a part of a batch, the last thing written."""
-        if starts:
-            self._end = min(starts)
-            self._found = {row: each for row, each in self._found.items() if each[0] < self._end}
 
     def close(self) -> None:
         """Force the file to the disk and let others have it."""

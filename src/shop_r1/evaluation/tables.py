@@ -28,25 +28,14 @@ def table_row(
     """
     if decoding is None and temperature is not None:
         decoding = "sampled" if temperature else "greedy"
+    same = TableRow.model_fields.keys() & Metrics.model_fields.keys()
     return TableRow(
+        **{name: getattr(metrics, name) for name in same} | dict(metrics.intervals),
         setting=setting,
-        exact=metrics.intervals.exact,
-        type_accuracy=metrics.intervals.type_accuracy,
-        type_f1_macro=metrics.intervals.type_f1_macro,
-        per_type=metrics.per_type,
-        predicted_mix=metrics.predicted_mix,
-        target_mix=metrics.target_mix,
-        n=metrics.n,
-        sessions=metrics.sessions,
-        unparsable=metrics.unparsable,
-        invalid=metrics.invalid,
-        parse=metrics.parse,
-        unwrapped=metrics.unwrapped,
         model=model,
         decoding=decoding,
         temperature=temperature,
         context=context,
-        reweighted=metrics.reweighted,
         collapse=find_collapse(metrics),
         paper=find_paper_row(setting),
         note=note,
@@ -214,7 +203,7 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
     A grid whose other columns alone pass `width` becomes wider than that rather than losing figures.
     """
     cells = [grid.header, *grid.rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(grid.header))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = max(min(widths[0], room), min(widths[0], 8))
     lines = [grid.title, ""] if grid.title else []

@@ -69,7 +69,7 @@ def stats(
 
 
 def _load_counter(name: str) -> "CountTokens":
-    from shop_r1.cli.models import load_counter
+    from shop_r1.cli.terminal.checkpoints import load_counter
     from shop_r1.datasets.statistics import remember_lines
     from shop_r1.pages.tokens import estimate_tokens
 

@@ -7,7 +7,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
-from shop_r1.evaluation.metrics import UNPARSABLE, Metrics
+from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, STYLE, to_svg
@@ -70,20 +70,15 @@ def _draw_interval(axes: Any, interval: Interval, place: float, colour: str) -> 
     axes.plot(100 * interval.value, place, "o", color=colour)
 
 
-def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> str:
+def plot_temperature(rows: Sequence[TableRow]) -> str:
     """Return the three metrics against the sampling temperature, with the points of Figure 2 that are known.
 
-    Args:
-        rows: sampled rows of one setting; rows without a temperature are left out.
-        setting: keep this setting's rows only.
+    Rows without a temperature are left out.
 
     Raises:
-        DataError: no row has a temperature.
+        DataError: no row has one.
     """
-    kept = sorted(
-        (row for row in rows if row.temperature and setting in (None, row.setting)),
-        key=lambda row: row.temperature or 0.0,
-    )
+    kept = sorted((row for row in rows if row.temperature), key=lambda row: row.temperature or 0.0)
     if not kept:
         raise DataError("no row has a temperature; expected the rows of a temperature sweep")
     curves = (
@@ -96,13 +91,8 @@ def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> st
         axes = figure.subplots()
         for field, label, colour, marker, known in curves:
             _draw_sweep(axes, kept, field, label, colour, marker)
-            axes.plot(
-                list(known),
-                [100 * share for share in known.values()],
-                marker,
-                color=colour,
-                markerfacecolor="none",
-            )
+            shares = [100 * share for share in known.values()]
+            axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
         axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
         axes.set_xlabel("sampling temperature")
         axes.set_ylabel("%")
@@ -159,32 +149,3 @@ def _describe_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
         f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
         for setting, mix in mixes
     )
-
-
-def plot_confusion(metrics: Metrics, title: str = "True against predicted type") -> str:
-    """Return the shoppers' types (lines) against the predicted (columns): share of the line, and steps."""
-    trues = list(metrics.confusion)
-    labels = list(metrics.predicted_mix)
-    counts = [[metrics.confusion[true].get(label, 0) for label in labels] for true in trues]
-    shares = [[count / sum(line) for count in line] for line in counts]
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(1.5 + 1.05 * len(labels), 0.9 + 0.45 * len(trues)), layout="constrained")
-        axes = figure.subplots()
-        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.4, edgecolors="white", linewidth=1)
-        for line, row in enumerate(counts):
-            for column, count in enumerate(row):
-                # a dark cell colour is never reached (vmax above), so black stays legible in both modes
-                cell = f"{percent(shares[line][column])} ({count})"
-                axes.text(
-                    column + 0.5, line + 0.5, cell, ha="center", va="center", color="#000000", fontsize=8
-                )
-        axes.set_xticks([column + 0.5 for column in range(len(labels))], labels)
-        axes.set_yticks([line + 0.5 for line in range(len(trues))], trues)
-        axes.set_ylim(len(trues), 0)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        text = "; ".join(
-            f"{true}: " + ", ".join(f"{label} {count}" for label, count in zip(labels, row, strict=True))
-            for true, row in zip(trues, counts, strict=True)
-        )
-        return to_svg(figure, title, f"Steps by true type: {text}.")
