@@ -4,14 +4,14 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from shop_r1.config import Config
 from shop_r1.errors import DataError
-from shop_r1.jsonl import read_json, write_json
+from shop_r1.jsonl import read_json, read_lines, write_json
 
 PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "pydantic")
 """Whose versions can change a result."""
@@ -233,6 +233,19 @@ def _add_file(digest: Any, path: Path) -> None:
     with path.open("rb") as stream:
         while piece := stream.read(_PIECE_BYTES):
             digest.update(piece)
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, float]]:
+    """Yield the lines of a run's `metrics.jsonl`.
+
+    Raises:
+        DataError: it cannot be read, or a line is not a JSON object.
+    """
+    for number, text in read_lines(path):
+        try:
+            yield dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
 
 
 def package_versions() -> dict[str, str]:

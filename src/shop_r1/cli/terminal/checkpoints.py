@@ -177,10 +177,7 @@ def longest_context(name_or_path: str) -> int | None:
 def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> PromptConfig:
     """Return the prompt settings with the budget lowered to the model's context length, and print that.
 
-    Args:
-        prompt: as configured.
-        name_or_path: the model.
-        needed: longest completion, in tokens; at least so much of the budget is kept free for it.
+    At least `needed` tokens of the budget are kept free for the completion.
 
     Raises:
         ConfigError: nothing is left for the prompt.
