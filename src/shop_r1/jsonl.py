@@ -48,12 +48,7 @@ LEVEL = 6
 
 
 def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
-    """Yield the file's records in order, one at a time.
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst` or `.jsonl.gz`. Blank lines are allowed and ignored.
-        schema: the record class that every line must fit.
-        moved: called after each line.
+    """Yield the records of a `.jsonl`, `.jsonl.zst` or `.jsonl.gz` file in order; blank lines are ignored.
 
     Raises:
         DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
@@ -82,11 +77,7 @@ def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int
 
 
 def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text) of the file's lines that are not blank.
-
-    Args:
-        path: a text file in UTF-8, or one that zstd or gzip compressed (`.zst`, `.gz`).
-        moved: called after each line.
+    """Yield (line number from 1, text) of the file's lines that are not blank; `.zst`, `.gz` are unpacked.
 
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
@@ -150,10 +141,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON document in the file.
-
-    Args:
-        path: of the file; `.zst` and `.gz` are unpacked.
+    """Return the JSON document in the file; `.zst` and `.gz` are unpacked.
 
     Raises:
         DataError: the file cannot be read or is not JSON.

@@ -41,12 +41,7 @@ def raise_on_sigterm() -> Iterator[None]:
 
 @dataclass
 class StopRequest:
-    """Whether a signal has asked training to stop.
-
-    Attributes:
-        signal: which; None if none has.
-        since: when it came, by `time.monotonic`.
-    """
+    """Which signal has asked training to stop, if any, and when, by `time.monotonic`."""
 
     signal: int | None = None
     since: float = 0.0

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
     from shop_r1.evaluation.predict import PredictConfig
     from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted, Scored
-    from shop_r1.models.checkpoint import LocalModel
-    from shop_r1.records.results import Prediction
 
 CONTEXTS = ("whole-session", "latest-step")
 
@@ -220,6 +218,8 @@ def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "I
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
     from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template
+    from shop_r1.evaluation.predict import predict
+    from shop_r1.evaluation.prediction_log import PredictionLog
     from shop_r1.evaluation.results_folder import (
         PARTIAL,
         PREDICTIONS,
@@ -244,35 +244,22 @@ def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "I
     begin_results(evaluation.out, record, force=evaluation.force, free=free, same_versions=True)
     identity = digest_record(record, free)
     for condition in evaluation.conditions:
-        found = read_finished(condition, evaluation.examples)
-        if found is None:
-            found = _predict(model, evaluation, condition, condition.apply(settings), identity)
-        else:
+        examples = evaluation.examples
+        found = read_finished(condition, examples)
+        if found is not None:
             file = condition.folder / PREDICTIONS
             print_note(f"{file}: all {len(found)} predictions were made in an earlier run")
+        else:
+            with PredictionLog(condition.folder / PARTIAL, identity) as log:
+                if log.kept:
+                    ending = "; the last line was incomplete and is made again" if log.is_incomplete else ""
+                    of = f"{log.kept} of {len(examples)} predictions"
+                    print_note(f"{log.path}: going on after {of}{ending}")
+                with progress(condition.label) as move:
+                    found = predict(model, examples, condition.apply(settings), move, log)
         yield Predicted(condition, found, model.count_tokens)
         # By now they are in the file of all predictions.
         (condition.folder / PARTIAL).unlink(missing_ok=True)
-
-
-def _predict(
-    model: "LocalModel",
-    evaluation: "Evaluation",
-    condition: "Condition",
-    config: "PredictConfig",
-    identity: str,
-) -> "list[Prediction]":
-    from shop_r1.evaluation.predict import predict
-    from shop_r1.evaluation.prediction_log import PredictionLog
-    from shop_r1.evaluation.results_folder import PARTIAL
-
-    with PredictionLog(condition.folder / PARTIAL, identity) as log:
-        if log.kept:
-            incomplete = "; the last line was incomplete and is made again" if log.is_incomplete else ""
-            of = f"{log.kept} of {len(evaluation.examples)} predictions"
-            print_note(f"{log.path}: going on after {of}{incomplete}")
-        with progress(condition.label) as move:
-            return predict(model, evaluation.examples, config, move, log)
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":

@@ -29,9 +29,8 @@ class ActionPair(BaseModel):
 def read_action_predictions(path: Path, space: ActionSpace) -> list[Prediction]:
     """Return the predictions in the file, in order; none is skipped.
 
-    Args:
-        path: lines of `{session_id, step_idx, gold, pred}` (OPeRA's form) or of our own `Prediction`.
-        space: the action space. A prediction outside it has `action` None and its reason in `failure`.
+    Its lines are `{session_id, step_idx, gold, pred}` (OPeRA's form) or our own `Prediction`. One outside the
+    space has `action` None and its reason in `failure`.
 
     Raises:
         DataError: the file cannot be read or is empty, a line is neither form, or a true action is not in the

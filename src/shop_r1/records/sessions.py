@@ -124,10 +124,7 @@ class Session(Record):
 
 
 def read_sessions(path: Path | str) -> Iterator[Session]:
-    """Yield the file's sessions in order, one at a time.
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst` or `.jsonl.gz`, one session on each line.
+    """Yield the sessions of a `.jsonl`, `.jsonl.zst` or `.jsonl.gz` file in order, one at a time.
 
     Raises:
         DataError: the file cannot be read, holds no session, or a line is not a session; the message names
@@ -147,9 +144,7 @@ def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
     >>> written, found[0].session_id, found[0].steps == (step,)
     (1, 'visit-1', True)
 
-    Args:
-        path: `.jsonl`, or `.jsonl.zst` to compress.
-        sessions: in the order in which they are written.
+    A path that ends in `.jsonl.zst` is compressed.
 
     Raises:
         DataError: the disk is full or the folder cannot be written; an older file stays as it was.

@@ -80,10 +80,8 @@ def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]
     if not path.exists():
         return None, f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
     if settings.get("inputs", {}).get(recorded) != digest_file(path):
-        return (
-            path,
-            f"{path} has changed since it was evaluated; the pages shown may not be those predicted on",
-        )
+        warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
+        return path, warning
     return path, None
 
 

@@ -34,10 +34,8 @@ class DemoRun:
     def __init__(self, out: Path, config: DemoConfig) -> None:
         self.out, self.config = out, config
         self.training, self.held_out = out / "sessions.jsonl.zst", out / "held_out.jsonl.zst"
-        trained = {"sft": "sft", "sft+rl(binary)": "binary", "shop-r1": "shop-r1"}
-        self.checkpoints = {"zero-shot": BASE_CHECKPOINT} | {
-            name: out / place for name, place in trained.items()
-        }
+        trained = {"sft": out / "sft", "sft+rl(binary)": out / "binary", "shop-r1": out / "shop-r1"}
+        self.checkpoints = {"zero-shot": BASE_CHECKPOINT, **trained}
         self._folder = RunFolder(out)
         self._digest = hashlib.sha256(f"{__version__}{config.model_dump_json()}".encode()).hexdigest()
         self._stages = 0

@@ -1,6 +1,6 @@
 """The results of an evaluation, drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -21,10 +21,7 @@ def plot_evaluation(
 ) -> list[Plot]:
     """Return the plots of an evaluation that its figures allow.
 
-    Args:
-        rows: of its table.
-        sweep: of a temperature sweep, if that is not among the rows.
-        curves: the reward over the training of the evaluated model.
+    `sweep` has the rows of a temperature sweep where that is not among `rows`.
     """
     plots = [Plot(svg=plot_results(rows), caption="Held-out sessions, 95 % intervals.")]
     if any(row.predicted_mix for row in rows):
@@ -47,7 +44,10 @@ def plot_results(rows: Sequence[TableRow]) -> str:
             (right, "type_f1_macro", "macro F1 of types, %", ORANGE),
         ):
             for place, row in enumerate(rows):
-                _draw_interval(axes, getattr(row, field), place, colour)
+                interval: Interval = getattr(row, field)
+                ends = [100 * interval.low, 100 * interval.high]
+                axes.plot(ends, [place, place], color=colour, solid_capstyle="butt")
+                axes.plot(100 * interval.value, place, "o", color=colour)
                 if row.paper is not None:
                     paper = 100 * getattr(row.paper, field)
                     axes.plot(paper, place, "D", markerfacecolor="none", color=GREY)
@@ -63,11 +63,6 @@ def plot_results(rows: Sequence[TableRow]) -> str:
             for row in rows
         )
         return to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
-
-
-def _draw_interval(axes: Any, interval: Interval, place: float, colour: str) -> None:
-    axes.plot([100 * interval.low, 100 * interval.high], [place, place], color=colour, solid_capstyle="butt")
-    axes.plot(100 * interval.value, place, "o", color=colour)
 
 
 def plot_temperature(rows: Sequence[TableRow]) -> str:
@@ -141,11 +136,8 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of steps")
         figure.legend(loc="outside right upper")
-        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {_describe_mixes(mixes)}.")
-
-
-def _describe_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
-    return "; ".join(
-        f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
-        for setting, mix in mixes
-    )
+        text = "; ".join(
+            f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
+            for setting, mix in mixes
+        )
+        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {text}.")
