@@ -16,12 +16,7 @@ from shop_r1.runs import CACHE, make_record
 if TYPE_CHECKING:
     from shop_r1.endpoints.protocol import Price
     from shop_r1.endpoints.response_cache import ResponseCache
-    from shop_r1.evaluation.remote import (
-        RemoteConfig,
-        RemotePrediction,
-        RequestSummary,
-        StepRequest,
-    )
+    from shop_r1.evaluation.remote import RemoteConfig, RemotePrediction, RequestSummary, StepRequest
     from shop_r1.evaluation.results_folder import Evaluation, Predicted
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
@@ -146,12 +141,8 @@ def _describe(summary: "RequestSummary", config: "RemoteConfig") -> str:
     """Return what the completions of a run were like and cost."""
     empty = f", {summary.empty} without text" if summary.empty else ""
     cost = "" if summary.cost_usd is None else f", {summary.cost_usd:.2f} USD"
-    unknown = ""
-    if summary.usage_unknown:
-        unknown = (
-            f"; for {summary.usage_unknown} completions the server reported no full usage, so they count at "
-            "an upper bound"
-        )
+    counted = "completions the server reported no full usage, so they count at an upper bound"
+    unknown = f"; for {summary.usage_unknown} {counted}" if summary.usage_unknown else ""
     return (
         f"{summary.steps} completions, {summary.refused} refused{empty} and {summary.cut} cut at "
         f"{config.sampling.max_new_tokens} tokens; {summary.input_tokens:,} input tokens, "

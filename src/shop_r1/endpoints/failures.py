@@ -88,9 +88,7 @@ class InvalidRequestError(EndpointError):
 class TransientError(EndpointError):
     """An attempt failed and another may succeed: a rate limit, a server error, a lost connection, a timeout.
 
-    Attributes:
-        retry_after_s: how long the endpoint asks to wait, in seconds; None where it does not say.
-        billed: the endpoint may bill for the attempt, although no whole completion arrived.
+    `billed`: the endpoint may bill for the attempt, although no whole completion arrived.
     """
 
     def __init__(

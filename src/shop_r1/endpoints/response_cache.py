@@ -30,12 +30,6 @@ _BEGINNING = b'{"key":"'
 """Of a line. It tells an incomplete line from another program's text, which must not be overwritten."""
 
 
-def _is_incomplete(line: bytes) -> bool:
-    """Return whether a line without its end is one of ours; a machine that lost power can leave zeros."""
-    begun = line.lstrip(b"\0")
-    return begun.startswith(_BEGINNING[: len(begun)])
-
-
 class _Line(NamedTuple):
     offset: int  # in the file, in bytes
     size: int  # in bytes
@@ -109,7 +103,8 @@ class ResponseCache(AppendedFile):
     def _read(self) -> None:
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, 1):  # Only the last can be without its end.
-                if not line.endswith(b"\n") and _is_incomplete(line):
+                begun = line.lstrip(b"\0")  # A machine that lost power can leave zeros.
+                if not line.endswith(b"\n") and begun.startswith(_BEGINNING[: len(begun)]):
                     self.dropped_lines += 1
                     return
                 try:

@@ -77,7 +77,10 @@ def plan_run(
     room = round(memory * GIB) if memory is not None else _memory_here(devices)
     # Memory is only given for other machines, and these are GPUs with bfloat16.
     bf16 = None if memory is None else True
-    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room), bf16)
+    engine = 0  # what vLLM takes of a device
+    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
+        engine = round(config.vllm_gpu_memory_utilization * room)
+    load = plan_load(config, shape, devices, strategy, engine, bf16)
     facts = [
         ("settings", f"{stage}, {path or 'the defaults'}"),
         ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
@@ -90,13 +93,6 @@ def plan_run(
         return plan
     others = cheaper_loads(shape, load, room)
     return replace(plan, others={name: estimate_memory(shape, each).total for name, each in others.items()})
-
-
-def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
-    """Return what vLLM takes of a device."""
-    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
-        return round(config.vllm_gpu_memory_utilization * room)
-    return 0
 
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:
