@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
-from shop_r1.config import describe_validation
 from shop_r1.datasets.validation import Checker
 from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import DataError
@@ -21,7 +20,7 @@ from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import ExampleRef, Session
 from shop_r1.rewards.total import RewardConfig, ScoreLine
 from shop_r1.training.settings import GrpoConfig
-from shop_r1.validation_messages import _PHRASES, list_problems, show
+from shop_r1.validation_messages import _PHRASES, describe_problems, list_problems, show
 
 PYDANTIC = re.compile(
     r"Input should|valid (string|integer|number|tuple|list|dict|boolean)|Field required|Extra inputs"
@@ -109,7 +108,7 @@ def test_no_setting_gets_a_message_in_pydantics_words(
     try:
         schema.model_validate(values)
     except ValidationError as error:
-        assert not PYDANTIC.search(describe_validation(error, schema))
+        assert not PYDANTIC.search(describe_problems(error, schema))
 
 
 def test_each_phrase_is_of_an_error_that_pydantic_has() -> None:

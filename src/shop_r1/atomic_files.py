@@ -88,11 +88,6 @@ def file_mode(path: Path) -> int:
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
-        return _PLAIN & ~_umask()
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        mask = os.umask(0o077)  # It can only be read by setting it.
+        os.umask(mask)
+        return _PLAIN & ~mask

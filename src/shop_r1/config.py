@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from shop_r1.errors import ConfigError
-from shop_r1.validation_messages import describe_problems, list_problems
+from shop_r1.validation_messages import list_problems
 
 
 class Config(BaseModel):
@@ -28,28 +28,21 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting, or one table of settings.
-
-    Attributes:
-        path: its key with those of the tables that it stands in, as `reward.action.dars_factor`.
-        field: its type, bounds and docstring.
-        default: its value where nothing is given; None for a table.
-        is_table: whether it only holds others.
-    """
+    """One setting, or one table of settings."""
 
     path: str
+    """Its key with those of the tables that it stands in, as `reward.action.dars_factor`."""
     field: FieldInfo
+    """Its type, bounds and docstring."""
     default: Any
+    """None for a table."""
     is_table: bool = False
 
 
 def list_settings(schema: type[Config], defaults: Config | None = None, table: str = "") -> Iterator[Setting]:
     """Yield the settings of a class in its order, each table before what is in it.
 
-    Args:
-        schema: the settings class.
-        defaults: where a table's defaults are those of an instance.
-        table: what stands before each key, with a dot.
+    `defaults` are a table's where they are those of an instance; `table` stands before each key, with a dot.
     """
     for name, field in schema.model_fields.items():
         value = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
@@ -79,7 +72,7 @@ def load_config(
 
     Args:
         schema: the settings class.
-        path: a TOML file, or None for the defaults alone.
+        path: a TOML file.
         overrides: `key=value` strings; dots reach into tables, and a value is read as TOML where it is
             valid TOML (`8`, `true`, `[1, 2]`), else as a string.
         under: values that count where neither file nor overrides have one.
@@ -186,16 +179,6 @@ def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict
             whole = dict(default)
             filled[name] = whole | _fill_tables(whole, value)
     return filled
-
-
-def describe_validation(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
-    """Return the problems of a failed validation on one line, each as `field: what was wrong`.
-
-    Args:
-        error: of the validation.
-        schema: what the value was to fit; with it the message names the fields that there are.
-    """
-    return describe_problems(error, schema)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

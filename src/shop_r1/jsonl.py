@@ -1,18 +1,18 @@
 """Typed records on disk, one JSON object a line, plain or zstd; errors name file, line and field."""
 
+import fcntl
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shop_r1.atomic_files import replacing_file
-from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
 from shop_r1.text_files import (
     PIECE_BYTES,
@@ -23,6 +23,7 @@ from shop_r1.text_files import (
     open_bytes,
     split_lines,
 )
+from shop_r1.validation_messages import describe_problems
 
 
 class Record(BaseModel):
@@ -47,12 +48,7 @@ LEVEL = 6
 
 
 def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) -> Iterator[RecordT]:
-    """Yield the file's records in order, one at a time.
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst` or `.jsonl.gz`. Blank lines are allowed and ignored.
-        schema: the record class that every line must fit.
-        moved: called after each line.
+    """Yield the records of a `.jsonl`, `.jsonl.zst` or `.jsonl.gz` file in order; blank lines are ignored.
 
     Raises:
         DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
@@ -76,16 +72,12 @@ def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int
     try:
         return schema.model_validate_json(line)
     except ValidationError as error:
-        problem = tell_form(line, schema) or describe_validation(error, schema)
+        problem = tell_form(line, schema) or describe_problems(error, schema)
         raise DataError.at(path, number, problem) from None
 
 
 def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text) of the file's lines that are not blank.
-
-    Args:
-        path: a text file in UTF-8, or one that zstd or gzip compressed (`.zst`, `.gz`).
-        moved: called after each line.
+    """Yield (line number from 1, text) of the file's lines that are not blank; `.zst`, `.gz` are unpacked.
 
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
@@ -149,10 +141,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON document in the file.
-
-    Args:
-        path: of the file; `.zst` and `.gz` are unpacked.
+    """Return the JSON document in the file; `.zst` and `.gz` are unpacked.
 
     Raises:
         DataError: the file cannot be read or is not JSON.
@@ -177,6 +166,60 @@ def write_text(path: Path, text: str) -> None:
     """Write the text as UTF-8; the file appears whole or not at all."""
     with replacing(path) as stream:
         stream.write(text.encode())
+
+
+class AppendedFile:
+    """A file at `path` that one run at a time appends to, locked until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it, lock it and read it.
+
+        Raises:
+            DataError: another run holds the file, it cannot be opened, or what is in it is broken.
+        """
+        self.path = path
+        self._end = 0  # of what is whole, in bytes
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise DataError.at(path, None, f"cannot be opened ({error.strerror or error})") from None
+        try:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise DataError.at(path, None, self._describe_lock(error)) from None
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Force the file to the disk and unlock it."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def _read(self) -> None:
+        """Read what is there, and set where the last whole line ends."""
+        raise NotImplementedError
+
+    def _describe_lock(self, error: OSError) -> str:
+        """Return what to say where the file cannot be locked."""
+        raise NotImplementedError
+
+    def _append(self, data: bytes) -> None:
+        # What follows the last whole line is left from a run that was killed or a write that failed.
+        os.ftruncate(self._file.fileno(), self._end)
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from shop_r1.config import Config
 from shop_r1.errors import DataError
-from shop_r1.jsonl import read_json, write_json
+from shop_r1.jsonl import read_json, read_lines, write_json
 
 PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "pydantic")
 """Whose versions can change a result."""
@@ -25,11 +25,7 @@ _PIECE_BYTES = 1 << 20
 
 
 class RunFolder:
-    """A folder that a run writes to.
-
-    Attributes:
-        path: the folder; made when first written to.
-    """
+    """A folder that a run writes to; made when first written to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,13 +37,7 @@ class RunFolder:
         seed: int | None = None,
         **more: Any,
     ) -> Path:
-        """Write `settings.json`, all that is needed to do the run again, and return its path.
-
-        Args:
-            config: the settings as they were resolved, defaults included.
-            inputs: files and folders that the run reads; their digests are written.
-            seed: of everything random.
-            **more: further values worth keeping.
+        """Write `settings.json`, all that is needed to do the run again; arguments as those of `make_record`.
 
         Raises:
             DataError: an input cannot be read, or the folder cannot be written.
@@ -88,11 +78,7 @@ class RunFolder:
     ) -> None:
         """Make sure that `settings.json` was written for the same run, by content of its inputs.
 
-        Args:
-            config: the settings now.
-            inputs: files and folders that the run reads.
-            command: as it was given to `write_settings`.
-            free: settings that may differ.
+        `command` is what was given to `write_settings`; settings in `free` may differ.
 
         Raises:
             DataError: it was not; the message names what differs.
@@ -110,10 +96,7 @@ class RunFolder:
     ) -> list[str]:
         """Return what `settings.json` has otherwise than a record, each with both values; inputs by content.
 
-        Args:
-            record: what `make_record` returned.
-            free: settings that may differ.
-            same_versions: whether Python, the packages and our revision must be the same.
+        Settings in `free` may differ; with `same_versions`, Python, the packages and our revision may not.
 
         Raises:
             DataError: `settings.json` cannot be read.
@@ -131,17 +114,16 @@ class RunFolder:
             found += describe_differences(old, new)
         return found
 
-    def stage_done(self, name: str, digest: str, outputs: Sequence[Path] = ()) -> bool:
+    def stage_done(self, name: str, digest: str) -> bool:
         """Return whether the stage was finished with this digest of settings and inputs.
 
-        A marker that is missing, corrupt or of another digest says no; so does an output that is gone.
+        A marker that is missing, corrupt or of another digest says no.
         """
         try:
             marker = read_json(self._marker(name))
         except DataError:
             return False
-        same = isinstance(marker, dict) and marker.get("digest") == digest
-        return same and all(output.exists() for output in outputs)
+        return isinstance(marker, dict) and marker.get("digest") == digest
 
     def finish_stage(self, name: str, digest: str) -> None:
         """Note that the stage is done. Call it last, when all that the stage writes is in place.
@@ -158,29 +140,35 @@ class RunFolder:
 def make_record(
     config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), seed: int | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Return what `settings.json` holds; arguments as those of `RunFolder.write_settings`.
+    """Return what `settings.json` holds.
+
+    Args:
+        config: the settings as they were resolved, defaults included.
+        inputs: files and folders that the run reads; their digests are written.
+        seed: of everything random.
+        **more: further values worth keeping.
 
     Raises:
         DataError: an input cannot be read.
     """
-    settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    found = _settings_and_inputs(config, inputs)
     return {
-        "settings": settings,
+        "settings": found["settings"],
         "seed": seed,
-        "inputs": {str(each): digest_file(each) for each in inputs},
+        "inputs": found["inputs"],
         "versions": package_versions(),
         "revision": source_revision(),
         **more,
     }
 
 
-def digest_record(record: Mapping[str, Any], free: Collection[str] = ()) -> str:
-    """Return the digest of a record: equal for equal runs, wherever their inputs stand.
+def _settings_and_inputs(config: Config | Mapping[str, Any], inputs: Sequence[Path]) -> dict[str, Any]:
+    settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    return {"settings": settings, "inputs": {str(each): digest_file(each) for each in inputs}}
 
-    Args:
-        record: what `make_record` returned.
-        free: settings that may differ.
-    """
+
+def digest_record(record: Mapping[str, Any], free: Collection[str] = ()) -> str:
+    """Return the digest of a record: equal for runs equal but for `free`, wherever their inputs stand."""
     values = {
         **record,
         "settings": _without(record["settings"], free),
@@ -194,19 +182,12 @@ def _without(settings: Mapping[str, Any], free: Collection[str]) -> dict[str, An
 
 
 def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), **more: Any) -> str:
-    """Return the digest of a stage's settings and inputs; the inputs count by content, not by place.
-
-    Args:
-        config: the stage's settings.
-        inputs: files and folders that it reads.
-        **more: further JSON values on which its result depends.
+    """Return the digest of a stage's settings, inputs and `more` JSON values; inputs count by content.
 
     Raises:
         DataError: an input cannot be read.
     """
-    settings = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
-    values = {"settings": settings, "inputs": [digest_file(path) for path in inputs], **more}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return digest_record(_settings_and_inputs(config, inputs) | more)
 
 
 def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any], table: str = "") -> list[str]:
@@ -252,6 +233,19 @@ def _add_file(digest: Any, path: Path) -> None:
     with path.open("rb") as stream:
         while piece := stream.read(_PIECE_BYTES):
             digest.update(piece)
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, float]]:
+    """Yield the lines of a run's `metrics.jsonl`.
+
+    Raises:
+        DataError: it cannot be read, or a line is not a JSON object.
+    """
+    for number, text in read_lines(path):
+        try:
+            yield dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
 
 
 def package_versions() -> dict[str, str]:

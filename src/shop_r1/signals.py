@@ -41,12 +41,7 @@ def raise_on_sigterm() -> Iterator[None]:
 
 @dataclass
 class StopRequest:
-    """Whether a signal has asked training to stop.
-
-    Attributes:
-        signal: which; None if none has.
-        since: when it came, by `time.monotonic`.
-    """
+    """Which signal has asked training to stop, if any, and when, by `time.monotonic`."""
 
     signal: int | None = None
     since: float = 0.0
@@ -58,7 +53,7 @@ class StopRequest:
             name = signal.Signals(number).name
             text = f"\n{name}: stopping after this micro-batch and saving; a second one ends at once\n"
             os.write(2, text.encode())  # safe in a handler
-            if not _is_launched():
+            if "LOCAL_RANK" not in os.environ:  # torchrun or accelerate started no group of processes
                 _end_at_next_signal()
         elif time.monotonic() - self.since > PASSED_ON_S:
             _end_at_next_signal()
@@ -82,11 +77,6 @@ def stop_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _is_launched() -> bool:
-    """Return whether torchrun or accelerate started this process, one of those that train together."""
-    return "LOCAL_RANK" in os.environ
 
 
 def _end_at_next_signal() -> None:

@@ -90,7 +90,8 @@ class WholeFrames(io.RawIOBase):
             try:
                 self._ready = b"".join(self._decompress(piece))
             except (zstandard.ZstdError, zlib.error) as error:
-                plain = not self._has_text and _is_text(piece)
+                opens = piece.lstrip()[:1] in (b"{", b"[")
+                plain = not self._has_text and opens and b"\0" not in piece
                 raise CorruptError(f"{error}{'; it is plain text, rename it' if plain else ''}") from None
         count = min(len(buffer), len(self._ready))
         buffer[:count], self._ready = self._ready[:count], self._ready[count:]
@@ -116,10 +117,6 @@ def _decompressor(compression: Compression) -> Any:
     return zstandard.ZstdDecompressor().decompressobj()
 
 
-def _is_text(piece: bytes) -> bool:
-    return piece.lstrip()[:1] in (b"{", b"[") and b"\0" not in piece
-
-
 def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
     """Return the error that says that a compressed file is corrupt."""
     return DataError.at(
@@ -130,11 +127,7 @@ def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
 
 
 def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, line with what ends it); a line ends with LF, CRLF or CR.
-
-    Args:
-        path: of the file, for errors.
-        source: the text's bytes, unpacked.
+    """Yield (number from 1, line with what ends it) of unpacked bytes; a line ends with LF, CRLF or CR.
 
     Raises:
         DataError: the file cannot be read, its compression is corrupt, or it is not text in UTF-8.

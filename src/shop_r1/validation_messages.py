@@ -57,29 +57,20 @@ _PHRASES = {kind: phrase for phrase, kinds in _EXPECTED.items() for kind in kind
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        place: where, for instance `steps.2.action.name`; `WHOLE` for all of it.
-        kind: of problem.
-        message: what was found, and what was expected.
-    """
+    """One thing that is wrong."""
 
     place: str
+    """For instance `steps.2.action.name`; `WHOLE` for all of it."""
     kind: Kind
     message: str
+    """What was found, and what was expected."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
 
 
 def list_problems(error: ValidationError, schema: type[BaseModel] | None = None) -> list[Problem]:
-    """Return all that a failed validation found, in the schema's order.
-
-    Args:
-        error: of the validation.
-        schema: what the value was to fit; with it a problem names the fields that there are.
-    """
+    """Return all that a failed validation found, in order; with a schema, a problem names its fields."""
     details = error.errors(include_url=False)
     deeper = {each["loc"][:depth] for each in details for depth in range(len(each["loc"]))}
     # pydantic counts only the items that are right, so a list of wrong ones is too short besides.
@@ -90,7 +81,10 @@ def list_problems(error: ValidationError, schema: type[BaseModel] | None = None)
 def describe_problems(
     error: ValidationError, schema: type[BaseModel] | None = None, whole: str = f"{WHOLE}: "
 ) -> str:
-    """Return the first problems on one line; `whole` stands before those of the record as a whole."""
+    """Return the first problems on one line, each as `field: what was wrong`; arguments as `list_problems`.
+
+    `whole` stands before those of the record as a whole.
+    """
     problems = list_problems(error, schema)
     found, more = problems[:_PROBLEMS_SHOWN], len(problems) - _PROBLEMS_SHOWN
     texts = [f"{whole}{each.message}" if each.place == WHOLE else str(each) for each in found]
@@ -130,13 +124,12 @@ def _describe(error: ErrorDetails, schema: type[BaseModel] | None) -> Problem:
             least = kind == "too_short"
             limit = f"at {'least' if least else 'most'} {context['min_length' if least else 'max_length']}"
             return Problem(place, "value", f"holds {context['actual_length']}; expected {limit}")
-    limits = {name: int(limit) if _is_whole(limit) else limit for name, limit in context.items()}
+    limits = {
+        name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in context.items()
+    }
     expected = _PHRASES.get(kind, "another value").format_map(limits)
     return Problem(place, "value", f"is {show(found)}; expected {expected}")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, float) and value.is_integer()
 
 
 def _own_words(place: str, message: str, found: object) -> Problem:

@@ -24,7 +24,6 @@ from shop_r1.endpoints.batch import (
     Outcome,
     Progress,
     RejectedCompletionError,
-    accept_all,
     estimate,
     send_all,
 )
@@ -56,7 +55,7 @@ def send_to(
     path: Path,
     config: RequestConfig = FAST,
     price: Price | None = None,
-    check: Check = accept_all,
+    check: Check = lambda index, completion: None,
     report: Callable[[Progress], None] | None = None,
 ) -> list[Outcome]:
     async def run() -> list[Outcome]:

@@ -52,11 +52,7 @@ def doctor(
 
 
 def _examine_run(
-    words: list[str],
-    stage: str | None,
-    model: str | None,
-    launch: Path | None,
-    memory: float | None,
+    words: list[str], stage: str | None, model: str | None, launch: Path | None, memory: float | None
 ) -> None:
     from shop_r1.cli.machine.memory_plan import SCHEMAS, plan_run, render_plan, render_verdict
     from shop_r1.training.devices import active_strategy

@@ -20,6 +20,7 @@ from shop_r1.cli.terminal.console import (
 from shop_r1.cli.terminal.next_command import print_next
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_results_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import digest_record, make_record
@@ -28,17 +29,12 @@ if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
     from shop_r1.evaluation.predict import PredictConfig
     from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted, Scored
-    from shop_r1.models.checkpoint import LocalModel
-    from shop_r1.records.results import Prediction
 
 CONTEXTS = ("whole-session", "latest-step")
 
 
 def evaluate(
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
-    ] = None,
+    settings: Words = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -222,6 +218,8 @@ def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "I
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
     """
     from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template
+    from shop_r1.evaluation.predict import predict
+    from shop_r1.evaluation.prediction_log import PredictionLog
     from shop_r1.evaluation.results_folder import (
         PARTIAL,
         PREDICTIONS,
@@ -246,45 +244,22 @@ def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "I
     begin_results(evaluation.out, record, force=evaluation.force, free=free, same_versions=True)
     identity = digest_record(record, free)
     for condition in evaluation.conditions:
-        found = read_finished(condition, evaluation.examples)
-        if found is None:
-            found = _predict(model, evaluation, condition, _settings_of(condition, settings), identity)
-        else:
+        examples = evaluation.examples
+        found = read_finished(condition, examples)
+        if found is not None:
             file = condition.folder / PREDICTIONS
             print_note(f"{file}: all {len(found)} predictions were made in an earlier run")
+        else:
+            with PredictionLog(condition.folder / PARTIAL, identity) as log:
+                if log.kept:
+                    ending = "; the last line was incomplete and is made again" if log.is_incomplete else ""
+                    of = f"{log.kept} of {len(examples)} predictions"
+                    print_note(f"{log.path}: going on after {of}{ending}")
+                with progress(condition.label) as move:
+                    found = predict(model, examples, condition.apply(settings), move, log)
         yield Predicted(condition, found, model.count_tokens)
-        (condition.folder / PARTIAL).unlink(
-            missing_ok=True
-        )  # By now they are in the file of all predictions.
-
-
-def _predict(
-    model: "LocalModel",
-    evaluation: "Evaluation",
-    condition: "Condition",
-    config: "PredictConfig",
-    identity: str,
-) -> "list[Prediction]":
-    from shop_r1.evaluation.predict import predict
-    from shop_r1.evaluation.prediction_log import PredictionLog
-    from shop_r1.evaluation.results_folder import PARTIAL
-
-    with PredictionLog(condition.folder / PARTIAL, identity) as log:
-        if log.kept:
-            incomplete = "; the last line was incomplete and is made again" if log.is_incomplete else ""
-            of = f"{log.kept} of {len(evaluation.examples)} predictions"
-            print_note(f"{log.path}: going on after {of}{incomplete}")
-        with progress(condition.label) as move:
-            return predict(model, evaluation.examples, config, move, log)
-
-
-def _settings_of(condition: "Condition", config: "PredictConfig") -> "PredictConfig":
-    return config.model_copy(
-        update={
-            "prompt": config.prompt.model_copy(update={"context": condition.context}),
-            "sampling": config.sampling.model_copy(update={"temperature": condition.temperature}),
-        }
-    )
+        # By now they are in the file of all predictions.
+        (condition.folder / PARTIAL).unlink(missing_ok=True)
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":

@@ -58,15 +58,10 @@ def grpo(
         balanced, how = read_examples(chosen, sessions), f"chosen by {chosen}"
     else:
         balanced = balance_examples(examples, config.type_ratio, config.seed)
-        how = (
-            f"balanced (type_ratio {config.type_ratio:g})"
-            if config.type_ratio
-            else "not balanced (type_ratio 0)"
-        )
+        how = f"{'' if config.type_ratio else 'not '}balanced (type_ratio {config.type_ratio:g})"
     hide_loading()
-    config = config.model_copy(
-        update={"prompt": fit_prompt(config.prompt, config.model, needed=config.max_completion_length)}
-    )
+    prompt = fit_prompt(config.prompt, config.model, needed=config.max_completion_length)
+    config = config.model_copy(update={"prompt": prompt})
     config = settle_precision(config, out, resume)
     write_settings(out, config, [data, *([chosen] if chosen else [])], "grpo", resume)
     print_line(

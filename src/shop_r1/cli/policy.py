@@ -16,13 +16,8 @@ from shop_r1.runs import CACHE, make_record
 if TYPE_CHECKING:
     from shop_r1.endpoints.protocol import Price
     from shop_r1.endpoints.response_cache import ResponseCache
-    from shop_r1.evaluation.remote import (
-        RemoteConfig,
-        RemotePrediction,
-        RequestSummary,
-        StepRequest,
-    )
-    from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted
+    from shop_r1.evaluation.remote import RemoteConfig, RemotePrediction, RequestSummary, StepRequest
+    from shop_r1.evaluation.results_folder import Evaluation, Predicted
 
 _ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
 
@@ -41,17 +36,13 @@ def is_endpoint(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Policy:
-    """What predicts, and its defaults where the command line gives none.
-
-    Attributes:
-        context: `whole-session` or `latest-step`.
-        temperature: of sampling; None where an endpoint is sent none.
-        predict: yields the predictions of each of an evaluation's conditions, in order.
-    """
+    """What predicts, and its defaults where the command line gives none."""
 
     context: str
     temperature: float | None
+    """None where an endpoint is sent none."""
     predict: "Callable[[Evaluation], Iterator[Predicted]]"
+    """Yields the predictions of each of an evaluation's conditions, in order."""
 
 
 def endpoint_policy(
@@ -81,9 +72,7 @@ def _predict_runs(
     from shop_r1.pages.tokens import estimate_tokens
 
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
-    steps = [
-        step for run in job.conditions for step in make_requests(job.examples, _settings_of(run, config))
-    ]
+    steps = [step for run in job.conditions for step in make_requests(job.examples, run.apply(config))]
     notes: list[str] = []
     try:
         found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
@@ -125,16 +114,6 @@ async def _predict(
         await endpoint.close()
 
 
-def _settings_of(run: "Condition", config: "RemoteConfig") -> "RemoteConfig":
-    sampling = {} if run.temperature is None else {"temperature": run.temperature}
-    return config.model_copy(
-        update={
-            "prompt": config.prompt.model_copy(update={"context": run.context}),
-            "sampling": config.sampling.model_copy(update=sampling),
-        }
-    )
-
-
 def _show_estimate(
     name: str,
     config: "RemoteConfig",
@@ -162,12 +141,8 @@ def _describe(summary: "RequestSummary", config: "RemoteConfig") -> str:
     """Return what the completions of a run were like and cost."""
     empty = f", {summary.empty} without text" if summary.empty else ""
     cost = "" if summary.cost_usd is None else f", {summary.cost_usd:.2f} USD"
-    unknown = ""
-    if summary.usage_unknown:
-        unknown = (
-            f"; for {summary.usage_unknown} completions the server reported no full usage, so they count at "
-            "an upper bound"
-        )
+    counted = "completions the server reported no full usage, so they count at an upper bound"
+    unknown = f"; for {summary.usage_unknown} {counted}" if summary.usage_unknown else ""
     return (
         f"{summary.steps} completions, {summary.refused} refused{empty} and {summary.cut} cut at "
         f"{config.sampling.max_new_tokens} tokens; {summary.input_tokens:,} input tokens, "

@@ -15,6 +15,7 @@ from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_output
 from shop_r1.cli.terminal.request_progress import NO_PRICE, noted_bar, request_bar
 from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words
 from shop_r1.errors import ConfigError, ShopR1Error
 
 if TYPE_CHECKING:
@@ -42,10 +43,7 @@ def rationales(
     out: Annotated[
         Path, typer.Option("--out", metavar="WITH.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
-    ] = None,
+    settings: Words = None,
     max_cost: Annotated[
         float | None, typer.Option(min=0.0, metavar="USD", help="Most that all completions may cost.")
     ] = None,

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from shop_r1.atomic_files import replacing_file
-from shop_r1.config import describe_validation
 from shop_r1.datasets.outlines import (
     ACTION_TYPES,
     DIGEST_BYTES,
@@ -33,6 +32,7 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import Moved, parse_record
 from shop_r1.records.actions import SPACES
 from shop_r1.records.sessions import Session
+from shop_r1.validation_messages import describe_problems
 
 VERSION_KEY = b"shop_r1.schema_version"
 SOURCE_KEY = b"shop_r1.source"
@@ -201,7 +201,7 @@ class ParquetSessions(Sequence[Session]):
         try:
             session = Session.model_validate(row)
         except ValidationError as error:
-            raise DataError.at(self.path, number + 1, describe_validation(error, Session)) from None
+            raise DataError.at(self.path, number + 1, describe_problems(error, Session)) from None
         if outline_session(session) != self.columns.outline(number):
             problem = "its derived columns do not fit the session; write the file anew: shop-r1 data convert"
             raise DataError.at(self.path, number + 1, problem)

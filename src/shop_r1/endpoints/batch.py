@@ -9,9 +9,8 @@ and none of these APIs lets a client fetch the completion of a request that it h
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from shop_r1.endpoints.budget import Budget, BudgetExceededError, estimate_prompt
 from shop_r1.endpoints.failures import InvalidRequestError, TransientError
@@ -22,11 +21,7 @@ from shop_r1.errors import ConfigError
 
 
 class RejectedCompletionError(Exception):
-    """A completion is not what was requested; the request may be sent again.
-
-    Attributes:
-        reason: one word for counting.
-    """
+    """A completion is not what was requested; the request may be sent again; `reason` is one word."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -37,78 +32,53 @@ Check = Callable[[int, Completion], None]
 """Raises `RejectedCompletionError` if a completion of the request of this index is to be rejected."""
 
 
-def accept_all(index: int, completion: Completion) -> None:
-    """Reject no completion."""
-
-
 @dataclass(frozen=True)
 class Failure:
-    """Why a request has no completion.
-
-    Attributes:
-        reason: one word for counting: `cost_cap`, `no_completion`, or the last rejected completion's reason.
-        message: a sentence.
-    """
+    """Why a request has no completion."""
 
     reason: str
+    """One word for counting: `cost_cap`, `no_completion`, or the last rejected completion's reason."""
     message: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one request.
-
-    Attributes:
-        completion: the first that was accepted, or None.
-        failure: why there is none; None if there is.
-        received: completions that arrived for it in this run; 0 where the cache had one.
-    """
+    """The result of one request: the first completion that was accepted, or why there is none."""
 
     completion: Completion | None
     failure: Failure | None
     received: int
+    """Completions that arrived for it in this run; 0 where the cache had one."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would send if every completion were accepted.
-
-    Attributes:
-        requests: all of them.
-        cached: those that have a completion already, or are equal to one before them.
-        input_tokens: of those to be sent, by `pages.tokens.estimate_tokens`.
-        output_tokens: of their completions, at most.
-        cost_usd: of both; None where the price is not known.
-    """
+    """What a run would send if every completion were accepted."""
 
     requests: int
     cached: int
+    """Those that have a completion already, or are equal to one before them."""
     input_tokens: int
+    """Of those to be sent, by `pages.tokens.estimate_tokens`."""
     output_tokens: int
+    """At most."""
     cost_usd: float | None
+    """None where the price is not known."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
-
-    Attributes:
-        done: requests that have an outcome.
-        total: all requests.
-        failed: outcomes without a completion.
-        usage: of all completions of these requests, those of earlier runs included.
-        cost_usd: of the same completions; None where the price is not known.
-        retries: attempts repeated after transient errors, in this run.
-        left_s: seconds to the end at this run's rate so far; None before a completion has arrived.
-    """
+    """How far a run is; usage and cost include those of earlier runs."""
 
     done: int
     total: int
     failed: int
     usage: Usage
     cost_usd: float | None
+    """None where the price is not known."""
     retries: int
     left_s: float | None
+    """Seconds to the end at this run's rate so far; None before a completion has arrived."""
 
 
 def estimate(
@@ -118,15 +88,7 @@ def estimate(
     price: Price | None,
     report: Callable[[int], None] | None = None,
 ) -> Estimate:
-    """Return what a run would send and cost; nothing is sent.
-
-    Args:
-        endpoint_name: of the endpoint.
-        requests: what would be sent.
-        cache: holds completions of earlier runs.
-        price: of the endpoint; None if unknown.
-        report: called after each request with how many were counted.
-    """
+    """Return what a run would send and cost; `report` is called with how many requests were counted."""
     seen: set[str] = set()
     input_tokens = output_tokens = 0
     for done, request in enumerate(requests, 1):
@@ -148,7 +110,7 @@ async def send_all(
     config: RequestConfig,
     cache: ResponseCache,
     price: Price | None = None,
-    check: Check = accept_all,
+    check: Check = lambda index, completion: None,
     report: Callable[[Progress], None] | None = None,
 ) -> list[Outcome]:
     """Return an outcome for each request, in order.
@@ -157,11 +119,11 @@ async def send_all(
     fail with `cost_cap` and are not sent.
 
     Args:
-        endpoint: receives the requests; the caller closes it.
+        endpoint: the caller closes it.
         requests: equal ones are sent once.
         config: how.
-        cache: holds completions of earlier runs, and gets each new one at once.
-        price: of the endpoint; None if unknown.
+        cache: gets each new completion at once.
+        price: None if unknown.
         check: rejects completions; called again on those in the cache.
         report: called after each request.
 
@@ -213,7 +175,8 @@ class _Run:
     async def work(self, indices: Iterator[int]) -> None:
         """Take one request after the other until none is left."""
         for index in indices:
-            async with self._lock(self._keys[index]):
+            # Of equal requests, one at a time: the next then finds its completion in the cache.
+            async with self._locks.get(self._keys[index], nullcontext()):
                 outcome = await self._settle(index)
             self.outcomes[index] = outcome
             self._done += 1
@@ -222,10 +185,6 @@ class _Run:
             if self._report is not None:
                 self._report(self._progress())
             await asyncio.sleep(0)  # A long row of cached completions must not keep the others waiting.
-
-    def _lock(self, key: str) -> AbstractAsyncContextManager[Any]:
-        """Of equal requests, send one at a time: the next then finds its completion in the cache."""
-        return self._locks.get(key, nullcontext())
 
     async def _settle(self, index: int) -> Outcome:
         failure, received = None, 0

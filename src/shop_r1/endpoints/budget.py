@@ -41,15 +41,7 @@ class Budget:
     """The usage of a run and what is left of its cost cap.
 
     Usage, reservations and the next request together never exceed the cap. This holds as long as the
-    endpoint bills no more than the request allows.
-
-    Args:
-        price: of the endpoint; None if unknown.
-        cap_usd: None is no cap.
-        usage: of earlier runs, which the cap covers too.
-
-    Attributes:
-        usage: of all completions, those of earlier runs included.
+    endpoint bills no more than the request allows. `usage` includes earlier runs', which the cap covers too.
     """
 
     def __init__(self, price: Price | None, cap_usd: float | None, usage: Usage) -> None:

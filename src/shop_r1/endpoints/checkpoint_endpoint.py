@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from threading import Lock
 
 from shop_r1.endpoints.failures import InvalidRequestError
@@ -13,34 +14,21 @@ from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import Sampling, sample_completions
 
 
+@dataclass(frozen=True)
 class CheckpointEndpoint:
-    """Samples completions from a checkpoint. JSON schemas are not enforced.
+    """Samples completions from a checkpoint. JSON schemas are not enforced."""
 
-    Args:
-        name: in the cache and the output; must differ for other weights.
-        model: the checkpoint.
-        sampling: where a request leaves temperature or top-p open.
-        count_earlier: returns how many completions a request has already; each next one has another seed.
-        longest: how many tokens a prompt and its completion may have; None where the model does not say.
-        bf16: whether it computes in bfloat16.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        model: LocalModel,
-        sampling: Sampling,
-        count_earlier: Callable[[Request], int],
-        longest: int | None = None,
-        bf16: Bf16 = "auto",
-    ) -> None:
-        self.name = name
-        self._model = model
-        self._sampling = sampling
-        self._count_earlier = count_earlier
-        self._longest = longest
-        self._bf16 = bf16
-        self._lock = Lock()
+    name: str
+    """In the cache and the output; must differ for other weights."""
+    model: LocalModel
+    sampling: Sampling
+    """Where a request leaves temperature or top-p open."""
+    count_earlier: Callable[[Request], int]
+    """Returns how many completions a request has already; each next one has another seed."""
+    longest: int | None = None
+    """How many tokens a prompt and its completion may have; None where the model does not say."""
+    bf16: Bf16 = "auto"
+    _lock: Lock = field(default_factory=Lock)
 
     async def send(self, request: Request) -> Completion:
         """Return a completion: the same for the same request, count of earlier ones, weights and machine.
@@ -50,23 +38,26 @@ class CheckpointEndpoint:
         Raises:
             InvalidRequestError: the prompt and the completion are together longer than the model's context.
         """
-        return await asyncio.to_thread(self._complete, request, self._count_earlier(request))
+        return await asyncio.to_thread(self._complete, request, self.count_earlier(request))
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
 
     def _complete(self, request: Request, draw: int) -> Completion:
-        model = self._model
+        model = self.model
         ids = model.prompt_ids(request.messages)
-        if self._longest is not None and len(ids) + request.max_tokens > self._longest:
+        if self.longest is not None and len(ids) + request.max_tokens > self.longest:
             raise InvalidRequestError(
                 f"{self.name}: a prompt of {len(ids)} tokens and a completion of {request.max_tokens} are "
-                f"more than the model's context of {self._longest}; lower max_tokens"
+                f"more than the model's context of {self.longest}; lower max_tokens"
             )
+        chosen = {"temperature": request.temperature, "top_p": request.top_p}
+        given: dict[str, float] = {name: value for name, value in chosen.items() if value is not None}
+        sampling = self.sampling.model_copy(update={"max_new_tokens": request.max_tokens, **given})
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
-        with self._lock, autocast(self._bf16, model.model.device.type):
+        with self._lock, autocast(self.bf16, model.model.device.type):
             (completion,) = sample_completions(
-                model.model, [grow_tree([ids])], self._settings(request), model.end_ids, model.pad_id, [seed]
+                model.model, [grow_tree([ids])], sampling, model.end_ids, model.pad_id, [seed]
             )
         ended = bool(completion.ids) and completion.ids[-1] in model.end_ids
         return Completion(
@@ -74,8 +65,3 @@ class CheckpointEndpoint:
             stop="end" if ended else "length",
             usage=Usage(input_tokens=len(ids), output_tokens=len(completion.ids)),
         )
-
-    def _settings(self, request: Request) -> Sampling:
-        chosen = {"temperature": request.temperature, "top_p": request.top_p}
-        given: dict[str, float] = {field: value for field, value in chosen.items() if value is not None}
-        return self._sampling.model_copy(update={"max_new_tokens": request.max_tokens, **given})

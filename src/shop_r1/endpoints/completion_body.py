@@ -42,7 +42,7 @@ def read_chat(request: Request, body: bytes) -> Completion:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
         raise MalformedBodyError(f"choices is {_quote(choices)}; expected a list with a choice")
     choice = choices[0]
-    reason = _reason(choice.get("finish_reason"))
+    reason = str(choice.get("finish_reason") or "").lower()
     if choice.get("error") or reason in _BROKEN_OFF:
         detail = parse_error({"error": choice.get("error")})
         raise MalformedBodyError(f"the choice ended with {reason or 'an error'}", detail)
@@ -68,7 +68,7 @@ def read_message(request: Request, body: bytes) -> Completion:
     content = completion.get("content")
     if not isinstance(content, list | str):
         raise MalformedBodyError(f"content is {_quote(content)}; expected a list of blocks")
-    reason = _reason(completion.get("stop_reason"))
+    reason = str(completion.get("stop_reason") or "").lower()
     if reason in _BROKEN_OFF:
         raise MalformedBodyError(f"the message ended with {reason}")
     usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
@@ -90,10 +90,6 @@ def _read_object(body: bytes) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise MalformedBodyError(f"it is {_quote(value)}; expected an object")
     return value
-
-
-def _reason(value: object) -> str:
-    return str(value).lower() if value else ""
 
 
 def _stop(reason: str) -> Stop:

@@ -56,19 +56,16 @@ _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibl
 
 @dataclass(frozen=True)
 class ErrorDetail:
-    """What the body of an error says, in the provider's own words.
-
-    Attributes:
-        message: the provider's sentence; not yet redacted.
-        status: the HTTP status that its code stands for; None where it has none that we know.
-        codes: its codes and types, in lower case.
-        param: the argument of the request that it is about; empty where it does not say.
-    """
+    """What the body of an error says, in the provider's own words."""
 
     message: str
+    """Not yet redacted."""
     status: int | None = None
+    """The HTTP status that its code stands for; None where it has none that we know."""
     codes: frozenset[str] = frozenset()
+    """Its codes and types, in lower case."""
     param: str = ""
+    """The argument of the request that it is about; empty where it does not say."""
 
     @property
     def is_filter(self) -> bool:
@@ -77,11 +74,7 @@ class ErrorDetail:
 
 
 class EndpointError(ModelError):
-    """An endpoint returned an error; by itself, one that any request would get.
-
-    Attributes:
-        detail: what the endpoint said; None where it said nothing that we can read.
-    """
+    """An endpoint returned an error; by itself, one that any request would get."""
 
     def __init__(self, message: str, detail: ErrorDetail | None = None) -> None:
         super().__init__(message)
@@ -95,9 +88,7 @@ class InvalidRequestError(EndpointError):
 class TransientError(EndpointError):
     """An attempt failed and another may succeed: a rate limit, a server error, a lost connection, a timeout.
 
-    Attributes:
-        retry_after_s: how long the endpoint asks to wait, in seconds; None where it does not say.
-        billed: the endpoint may bill for the attempt, although no whole completion arrived.
+    `billed`: the endpoint may bill for the attempt, although no whole completion arrived.
     """
 
     def __init__(
@@ -113,17 +104,13 @@ class TransientError(EndpointError):
 
 
 class MalformedBodyError(Exception):
-    """The body of a response with status 200 is no completion.
+    """The body of a response with status 200 is no completion; the message, not yet redacted, says what is.
 
-    Attributes:
-        found: what was found in place of a completion, not yet redacted.
-        detail: what the provider says went wrong; None where it says nothing.
-        billed: the endpoint may bill for it.
+    `detail` is what the provider says went wrong, if anything; `billed`, that the endpoint may bill for it.
     """
 
     def __init__(self, found: str, detail: ErrorDetail | None = None, *, billed: bool = True) -> None:
         super().__init__(found)
-        self.found = found
         self.detail = detail
         self.billed = billed
 
@@ -179,14 +166,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def convert_error(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelError:
-    """Return our error for one of the `openai` or `anthropic` package, which share their error classes.
-
-    Args:
-        sdk: the package.
-        error: what it raised.
-        name: the endpoint's.
-        hide: takes keys out of the message.
-    """
+    """Return our error for one of the `openai` or `anthropic` package (`sdk`), which share their classes."""
     if isinstance(error, sdk.APIStatusError):
         response: Any = error.response
         try:
@@ -207,10 +187,10 @@ def convert_error(sdk: Any, error: Exception, name: str, hide: Redactor) -> Mode
 def convert_malformed(
     error: MalformedBodyError, headers: Mapping[str, str], name: str, hide: Redactor
 ) -> EndpointError:
-    """Return our error for a response with status 200 that is no completion; arguments as `convert_error`."""
+    """Return our error for a response with status 200 that is no completion."""
     detail = error.detail
     if detail is None:
-        return TransientError(f"{name}: the body is no completion ({hide(error.found)})", billed=True)
+        return TransientError(f"{name}: the body is no completion ({hide(error)})", billed=True)
     code = "" if detail.status is None else f", code {detail.status}"
     message = f"{name}: HTTP 200 with an error inside{code} ({hide(detail.message)})"
     return classify_error(detail.status, detail, message, read_retry_after(headers), billed=error.billed)
@@ -231,8 +211,8 @@ def classify_error(
         detail: what the provider says. That no credit is left, or that the prompt is too long, comes before
             the status, since servers send these with others too (429, 500).
         message: of the error, without keys.
-        retry_after_s: how long to wait, if the endpoint says so.
-        billed: the endpoint may bill for this attempt.
+        retry_after_s: how long the endpoint asks to wait.
+        billed: it may bill for this attempt.
     """
     if _NO_CREDIT in (status, detail and detail.status):  # OpenAI sends 429, but waiting does not help.
         return EndpointError(f"{message}; the account has no credit left", detail)

@@ -53,13 +53,7 @@ def find_price(name: str, prompt_tokens: int) -> Price | None:
 def choose_price(
     given: PriceConfig | None, name: str, prompt_tokens: int, max_cost_usd: float | None
 ) -> Price | None:
-    """Return the price in the settings, else the published one, else None.
-
-    Args:
-        given: of the settings, for a model with a price of its own.
-        name: of the endpoint.
-        prompt_tokens: as `find_price` takes it.
-        max_cost_usd: the cost cap, if there is one.
+    """Return the price in the settings, else the published one, else None; arguments as `find_price`.
 
     Raises:
         ConfigError: there is a cost cap and no price, or genai-prices is not installed.

@@ -71,15 +71,18 @@ def open_endpoint(
     sdk = _load("openai" if kind == "openai" else "anthropic")
     options = _bedrock_options(name, url) if kind == "bedrock" else _options(kind, name, url)
     hide = environment_redactor()
-    client = _connect(sdk, _CLIENTS[kind], config.timeout_s, options)
+    # No redirects: a key is for the server it was given for. No retries: `retry` does and counts them.
+    http = sdk.DefaultAsyncHttpxClient(follow_redirects=False, timeout=config.timeout_s)
+    connect = getattr(sdk, _CLIENTS[kind])
+    client = connect(http_client=http, timeout=config.timeout_s, max_retries=0, **options)
     if kind != "openai":
         create = client.messages.with_raw_response.create
         return _RemoteEndpoint(name, sdk, client, create, MessagesFormat(model), hide)
     # OpenAI's own newer models reject `max_tokens`, while some other servers know nothing else.
     limit: LimitName = "max_completion_tokens" if url is None else "max_tokens"
-    adapts = config.max_tokens_name == "auto"
     if config.max_tokens_name != "auto":
         limit = config.max_tokens_name
+    adapts = config.max_tokens_name == "auto"
     wire = ChatFormat(model, limit, adapts, config.response_format, lambda text: notify(f"{name}: {text}"))
     return _RemoteEndpoint(name, sdk, client, client.chat.completions.with_raw_response.create, wire, hide)
 
@@ -100,12 +103,6 @@ def _load(package: str) -> Any:
         raise ConfigError(
             f"models over a network need the package {package}; pip install 'shop-r1[api]'"
         ) from None
-
-
-def _connect(sdk: Any, client: str, timeout_s: float, options: Mapping[str, Any]) -> Any:
-    # No redirects: a key is for the server it was given for. No retries: `retry` does and counts them.
-    http = sdk.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout_s)
-    return getattr(sdk, client)(http_client=http, timeout=timeout_s, max_retries=0, **options)
 
 
 def _options(kind: str, name: str, url: str | None) -> dict[str, str]:
@@ -138,7 +135,7 @@ def _bedrock_options(name: str, url: str | None) -> Mapping[str, str | None]:
 
 @dataclass(frozen=True)
 class _RemoteEndpoint:
-    """One model of one server: its client's call, and the wire format of the call."""
+    """One model of one server."""
 
     name: str
     sdk: Any = field(repr=False)

@@ -1,19 +1,17 @@
 """All completions that were paid for, on disk as soon as they arrive: no run pays for the same one twice."""
 
-import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
 from shop_r1.endpoints.protocol import Completion, Request, Usage
 from shop_r1.errors import DataError
-from shop_r1.jsonl import Record, parse_record
+from shop_r1.jsonl import AppendedFile, Record, parse_record
 
 
 class CachedCompletion(Record):
@@ -32,12 +30,6 @@ _BEGINNING = b'{"key":"'
 """Of a line. It tells an incomplete line from another program's text, which must not be overwritten."""
 
 
-def _is_incomplete(line: bytes) -> bool:
-    """Return whether a line without its end is one of ours; a machine that lost power can leave zeros."""
-    begun = line.lstrip(b"\0")
-    return begun.startswith(_BEGINNING[: len(begun)])
-
-
 class _Line(NamedTuple):
     offset: int  # in the file, in bytes
     size: int  # in bytes
@@ -53,49 +45,19 @@ def request_key(endpoint_name: str, request: Request) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-class ResponseCache:
+class ResponseCache(AppendedFile):
     """An append-only JSONL file of `CachedCompletion`, locked by one run at a time.
 
     Each completion is one write to the file before anything else is done with it, so a run that is killed
     loses only what it had not received yet. (A machine that loses power can lose the last few seconds: the
-    file is forced to the disk when the cache is closed, not before.) Texts stay on disk.
-
-    Attributes:
-        path: the file.
-        dropped_lines: 1 where the last line was incomplete when the file was opened, else 0. The next
-            completion is written over it.
+    file is forced to the disk when the cache is closed, not before.) Texts stay on disk. `dropped_lines` is 1
+    where the last line was incomplete when the file was opened, else 0; the next completion replaces it.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it, and lock it until `close`.
-
-        Raises:
-            DataError: another run holds the file, it cannot be opened, or a line that is not the last is no
-                cached completion.
-        """
-        self.path = path
         self.dropped_lines = 0
         self._lines: dict[str, list[_Line]] = {}
-        self._end = 0
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise DataError.at(path, None, f"cannot be opened ({error.strerror or error})") from None
-        try:
-            self._lock()
-            self._read()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self) -> "ResponseCache":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(path)
 
     def __len__(self) -> int:
         """How many completions there are."""
@@ -117,9 +79,11 @@ class ResponseCache:
         try:
             self._append(line)
         except OSError as error:
-            raise self._error(
+            raise DataError.at(
+                self.path,
+                None,
                 f"a completion cannot be written ({error.strerror or error}); free some space, then run "
-                "again: all completions before it are kept"
+                "again: all completions before it are kept",
             ) from None
         self._remember(cached, len(line))
 
@@ -129,35 +93,24 @@ class ResponseCache:
         counts = [line.usage for key in wanted for line in self._lines.get(key, ())]
         return Usage(input_tokens=sum(n for n, _ in counts), output_tokens=sum(n for _, n in counts))
 
-    def close(self) -> None:
-        """Force the file to the disk and unlock it."""
-        if not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
-
-    def _error(self, problem: str, line: int | None = None) -> DataError:
-        return DataError.at(self.path, line, problem)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise self._error(
+    def _describe_lock(self, error: OSError) -> str:
+        if isinstance(error, BlockingIOError):
+            return (
                 "another run is writing to this cache; wait for its end, or give this run a cache of its own"
-            ) from None
-        except OSError as error:
-            raise self._error(f"cannot be locked ({error.strerror or error})") from None
+            )
+        return f"cannot be locked ({error.strerror or error})"
 
     def _read(self) -> None:
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, 1):  # Only the last can be without its end.
-                if not line.endswith(b"\n") and _is_incomplete(line):
+                begun = line.lstrip(b"\0")  # A machine that lost power can leave zeros.
+                if not line.endswith(b"\n") and begun.startswith(_BEGINNING[: len(begun)]):
                     self.dropped_lines += 1
                     return
                 try:
                     text = line.decode()
                 except UnicodeDecodeError:
-                    raise self._error("is not UTF-8 text", number) from None
+                    raise DataError.at(self.path, number, "is not UTF-8 text") from None
                 self._remember(parse_record(text, CachedCompletion, self.path, number), len(line))
 
     def _remember(self, cached: CachedCompletion, size: int) -> None:
@@ -165,13 +118,6 @@ class ResponseCache:
         line = _Line(self._end, size, (usage.input_tokens, usage.output_tokens))
         self._lines.setdefault(cached.key, []).append(line)
         self._end += size
-
-    def _append(self, line: bytes) -> None:
-        # What follows the last whole line is left from a run that was killed or a write that failed.
-        os.ftruncate(self._file.fileno(), self._end)
-        left = memoryview(line)
-        while left:
-            left = left[self._file.write(left) :]
 
     def _load(self, line: _Line) -> Completion:
         text = os.pread(self._file.fileno(), line.size, line.offset)

@@ -53,12 +53,7 @@ class RequestConfig(Config):
 
 
 class RequestSender:
-    """Gets completions from one endpoint for one run.
-
-    Attributes:
-        budget: the run's usage and cost cap.
-        retries: attempts repeated after transient errors.
-    """
+    """Gets completions from one endpoint for one run; `retries` counts its repeated attempts."""
 
     def __init__(
         self, endpoint: Endpoint, config: RequestConfig, cache: ResponseCache, budget: Budget
@@ -121,7 +116,8 @@ class RequestSender:
         most = max_usage(request)
         await self.budget.reserve(most)
         try:
-            await self._limiter.acquire(self._tokens(request))
+            tokens = estimate_prompt(request) + request.max_tokens if self._config.tokens_per_minute else 0
+            await self._limiter.acquire(tokens)
             completion = await self._call(request)
             self._cache.add(key, self._endpoint.name, completion)
         except TransientError as error:
@@ -142,9 +138,6 @@ class RequestSender:
         except TimeoutError:
             message = f"{self._endpoint.name}: no completion within {timeout_s:g} s"
             raise TransientError(message, billed=True) from None
-
-    def _tokens(self, request: Request) -> int:
-        return estimate_prompt(request) + request.max_tokens if self._config.tokens_per_minute else 0
 
     def _pause(self, error: TransientError) -> None:
         """Pause all requests where the endpoint asks for it, not only the one that got the error."""

@@ -8,12 +8,7 @@ from shop_r1.endpoints.protocol import Request
 
 
 class SpooledRequests(Sequence[Request]):
-    """A sequence of requests in a file, each read when it is indexed.
-
-    Args:
-        stream: an empty binary file to write to and read from, for instance a temporary one; the caller
-            closes it.
-    """
+    """A sequence of requests in an empty binary file, which the caller closes; each is read when indexed."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

@@ -53,24 +53,18 @@ class WireFormat(Protocol):
 
 @dataclass
 class ChatFormat:
-    """OpenAI's chat completions. What a server rejects is remembered and reported once.
-
-    Attributes:
-        model: its name on the server.
-        limit: the argument for the longest completion.
-        adapts_limit: whether the other name may be sent where this one is rejected.
-        response_format: whether a schema is sent; completions are checked in any case.
-        notify: called with a sentence about each adaptation.
-        system_role: whether a system message is sent; else its text stands before the first user message, as
-            for a checkpoint whose chat template has no system role.
-    """
+    """OpenAI's chat completions. What a server rejects is remembered and reported once."""
 
     model: str
     limit: LimitName
     adapts_limit: bool
+    """Whether the other name may be sent where this one is rejected."""
     response_format: ResponseFormat
     notify: Callable[[str], None] = field(repr=False)
+    """Called with a sentence about each adaptation."""
     system_role: bool = True
+    """Whether a system message is sent; else its text stands before the first user message, as for a
+    checkpoint whose chat template has no system role."""
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Return the arguments of a chat completion."""
@@ -133,11 +127,7 @@ class ChatFormat:
 
 @dataclass(frozen=True)
 class MessagesFormat:
-    """Anthropic's messages. A schema is not sent; the prompt describes it.
-
-    Attributes:
-        model: its name on the server.
-    """
+    """Anthropic's messages. A schema is not sent; the prompt describes it."""
 
     model: str
 

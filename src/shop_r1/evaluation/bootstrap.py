@@ -43,24 +43,13 @@ def score_resamples(counts: Counts, totals: Floats, mix: Floats | None = None) -
     """Return (B, 3): exact accuracy, type accuracy and macro F1 of each resample.
 
     Args:
-        counts: the predictions.
+        counts: of the predictions.
         totals: (B, S) how often each resample holds each session.
         mix: (T,) the share that each type is to have, or None for the share it has.
     """
     sessions, types, labels = counts.confusion.shape
-    confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)
-    return _scores(confusion, totals @ counts.exact, counts.diagonal, mix)
-
-
-def _scores(confusion: Floats, exact: Floats, diagonal: list[int], mix: Floats | None) -> Floats:
-    """Return (B, 3): exact, type accuracy, macro F1 of each resample.
-
-    Args:
-        confusion: (B, T, P) steps; a type may be missing from a resample and is then left out of the mean.
-        exact: (B, T) steps.
-        diagonal: (T,) each type's place among the P labels.
-        mix: (T,) the share that each type is to have, or None for the share it has.
-    """
+    confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)  # (B, T, P)
+    exact = totals @ counts.exact  # (B, T)
     support = confusion.sum(axis=2)
     present = support > 0
     if mix is not None:
@@ -68,8 +57,9 @@ def _scores(confusion: Floats, exact: Floats, diagonal: list[int], mix: Floats |
         share = share / share.sum(axis=1, keepdims=True)
         weight = np.divide(share, support, out=np.zeros_like(share), where=present)
         confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
-    hits = confusion[:, np.arange(len(diagonal)), diagonal]
-    chosen = confusion.sum(axis=1)[:, diagonal]
+    hits = confusion[:, np.arange(types), counts.diagonal]
+    chosen = confusion.sum(axis=1)[:, counts.diagonal]
+    # A type that is missing from a resample is left out of its mean.
     macro = np.where(present, f1_scores(hits, support, chosen), 0.0).sum(axis=1) / present.sum(axis=1)
     steps = support.sum(axis=1)
     return np.stack([exact.sum(axis=1) / steps, hits.sum(axis=1) / steps, macro], axis=1)

@@ -49,10 +49,7 @@ def derive_click_type(name: str) -> str:
 def click_type(action: Action, target: Action | None = None) -> str | None:
     """Return a click's subtype, None for any other action.
 
-    Args:
-        action: what was done or predicted.
-        target: what the shopper did, where `action` is a prediction: a click on the same element has the
-            same subtype, recorded or not.
+    Where `action` is a prediction, a click on the element of the shopper's `target` has the target's subtype.
     """
     if action.type != CLICK.name:
         return None

@@ -19,12 +19,8 @@ def read_completion(
 ) -> Prediction:
     """Return the prediction that a completion is: parsed and scored by the same functions as in training.
 
-    Args:
-        example: the step that was asked for.
-        completion: as it came.
-        reward: how the completion is scored.
-        parse: `lenient` parses and scores what is left after `unwrap`, and marks the prediction.
-        certainty: returns the rationale's self-certainty in nats per token; None where nothing measured it.
+    `lenient` parses and scores what is left after `unwrap`, and marks the prediction. `certainty` returns the
+    rationale's self-certainty in nats per token; None where nothing measured it.
     """
     step = example.session.steps[example.step]
     space = find_space(example.session.space)

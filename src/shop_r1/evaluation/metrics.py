@@ -90,9 +90,9 @@ def evaluate_predictions(
 
     Args:
         predictions: one for each step.
-        space: the types that count; a predicted type outside it counts as unparsable.
+        space: a predicted type outside it counts as unparsable.
         bootstrap: resamples of the sessions, at least 1.
-        seed: of the resampling; the same seed gives the same intervals.
+        seed: of the resampling.
 
     Raises:
         DataError: there is no prediction, or a shopper's action is outside the space.
@@ -193,24 +193,22 @@ def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
     f1 = f1_scores(right, n, predicted)
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
+    drawn = steps > 0
     return {
         name: TypeMetrics(
             n=int(n[place]),
             predicted=int(predicted[place]),
             exact=float(hits[0, place] / steps[0, place]),
-            exact_interval=find_bounds(_drawn_share(hits[:, place], steps[:, place]), totals.shape[1]),
+            # Of the resamples that hold the type at all; the sample itself stays first.
+            exact_interval=find_bounds(
+                hits[drawn[:, place], place] / steps[drawn[:, place], place], totals.shape[1]
+            ),
             type_accuracy=float(right[place] / n[place]),
             precision=float(precision[place]),
             f1=float(f1[place]),
         )
         for place, name in enumerate(counts.types)
     }
-
-
-def _drawn_share(hits: Floats, steps: Floats) -> Floats:
-    """Return the share in each resample that holds the type at all; the sample itself stays first."""
-    kept = steps > 0
-    return hits[kept] / steps[kept]
 
 
 def _reweighted(counts: Counts, totals: Floats, mix: Mapping[str, int]) -> Reweighted | None:

@@ -56,13 +56,8 @@ def predict(
 
     The steps of a session are one tree: its pages are run through the model once, not once for each step.
 
-    Args:
-        model: the checkpoint.
-        examples: the steps to predict.
-        config: how.
-        progress: called after each batch.
-        log: gets each batch's predictions at once, and has those of an earlier run, which are not made again.
-            The batches are those of a run that was never interrupted, and so is every bit of the result.
+    The log gets each batch's predictions at once, and has those of an earlier run, which are not made again.
+    The batches are those of a run that was never interrupted, and so is every bit of the result.
 
     Raises:
         DataError: the log cannot be written.
@@ -115,11 +110,7 @@ def _predict_batch(
 
 
 class _Prompts:
-    """The examples' prompts, of which only so many are kept; the others are rendered again when needed.
-
-    Attributes:
-        lengths: of each prompt in tokens.
-    """
+    """The examples' prompts and their lengths; only so many are kept, the others are rendered again."""
 
     def __init__(self, examples: Sequence[Example], render: Callable[[Example], Rendered]) -> None:
         self._examples = examples

@@ -1,17 +1,14 @@
 """Predictions on disk as soon as they are made: a run that is killed goes on where it was."""
 
-import fcntl
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 from pydantic import Field
 
 from shop_r1.errors import DataError
-from shop_r1.jsonl import Record, parse_record
+from shop_r1.jsonl import AppendedFile, Record, parse_record
 from shop_r1.records.results import Prediction
 
 FLUSH_S = 10.0
@@ -33,56 +30,28 @@ class LoggedPrediction(Record):
     prediction: Prediction
 
 
-class PredictionLog:
+class PredictionLog(AppendedFile):
     """An append-only file of predictions, held by one run at a time.
 
     A kill loses only the batch that was being computed. A last line that was not written whole is dropped,
     and so is a batch that is not there as a whole, since completions can differ in their last bits when they
-    are computed in a batch of another shape.
-
-    Attributes:
-        path: the file; made with the first batch.
-        kept: how many predictions of an earlier run were there.
-        is_incomplete: whether its last line was not written whole.
+    are computed in a batch of another shape. `kept` predictions of an earlier run were there; `is_incomplete`
+    says whether its last line was not written whole.
     """
 
     def __init__(self, path: Path, run: str) -> None:
-        """Read what is there, and lock the file until `close`.
-
-        Args:
-            path: of the file.
-            run: digest of all on which a prediction depends.
+        """Read what is there, and lock the file until `close`; `run` as in `LogHead`.
 
         Raises:
             DataError: the file is of another run or held by one, it cannot be opened, or a line that is not
                 the last is broken.
         """
-        self.path = path
+        self._run = run
         self._found: dict[int, tuple[int, Prediction]] = {}  # by example: where its line begins
         self._synced = time.monotonic()
         self.is_incomplete = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise DataError.at(path, None, f"cannot be opened ({error.strerror or error})") from None
-        try:
-            self._lock()
-            self._end = self._read(run)
-            if self._end == 0:
-                self._append(LogHead(run=run))
-        except BaseException:
-            self._file.close()
-            raise
+        super().__init__(path)
         self.kept = len(self._found)
-
-    def __enter__(self) -> "PredictionLog":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def take(self, rows: Sequence[int]) -> dict[int, Prediction] | None:
         """Return the predictions of a batch of examples, by example; None where one is missing."""
@@ -96,39 +65,23 @@ class PredictionLog:
         Raises:
             DataError: they cannot be written; what was there before stays whole.
         """
-        self._drop_from([self._found[row][0] for row in predictions if row in self._found])
+        # A part of the batch that is there is the last thing written.
+        if starts := [self._found[row][0] for row in predictions if row in self._found]:
+            self._end = min(starts)
+            self._found = {row: each for row, each in self._found.items() if each[0] < self._end}
         lines = [LoggedPrediction(example=row, prediction=each) for row, each in predictions.items()]
-        starts = self._append(*lines)
+        starts = self._write(*lines)
         for start, (row, each) in zip(starts, predictions.items(), strict=True):
             self._found[row] = (start, each)
         if time.monotonic() - self._synced > FLUSH_S:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
-    def _drop_from(self, starts: Sequence[int]) -> None:
-        """Forget what stands from the first of these places on: a part of a batch, the last thing written."""
-        if starts:
-            self._end = min(starts)
-            self._found = {row: each for row, each in self._found.items() if each[0] < self._end}
+    def _describe_lock(self, error: OSError) -> str:
+        reason = "another run is writing to it" if isinstance(error, BlockingIOError) else error.strerror
+        return f"cannot be locked ({reason}); wait for its end, or give another --out"
 
-    def close(self) -> None:
-        """Force the file to the disk and let others have it."""
-        if not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            reason = "another run is writing to it" if isinstance(error, BlockingIOError) else error.strerror
-            raise DataError.at(
-                self.path, None, f"cannot be locked ({reason}); wait for its end, or give another --out"
-            ) from None
-
-    def _read(self, run: str) -> int:
-        """Read the whole lines and return where the last of them ends."""
-        end = 0
+    def _read(self) -> None:
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
                 self.is_incomplete = not line.endswith(b"\n")
@@ -136,15 +89,16 @@ class PredictionLog:
                     break
                 text = line.decode(errors="replace")
                 if number == 1:
-                    self._check_head(parse_record(text, LogHead, self.path, number), run)
+                    self._check_head(parse_record(text, LogHead, self.path, number))
                 else:
                     logged = parse_record(text, LoggedPrediction, self.path, number)
-                    self._found[logged.example] = (end, logged.prediction)
-                end += len(line)
-        return end
+                    self._found[logged.example] = (self._end, logged.prediction)
+                self._end += len(line)
+        if self._end == 0:
+            self._write(LogHead(run=self._run))
 
-    def _check_head(self, head: LogHead, run: str) -> None:
-        if head.run != run:
+    def _check_head(self, head: LogHead) -> None:
+        if head.run != self._run:
             raise DataError.at(
                 self.path,
                 1,
@@ -152,17 +106,12 @@ class PredictionLog:
                 "remove the file, or give another --out",
             )
 
-    def _append(self, *records: Record) -> list[int]:
+    def _write(self, *records: Record) -> list[int]:
         """Write the records and return where each begins."""
         lines = [record.model_dump_json(exclude_none=True).encode() + b"\n" for record in records]
         starts = [self._end + sum(map(len, lines[:number])) for number in range(len(lines))]
-        left = memoryview(b"".join(lines))
-        end = self._end + len(left)
         try:
-            # What stands behind the last whole line was cut off, in an earlier run or in a write that failed.
-            os.ftruncate(self._file.fileno(), self._end)
-            while left:
-                left = left[self._file.write(left) :]
+            self._append(b"".join(lines))
         except OSError as error:
             raise DataError.at(
                 self.path,
@@ -170,5 +119,5 @@ class PredictionLog:
                 f"a prediction cannot be written ({error.strerror or error}); make room, then run again: all "
                 "predictions before it are kept",
             ) from None
-        self._end = end
+        self._end += sum(map(len, lines))
         return starts

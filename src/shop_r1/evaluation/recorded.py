@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
 from shop_r1.jsonl import parse_record, read_lines
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.results import Prediction
+from shop_r1.validation_messages import describe_problems
 
 
 class ActionPair(BaseModel):
@@ -29,9 +29,8 @@ class ActionPair(BaseModel):
 def read_action_predictions(path: Path, space: ActionSpace) -> list[Prediction]:
     """Return the predictions in the file, in order; none is skipped.
 
-    Args:
-        path: lines of `{session_id, step_idx, gold, pred}` (OPeRA's form) or of our own `Prediction`.
-        space: the action space. A prediction outside it has `action` None and its reason in `failure`.
+    Its lines are `{session_id, step_idx, gold, pred}` (OPeRA's form) or our own `Prediction`. One outside the
+    space has `action` None and its reason in `failure`.
 
     Raises:
         DataError: the file cannot be read or is empty, a line is neither form, or a true action is not in the
@@ -78,7 +77,7 @@ def _from_pair(pair: ActionPair, space: ActionSpace) -> Prediction:
     try:
         action = Action.model_validate(pair.pred)
     except ValidationError as error:
-        return prediction.model_copy(update={"failure": f"not an action: {describe_validation(error)}"})
+        return prediction.model_copy(update={"failure": f"not an action: {describe_problems(error)}"})
     return _within(prediction.model_copy(update={"action": action}), space)
 
 

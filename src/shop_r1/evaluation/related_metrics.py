@@ -77,11 +77,7 @@ class RelatedMetrics(Record):
 
 
 def measure_related(predictions: Sequence[Prediction], space: ActionSpace) -> RelatedMetrics:
-    """Return the related-work metrics of these predictions.
-
-    Args:
-        predictions: one for each step.
-        space: the types that count; a predicted type outside it counts as unparsable.
+    """Return the related-work metrics of these predictions; arguments as `evaluate_predictions`.
 
     Raises:
         DataError: there is no prediction.

@@ -6,7 +6,6 @@ here; and self-certainty is not measured, since these APIs return no distributio
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -98,8 +97,7 @@ class RequestSummary(Record):
     """None where no price is known."""
 
 
-@dataclass(frozen=True)
-class StepRequest:
+class StepRequest(NamedTuple):
     """The request for one step's prediction."""
 
     example: Example
@@ -157,14 +155,6 @@ async def predict(
 
     Every completion is accepted, a malformed or refused one too: it is what the model said, and sending the
     request again until it parses would measure something else.
-
-    Args:
-        endpoint: the policy; the caller closes it.
-        steps: as `make_requests` returns them.
-        config: how to send, parse and score.
-        cache: holds completions of earlier runs, and gets every new one at once.
-        price: None if unknown.
-        report: called after each completion.
 
     Raises:
         ModelError: a step has no completion, so there is nothing to score; the message says how many.

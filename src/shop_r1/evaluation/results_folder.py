@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shop_r1.config import ConfigT
 from shop_r1.datasets.examples import Example, example_outlines
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
@@ -25,16 +26,11 @@ _RESULTS = (
 
 @dataclass(frozen=True)
 class Condition:
-    """How the model is asked: with which context and temperature, and where the files of that go.
-
-    Attributes:
-        context: `whole-session` or `latest-step`.
-        temperature: of sampling, 0 for greedy; None where the model's own is left to an endpoint.
-        folder: where its files go.
-    """
+    """How the model is asked: with which context and temperature, and where the files of that go."""
 
     context: str
     temperature: float | None
+    """0 for greedy; None where the model's own is left to an endpoint."""
     folder: Path
 
     @property
@@ -44,30 +40,35 @@ class Condition:
             return self.context
         return f"{self.context}-{f't{self.temperature:g}' if self.temperature else 'greedy'}"
 
+    def apply(self, config: ConfigT) -> ConfigT:
+        """Return the settings of a model's predictions, asked like this."""
+        settings: Any = config
+        temperature = {} if self.temperature is None else {"temperature": self.temperature}
+        return config.model_copy(
+            update={
+                "prompt": settings.prompt.model_copy(update={"context": self.context}),
+                "sampling": settings.sampling.model_copy(update=temperature),
+            }
+        )
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is to be evaluated.
-
-    Attributes:
-        model: a checkpoint's or an endpoint's name.
-        data: the held-out sessions.
-        out: the folder of the whole.
-        first_step: steps before this one are given, not predicted.
-        setting: the tables' name for it.
-        conditions: how the model is asked; more than one give a row each.
-        examples: the steps to predict.
-        force: whether another run's results in the folder may be replaced.
-    """
+    """What is to be evaluated."""
 
     model: str
+    """A checkpoint's or an endpoint's name."""
     data: Path
     out: Path
     first_step: int
+    """Steps before this one are given, not predicted."""
     setting: str
+    """The tables' name for it."""
     conditions: tuple[Condition, ...]
+    """More than one give a row each."""
     examples: Sequence[Example]
     force: bool = False
+    """Whether another run's results in the folder may be replaced."""
 
     def record(self) -> dict[str, Any]:
         """Return what `settings.json` says of it beside the settings."""
@@ -81,19 +82,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The predictions under one condition.
-
-    Attributes:
-        condition: how the model was asked.
-        predictions: one for each example.
-        count_tokens: how long a text is for the model.
-        estimated: whether that is an estimate.
-    """
+    """The predictions under one condition, one for each example."""
 
     condition: Condition
     predictions: Sequence[Prediction]
     count_tokens: Callable[[str], int]
     estimated: bool = False
+    """Whether tokens are counted by estimate."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +142,7 @@ def begin_results(
 
     Args:
         out: the folder of the whole.
-        record: what `runs.make_record` returned.
+        record: of `runs.make_record`.
         force: begin anew and remove earlier results; an endpoint's completions, which were paid for, stay.
         free: settings that may differ.
         same_versions: whether predictions made with other versions are another run's.

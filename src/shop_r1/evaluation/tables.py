@@ -28,25 +28,14 @@ def table_row(
     """
     if decoding is None and temperature is not None:
         decoding = "sampled" if temperature else "greedy"
+    same = TableRow.model_fields.keys() & Metrics.model_fields.keys()
     return TableRow(
+        **{name: getattr(metrics, name) for name in same} | dict(metrics.intervals),
         setting=setting,
-        exact=metrics.intervals.exact,
-        type_accuracy=metrics.intervals.type_accuracy,
-        type_f1_macro=metrics.intervals.type_f1_macro,
-        per_type=metrics.per_type,
-        predicted_mix=metrics.predicted_mix,
-        target_mix=metrics.target_mix,
-        n=metrics.n,
-        sessions=metrics.sessions,
-        unparsable=metrics.unparsable,
-        invalid=metrics.invalid,
-        parse=metrics.parse,
-        unwrapped=metrics.unwrapped,
         model=model,
         decoding=decoding,
         temperature=temperature,
         context=context,
-        reweighted=metrics.reweighted,
         collapse=find_collapse(metrics),
         paper=find_paper_row(setting),
         note=note,
@@ -154,18 +143,16 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the sweep over sampling temperatures (Figure 2): greedy, coldest first, unknown ones last."""
     ordered = sorted(rows, key=lambda row: float("inf") if row.temperature is None else row.temperature)
-    lines = tuple((_temperature(row.temperature), row.label, *_cells(row)) for row in ordered)
+    shown = [
+        "not known" if row.temperature is None else f"{row.temperature:g}" if row.temperature else "greedy"
+        for row in ordered
+    ]
+    lines = tuple((t, row.label, *_cells(row)) for t, row in zip(shown, ordered, strict=True))
     note = (
         "Paper (Figure 2, 3B): exact 27.7 at 0.6, peak 28.6 at 0.7; type accuracy near 36 throughout; "
         "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
     )
     return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=lines, note=note)
-
-
-def _temperature(temperature: float | None) -> str:
-    if temperature is None:
-        return "not known"
-    return f"{temperature:g}" if temperature else "greedy"
 
 
 def context_grid(rows: Sequence[TableRow]) -> Grid:
@@ -191,12 +178,7 @@ def list_grids(rows: Sequence[TableRow]) -> list[Grid]:
 
 def paper_grids() -> list[Grid]:
     """Return the paper's own Tables 2, 4, 5 and A3."""
-    sources = (
-        ("Table 2", MAIN),
-        ("Table 4", ABLATIONS),
-        ("Table 5", CONTEXTS),
-        ("Table A3, OPeRA", OPERA_ROWS),
-    )
+    sources = {"Table 2": MAIN, "Table 4": ABLATIONS, "Table 5": CONTEXTS, "Table A3, OPeRA": OPERA_ROWS}
     return [
         Grid(
             title=f"Paper, {title}",
@@ -204,7 +186,7 @@ def paper_grids() -> list[Grid]:
             rows=tuple((row.model, row.setting, *_paper_cells(row)) for row in rows),
             note=" ".join(f"{row.model}, {row.setting}: {row.note}." for row in rows if row.note),
         )
-        for title, rows in sources
+        for title, rows in sources.items()
     ]
 
 
@@ -214,7 +196,7 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
     A grid whose other columns alone pass `width` becomes wider than that rather than losing figures.
     """
     cells = [grid.header, *grid.rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(grid.header))]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = max(min(widths[0], room), min(widths[0], 8))
     lines = [grid.title, ""] if grid.title else []

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from shop_r1.config import describe_validation
 from shop_r1.errors import DataError, PageError
 from shop_r1.importers.targets import Target, TargetPage
 from shop_r1.jsonl import read_json
 from shop_r1.records.actions import click
 from shop_r1.records.sessions import Page, Session, Step
+from shop_r1.validation_messages import describe_problems
 
 
 class PageMove(BaseModel):
@@ -85,7 +85,7 @@ def _read_moves(path: Path) -> Sequence[PageMove]:
     try:
         moves = TypeAdapter(list[PageMove]).validate_python(read_json(path))
     except ValidationError as error:
-        raise DataError.at(path, None, describe_validation(error)) from None
+        raise DataError.at(path, None, describe_problems(error)) from None
     if not moves:
         raise DataError.at(path, None, "holds no moves; expected a list of {from_file, href, text, …}")
     return moves

@@ -20,33 +20,25 @@ Effect = Literal["click", "type", "scroll", "leave"]
 
 @dataclass(frozen=True)
 class ActionType:
-    """One kind of action.
-
-    Attributes:
-        name: the value of the action's `type`.
-        fields: its fields in order. The last is the hardest to predict: the reward scales it by DARS.
-        effect: what it does to a page.
-        meaning: one sentence for the prompt.
-        example: field values for the prompt's example.
-    """
+    """One kind of action."""
 
     name: str
+    """The value of the action's `type`."""
     fields: tuple[str, ...]
+    """In order. The last is the hardest to predict: the reward scales it by DARS."""
     effect: Effect
     meaning: str
+    """One sentence for the prompt."""
     example: Mapping[str, str]
+    """Field values for the prompt's example."""
 
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """The kinds of action that a data set knows.
-
-    Attributes:
-        name: what `--space` calls it.
-        types: its kinds of action, in the order of the tables.
-    """
+    """The kinds of action that a data set knows, in the order of the tables."""
 
     name: str
+    """What `--space` calls it."""
     types: tuple[ActionType, ...]
 
     @property

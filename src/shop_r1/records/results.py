@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_serializer, model_validator
 
-from shop_r1.config import describe_validation
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, read_json, write_json
 from shop_r1.records.actions import Action
+from shop_r1.validation_messages import describe_problems
 
 
 class RewardBreakdown(Record):
@@ -199,7 +199,7 @@ def read_table(path: Path) -> list[TableRow]:
         try:
             rows.append(TableRow.model_validate(value))
         except ValidationError as error:
-            raise DataError.at(path, None, f"row {number}: {describe_validation(error)}") from None
+            raise DataError.at(path, None, f"row {number}: {describe_problems(error)}") from None
     return rows
 
 

@@ -75,19 +75,16 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
-    html = (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            inputs=inputs,
-            warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
-            replay=replay,
-            replay_json=embed_json(replay.data),
-            script=script,
-            script_hash=f"sha256-{digest}",
-            style=_read_template("report.css"),
-            frame_style=embed_json(_read_template("page.css")),
-        )
+    template = _environment().get_template("report.html.jinja")
+    html = template.render(
+        inputs=inputs,
+        warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
+        replay=replay,
+        replay_json=embed_json(replay.data),
+        script=script,
+        script_hash=f"sha256-{digest}",
+        style=_read_template("report.css"),
+        frame_style=embed_json(_read_template("page.css")),
     )
     return clean_text(html)
 

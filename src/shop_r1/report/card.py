@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from shop_r1.errors import DataError
-from shop_r1.jsonl import read_lines, write_text
+from shop_r1.jsonl import write_text
 from shop_r1.records.results import TableRow, read_table
 from shop_r1.report.seal import seal
-from shop_r1.runs import CARD, RunFolder, digest_file
+from shop_r1.runs import CARD, RunFolder, digest_file, read_metrics
 
 _TAUGHT = {
     "sft": "supervised fine-tuning on recorded sessions (the cold start of Shop-R1)",
@@ -23,17 +23,16 @@ _FIGURES = ("step", "loss", "mean_token_accuracy", "reward/total", "policy/exact
 def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[TableRow] = ()) -> Path:
     """Write the card from the folder's `settings.json` and `metrics.jsonl`, and return its path.
 
-    Args:
-        folder: what `sft` or `grpo` wrote.
-        evaluations: folders that `evaluate` wrote for this very model.
-        rows: more figures of it.
+    The evaluations are folders that `evaluate` wrote for this very model; `rows` are more figures of it.
 
     Raises:
         DataError: a file is missing or not what it should be, or an evaluation is of another model.
     """
     digest = digest_file(folder)
     found = [row for each in evaluations for row in _read_evaluation(each, folder, digest)]
-    settings, last = RunFolder(folder).read_settings(), _read_last(folder / "metrics.jsonl")
+    settings, last = RunFolder(folder).read_settings(), {}
+    for line in read_metrics(folder / "metrics.jsonl"):
+        last = line
     adapter = (folder / "adapter_config.json").exists()
     write_text(folder / CARD, seal(render_card(settings, last, (*found, *rows), adapter)))
     return folder / CARD
@@ -51,28 +50,11 @@ def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> list[TableR
     return read_table(evaluation / "table.json")
 
 
-def _read_last(path: Path) -> dict[str, Any]:
-    """Return the last line of a run's metrics."""
-    last: dict[str, Any] = {}
-    for number, text in read_lines(path):
-        try:
-            last = dict(json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
-    return last
-
-
 def render_card(
     record: Mapping[str, Any], last: Mapping[str, Any], rows: Sequence[TableRow], adapter: bool = False
 ) -> str:
-    """Return the card as Markdown, all that comes from files escaped.
-
-    Args:
-        record: `settings.json` of the run.
-        last: the last line of `metrics.jsonl`.
-        rows: figures on held-out sessions.
-        adapter: whether the folder holds an adapter alone.
-    """
+    """Return the card as Markdown, all that comes from files escaped; `last` is the last logged step."""
+    settings = json.dumps(record.get("settings", {}), indent=1, ensure_ascii=False)
     parts = (
         _front_matter(record),
         f"# Shop-R1: {_kind(record)}",
@@ -85,7 +67,7 @@ def render_card(
         "## How it was made",
         _making(record, last),
         "The settings:",
-        _indent(json.dumps(record.get("settings", {}), indent=1, ensure_ascii=False)),
+        "\n".join(f"    {line}" for line in settings.splitlines()),
         "## How to load it",
         _loading(adapter),
     )
@@ -163,7 +145,3 @@ def _code(text: object) -> str:
 def _escape(text: str) -> str:
     """Return text that Markdown shows as it is, on one line of a table."""
     return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())

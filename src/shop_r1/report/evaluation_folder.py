@@ -15,19 +15,15 @@ from shop_r1.runs import digest_file
 
 @dataclass(frozen=True)
 class ShownSessions:
-    """The sessions that the report's reader shows; the rest is counted and not kept in memory.
-
-    Attributes:
-        sessions: the first with predictions.
-        predictions: theirs, by setting.
-        available: how many sessions have predictions.
-        unplaced: how many predictions belong to no recorded step.
-    """
+    """The sessions that the report's reader shows; the rest is counted and not kept in memory."""
 
     sessions: tuple[Session, ...]
     predictions: dict[str, tuple[Prediction, ...]]
+    """By setting."""
     available: int
+    """Sessions with predictions."""
     unplaced: int
+    """Predictions that belong to no recorded step."""
 
 
 def choose_sessions(
@@ -35,13 +31,8 @@ def choose_sessions(
 ) -> ShownSessions:
     """Return the sessions to show and their predictions.
 
-    Only the sessions shown are read; the files of predictions are read twice.
-
-    Args:
-        ids: of all sessions, in order.
-        counts: how many steps each has.
-        read: returns the session in a place.
-        files: of predictions, by setting.
+    Only the sessions shown are read; the files of predictions, by setting, are read twice. `ids` and `counts`
+    are of all sessions: each one's name and number of steps.
     """
     steps: dict[str, int] = {}
     for name, count in zip(ids, counts, strict=True):
@@ -81,9 +72,6 @@ def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]
     """Return the sessions that were evaluated, and a warning where they are gone or have changed.
 
     None without a warning: somebody else's predictions were scored, and there are no pages to show.
-
-    Args:
-        settings: the folder's `settings.json`.
     """
     recorded = settings.get("settings", {}).get("data")
     if recorded is None:
@@ -92,10 +80,8 @@ def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]
     if not path.exists():
         return None, f"{path}: the sessions that were evaluated are gone, so none are shown; give --data FILE"
     if settings.get("inputs", {}).get(recorded) != digest_file(path):
-        return (
-            path,
-            f"{path} has changed since it was evaluated; the pages shown may not be those predicted on",
-        )
+        warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
+        return path, warning
     return path, None
 
 

@@ -19,21 +19,16 @@ Predicted = Mapping[tuple[str, int], Sequence[tuple[str, Prediction]]]
 
 @dataclass(frozen=True)
 class SessionReplay:
-    """The sessions that the reader shows, and what was left out of it.
-
-    Attributes:
-        data: JSON values: `settings`, `pages` (url, safe, source, cut), `sessions`; steps point into `pages`.
-        shown: sessions in `data`.
-        available: sessions that could have been shown.
-        cut_pages: pages in `data` that were cut at the limit.
-        unplaced: predictions for sessions or steps that the recorded sessions do not have.
-    """
+    """The sessions that the reader shows, and what was left out of it."""
 
     data: dict[str, Any]
+    """JSON values: `settings`, `pages` (url, safe, source, cut), `sessions`; steps point into `pages`."""
     shown: int
     available: int
+    """Sessions that could have been shown."""
     cut_pages: int
     unplaced: int
+    """Predictions for sessions or steps that the recorded sessions do not have."""
 
 
 @dataclass
@@ -70,11 +65,7 @@ def replay_sessions(
 ) -> SessionReplay:
     """Return the first sessions that have predictions (or, without any predictions, the first sessions).
 
-    Args:
-        sessions: recorded sessions.
-        predictions: for each setting, its predictions; several for one step are all shown.
-        session_limit: show at most this many.
-        page_limit_chars: cut longer pages here; the cut is counted and shown.
+    Several predictions for one step are all shown; pages are cut at the limit, which is counted.
     """
     predicted = _by_step(predictions)
     steps = {(session.session_id, step) for session in sessions for step in range(len(session.steps))}

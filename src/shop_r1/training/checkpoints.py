@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from shop_r1.atomic_files import file_mode
-from shop_r1.config import describe_validation
 from shop_r1.datasets.examples import Example, ExampleSet
 from shop_r1.datasets.session_files import session_digests
 from shop_r1.errors import DataError, TrainingError
@@ -30,6 +29,7 @@ from shop_r1.jsonl import Record
 from shop_r1.records.sessions import Session
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
 from shop_r1.training.progress.console import print_note
+from shop_r1.validation_messages import describe_problems
 
 MANIFEST = "checkpoint.json"
 _NEW, _OLD = ".new-", ".old-"
@@ -148,7 +148,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except DataError as error:
         raise TrainingError(f"{error}") from None
     except ValidationError as error:
-        raise TrainingError(f"{path / MANIFEST}: {describe_validation(error)}") from None
+        raise TrainingError(f"{path / MANIFEST}: {describe_problems(error)}") from None
     return Checkpoint(path, manifest)
 
 

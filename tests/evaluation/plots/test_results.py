@@ -4,7 +4,7 @@ import pytest
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
-from shop_r1.evaluation.plots.results import plot_confusion, plot_mixes, plot_results, plot_temperature
+from shop_r1.evaluation.plots.results import plot_mixes, plot_results, plot_temperature
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.tables import table_row
 from shop_r1.records.actions import SHOP, click, terminate, type_and_submit
@@ -44,7 +44,6 @@ def draw_all() -> list[str]:
     return [
         plot_results(make_rows()),
         plot_mixes(make_rows()),
-        plot_confusion(make_metrics()),
         plot_temperature(make_sweep()),
         plot_rewards(make_curves()),
     ]
@@ -77,9 +76,9 @@ def test_the_description_tells_the_values() -> None:
     assert "unparsable 66.7" in plot_mixes(make_rows())
 
 
-def test_the_temperature_plot_leaves_out_other_settings_and_needs_a_temperature() -> None:
-    other = table_row("sft", make_metrics(), temperature=0.9)
-    assert "T 0.9" not in plot_temperature([*make_sweep(), other], "shop-r1")
+def test_the_temperature_plot_leaves_out_greedy_rows_and_needs_a_temperature() -> None:
+    greedy = table_row("shop-r1", make_metrics(), temperature=0.0)
+    assert "T 0:" not in plot_temperature([*make_sweep(), greedy])
     with pytest.raises(DataError, match="temperature"):
         plot_temperature(make_rows())
 

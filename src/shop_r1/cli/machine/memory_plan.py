@@ -35,21 +35,17 @@ _SPREADS = {"one": "one device", "ddp": "the whole model on each (DDP)", "fsdp":
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is planned, and what it takes.
-
-    Attributes:
-        facts: (name, value), for the reader.
-        load: what is put on each device.
-        estimate: what that takes.
-        memory: what each device has, in bytes.
-        others: where it does not fit, by the fewest changes with which it does, what it takes then, in bytes.
-    """
+    """A run as it is planned, and what it takes."""
 
     facts: list[tuple[str, str]]
+    """(name, value), for the reader."""
     load: Load
+    """What is put on each device."""
     estimate: Estimate
     memory: int
+    """What each device has, in bytes."""
     others: dict[str, int]
+    """Where it does not fit, by the fewest changes with which it does, what it takes then, in bytes."""
 
     @property
     def fits(self) -> bool:
@@ -67,13 +63,8 @@ def plan_run(
 ) -> Plan:
     """Return the plan of a run.
 
-    Args:
-        path: its settings file.
-        overrides: `key=value` words.
-        stage: sft or grpo; found from the settings where it is None.
-        model: in place of the settings' own.
-        launch: accelerate's settings file; None: one device.
-        memory: of each device, in GiB; None: this machine's.
+    The stage, sft or grpo, is found from the settings where it is None; `model` takes the place of theirs.
+    `launch` is accelerate's settings file (None: one device), `memory` each device's in GiB (None: as here).
 
     Raises:
         ConfigError: the settings are not valid, or ask this machine for devices that it does not have.
@@ -86,7 +77,10 @@ def plan_run(
     room = round(memory * GIB) if memory is not None else _memory_here(devices)
     # Memory is only given for other machines, and these are GPUs with bfloat16.
     bf16 = None if memory is None else True
-    load = plan_load(config, shape, devices, strategy, _engine_bytes(config, room), bf16)
+    engine = 0  # what vLLM takes of a device
+    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
+        engine = round(config.vllm_gpu_memory_utilization * room)
+    load = plan_load(config, shape, devices, strategy, engine, bf16)
     facts = [
         ("settings", f"{stage}, {path or 'the defaults'}"),
         ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
@@ -99,13 +93,6 @@ def plan_run(
         return plan
     others = cheaper_loads(shape, load, room)
     return replace(plan, others={name: estimate_memory(shape, each).total for name, each in others.items()})
-
-
-def _engine_bytes(config: SftConfig | GrpoConfig, room: int) -> int:
-    """Return what vLLM takes of a device."""
-    if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
-        return round(config.vllm_gpu_memory_utilization * room)
-    return 0
 
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:
@@ -143,8 +130,7 @@ def _check_here(launch: Path, devices: int, kind: DistributedType) -> None:
     import torch
 
     here = torch.cuda.device_count()
-    needs_gpus = kind in (DistributedType.FSDP, DistributedType.MULTI_GPU)
-    if needs_gpus and here < devices:
+    if kind in (DistributedType.FSDP, DistributedType.MULTI_GPU) and here < devices:
         raise ConfigError(
             f"{launch} asks for {kind.value} on {devices} devices, and this machine has {here} GPUs; to plan "
             "for other machines say what each device has, for instance --device-memory 80"
@@ -161,13 +147,9 @@ def _memory_here(devices: int) -> int:
 
 
 def _describe_load(load: Load, stage: str) -> str:
-    if stage == "sft":
-        what = "session" if load.trees == 1 else "sessions"
-        return f"{load.trees} {what} of {load.context:,} tokens"
-    what = "prompt" if load.trees == 1 else "prompts"
-    return (
-        f"{load.trees} {what} of {load.context:,} tokens, {load.group} completions of {load.completion} each"
-    )
+    one = "session" if stage == "sft" else "prompt"
+    text = f"{load.trees} {one}{'' if load.trees == 1 else 's'} of {load.context:,} tokens"
+    return text if stage == "sft" else f"{text}, {load.group} completions of {load.completion} each"
 
 
 def render_plan(plan: Plan) -> list[tuple[str, str]]:

@@ -1,12 +1,21 @@
-"""What a run of the demo prints and shows: the start, the tables, the alerts."""
+"""What a run of the demo prints and shows: the start, the tables, the alerts, the report."""
 
 from pathlib import Path
 
 import torch
 
-from shop_r1.cli.pipeline.config import QUICK_WARNING, DemoConfig, choose_format, estimate_seconds
+from shop_r1.cli.pipeline.config import (
+    QUICK_WARNING,
+    TEMPERATURE,
+    DemoConfig,
+    choose_format,
+    estimate_seconds,
+)
 from shop_r1.cli.pipeline.stages import DemoRun
 from shop_r1.cli.terminal.console import print_line, print_note, print_paragraph
+from shop_r1.evaluation.metrics import evaluate_predictions
+from shop_r1.evaluation.plots.results import plot_evaluation
+from shop_r1.evaluation.plots.rewards import read_curves
 from shop_r1.evaluation.tables import (
     context_grid,
     main_grid,
@@ -14,12 +23,18 @@ from shop_r1.evaluation.tables import (
     paper_grids,
     per_type_grid,
     reweighted_grid,
+    table_row,
     temperature_grid,
+    to_markdown,
     to_text,
 )
-from shop_r1.jsonl import read_records
+from shop_r1.jsonl import read_records, write_text
 from shop_r1.models.precision import product_rate
-from shop_r1.records.results import Grid, read_table
+from shop_r1.prompts.render import Context
+from shop_r1.records.actions import SHOP
+from shop_r1.records.results import Grid, Prediction, TableRow, read_table, write_table
+from shop_r1.records.sessions import read_sessions
+from shop_r1.report.build import ReportInputs, build_report
 from shop_r1.training.health_checks import Alert
 
 
@@ -76,3 +91,50 @@ def print_results(demo: DemoRun, seconds: float) -> None:
     print_paragraph(f"Took {seconds:.0f} s. Tables: {demo.out}/tables.txt, {demo.out}/table.json.")
     print_paragraph(f"Report: open {demo.out}/report/index.html in a browser.")
     print_line("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).")
+
+
+def write_report(demo: DemoRun) -> None:
+    """Vary temperature and context; write the tables as text and Markdown, and the report."""
+    vary(demo)
+    grids, warning = list_tables(demo), f"{QUICK_WARNING}\n\n" if demo.config.quick else ""
+    write_text(demo.out / "tables.txt", warning + "\n\n".join(map(to_text, grids)) + "\n")
+    write_text(demo.out / "tables.md", warning + "\n\n".join(map(to_markdown, grids)) + "\n")
+    rows, sweep = (read_table(demo.out / name) for name in ("table.json", "temperatures.json"))
+    curves = [each for each in read_curves(demo.out / "shop-r1", points=25) if each.part != "total"]
+    inputs = ReportInputs(
+        title="Shop-R1 on the built-in store",
+        summary=f"{QUICK_WARNING if demo.config.quick else ''}A model of a million parameters, "
+        "taught on scripted shoppers' sessions. Predictions at temperature 0.6, the paper's.",
+        settings=demo.config.describe(),
+        rows=tuple(rows),
+        tables=tuple(grids[1:]),
+        plots=tuple(plot_evaluation(rows, sweep, curves)),
+        warnings=list_alerts(demo),
+        sessions=tuple(read_sessions(demo.held_out)),
+        predictions={
+            setting: tuple(read_records(demo.predictions_file(setting), Prediction))
+            for setting in demo.checkpoints
+        },
+    )
+    build_report(demo.out / "report" / "index.html", inputs)
+
+
+def vary(demo: DemoRun) -> None:
+    """Vary the temperature (Figure 2) and the context (Table 5) of the last checkpoint."""
+    part = list(read_sessions(demo.held_out))[: demo.config.sweep_sessions]
+    ids = {session.session_id for session in part}
+    setting, checkpoint = list(demo.checkpoints.items())[-1]
+
+    def measure(temperature: float = TEMPERATURE, context: Context = "whole-session") -> TableRow:
+        config = demo.predict_config(temperature, context)
+        if config == demo.predict_config():  # The evaluation has made these predictions.
+            made = read_records(demo.predictions_file(setting), Prediction)
+            predictions = [each for each in made if each.session_id in ids]
+        else:
+            predictions = demo.predict(setting, checkpoint, part, config)
+        metrics = evaluate_predictions(predictions, SHOP, seed=demo.config.seed)
+        return table_row(setting, metrics, temperature=temperature, context=context)
+
+    write_table(demo.out / "temperatures.json", [measure(temperature) for temperature in demo.config.sweep])
+    write_table(demo.out / "contexts.json", [measure(), measure(context="latest-step")])
+    demo.drop_partial()

@@ -13,7 +13,6 @@ from shop_r1.cli.terminal.console import print_note, progress
 from shop_r1.datasets.examples import list_examples
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.jsonl import read_records
 from shop_r1.models.checkpoint import BASE_CHECKPOINT, load_model
 from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.render import Context
@@ -30,20 +29,13 @@ class DemoRun:
 
     Each stage leaves files in the folder and a marker with the digest of what it was made from; a stage whose
     marker still fits is not run again, and one that was interrupted goes on where it was.
-
-    Attributes:
-        out: the folder.
-        config: the settings, number format and seed chosen.
-        training: the file of sessions that are learnt from.
-        held_out: the file of sessions that are predicted.
-        checkpoints: the checkpoint of each setting, in the table's order.
     """
 
     def __init__(self, out: Path, config: DemoConfig) -> None:
         self.out, self.config = out, config
         self.training, self.held_out = out / "sessions.jsonl.zst", out / "held_out.jsonl.zst"
-        names = {"sft": "sft", "sft+rl(binary)": "binary", "shop-r1": "shop-r1"}
-        self.checkpoints = {"zero-shot": BASE_CHECKPOINT} | {each: out / names[each] for each in names}
+        trained = {"sft": out / "sft", "sft+rl(binary)": out / "binary", "shop-r1": out / "shop-r1"}
+        self.checkpoints = {"zero-shot": BASE_CHECKPOINT, **trained}
         self._folder = RunFolder(out)
         self._digest = hashlib.sha256(f"{__version__}{config.model_dump_json()}".encode()).hexdigest()
         self._stages = 0
@@ -115,9 +107,3 @@ class DemoRun:
         """Return where a setting's predictions are."""
         name = setting.replace("+", "_").replace("(", "_").replace(")", "")
         return self.out / "predictions" / f"{name}.jsonl"
-
-    def read_predictions(self, setting: str, sessions: Sequence[Session]) -> list[Prediction]:
-        """Return a setting's predictions of these sessions."""
-        ids = {session.session_id for session in sessions}
-        found = read_records(self.predictions_file(setting), Prediction)
-        return [prediction for prediction in found if prediction.session_id in ids]

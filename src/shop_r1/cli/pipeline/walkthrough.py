@@ -8,22 +8,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from shop_r1.cli.pipeline.config import BINARY, QUICK_WARNING, TEMPERATURE, DemoConfig
-from shop_r1.cli.pipeline.results import announce_run, list_alerts, list_tables, print_results
+from shop_r1.cli.pipeline.config import BINARY, TEMPERATURE, DemoConfig
+from shop_r1.cli.pipeline.results import announce_run, print_results, write_report
 from shop_r1.cli.pipeline.stages import DemoRun
 from shop_r1.cli.terminal.console import print_note, progress
+from shop_r1.cli.terminal.training_run import describe_counts
 from shop_r1.config import load_config
 from shop_r1.datasets.examples import balance_examples, count_types, list_examples
 from shop_r1.evaluation.metrics import evaluate_predictions
-from shop_r1.evaluation.plots.results import plot_evaluation
-from shop_r1.evaluation.plots.rewards import read_curves
-from shop_r1.evaluation.tables import reachable_row, table_row, to_markdown, to_text
-from shop_r1.jsonl import read_records, write_records, write_text
-from shop_r1.prompts.render import Context
+from shop_r1.evaluation.tables import reachable_row, table_row
+from shop_r1.jsonl import write_records
 from shop_r1.records.actions import SHOP
-from shop_r1.records.results import Prediction, TableRow, read_table, write_table
-from shop_r1.records.sessions import Session
-from shop_r1.report.build import ReportInputs, build_report
+from shop_r1.records.results import write_table
+from shop_r1.records.sessions import read_sessions
 from shop_r1.report.card import write_card
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.shoppers.persona import Market
@@ -60,7 +57,7 @@ def run_demo(
         "shop-r1", "GRPO with the Shop-R1 reward", lambda: reinforce(demo, "shop-r1", config.grpo.reward)
     )
     demo.stage("evaluate", "Evaluate on held-out sessions", lambda: evaluate(demo))
-    demo.stage("report", "Vary temperature and context, write the report", lambda: report(demo))
+    demo.stage("report", "Vary temperature and context, write the report", lambda: write_report(demo))
     print_results(demo, time.monotonic() - started)
 
 
@@ -80,24 +77,22 @@ def learn_from_sessions(demo: DemoRun) -> None:
     """Fine-tune the base checkpoint on whole sessions (the cold start)."""
     config = demo.config.sft
     with demo.checkpoint_folder("sft", "sft", config) as folder:
-        train_sft(read_sessions(demo.training), config, folder, resume=True)
+        train_sft(list(read_sessions(demo.training)), config, folder, resume=True)
 
 
 def reinforce(demo: DemoRun, name: str, reward: RewardConfig) -> None:
     """Train the SFT checkpoint with GRPO and this reward, on steps balanced by type of action."""
     config = demo.config.grpo.model_copy(update={"model": str(demo.out / "sft"), "reward": reward})
-    examples = balance_examples(
-        list_examples(read_sessions(demo.training)), config.type_ratio, demo.config.seed
-    )
-    counts = ", ".join(f"{kind} {n}" for kind, n in sorted(count_types(examples).items()))
-    print_note(f"    examples: {counts}")
+    steps = list_examples(list(read_sessions(demo.training)))
+    examples = balance_examples(steps, config.type_ratio, demo.config.seed)
+    print_note(f"    examples: {describe_counts(count_types(examples))}")
     with demo.checkpoint_folder(name, "grpo", config) as folder:
         train_grpo(examples, config, folder, title=f"GRPO {name}", resume=True)
 
 
 def evaluate(demo: DemoRun) -> None:
     """Predict the held-out sessions with every checkpoint, and make Table 2 of the predictions."""
-    held_out, rows = read_sessions(demo.held_out), []
+    held_out, rows = list(read_sessions(demo.held_out)), []
     for setting, checkpoint in demo.checkpoints.items():
         predictions = demo.predict(setting, checkpoint, held_out, demo.predict_config())
         write_records(demo.predictions_file(setting), predictions)
@@ -109,53 +104,3 @@ def evaluate(demo: DemoRun) -> None:
     for row in rows[1:-1]:  # Those of the checkpoints that were trained here.
         write_card(demo.checkpoints[row.setting], rows=[row])
     demo.drop_partial()
-
-
-def report(demo: DemoRun) -> None:
-    """Vary temperature and context; write the tables as text and Markdown, and the report."""
-    vary(demo)
-    grids, warning = list_tables(demo), f"{QUICK_WARNING}\n\n" if demo.config.quick else ""
-    write_text(demo.out / "tables.txt", warning + "\n\n".join(map(to_text, grids)) + "\n")
-    write_text(demo.out / "tables.md", warning + "\n\n".join(map(to_markdown, grids)) + "\n")
-    rows, sweep = (read_table(demo.out / name) for name in ("table.json", "temperatures.json"))
-    curves = [each for each in read_curves(demo.out / "shop-r1", points=25) if each.part != "total"]
-    inputs = ReportInputs(
-        title="Shop-R1 on the built-in store",
-        summary=f"{QUICK_WARNING if demo.config.quick else ''}A model of a million parameters, "
-        "taught on scripted shoppers' sessions. Predictions at temperature 0.6, the paper's.",
-        settings=demo.config.describe(),
-        rows=tuple(rows),
-        tables=tuple(grids[1:]),
-        plots=tuple(plot_evaluation(rows, sweep, curves)),
-        warnings=list_alerts(demo),
-        sessions=tuple(read_sessions(demo.held_out)),
-        predictions={
-            setting: tuple(read_records(demo.predictions_file(setting), Prediction))
-            for setting in demo.checkpoints
-        },
-    )
-    build_report(demo.out / "report" / "index.html", inputs)
-
-
-def vary(demo: DemoRun) -> None:
-    """Vary the temperature (Figure 2) and the context (Table 5) of the last checkpoint."""
-    part = read_sessions(demo.held_out)[: demo.config.sweep_sessions]
-    setting, checkpoint = list(demo.checkpoints.items())[-1]
-
-    def measure(temperature: float = TEMPERATURE, context: Context = "whole-session") -> TableRow:
-        config = demo.predict_config(temperature, context)
-        if config == demo.predict_config():  # `evaluate` has made these predictions.
-            predictions = demo.read_predictions(setting, part)
-        else:
-            predictions = demo.predict(setting, checkpoint, part, config)
-        metrics = evaluate_predictions(predictions, SHOP, seed=demo.config.seed)
-        return table_row(setting, metrics, temperature=temperature, context=context)
-
-    write_table(demo.out / "temperatures.json", [measure(temperature) for temperature in demo.config.sweep])
-    write_table(demo.out / "contexts.json", [measure(), measure(context="latest-step")])
-    demo.drop_partial()
-
-
-def read_sessions(path: Path) -> list[Session]:
-    """Return a file's sessions."""
-    return list(read_records(path, Session))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from shop_r1.cli.terminal.console import print_note
-from shop_r1.config import describe_validation
 from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.runs import RunFolder
+from shop_r1.validation_messages import describe_problems
 
 if TYPE_CHECKING:
     from shop_r1.models.checkpoint import LocalModel
@@ -115,7 +115,7 @@ def trained_prompt(model: str) -> dict[str, Any] | None:
     try:
         return PromptConfig.model_validate(found).model_dump(mode="json")
     except ValidationError as error:
-        raise DataError.at(path, None, f"prompt: {describe_validation(error)}") from None
+        raise DataError.at(path, None, f"prompt: {describe_problems(error)}") from None
 
 
 def load_counter(name_or_path: str) -> CountTokens:
@@ -177,10 +177,7 @@ def longest_context(name_or_path: str) -> int | None:
 def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> PromptConfig:
     """Return the prompt settings with the budget lowered to the model's context length, and print that.
 
-    Args:
-        prompt: as configured.
-        name_or_path: the model.
-        needed: longest completion, in tokens; at least so much of the budget is kept free for it.
+    At least `needed` tokens of the budget are kept free for the completion.
 
     Raises:
         ConfigError: nothing is left for the prompt.

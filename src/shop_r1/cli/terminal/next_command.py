@@ -11,12 +11,7 @@ from shop_r1.cli.terminal.console import IS_FIRST_PROCESS
 
 
 def print_next(*words: str | Path, to_stderr: bool = False) -> None:
-    """Print a command of ours on one line, quoted as a shell wants it, so that it can be copied.
-
-    Args:
-        words: what stands behind `shop-r1`.
-        to_stderr: where stdout holds JSON.
-    """
+    """Print a command of ours on one line, quoted as a shell wants it; to stderr where stdout holds JSON."""
     if IS_FIRST_PROCESS:
         typer.echo(f"Next: shop-r1 {shlex.join(map(str, words))}", err=to_stderr)
 

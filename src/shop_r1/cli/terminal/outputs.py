@@ -35,28 +35,23 @@ def check_output(
 
     Args:
         out: the file.
-        inputs: all that the command reads: files, folders, models' names; what is no place here is passed
-            over.
+        inputs: all that the command reads; what is no place here, as a model's name, is passed over.
         force: whether another file may be replaced.
         endings: those that can be written; empty for any.
-        is_own: whether the file that is there is what the same run wrote before, which it may replace.
+        is_own: whether the file there is what the same run wrote before, which it may replace.
 
     Raises:
         ConfigError: its name ends otherwise, it is an input or lies in one, or something else is there.
     """
     if endings and not out.name.endswith(endings):
-        raise ConfigError(_describe_ending(out, endings))
+        hint = next((f"; {text}" for ending, text in _INSTEAD.items() if out.name.endswith(ending)), "")
+        found = f"{out.suffix} cannot be written" if out.suffix else "has no ending"
+        raise ConfigError(f"{out}: {found}; expected a name that ends in {' or '.join(endings)}{hint}")
     check_apart(out, inputs)
     if _end_of(out).is_dir():
         raise ConfigError(f"{out}: is a folder; expected the name of a file")
     if _end_of(out).exists() and not force and not (is_own is not None and is_own(out)):
         raise ConfigError(f"{out}: is there already; add --force to replace it, or give another name")
-
-
-def _describe_ending(out: Path, endings: tuple[str, ...]) -> str:
-    hint = next((f"; {text}" for ending, text in _INSTEAD.items() if out.name.endswith(ending)), "")
-    found = f"{out.suffix} cannot be written" if out.suffix else "has no ending"
-    return f"{out}: {found}; expected a name that ends in {' or '.join(endings)}{hint}"
 
 
 def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
@@ -129,11 +124,7 @@ def check_folder(
 ) -> None:
     """Make sure that a run's folder may be written by a run that does not go on with what is in it.
 
-    Args:
-        out: the folder; a new or an empty one always may be.
-        inputs: all that the command reads.
-        force: whether there may be something in it.
-        leftovers: names of what a run leaves that came to nothing.
+    A new or an empty one always may be; so may one with `leftovers` of a run that came to nothing alone.
 
     Raises:
         ConfigError: it holds an input or lies in one, or holds something else.

@@ -63,12 +63,7 @@ ListSettings = Annotated[
 
 
 def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
-    """Yield the lines that list a class's settings, at most 80 columns wide; a table's are indented.
-
-    Args:
-        schema: the settings class.
-        when: when these settings are used, for the first line.
-    """
+    """Yield the lines that list a class's settings, at most 80 columns wide; a table's are indented."""
     yield f"Settings{' ' if when else ''}{when}; give them as key=value, or in a TOML file:"
     for setting in list_settings(schema):
         indent = "  " * (setting.path.count(".") + 1)
@@ -76,7 +71,9 @@ def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
         if setting.is_table:
             yield from _wrap(f"{setting.path}.*  {about}", indent)
         else:
-            value = "…" if setting.field.is_required() else _value(setting.default)
+            value = json.dumps(setting.default, ensure_ascii=False, default=str)
+            if setting.field.is_required() or setting.default is None:
+                value = "…" if setting.field.is_required() else "none"
             head = f"{setting.path} = {value}  ({describe_type(setting)})"
             yield from _wrap(head, indent)
             yield from _wrap(about, indent + "    ")
@@ -116,13 +113,6 @@ def _type(kind: Any) -> str:
     if get_origin(kind) in (tuple, list):
         return f"list of {_type(parts[0])}"
     return _NAMES.get(kind, getattr(kind, "__name__", str(kind)))
-
-
-def _value(default: Any) -> str:
-    """Return a default as it would be written in TOML."""
-    if default is None:
-        return "none"
-    return json.dumps(default, ensure_ascii=False, default=str)
 
 
 def _wrap(text: str, indent: str) -> list[str]:

@@ -1,13 +1,13 @@
 """The results of an evaluation, drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
-from shop_r1.evaluation.metrics import UNPARSABLE, Metrics
+from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, STYLE, to_svg
@@ -21,10 +21,7 @@ def plot_evaluation(
 ) -> list[Plot]:
     """Return the plots of an evaluation that its figures allow.
 
-    Args:
-        rows: of its table.
-        sweep: of a temperature sweep, if that is not among the rows.
-        curves: the reward over the training of the evaluated model.
+    `sweep` has the rows of a temperature sweep where that is not among `rows`.
     """
     plots = [Plot(svg=plot_results(rows), caption="Held-out sessions, 95 % intervals.")]
     if any(row.predicted_mix for row in rows):
@@ -47,7 +44,10 @@ def plot_results(rows: Sequence[TableRow]) -> str:
             (right, "type_f1_macro", "macro F1 of types, %", ORANGE),
         ):
             for place, row in enumerate(rows):
-                _draw_interval(axes, getattr(row, field), place, colour)
+                interval: Interval = getattr(row, field)
+                ends = [100 * interval.low, 100 * interval.high]
+                axes.plot(ends, [place, place], color=colour, solid_capstyle="butt")
+                axes.plot(100 * interval.value, place, "o", color=colour)
                 if row.paper is not None:
                     paper = 100 * getattr(row.paper, field)
                     axes.plot(paper, place, "D", markerfacecolor="none", color=GREY)
@@ -65,25 +65,15 @@ def plot_results(rows: Sequence[TableRow]) -> str:
         return to_svg(figure, "Exact accuracy and macro F1 by setting", f"In per cent: {values}.")
 
 
-def _draw_interval(axes: Any, interval: Interval, place: float, colour: str) -> None:
-    axes.plot([100 * interval.low, 100 * interval.high], [place, place], color=colour, solid_capstyle="butt")
-    axes.plot(100 * interval.value, place, "o", color=colour)
-
-
-def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> str:
+def plot_temperature(rows: Sequence[TableRow]) -> str:
     """Return the three metrics against the sampling temperature, with the points of Figure 2 that are known.
 
-    Args:
-        rows: sampled rows of one setting; rows without a temperature are left out.
-        setting: keep this setting's rows only.
+    Rows without a temperature are left out.
 
     Raises:
-        DataError: no row has a temperature.
+        DataError: no row has one.
     """
-    kept = sorted(
-        (row for row in rows if row.temperature and setting in (None, row.setting)),
-        key=lambda row: row.temperature or 0.0,
-    )
+    kept = sorted((row for row in rows if row.temperature), key=lambda row: row.temperature or 0.0)
     if not kept:
         raise DataError("no row has a temperature; expected the rows of a temperature sweep")
     curves = (
@@ -96,13 +86,8 @@ def plot_temperature(rows: Sequence[TableRow], setting: str | None = None) -> st
         axes = figure.subplots()
         for field, label, colour, marker, known in curves:
             _draw_sweep(axes, kept, field, label, colour, marker)
-            axes.plot(
-                list(known),
-                [100 * share for share in known.values()],
-                marker,
-                color=colour,
-                markerfacecolor="none",
-            )
+            shares = [100 * share for share in known.values()]
+            axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
         axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
         axes.set_xlabel("sampling temperature")
         axes.set_ylabel("%")
@@ -151,40 +136,8 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
         axes.set_xlim(0, 100)
         axes.set_xlabel("% of steps")
         figure.legend(loc="outside right upper")
-        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {_describe_mixes(mixes)}.")
-
-
-def _describe_mixes(mixes: Sequence[tuple[str, Mapping[str, float]]]) -> str:
-    return "; ".join(
-        f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
-        for setting, mix in mixes
-    )
-
-
-def plot_confusion(metrics: Metrics, title: str = "True against predicted type") -> str:
-    """Return the shoppers' types (lines) against the predicted (columns): share of the line, and steps."""
-    trues = list(metrics.confusion)
-    labels = list(metrics.predicted_mix)
-    counts = [[metrics.confusion[true].get(label, 0) for label in labels] for true in trues]
-    shares = [[count / sum(line) for count in line] for line in counts]
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(1.5 + 1.05 * len(labels), 0.9 + 0.45 * len(trues)), layout="constrained")
-        axes = figure.subplots()
-        axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.4, edgecolors="white", linewidth=1)
-        for line, row in enumerate(counts):
-            for column, count in enumerate(row):
-                # a dark cell colour is never reached (vmax above), so black stays legible in both modes
-                cell = f"{percent(shares[line][column])} ({count})"
-                axes.text(
-                    column + 0.5, line + 0.5, cell, ha="center", va="center", color="#000000", fontsize=8
-                )
-        axes.set_xticks([column + 0.5 for column in range(len(labels))], labels)
-        axes.set_yticks([line + 0.5 for line in range(len(trues))], trues)
-        axes.set_ylim(len(trues), 0)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
         text = "; ".join(
-            f"{true}: " + ", ".join(f"{label} {count}" for label, count in zip(labels, row, strict=True))
-            for true, row in zip(trues, counts, strict=True)
+            f"{setting}: " + ", ".join(f"{label} {percent(share)}" for label, share in mix.items())
+            for setting, mix in mixes
         )
-        return to_svg(figure, title, f"Steps by true type: {text}.")
+        return to_svg(figure, "Mix of predicted types of action", f"In per cent: {text}.")

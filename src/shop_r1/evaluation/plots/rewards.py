@@ -1,6 +1,5 @@
 """The reward over training, part by part."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.plots.style import COLOURS, STYLE, to_svg
-from shop_r1.jsonl import Record, read_lines
+from shop_r1.jsonl import Record
+from shop_r1.runs import read_metrics
 
 
 class RewardCurve(Record):
@@ -27,20 +27,13 @@ class RewardCurve(Record):
 def read_curves(folder: Path, points: int | None = None) -> list[RewardCurve]:
     """Return the reward curves of a folder that `grpo` wrote.
 
-    Args:
-        folder: of the run.
-        points: average runs of steps so that about so many points are left; None: every logged step.
+    Runs of steps are averaged so that about so many `points` are left; None: every logged step.
 
     Raises:
         DataError: its `metrics.jsonl` cannot be read, or holds no rewards.
     """
     path = folder / "metrics.jsonl"
-    lines: list[dict[str, float]] = []
-    for number, text in read_lines(path):
-        try:
-            lines.append(dict(json.loads(text)))
-        except (ValueError, TypeError) as error:
-            raise DataError.at(path, number, f"is not a JSON object ({error})") from None
+    lines = list(read_metrics(path))
     logged = [key.removeprefix("reward/") for key in (lines[0] if lines else {}) if key.startswith("reward/")]
     parts = [part for part in logged if not part.endswith("_std")]
     if not parts:
