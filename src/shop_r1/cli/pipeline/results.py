@@ -13,6 +13,7 @@ from shop_r1.cli.pipeline.config import (
 )
 from shop_r1.cli.pipeline.stages import DemoRun
 from shop_r1.cli.terminal.console import print_line, print_note, print_paragraph
+from shop_r1.datasets.session_files import read_sessions
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots.results import plot_evaluation
 from shop_r1.evaluation.plots.rewards import read_curves
@@ -33,7 +34,6 @@ from shop_r1.models.precision import product_rate
 from shop_r1.prompts.render import Context
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Grid, Prediction, TableRow, read_table, write_table
-from shop_r1.records.sessions import read_sessions
 from shop_r1.report.build import ReportInputs, build_report
 from shop_r1.training.health_checks import Alert
 

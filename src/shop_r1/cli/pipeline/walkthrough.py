@@ -15,12 +15,12 @@ from shop_r1.cli.terminal.console import print_note, progress
 from shop_r1.cli.terminal.training_run import describe_counts
 from shop_r1.config import load_config
 from shop_r1.datasets.examples import balance_examples, count_types, list_examples
+from shop_r1.datasets.session_files import read_sessions
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.tables import reachable_row, table_row
 from shop_r1.jsonl import write_records
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import write_table
-from shop_r1.records.sessions import read_sessions
 from shop_r1.report.card import write_card
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.shoppers.persona import Market
