@@ -36,10 +36,7 @@ def sketch(sessions: Sequence[Session]) -> Sketches:
 
 def near_pairs(sessions: Sequence[Session]) -> set[frozenset[str]]:
     sketches = sketch(sessions)
-    return {
-        frozenset(sessions[place].session_id for place in pair)
-        for pair in similar_pairs(sketches.digests, sketches.rows)
-    }
+    return {frozenset(sessions[place].session_id for place in pair) for pair in similar_pairs(sketches)}
 
 
 def test_ids_rationales_addresses_and_blanks_make_no_difference_to_a_digest() -> None:
@@ -134,7 +131,7 @@ def test_leaks_are_counted_in_this_files_sessions() -> None:
 
 def test_a_page_without_lines_and_no_sessions_at_all_are_no_trouble() -> None:
     assert count_duplicates(sketch([page_session("a", [""]), page_session("b", ["x"])])).near == 0
-    assert list(similar_pairs([], [])) == []
+    assert list(similar_pairs(Sketches())) == []
 
 
 def test_groups_hang_together_through_others() -> None:

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,14 +39,9 @@ Signatures = npt.NDArray[np.uint32]
 """(HASHES,) of one session, (sessions, HASHES) of several."""
 
 
-def _draw_hashes() -> tuple[Any, Any]:
-    """Return the multipliers (odd) and offsets of the hash functions, the same in every process."""
-    bits = np.random.Generator(np.random.PCG64(20250917))
-    multipliers, offsets = bits.integers(0, 2**64, size=(2, HASHES), dtype=np.uint64)
-    return multipliers | np.uint64(1), offsets
-
-
-_MULTIPLIERS, _OFFSETS = _draw_hashes()
+# Of the hash functions, the same in every process; the multipliers are odd.
+_DRAWN = np.random.Generator(np.random.PCG64(20250917)).integers(0, 2**64, (2, HASHES), dtype=np.uint64)
+_MULTIPLIERS, _OFFSETS = _DRAWN[0] | np.uint64(1), _DRAWN[1]
 
 
 @dataclass
@@ -62,8 +56,9 @@ class Sketches:
         self.digests.append(digest_session(session))
         self.rows.append(sign_session(session))
 
-    def __len__(self) -> int:
-        return len(self.digests)
+    def pick(self, places: Sequence[int]) -> "Sketches":
+        """Return those in these places."""
+        return Sketches([self.digests[place] for place in places], [self.rows[place] for place in places])
 
 
 class DuplicateCounts(Record):
@@ -114,17 +109,15 @@ def _action_key(step: Step) -> str:
     return json.dumps(step.action.to_completion())
 
 
-def similar_pairs(digests: Sequence[bytes], rows: Sequence[Signatures]) -> Iterator[tuple[int, int]]:
+def similar_pairs(sketches: Sketches) -> Iterator[tuple[int, int]]:
     """Yield pairs of places whose signatures agree in at least `NEAR` of their hashes; some come twice.
 
-    Args:
-        digests: one for each session; no two the same, or of more alike some pairs can be missed.
-        rows: their signatures.
+    No two digests are the same, or of more alike some pairs can be missed.
     """
-    if not rows:
+    if not sketches.rows:
         return
-    signatures = np.stack(rows)
-    order_keys = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.uint64)
+    signatures = np.stack(sketches.rows)
+    order_keys = np.array([int.from_bytes(digest[:8], "big") for digest in sketches.digests], dtype=np.uint64)
     width = HASHES // _BANDS
     for band in range(_BANDS):
         columns = np.ascontiguousarray(signatures[:, band * width : (band + 1) * width])
@@ -179,11 +172,11 @@ def count_duplicates(sketches: Sketches) -> DuplicateCounts:
     places = list(first_places(sketches.digests).values())
     near: set[int] = set()
     groups = Groups(len(places))
-    for left, right in similar_pairs(*_pick(sketches, places)):
+    for left, right in similar_pairs(sketches.pick(places)):
         near |= {left, right}
         groups.join(left, right)
     return DuplicateCounts(
-        exact=len(sketches) - len(places),
+        exact=len(sketches.digests) - len(places),
         near=len(near),
         near_groups=len({groups.find(place) for place in near}),
     )
@@ -196,12 +189,8 @@ def count_leaks(sketches: Sketches, other: Sketches) -> tuple[int, int]:
     places = list(first_places(both.digests).values())
     ours = set(sketches.digests)
     near: set[bytes] = set()
-    for left, right in similar_pairs(*_pick(both, places)):
+    for left, right in similar_pairs(both.pick(places)):
         one, two = both.digests[places[left]], both.digests[places[right]]
         near |= {mine for mine, yours in ((one, two), (two, one)) if mine in ours and yours in theirs}
     exact = sum(digest in theirs for digest in sketches.digests)
     return exact, sum(digest in near - theirs for digest in sketches.digests)
-
-
-def _pick(sketches: Sketches, places: Sequence[int]) -> tuple[list[bytes], list[Signatures]]:
-    return [sketches.digests[place] for place in places], [sketches.rows[place] for place in places]

@@ -61,18 +61,12 @@ class ExampleOutline:
 
 
 class ExampleSet(Sequence[Example]):
-    """Examples from a Parquet file: pairs of numbers until one is needed.
-
-    Attributes:
-        sessions: where they are from.
-        numbers: (n,) of each example's session.
-        steps: (n,) of it, from 0.
-    """
+    """Examples from a Parquet file: pairs of numbers until one is needed."""
 
     def __init__(self, sessions: ParquetSessions, numbers: Numbers, steps: Numbers) -> None:
         self.sessions = sessions
-        self.numbers = numbers
-        self.steps = steps
+        self.numbers = numbers  # (n,) of each example's session
+        self.steps = steps  # (n,) of it, from 0
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -25,8 +25,6 @@ class SessionOutline:
     """A session without its pages, rationales and metadata.
 
     Attributes:
-        session_id: as in the session.
-        space: the name of its action space.
         actions: what was done at each step, without `click_type`; missing fields are empty.
         has_rationale: for each step, whether it has a rationale.
         html_characters: length of all its pages together.
@@ -46,15 +44,10 @@ class SessionColumns:
     """The outlines of n sessions with s steps in all, as columns.
 
     Attributes:
-        ids: n session ids.
-        spaces: n names of action spaces.
         counts: (n,) steps.
         html_characters: (n,) of all pages.
         digests: (n, 8) bytes of `digest_session`.
-        types: s types of action.
-        names: s names of elements, None where the action has none.
-        texts: s typed texts, None where the action has none.
-        has_rationale: s flags.
+        types: s of them, as of `names`, `texts` (None where the action has none) and `has_rationale`.
     """
 
     ids: list[str]

@@ -142,7 +142,6 @@ class ParquetSessions(Sequence[Session]):
     It can be used in forked processes and sent to spawned ones.
 
     Attributes:
-        path: of the file.
         columns: what is known of the sessions without reading their pages.
         source: what the metadata say of the file that it was converted from; None where it was not.
     """
@@ -233,7 +232,8 @@ def read_rows(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str
         for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             for row in batch.to_pylist():
                 number += 1
-                yield number, _to_json(row)
+                found = _drop_nulls(row)
+                yield number, json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str)
             if moved is not None:
                 moved(size * number // file.metadata.num_rows, size)
 
@@ -302,11 +302,7 @@ def _check_columns(columns: SessionColumns) -> None:
 
 def _check_schema(path: Path, file: Any, largest: int) -> None:
     if not _check_version(path, file) or not file.schema_arrow.equals(SCHEMA):
-        raise DataError.at(
-            path,
-            None,
-            "was not written by shop-r1; write it anew: shop-r1 data convert",
-        )
+        raise DataError.at(path, None, "was not written by shop-r1; write it anew: shop-r1 data convert")
     if largest > LARGEST_ROW_GROUP:
         raise DataError.at(
             path,
@@ -328,10 +324,6 @@ def _check_version(path: Path, file: Any) -> bool:
             ".jsonl with the version that wrote it",
         )
     return version is not None
-
-
-def _to_json(row: Mapping[str, Any]) -> str:
-    return json.dumps(_drop_nulls(row), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _drop_nulls(value: Any) -> Any:

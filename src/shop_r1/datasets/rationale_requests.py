@@ -74,17 +74,14 @@ class FailedSession(Record):
 
 @dataclass(frozen=True)
 class PlannedSession:
-    """A session for which a request is sent.
-
-    Attributes:
-        index: in the file, from 0.
-        session_id: to detect a file that has changed.
-        steps: those whose rationale is requested, from 1.
-    """
+    """A session for which a request is sent."""
 
     index: int
+    """In the file, from 0."""
     session_id: str
+    """To detect a file that has changed."""
     steps: tuple[int, ...]
+    """Those whose rationale is requested, from 1."""
 
     def fail(self, reason: str, message: str) -> FailedSession:
         """Return the record of its failure."""
@@ -93,14 +90,10 @@ class PlannedSession:
 
 @dataclass
 class Plan:
-    """What a file of sessions needs.
+    """What a file of sessions needs: a request for each planned session.
 
     Attributes:
-        requests: one for each planned session.
-        planned: in order.
-        sessions: how many sessions the file has.
         existing: how many rationales stay as they are.
-        requested: how many rationales are requested.
         failed: by index, the sessions that fit into no prompt.
         pages_cut: how many pages lost their body to the budget.
         pages_shortened: how many last pages were shortened.

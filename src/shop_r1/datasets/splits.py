@@ -17,7 +17,7 @@ from pathlib import Path
 from stat import S_IMODE
 from typing import Any, Literal
 
-from shop_r1.datasets.duplicates import Groups, Sketches, first_places, similar_pairs
+from shop_r1.datasets.duplicates import Groups, first_places, similar_pairs
 from shop_r1.datasets.session_files import conversion_path, read_session_lines, session_writer
 from shop_r1.datasets.statistics import Identities
 from shop_r1.errors import DataError
@@ -59,15 +59,11 @@ class SplitRecord(Record):
 
 @dataclass
 class SplitInput:
-    """What is remembered of a file's sessions to split them: hashes and counts, no page.
-
-    Attributes:
-        identities: who they are.
-        actions: of each session, how often each type of action occurs.
-    """
+    """What is remembered of a file's sessions to split them: hashes and counts, no page."""
 
     identities: Identities = field(default_factory=Identities)
     actions: list[Mapping[str, int]] = field(default_factory=list)
+    """Of each session, how often each type of action occurs."""
 
     def add(self, session: Session) -> None:
         """Remember one more session."""
@@ -85,19 +81,15 @@ class SplitInput:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Where each session goes.
-
-    Attributes:
-        sides: in the file's order: `train`, `test`, `valid` or `LEFT_OUT`.
-        groups: how many groups stay together, single sessions included.
-        largest: sessions of the largest group.
-        missing: by side, how many sessions fewer it has than asked.
-    """
+    """Where each session goes: `train`, `test`, `valid` or `LEFT_OUT`, in the file's order."""
 
     sides: list[str]
     groups: int
+    """How many stay together, single sessions included."""
     largest: int
+    """Sessions of the largest group."""
     missing: Mapping[str, int]
+    """By side, how many sessions fewer it has than asked."""
 
 
 def plan_split(
@@ -165,17 +157,13 @@ def _target(wanted: float, sessions: int) -> int:
 
 def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
     """Return the kept places in the groups that stay together."""
-    sketches = Sketches(
-        [identities.sketches.digests[place] for place in kept],
-        [identities.sketches.rows[place] for place in kept],
-    )
+    sketches = identities.sketches.pick(kept)
     groups = Groups(len(kept))
     groups.join_equal(sketches.digests)
     if by == "user":
         groups.join_equal(identities.users[place] for place in kept)
     distinct = list(first_places(sketches.digests).values())
-    digests, rows = [sketches.digests[at] for at in distinct], [sketches.rows[at] for at in distinct]
-    for left, right in similar_pairs(digests, rows):
+    for left, right in similar_pairs(sketches.pick(distinct)):
         groups.join(distinct[left], distinct[right])
     members: dict[int, list[int]] = {}
     for at, place in enumerate(kept):
@@ -285,10 +273,7 @@ def _write_sides(
 def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -> None:
     """Make sure that nothing else is overwritten: the folder is new, empty, or the same command's own.
 
-    Args:
-        folder: where a split is to be written.
-        wanted: fields of its `SplitRecord`.
-        force: whether another split may be there.
+    `wanted` has fields of the `SplitRecord` to be written; with `force` another split may be there.
 
     Raises:
         DataError: it holds something else.
@@ -301,11 +286,8 @@ def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -
     files = [folder / f"{side}.{ending}" for side in SIDES for ending in FORMATS]
     known = {RECORD_NAME, *(each.name for file in files for each in (file, conversion_path(file)))}
     if not (folder.is_dir() and names <= known and RECORD_NAME in names):
-        raise DataError.at(
-            folder,
-            None,
-            "holds files that this command does not write; expected a new or an empty folder",
-        )
+        problem = "holds files that this command does not write; expected a new or an empty folder"
+        raise DataError.at(folder, None, problem)
     before = read_json(folder / RECORD_NAME)
     found = {key: before.get(key) for key in wanted} if isinstance(before, dict) else {}
     if found == wanted or force:

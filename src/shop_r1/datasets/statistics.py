@@ -101,13 +101,7 @@ class Statistics(Record):
 
 @dataclass
 class Identities:
-    """Who and what the sessions of a file are, as hashes: enough to compare it with another.
-
-    Attributes:
-        ids: 16 bytes of each session_id.
-        users: of each user_id; None where a session names no user.
-        sketches: to find duplicates by.
-    """
+    """Who and what the sessions of a file are, as hashes of 16 bytes: enough to compare it with another."""
 
     ids: list[bytes] = field(default_factory=list)
     users: list[bytes | None] = field(default_factory=list)
@@ -129,8 +123,6 @@ class Tally:
     """Takes sessions one by one and keeps of each a few numbers and hashes, never a page.
 
     Attributes:
-        identities: who they are.
-        steps: steps of each session.
         page_tokens: of each page, as it stands in the record.
         prompt_tokens: of each session's last prompt, with all pages whole; chat template included.
         session_tokens: of each session as SFT sees it: that prompt and every completion.
@@ -162,13 +154,7 @@ class Tally:
         self._measure(session)
 
     def describe(self, file: str, tokenizer: str, others: Mapping[str, Identities]) -> Statistics:
-        """Return what was found, and what the file shares with the others.
-
-        Args:
-            file: its name, for the reader.
-            tokenizer: the name of what counted.
-            others: by name, files that it should share nothing with.
-        """
+        """Return what was found, and what the file shares with the others, by their names."""
         mine, cuts, cost = self.identities, self._cuts, self._cost.result()
         known = [user for user in mine.users if user is not None]
         lengths = ("steps", "page_tokens", "prompt_tokens", "session_tokens")

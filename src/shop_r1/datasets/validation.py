@@ -67,12 +67,7 @@ class Finding(Record):
 class Checker:
     """Checks the lines of one file; of each session it remembers 16 bytes and a line number.
 
-    Attributes:
-        lines: how many were checked.
-        sessions: how many fit the schema.
-        steps: of these sessions.
-        kinds: how often each kind was found.
-        lines_with_errors: lines with at least one error.
+    `sessions` and `steps` count those that fit the schema, `kinds` how often each kind was found.
     """
 
     lines: int = 0
@@ -165,27 +160,18 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
     fields = kind.fields if kind is not None else ()
     if "name" in fields:
         if not action.value("name").strip():
-            yield (
-                "action.name",
-                "no-target",
-                f"is {_show(action.name)}; {action.type} needs an element's name",
-            )
+            problem = f"is {_show(action.name)}; {action.type} needs an element's name"
+            yield "action.name", "no-target", problem
         elif action.value("name") not in names:
             yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
     if is_masked(action.value("text")):
-        yield (
-            "action.text",
-            "masked-text",
-            f"is {_show(action.text)}, a recorder's mask; expected what was typed",
-        )
+        problem = f"is {_show(action.text)}, a recorder's mask; expected what was typed"
+        yield "action.text", "masked-text", problem
     if "text" in fields and not action.value("text").strip():
         yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
     if step.rationale is not None and not step.rationale.strip():
-        yield (
-            "rationale",
-            "blank-rationale",
-            f"is {_show(step.rationale)}; expected a reason, or no rationale",
-        )
+        problem = f"is {_show(step.rationale)}; expected a reason, or no rationale"
+        yield "rationale", "blank-rationale", problem
 
 
 def _check_times(session: Session) -> Iterator[tuple[int, str]]:
@@ -195,11 +181,8 @@ def _check_times(session: Session) -> Iterator[tuple[int, str]]:
         if step.time is None:
             continue
         if before is not None and step.time < before[1]:
-            problem = (
-                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time, in "
-                "seconds since 1970"
-            )
-            yield index, problem
+            earlier = f"is {step.time}, and steps.{before[0]} has {before[1]}"
+            yield index, f"{earlier}; expected steps in order of time, in seconds since 1970"
         before = index, step.time
 
 

@@ -17,13 +17,7 @@ from shop_r1.runs import digest_file
 
 @dataclass(frozen=True)
 class Written:
-    """The result of writing rationales.
-
-    Attributes:
-        sessions: how many were written.
-        rationales: how many rationales were added.
-        failed: the sessions without, in order.
-    """
+    """How many sessions were written and rationales added, and the sessions without, in order."""
 
     sessions: int
     rationales: int

@@ -121,30 +121,18 @@ class LogSession(Record):
 
     def resolved(self, steps: Sequence[Step]) -> Session:
         """Return the session with these steps."""
-        return Session(
-            session_id=self.session_id,
-            user_id=self.user_id,
-            persona=self.persona,
-            source=self.source,
-            space=self.space,
-            outcome=self.outcome,
-            steps=tuple(steps),
-        )
+        return Session.model_validate(self.model_dump(exclude={"steps"}) | {"steps": tuple(steps)})
 
 
 @dataclass(frozen=True)
 class LogProblem:
-    """A reason for which a session is left out, or ends early.
-
-    Attributes:
-        reason: under which it is counted.
-        message: where in the session it is, what was found and what was expected.
-        step: at which step, from 0; None where it is not one step's.
-    """
+    """A reason for which a session is left out, or ends early."""
 
     reason: str
+    """Under which it is counted."""
     message: str
     step: int | None = None
+    """From 0; None where it is not one step's."""
 
 
 @dataclass
@@ -152,14 +140,10 @@ class LogTally:
     """Counts of `import_log`.
 
     Attributes:
-        sessions: how many it yielded.
-        steps: how many steps these have.
         lines: how many lines of the log are not blank.
         shortened: how many of the sessions end before their first problem.
         chosen_by: how many elements each way of finding them settled.
-        recipes: how many pages each recipe was used for, by what kind of page it is for.
-        problems: how many there are, by reason.
-        messages: each problem with its place.
+        recipes: how many pages were simplified with a recipe, by the kind of page that it is for.
     """
 
     sessions: int = 0
@@ -191,13 +175,9 @@ def import_log(
     that is no such record, a `session_id` that an earlier line has, a page that cannot be read, a target
     that fits no element or several. All problems of all sessions are counted and described.
 
-    Args:
-        path: one `LogSession` a line.
-        tally: counts what is made; complete when all is yielded.
-        recipes: each page is simplified with the first that fits it.
-        moved: called after each line.
-        keep_until_error: keep the steps before a session's first problem, if there are any, as a shorter
-            session without an outcome.
+    The tally is complete when all is yielded. Each page is simplified with the first recipe that fits it.
+    With `keep_until_error` the steps before a session's first problem, if there are any, stay as a shorter
+    session without an outcome.
 
     Raises:
         DataError: the log cannot be read, has no line, or no session is left.
@@ -305,7 +285,10 @@ def _read_record(line: str) -> tuple[LogSession | None, list[LogProblem]]:
         if form := tell_form(line, LogSession):
             return None, [LogProblem("other form", form)]
         found = list_problems(error, LogSession)
-    problems = [LogProblem(each.kind, str(each), _step_of(each.place)) for each in found]
+    problems = [
+        LogProblem(each.kind, str(each), int(match[1]) if (match := _AT_STEP.fullmatch(each.place)) else None)
+        for each in found
+    ]
     kept = _first_step(problems)
     if kept == 0:
         return None, problems
@@ -319,8 +302,3 @@ def _read_record(line: str) -> tuple[LogSession | None, list[LogProblem]]:
 def _first_step(problems: Sequence[LogProblem]) -> int:
     """Return the first step with a problem; 0 where one is not a single step's."""
     return min(0 if problem.step is None else problem.step for problem in problems)
-
-
-def _step_of(place: str) -> int | None:
-    match = _AT_STEP.fullmatch(place)
-    return int(match[1]) if match else None

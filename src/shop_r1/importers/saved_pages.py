@@ -34,16 +34,11 @@ class PageMove(BaseModel):
 
 @dataclass(frozen=True)
 class PageImport:
-    """What `import_pages` made of a folder.
-
-    Attributes:
-        sessions: one for each move that could be resolved.
-        chosen_by: how many moves each way of choosing the link settled.
-        unresolved: for each move that could not be resolved, its place and why.
-    """
+    """The sessions that `import_pages` made of a folder, and why it could not resolve the other moves."""
 
     sessions: list[Session] = field(default_factory=list)
     chosen_by: Counter[str] = field(default_factory=Counter)
+    """How many moves each way of choosing the link settled."""
     unresolved: list[str] = field(default_factory=list)
 
 

@@ -9,7 +9,6 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from shop_r1.errors import PageError
 
 _ESCAPED_OR_OTHER = re.compile(r"\\.|[^\x00-\x7f]", re.DOTALL)
-_NAMELESS: Final = "give the element's own selector"
 _LANGUAGES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
@@ -25,7 +24,10 @@ _LANGUAGES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
             r".*:(?:contains|eq|first|last|even|odd|gt|lt|hidden|button|submit|input|selected)\b(?!-)",
             "is a selector of jQuery; expected CSS alone, or the text as label",
         ),
-        (r".*::[a-z]", f"ends in a pseudo-element, which is no element of a page; {_NAMELESS}"),
+        (
+            r".*::[a-z]",
+            "ends in a pseudo-element, which is no element of a page; give the element's own selector",
+        ),
         (r".*[#.]:", r"has a colon that is not escaped; expected it as CSS.escape() writes it: #\:r1\:"),
         (
             r".*[#.][0-9]",

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import NamedTuple, Self
 
@@ -97,12 +98,7 @@ _Matcher = Callable[[Sequence[Element]], _Match]
 
 
 class TargetPage:
-    """A page with what leads from its original document to the elements of its short form.
-
-    Attributes:
-        simplified: the short page.
-        recipe: which of the given recipes it was made with, if any fits.
-    """
+    """A page with what leads from its original document to the elements of its short form."""
 
     def __init__(self, html: str | bytes, recipes: Sequence[Recipe] = ()):
         """Simplify a page, with the first recipe that fits it.
@@ -111,11 +107,9 @@ class TargetPage:
             PageError: the page cannot be read.
         """
         self._html = html
-        self.recipe = next((each for each in recipes if self._is_fit(each)), None)
+        can_fit = bool(recipes) and not is_simplified(self._document)
+        self.recipe = next((each for each in recipes if can_fit and fits(each, self._document)), None)
         self.simplified: SimplifiedPage = simplify_page(html, self.recipe)
-
-    def _is_fit(self, recipe: Recipe) -> bool:
-        return not is_simplified(self._document) and fits(recipe, self._document)
 
     @cached_property
     def _document(self) -> LexborHTMLParser:
@@ -143,17 +137,10 @@ class TargetPage:
         return places
 
     def element_around(self, node: LexborNode) -> Element | None:
-        """Return the element that is clicked when a node of the document is: it, or the nearest around it."""
-        return self.element_at(place_of_node(node))
-
-    def element_at(self, place: Place) -> Element | None:
-        """Return the element at a place, or the nearest around it."""
-        while place:
-            element = self._by_place.get(place)
-            if element is not None:
-                return element
-            place = place[:-1]
-        return None
+        """Return the element that is clicked when a node of the page is: it, or the nearest around it."""
+        place = place_of_node(node)
+        around = (place[:length] for length in range(len(place), 0, -1))
+        return next((self._by_place[each] for each in around if each in self._by_place), None)
 
     @cached_property
     def _inner_texts(self) -> dict[str, set[str]]:
@@ -175,10 +162,8 @@ class TargetPage:
         Of several links to one address that do the same the first is taken, and the result says so; links in
         two items do not do the same.
 
-        Args:
-            target: what is known of it.
-            typed: whether text was typed into it; then only fields come into question.
-            base: the page's own address, to compare addresses in full.
+        Where text was `typed` into it only fields come into question. `base` is the page's own address, to
+        compare addresses in full.
 
         Raises:
             TargetError: no element fits, or several that differ.
@@ -195,8 +180,14 @@ class TargetPage:
                 found, left = match(left)
                 ways.append(found)
             except _NoMatchError as error:
-                if ways and (others := _match_or_none(match, candidates)):
-                    raise _contradiction(ways, left, others) from None
+                with suppress(_NoMatchError):
+                    if ways:
+                        others = match(candidates)
+                        raise ContradictoryTargetError(
+                            f"its {' and '.join(ways)} leads to {_names(left)}, but its {others.way} to "
+                            f"{_names(others.elements)}; expected all to mean one element: correct or leave "
+                            "out what is wrong"
+                        ) from None
                 misses[way] = error
         if not ways:
             raise TargetError("; ".join(map(str, misses.values())))
@@ -286,13 +277,6 @@ def _match_address(href: str, base: str, candidates: Sequence[Element]) -> _Matc
     raise _NoMatchError(f"no named element leads to {href[:_SHOWN_CHARS]!r}{close}")
 
 
-def _match_or_none(match: _Matcher, candidates: Sequence[Element]) -> _Match | None:
-    try:
-        return match(candidates)
-    except _NoMatchError:
-        return None
-
-
 def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], shown: str) -> _Match:
     """Return those found that are candidates; where none is, they are of roles that take no text."""
     roles = {element.name: element.role for element in found}
@@ -301,14 +285,6 @@ def _among(candidates: Sequence[Element], way: str, found: Iterable[Element], sh
         role = next(iter(roles.values()))
         raise _NoMatchError(f"{shown} leads to a {role}, which takes no text", is_other=True)
     return _Match(way, kept)
-
-
-def _contradiction(ways: Sequence[str], left: Sequence[Element], others: _Match) -> ContradictoryTargetError:
-    return ContradictoryTargetError(
-        f"its {' and '.join(ways)} leads to {_names(left)}, but its "
-        f"{others.way} to {_names(others.elements)}; expected all to mean one element: correct or leave out "
-        "what is wrong"
-    )
 
 
 def _names(elements: Sequence[Element]) -> str:

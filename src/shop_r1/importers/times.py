@@ -6,7 +6,6 @@ from datetime import datetime
 from shop_r1.records.sessions import MILLISECONDS_FROM
 
 EXPECTED = "expected seconds or milliseconds since 1970, or ISO 8601 with its offset (2025-04-14T21:52:57Z)"
-_MICROSECONDS_FROM = MILLISECONDS_FROM * 1000
 
 
 def read_time(value: object) -> float:
@@ -14,9 +13,6 @@ def read_time(value: object) -> float:
 
     A number below `MILLISECONDS_FROM` is of seconds, one from there on of milliseconds. A time without an
     offset is refused: which instant it is depends on where it was written.
-
-    Args:
-        value: a number, or text in ISO 8601.
 
     Raises:
         ValueError: it is no such time; the message says what was found and what was expected.
@@ -28,7 +24,7 @@ def read_time(value: object) -> float:
         return _read_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"is no time (found {_show(value)}); {EXPECTED}")
-    if not 0 <= value < _MICROSECONDS_FROM:  # not a number is in no range
+    if not 0 <= value < MILLISECONDS_FROM * 1000:  # not a number is in no range
         raise ValueError(f"is out of range (found {_show(value)}); {EXPECTED}")
     return value / 1000 if value >= MILLISECONDS_FROM else float(value)
 

@@ -18,9 +18,7 @@ _ORDER = ("demographic", "self description", "shopping preference", "personality
 def read_personas(files: Sequence[Path], problems: Counter[str]) -> dict[str, str]:
     """Return each user's persona; a user of two files has that of the first that says anything.
 
-    Args:
-        files: user tables.
-        problems: gets how many rows gave no persona, or only the beginning of one, by reason.
+    `problems` gets how many rows gave no persona, or only the beginning of one, by reason.
 
     Raises:
         DataError: a file cannot be read.

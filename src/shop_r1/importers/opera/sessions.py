@@ -37,13 +37,8 @@ class OperaTally:
     """What an import found, kept and left out, counted while it goes on.
 
     Attributes:
-        rows: rows read.
         steps: steps kept, by type of action.
-        outcomes: sessions by outcome.
-        users: of the sessions.
         users_by_id: sessions whose user is known only by their id, since the session table lacks them.
-        rationales: steps with a rationale that the shopper gave.
-        personas: sessions with a persona.
         persona_problems: rows of the user table that gave no persona, or part of one, by reason.
         nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
         not_actions: rows that the paper leaves out, by type.
@@ -99,12 +94,8 @@ def import_opera(
 ) -> Iterator[Session]:
     """Yield the sessions in order of their first row's time.
 
-    Args:
-        tables: which files.
-        scratch: a folder where the pages are kept meanwhile, compressed, in a file without a name.
-        tally: gets what was found.
-        require_targets: leave out clicks and inputs whose target is no name on their page.
-        progress: called with the rows read.
+    The pages are kept meanwhile in the folder `scratch`, compressed, in a file without a name.
+    `require_targets` leaves out clicks and inputs whose target is no name on their page.
 
     Raises:
         DataError: a file cannot be read, or no row gives a step.

@@ -4,14 +4,13 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 import zstandard
@@ -39,30 +38,20 @@ _BATCH_ROWS = 32
 
 @dataclass(frozen=True)
 class OperaTables:
-    """The files of one variant and split.
-
-    Attributes:
-        variant: `filtered` or `full`.
-        actions: of the split, in order of their names.
-        sessions: of the split; may be none, a session's id begins with its user's.
-        users: of both splits, since a user can be in both; may be none.
-    """
+    """The files of one variant and split, each table's in order of their names."""
 
     variant: Variant
     actions: tuple[Path, ...]
     sessions: tuple[Path, ...]
+    """May be none: a session's id begins with its user's."""
     users: tuple[Path, ...]
+    """Of both splits, since a user can be in both; may be none."""
 
 
 def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> Path:
-    """Return the folder in the hub's cache that holds the files, downloading what is not there yet.
+    """Return the folder in the hub's cache (None: its own place) with the files, downloading what is missing.
 
     Only parquet files are downloaded and none of the repository's code is run.
-
-    Args:
-        variant: which tables.
-        split: which of their actions and sessions.
-        cache: where the hub keeps its files; None is its own place.
 
     Raises:
         ConfigError: the hub's client is not installed.
@@ -160,16 +149,18 @@ def read_rows(
         _check_columns(file, reader.schema_arrow, columns)
         number = 0
         try:
-            for batch in _read_batches(reader, list(columns)):
-                for row in batch.to_pylist():
-                    where = f"{file.name}, row {number}"
-                    yield where, {name: _text(value, name, where, count) for name, value in row.items()}
-                    number += 1
+            # One group of rows after the other: asked for all at once, pyarrow keeps what it has read.
+            for group in range(reader.num_row_groups):
+                for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[group], columns=list(columns)):
+                    for row in batch.to_pylist():
+                        where = f"{file.name}, row {number}"
+                        yield where, {name: _text(value, name, where, count) for name, value in row.items()}
+                        number += 1
         except _arrow_errors() as error:
             raise _corrupt(file, error) from None
 
 
-class PageShelf:
+class PageShelf(AbstractContextManager["PageShelf"]):
     """Pages on disk until their session is put together; each distinct page is kept once.
 
     Rows of a session can stand anywhere in the files, so without it all pages would be in memory at once.
@@ -183,12 +174,7 @@ class PageShelf:
         self._pack = zstandard.ZstdCompressor(level=1)
         self._unpack = zstandard.ZstdDecompressor()
 
-    def __enter__(self) -> "PageShelf":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def put(self, html: str) -> bytes:
@@ -230,12 +216,6 @@ def _open(file: Path) -> Any:
         return parquet.ParquetFile(file)
     except _arrow_errors() as error:
         raise _corrupt(file, error) from None
-
-
-def _read_batches(reader: Any, columns: list[str]) -> Iterator[Any]:
-    # One group of rows after the other: asked for all at once, pyarrow keeps what it has read of the file.
-    for group in range(reader.num_row_groups):
-        yield from reader.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=columns)
 
 
 def _text(value: object, column: str, where: str, nothings: Counter[str]) -> str | None:

@@ -11,7 +11,7 @@ from shop_r1.importers.rrweb.events import NodeKind, Source
 from shop_r1.importers.rrweb.mirror import Mirror
 from shop_r1.importers.rrweb.nodes import DomNode
 from shop_r1.importers.rrweb.writer import MARK, write_page
-from shop_r1.importers.targets import TargetPage, place_of_node
+from shop_r1.importers.targets import TargetPage
 from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element
 from shop_r1.pages.parse.document import parse_document
@@ -36,8 +36,6 @@ class CurrentPage:
     """Follows what is shown in one tab.
 
     Attributes:
-        mirror: the page's nodes.
-        urls: the addresses so far.
         is_known: whether the nodes are those of the page that is shown. They are not before the first
             snapshot, after the head of a snapshot (a meta event) that does not come or cannot be read, and
             after an event of another page.
@@ -85,7 +83,7 @@ class CurrentPage:
         if written.mark is None:
             return None
         marked = parse_document(written.marked).css_first(f"[{MARK}]")
-        element = page.element_at(place_of_node(marked)) if marked is not None else None
+        element = page.element_around(marked) if marked is not None else None
         return None if element is None else (self._record(page), element)
 
     def page(self) -> Page | None:

@@ -41,11 +41,7 @@ class _Item(NamedTuple):
 
 
 class EventReader:
-    """Finds the events in a recording's JSON values.
-
-    Attributes:
-        formats: names of `FORMATS` that were come across.
-    """
+    """Finds the events in a recording's JSON values, and the names of `FORMATS` that stand among them."""
 
     def __init__(self, counts: Counter[str]):
         """Begin; `counts` counts what is no event."""
@@ -93,7 +89,11 @@ class EventReader:
         if not isinstance(data, dict):
             data = {}
         self._note_format(data)
-        packed = {key: self._unpack(each) for key, each in data.items() if _is_gzip(each)}
+        packed = {
+            key: self._unpack(each)
+            for key, each in data.items()
+            if isinstance(each, str) and each.startswith("\x1f\x8b")  # gzip
+        }
         return Event(int(kind), data | packed, _time(item.get("timestamp")), _tab_of(item) or tab)
 
     def _unpack(self, text: str) -> Any:
@@ -115,10 +115,6 @@ class EventReader:
 
 def _may_hold_events(value: Any) -> bool:
     return isinstance(value, dict | list) or (isinstance(value, str) and value[:1] in ("[", "{", "x", "\x1f"))
-
-
-def _is_gzip(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("\x1f\x8b")
 
 
 def _tab_of(item: Mapping[str, Any]) -> str:

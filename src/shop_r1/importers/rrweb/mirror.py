@@ -28,7 +28,6 @@ class Mirror:
     Attributes:
         root: the document; None before the first full snapshot.
         version: grows with every change, so that equal versions are equal pages.
-        counts: what could not be followed.
         highest: of the numbers that nodes of this document have had.
         highest_before: of those that nodes of the documents before it have had.
     """

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shop_r1.importers.rrweb.events import NodeKind
@@ -17,6 +18,7 @@ _SUBMITS: Final = frozenset({"submit", "image"})
 _FIELDS: Final = frozenset({"input", "select", "textarea"})
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class DomNode:
     """A node of the recorded page, linked to those around it so that inserting takes constant time.
 
@@ -24,36 +26,20 @@ class DomNode:
         id: the recorder's number for it.
         tag: an element's tag, lower case; "" for others.
         attributes: an element's; None as a value stands for an attribute without one.
-        text: what a text holds.
         is_shadow: whether it hangs in its parent's shadow tree.
     """
 
-    __slots__ = (
-        "after",
-        "attributes",
-        "before",
-        "first",
-        "id",
-        "is_shadow",
-        "kind",
-        "last",
-        "parent",
-        "tag",
-        "text",
-    )
-
-    def __init__(self, identity: int, kind: NodeKind, tag: str = "", text: str = ""):
-        self.id = identity
-        self.kind = kind
-        self.tag = tag
-        self.text = text
-        self.attributes: dict[str, str | None] = {}
-        self.is_shadow = False
-        self.parent: DomNode | None = None
-        self.first: DomNode | None = None
-        self.last: DomNode | None = None
-        self.before: DomNode | None = None
-        self.after: DomNode | None = None
+    id: int
+    kind: NodeKind
+    tag: str = ""
+    text: str = ""
+    attributes: dict[str, str | None] = field(default_factory=dict)
+    is_shadow: bool = False
+    parent: "DomNode | None" = None
+    first: "DomNode | None" = None
+    last: "DomNode | None" = None
+    before: "DomNode | None" = None
+    after: "DomNode | None" = None
 
     def get(self, name: str) -> str:
         """Return an attribute's text, "" when it is absent or empty."""
@@ -213,13 +199,19 @@ def labelled_field(node: DomNode) -> DomNode | None:
     return next((each for each in label.below() if each.tag in _FIELDS), None)
 
 
-def form_of(field: DomNode) -> DomNode | None:
+def form_of(control: DomNode) -> DomNode | None:
     """Return a field's form; a search box that is no form counts as one."""
-    named = field.get("form")
+    named = control.get("form")
     if named:
-        return _with_id(field, named)
-    around = (each for each in field.around() if each.tag in ("form", "search") or _is_search(each))
-    return next(around, None)
+        return _with_id(control, named)
+    return next(
+        (
+            each
+            for each in control.around()
+            if each.tag in ("form", "search") or each.get("role").lower() == "search"
+        ),
+        None,
+    )
 
 
 def pressed_submit(node: DomNode, form: DomNode) -> DomNode | None:
@@ -236,10 +228,6 @@ def pressed_submit(node: DomNode, form: DomNode) -> DomNode | None:
     else:
         presses = kind not in ("button", "reset") if button.tag == "button" else kind in _SUBMITS
     return button if presses and form_of(button) is form else None
-
-
-def _is_search(node: DomNode) -> bool:
-    return node.get("role").lower() == "search"
 
 
 def _with_id(node: DomNode, identity: str) -> DomNode | None:

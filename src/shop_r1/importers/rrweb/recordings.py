@@ -41,8 +41,6 @@ class RecordingTally:
 
     Attributes:
         recordings: how many it made sessions of.
-        sessions: how many it yielded.
-        steps: how many steps these have.
         counts: what was ignored in these, in words.
         remarks: what may deserve a look at the recordings, in words.
         left_out: for each recording that was left out, which and why.
