@@ -118,12 +118,8 @@ def plan_requests(
 ) -> Plan:
     """Return a request for each session that lacks a rationale, in order.
 
-    Args:
-        sessions: read once, one at a time.
-        config: the prompt budget, and whether existing rationales are replaced.
-        count_tokens: counts, or estimates, as the model does.
-        spool: an empty file in which the requests wait; keep it open as long as the plan is used.
-        progress: called after each session with how many were read.
+    The sessions are read once, one at a time. `spool` is an empty file in which the requests wait; keep it
+    open as long as the plan is used. `progress` is called after each session with how many were read.
     """
     count = remember_counts(count_tokens)
     requests = SpooledRequests(spool)

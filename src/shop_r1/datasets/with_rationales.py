@@ -80,13 +80,9 @@ def write_rationales(
 ) -> Written:
     """Write the sessions with their new rationales; the file appears whole or not at all.
 
-    Args:
-        sessions: the same that were planned for, read once more.
-        out: where they go, in the same order.
-        plan: what was requested.
-        outcomes: of each request, in order.
-        keep_failed: write sessions without rationales as they were; else they are left out. Either way
-            `failed_path` lists them; without any, an older list is removed.
+    `sessions` are the same that were planned for, read once more; `outcomes` are in order of the requests.
+    Sessions without rationales are left out, or with `keep_failed` written as they were. Either way
+    `failed_path` lists them; without any, an older list is removed.
 
     Raises:
         DataError: no session got its rationales (nothing is written but the list), the sessions are not

@@ -4,7 +4,7 @@
 checkbox, radio button or option is now chosen, under the element's path.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -45,15 +45,13 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
     A submit button is pressed, with its own name, value, formaction and formmethod. From any other control
     the form is submitted as by Enter: its first submit button that is not disabled counts as pressed.
 
-    Args:
-        document: the page's original document (`parse_document`).
-        element: a control of that page, or an option of a select.
-        edits: what the shopper has changed, under elements' paths; see the module's text.
+    `document` is the page's original document (`parse_document`), `element` a control of that page, or an
+    option of a select.
 
     Raises:
         PageError: the element is not on the page, or belongs to no form.
     """
-    changes = _by_node(document, edits or {})
+    changes = {locate(document, path).mem_id: value for path, value in (edits or {}).items()}
     node = locate(document, element.path)
     if node.tag == "option":
         node = _ancestor(node, "select") or node
@@ -62,7 +60,8 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
         raise PageError(
             f"{element.name!r} belongs to no form, so it cannot be submitted; click a link or a button"
         )
-    controls = [control for control in _controls(document) if _same(_owner(document, control), form)]
+    nodes = document.root.traverse() if document.root is not None else ()
+    controls = [each for each in nodes if each.tag in _CONTROLS and _same(_owner(document, each), form)]
     pressed = (
         node if _is_submit(node) else next((c for c in controls if _is_submit(c) and not _disabled(c)), None)
     )
@@ -78,16 +77,6 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
         fields=tuple(fields),
         enctype=enctype if enctype in _ENCTYPES else _URLENCODED,
     )
-
-
-def _by_node(document: LexborHTMLParser, edits: Edits) -> dict[int, str | bool]:
-    return {locate(document, path).mem_id: value for path, value in edits.items()}
-
-
-def _controls(document: LexborHTMLParser) -> Iterator[LexborNode]:
-    root = document.root
-    if root is not None:
-        yield from (node for node in root.traverse() if node.tag in _CONTROLS)
 
 
 def _same(first: LexborNode | None, second: LexborNode) -> bool:
@@ -110,8 +99,7 @@ def _owner(document: LexborHTMLParser, control: LexborNode) -> LexborNode | None
     named = control.attributes.get("form")
     if named:
         quoted = named.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
-        found = document.css_first(f'form[id="{quoted}"]')
-        return found
+        return document.css_first(f'form[id="{quoted}"]')
     around = _ancestor(control, "form")
     if around is not None:
         return around
@@ -214,7 +202,5 @@ def _option_text(option: LexborNode) -> str:
 
 
 def _option_value(option: LexborNode) -> str:
-    value = option.attributes.get("value")
-    if "value" in option.attributes:
-        return value or ""
-    return _option_text(option)
+    attributes = option.attributes
+    return attributes["value"] or "" if "value" in attributes else _option_text(option)

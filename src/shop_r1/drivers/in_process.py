@@ -1,10 +1,10 @@
 """Where a policy acts: the driver protocol, and the driver of a store in this process."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 import httpx2
@@ -59,7 +59,7 @@ class Driver(Protocol):
         ...
 
 
-class InProcessDriver:
+class InProcessDriver(AbstractContextManager["InProcessDriver"]):
     """A driver for an ASGI app in this process: no sockets, no scripts, one visit at a time.
 
     Use it as a context manager, or call `close`.
@@ -77,12 +77,7 @@ class InProcessDriver:
         self._html = ""
         self._seen: Observation | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

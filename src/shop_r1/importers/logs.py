@@ -148,6 +148,7 @@ class LogTally:
 
     sessions: int = 0
     steps: int = 0
+    rationales: int = 0
     lines: int = 0
     shortened: int = 0
     chosen_by: Counter[str] = field(default_factory=Counter)
@@ -193,6 +194,7 @@ def import_log(
             continue
         tally.sessions += 1
         tally.steps += len(session.steps)
+        tally.rationales += sum(step.rationale is not None for step in session.steps)
         tally.shortened += bool(problems)
         tally.chosen_by += reader.chosen_by
         tally.recipes += reader.used_recipes

@@ -49,11 +49,9 @@ class CrowdFacts:
     """What a crowd does.
 
     Attributes:
-        sessions: how many.
         mix: the actions after each session's first (the ones that are predicted and scored), by type.
         lengths: number of sessions by their number of steps.
         searches: number of sessions by their number of searches.
-        outcomes: number of sessions by outcome.
         following: for each subtype (and `START`), how often each subtype (or `END`) came next; terminating
             is `END`.
     """

@@ -38,28 +38,17 @@ class Item:
 
     Attributes:
         name: the name of its link.
-        title: as shown.
         words: the title's words in lower case; the first is the brand.
-        price_cents: in cents.
         rating: in stars; None where the page does not say.
-        in_stock: False where a badge says otherwise.
-        best_seller: whether a badge says so.
-        sponsored: whether its place was paid for.
     """
 
     name: str
-    title: str
     words: tuple[str, ...]
     price_cents: int
     rating: float | None
     in_stock: bool
     best_seller: bool
     sponsored: bool
-
-    @property
-    def brand(self) -> str:
-        """The brand in lower case."""
-        return self.words[0]
 
     @property
     def slug(self) -> str:
@@ -77,15 +66,11 @@ class PageFacts:
         is_cheap_only: whether results are cut to those under a price.
         is_good_only: whether results are cut to four stars and more.
         slug: the product in question, on its page and its reviews' page.
-        title: the page's main heading.
-        items: products listed, in order.
         names: first name of an element under each label (lower case).
-        price_cents: the product's price; 0 where there is none.
         rating: the product's rating in stars; 0 where there is none.
         review_count: how many rated it.
         stars: stars of the reviews shown.
         delivery_days: days until it arrives; 0 where the page does not say.
-        delivery_cents: price of delivery.
         selected: labels (lower case) of the options that are chosen.
     """
 
@@ -94,7 +79,6 @@ class PageFacts:
     is_cheap_only: bool
     is_good_only: bool
     slug: str
-    title: str
     items: tuple[Item, ...]
     names: Mapping[str, str]
     price_cents: int = 0
@@ -128,7 +112,6 @@ class SessionFacts:
     """What a session so far says: the page before the shopper and what came earlier.
 
     Attributes:
-        page: the present page.
         queries: the words of each search so far, in order.
         seen: slugs of the products whose page was left before the present one.
         reviewed: slugs of the products whose reviews were read.
@@ -172,7 +155,6 @@ def read_page(url: str, html: str) -> PageFacts:
     path, params = _read_address(url)
     kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
     document = LexborHTMLParser(html)
-    heading = document.css_first("h1")
     text = " ".join((document.body.text(separator=" ") if document.body else "").split())
     names, selected = _read_names(document)
     price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
@@ -182,8 +164,7 @@ def read_page(url: str, html: str) -> PageFacts:
         is_cheap_only="price" in params,
         is_good_only="rating" in params,
         slug=path.split("/")[2] if kind in ("product", "reviews") else "",
-        title=" ".join(heading.text(separator=" ").split()) if heading else "",
-        items=tuple(_read_items(document)),
+        items=tuple(item for node in document.css("li") if (item := _read_item(node)) is not None),
         names=names,
         price_cents=_cents(price),
         rating=float(rating.group(1)) if rating else 0.0,
@@ -224,11 +205,6 @@ def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[s
     return names, frozenset(selected)
 
 
-def _read_items(document: LexborHTMLParser) -> list[Item]:
-    items = (_read_item(node) for node in document.css("li"))
-    return [item for item in items if item is not None]
-
-
 def _read_item(node: LexborNode) -> Item | None:
     """Return the list's entry as an item; None when it has no link with words or no price."""
     link = node.css_first("a[name]")
@@ -236,14 +212,13 @@ def _read_item(node: LexborNode) -> Item | None:
     price = _PRICE.search(text)
     if link is None or price is None:
         return None
-    title = " ".join(link.text(separator=" ").split())
+    words = tuple(link.text(separator=" ").lower().split())
     rating = _RATING.search(text)
-    if not title:
+    if not words:
         return None
     return Item(
         name=link.attributes.get("name") or "",
-        title=title,
-        words=tuple(title.lower().split()),
+        words=words,
         price_cents=_cents(price),
         rating=float(rating.group(1)) if rating else None,
         in_stock="Out of stock" not in text,

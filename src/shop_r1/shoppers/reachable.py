@@ -102,10 +102,7 @@ def reachable_predictions(sessions: Iterable[Session], market: Market) -> Reacha
 def forecast_session(session: Session, market: Market, crowd: Crowd | None = None) -> Iterator[Forecast]:
     """Yield the posterior predictive of each step from the second on.
 
-    Args:
-        session: a scripted shopper's.
-        market: the intents to consider.
-        crowd: the personas to consider; the whole grid by default.
+    `market` has the intents to consider, `crowd` the personas (the whole grid by default).
 
     Raises:
         DataError: an action is impossible under the choice rule.

@@ -39,14 +39,7 @@ def generate_sessions(
 ) -> Iterator[Session]:
     """Yield sessions of scripted shoppers, the same for the same store, market and seed (`run_sessions`).
 
-    Args:
-        app: the store.
-        market: what there is to want (`Market.of(store.kinds.KINDS)`).
-        count: how many sessions.
-        seed: of personas, intents and choices.
-        max_steps: per session.
-        progress: called after each session.
-        tally: counts outcomes and errors.
+    `market` is what there is to want: `Market.of(store.kinds.KINDS)`.
     """
 
     def policy_of(key: str) -> ScriptedPolicy:

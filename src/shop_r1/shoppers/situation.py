@@ -16,17 +16,13 @@ _NEGLIGIBLE = 1e-12  # smaller probabilities are rounding, not choices
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing a shopper may do next and why.
-
-    Attributes:
-        action: what.
-        rationale: the true reason, in the first person.
-        probability: (P,) how likely each persona does it for this reason.
-    """
+    """One thing a shopper may do next and why."""
 
     action: Action
     rationale: str
+    """The true reason, in the first person."""
     probability: Floats
+    """(P,) how likely each persona does it for this reason."""
 
 
 class Shares:

@@ -32,10 +32,7 @@ class Policy(Protocol):
     def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
         """Return the next step, on this page, or why the policy's response is invalid.
 
-        Args:
-            history: the steps so far.
-            page: what is seen now.
-            rng: the session's only source of randomness.
+        `rng` is the session's only source of randomness.
         """
         ...
 
@@ -65,15 +62,8 @@ def run_sessions(
 
     A visit in which every response was invalid is left out and counted in `tally.outcomes["no step"]`.
 
-    Args:
-        policy_of: the policy of a session, by its key (`seed-index`).
-        driver: shows the store.
-        count: how many visits.
-        seed: of the visits' keys.
-        names: what the ids of sessions and of users begin with.
-        max_steps: per session.
-        progress: called after each visit.
-        tally: counts outcomes and errors.
+    `policy_of` returns the policy of a session by its key (`seed-index`). `names` are what the ids of
+    sessions and of users begin with.
     """
     session_name, user_name = names
     for index in range(count):

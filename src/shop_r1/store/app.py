@@ -34,11 +34,8 @@ def create_app(
 
     Every page works by links and forms alone. Visitors, carts and orders live in memory, as long as the app.
 
-    Args:
-        catalogue: what it sells.
-        page_size: products on a page of results, 1 or more.
-        visitor_ids: makes the ids in visitors' cookies; unguessable ones by default,
-            `visitors.seeded_ids(seed)` where a run has to repeat.
+    `visitor_ids` makes the ids in visitors' cookies; unguessable ones by default, `visitors.seeded_ids(seed)`
+    where a run has to repeat.
 
     Raises:
         StoreError: `page_size` is below 1.

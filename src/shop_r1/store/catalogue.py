@@ -52,13 +52,10 @@ class Product:
         id: the title in lower case joined with hyphens; unique in its catalogue.
         title: brand, one to three attribute words, noun.
         attributes: the attribute words of the title, in the title's order.
-        price_cents: price in cents, positive.
         rating: average rating, 1.0 to 5.0, one decimal.
         review_count: how many customers rated it; `reviews` holds the few that wrote a text.
         options: none to two groups.
-        stock: pieces on hand; 0 means out of stock.
         delivery_days: working days until it arrives, 1 to 7.
-        delivery_cents: price of delivery in cents; 0 means free.
         sponsored: whether its brand pays for a place above the results.
         best_seller: whether it has the most ratings of its kind.
     """

@@ -17,19 +17,6 @@ STORE_NAME = "Demo Store"
 COOKIE = "visitor"
 MAX_PATH_CHARACTERS = 2_000
 _TEMPLATES = Path(__file__).parent / "templates"
-_PAGES = (
-    "home",
-    "departments",
-    "results",
-    "empty",
-    "product",
-    "reviews",
-    "cart",
-    "checkout",
-    "order",
-    "text",
-    "error",
-)
 
 
 def money(cents: int) -> str:
@@ -64,7 +51,8 @@ class Frame:
             departments=catalogue.departments,
             url=url,
         )
-        self._templates = {name: environment.get_template(f"{name}.html") for name in _PAGES}
+        names = environment.list_templates(["html"])
+        self._templates = {name.removesuffix(".html"): environment.get_template(name) for name in names}
         self._headers = security_headers(style, script)
 
     def visitor(self, request: Request) -> Visitor:
@@ -78,7 +66,7 @@ class Frame:
         return known
 
     def page(self, request: Request, template: str, status: int = 200, **content: object) -> Response:
-        """Return the page made from a template of `_PAGES` and its content."""
+        """Return the page made from a template, by its name without `.html`, and its content."""
         visitor = self.visitor(request)
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         html = self._templates[template].render(

@@ -1,5 +1,6 @@
 """What visitors send, read with bounds: anything else than the pages offer is refused with 400 or 404."""
 
+import re
 from collections.abc import Container, Mapping
 from urllib.parse import parse_qsl, urlencode
 
@@ -112,15 +113,7 @@ def local_path(text: str | None) -> str:
     >>> local_path("/search?q=mug"), local_path("//elsewhere.example"), local_path("/\\elsewhere.example")
     ('/search?q=mug', '/', '/')
     """
-    if (
-        not text
-        or not text.startswith("/")
-        or text.startswith("//")
-        or "\\" in text
-        or not text.isprintable()
-    ):
-        return "/"
-    return text
+    return text if text and text.isprintable() and re.fullmatch(r"/(?!/)[^\\]*", text) else "/"
 
 
 def url(path: str, **params: object) -> str:

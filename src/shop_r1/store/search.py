@@ -45,19 +45,15 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All products that answer a search, best first, and the filters worth offering beside them.
-
-    Attributes:
-        products: every match, in order.
-        sponsored: the product whose first place is paid for, or None.
-        brands: brands to offer as filters, most frequent first.
-        bands: price filters to offer, in dollars; each keeps some of the matches and drops some.
-    """
+    """All products that answer a search, best first, and the filters worth offering beside them."""
 
     products: tuple[Product, ...]
     sponsored: Product | None
+    """The product whose first place is paid for."""
     brands: tuple[str, ...]
+    """Most frequent first."""
     bands: tuple[int, ...]
+    """Price filters, in dollars; each keeps some of the matches and drops some."""
 
 
 def query_words(query: str) -> tuple[str, ...]:
@@ -90,19 +86,12 @@ class SearchIndex:
             ((row, p.title, p.department, p.description) for row, p in enumerate(self._products)),
         )
         self._connection.commit()
-        self._ranked = lru_cache(maxsize=_CACHED_QUERIES)(self._rank)
+        self.rank = lru_cache(maxsize=_CACHED_QUERIES)(self._rank)
         self._popular = tuple(sorted(self._products, key=lambda p: (-p.popularity, p.id)))
 
     def close(self) -> None:
         """Free the index."""
         self._connection.close()
-
-    def rank(self, words: tuple[str, ...]) -> tuple[Product, ...]:
-        """Return the products that hold any of the words, those that hold more of them first, then by BM25.
-
-        Words are compared by their English stem. Ties go to the more popular product.
-        """
-        return self._ranked(words)
 
     def find(self, search: Search) -> Found:
         """Return what answers `search`; without words, all products that pass the filters, popular first."""
@@ -123,6 +112,10 @@ class SearchIndex:
         )
 
     def _rank(self, words: tuple[str, ...]) -> tuple[Product, ...]:
+        """Return the products that hold any of the words, those that hold more of them first, then by BM25.
+
+        Words are compared by their English stem. Ties go to the more popular product.
+        """
         coverage = self._coverage(words)
         rows = self._connection.execute(
             "SELECT rowid, bm25(products, ?, ?, ?) FROM products WHERE products MATCH ?",
@@ -167,10 +160,8 @@ def passes(product: Product, search: Search) -> bool:
 
 def _sort(products: list[Product], sort: str) -> None:
     """Sort in place; sorting is stable, so equal prices or ratings keep the order of relevance."""
-    if sort == "price-low":
-        products.sort(key=lambda product: product.price_cents)
-    elif sort == "price-high":
-        products.sort(key=lambda product: -product.price_cents)
+    if sort.startswith("price-"):
+        products.sort(key=lambda product: product.price_cents, reverse=sort == "price-high")
     elif sort == "rating":
         products.sort(key=lambda product: -product.rating)
 

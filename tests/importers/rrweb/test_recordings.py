@@ -8,11 +8,8 @@ from tests.importers.rrweb.snapshots import Entry, click, document, full, meta, 
 
 from shop_r1.errors import DataError
 from shop_r1.importers.rrweb import files
-from shop_r1.importers.rrweb.recordings import (
-    RecordingOptions,
-    RecordingTally,
-    import_recordings,
-)
+from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
+from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.importers.targets import Target, TargetPage
 from shop_r1.jsonl import read_lines
 from shop_r1.records.sessions import Session

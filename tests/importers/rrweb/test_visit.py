@@ -16,7 +16,7 @@ from tests.importers.rrweb.snapshots import (
 )
 
 from shop_r1.importers.rrweb.events import Event
-from shop_r1.importers.rrweb.visit import Visit
+from shop_r1.importers.rrweb.visit import RecordingOptions, Visit
 from shop_r1.records.actions import Action, click, type_and_submit
 
 HOME = "https://shop.example/"
@@ -54,7 +54,7 @@ NEXT = [meta(f"{HOME}next"), full(page())]
 
 
 def follow(events: Iterable[Entry], space: str = "shop", *, leave: bool = False) -> Visit:
-    visit = Visit(space)
+    visit = Visit(RecordingOptions(space))
     for event in events:
         visit.follow(Event(event["type"], event["data"], event.get("time")))
     visit.finish(leave=leave)
@@ -423,7 +423,7 @@ def test_a_masked_text_is_kept_and_remarked_or_left_out_and_counted() -> None:
     visit = follow(events)
     assert [step.action.text for step in visit.steps] == ["*******", None]
     assert visit.remarks == {"masked texts": 1}
-    visit = Visit(keep_masked=False)
+    visit = Visit(RecordingOptions(keep_masked=False))
     for event in events:
         visit.follow(Event(event["type"], event["data"]))
     visit.finish()

@@ -1,6 +1,5 @@
 """`data import log`: a plain log of visits as sessions."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,6 @@ from shop_r1.cli.data import KeepUntilError, Out, Recipes, list_counts
 from shop_r1.cli.terminal.console import print_line, print_note, progress
 from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.records.sessions import Session
 
 
 def import_session_log(
@@ -35,8 +33,7 @@ def import_session_log(
     recipes = [load_recipe(name) for name in recipe or ()]
     with progress("Importing", in_bytes=True) as move:
         found = import_log(log, tally, recipes, move, keep_until_error=keep_until_error)
-        rationales = [0]
-        write_sessions(out, _count_rationales(found, rationales))
+        write_sessions(out, found)
     for message in tally.messages:
         print_line(f"invalid: {message}")
     print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
@@ -49,15 +46,9 @@ def import_session_log(
         print_note(
             f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above"
         )
-    if rationales[0] < tally.steps:
-        print_note(f"{tally.steps - rationales[0]} of {tally.steps} steps have no rationale, which SFT needs")
+    missing = tally.steps - tally.rationales
+    if missing:
+        print_note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
         print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
     else:
         print_next("data", "split", out, "--out", unused_path("data"))
-
-
-def _count_rationales(sessions: Iterator[Session], count: list[int]) -> Iterator[Session]:
-    """Yield the sessions; the count gets how many steps have a rationale."""
-    for session in sessions:
-        count[0] += sum(step.rationale is not None for step in session.steps)
-        yield session

@@ -62,14 +62,8 @@ def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     if config == "full":  # which has no terminate
         return ["grpo", "--model", "base", "--data", out, "--out", unused_path("runs/opera"), "type_ratio=0"]
     if tally.rationales < tally.steps.total():
-        return [
-            "rationales",
-            out,
-            "--model",
-            "NAME",
-            "--out",
-            unused_path("with.jsonl"),
-        ]  # SFT needs one at each step
+        # SFT needs one at each step
+        return ["rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl")]
     return ["data", "stats", out]
 
 

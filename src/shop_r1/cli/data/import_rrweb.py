@@ -38,13 +38,8 @@ def import_rrweb(
     Example: shop-r1 data import rrweb recordings/ --bought /order/ --out sessions.jsonl
     """
     from shop_r1.datasets.session_files import write_sessions
-    from shop_r1.importers.rrweb.recordings import (
-        RecordingOptions,
-        RecordingTally,
-        describe,
-        import_recordings,
-    )
-    from shop_r1.importers.rrweb.visit import MASKED
+    from shop_r1.importers.rrweb.recordings import RecordingTally, describe, import_recordings
+    from shop_r1.importers.rrweb.visit import MASKED, RecordingOptions
     from shop_r1.pages.sites.recipes import load_recipe
     from shop_r1.records.actions import find_space
 

@@ -135,10 +135,8 @@ def read_rows(
 ) -> Iterator[tuple[str, Row]]:
     """Yield (where it stands, the columns of it) for each row, file by file, a few in memory at a time.
 
-    Args:
-        files: parquet files, in order.
-        columns: those that are read. They may be of any of Arrow's types for text; times become text.
-        nothings: gets how many values of each column are a word for nothing (`NOTHINGS`) and count as None.
+    The columns may be of any of Arrow's types for text; times become text. `nothings` gets how many values of
+    each column are a word for nothing (`NOTHINGS`) and count as None.
 
     Raises:
         DataError: a file cannot be read, or lacks a column, or a column is not text.

@@ -66,9 +66,8 @@ def _split_name(name: str) -> tuple[str, str]:
 def read_values(path: Path, counts: Counter[str]) -> Iterator[Any]:
     """Yield a file's JSON values: that of each line, or the one that the file as a whole is.
 
-    Args:
-        path: JSON or one JSON value a line, as UTF-8 or with a byte order mark; gzip, zlib or zstd around it.
-        counts: counts a last line that breaks off, as when the recorder was stopped while it wrote.
+    It is JSON or one JSON value a line, in UTF-8 or with a byte order mark; gzip, zlib or zstd around it.
+    `counts` counts a last line that breaks off, as when the recorder was stopped while it wrote.
 
     Raises:
         DataError: the file cannot be read, is too large, or is not JSON.

@@ -9,30 +9,8 @@ from shop_r1.errors import DataError
 from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
-from shop_r1.importers.rrweb.visit import Visit
-from shop_r1.pages.sites.recipes import Recipe
+from shop_r1.importers.rrweb.visit import RecordingOptions, Visit
 from shop_r1.records.sessions import Outcome, Session
-
-
-@dataclass(frozen=True)
-class RecordingOptions:
-    """How recordings are read.
-
-    Attributes:
-        space: `shop`, or `opera` to keep typing that is not submitted as `input`.
-        leaves: whether a visit that ends without a purchase ends with the action `terminate`.
-        bought: a part of the addresses that show a purchase, such as `/order/`; "" if none does.
-        recipes: each page is simplified with the first that fits it.
-        keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        until_error: whether a visit ends before the first action on what the recording lacks.
-    """
-
-    space: str = "shop"
-    leaves: bool = False
-    bought: str = ""
-    recipes: Sequence[Recipe] = ()
-    keep_masked: bool = True
-    until_error: bool = False
 
 
 @dataclass
@@ -65,11 +43,9 @@ def import_recordings(
     A session's id is the file's name without the ending; of several tabs `-tab1`, `-tab2`, … stand behind it,
     in the order of their first events.
 
-    Args:
-        paths: recordings, or folders of them (`files.list_recordings`).
-        tally: counts what is made; complete when all is yielded.
-        options: how they are read.
-        progress: called before each recording and in the end with how many are done and how many there are.
+    `paths` are of recordings, or of folders of them (`files.list_recordings`). The tally is complete when all
+    is yielded. `progress` is called before each recording and in the end with how many are done and how many
+    there are.
 
     Raises:
         DataError: a folder is empty, two recordings have one name, or no recording gives a session.
@@ -136,12 +112,7 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
 
 
 def _follow(events: Sequence[Event], options: RecordingOptions) -> Visit:
-    visit = Visit(
-        options.space,
-        options.recipes,
-        keep_masked=options.keep_masked,
-        until_error=options.until_error,
-    )
+    visit = Visit(options)
     for event in order_events(events, visit.counts, visit.remarks):
         visit.follow(event)
     return visit

@@ -53,8 +53,29 @@ class _Typing:
     is_left: bool = False  # whether something was clicked since the last key
 
 
+@dataclass(frozen=True)
+class RecordingOptions:
+    """How recordings are read.
+
+    Attributes:
+        space: `shop`, or `opera` to keep typing that is not submitted as `input`.
+        leaves: whether a visit that ends without a purchase ends with the action `terminate`.
+        bought: a part of the addresses that show a purchase, such as `/order/`; "" if none does.
+        recipes: each page is simplified with the first that fits it.
+        keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
+        until_error: whether a visit ends before the first action on what the recording lacks.
+    """
+
+    space: str = "shop"
+    leaves: bool = False
+    bought: str = ""
+    recipes: Sequence[Recipe] = ()
+    keep_masked: bool = True
+    until_error: bool = False
+
+
 class Visit:
-    """Follows one recording of one tab; for its options see `RecordingOptions`.
+    """Follows one recording of one tab.
 
     Attributes:
         steps: the actions so far.
@@ -63,23 +84,15 @@ class Visit:
         has_page: whether a full snapshot has come.
     """
 
-    def __init__(
-        self,
-        space: str = "shop",
-        recipes: Sequence[Recipe] = (),
-        *,
-        keep_masked: bool = True,
-        until_error: bool = False,
-    ):
+    def __init__(self, options: RecordingOptions):
         self.steps: list[Step] = []
         self.counts: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
         self.has_page = False
-        self._inputs = space == OPERA.name
-        self._keep_masked = keep_masked
-        self._until_error = until_error
+        self._options = options
+        self._inputs = options.space == OPERA.name
         self._is_cut = False  # whether an error has ended the visit
-        self._page = CurrentPage(self.counts, self.remarks, recipes)
+        self._page = CurrentPage(self.counts, self.remarks, options.recipes)
         self._time: float | None = None  # of the last event that has one
         self._typing: _Typing | None = None
         self._ended: tuple[_Typing, float | None] | None = None  # what a new address ended, and when
@@ -136,7 +149,7 @@ class Visit:
 
     def _stop(self) -> None:
         """Note an action that cannot be read, so that what comes after it lacks a part of its history."""
-        if self._until_error:
+        if self._options.until_error:
             self._is_cut = True
             self.counts[CUT] += 1
 
@@ -235,7 +248,11 @@ class Visit:
         if field is None:
             self.counts["changes to nodes that are not there"] += 1
             return
-        if not (is_choice(field) or self._is_shoppers(field, data)):
+        # Whether a change is the shopper's the recorder says, else where the focus is.
+        is_shoppers = data.get("userTriggered")
+        if not isinstance(is_shoppers, bool):
+            is_shoppers = self._focus in (field.id, _ANYWHERE)
+        if not (is_choice(field) or is_shoppers):
             self.counts["fields filled by scripts"] += 1
         elif is_text_field(field):
             self._acted, self._expected = True, None
@@ -246,16 +263,14 @@ class Visit:
             self.counts["other fields changed"] += 1
         self._page.mirror.enter(field, data)
 
-    def _is_shoppers(self, field: DomNode, data: Mapping[str, Any]) -> bool:
-        """Return whether a change is the shopper's: as the recorder says, else where the focus is."""
-        is_shoppers = data.get("userTriggered")
-        return is_shoppers if isinstance(is_shoppers, bool) else self._focus in (field.id, _ANYWHERE)
-
     def _type(self, field: DomNode, data: Mapping[str, Any]) -> None:
         """Note what is typed; the page is the one right before the field's first change."""
         if field is self._unnamed:
             return
-        self._take_up_again(field)
+        if self._ended is not None and self._ended[0].field is field:  # typed on, nothing came between
+            self._typing, self._ended = self._ended[0], None
+            self.remarks["searches while a text was typed"] += 1
+        self._settle_ended()
         if self._typing is None or self._typing.field is not field:
             self._settle_typing()
             found = self._resolve(field, "typing into what has no name")
@@ -269,13 +284,6 @@ class Visit:
         text = data.get("text")
         self._typing.text = text if isinstance(text, str) else ""
         self._typing.time, self._typing.is_left = self._time, False
-
-    def _take_up_again(self, field: DomNode) -> None:
-        """Go on with a text that a new address seemed to end, if it is typed on and nothing came between."""
-        if self._ended is not None and self._ended[0].field is field:
-            self._typing, self._ended = self._ended[0], None
-            self.remarks["searches while a text was typed"] += 1
-        self._settle_ended()
 
     def _settle_ended(self) -> None:
         """Take a text that a new address ended for submitted."""
@@ -317,7 +325,7 @@ class Visit:
 
     def _add_typing(self, page: Page, action: Action, time: float | None) -> None:
         if is_masked(action.value("text")):
-            if not self._keep_masked:
+            if not self._options.keep_masked:
                 self.counts["masked texts"] += 1
                 return
             self.remarks[MASKED] += 1
