@@ -27,7 +27,9 @@ def test_each_command_for_data_takes_parquet_and_writes_it(shell: Shell, tmp_pat
     assert checked[0] == checked[1]
     for file in (jsonl, parquet):
         shell("data", "balance", file, "--out", tmp_path / f"{file.suffix[1:]}-rl.jsonl")
-        shell("data", "split", file, "--out", tmp_path / f"{file.suffix[1:]}-split", "--test-sessions", 3)
+        folder = tmp_path / f"{file.suffix[1:]}-split"
+        code, out, _ = shell("data", "split", file, "--out", folder, "--test-sessions", 3)
+        assert (code, f"--data {folder}/train{file.suffix}" in out) == (0, True)
     assert (tmp_path / "jsonl-rl.jsonl").read_bytes() == (tmp_path / "parquet-rl.jsonl").read_bytes()
     for side in ("train", "test"):
         split = [tmp_path / f"{form}-split" / f"{side}.{form}" for form in ("jsonl", "parquet")]

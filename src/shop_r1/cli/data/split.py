@@ -109,16 +109,15 @@ def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "Sp
     what = "users and duplicates" if by == "user" else "duplicates"
     largest = count_of(plan.largest, "session")
     print_line(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
-    ending = ".jsonl.zst" if (out / "train.jsonl.zst").exists() else ".jsonl"
-    _say_next(out / f"train{ending}")
+    (train,) = [file for ending in FORMATS if (file := out / f"train.{ending}").exists()]
+    _say_next(train)
 
 
 def _say_next(train: Path) -> None:
     """Print the command that will work: SFT needs a rationale at every step that it learns from."""
-    from shop_r1.jsonl import read_records
-    from shop_r1.records.sessions import Session
+    from shop_r1.datasets.session_files import read_sessions
 
-    if all(step.rationale for session in read_records(train, Session) for step in session.steps):
+    if all(step.rationale for session in read_sessions(train) for step in session.steps):
         print_next("sft", "--data", train, "--out", unused_path("runs/sft"))
     else:
         print_next(
