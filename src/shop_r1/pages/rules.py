@@ -146,15 +146,8 @@ DECORATION: Final = r"[|¦‖•·∙]|(?:[-_=*~–—|•·∙]\s?){3,}"
 # Parts of a page with a name of their own. An empty word adds nothing to names: everything on a page is in
 # `main` or `header`, so saying it would only make each name longer.
 LANDMARK_WORDS: Final[dict[str, str]] = {
-    "main": "",
-    "banner": "",
-    "region": "",
-    "form": "",
-    "complementary": "",
-    "group": "",
-    "radiogroup": "",
-    "list": "",
-    "menu": "",
+    **dict.fromkeys(("main", "banner", "region", "form", "complementary"), ""),
+    **dict.fromkeys(("group", "radiogroup", "list", "menu"), ""),
     "navigation": "nav",
     "contentinfo": "footer",
     "search": "search",
@@ -200,9 +193,8 @@ HEAD_CLASS: Final = r"(?:^|[\s_-])(?:head|header|heading|title|caption)(?:$|[\s_
 ITEM_TAGS: Final = frozenset({"li", "article", "tr"})
 ITEM_ROLES: Final = frozenset({"listitem", "article", "row"})
 LIST_TAGS: Final = frozenset({"ul", "ol", "menu"})
-MENU_LINKS_MIN: Final = (
-    3  # so many links are a menu; in a list with more, and none of its links says what it is about
-)
+# So many links are a menu; in a list with more, none of its links says what it is about.
+MENU_LINKS_MIN: Final = 3
 SAME_LINK_DISTANCE: Final = 4  # links to one address that are no further apart are one link
 SAME_LINK_CLIMB: Final = 12  # levels up to look for the part of the page that holds both
 SAME_LINK_CONTROLS: Final = 12  # a part with more to act on is no one product's
@@ -236,28 +228,14 @@ MEASURED_PREFIXES: Final = (
     "data-test-", "data-track-", "data-tracking-", "data-gtm-", "data-ga-", "data-analytics-", "data-csa-",
     "data-wt-", "data-react", "data-v-", "data-codeception-",
 )  # fmt: skip
-REPEATED_MIN: Final = (
-    3  # so many alike siblings, each with a control, are items too (ours: 2 is often layout)
-)
+REPEATED_MIN: Final = 3  # alike siblings, each with a control, are items too (ours: 2 is often layout)
 
 # Roles that say "this can be acted on", and how each is printed.
 ACTION_ROLES: Final[dict[str, str]] = {
     "link": "a",
-    "button": "button",
-    "tab": "button",
-    "menuitem": "button",
-    "menuitemradio": "button",
-    "menuitemcheckbox": "button",
-    "option": "button",
-    "checkbox": "button",
-    "radio": "button",
-    "switch": "button",
-    "treeitem": "button",
-    "searchbox": "button",
-    "textbox": "button",
-    "combobox": "button",
-    "spinbutton": "button",
-    "slider": "button",
+    **dict.fromkeys(("button", "tab", "menuitem", "menuitemradio", "menuitemcheckbox", "option"), "button"),
+    **dict.fromkeys(("checkbox", "radio", "switch", "treeitem", "searchbox", "textbox"), "button"),
+    **dict.fromkeys(("combobox", "spinbutton", "slider"), "button"),
 }
 
 # All roles of WAI-ARIA 1.2 that are no abstract ones: of several in an attribute, the first of these holds.

@@ -29,16 +29,10 @@ _DISCLOSURE = frozenset({"details", "summary"})
 _CENTS_MAX = 10  # characters of a text that may be the cents of a price
 
 
-def build_tree(
-    document: LexborHTMLParser, marks: Marks | None = None, *, explain: bool = False, has_shadow: bool = False
-) -> Tree:
+def build_tree(document: LexborHTMLParser, marks: Marks | None, *, explain: bool, has_shadow: bool) -> Tree:
     """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
 
-    Args:
-        document: a parsed page.
-        marks: what a recipe says of its elements; a simplified page is not to be given any.
-        explain: whether to keep examples of what is left out.
-        has_shadow: whether there are shadow trees in it.
+    A simplified page is not to be given a recipe's marks.
 
     Raises:
         PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
@@ -68,17 +62,13 @@ def _build(
     slots: Mapping[int, frozenset[str]],
 ) -> Tree:
     """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
-    tree = Tree(
-        Node("html", {}, None, 1),
-        is_simplified(document),
-        examples={} if explain else None,
-        document=document,
-    )
+    root = Node("html", {}, None, 1)
+    tree = Tree(document, root, is_simplified(document), examples={} if explain else None)
     styles = [style for style in document.css("style") if shadow_root_of(style) is None] if slots else None
     hiding = hiding_of(document, styles)
     builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
     builder.shown, builder.slots = shown, slots
-    builder.build(document)
+    builder.build()
     return tree
 
 
@@ -93,17 +83,13 @@ class _Builder:
         self.outer_hiding: list[Hiding | None] = []  # of what is around the shadow trees that we are in
         self.hidden_choices: dict[str, Attributes] = {}
 
-    def build(self, document: LexborHTMLParser) -> None:
+    def build(self) -> None:
         """Walk the document; what is asked of each node most often is bound to local names, for speed."""
-        source = document.root
+        source = self.tree.document.root
         assert source is not None, "parse_document returns a document with a root"
         parent, children, position = self.tree.root, self.tree.root.children, 0
-        keeps_blanks, links, visible, finish = (
-            self.tree.is_simplified,
-            self.tree.links,
-            self._visible,
-            self._finish,
-        )
+        keeps_blanks, links = self.tree.is_simplified, self.tree.links
+        visible, finish = self._visible, self._finish
         open_elements: list[tuple[LexborNode, int, int]] = []
         current: LexborNode | None = source.first_child
         while True:
@@ -114,8 +100,9 @@ class _Builder:
                 around = parent.parent
                 assert around is not None
                 finish(parent, around)
-                if parent.controls >= rules.MENU_LINKS_MIN:
-                    self._note_menu(parent, first_link)
+                count = parent.controls
+                if count >= rules.MENU_LINKS_MIN and count == len(links) - first_link and not parent.control:
+                    self.tree.menus.append((first_link, len(links), parent))
                 parent, children = around, around.children
                 current = closed.next
             tag = current.tag or ""
@@ -219,7 +206,7 @@ class _Builder:
                 if (root := shadow_root_of(style)) and root.mem_id == source.mem_id
             ]
             self.outer_hiding.append(self.hiding)
-            self.hiding = hiding_of(self.tree.document, styles) if self.tree.document else None
+            self.hiding = hiding_of(self.tree.document, styles)
         elif node.tag == "slot":
             fill_slot(node)
         elif "slot" in node.attributes:
@@ -251,17 +238,12 @@ class _Builder:
 
     def _note_control(self, node: Node) -> None:
         tag, attributes = node.tag, node.attributes
-        if tag == "label":
-            self._note_label(node)
+        if tag == "label" and (target := node.get("for")):
+            self.tree.labels.setdefault(target, node)
+            node.choice = self.hidden_choices.get(target)
         node.control = "a" if self.tree.is_simplified and tag == "a" else printed_tag(tag, attributes)
         if node.control == "a" and attributes:
             self.tree.links.append(node)
-
-    def _note_label(self, label: Node) -> None:
-        target = label.get("for")
-        if target:
-            self.tree.labels.setdefault(target, label)
-            label.choice = self.hidden_choices.get(target)
 
     def _note_choice(self, choice: Attributes, parent: Node) -> None:
         """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""
@@ -310,11 +292,6 @@ class _Builder:
         if controls <= 1 and tag in rules.PLAIN_TAGS and not (node.control or node.bits & rules.TELLS):
             _take_apart(node, parent)
 
-    def _note_menu(self, node: Node, first_link: int) -> None:
-        last_link = len(self.tree.links)
-        if node.controls == last_link - first_link and not node.control:
-            self.tree.menus.append((first_link, last_link, node))
-
 
 class _MarkingBuilder(_Builder):
     """The same pass with a recipe: a class of its own, so that pages without one pay nothing for it."""
@@ -330,12 +307,8 @@ class _MarkingBuilder(_Builder):
             self.tree.drop("recipe", source)
             return None
         node = super()._visible(source, tag, parent, position)
-        if node is not None:
-            self._mark(node, key)
-        return node
-
-    def _mark(self, node: Node, key: int) -> None:
-        """Note what the recipe says of an element; what it speaks of is not taken apart."""
+        if node is None:
+            return None
         section, item = self.marks.sections.get(key, ""), self.marks.titles.get(key)
         if section:
             node.section = section
@@ -345,7 +318,8 @@ class _MarkingBuilder(_Builder):
         if item in self.items:
             self.items[item].title = node
         if section or node.is_item or item is not None:
-            node.bits |= rules.TELLS
+            node.bits |= rules.TELLS  # what a recipe speaks of is not taken apart
+        return node
 
 
 def _take_apart(node: Node, parent: Node) -> None:

@@ -5,7 +5,9 @@ import re
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import Attributes, Node, role_in
 
+_TAG_ROLES = {"a": "link", "area": "link", "select": "combobox", "textarea": "textbox", "option": "option"}
 _EDITABLE = frozenset({"", "true", "plaintext-only"})
+# Tab stops at an element whose tabindex is not negative: by HTML's rules, `0`, `+3` and ` 1px` are not.
 _NOT_NEGATIVE = re.compile(r"[ \t\n\f\r]*(?:\+?[0-9]|-0+(?![0-9]))")
 
 
@@ -24,15 +26,10 @@ def printed_tag(tag: str, attributes: Attributes) -> str:
     role = role_in(attributes.get("role"))
     if role in rules.ACTION_ROLES:
         return rules.ACTION_ROLES[role]
-    if "onclick" in attributes or _takes_focus(attributes.get("tabindex")):
+    if "onclick" in attributes or _NOT_NEGATIVE.match(attributes.get("tabindex") or ""):
         return "button"
     editable = attributes.get("contenteditable", "false")
     return "button" if (editable or "").lower() in _EDITABLE else ""
-
-
-def _takes_focus(tabindex: str | None) -> bool:
-    """Return whether the tab key stops at an element: by HTML's rules, `0`, `+3` and ` 1px` do."""
-    return tabindex is not None and _NOT_NEGATIVE.match(tabindex) is not None
 
 
 def holds_field(node: Node) -> bool:
@@ -70,21 +67,13 @@ def role_of(node: Node) -> str:
     match node.tag:
         case "label":
             return ((node.choice or {}).get("type") or "button").lower()
-        case "a" | "area":
-            return "link"
         case "button":
             return kind if kind in ("button", "reset") else "submit"
-        case "select":
-            return "combobox"
-        case "textarea":
-            return "textbox"
-        case "option":
-            return "option"
         case "input":
             if kind in ("checkbox", "radio", "button", "reset"):
                 return kind
             return "submit" if kind in ("submit", "image") else "searchbox" if kind == "search" else "textbox"
-    return "button"
+    return _TAG_ROLES.get(node.tag, "button")
 
 
 def value_of(node: Node) -> str | None:

@@ -57,12 +57,8 @@ class PageSource(NamedTuple):
     url: str
 
 
-def read_page(html: str | bytes, charset: str | None = None) -> PageSource:
+def read_page(html: str | bytes) -> PageSource:
     """Return a page's text, taken out of its archive if it was saved as MHTML.
-
-    Args:
-        html: a page as text or as bytes in any encoding (see `decode_page`).
-        charset: the encoding that came with the bytes, as an HTTP header names it.
 
     Raises:
         PageError: as `decode_page`, and for an archive without a page.
@@ -72,15 +68,12 @@ def read_page(html: str | bytes, charset: str | None = None) -> PageSource:
         saved = read_mhtml(html.encode("utf-8", "replace"))
     if saved is not None:
         return PageSource(decode_page(saved.raw, saved.charset), saved.url)
-    text = decode_page(html, charset) if isinstance(html, bytes) else _without_surrogates(html)
+    text = decode_page(html) if isinstance(html, bytes) else _without_surrogates(html)
     return PageSource(text.removeprefix("\ufeff"), "")  # left by who decoded a file without minding its mark
 
 
 def parse_document(html: str | bytes) -> LexborHTMLParser:
-    """Return the page as a tree; linear in its size, and bounded for hostile pages.
-
-    Args:
-        html: a page as text or as bytes, also saved as MHTML (see `read_page`).
+    """Return a page, also one saved as MHTML, as a tree; linear in its size, and bounded for hostile pages.
 
     Raises:
         PageError: it is empty, too large, or not HTML at all (a PDF, an image, an archive, JSON).
@@ -89,13 +82,7 @@ def parse_document(html: str | bytes) -> LexborHTMLParser:
 
 
 class ParsedPage(NamedTuple):
-    """A page as a tree, and how many of its parts were put in their place.
-
-    Attributes:
-        document: the tree.
-        streamed: parts that its server sent last (`streamed_parts`).
-        shadow_roots: shadow trees (`shadow_roots`).
-    """
+    """A page as a tree, and how many streamed parts and shadow trees were put in their place in it."""
 
     document: LexborHTMLParser
     streamed: int
@@ -108,9 +95,14 @@ def parse_text(text: str) -> ParsedPage:
         raise PageError("the page is empty; expected HTML")
     if len(text) > rules.PAGE_MAX_CHARS:
         raise PageError(f"the page has {len(text)} characters; at most {rules.PAGE_MAX_CHARS} are read")
-    _refuse_json(text)
+    start = text.lstrip("\0 \t\r\n\f\ufeff")[:1]
+    if start in ("{", "[") and re.search(r"<[a-zA-Z!]", text[:100_000]) is None:
+        raise PageError("the page is JSON or plain data (no tag in it), not HTML; save the rendered page")
     text = _without_noscript(text)
-    document = LexborHTMLParser(_bounded(text))
+    # What we wrote ourselves stands one level deeper, inside <page>, and must come back unchanged.
+    depth_max = rules.DEPTH_MAX + (8 if text[:100].lstrip().startswith("<page>") else 0)
+    is_hostile = _piles_up(text, depth_max) or _has_many_attributes(text)
+    document = LexborHTMLParser(_tame(text, depth_max) if is_hostile else text)
     if _has_grown(document, text):
         document = LexborHTMLParser(_tame(text, rules.DEPTH_MAX))
     if document.root is None:
@@ -121,9 +113,7 @@ def parse_text(text: str) -> ParsedPage:
 def decode_page(raw: bytes, charset: str | None = None) -> str:
     """Return the page's text, decoded as a browser would (`encodings`); undecodable bytes become U+FFFD.
 
-    Args:
-        raw: the page.
-        charset: the encoding that came with it, as an HTTP header names it.
+    An HTTP header may have named its encoding, its `charset`.
 
     Raises:
         PageError: the bytes are a known binary format, hold too many zero bytes to be text, or are in an
@@ -145,12 +135,6 @@ def _without_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
-
-
-def _refuse_json(text: str) -> None:
-    start = text.lstrip("\0 \t\r\n\f\ufeff")[:1]
-    if start in ("{", "[") and re.search(r"<[a-zA-Z!]", text[:100_000]) is None:
-        raise PageError("the page is JSON or plain data (no tag in it), not HTML; save the rendered page")
 
 
 def _without_noscript(text: str) -> str:
@@ -176,15 +160,6 @@ def _without_noscript(text: str) -> str:
         position = end.start()
     parts.append(text[position:])
     return "".join(parts)
-
-
-def _bounded(text: str) -> str:
-    """Return the text, cut down only where parsing or walking it would take more than linear time."""
-    # What we wrote ourselves stands one level deeper, inside <page>, and must come back unchanged.
-    depth_max = rules.DEPTH_MAX + (8 if text[:100].lstrip().startswith("<page>") else 0)
-    if _piles_up(text, depth_max) or _has_many_attributes(text):
-        return _tame(text, depth_max)
-    return text
 
 
 def _has_grown(document: LexborHTMLParser, text: str) -> bool:
@@ -281,16 +256,18 @@ def _tame(text: str, depth_max: int) -> str:
     parts: list[str] = []
     position = 0
     nest = _Nest()
-    match = _TAG.search(text)
-    while match is not None:
-        close, tag, attributes = match.group(1), match.group(2).lower(), match.group(3)
+    while (match := _TAG.search(text, position)) is not None:
+        close, tag = match.group(1), match.group(2).lower()
         parts.append(text[position : match.start()])
         position = match.end()
         if close:
             nest.close(tag)
             parts.append(match.group())
         elif len(nest.tags) < depth_max and not nest.piled(tag):
-            parts.append(_with_fewer_attributes(match.group(), match.group(2), attributes))
+            first = _FIRST_ATTRIBUTES.match(match.group(3))
+            assert first is not None, "no attribute at all matches too"
+            is_over = first.end() < len(match.group(3).rstrip(" /\t\r\n"))
+            parts.append(f"<{match.group(2)}{first.group()}>" if is_over else match.group())
             if tag not in _VOID:
                 nest.open(tag)
         if tag in _RAW and not close:
@@ -298,16 +275,8 @@ def _tame(text: str, depth_max: int) -> str:
             stop = end.start() if end else len(text)
             parts.append(text[position:stop])
             position = stop
-        match = _TAG.search(text, position)
     parts.append(text[position:])
     return "".join(parts)
-
-
-def _with_fewer_attributes(whole: str, tag: str, attributes: str) -> str:
-    first = _FIRST_ATTRIBUTES.match(attributes)
-    if first is None or first.end() >= len(attributes.rstrip(" /\t\r\n")):
-        return whole
-    return f"<{tag}{first.group()}>"
 
 
 def locate(document: LexborHTMLParser, path: str) -> LexborNode:

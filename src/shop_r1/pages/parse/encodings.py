@@ -97,10 +97,7 @@ def decode_html(raw: bytes, charset: str | None = None) -> str:
     In this order: a byte order mark; what came with the page; two-byte characters by their zero bytes; what
     the page itself declares; UTF-8 where it is that; windows-1252.
 
-    Args:
-        raw: the page.
-        charset: the label that came with it, in an HTTP header or a mail part's; an unknown one is passed
-            over, as in browsers.
+    What came with it (in an HTTP header or a mail part's) is a label; browsers pass over an unknown one, too.
 
     Raises:
         PageError: it is in an encoding that no browser decodes.
@@ -184,11 +181,9 @@ def encoding_of(label: str) -> str | None:
 
 
 def decode(raw: bytes, name: str) -> str:
-    """Return the text, undecodable bytes as U+FFFD.
+    """Return the text of bytes without a byte order mark, undecodable ones as U+FFFD.
 
-    Args:
-        raw: the bytes, without a byte order mark.
-        name: an encoding's name in `LABELS`, not `replacement`, which has no decoder.
+    The name is an encoding's in `LABELS`, not `replacement`, which has no decoder.
     """
     match name:
         case "euc-jp":
@@ -267,7 +262,9 @@ def _iso_2022_jp(raw: bytes) -> str:
     parts = [pieces[0].decode("ascii", "replace")]
     for escape, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         if escape in (b"$@", b"$B"):
-            pairs = _JIS_PAIRS.sub(lambda run: _euc_run_of_jis(run.group()), piece)
+            pairs = _JIS_PAIRS.sub(
+                lambda run: _jis_pairs(run.group().translate(_SET_EIGHTH_BIT)).encode(), piece
+            )
             parts.append(pairs.decode("utf-8", "replace"))
         elif escape == b"(I":
             parts.append(piece.translate(_SET_EIGHTH_BIT).decode("cp932", "replace"))
@@ -275,7 +272,3 @@ def _iso_2022_jp(raw: bytes) -> str:
             text = piece.decode("ascii", "replace")
             parts.append(text.translate({0x5C: "¥", 0x7E: "‾"}) if escape == b"(J" else text)
     return "".join(parts)
-
-
-def _euc_run_of_jis(run: bytes) -> bytes:
-    return _jis_pairs(run.translate(_SET_EIGHTH_BIT)).encode()

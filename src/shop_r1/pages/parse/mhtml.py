@@ -19,17 +19,12 @@ _PAGES: Final = ("text/html", "application/xhtml+xml")
 
 
 class SavedPage(NamedTuple):
-    """The page in a message.
-
-    Attributes:
-        raw: its bytes, the transfer encoding undone.
-        charset: the encoding that its headers name, None where they name none.
-        url: the address that it was saved from, "" where none is said.
-    """
+    """The page in a message: its bytes, the transfer encoding undone, and the encoding that its headers name."""
 
     raw: bytes
     charset: str | None
     url: str
+    """The address that it was saved from, "" where none is said."""
 
 
 def read_mhtml(raw: bytes) -> SavedPage | None:

@@ -35,10 +35,7 @@ def cents(text: str, node: Node, source: LexborNode) -> str:
     where the whole has points of its own); three raised digits after a euro sign get the point that both
     1.249 (a thousand) and 1.249 (a price by the litre) are written with, after other currencies a blank.
 
-    Args:
-        text: a text that begins with a digit.
-        node: the element around it, as far as it has been read.
-        source: the text in the document.
+    The text begins with a digit; its element has been read as far as that, and `source` is the text's node.
     """
     fraction = _FRACTION.fullmatch(text)
     if (
@@ -69,13 +66,9 @@ def _is_price(before: str, after: str, node: Node, source: LexborNode) -> bool:
         _CURRENCY_BEFORE.search(before) is not None
         or _CURRENCY_AT_START.match(after + _text_after(source)) is not None
     )
-    if is_raised:
-        return has_currency or _is_in_price(node)
-    return has_currency and _stands_in_own_elements(source)
-
-
-def _is_in_price(node: Node) -> bool:
-    return any(
+    if not is_raised:
+        return has_currency and _stands_in_own_elements(source)
+    return has_currency or any(
         _PRICE_CLASS.search(f"{around.get('class')} {around.get('itemprop')}")
         for around in (node, *node.ancestors(_CLIMB_MAX - 1))
     )

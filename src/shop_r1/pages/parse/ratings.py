@@ -31,10 +31,8 @@ def rating_of(node: Node) -> str:
 
 
 def _scaled(whole: int, tenth: str | None) -> float:
-    if tenth is not None and whole <= _STARS:
-        return whole + int(tenth) / 10
     if whole <= _STARS:
-        return float(whole)
+        return whole + int(tenth or 0) / 10
     return whole / 10 if whole <= 10 * _STARS else whole / 100 * _STARS
 
 

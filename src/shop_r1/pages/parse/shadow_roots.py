@@ -26,12 +26,7 @@ _HINT: Final = re.compile(r"<template\s[^>]*\bshadow(?:root)?(?:mode)?\b", re.I)
 
 
 def attach_shadow_roots(document: LexborHTMLParser, text: str) -> int:
-    """Put each declarative shadow root into its host; return how many.
-
-    Args:
-        document: a parsed page.
-        text: what it was parsed from.
-    """
+    """Put each declarative shadow root of a document parsed from `text` into its host; return how many."""
     if "<template" not in text or _HINT.search(text) is None:
         return 0
     work: list[LexborHTMLParser | LexborNode] = [document]

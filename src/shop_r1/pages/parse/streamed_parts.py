@@ -21,7 +21,11 @@ PENDING: Final = "$?"
 
 def complete(document: LexborHTMLParser) -> int:
     """Put the streamed parts of a page in their place and return how many; linear in the page's size."""
-    scripts = [text for script in document.css("script") if (text := script.text()) and _has_command(text)]
+    scripts = [
+        text
+        for script in document.css("script")
+        if (text := script.text()) and any(command in text for command in _COMMANDS)
+    ]
     if not scripts:
         return 0
     ids: dict[str, LexborNode] = {}
@@ -33,19 +37,12 @@ def complete(document: LexborHTMLParser) -> int:
     return sum(_do(command, first, second, ids, apart) for command, first, second in calls[:_CALLS_MAX])
 
 
-def _has_command(text: str) -> bool:
-    return any(command in text for command in _COMMANDS)
-
-
 def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart: LexborNode) -> bool:
     """Do one command; return whether its part and its placeholder were there."""
-    match command:
-        case "RC" | "RR":
-            place, part = ids.pop(first, None), ids.pop(second, None)
-        case "RS":
-            part, place = ids.pop(first, None), ids.pop(second, None)
-        case _:
-            part, place = ids.pop(f"af{first}", None), ids.pop(f"afph{first}", None)
+    if command == "af":
+        first, second = f"af{first}", f"afph{first}"
+    one, other = ids.pop(first, None), ids.pop(second, None)
+    place, part = (one, other) if command in ("RC", "RR") else (other, one)
     if place is None or part is None or _is_within(place, part):
         return False
     if command in ("RC", "RR"):

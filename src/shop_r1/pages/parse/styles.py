@@ -37,8 +37,6 @@ _SIBLINGS = ("+", "~")
 _NEXT = (">", "+")
 _WIDTH = re.compile(r"\(\s*(min|max)-(?:device-)?width\s*:\s*(\d+)(?:\.\d+)?px\s*\)", re.I)
 
-Precedence = tuple[bool, int, int]  # important, specificity, order
-
 
 class _Compound(NamedTuple):
     """Tag ("" for any), id ("" for any) and classes that an element must have."""
@@ -62,7 +60,7 @@ class _Rule(NamedTuple):
     is_simple: bool
     prop: str
     hides: bool
-    precedence: Precedence
+    precedence: tuple[bool, int, int]  # important, specificity, order
 
 
 _Key = tuple[str, str | None, str | None]  # an element's tag, id and class
@@ -178,13 +176,14 @@ class Hiding:
 
 def hiding_of(document: LexborHTMLParser, styles: Sequence[LexborNode] | None = None) -> Hiding | None:
     """Return what the page's style elements, or only these of them, hide; None when they hide nothing."""
-    sheets = [
-        style.text() or ""
-        for style in (document.css("style") if styles is None else styles)
-        if _applies(style.attributes.get("media"))
-        and (style.attributes.get("type") or "text/css").lower() == "text/css"
-    ]
-    text = "\n".join(sheets)
+    text = "\n".join(
+        [
+            style.text() or ""
+            for style in (document.css("style") if styles is None else styles)
+            if _applies(style.attributes.get("media"))
+            and (style.attributes.get("type") or "text/css").lower() == "text/css"
+        ]
+    )
     if not _MAY_HIDE.search(text.replace("{", ";")):
         return None
     hiding = Hiding(document)
@@ -217,7 +216,11 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             if selectors is not None:
                 nested += 1
             elif head.startswith("@"):
-                outer.append(outer[-1] and _at_rule_holds(head))
+                name, _, condition = head[1:].partition(" ")
+                holds = (
+                    _applies(condition) if name.lower() == "media" else name.lower() in ("supports", "layer")
+                )
+                outer.append(outer[-1] and holds)
             else:
                 selectors = head
         elif nested:
@@ -228,13 +231,6 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             selectors = None
         elif len(outer) > 1:
             outer.pop()
-
-
-def _at_rule_holds(head: str) -> bool:
-    name, _, condition = head[1:].partition(" ")
-    if name.lower() == "media":
-        return _applies(condition)
-    return name.lower() in ("supports", "layer")
 
 
 def _applies(media: str | None) -> bool:
@@ -285,9 +281,8 @@ def _read_compound(text: str) -> _Compound | None:
 def _steps(selector: str) -> list[tuple[str, str]]:
     """Return a selector's compounds, each with the combinator before it ("" for a blank); [] for others."""
     found = list(_STEP.finditer(selector))
-    if sum(len(step.group()) for step in found) != len(selector):
-        return []
-    return [(step.group(1), step.group(2)) for step in found]
+    is_read = sum(len(step.group()) for step in found) == len(selector)
+    return [(step.group(1), step.group(2)) for step in found] if is_read else []
 
 
 def _find_all(document: LexborHTMLParser, compound: str) -> list[int]:

@@ -39,6 +39,7 @@ class Hidden(NamedTuple):
 class Tree:
     """A document's visible nodes and what was left out of it."""
 
+    document: LexborHTMLParser
     root: Node
     is_simplified: bool
     links: list[Node] = field(default_factory=list)
@@ -52,7 +53,6 @@ class Tree:
     shown: Counter[str] = field(default_factory=Counter)
     """Parts that are hidden as the page stands and are shown all the same, by reason."""
     examples: dict[str, list[str]] | None = None
-    document: LexborHTMLParser | None = None
     _sources: dict[str, LexborNode] | None = None
     _hidden_texts: dict[str, str] = field(default_factory=dict)
 
@@ -65,8 +65,8 @@ class Tree:
 
     def _read_hidden(self, identity: str) -> str:
         if self._sources is None:
-            found = self.document.css("[id]") if self.document is not None else []
-            self._sources = {node.attributes["id"] or "": node for node in reversed(found)}
+            found = reversed(self.document.css("[id]"))
+            self._sources = {node.attributes["id"] or "": node for node in found}
         source = self._sources.get(identity)
         if source is None or source.tag in rules.DROPPED_TAGS:
             return ""

@@ -83,7 +83,8 @@ def page_within(tree: Tree) -> dict[int, str]:
     sizes = [
         (size, hidden)
         for size, hidden in sizes
-        if (is_empty and size) or (size >= tree.root.controls and _holds_page(hidden))
+        if (is_empty and size)
+        or (size >= tree.root.controls and hidden.source.css_first("main, h1, [role=main]") is not None)
     ]
     if not sizes:
         return {}
@@ -112,11 +113,6 @@ def is_nearly_all(fuller: Tree, rest: Tree) -> bool:
         and rest.root.controls <= left * fuller.root.controls
         and said_before <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
     )
-
-
-def _holds_page(hidden: Hidden) -> bool:
-    """Return whether a hidden part has the page's main part or title in it."""
-    return hidden.source.css_first("main, h1, [role=main]") is not None
 
 
 def count_actions(source: LexborNode) -> int:
