@@ -228,7 +228,7 @@ MEASURED_PREFIXES: Final = (
     "data-test-", "data-track-", "data-tracking-", "data-gtm-", "data-ga-", "data-analytics-", "data-csa-",
     "data-wt-", "data-react", "data-v-", "data-codeception-",
 )  # fmt: skip
-REPEATED_MIN: Final = 3  # alike siblings, each with a control, are items too (ours: 2 is often layout)
+REPEATED_MIN: Final = 3  # so many alike siblings with controls are items too (ours: 2 is often layout)
 
 # Roles that say "this can be acted on", and how each is printed.
 ACTION_ROLES: Final[dict[str, str]] = {

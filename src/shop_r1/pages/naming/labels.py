@@ -11,6 +11,7 @@ from shop_r1.pages.parse.tree import Tree
 _SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
 _DIGIT = re.compile(r"\d")
 _SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
+_CAPTION_TAGS = {"fieldset": "legend", "table": "caption", "details": "summary"}
 _NATIVE_LABELS = rules.FIELD_TAGS | {"option", "area"}
 _CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
 
@@ -137,10 +138,9 @@ def section_name(node: Node, tree: Tree) -> str:
     if role == "search":
         return "search"
     label = _aria_label(node, tree)
-    if not label and node.tag in ("fieldset", "table", "details"):
-        label = _first_child_text(
-            node, {"fieldset": "legend", "table": "caption", "details": "summary"}[node.tag]
-        )
+    if not label and node.tag in _CAPTION_TAGS:
+        tag = _CAPTION_TAGS[node.tag]
+        label = next((each.text for each in node.children if isinstance(each, Node) and each.tag == tag), "")
     if not label and role in ("dialog", "alertdialog") and node.heading is not None:
         label = node.heading.text
     words = to_words(label)
@@ -152,13 +152,6 @@ def section_name(node: Node, tree: Tree) -> str:
 def _within_section(node: Node) -> bool:
     parts = ("article", "section", "aside", "nav", "li", "main")
     return any(ancestor.tag in parts for ancestor in node.ancestors(rules.SECTION_CLIMB))
-
-
-def _first_child_text(node: Node, tag: str) -> str:
-    for child in node.children:
-        if isinstance(child, Node) and child.tag == tag:
-            return child.text
-    return ""
 
 
 def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
@@ -176,18 +169,15 @@ def item_title(node: Node, tree: Tree) -> tuple[list[str], bool]:
         return to_words(label), True
     if node.controls > rules.SAME_LINK_CONTROLS and node.tag not in rules.ITEM_TAGS:
         return [], False  # a page's whole head, say, beside two more blocks made like it
-    linked = to_words(spoken_text(node.link)) if node.link and not _is_skip_link(node.link) else []
+    # A link to a part of its own page ("Skip to main content") is no thing's title.
+    leads_on = node.link is not None and _SKIP.fullmatch(node.link.get("href").strip()) is None
+    linked = to_words(spoken_text(node.link)) if node.link and leads_on else []
     pictured = to_words(node.image.get("alt") or node.image.get("title")) if node.image else []
     if not linked and not pictured:
         return to_words(_leading_text(node)), True
     # "View details" is in every item, while a picture's text says which one it is.
     is_poor = len(linked) < rules.TITLE_WORDS_MIN and len(pictured) > len(linked)
     return (pictured, False) if is_poor else (linked, True)
-
-
-def _is_skip_link(link: Node) -> bool:
-    """Return whether a link leads to a part of its own page ("Skip to main content"): no thing's title."""
-    return _SKIP.fullmatch(link.get("href").strip()) is not None
 
 
 def _menu_head(node: Node) -> str:

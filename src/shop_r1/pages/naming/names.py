@@ -117,25 +117,15 @@ def _telling_words(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class NameRequest:
-    """What is known of an element that needs a name.
+    """What is known of an element that needs a name."""
 
-    Attributes:
-        sections: names of the parts of the page that it stands in, outermost first.
-        label: its own words, joined.
-        address: where it leads, whose words tell it from others of the same label, or "".
-        given: the name that it already carries on a simplified page, or "".
-        shown: how many sections its name has at first.
-        select: of an option, the index of its select's request.
-        subject: the element, for `nearby`.
-    """
-
-    sections: tuple[str, ...]
-    label: str
-    address: str = ""
-    given: str = ""
-    shown: int = rules.SECTIONS_SHOWN
-    select: int | None = None
-    subject: Any = None
+    sections: tuple[str, ...]  # the parts of the page that it stands in, outermost first
+    label: str  # its own words, joined
+    address: str = ""  # where it leads: its words tell it from others of the same label
+    given: str = ""  # the name that it already carries on a simplified page
+    shown: int = rules.SECTIONS_SHOWN  # how many sections its name has at first
+    select: int | None = None  # of an option, the index of its select's request
+    subject: Any = None  # the element, for `nearby`
 
 
 def unique_names(

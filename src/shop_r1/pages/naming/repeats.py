@@ -45,11 +45,17 @@ def _fold_repeated_menus(tree: Tree, keys: Sequence[_Key | None]) -> None:
             return
         if None in keys[start:end]:
             continue
-        first = _place_before(places[key], keys, start, end)
+        size = end - start
+        before = [place for place in places[key] if place + size <= start]
+        first = next((place for place in before if keys[place : place + size] == keys[start:end]), None)
         if first is None or not _says_only_links(menu, tree.links[start:end]):
             continue
-        if same_menu(menu, tree.links[start:end], tree.links[first : first + end - start], items):
-            _fold_menu(tree, menu, start, end, first)
+        if same_menu(menu, tree.links[start:end], tree.links[first : first + size], items):
+            menu.folded = True
+            menu.bits |= rules.TELLS
+            tree.drop("repeated_menu", menu)
+            for offset, link in enumerate(tree.links[start:end]):
+                _fold_into(link, tree.links[first + offset])
             folded_to = end
 
 
@@ -57,14 +63,6 @@ def _key_of(link: Node, href: str) -> _Key | None:
     if not href or href.lower().startswith(rules.EMPTY_HREFS):
         return None
     return href, spoken_text(link).lower()
-
-
-def _place_before(places: list[int], keys: Sequence[_Key | None], start: int, end: int) -> int | None:
-    size = end - start
-    for first in places:
-        if first + size <= start and keys[first : first + size] == keys[start:end]:
-            return first
-    return None
 
 
 def _says_only_links(menu: Node, links: list[Node]) -> bool:
@@ -76,14 +74,6 @@ def _says_only_links(menu: Node, links: list[Node]) -> bool:
 
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
-
-
-def _fold_menu(tree: Tree, menu: Node, start: int, end: int, first: int) -> None:
-    menu.folded = True
-    menu.bits |= rules.TELLS
-    tree.drop("repeated_menu", menu)
-    for offset, link in enumerate(tree.links[start:end]):
-        _fold_into(link, tree.links[first + offset])
 
 
 def _fold_into(spare: Node, kept: Node) -> None:
@@ -109,7 +99,8 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
         recent[key[0]] = (index, link)
         if seen is None or index - seen[0] > rules.SAME_LINK_DISTANCE:
             continue
-        kept, spare = _better(seen[1], link)
+        # Kept is the link that says better where it leads: in words, and in more of them.
+        kept, spare = (seen[1], link) if _rank(seen[1]) >= _rank(link) else (link, seen[1])
         is_said = _is_said(spare, kept)
         if items.part(seen[1], link) or not all(act_alike(other, link) for other in (seen[1], *seen[1].also)):
             continue
@@ -120,12 +111,6 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
         if not is_said:
             spare.folded, spare.control = False, ""
         recent[key[0]] = (index, kept)
-
-
-def _better(first: Node, second: Node) -> tuple[Node, Node]:
-    """Return the two links, first the one that says better where it leads: in words, and in more of them."""
-    ranks = [_rank(first), _rank(second)]
-    return (first, second) if ranks[0] >= ranks[1] else (second, first)
 
 
 def _rank(link: Node) -> tuple[bool, bool, int]:

@@ -118,9 +118,8 @@ def box_around(
     branch, ancestor = second, second.parent
     while ancestor is not None and ancestor.controls <= controls_max:
         if ancestor in branches:
-            return (
-                None if ancestor.tag in ("html", "body", "main") else (ancestor, branches[ancestor], branch)
-            )
+            is_page = ancestor.tag in ("html", "body", "main")
+            return None if is_page else (ancestor, branches[ancestor], branch)
         branch, ancestor = ancestor, ancestor.parent
     return None
 
@@ -213,14 +212,11 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
             if is_past_first and piece.tag == "img" and piece.image is not None:
                 are_words_between = True
             stack += reversed(piece.children)
-    are_words_between = are_words_between or _is_something_between(first, second)
+    # An element between them counts even if it was left out (a picture without text).
+    are_apart = first.parent is second.parent and second.position - first.position > 1
+    are_words_between = are_words_between or are_apart
     is_title = box.is_item and box.link is first and not are_words_before
     return begins or (is_same and are_words_between and not is_title)
-
-
-def _is_something_between(first: Node, second: Node) -> bool:
-    """Return whether an element stands between two links, even one left out (a picture without text)."""
-    return first.parent is second.parent and second.position - first.position > 1
 
 
 def _holds(part: Node, node: Node, limit: int = rules.SAME_LINK_CLIMB + 1) -> bool:
@@ -236,12 +232,7 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
         return False
     own = menu if menu.is_item else items.around(menu)
     theirs = next((item for item in items.chain(others[0]) if item in set(items.chain(others[-1]))), None)
-    if (
-        own is not None
-        and theirs is not None
-        and own is not theirs
-        and not _holds(own, others[0], sys.maxsize)
-    ):
+    if own and theirs and own is not theirs and not _holds(own, others[0], sys.maxsize):
         return _is_entry(own) and _is_entry(theirs) and spoken_text(own) == spoken_text(theirs)
     found = box_around(links[0], others[0], controls_max=2 * rules.SAME_LINK_CONTROLS)
     if found is not None:
@@ -272,6 +263,6 @@ def _heading_before(node: Node) -> list[str]:
 
 def _is_entry(item: Node) -> bool:
     """Return whether an item is an entry of a menu: without heading, and it says what a link in it does."""
-    first = item.link
-    leads = first is not None and spoken_text(item).startswith(spoken_text(first))
-    return item.heading is None and leads
+    if item.heading is not None or item.link is None:
+        return False
+    return spoken_text(item).startswith(spoken_text(item.link))

@@ -74,7 +74,11 @@ class Sections:
         level, words = _PART, node.section or section_name(node, self._tree)
         if node.section:
             level = _NAMED
-            self._leave_unnamed(node)
+            if node.heading is not None:
+                self._titles.add(node.heading)
+            # No part or item around a recipe's section counts, unless another such section is around it.
+            if not self._parts or self._parts[0][0] != _NAMED:
+                self._parts, self._items = [], []
         if words or node.tag == "main" or node.role == "main":
             # A part with a name of its own does not belong to the heading of the part before it, nor does the
             # page's main part.
@@ -92,13 +96,6 @@ class Sections:
     def _in_given_item(self) -> bool:
         """Whether a recipe gave the title of the item that we are in: nothing in it is an item by itself."""
         return bool(self._items) and self._items[-1].is_given
-
-    def _leave_unnamed(self, node: Node) -> None:
-        """Forget the parts and items around a recipe's section, unless another such section is around it."""
-        if node.heading is not None:
-            self._titles.add(node.heading)
-        if not self._parts or self._parts[0][0] != _NAMED:
-            self._parts, self._items = [], []
 
     def _begins_part(self, node: Node, is_item: bool) -> bool:
         """Return whether a node may have words for names, or holds headings that must not reach past it."""
@@ -134,12 +131,10 @@ class Sections:
         """
         if node in self._titles or self._in_given_item:
             return
-        if node.tag == "dt":
-            level = _TERM_LEVEL
-        elif node.tag in rules.HEADING_TAGS or node.role == "heading":
-            level = heading_level(node)
-        else:
+        is_term = node.tag == "dt"
+        if not (is_term or node.tag in rules.HEADING_TAGS or node.role == "heading"):
             return
+        level = _TERM_LEVEL if is_term else heading_level(node)
         self._words = None
         while len(self._parts) > self._base and self._parts[-1][0] >= level:
             self._parts.pop()

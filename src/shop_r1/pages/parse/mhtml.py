@@ -19,7 +19,7 @@ _PAGES: Final = ("text/html", "application/xhtml+xml")
 
 
 class SavedPage(NamedTuple):
-    """The page in a message: its bytes, the transfer encoding undone, and the encoding that its headers name."""
+    """The page in a message: its bytes, the transfer encoding undone, and the charset of its headers."""
 
     raw: bytes
     charset: str | None

@@ -176,14 +176,13 @@ class Hiding:
 
 def hiding_of(document: LexborHTMLParser, styles: Sequence[LexborNode] | None = None) -> Hiding | None:
     """Return what the page's style elements, or only these of them, hide; None when they hide nothing."""
-    text = "\n".join(
-        [
-            style.text() or ""
-            for style in (document.css("style") if styles is None else styles)
-            if _applies(style.attributes.get("media"))
-            and (style.attributes.get("type") or "text/css").lower() == "text/css"
-        ]
-    )
+    sheets = [
+        style.text() or ""
+        for style in (document.css("style") if styles is None else styles)
+        if _applies(style.attributes.get("media"))
+        and (style.attributes.get("type") or "text/css").lower() == "text/css"
+    ]
+    text = "\n".join(sheets)
     if not _MAY_HIDE.search(text.replace("{", ";")):
         return None
     hiding = Hiding(document)
@@ -216,10 +215,8 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
             if selectors is not None:
                 nested += 1
             elif head.startswith("@"):
-                name, _, condition = head[1:].partition(" ")
-                holds = (
-                    _applies(condition) if name.lower() == "media" else name.lower() in ("supports", "layer")
-                )
+                name, _, condition = head[1:].lower().partition(" ")
+                holds = _applies(condition) if name == "media" else name in ("supports", "layer")
                 outer.append(outer[-1] and holds)
             else:
                 selectors = head

@@ -1,6 +1,5 @@
 """Recipes: what is known of one kind of page of one shop beyond the rules for all, as TOML files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -144,21 +143,17 @@ def check_recipe(recipe: Recipe, document: LexborHTMLParser) -> tuple[RecipeUse,
 
     A selector that matches on none of a shop's current pages has rotten: the shop has changed its pages.
     """
-    return tuple(RecipeUse(entry, selector, count) for entry, selector, count in _uses(recipe, document))
-
-
-def _uses(recipe: Recipe, document: LexborHTMLParser) -> Iterator[tuple[str, str, int]]:
-    for index, selector in enumerate(recipe.has):
-        yield f"has.{index}", selector, len(_found(document, selector))
-    for section in recipe.sections:
-        yield f"sections.{section.name}", section.selector, len(_found(document, section.selector))
+    selectors = [(f"has.{index}", selector) for index, selector in enumerate(recipe.has)]
+    selectors += [(f"sections.{section.name}", section.selector) for section in recipe.sections]
+    uses = [RecipeUse(entry, selector, len(_found(document, selector))) for entry, selector in selectors]
     for index, item in enumerate(recipe.items):
         found = _found(document, item.selector)
-        yield f"items.{index}", item.selector, len(found)
         titles = sum(_title(node, item) is not None for node in found.values())
-        yield f"items.{index}.title", item.title, titles
+        uses.append(RecipeUse(f"items.{index}", item.selector, len(found)))
+        uses.append(RecipeUse(f"items.{index}.title", item.title, titles))
     for index, part in enumerate(recipe.leave_out):
-        yield f"leave_out.{index}", part.selector, len(_found(document, part.selector))
+        uses.append(RecipeUse(f"leave_out.{index}", part.selector, len(_found(document, part.selector))))
+    return tuple(uses)
 
 
 def _found(document: LexborHTMLParser, selector: str) -> dict[int, LexborNode]:
