@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -13,7 +13,7 @@ import typer
 from shop_r1.cli.terminal.console import WIDTH, print_json, print_line, print_note
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
-from shop_r1.pages.tokens import CountTokens
+from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
 _FETCH_TIMEOUT_S = 30.0
 _FETCH_MAX_BYTES = 64_000_000  # past what is simplified at all; only so that no endless response fills memory
@@ -39,61 +39,55 @@ def simplify(
 
     Example: shop-r1 simplify page.html --explain --max-tokens 4000
     """
-    options = _Options.of(explain, max_tokens, tokenizer, recipe)
+    from shop_r1.cli.terminal.checkpoints import load_counter
+    from shop_r1.pages.sites.recipes import load_recipe
+
+    if tokenizer is not None and max_tokens is None:
+        raise ConfigError("--tokenizer counts for --max-tokens; give that too")
+    count_tokens = estimate_tokens if tokenizer is None else load_counter(tokenizer)
+    site = load_recipe(recipe) if recipe is not None else None
     failures = []
     for source in pages:
         try:
-            page = options.simplified(source)
+            page = _simplified(source, site, explain, max_tokens, count_tokens)
         except ShopR1Error as error:
             failures.append(str(error))
             continue
         if as_json:
             print_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
-        else:
-            _show(source, page, options, several=len(pages) > 1)
+            continue
+        if len(pages) > 1:
+            print_line(f"==> {source} <==")
+        _show(source, page)
+        if max_tokens is not None:
+            tokens, cut = count_tokens(page.html), _counts(page.cut) or "nothing"
+            print_note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
+        if explain:
+            _explain(page)
     if len(failures) == 1:
         raise PageError(failures[0])
     if failures:
         raise PageError(f"{len(failures)} of {len(pages)} pages could not be read: {'; '.join(failures)}")
 
 
-class _Options(NamedTuple):
-    """What the command was asked for."""
+def _simplified(
+    source: str, recipe: Any, explain: bool, max_tokens: int | None, count_tokens: CountTokens
+) -> SimplifiedPage:
+    """Return the simplified page.
 
-    explain: bool
-    max_tokens: int | None
-    count_tokens: CountTokens
-    counted_by: str
-    recipe: Any
+    Raises:
+        PageError: it cannot be read, is not HTML or cannot be made short enough; the message names it.
+    """
+    from shop_r1.pages.serialize.truncate import fit_page
+    from shop_r1.pages.simplify import simplify_page
 
-    @classmethod
-    def of(
-        cls, explain: bool, max_tokens: int | None, tokenizer: str | None, recipe: str | None
-    ) -> "_Options":
-        from shop_r1.cli.terminal.checkpoints import load_counter
-        from shop_r1.pages import estimate_tokens, load_recipe
-
-        if tokenizer is not None and max_tokens is None:
-            raise ConfigError("--tokenizer counts for --max-tokens; give that too")
-        count = estimate_tokens if tokenizer is None else load_counter(tokenizer)
-        found = load_recipe(recipe) if recipe is not None else None
-        return cls(explain, max_tokens, count, tokenizer or "estimate", found)
-
-    def simplified(self, source: str) -> SimplifiedPage:
-        """Return the simplified page.
-
-        Raises:
-            PageError: it cannot be read, is not HTML or cannot be made short enough; the message names it.
-        """
-        from shop_r1.pages import fit_page, simplify_page
-
-        try:
-            page = simplify_page(_read(source), self.recipe, explain=self.explain)
-            return page if self.max_tokens is None else fit_page(page, self.max_tokens, self.count_tokens)
-        except OSError as error:
-            raise PageError(f"{source}: cannot be read: {error.strerror or error}") from error
-        except PageError as error:
-            raise PageError(f"{source}: {error}") from error
+    try:
+        page = simplify_page(_read(source), recipe, explain=explain)
+        return page if max_tokens is None else fit_page(page, max_tokens, count_tokens)
+    except OSError as error:
+        raise PageError(f"{source}: cannot be read: {error.strerror or error}") from error
+    except PageError as error:
+        raise PageError(f"{source}: {error}") from error
 
 
 def _read(source: str) -> bytes | str:
@@ -148,9 +142,7 @@ def _element_record(element: Element) -> dict[str, Any]:
     }
 
 
-def _show(source: str, page: SimplifiedPage, options: _Options, *, several: bool) -> None:
-    if several:
-        print_line(f"==> {source} <==")
+def _show(source: str, page: SimplifiedPage) -> None:
     print_line(page.html)
     dropped = _counts(page.dropped)
     print_note(
@@ -171,12 +163,6 @@ def _show(source: str, page: SimplifiedPage, options: _Options, *, several: bool
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
-    if options.max_tokens is not None:
-        tokens = options.count_tokens(page.html)
-        cut = _counts(page.cut) or "nothing"
-        print_note(f"{tokens} of {options.max_tokens} tokens ({options.counted_by}); cut: {cut}")
-    if options.explain:
-        _explain(page)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

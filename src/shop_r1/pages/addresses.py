@@ -20,9 +20,7 @@ def in_full(address: str, base: str) -> str:
 def base_of(document: LexborHTMLParser, url: str) -> str:
     """Return what the page's addresses are resolved against: its first `<base href>`, else its own address.
 
-    Args:
-        document: the page.
-        url: its own address as far as it is known, "" where it is not; then a base may be relative, too.
+    That is "" where it is not known; then a base may be relative, too.
     """
     base = document.css_first("base[href]")
     given = in_full((base.attributes.get("href") or "") if base is not None else "", url)

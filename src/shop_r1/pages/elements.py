@@ -14,33 +14,29 @@ _NAMES_SHOWN = 5  # close names in an error message (ours)
 
 
 class Element(NamedTuple):
-    """Something on a page that a shopper can act on.
-
-    Attributes:
-        name: unique on the page, e.g. `results.red_mug.add_to_cart`; at most 80 characters.
-        tag: the tag in the original document.
-        role: link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or the role
-            that the page gives.
-        label: its accessible name, as far as static HTML tells.
-        path: a CSS path for `document.querySelector` or `locate` in the original document.
-        href: where a link leads, as written; None for the rest.
-        value: what a field holds, or what an option or button sends; None where there is none.
-        states: of checked, selected, pressed, disabled, expanded, collapsed, current.
-        options: the names of a select's options.
-        also: paths of other elements that do the same: the picture that links where the title beside it does,
-            the label of a checkbox, the list item around a menu's link.
-    """
+    """Something on a page that a shopper can act on."""
 
     name: str
+    """Unique on the page, e.g. `results.red_mug.add_to_cart`; at most 80 characters."""
     tag: str
+    """The tag in the original document."""
     role: str
+    """link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or the one given."""
     label: str
+    """Its accessible name, as far as static HTML tells."""
     path: str
+    """A CSS path for `document.querySelector` or `locate` in the original document."""
     href: str | None = None
+    """Where a link leads, as written; None for the rest."""
     value: str | None = None
+    """What a field holds, or what an option or button sends; None where there is none."""
     states: tuple[str, ...] = ()
+    """Of checked, selected, pressed, disabled, expanded, collapsed, current."""
     options: tuple[str, ...] = ()
+    """The names of a select's options."""
     also: tuple[str, ...] = ()
+    """Paths of other elements that do the same: the picture that links where the title beside it does, the
+    label of a checkbox, the list item around a menu's link."""
 
 
 @dataclass(frozen=True)

@@ -16,56 +16,33 @@ Attributes = dict[str, str | None]
 
 
 class Node:
-    """An element that a shopper may perceive.
-
-    Attributes:
-        tag: lower-case tag name.
-        attributes: as written; an attribute without a value has None.
-        parent: None for the root.
-        position: 1-based among its parent's child elements in the original, dropped ones included.
-        children: text and visible elements in page order; None where a block that was taken apart began or
-            ended (see `tree`).
-        bits: what its tag and attributes may mean (`rules.ATTRIBUTE_BITS`).
-        control: the tag it is printed as when it can be acted on, else "".
-        controls: how many nodes below it (not itself) can be acted on.
-        heading: the first heading at or below it.
-        link: the first link with words at or below it.
-        image: the first image at or below it; images without a text are none.
-        is_item: whether it is one of several alike (a product in a list, a line of a cart).
-        section: the word that a recipe names it by, else "".
-        title: of an item, the element that a recipe calls its title.
-        folded: whether it repeats what stands elsewhere and is left out.
-        same: of a folded control, the one that stays.
-        light: of the host of a shadow tree, its own children that no slot has taken yet.
-        place: where it stands in the document, if that is not in `parent`: a slot shows it elsewhere.
-        choice: of a label, the attributes of its hidden checkbox or radio button.
-    """
+    """An element that a shopper may perceive."""
 
     # Most elements never set these, so their defaults stand on the class: that makes a node cheap.
-    bits: int = 0
-    control: str = ""
-    controls: int = 0
-    heading: "Node | None" = None
-    link: "Node | None" = None
-    image: "Node | None" = None
-    is_item: bool = False
-    section: str = ""
-    title: "Node | None" = None
-    folded: bool = False
-    same: "Node | None" = None
+    bits: int = 0  # what its tag and attributes may mean (`rules.ATTRIBUTE_BITS`)
+    control: str = ""  # the tag it is printed as when it can be acted on
+    controls: int = 0  # how many nodes below it (not itself) can be acted on
+    heading: "Node | None" = None  # the first at or below it
+    link: "Node | None" = None  # the first with words at or below it
+    image: "Node | None" = None  # the first at or below it; images without a text are none
+    is_item: bool = False  # one of several alike (a product in a list, a line of a cart)
+    section: str = ""  # the word that a recipe names it by
+    title: "Node | None" = None  # of an item, the element that a recipe calls its title
+    folded: bool = False  # it repeats what stands elsewhere and is left out
+    same: "Node | None" = None  # of a folded control, the one that stays
     _others: "list[Node] | None" = None
-    light: "list[Node | str | None] | None" = None
-    place: "Node | None" = None
-    choice: Attributes | None = None
+    light: "list[Node | str | None] | None" = None  # of a shadow host, its children that no slot has yet
+    place: "Node | None" = None  # where it stands in the document, if a slot shows it elsewhere
+    choice: Attributes | None = None  # of a label, those of its hidden checkbox or radio button
     _path: str = ""
     _text: str | None = None
 
     def __init__(self, tag: str, attributes: Attributes, parent: "Node | None", position: int):
-        self.tag = tag
-        self.attributes = attributes
-        self.parent = parent
-        self.position = position
-        self.children: list[Node | str | None] = []
+        self.tag = tag  # lower case
+        self.attributes = attributes  # an attribute without a value has None
+        self.parent = parent  # None for the root
+        self.position = position  # 1-based among all child elements of its parent, dropped ones included
+        self.children: list[Node | str | None] = []  # None: a block taken apart began or ended (`builder`)
 
     def get(self, name: str) -> str:
         """Return an attribute's text, "" when it is absent or empty."""

@@ -18,21 +18,15 @@ _ROW_TAGS = _CELL_TAGS | {"tr"}
 
 @dataclass(slots=True)
 class OpenBlock:
-    """An element whose children are being written.
-
-    Attributes:
-        node: the element.
-        scope: what its end leads back to in the sections, where it began a part of the page.
-        depth: the tag's, as `Writer.open` returned it; 0 where none is written.
-        end: the end tag's kind, "" where none is needed.
-        inline: whether all in it stands on one line.
-    """
+    """An element whose children are being written."""
 
     node: Node
-    scope: Scope | None = None
-    depth: int = 0
-    end: str = ""
-    inline: bool = False
+    scope: Scope | None = (
+        None  # what its end leads back to in the sections, where it began a part of the page
+    )
+    depth: int = 0  # the tag's, as `Writer.open` returned it; 0 where none is written
+    end: str = ""  # the end tag's kind, "" where none is needed
+    inline: bool = False  # all in it stands on one line
 
 
 class Blocks:
@@ -131,7 +125,9 @@ class Blocks:
         if block.depth:
             writer.close(block.depth, block.end)
         if tag == "dt" and not writer.inline and self._is_raw:
-            self._end_term(node)
+            if text := node.text:  # the line stays open for the description: `Material: ceramic`
+                writer.text(": " if text[-1].isalnum() else " ")
+                self._after_term = True
         elif _is_block(node) and not (tag in _CELL_TAGS and block.depth):
             writer.break_line()
         elif block.end == "/s":
@@ -141,13 +137,6 @@ class Blocks:
                 self._sections.leave(block.scope)
             if node.heading is node or tag == "dt":
                 self._sections.note_heading(node)
-
-    def _end_term(self, term: Node) -> None:
-        """Leave the line of a term open for its description: `Material: ceramic`."""
-        text = term.text
-        if text:
-            self._writer.text(": " if text[-1].isalnum() else " ")
-            self._after_term = True
 
 
 def _is_block(node: Node) -> bool:

@@ -6,15 +6,7 @@ from html import unescape
 from itertools import groupby
 
 from shop_r1.pages.serialize.nodes import Line, Tag, attribute, escape, write_line
-from shop_r1.pages.serialize.series import (
-    END,
-    KEPT_LEAST,
-    LEFT_OUT_LEAST,
-    Item,
-    Piece,
-    Series,
-    find_series,
-)
+from shop_r1.pages.serialize.series import END, KEPT_LEAST, LEFT_OUT_LEAST, Item, Piece, Series, find_series
 
 # Characters that a long text keeps, widest first (ours): from a long paragraph to two sentences, and at last
 # the length of a heading. Halved from tier to tier, so that no text loses much more than is needed.

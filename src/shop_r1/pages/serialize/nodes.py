@@ -17,13 +17,7 @@ Attributes = tuple[tuple[str, str | None], ...]
 
 
 class Tag:
-    """A start or end tag; two that are written alike are equal.
-
-    Attributes:
-        kind: the tag's name, with `/` before an end tag's.
-        attributes: of a start tag.
-        markup: the tag as HTML.
-    """
+    """A start or end tag, of which `kind` is the name, with `/` before it; two written alike are equal."""
 
     __slots__ = ("attributes", "kind", "markup")
 
@@ -99,14 +93,8 @@ def read_lines(html: str) -> list[Line]:
 
 
 def _read_line(text: str) -> Line:
-    parts = _TAG.split(text)
-    line: Line = [part for part in parts if part]
-    place = 0
-    for index, part in enumerate(parts):
-        if index % 2:  # every second part is a tag
-            line[place] = _read_tag(part)
-        place += bool(part)
-    return line
+    parts = enumerate(_TAG.split(text))  # every second part is a tag
+    return [_read_tag(part) if index % 2 else part for index, part in parts if part]
 
 
 def _read_tag(markup: str) -> Tag:

@@ -27,14 +27,9 @@ class Registry:
     def add(
         self, node: Node, label: str, kind: str, attributes: Attributes = (), select: int | None = None
     ) -> Tag:
-        """Record an element and return its start tag, which gets its name in `named_elements`.
+        """Record an element and return its start tag of this kind, which gets its name in `named_elements`.
 
-        Args:
-            node: the element.
-            label: its accessible name.
-            kind: the tag that it is written as.
-            attributes: of that tag, beside name and states.
-            select: of an option, its select as `begin_select` returned it.
+        The attributes are those beside name and states; an option's `select` is what `begin_select` returned.
         """
         if select is not None:
             self._options[select].append(len(self._entries))
@@ -89,8 +84,19 @@ class Registry:
         paths_left = rules.PATHS_MAX_CHARS
         for index, (node, label, states, tag) in enumerate(self._entries):
             tag.set_name(names[index])
-            options = tuple([names[option] for option in self._options.get(index, ())])
-            element = _element(node, label, states, names[index], options)
+            href = node.attributes.get("href") if node.control == "a" else None
+            element = Element(
+                names[index],
+                node.tag,
+                role_of(node),
+                label[: rules.LABEL_TEXT_MAX],
+                node.path,
+                href.strip() if href is not None else None,
+                value_of(node),
+                states,
+                tuple([names[option] for option in self._options.get(index, ())]),
+                tuple([other.path for other in node.also]),
+            )
             elements.append(element)
             paths_left -= len(element.path) + sum(map(len, element.also))
             if paths_left < 0:
@@ -99,19 +105,3 @@ class Registry:
                     f"more than {rules.PATHS_MAX_CHARS} characters"
                 )
         return tuple(elements)
-
-
-def _element(node: Node, label: str, states: tuple[str, ...], name: str, options: tuple[str, ...]) -> Element:
-    href = node.attributes.get("href") if node.control == "a" else None
-    return Element(
-        name,
-        node.tag,
-        role_of(node),
-        label[: rules.LABEL_TEXT_MAX],
-        node.path,
-        href.strip() if href is not None else None,
-        value_of(node),
-        states,
-        options,
-        tuple([other.path for other in node.also]),
-    )

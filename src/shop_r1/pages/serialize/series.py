@@ -27,26 +27,15 @@ _ITEM_OF = {"ul": "li", "ol": "li", "table": "tr"}
 
 @dataclass(slots=True)
 class Piece:
-    """A node, or the end of a line, and what is shown of it now.
-
-    Attributes:
-        node: as the page has it.
-        rate: tokens a character, as on its line.
-        tag: the tag's name, with `/` before an end tag's; "" for a text.
-        holder: the link, button, select or the like in which it stands, or which it begins; else "".
-        text: the node as HTML.
-        shown: what is printed in its place now: itself, a shorter one, a note, or nothing.
-        size: of `shown`, in characters.
-        is_gone: whether it was left out.
-    """
+    """A node, or the end of a line, and what is shown of it now."""
 
     node: Tag | str
-    rate: float
-    tag: str
-    holder: str
-    text: str
-    shown: Line
-    size: int
+    rate: float  # tokens a character, as on its line
+    tag: str  # the tag's name, with `/` before an end tag's; "" for a text
+    holder: str  # the link, button, select or the like in which it stands, or which it begins; else ""
+    text: str  # the node as HTML
+    shown: Line  # what is printed in its place now: itself, a shorter one, a note, or nothing
+    size: int  # of `shown`, in characters
     is_gone: bool = False
 
     @property
@@ -59,37 +48,24 @@ class Piece:
 
 @dataclass(slots=True)
 class Item:
-    """One of a series.
+    """One of a series."""
 
-    Attributes:
-        start: the first of its pieces.
-        stop: the piece after its last.
-        acts: whether a control stands in it.
-        stays: whether it must be kept: something in it is chosen, or it is a line with a price.
-        is_kept: whether it is still there, as far as its series goes.
-    """
-
-    start: int
-    stop: int
-    acts: bool
-    stays: bool
-    is_kept: bool = True
+    start: int  # the first of its pieces
+    stop: int  # the piece after its last
+    acts: bool  # a control stands in it
+    stays: bool  # it must be kept: something in it is chosen, or it is a line with a price
+    is_kept: bool = True  # it is still there, as far as its series goes
 
 
 @dataclass(slots=True)
 class Series:
-    """Alike things in a row, of which the middle can be left out.
-
-    Attributes:
-        kind: `li`, `tr`, `line` (without controls), `option`, or `part`: a control, image or struck-out text
-            in a line, with the text up to the next.
-        items: one behind the other.
-        height: how many lists are nested in it.
-    """
+    """Alike things in a row, of which the middle can be left out."""
 
     kind: str
+    """`li`, `tr`, `line` (without controls), `option`, or `part`: a control, image or struck-out text in a
+    line, with the text up to the next."""
     items: list[Item]
-    height: int = 0
+    height: int = 0  # how many lists are nested in it
 
     def idle_runs(self) -> list[list[Item]]:
         """Return the items without controls, as far as they stand beside each other."""

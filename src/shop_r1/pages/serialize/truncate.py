@@ -55,12 +55,8 @@ def fit_html(html: str, max_tokens: int, count_tokens: CountTokens = estimate_to
 
     The cuts are those of `cut_pieces`, in its order, each only as far as needed; then the end of the page
     goes, and a line says how many elements went with it. The notes of an earlier fit count as an item each,
-    so fit the whole page anew rather than a fitted one further.
-
-    Args:
-        html: as `simplify_page` or this function writes it.
-        max_tokens: what the result may take.
-        count_tokens: counts as the model's tokenizer does; called on each line, and on the whole a few times.
+    so fit the whole page anew rather than a fitted one further. `count_tokens` is called on each line, and on
+    the whole a few times.
 
     Raises:
         PageError: even the shortest form of the page takes more (the message says how many tokens), or it is
