@@ -21,7 +21,7 @@ class Element(NamedTuple):
     tag: str
     """The tag in the original document."""
     role: str
-    """link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or the one given."""
+    """link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or as given."""
     label: str
     """Its accessible name, as far as static HTML tells."""
     path: str

@@ -4,16 +4,14 @@ An address alone does not say so. In the list of a shop's mugs every "Add to car
 script or a data attribute says which mug is meant.
 """
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from shop_r1.pages import rules
 from shop_r1.pages.naming.names import to_words
-from shop_r1.pages.parse.node import Node, spoken_text
+from shop_r1.pages.parse.node import WORD, Node, spoken_text
 
-_WORD = re.compile(r"[^\W_]")
 _STATES = frozenset(state[0] for state in rules.ARIA_STATES)
 
 
@@ -56,12 +54,10 @@ def _is_data(name: str) -> bool:
 
 def _say_alike(first: Node, second: Node) -> bool:
     """Return whether two links say the same, or one says nothing; a link without words says its title."""
-    words, others = _words_of(first), _words_of(second)
+    words, others = [
+        to_words(spoken_text(link) or link.get("aria-label") or link.get("title")) for link in (first, second)
+    ]
     return not words or not others or words == others
-
-
-def _words_of(link: Node) -> list[str]:
-    return to_words(spoken_text(link) or link.get("aria-label") or link.get("title"))
 
 
 class Items:
@@ -132,7 +128,7 @@ def stand_together(first: Node, second: Node) -> bool:
     """
     words, others = to_words(spoken_text(first)), to_words(spoken_text(second))
     is_same = words == others
-    if not is_same and words and others and (_has_state(first) or _has_state(second)):
+    if not is_same and words and others and not _STATES.isdisjoint([*first.attributes, *second.attributes]):
         return False
     found = box_around(first, second)
     if found is None:
@@ -148,10 +144,6 @@ def stand_together(first: Node, second: Node) -> bool:
         if is_same and not beside and not besides and ours is not first and _made_alike(ours, theirs):
             return False  # two goods of which the pictures have no text
     return not _is_parted(box, first, second, is_same=is_same)
-
-
-def _has_state(link: Node) -> bool:
-    return not _STATES.isdisjoint(link.attributes)
 
 
 def _is_picture_of(first: Node, second: Node) -> bool:
@@ -199,7 +191,7 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
         if piece is first:
             is_past_first = True
         elif isinstance(piece, str):
-            if _WORD.search(piece):
+            if WORD.search(piece):
                 are_words_between = are_words_between or is_past_first
                 are_words_before = are_words_before or not is_past_first
         elif piece is not None:

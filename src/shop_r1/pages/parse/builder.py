@@ -5,7 +5,6 @@ read: its children move up to its parent, with None for the line breaks that it 
 blocks.
 """
 
-import re
 from collections.abc import Mapping
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -14,7 +13,7 @@ from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.parse.controls import printed_tag
 from shop_r1.pages.parse.items import bounds_heading, find_items
-from shop_r1.pages.parse.node import Attributes, Node
+from shop_r1.pages.parse.node import WORD, Attributes, Node
 from shop_r1.pages.parse.prices import cents
 from shop_r1.pages.parse.ratings import rating_of
 from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, fill_slot, shadow_root_of, slots_of_hosts
@@ -23,7 +22,6 @@ from shop_r1.pages.parse.styles import Hiding, hiding_of
 from shop_r1.pages.parse.tree import Hidden, Marks, Tree, is_simplified
 from shop_r1.pages.parse.visibility import INERT, hidden_reason, is_nearly_all, may_cover, page_within
 
-_WORD = re.compile(r"[^\W_]")
 _BITS = rules.ATTRIBUTE_BITS
 _DISCLOSURE = frozenset({"details", "summary"})
 _CENTS_MAX = 10  # characters of a text that may be the cents of a price
@@ -231,7 +229,7 @@ class _Builder:
         while not label and child is not None:
             label = (child.text() or "") if child.tag == "title" else ""
             child = child.next
-        if not _WORD.search(label):
+        if not WORD.search(label):
             self.tree.drop("svg", source)
             return None
         return Node("img", {"alt": label}, parent, position)
@@ -269,7 +267,7 @@ class _Builder:
         elif node.choice is not None and not controls:
             node.control = "choice"
         if tag == "img":
-            node.image = node if _WORD.search(node.get("alt") or node.get("title")) else None
+            node.image = node if WORD.search(node.get("alt") or node.get("title")) else None
         elif not node.children and node.attributes and (rating := rating_of(node)):
             node.children.append(f" {rating} ")
         if parent.image is None:

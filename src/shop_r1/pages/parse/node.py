@@ -13,6 +13,7 @@ _INVISIBLE = re.compile(
     "\U000f0000-\U0010ffff]"
 )
 Attributes = dict[str, str | None]
+WORD = re.compile(r"[^\W_]")  # a letter or digit: something that is said
 
 
 class Node:

@@ -12,14 +12,13 @@ from typing import Final
 from selectolax.lexbor import LexborNode
 
 from shop_r1.pages import rules
-from shop_r1.pages.parse.node import Attributes
+from shop_r1.pages.parse.node import WORD, Attributes
 from shop_r1.pages.parse.styles import Hiding
 from shop_r1.pages.parse.tree import Hidden, Tree
 
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _SHOWN_STYLE = re.compile(rules.SHOWN_STYLE, re.I)
 _COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
-_WORD = re.compile(r"[^\W_]")
 _ACTING = frozenset(name for name, bits in rules.ATTRIBUTE_BITS.items() if bits & rules.ACTS)
 # Reasons for which a whole page may be hidden that a shopper saw.
 INERT = -1
@@ -39,7 +38,7 @@ def hidden_reason(source: LexborNode, tag: str, attributes: Attributes, hiding: 
     by_default = _hidden_by_default(tag, attributes)
     if by_default and not (style and _SHOWN_STYLE.search(style)):
         return by_default
-    if tag == "img" and not _WORD.search(attributes.get("alt") or attributes.get("title") or ""):
+    if tag == "img" and not WORD.search(attributes.get("alt") or attributes.get("title") or ""):
         return None if _ACTING.intersection(attributes) else "image_without_alt"
     if hiding is not None and hiding.hides(source, tag, attributes):
         return None if _COLLAPSED_MENU.search(attributes.get("class") or "") else "style_rule"

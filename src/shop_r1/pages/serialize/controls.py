@@ -1,19 +1,17 @@
 """What can be acted on, as it is written on the short page: links, buttons, fields, options."""
 
-import re
 from dataclasses import dataclass
 
 from shop_r1.pages import rules
 from shop_r1.pages.naming.labels import accessible_label, label_of
 from shop_r1.pages.naming.sections import Sections
 from shop_r1.pages.parse.controls import holds_field
-from shop_r1.pages.parse.node import Node, clean, spoken_text
+from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
 from shop_r1.pages.serialize.nodes import Attributes, Line, Tag, attribute, escape, plain_tag
 from shop_r1.pages.serialize.registry import Registry
 from shop_r1.pages.serialize.writer import Writer
 
-_WORD = re.compile(r"[^\W_]")
 _NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
 _CLICKED = frozenset({"a", "button", "summary"})
 _TYPES_WRITTEN = rules.TEXT_TYPES - {"text"} | {"checkbox", "radio", "range", "file", "color"}
@@ -162,7 +160,7 @@ def _role_attribute(node: Node) -> Attributes:
 def _shown_text(node: Node, label: str) -> str | None:
     """Return all that a link or button shows; None where its children must be walked for it."""
     is_cut = len(label) > rules.LABEL_TEXT_MAX - _CUT_MARGIN
-    if node.tag == "input" or not (_WORD.search(node.text) or holds_field(node)):
+    if node.tag == "input" or not (WORD.search(node.text) or holds_field(node)):
         return clean(spoken_text(node, limit=_VALUE_MAX)) if is_cut and node.image else label
     if len(node.children) == 1 and isinstance(node.children[0], str) and not is_cut:
         return clean(node.children[0])

@@ -1,10 +1,10 @@
 """What to leave out of a page that is too long, one cut after the other, the least painful first."""
 
-import re
 from collections.abc import Iterator, Sequence
 from html import unescape
 from itertools import groupby
 
+from shop_r1.pages.parse.node import WORD
 from shop_r1.pages.serialize.nodes import Line, Tag, attribute, escape, write_line
 from shop_r1.pages.serialize.series import END, KEPT_LEAST, LEFT_OUT_LEAST, Item, Piece, Series, find_series
 
@@ -16,7 +16,6 @@ _TEXT_LEAST = 20  # characters: a text so little past its tier is left alone (ou
 _ITEM_TIERS = (200, 100, 50, 25, 12, 6, KEPT_LEAST)
 
 _TEXT_ATTRIBUTES = frozenset({"alt", "value", "placeholder"})
-_WORD = re.compile(r"[^\W_]")
 
 
 def cut_pieces(pieces: Sequence[Piece]) -> Iterator[float]:
@@ -78,7 +77,7 @@ def _shortened_value(given: tuple[str, str | None], limit: int) -> tuple[str, st
     if len(text) <= limit + _TEXT_LEAST:
         return given
     kept = _first_words(text, limit)
-    return attribute(name, f"{kept} …") if _WORD.search(kept) else given  # an image without words is dropped
+    return attribute(name, f"{kept} …") if WORD.search(kept) else given  # an image without words is dropped
 
 
 def _first_words(text: str, limit: int) -> str:

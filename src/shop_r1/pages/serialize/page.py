@@ -1,12 +1,10 @@
 """The visible nodes to the short page, in one pass in page order that also collects requests for names."""
 
-import re
-
 from shop_r1.pages import rules
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.naming.names import to_words
 from shop_r1.pages.naming.sections import Sections
-from shop_r1.pages.parse.node import Node, clean, spoken_text
+from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import MARKER, Tree
 from shop_r1.pages.serialize.blocks import Blocks, OpenBlock
 from shop_r1.pages.serialize.controls import Controls, OpenControl
@@ -14,7 +12,6 @@ from shop_r1.pages.serialize.nodes import Line, Tag, attribute, write_html
 from shop_r1.pages.serialize.registry import Registry
 from shop_r1.pages.serialize.writer import Writer
 
-_WORD = re.compile(r"[^\W_]")
 _STRUCTURE = rules.SCOPE_TAGS | {"tr", "tbody", "thead", "tfoot", "dt", "dd"}
 
 _Step = Node | str | OpenBlock | OpenControl | None
@@ -104,7 +101,7 @@ class _Pass:
 
     def _image(self, node: Node) -> None:
         alt = clean(node.get("alt") or node.get("title"))
-        if not _WORD.search(alt):
+        if not WORD.search(alt):
             self.tree.drop("image_without_alt", node)
         elif self.sections.item and self.sections.says(to_words(alt)):
             self.tree.drop("duplicate_image", node)
@@ -115,6 +112,6 @@ class _Pass:
 def _spoken(node: Node) -> str:
     """Return what a screen reader says of a node drawn without words, such as a row of stars."""
     label = node.get("aria-label") or node.get("title")
-    if not label or node.tag in _STRUCTURE or not _WORD.search(label):
+    if not label or node.tag in _STRUCTURE or not WORD.search(label):
         return ""
-    return label if node.role == "img" or not _WORD.search(spoken_text(node)) else ""
+    return label if node.role == "img" or not WORD.search(spoken_text(node)) else ""
