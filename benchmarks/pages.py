@@ -20,8 +20,8 @@ import trafilatura
 from lxml.html import HTMLParser, document_fromstring
 from selectolax.lexbor import LexborHTMLParser
 
+from shop_r1.pages import simplify_page
 from shop_r1.pages.parse.document import decode_page, parse_document
-from shop_r1.pages.simplify import simplify_page
 
 ROUNDS = 3
 NEAR = 600_000  # characters: the size that the project's bound on time speaks of
