@@ -10,7 +10,6 @@ from shop_r1.evaluation.metrics import (
     Metrics,
     evaluate_predictions,
     find_collapse,
-    predicted_label,
 )
 from shop_r1.evaluation.paper_figures import MAIN
 from shop_r1.records.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
@@ -38,7 +37,9 @@ def make_predictions(sessions: int = 60, seed: int = 4) -> list[Prediction]:
 
 
 def labels(predictions: list[Prediction]) -> tuple[list[str], list[str]]:
-    return [each.target.type for each in predictions], [predicted_label(each, SHOP) for each in predictions]
+    actions = [each.valid_action(SHOP) for each in predictions]
+    predicted = [action.type if action else UNPARSABLE for action in actions]
+    return [each.target.type for each in predictions], predicted
 
 
 def test_metrics_equal_a_count_by_hand() -> None:

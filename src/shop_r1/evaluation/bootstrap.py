@@ -4,12 +4,13 @@ Sessions are drawn, not steps, since steps of one session are not independent. S
 the sample itself), S sessions, T types that occur, P predicted labels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from shop_r1.records.results import Interval
+from shop_r1.records.results import Interval, Summary
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,19 +19,16 @@ Floats = npt.NDArray[np.float64]
 class Counts:
     """Predictions as counts."""
 
-    types: tuple[str, ...]
+    types: list[str]
     """The T types that occur, in the space's order."""
     labels: tuple[str, ...]
     """The P labels: the space's types in order, then `unparsable`."""
+    columns: list[int]
+    """Where each of the T types stands among the P labels."""
     confusion: Floats
     """(S, T, P) steps by true type and predicted label."""
     exact: Floats
     """(S, T) steps predicted exactly."""
-
-    @property
-    def diagonal(self) -> list[int]:
-        """Where each of the T types stands among the P labels."""
-        return [self.labels.index(name) for name in self.types]
 
 
 def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
@@ -39,13 +37,13 @@ def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
     return np.vstack([np.ones((1, sessions)), drawn])
 
 
-def score_resamples(counts: Counts, totals: Floats, mix: Floats | None = None) -> Floats:
-    """Return (B, 3): exact accuracy, type accuracy and macro F1 of each resample.
+def summarize(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Summary:
+    """Return exact accuracy, type accuracy and macro F1 with their intervals.
 
     Args:
         counts: of the predictions.
         totals: (B, S) how often each resample holds each session.
-        mix: (T,) the share that each type is to have, or None for the share it has.
+        mix: the share that each of the T types is to have, or None for the share it has.
     """
     sessions, types, labels = counts.confusion.shape
     confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)  # (B, T, P)
@@ -57,12 +55,14 @@ def score_resamples(counts: Counts, totals: Floats, mix: Floats | None = None) -
         share = share / share.sum(axis=1, keepdims=True)
         weight = np.divide(share, support, out=np.zeros_like(share), where=present)
         confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
-    hits = confusion[:, np.arange(types), counts.diagonal]
-    chosen = confusion.sum(axis=1)[:, counts.diagonal]
+    hits = confusion[:, np.arange(types), counts.columns]
+    chosen = confusion.sum(axis=1)[:, counts.columns]
     # A type that is missing from a resample is left out of its mean.
     macro = np.where(present, f1_scores(hits, support, chosen), 0.0).sum(axis=1) / present.sum(axis=1)
     steps = support.sum(axis=1)
-    return np.stack([exact.sum(axis=1) / steps, hits.sum(axis=1) / steps, macro], axis=1)
+    exact, type_accuracy = exact.sum(axis=1) / steps, hits.sum(axis=1) / steps
+    bounds = [find_bounds(values, sessions) for values in (exact, type_accuracy, macro)]
+    return Summary(**dict(zip(Summary.model_fields, bounds, strict=True)))
 
 
 def f1_scores(hits: Floats, true: Floats, predicted: Floats) -> Floats:

@@ -31,11 +31,7 @@ _SHOWN = 3
 
 def count_invalid(predictions: Sequence[Prediction], space: ActionSpace) -> dict[str, int]:
     """Return how many predictions are no action of the space, by reason, the commonest first."""
-    counts = Counter(
-        find_reason(prediction)
-        for prediction in predictions
-        if prediction.action is None or space.kind(prediction.action.type) is None
-    )
+    counts = Counter(find_reason(each) for each in predictions if each.valid_action(space) is None)
     return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
 

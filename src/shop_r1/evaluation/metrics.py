@@ -24,7 +24,7 @@ from shop_r1.evaluation.bootstrap import (
     f1_scores,
     find_bounds,
     resample_sessions,
-    score_resamples,
+    summarize,
 )
 from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
 from shop_r1.jsonl import Record
@@ -102,33 +102,30 @@ def evaluate_predictions(
         raise DataError("there are no predictions to evaluate; expected at least one step")
     if bootstrap < 1:
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
-    target = [_target_label(prediction, space) for prediction in predictions]
-    predicted = [predicted_label(prediction, space) for prediction in predictions]
-    counts = _count(predictions, target, predicted, space)
-    totals = resample_sessions(counts.confusion.shape[0], bootstrap, seed)
-    intervals = _summary(counts, totals)
+    counts = _count(predictions, space)
+    n, sessions = len(predictions), len(counts.confusion)
+    totals = resample_sessions(sessions, bootstrap, seed)
+    intervals = summarize(counts, totals)
     confusion = counts.confusion.sum(axis=0)
-    n = len(predictions)
-    shares = confusion.sum(axis=0) / n
+    target = dict(zip(counts.types, confusion.sum(axis=1).tolist(), strict=True))
+    predicted = dict(zip(counts.labels, confusion.sum(axis=0).tolist(), strict=True))
     return Metrics(
         n=n,
-        sessions=counts.confusion.shape[0],
-        exact=intervals.exact.value,
-        type_accuracy=intervals.type_accuracy.value,
-        type_f1_macro=intervals.type_f1_macro.value,
+        sessions=sessions,
+        **{name: interval.value for name, interval in intervals},
         intervals=intervals,
         per_type=_per_type(counts, totals),
-        target_mix={name: target.count(name) / n for name in space.type_names},
-        predicted_mix=dict(zip(counts.labels, shares.tolist(), strict=True)),
-        unparsable=predicted.count(UNPARSABLE),
+        target_mix={name: target.get(name, 0) / n for name in space.type_names},
+        predicted_mix={label: steps / n for label, steps in predicted.items()},
+        unparsable=int(predicted[UNPARSABLE]),
         invalid=count_invalid(predictions, space),
         parse="lenient" if any(each.parse == "lenient" for each in predictions) else "strict",
         unwrapped=sum(each.unwrapped is not None for each in predictions),
         confusion={
-            name: {label: int(steps) for label, steps in zip(counts.labels, row, strict=True)}
-            for name, row in zip(counts.types, confusion, strict=True)
+            name: dict(zip(counts.labels, row, strict=True))
+            for name, row in zip(counts.types, confusion.astype(int).tolist(), strict=True)
         },
-        reweighted=_reweighted(counts, totals, PAPER_TEST_MIX),
+        reweighted=_reweighted(counts, totals),
     )
 
 
@@ -148,48 +145,30 @@ def find_collapse(metrics: Metrics) -> str | None:
     return None
 
 
-def predicted_label(prediction: Prediction, space: ActionSpace) -> str:
-    """Return the predicted type, or `unparsable` where there is none in the space."""
-    if prediction.action is None or space.kind(prediction.action.type) is None:
-        return UNPARSABLE
-    return prediction.action.type
-
-
-def _target_label(prediction: Prediction, space: ActionSpace) -> str:
-    if space.kind(prediction.target.type) is None:
-        raise DataError(
-            f"session {prediction.session_id}, step {prediction.step}: target.type is "
-            f"{prediction.target.type!r}; the space {space.name} has {', '.join(space.type_names)}"
-        )
-    return prediction.target.type
-
-
-def _count(
-    predictions: Sequence[Prediction], target: Sequence[str], predicted: Sequence[str], space: ActionSpace
-) -> Counts:
-    types = tuple(name for name in space.type_names if name in set(target))
+def _count(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:
     labels = (*space.type_names, UNPARSABLE)
     rows = {name: row for row, name in enumerate(dict.fromkeys(each.session_id for each in predictions))}
-    confusion = np.zeros((len(rows), len(types), len(labels)))
-    exact = np.zeros((len(rows), len(types)))
-    for prediction, true, label in zip(predictions, target, predicted, strict=True):
-        row, column = rows[prediction.session_id], types.index(true)
-        confusion[row, column, labels.index(label)] += 1
-        if label == true and prediction.action is not None:
-            exact[row, column] += exact_match(prediction.action, prediction.target)
-    return Counts(types, labels, confusion, exact)
-
-
-def _summary(counts: Counts, totals: Floats, mix: Floats | None = None) -> Summary:
-    scores = score_resamples(counts, totals, mix)
-    exact, type_accuracy, f1 = (find_bounds(column, totals.shape[1]) for column in scores.T)
-    return Summary(exact=exact, type_accuracy=type_accuracy, type_f1_macro=f1)
+    confusion = np.zeros((len(rows), len(labels), len(labels)))
+    exact = np.zeros((len(rows), len(labels)))
+    for each in predictions:
+        if space.kind(each.target.type) is None:
+            raise DataError(
+                f"session {each.session_id}, step {each.step}: target.type is {each.target.type!r}; "
+                f"the space {space.name} has {', '.join(space.type_names)}"
+            )
+        action = each.valid_action(space)
+        place = rows[each.session_id], labels.index(each.target.type)
+        confusion[*place, labels.index(UNPARSABLE if action is None else action.type)] += 1
+        exact[place] += exact_match(action, each.target)
+    occurring = np.flatnonzero(confusion.any(axis=(0, 2))).tolist()
+    types = [labels[column] for column in occurring]
+    return Counts(types, labels, occurring, confusion[:, occurring], exact[:, occurring])
 
 
 def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     confusion = counts.confusion.sum(axis=0)
-    n, predicted = confusion.sum(axis=1), confusion.sum(axis=0)[counts.diagonal]
-    right = confusion[np.arange(len(n)), counts.diagonal]
+    n, predicted = confusion.sum(axis=1), confusion.sum(axis=0)[counts.columns]
+    right = confusion[np.arange(len(n)), counts.columns]
     precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
     f1 = f1_scores(right, n, predicted)
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
@@ -211,9 +190,8 @@ def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     }
 
 
-def _reweighted(counts: Counts, totals: Floats, mix: Mapping[str, int]) -> Reweighted | None:
-    if set(counts.types) != set(mix):
+def _reweighted(counts: Counts, totals: Floats) -> Reweighted | None:
+    if set(counts.types) != set(PAPER_TEST_MIX):
         return None
-    shares = {name: mix[name] / sum(mix.values()) for name in counts.types}
-    summary = _summary(counts, totals, np.array(list(shares.values())))
-    return Reweighted(**dict(summary), mix=shares)
+    mix = {name: PAPER_TEST_MIX[name] / sum(PAPER_TEST_MIX.values()) for name in counts.types}
+    return Reweighted(**dict(summarize(counts, totals, list(mix.values()))), mix=mix)

@@ -83,7 +83,7 @@ def _from_pair(pair: ActionPair, space: ActionSpace) -> Prediction:
 
 def _within(prediction: Prediction, space: ActionSpace) -> Prediction:
     """Return the prediction, its action taken out where the space does not have it."""
-    if prediction.action is None or space.kind(prediction.action.type) is not None:
+    if prediction.action is None or prediction.valid_action(space) is not None:
         return prediction
     problem = f"{prediction.action.type!r} is not in the space {space.name}"
     return prediction.model_copy(update={"action": None, "failure": problem})

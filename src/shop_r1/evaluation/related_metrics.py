@@ -6,7 +6,7 @@ counts in every denominator: as wrong, as the label `unparsable`, as an empty te
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import log
 
 import numpy as np
@@ -14,12 +14,14 @@ import numpy as np
 from shop_r1.errors import DataError
 from shop_r1.evaluation.bootstrap import f1_scores
 from shop_r1.evaluation.click_types import PURCHASE, click_type
-from shop_r1.evaluation.metrics import UNPARSABLE, predicted_label
+from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.jsonl import Record
-from shop_r1.records.actions import TERMINATE, Action, ActionSpace, exact_match
+from shop_r1.records.actions import CLICK, TERMINATE, Action, ActionSpace, exact_match
 from shop_r1.records.results import Grid, Prediction, percent
 from shop_r1.rewards.rouge import rouge_l
 
+Labels = tuple[str, str]
+"""The real label and the predicted one."""
 NEITHER = "neither"
 """The predicted outcome where the last step's prediction neither purchases nor terminates."""
 SMOOTHING = 0.5
@@ -84,90 +86,61 @@ def measure_related(predictions: Sequence[Prediction], space: ActionSpace) -> Re
     """
     if not predictions:
         raise DataError("there are no predictions to evaluate; expected at least one step")
-    target = [each.target.type for each in predictions]
-    predicted = [predicted_label(each, space) for each in predictions]
-    real, chosen = _outcomes(predictions, space)
-    clicks = [each for each in predictions if click_type(each.target) is not None]
+    steps = [(each.target, each.valid_action(space)) for each in predictions]
+    types = [(target.type, action.type if action else UNPARSABLE) for target, action in steps]
+    fine = [(_fine_label(target), _fine_label(action, target)) for target, action in steps]
+    clicks = [labels for labels, (target, _) in zip(fine, steps, strict=True) if target.type == CLICK.name]
+    outcomes = list(_outcomes(predictions, space))
+    type_kl, type_total_variation = _compare_mixes(types)
+    outcome_kl, outcome_total_variation = _compare_mixes(outcomes)
+    hits: dict[str, list[bool]] = {}
+    for each, (target, action) in zip(predictions, steps, strict=True):
+        hits.setdefault(each.session_id, []).append(exact_match(action, target))
+    typed = [(target.text, action and action.value("text")) for target, action in steps if target.text]
+    reasons = [(each.target_rationale, each.rationale) for each in predictions if each.target_rationale]
     return RelatedMetrics(
-        session_exact=_session_exact(predictions, space),
-        outcome_f1_purchase=_f1(real, chosen, "macro", [PURCHASE]),
-        outcome_f1_weighted=_f1(real, chosen, "weighted"),
-        fine_type_f1_macro=_f1(*_fine_labels(predictions, space), "macro"),
-        type_f1_macro=_f1(target, predicted, "macro"),
-        type_f1_weighted=_f1(target, predicted, "weighted"),
-        click_type_f1_weighted=_f1(*_fine_labels(clicks, space), "weighted"),
-        click_types_recorded=sum(each.target.click_type is not None for each in clicks),
-        **_text_figures(predictions, space),
-        type_kl=_kl(target, predicted),
-        type_total_variation=_total_variation(target, predicted),
-        outcome_kl=_kl(real, chosen),
-        outcome_total_variation=_total_variation(real, chosen),
+        session_exact=_mean(sum(session) / len(session) for session in hits.values()),
+        outcome_f1_purchase=_f1(outcomes, "macro", [PURCHASE]),
+        outcome_f1_weighted=_f1(outcomes, "weighted"),
+        fine_type_f1_macro=_f1(fine, "macro"),
+        type_f1_macro=_f1(types, "macro"),
+        type_f1_weighted=_f1(types, "weighted"),
+        click_type_f1_weighted=_f1(clicks, "weighted"),
+        click_types_recorded=sum(target.click_type is not None for target, _ in steps),
+        text_exact=_mean(float(real == found) for real, found in typed),
+        text_rouge_l=_mean(rouge_l(found or "", real) for real, found in typed),
+        rationale_rouge_l=_mean(rouge_l(found or "", real) for real, found in reasons),
+        type_kl=type_kl,
+        type_total_variation=type_total_variation,
+        outcome_kl=outcome_kl,
+        outcome_total_variation=outcome_total_variation,
     )
 
 
-def find_outcome(action: Action, target: Action | None = None) -> str | None:
+def find_outcome(action: Action | None, target: Action | None = None) -> str | None:
     """Return how a session ends with this as its last action: purchase, terminate, or None for neither."""
-    if action.type == TERMINATE.name:
+    if action is not None and action.type == TERMINATE.name:
         return TERMINATE.name
-    return PURCHASE if click_type(action, target) == PURCHASE else None
+    return PURCHASE if action is not None and click_type(action, target) == PURCHASE else None
 
 
-def _outcomes(predictions: Sequence[Prediction], space: ActionSpace) -> tuple[list[str], list[str]]:
-    """Return the real and the predicted outcome of each session whose last step has one."""
+def _outcomes(predictions: Sequence[Prediction], space: ActionSpace) -> Iterator[Labels]:
+    """Yield the real and the predicted outcome of each session whose last step has one."""
     last: dict[str, Prediction] = {}
     for each in predictions:
         if each.session_id not in last or each.step >= last[each.session_id].step:
             last[each.session_id] = each
-    real, chosen = [], []
     for each in last.values():
-        outcome = find_outcome(each.target)
-        if outcome is not None:
-            action = _valid_action(each, space)
-            real.append(outcome)
-            chosen.append((action and find_outcome(action, each.target)) or NEITHER)
-    return real, chosen
+        if outcome := find_outcome(each.target):
+            yield outcome, find_outcome(each.valid_action(space), each.target) or NEITHER
 
 
-def _fine_labels(predictions: Sequence[Prediction], space: ActionSpace) -> tuple[list[str], list[str]]:
-    """Return the shopper's and the predicted label of each step: a click's subtype, else the type."""
-    target, predicted = [], []
-    for each in predictions:
-        action = _valid_action(each, space)
-        target.append(_fine_label(each.target))
-        predicted.append(UNPARSABLE if action is None else _fine_label(action, each.target))
-    return target, predicted
-
-
-def _fine_label(action: Action, target: Action | None = None) -> str:
+def _fine_label(action: Action | None, target: Action | None = None) -> str:
+    """Return a click's subtype, any other action's type, and `unparsable` for none."""
+    if action is None:
+        return UNPARSABLE
     subtype = click_type(action, target)
     return action.type if subtype is None else f"{action.type}.{subtype}"
-
-
-def _valid_action(prediction: Prediction, space: ActionSpace) -> Action | None:
-    return None if predicted_label(prediction, space) == UNPARSABLE else prediction.action
-
-
-def _session_exact(predictions: Sequence[Prediction], space: ActionSpace) -> Figure:
-    sessions: dict[str, list[bool]] = {}
-    for each in predictions:
-        hit = exact_match(_valid_action(each, space), each.target)
-        sessions.setdefault(each.session_id, []).append(hit)
-    return _mean(sum(hits) / len(hits) for hits in sessions.values())
-
-
-def _text_figures(predictions: Sequence[Prediction], space: ActionSpace) -> Mapping[str, Figure]:
-    typed = [
-        (each.target.value("text"), action.value("text") if action else "", action is not None)
-        for each in predictions
-        if each.target.text
-        for action in [_valid_action(each, space)]
-    ]
-    reasons = [(each.target_rationale, each.rationale or "") for each in predictions if each.target_rationale]
-    return {
-        "text_exact": _mean(float(valid and real == found) for real, found, valid in typed),
-        "text_rouge_l": _mean(rouge_l(found, real) for real, found, _ in typed),
-        "rationale_rouge_l": _mean(rouge_l(found, real) for real, found in reasons),
-    }
 
 
 def _mean(values: Iterable[float]) -> Figure:
@@ -175,47 +148,39 @@ def _mean(values: Iterable[float]) -> Figure:
     return Figure(value=sum(found) / len(found) if found else None, n=len(found))
 
 
-def _f1(
-    target: Sequence[str], predicted: Sequence[str], average: str, labels: Sequence[str] | None = None
-) -> Figure:
+def _f1(pairs: Sequence[Labels], average: str, labels: Iterable[str] | None = None) -> Figure:
     """Return the mean F1 over the labels that are true at least once, of these or of all.
 
     `average` is `macro`, or `weighted` by how often each label is true.
     """
-    true, chosen = Counter(target), Counter(predicted)
-    hits = Counter(one for one, other in zip(target, predicted, strict=True) if one == other)
-    kept = sorted(set(true) & set(true if labels is None else labels))
+    true, chosen = _count_labels(pairs)
+    hits = Counter(real for real, found in pairs if real == found)
+    kept = sorted(true.keys() & (true if labels is None else labels))
     if not kept:
-        return Figure(value=None, n=len(target))
+        return Figure(value=None, n=len(pairs))
     right, support, times = (np.array([each[name] for name in kept], float) for each in (hits, true, chosen))
     weights = support if average == "weighted" else None
     value = np.average(f1_scores(right, support, times), weights=weights)
-    return Figure(value=float(value), n=len(target))
+    return Figure(value=float(value), n=len(pairs))
 
 
-def _kl(target: Sequence[str], predicted: Sequence[str]) -> Figure:
-    if not target:
-        return Figure(value=None, n=0)
-    real, chosen = _shares(target, predicted, SMOOTHING)
-    value = sum(p * log(p / q) for p, q in zip(real, chosen, strict=True))
-    return Figure(value=max(value, 0.0), n=len(target))  # equal distributions can come out at -1e-17
+def _compare_mixes(pairs: Sequence[Labels]) -> tuple[Figure, Figure]:
+    """Return how far the mix of predicted labels is from the real one: smoothed KL, and total variation."""
+    n = len(pairs)
+    if not n:
+        return Figure(value=None, n=0), Figure(value=None, n=0)
+    true, chosen = _count_labels(pairs)
+    counts = [(true[label], chosen[label]) for label in sorted(true | chosen)]
+    total = n + SMOOTHING * len(counts)
+    shares = [((real + SMOOTHING) / total, (found + SMOOTHING) / total) for real, found in counts]
+    kl = sum(p * log(p / q) for p, q in shares)
+    variation = sum(abs(real / n - found / n) for real, found in counts) / 2
+    # Equal distributions can come out at -1e-17.
+    return Figure(value=max(kl, 0.0), n=n), Figure(value=variation, n=n)
 
 
-def _total_variation(target: Sequence[str], predicted: Sequence[str]) -> Figure:
-    if not target:
-        return Figure(value=None, n=0)
-    real, chosen = _shares(target, predicted, 0.0)
-    return Figure(value=sum(abs(p - q) for p, q in zip(real, chosen, strict=True)) / 2, n=len(target))
-
-
-def _shares(target: Sequence[str], predicted: Sequence[str], added: float) -> tuple[list[float], list[float]]:
-    """Return the share of each label that occurs in either, among the real and among the predicted ones."""
-    labels = sorted({*target, *predicted})
-    real, chosen = (
-        [(Counter(found)[label] + added) / (len(found) + added * len(labels)) for label in labels]
-        for found in (target, predicted)
-    )
-    return real, chosen
+def _count_labels(pairs: Sequence[Labels]) -> tuple[Counter[str], Counter[str]]:
+    return Counter(real for real, _ in pairs), Counter(found for _, found in pairs)
 
 
 _ROWS: tuple[tuple[str, str, str, str], ...] = (

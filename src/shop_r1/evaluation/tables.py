@@ -1,7 +1,7 @@
 """The paper's tables from our metrics, its own rows beside: as text and Markdown."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from shop_r1.evaluation.invalid_responses import describe_invalid
 from shop_r1.evaluation.metrics import Metrics, find_collapse
@@ -59,11 +59,7 @@ _HEADER = ("setting", "exact %", "type accuracy %", "macro F1 %")
 
 def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessions") -> Grid:
     """Return the headline figures, under each setting the paper's (3B, its own data)."""
-    lines: list[tuple[str, ...]] = []
-    for row in rows:
-        lines.append((row.label, *_cells(row), str(row.n)))
-        if row.paper is not None:
-            lines.append(("  paper, 3B", *_paper_cells(row.paper), ""))
+    lines = [line for row in rows for line in _beside_paper(row.label, row, row.paper, str(row.n))]
     notes = [
         "In brackets: 95 % interval, bootstrap over sessions. n: steps.",
         "Unparsable completions count as wrong.",
@@ -77,24 +73,29 @@ def main_grid(rows: Sequence[TableRow], title: str = "Results on held-out sessio
     return Grid(title=title, header=(*_HEADER, "n"), rows=tuple(lines), note=" ".join(notes))
 
 
-def _cells(row: TableRow | Reweighted) -> tuple[str, ...]:
-    return (str(row.exact), str(row.type_accuracy), str(row.type_f1_macro))
+def _beside_paper(
+    label: str, ours: TableRow | Reweighted, paper: PaperRow | None, *last: str
+) -> Iterator[tuple[str, ...]]:
+    """Yield the line of our figures, and under it the paper's where it has one; our last cells are ours."""
+    yield (label, *_cells(ours), *last)
+    if paper is not None:
+        yield ("  paper, 3B", *_cells(paper), *("" for _ in last))
 
 
-def _paper_cells(row: PaperRow) -> tuple[str, ...]:
-    """Return the paper's figures with both of its decimals."""
-    return tuple(percent(share, 2) for share in (row.exact, row.type_accuracy, row.type_f1_macro))
+def _cells(row: TableRow | Reweighted | PaperRow) -> tuple[str, ...]:
+    """Return our figures with their intervals; the paper's with both of its decimals."""
+    figures = (row.exact, row.type_accuracy, row.type_f1_macro)
+    return tuple(percent(each, 2) if isinstance(each, float) else str(each) for each in figures)
 
 
 def reweighted_grid(rows: Sequence[TableRow]) -> Grid | None:
     """Return the headline figures in the paper's test mix; None where no row has them."""
-    lines: list[tuple[str, ...]] = []
-    for row in rows:
-        if row.reweighted is None:
-            continue
-        lines.append((row.label, *_cells(row.reweighted)))
-        if row.paper is not None:
-            lines.append(("  paper, 3B", *_paper_cells(row.paper)))
+    lines = [
+        line
+        for row in rows
+        if row.reweighted is not None
+        for line in _beside_paper(row.label, row.reweighted, row.paper)
+    ]
     if not lines:
         return None
     note = "Each type's own rates, weighted click 690, type_and_submit 677, terminate 512 (Appendix C)."
@@ -157,12 +158,11 @@ def temperature_grid(rows: Sequence[TableRow]) -> Grid:
 
 def context_grid(rows: Sequence[TableRow]) -> Grid:
     """Return whole-session against latest-step context (Table 5), the paper's beside."""
-    lines: list[tuple[str, ...]] = []
-    for row in rows:
-        lines.append((f"{row.label}, {row.context}", *_cells(row)))
-        paper = find_paper_row(row.context, CONTEXTS)
-        if paper is not None:
-            lines.append(("  paper, 3B", *_paper_cells(paper)))
+    lines = [
+        line
+        for row in rows
+        for line in _beside_paper(f"{row.label}, {row.context}", row, find_paper_row(row.context, CONTEXTS))
+    ]
     return Grid(title="Context", header=("setting, context", *_HEADER[1:]), rows=tuple(lines))
 
 
@@ -183,7 +183,7 @@ def paper_grids() -> list[Grid]:
         Grid(
             title=f"Paper, {title}",
             header=("model", *_HEADER),
-            rows=tuple((row.model, row.setting, *_paper_cells(row)) for row in rows),
+            rows=tuple((row.model, row.setting, *_cells(row)) for row in rows),
             note=" ".join(f"{row.model}, {row.setting}: {row.note}." for row in rows if row.note),
         )
         for title, rows in sources.items()

@@ -8,7 +8,7 @@ from pydantic import ValidationError, model_serializer, model_validator
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, read_json, write_json
-from shop_r1.records.actions import Action
+from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.validation_messages import describe_problems
 
 
@@ -54,6 +54,10 @@ class Prediction(Record):
     target_cut: bool | None = None
     """Whether that took the element away that the shopper acted on; None where there is no such element."""
     reward: RewardBreakdown | None = None
+
+    def valid_action(self, space: ActionSpace) -> Action | None:
+        """Return the predicted action, or None where it is none of the space."""
+        return self.action if self.action is not None and space.kind(self.action.type) else None
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
