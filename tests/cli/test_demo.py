@@ -1,7 +1,6 @@
 """The main job, small: every stage with its real parts, and what a second run does."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +68,19 @@ def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
 def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = predict_module._complete
+    compute = predict_module._predict_batch
     every: list[tuple[str, str, int]] = []  # temperature and context, session, step; once for each prediction
     allowed = [10**9]
 
-    def answer(model: Any, examples: Sequence[Any], trees: Any, config: Any) -> list[Prediction]:
+    def answer(model: Any, sessions: Any, config: Any) -> list[Prediction]:
         if not allowed[0]:
             raise KeyboardInterrupt
         allowed[0] -= 1
         how = f"{config.sampling.temperature} {config.prompt.context}"
-        every.extend((how, each.session.session_id, each.step) for each in examples)
-        return compute(model, examples, trees, config)
+        every.extend((how, each.session.session_id, each.step) for rows in sessions for each, _ in rows)
+        return compute(model, sessions, config)
 
-    monkeypatch.setattr(predict_module, "_complete", answer)
+    monkeypatch.setattr(predict_module, "_predict_batch", answer)
     # Each session is a batch of its own, so a setting can be cut in the middle.
     monkeypatch.setattr(
         predict_module, "batch_by_length", lambda sizes, _: [[row] for row in range(len(sizes))]

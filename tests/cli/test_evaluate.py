@@ -79,13 +79,13 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     from shop_r1.evaluation import predict as predict_module
 
     steps: list[tuple[str, int]] = []
-    compute = predict_module._complete
+    compute = predict_module._predict_batch
 
-    def answer(model: Any, examples: Sequence[Any], *rest: Any) -> list[Prediction]:
-        steps.extend((each.session.session_id, each.step) for each in examples)
-        return compute(model, examples, *rest)
+    def answer(model: Any, sessions: Any, config: Any) -> list[Prediction]:
+        steps.extend((each.session.session_id, each.step) for rows in sessions for each, _ in rows)
+        return compute(model, sessions, config)
 
-    monkeypatch.setattr(predict_module, "_complete", answer)
+    monkeypatch.setattr(predict_module, "_predict_batch", answer)
     return steps
 
 

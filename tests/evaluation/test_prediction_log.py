@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shop_r1.datasets.examples import Example, list_examples
+from shop_r1.datasets.examples import list_examples
 from shop_r1.errors import DataError
 from shop_r1.evaluation import predict as predict_module
 from shop_r1.evaluation.predict import PredictConfig, predict
@@ -28,13 +28,13 @@ CONFIG = PredictConfig(sampling=Sampling(temperature=1.0, max_new_tokens=8), bf1
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What is computed, batch by batch: each step's session and number."""
     batches: list[list[str]] = []
-    compute = predict_module._complete
+    compute = predict_module._predict_batch
 
-    def answer(model: Any, examples: Sequence[Example], *rest: Any) -> list[Prediction]:
-        batches.append([f"{each.session.session_id} {each.step}" for each in examples])
-        return compute(model, examples, *rest)
+    def answer(model: Any, sessions: Any, config: Any) -> list[Prediction]:
+        batches.append([f"{each.session.session_id} {each.step}" for rows in sessions for each, _ in rows])
+        return compute(model, sessions, config)
 
-    monkeypatch.setattr(predict_module, "_complete", answer)
+    monkeypatch.setattr(predict_module, "_predict_batch", answer)
     return batches
 
 

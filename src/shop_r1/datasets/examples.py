@@ -16,7 +16,7 @@ from shop_r1.datasets.parquet import ParquetSessions
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import parse_record, read_lines
 from shop_r1.pages.tokens import CountTokens
-from shop_r1.prompts.cost import CostTally, PromptCost, target_cut
+from shop_r1.prompts.cost import CostTally, PromptCost
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.actions import Action, ActionSpace, find_space
 from shop_r1.records.sessions import ExampleRef, Session
@@ -193,15 +193,6 @@ class Tokenizing(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""
-
-
-def example_target_cut(example: Example, prompt: Prompt) -> bool | None:
-    """Return whether the budget took the element that the shopper acted on out of the example's prompt.
-
-    None: there is no such element.
-    """
-    taken = example.session.steps[example.step]
-    return target_cut(prompt, taken.page.html, taken.action)
 
 
 def sample_cost(examples: Sequence[Example], count_tokens: CountTokens, config: PromptConfig) -> PromptCost:

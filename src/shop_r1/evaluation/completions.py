@@ -4,14 +4,17 @@ import zlib
 from collections.abc import Callable
 
 from shop_r1.datasets.examples import Example
+from shop_r1.prompts.cost import target_cut
 from shop_r1.prompts.parse import Parse, ParseFailure, Response, Unwrapped, parse_response, unwrap
-from shop_r1.records.actions import find_space
+from shop_r1.prompts.render import Prompt
 from shop_r1.records.results import Prediction
 from shop_r1.rewards.total import RewardConfig, score_response
 
 
 def read_completion(
     example: Example,
+    prompt: Prompt,
+    prompt_tokens: int | None,
     completion: str,
     reward: RewardConfig,
     parse: Parse = "strict",
@@ -23,9 +26,8 @@ def read_completion(
     rationale's self-certainty in nats per token; None where nothing measured it.
     """
     step = example.session.steps[example.step]
-    space = find_space(example.session.space)
     read = unwrap(completion) if parse == "lenient" else Unwrapped(completion, ())
-    parsed = parse_response(read.text, space)
+    parsed = parse_response(read.text, example.space)
     action = rationale = failure = None
     if isinstance(parsed, ParseFailure):
         failure = f"{parsed.reason}: {parsed.message}"
@@ -42,7 +44,11 @@ def read_completion(
         failure=failure,
         parse="lenient" if parse == "lenient" else None,
         unwrapped=read.wrappings or None,
-        reward=score_response(parsed, step.action, space, reward, certainty(parsed)),
+        prompt_tokens=prompt_tokens,
+        pages_cut=prompt.pages_cut,
+        page_truncated=prompt.page_truncated,
+        target_cut=target_cut(prompt, step.page.html, step.action),
+        reward=score_response(parsed, step.action, example.space, reward, certainty(parsed)),
     )
 
 

@@ -6,12 +6,12 @@ from functools import partial
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.datasets.examples import Example, Rendered, example_outlines, example_target_cut, renderer
+from shop_r1.datasets.examples import Example, Rendered, example_outlines, renderer
 from shop_r1.evaluation.completions import draw_seed, read_completion
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast, flush_subnormals
-from shop_r1.models.prefix_tree import Tree, grow_tree
+from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.render import PromptConfig
@@ -62,21 +62,32 @@ def predict(
     Raises:
         DataError: the log cannot be written.
     """
-    prompts = _Prompts(examples, renderer(model, config.prompt))
-    sessions = _by_session(examples)
+    render = renderer(model, config.prompt)
+    lengths, kept = _measure_prompts(examples, render)
+    by_session: dict[str, list[int]] = {}
+    for index, outline in enumerate(example_outlines(examples)):
+        by_session.setdefault(outline.session_id, []).append(index)
+    sessions = list(by_session.values())
+
+    def take(index: int) -> tuple[Example, Rendered]:
+        example = examples[index]
+        return example, kept.pop(index, None) or render(example)
+
     predictions: dict[int, Prediction] = {}
     done = 0
-    longest = [max(prompts.lengths[index] for index in rows) for rows in sessions]
+    longest = [max(lengths[index] for index in rows) for rows in sessions]
     for numbers in batch_by_length(longest, config.batch_tokens):
         batch = [sessions[number] for number in numbers]
         indices = [index for rows in batch for index in rows]
         found = log.take(indices) if log is not None else None
         if found is None:
-            found = _predict_batch(model, examples, batch, prompts, config)
+            made = _predict_batch(model, [list(map(take, rows)) for rows in batch], config)
+            found = dict(zip(indices, made, strict=True))
             if log is not None:
                 log.add(found)
         else:
-            prompts.drop(indices)
+            for index in indices:
+                kept.pop(index, None)
         predictions |= found
         done += len(batch)
         if progress is not None:
@@ -84,69 +95,30 @@ def predict(
     return [predictions[index] for index in range(len(examples))]
 
 
+def _measure_prompts(
+    examples: Sequence[Example], render: Callable[[Example], Rendered]
+) -> tuple[list[int], dict[int, Rendered]]:
+    """Return each prompt's length in tokens, and by index those prompts that are kept until they are used."""
+    lengths: list[int] = []
+    kept: dict[int, Rendered] = {}
+    room = KEPT_TOKENS
+    for index, example in enumerate(examples):
+        rendered = render(example)
+        lengths.append(len(rendered.ids))
+        if room >= len(rendered.ids):
+            kept[index] = rendered
+            room -= len(rendered.ids)
+    return lengths, kept
+
+
 def _predict_batch(
-    model: LocalModel,
-    examples: Sequence[Example],
-    batch: Sequence[Sequence[int]],
-    prompts: "_Prompts",
-    config: PredictConfig,
-) -> dict[int, Prediction]:
-    """Return the predictions of a batch of sessions, each a list of examples, by example."""
-    indices = [index for rows in batch for index in rows]
-    rendered = {index: prompts.take(index) for index in indices}
-    trees = [grow_tree([rendered[index].ids for index in rows]) for rows in batch]
-    found = _complete(model, [examples[index] for index in indices], trees, config)
-    predictions = {}
-    for index, prediction in zip(indices, found, strict=True):
-        prompt = rendered[index]
-        update = {
-            "prompt_tokens": len(prompt.ids),
-            "pages_cut": prompt.prompt.pages_cut,
-            "page_truncated": prompt.prompt.page_truncated,
-            "target_cut": example_target_cut(examples[index], prompt.prompt),
-        }
-        predictions[index] = prediction.model_copy(update=update)
-    return predictions
-
-
-class _Prompts:
-    """The examples' prompts and their lengths; only so many are kept, the others are rendered again."""
-
-    def __init__(self, examples: Sequence[Example], render: Callable[[Example], Rendered]) -> None:
-        self._examples = examples
-        self._render = render
-        self._kept: dict[int, Rendered] = {}
-        self.lengths: list[int] = []
-        room = KEPT_TOKENS
-        for index, example in enumerate(examples):
-            rendered = render(example)
-            self.lengths.append(len(rendered.ids))
-            if room >= len(rendered.ids):
-                self._kept[index] = rendered
-                room -= len(rendered.ids)
-
-    def take(self, index: int) -> Rendered:
-        """Return an example's prompt, and keep it no longer."""
-        return self._kept.pop(index, None) or self._render(self._examples[index])
-
-    def drop(self, indices: Sequence[int]) -> None:
-        """Keep these examples' prompts no longer: they are not needed."""
-        for index in indices:
-            self._kept.pop(index, None)
-
-
-def _by_session(examples: Sequence[Example]) -> list[list[int]]:
-    sessions: dict[str, list[int]] = {}
-    for index, example in enumerate(example_outlines(examples)):
-        sessions.setdefault(example.session_id, []).append(index)
-    return list(sessions.values())
-
-
-def _complete(
-    model: LocalModel, examples: Sequence[Example], trees: Sequence[Tree], config: PredictConfig
+    model: LocalModel, sessions: Sequence[Sequence[tuple[Example, Rendered]]], config: PredictConfig
 ) -> list[Prediction]:
+    """Return the predictions of a batch of sessions, each given as its steps with their prompts."""
+    steps = [step for session in sessions for step in session]
+    trees = [grow_tree([prompt.ids for _, prompt in session]) for session in sessions]
+    seeds = [draw_seed(config.seed, example) for example, _ in steps]
     measure = partial(token_certainty, direction=config.reward.certainty_direction)
-    seeds = [draw_seed(config.seed, example) for example in examples]
     with autocast(config.bf16, model.model.device.type):
         completions = sample_completions(
             model.model, trees, config.sampling, model.end_ids, model.pad_id, seeds, measure
@@ -154,9 +126,11 @@ def _complete(
     return [
         read_completion(
             example,
+            rendered.prompt,
+            len(rendered.ids),
             model.decode(completion.ids),
             config.reward,
             certainty=partial(self_certainty, model, completion.ids, completion.measured),
         )
-        for example, completion in zip(examples, completions, strict=True)
+        for (example, rendered), completion in zip(steps, completions, strict=True)
     ]

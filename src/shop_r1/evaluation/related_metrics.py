@@ -106,7 +106,9 @@ def measure_related(predictions: Sequence[Prediction], space: ActionSpace) -> Re
         type_f1_macro=_f1(types, "macro"),
         type_f1_weighted=_f1(types, "weighted"),
         click_type_f1_weighted=_f1(clicks, "weighted"),
-        click_types_recorded=sum(target.click_type is not None for target, _ in steps),
+        click_types_recorded=sum(
+            target.type == CLICK.name and target.click_type is not None for target, _ in steps
+        ),
         text_exact=_mean(float(real == found) for real, found in typed),
         text_rouge_l=_mean(rouge_l(found or "", real) for real, found in typed),
         rationale_rouge_l=_mean(rouge_l(found or "", real) for real, found in reasons),

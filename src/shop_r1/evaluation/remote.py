@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.datasets.examples import Example, example_target_cut, remember_counts
+from shop_r1.datasets.examples import Example, remember_counts
 from shop_r1.endpoints.batch import Outcome, Progress, send_all
 from shop_r1.endpoints.pricing import PriceConfig
 from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Price, Request
@@ -182,18 +182,16 @@ def _require_all(outcomes: Sequence[Outcome], path: Path) -> list[Completion]:
 
 def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfig) -> Prediction:
     """Return the prediction; a refusal is unparsable with or without text."""
-    prediction = read_completion(step.example, completion.text, config.reward, config.parse)
-    update: dict[str, Any] = {
-        "prompt_tokens": step.prompt.tokens,
-        "pages_cut": step.prompt.pages_cut,
-        "page_truncated": step.prompt.page_truncated,
-        "target_cut": example_target_cut(step.example, step.prompt),
-    }
+    prompt = step.prompt
+    prediction = read_completion(
+        step.example, prompt, prompt.tokens, completion.text, config.reward, config.parse
+    )
+    update: dict[str, Any] = {}
     if completion.stop == "refused":
         reward = score_completion(None, prediction.target, step.example.space, config.reward)
-        update |= {"action": None, "rationale": None, "failure": REFUSED, "reward": reward}
+        update = {"action": None, "rationale": None, "failure": REFUSED, "reward": reward}
     elif completion.instead is not None:
-        update["failure"] = WITHOUT_TEXT[completion.instead]
+        update = {"failure": WITHOUT_TEXT[completion.instead]}
     return prediction.model_copy(update=update)
 
 
