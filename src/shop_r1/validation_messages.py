@@ -107,6 +107,16 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
 
 
+def list_counts(counts: Mapping[str, int]) -> str:
+    """Return how often each thing was counted, the most frequent first, without what never was.
+
+    >>> list_counts({"click": 1, "terminate": 3})
+    'terminate 3, click 1'
+    """
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {count}" for name, count in ordered if count)
+
+
 def _describe(error: ErrorDetails, schema: type[BaseModel] | None) -> Problem:
     place = ".".join(_plain(part) for part in error["loc"]) or WHOLE
     kind, found, context = error["type"], error["input"], error.get("ctx", {})

@@ -12,6 +12,7 @@ from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.records.sessions import Session
+from shop_r1.validation_messages import list_counts
 
 
 def simulate(
@@ -51,8 +52,7 @@ def simulate(
         else:
             sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
         written = write_sessions(out, _at_least_one(sessions))
-    outcomes = ", ".join(f"{name} {number}" for name, number in tally.outcomes.most_common())
-    print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {list_counts(tally.outcomes)}")
     print_next("data", "split", out, "--out", unused_path("data"))
     if tally.errors:
         errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))

@@ -13,6 +13,7 @@ from shop_r1.jsonl import read_json, read_records, write_json, write_records
 from shop_r1.prompts.rationales import parse_rationales
 from shop_r1.records.sessions import Session
 from shop_r1.runs import digest_file
+from shop_r1.validation_messages import list_counts
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class Written:
 
 def count_reasons(failed: Iterable[FailedSession]) -> str:
     """Return how many sessions failed for each reason, the most frequent first: `refused 2, cut 1`."""
-    counts = Counter(failure.reason for failure in failed)
-    return ", ".join(f"{reason} {count}" for reason, count in counts.most_common())
+    return list_counts(Counter(failure.reason for failure in failed))
 
 
 def beside(out: Path, ending: str) -> Path:

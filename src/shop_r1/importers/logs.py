@@ -18,7 +18,7 @@ from shop_r1.jsonl import Moved, Record, read_lines, tell_form
 from shop_r1.pages.sites.recipes import Recipe
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Outcome, Page, Session, Step, is_event
-from shop_r1.validation_messages import describe_problems, list_problems
+from shop_r1.validation_messages import describe_problems, list_counts, list_problems
 
 _ANY_NAME = "x"  # stands for a name that is not known yet, where only the record's form is checked
 
@@ -202,11 +202,8 @@ def import_log(
     if not tally.lines:
         raise DataError.at(path, None, "holds no sessions; expected one as JSON on each line (docs/data.md)")
     if not tally.sessions:
-        counts = ", ".join(f"{reason} {count}" for reason, count in tally.problems.most_common())
-        first = tally.messages[0]
-        raise DataError.at(
-            path, None, f"none of its {tally.lines} sessions can be used ({counts}); first: {first}"
-        )
+        problem = f"none of its {tally.lines} sessions can be used ({list_counts(tally.problems)})"
+        raise DataError.at(path, None, f"{problem}; first: {tally.messages[0]}")
 
 
 class _Reader:

@@ -29,16 +29,6 @@ KeepUntilError = Annotated[
 ]
 
 
-def list_counts(counts: Mapping[str, int]) -> str:
-    """Return the counts in words, the largest first.
-
-    >>> list_counts({"click": 1, "terminate": 3})
-    'terminate 3, click 1'
-    """
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {count}" for name, count in ordered)
-
-
 def say_mix(rows: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[str]) -> None:
     """Print counts in columns, each type of action with its share of the row's actions."""
     types = [name for name in names if name != "sessions"]

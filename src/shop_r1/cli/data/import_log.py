@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.data import KeepUntilError, Out, Recipes, list_counts
+from shop_r1.cli.data import KeepUntilError, Out, Recipes
 from shop_r1.cli.terminal.console import print_line, print_note, progress
 from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.validation_messages import list_counts
 
 
 def import_session_log(

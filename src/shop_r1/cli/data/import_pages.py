@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.data import Out, list_counts
+from shop_r1.cli.data import Out
 from shop_r1.cli.terminal.console import print_line
 from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.validation_messages import list_counts
 
 
 def import_saved_pages(

@@ -10,6 +10,7 @@ from shop_r1.cli.terminal.console import print_line, print_note, progress
 from shop_r1.cli.terminal.next_command import print_next, unused_path
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError
+from shop_r1.validation_messages import list_counts
 
 
 def import_rrweb(
@@ -38,7 +39,7 @@ def import_rrweb(
     Example: shop-r1 data import rrweb recordings/ --bought /order/ --out sessions.jsonl
     """
     from shop_r1.datasets.session_files import write_sessions
-    from shop_r1.importers.rrweb.recordings import RecordingTally, describe, import_recordings
+    from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
     from shop_r1.importers.rrweb.visit import MASKED, RecordingOptions
     from shop_r1.pages.sites.recipes import load_recipe
     from shop_r1.records.actions import find_space
@@ -60,9 +61,9 @@ def import_rrweb(
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
     print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
-    print_note(f"passed over: {describe(tally.counts)}")
+    print_note(f"passed over: {list_counts(tally.counts) or 'nothing'}")
     if tally.remarks:
-        print_note(f"worth a look: {describe(tally.remarks)}")
+        print_note(f"worth a look: {list_counts(tally.remarks)}")
     if tally.remarks[MASKED]:
         print_note(
             "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "

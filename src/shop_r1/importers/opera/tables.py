@@ -4,15 +4,16 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import zstandard
 
 from shop_r1.errors import ConfigError, DataError
@@ -28,8 +29,7 @@ Row = Mapping[str, str | None]
 
 _TABLES = ("action", "session", "user")
 _OTHER_FILES = ("image", "images")
-_TEXT_TYPES = {f"{size}{kind}" for size in ("", "large_") for kind in ("string", "binary")}
-_TEXT_TYPES |= {"string_view", "binary_view"}
+_TEXT_TYPES = {"string", "large_string", "string_view", "binary", "large_binary", "binary_view"}
 NOTHINGS = frozenset({"None", "nan", "NaN", "<NA>", "NaT"})
 """What pandas and Python write for a missing value in a column that is turned into text."""
 _BATCH_ROWS = 32
@@ -57,20 +57,19 @@ def fetch_tables(variant: Variant, split: Split, cache: Path | None = None) -> P
         ConfigError: the hub's client is not installed.
         DataError: the files cannot be had.
     """
-    hub = _load_library("huggingface_hub")
+    try:
+        import huggingface_hub as hub
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        raise ConfigError(
+            "OPeRA's tables need the package huggingface_hub; it comes with pip install 'shop-r1[train]'"
+        ) from None
     folder = f"OPeRA_{variant}"
     wanted = [f"{folder}/action/*{split}*", f"{folder}/session/*{split}*", f"{folder}/user/*"]
     # The bases of the hub's error are OSError and its HTTP client's, whichever client its version has.
-    client_errors = _load_library("huggingface_hub.errors").HfHubHTTPError.__bases__
-    errors = (*client_errors, OSError, ValueError, RuntimeError)
-    fetch = partial(
-        hub.snapshot_download,
-        REPOSITORY,
-        repo_type="dataset",
-        revision=REVISION,
-        cache_dir=cache,
-        allow_patterns=wanted,
-    )
+    errors = (*HfHubHTTPError.__bases__, OSError, ValueError, RuntimeError)
+    place = {"repo_type": "dataset", "revision": REVISION, "cache_dir": cache}
+    fetch = partial(hub.snapshot_download, REPOSITORY, **place, allow_patterns=wanted)
     try:
         return Path(fetch())
     except errors as error:
@@ -127,7 +126,11 @@ def count_rows(files: Sequence[Path]) -> int:
     Raises:
         DataError: a file cannot be read.
     """
-    return sum(_open(file).metadata.num_rows for file in files)
+    total = 0
+    for file in files:
+        with _reading(file):
+            total += pq.read_metadata(file).num_rows
+    return total
 
 
 def read_rows(
@@ -143,10 +146,10 @@ def read_rows(
     """
     count = Counter[str]() if nothings is None else nothings
     for file in files:
-        reader = _open(file)
-        _check_columns(file, reader.schema_arrow, columns)
         number = 0
-        try:
+        with _reading(file):
+            reader = pq.ParquetFile(file)
+            _check_columns(file, reader.schema_arrow, columns)
             # One group of rows after the other: asked for all at once, pyarrow keeps what it has read.
             for group in range(reader.num_row_groups):
                 for batch in reader.iter_batches(_BATCH_ROWS, row_groups=[group], columns=list(columns)):
@@ -154,8 +157,6 @@ def read_rows(
                         where = f"{file.name}, row {number}"
                         yield where, {name: _text(value, name, where, count) for name, value in row.items()}
                         number += 1
-        except _arrow_errors() as error:
-            raise _corrupt(file, error) from None
 
 
 class PageShelf(AbstractContextManager["PageShelf"]):
@@ -194,26 +195,14 @@ class PageShelf(AbstractContextManager["PageShelf"]):
         return self._unpack.decompress(self._file.read(length)).decode()
 
 
-def _load_library(name: str) -> Any:
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
     try:
-        return import_module(name)
-    except ImportError:
-        package = name.partition(".")[0]
-        raise ConfigError(
-            f"OPeRA's tables need the package {package}; it comes with pip install 'shop-r1[train]'"
-        ) from None
-
-
-def _arrow_errors() -> tuple[type[Exception], ...]:
-    return (_load_library("pyarrow").ArrowException, OSError)
-
-
-def _open(file: Path) -> Any:
-    parquet = _load_library("pyarrow.parquet")
-    try:
-        return parquet.ParquetFile(file)
-    except _arrow_errors() as error:
-        raise _corrupt(file, error) from None
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        problem = f"is not a complete parquet file ({reason}); download it again"
+        raise DataError.at(file, None, problem) from None
 
 
 def _text(value: object, column: str, where: str, nothings: Counter[str]) -> str | None:
@@ -227,31 +216,20 @@ def _text(value: object, column: str, where: str, nothings: Counter[str]) -> str
         value = value.isoformat()
     if value is None:
         return None
-    text = str(value)
-    if text.strip() in NOTHINGS:
+    if str(value).strip() in NOTHINGS:
         nothings[column] += 1
         return None
-    return text
-
-
-def _corrupt(file: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split())[:160]
-    return DataError.at(file, None, f"is not a complete parquet file ({reason}); download it again")
+    return str(value)
 
 
 def _check_columns(file: Path, schema: Any, columns: Sequence[str]) -> None:
-    missing = [name for name in columns if name not in schema.names]
-    if missing:
-        raise DataError.at(
-            file,
-            None,
-            f"has no column {', '.join(missing)}; expected OPeRA's tables as of revision {REVISION[:8]}",
-        )
-    types = _load_library("pyarrow").types
+    if missing := ", ".join(name for name in columns if name not in schema.names):
+        problem = f"has no column {missing}; expected OPeRA's tables as of revision {REVISION[:8]}"
+        raise DataError.at(file, None, problem)
     for name in columns:
         kind = schema.field(name).type
-        plain = kind.value_type if types.is_dictionary(kind) else kind
-        if types.is_timestamp(plain) and plain.tz is None:
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_timestamp(plain) and plain.tz is None:
             raise DataError.at(
                 file,
                 None,
@@ -259,5 +237,5 @@ def _check_columns(file: Path, schema: Any, columns: Sequence[str]) -> None:
                 f"in pandas by table['{name}'].dt.tz_localize('UTC') if it is that",
             )
         # A column in which nothing is given has pyarrow's type null.
-        if not (types.is_null(plain) or types.is_timestamp(plain) or str(plain) in _TEXT_TYPES):
+        if not (pa.types.is_null(plain) or pa.types.is_timestamp(plain) or str(plain) in _TEXT_TYPES):
             raise DataError.at(file, None, f"the column {name} is of type {kind}; expected string")

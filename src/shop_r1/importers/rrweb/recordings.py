@@ -11,6 +11,7 @@ from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
 from shop_r1.importers.rrweb.visit import RecordingOptions, Visit
 from shop_r1.records.sessions import Outcome, Session
+from shop_r1.validation_messages import list_counts
 
 
 @dataclass
@@ -93,7 +94,9 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
         passed += visit.counts
     done = [visit for visit in visits if visit.steps]
     if not done:
-        raise DataError.at(path, None, f"holds no action on a page; passed over: {describe(passed)}")
+        raise DataError.at(
+            path, None, f"holds no action on a page; passed over: {list_counts(passed) or 'nothing'}"
+        )
     passed["tabs in which nothing was done"] += len(visits) - len(done)
     tally.counts += passed
     for visit in visits:
@@ -145,8 +148,3 @@ def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) 
         f"holds no full snapshot that can be read (an event of type 2); its events: {there}; expected "
         "rrweb's events from a visit's beginning"
     )
-
-
-def describe(counts: Counter[str]) -> str:
-    """Return counts in words, the largest first."""
-    return ", ".join(f"{what} {count}" for what, count in (+counts).most_common()) or "nothing"
