@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 
 _PLAIN = 0o666
 """The mode of a new file, before the umask."""
@@ -25,7 +25,7 @@ def replacing_file(path: Path) -> Iterator[IO[bytes]]:
         DataError: the folder cannot be written, the disk is full, or what is there is no file or must not
             be written; an older file stays as it was.
     """
-    try:
+    with file_errors(path, "written"):
         target = Path(os.path.realpath(path))
         before = _existing(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -34,24 +34,16 @@ def replacing_file(path: Path) -> Iterator[IO[bytes]]:
         mode = _PLAIN if before is None else stat.S_IMODE(before.st_mode) & _PLAIN
         # The mode at once: nobody else may read what is to replace a private file.
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            if before is not None:
-                _keep_access(stream.fileno(), before)
-            os.fsync(stream.fileno())
-        beside.replace(target)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError.at(path, None, f"cannot be written ({error.strerror or error})")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                if before is not None:
+                    _keep_access(stream.fileno(), before)
+                os.fsync(stream.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _existing(path: Path) -> os.stat_result | None:

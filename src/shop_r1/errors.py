@@ -12,6 +12,8 @@ ShopR1Error
 SIGTERM raises Terminated, a KeyboardInterrupt and no error either, in every command.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,6 +29,15 @@ class DataError(ShopR1Error):
         """Return the error with its place before it: `sessions.jsonl:41: action.name is missing`."""
         place = f"{path}:{line}" if line is not None else f"{path}"
         return cls(f"{place}: {problem}")
+
+
+@contextmanager
+def file_errors(path: Path, done: str = "read") -> Iterator[None]:
+    """Turn an OSError into a DataError: `sessions.jsonl: cannot be read (Permission denied)`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError.at(path, None, f"cannot be {done} ({error.strerror or error})") from None
 
 
 class ConfigError(ShopR1Error):

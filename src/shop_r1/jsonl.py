@@ -4,16 +4,17 @@ import fcntl
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, ClassVar, Self, TypeVar
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shop_r1.atomic_files import replacing_file
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.text_files import (
     PIECE_BYTES,
     CorruptError,
@@ -82,17 +83,14 @@ def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, st
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or its compression is broken.
     """
-    try:
-        with open_bytes(path) as (raw, source):
-            size = os.fstat(raw.fileno()).st_size
-            for number, line in split_lines(path, source):
-                text = decode_line(line, path, number)
-                if text.strip():
-                    yield number, _LINE_END.sub("\n", text)
-                if moved is not None:
-                    moved(raw.tell(), size)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    with file_errors(path), open_bytes(path) as (raw, source):
+        size = os.fstat(raw.fileno()).st_size
+        for number, line in split_lines(path, source):
+            text = decode_line(line, path, number)
+            if text.strip():
+                yield number, _LINE_END.sub("\n", text)
+            if moved is not None:
+                moved(raw.tell(), size)
 
 
 def tell_form(line: str, schema: type[BaseModel]) -> str | None:
@@ -147,12 +145,10 @@ def read_json(path: Path) -> Any:
         DataError: the file cannot be read or is not JSON.
     """
     try:
-        with open_bytes(path) as (_, source):
+        with file_errors(path), open_bytes(path) as (_, source):
             data = b"".join(iter(lambda: source.read(PIECE_BYTES), b""))
         check_beginning(path, data)
         return json.loads(data.decode("utf-8-sig"))
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except CorruptError as error:
         raise corrupt(path, None, error) from None
     except UnicodeDecodeError as error:
@@ -168,8 +164,13 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
-class AppendedFile:
+class AppendedFile(ABC):
     """A file at `path` that one run at a time appends to, locked until `close`."""
+
+    LINE: ClassVar[str]
+    """What a line holds, for messages."""
+    ELSEWHERE: ClassVar[str]
+    """What a second run is to be given in place of this file."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it, lock it and read it.
@@ -179,16 +180,12 @@ class AppendedFile:
         """
         self.path = path
         self._end = 0  # of what is whole, in bytes
-        try:
+        with file_errors(path, "opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise DataError.at(path, None, f"cannot be opened ({error.strerror or error})") from None
         try:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise DataError.at(path, None, self._describe_lock(error)) from None
+            with file_errors(path, "locked"):
+                self._lock()
             self._read()
         except BaseException:
             self._file.close()
@@ -206,20 +203,30 @@ class AppendedFile:
             os.fsync(self._file.fileno())
             self._file.close()
 
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            problem = f"another run is writing to it; wait for its end, or give this run {self.ELSEWHERE}"
+            raise DataError.at(self.path, None, problem) from None
+
+    @abstractmethod
     def _read(self) -> None:
         """Read what is there, and set where the last whole line ends."""
-        raise NotImplementedError
-
-    def _describe_lock(self, error: OSError) -> str:
-        """Return what to say where the file cannot be locked."""
-        raise NotImplementedError
 
     def _append(self, data: bytes) -> None:
-        # What follows the last whole line is left from a run that was killed or a write that failed.
-        os.ftruncate(self._file.fileno(), self._end)
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
+        try:
+            # What follows the last whole line is left from a run that was killed or a write that failed.
+            os.ftruncate(self._file.fileno(), self._end)
+            left = memoryview(data)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            problem = (
+                f"a {self.LINE} cannot be written ({error.strerror or error}); free some space, then run"
+            )
+            problem += f" again: all {self.LINE}s before it are kept"
+            raise DataError.at(self.path, None, problem) from None
 
 
 @contextmanager

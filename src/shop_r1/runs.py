@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shop_r1.config import Config
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import read_json, read_lines, write_json
 
 PACKAGES = ("shop-r1", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "pydantic")
@@ -21,7 +21,6 @@ CARD = "README.md"
 """A model's card, which is about the model and no part of it."""
 CACHE = "completions.jsonl"
 """Where in an evaluation's folder an endpoint's completions are kept; one that begins anew uses them."""
-_PIECE_BYTES = 1 << 20
 
 
 class RunFolder:
@@ -216,23 +215,15 @@ def digest_file(path: Path) -> str:
         DataError: it cannot be read.
     """
     digest = hashlib.sha256()
-    try:
-        if not path.is_dir():
-            _add_file(digest, path)
-            return digest.hexdigest()
+    with file_errors(path):
         inside = (each for each in path.rglob("*") if path / CHECKPOINTS not in each.parents)
-        for file in sorted(each for each in inside if each.is_file() and each != path / CARD):
-            digest.update(str(file.relative_to(path)).encode() + b"\0")
-            _add_file(digest, file)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+        files = sorted(each for each in inside if each.is_file() and each != path / CARD)
+        for file in files if path.is_dir() else [path]:
+            if file != path:
+                digest.update(str(file.relative_to(path)).encode() + b"\0")
+            with file.open("rb") as stream:
+                hashlib.file_digest(stream, lambda: digest)
     return digest.hexdigest()
-
-
-def _add_file(digest: Any, path: Path) -> None:
-    with path.open("rb") as stream:
-        while piece := stream.read(_PIECE_BYTES):
-            digest.update(piece)
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, float]]:

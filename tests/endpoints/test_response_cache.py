@@ -78,7 +78,7 @@ def test_a_broken_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path) -
 
 def test_a_second_run_on_the_same_cache_is_refused_until_the_first_has_closed_it(tmp_path: Path) -> None:
     path = tmp_path / "cache.jsonl"
-    with ResponseCache(path), pytest.raises(DataError, match="another run is writing to this cache"):
+    with ResponseCache(path), pytest.raises(DataError, match="another run is writing to it"):
         ResponseCache(path)
     ResponseCache(path).close()
 

@@ -124,7 +124,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_predicted_before_is_kept(tmp_p
         check=True,
         timeout=120,
     )
-    assert "a prediction cannot be written (File too large); make room, then run again" in done.stdout
+    assert "a prediction cannot be written (File too large); free some space, then run again" in done.stdout
     with PredictionLog(path, "a") as log:
         assert (log.kept, log.is_incomplete) == (1, True)
         assert log.take([0]) == {0: Prediction.model_validate(one)}

@@ -28,7 +28,7 @@ from shop_r1.datasets.outlines import (
     digest_session,
     outline_session,
 )
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved, parse_record
 from shop_r1.records.actions import SPACES
 from shop_r1.records.sessions import Session
@@ -348,10 +348,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    try:
+    with file_errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise DataError.at(path, None, "cannot be read at any place; expected a file, not a folder or a pipe")

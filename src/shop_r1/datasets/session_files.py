@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from shop_r1.datasets.outlines import SessionOutline, digest_session, outline_session
 from shop_r1.datasets.parquet import ParquetSessions, is_indexed, open_writer, read_rows
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved, parse_record, read_lines, replacing
 from shop_r1.records.sessions import Session
 from shop_r1.runs import digest_file
@@ -138,10 +138,8 @@ def open_sessions(
     """
     if path.suffix == PARQUET and is_indexed(path):
         return ParquetSessions(path)
-    try:
+    with file_errors(path):
         size = path.stat().st_size
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     is_packed = path.suffix == PARQUET or compression_of(path) is not None
     if size * (_COMPRESSION if is_packed else 1) < CONVERTED_FROM_BYTES:
         return list(read_sessions(path, progress))

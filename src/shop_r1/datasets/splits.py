@@ -6,7 +6,6 @@ and their ids gives, and each side is filled from it. So a split depends on the 
 the order of the lines in the file.
 """
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any, Literal
 from shop_r1.datasets.duplicates import Groups, first_places, similar_pairs
 from shop_r1.datasets.session_files import conversion_path, read_session_lines, session_writer
 from shop_r1.datasets.statistics import Identities
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved, Record, parse_record, read_json, write_json
 from shop_r1.records.sessions import Session
 from shop_r1.runs import describe_differences
@@ -222,32 +221,30 @@ def write_split(
         DataError: the folder cannot be written, or the file has changed; an earlier folder stays.
     """
     place = folder.resolve()  # a link to a folder stays one
-    temporary: Path | None = None
-    try:
+    with file_errors(folder, "written"):
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-        (temporary / "new").mkdir()
-        _write_sides(path, temporary / "new", sides, record.format, digest, moved)
-        write_json(temporary / "new" / RECORD_NAME, record.model_dump())
-        _swap(temporary, place)
-    except OSError as error:
-        raise DataError.at(folder, None, f"cannot be written ({error.strerror or error})") from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        beside = tempfile.TemporaryDirectory(
+            prefix=f".{place.name}.", dir=place.parent, ignore_cleanup_errors=True
+        )
+        with beside as temporary:
+            new = Path(temporary) / "new"
+            new.mkdir()
+            _write_sides(path, new, sides, record.format, digest, moved)
+            write_json(new / RECORD_NAME, record.model_dump())
+            _swap(new, place)
 
 
-def _swap(temporary: Path, place: Path) -> None:
-    """Put `temporary/new` in the place, with the mode of what is there; where that fails, that comes back."""
+def _swap(new: Path, place: Path) -> None:
+    """Put a folder in the place, with the mode of what is there; where that fails, that comes back."""
     if not place.exists():
-        (temporary / "new").rename(place)
+        new.rename(place)
         return
-    (temporary / "new").chmod(S_IMODE(place.stat().st_mode))
-    place.rename(temporary / "old")
+    new.chmod(S_IMODE(place.stat().st_mode))
+    old = place.rename(new.with_name("old"))
     try:
-        (temporary / "new").rename(place)
+        new.rename(place)
     except OSError:
-        (temporary / "old").rename(place)
+        old.rename(place)
         raise
 
 

@@ -54,6 +54,8 @@ class ResponseCache(AppendedFile):
     where the last line was incomplete when the file was opened, else 0; the next completion replaces it.
     """
 
+    LINE, ELSEWHERE = "completion", "a cache of its own"
+
     def __init__(self, path: Path) -> None:
         self.dropped_lines = 0
         self._lines: dict[str, list[_Line]] = {}
@@ -76,15 +78,7 @@ class ResponseCache(AppendedFile):
         attempt = len(self._lines.get(key, ())) + 1
         cached = CachedCompletion(key=key, attempt=attempt, endpoint=endpoint_name, completion=completion)
         line = cached.model_dump_json().encode() + b"\n"
-        try:
-            self._append(line)
-        except OSError as error:
-            raise DataError.at(
-                self.path,
-                None,
-                f"a completion cannot be written ({error.strerror or error}); free some space, then run "
-                "again: all completions before it are kept",
-            ) from None
+        self._append(line)
         self._remember(cached, len(line))
 
     def usage(self, keys: Iterable[str] | None = None) -> Usage:
@@ -92,13 +86,6 @@ class ResponseCache(AppendedFile):
         wanted = self._lines.keys() if keys is None else set(keys)
         counts = [line.usage for key in wanted for line in self._lines.get(key, ())]
         return Usage(input_tokens=sum(n for n, _ in counts), output_tokens=sum(n for _, n in counts))
-
-    def _describe_lock(self, error: OSError) -> str:
-        if isinstance(error, BlockingIOError):
-            return (
-                "another run is writing to this cache; wait for its end, or give this run a cache of its own"
-            )
-        return f"cannot be locked ({error.strerror or error})"
 
     def _read(self) -> None:
         with self.path.open("rb") as stream:

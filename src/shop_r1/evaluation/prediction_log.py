@@ -39,6 +39,8 @@ class PredictionLog(AppendedFile):
     says whether its last line was not written whole.
     """
 
+    LINE, ELSEWHERE = "prediction", "another --out"
+
     def __init__(self, path: Path, run: str) -> None:
         """Read what is there, and lock the file until `close`; `run` as in `LogHead`.
 
@@ -77,10 +79,6 @@ class PredictionLog(AppendedFile):
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
-    def _describe_lock(self, error: OSError) -> str:
-        reason = "another run is writing to it" if isinstance(error, BlockingIOError) else error.strerror
-        return f"cannot be locked ({reason}); wait for its end, or give another --out"
-
     def _read(self) -> None:
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
@@ -110,14 +108,6 @@ class PredictionLog(AppendedFile):
         """Write the records and return where each begins."""
         lines = [record.model_dump_json(exclude_none=True).encode() + b"\n" for record in records]
         starts = [self._end + sum(map(len, lines[:number])) for number in range(len(lines))]
-        try:
-            self._append(b"".join(lines))
-        except OSError as error:
-            raise DataError.at(
-                self.path,
-                None,
-                f"a prediction cannot be written ({error.strerror or error}); make room, then run again: all "
-                "predictions before it are kept",
-            ) from None
+        self._append(b"".join(lines))
         self._end += sum(map(len, lines))
         return starts

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from shop_r1.errors import DataError
+from shop_r1.errors import DataError, file_errors
 from shop_r1.text_files import CorruptError, WholeFrames
 
 MAX_RECORDING_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
@@ -90,11 +90,8 @@ def read_values(path: Path, counts: Counter[str]) -> Iterator[Any]:
 
 def _read_bytes(path: Path) -> bytes:
     """Return the file's bytes, unpacked."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_RECORDING_BYTES + 1)
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
+    with file_errors(path), path.open("rb") as stream:
+        data = stream.read(MAX_RECORDING_BYTES + 1)
     try:
         if data.startswith(_ZSTD) and len(data) <= MAX_RECORDING_BYTES:
             unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(MAX_RECORDING_BYTES + 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from shop_r1.errors import DataError
+from shop_r1.errors import file_errors
 from shop_r1.jsonl import write_text
 
 Logs = Mapping[str, Any] | None
@@ -36,12 +36,10 @@ class StepLog(TrainerCallback):
         Raises:
             DataError: the disk is full or the folder cannot be written.
         """
-        try:
+        with file_errors(self._path, "written"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
-        except OSError as error:
-            raise DataError.at(self._path, None, f"cannot be written ({error.strerror or error})") from None
 
 
 def keep_steps(path: Path, last: int) -> None:
