@@ -4,21 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shop_r1.records.actions import Action, click, terminate
+from shop_r1.records.actions import Action, click
 from shop_r1.shoppers.facts import Item
 from shop_r1.shoppers.persona import Bools, Floats
-from shop_r1.shoppers.situation import Choice, Shares, Situation
-from shop_r1.shoppers.wording import (
-    BEST,
-    CHEAP,
-    MODIFIERS,
-    money,
-    thing,
-    with_modifier,
-    with_option,
-    without_modifier,
-    without_word,
-)
+from shop_r1.shoppers.situation import Situation
+from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS, money, thing, with_option
 
 # All shares and weights are ours, tuned by simulation (docs/crowd.md).
 _MODIFIED, _MODIFIED_BY_OTHERS = 0.85, 0.02  # share of first queries with "cheap" or "best"
@@ -30,7 +20,7 @@ _POSITION_WEIGHT = 1.5  # nats that each place further down costs
 _BEST_SELLER_WEIGHT, _SPONSORED_WEIGHT = 0.7, -0.5
 
 
-def at_home(now: Situation, shares: Shares) -> list[Choice]:
+def at_home(now: Situation) -> None:
     """Search for what is wanted; one word of it may stay unspoken."""
     intent, crowd = now.intent, now.crowd
     cheap = np.where(crowd.price_driven, _MODIFIED, _MODIFIED_BY_OTHERS)
@@ -43,52 +33,56 @@ def at_home(now: Situation, shares: Shares) -> list[Choice]:
         plain = f"I am looking for {what}, so I search for that first."
         cheaply = f"I want {what} at a low price, so I search for cheap ones."
         finest = f"I want {what} of high quality, so I search for the best."
-        queries.append((now.search(words), (1 - cheap - best) * said, plain))
-        queries.append((now.search((CHEAP, *words)), cheap * said, cheaply))
-        queries.append((now.search((BEST, *words)), best * said, finest))
-    shares.split(queries, 1.0)
-    return shares.finish("This page has no search field, so I cannot look for anything.")
+        queries += [
+            (now.searching(words), (1 - cheap - best) * said, plain),
+            (now.searching((CHEAP, *words)), cheap * said, cheaply),
+            (now.searching((BEST, *words)), best * said, finest),
+        ]
+    now.split(queries, 1.0)
+    now.leave("This page has no search field, so I cannot look for anything.")
 
 
-def at_results(now: Situation, shares: Shares) -> list[Choice]:
+def at_results(now: Situation) -> None:
     """Look for titles that hold the query's words; click one of them, or search again, or give up."""
     wanted = set(now.required)
-    matches = [i for i in now.facts.page.items if wanted <= set(i.words) and i.slug not in now.facts.seen]
-    if now.unspoken:
-        exact = [item for item in matches if now.unspoken in item.words]
+    matches = [item for item in now.page.items if wanted <= set(item.words)]
+    fresh = [item for item in matches if item.slug not in now.facts.seen]
+    spoken = {word for query in now.facts.queries for word in query}
+    unspoken = next((word for word in now.intent.wanted if word not in spoken), "")
+    if unspoken:
+        exact = [item for item in fresh if unspoken in item.words]
         if not exact:
-            _speak_out(now, shares)
-        matches = exact or matches
-    if not matches:
-        return _nothing_matches(now, shares, any(wanted <= set(item.words) for item in now.facts.page.items))
-    fits = _pick(now, shares, matches)
-    return _nothing_fits(now, shares, matches, ~fits)
+            _speak_out(now, unspoken)
+        fresh = exact or fresh
+    if fresh:
+        _nothing_fits(now, fresh, ~_pick(now, fresh))
+    else:
+        _nothing_matches(now, is_known=bool(matches))
 
 
-def _speak_out(now: Situation, shares: Shares) -> None:
-    """Add the wanted word that was left out of the query."""
-    word, words = now.unspoken, list(now.query)
+def _speak_out(now: Situation, word: str) -> None:
+    """Add the wanted word that no query held yet."""
+    words = list(now.query)
     place = words.index(now.intent.noun) if now.intent.noun in words else len(words)
     words.insert(place, word)
-    reason = f"I want {word} and no title says {word}, so I add it to my search."
-    shares.take(now.search(words), 0.85, now.can_search, reason)
+    now.search(words, 0.85, True, f"I want {word} and no title says {word}, so I add it to my search.")
 
 
-def _narrow_down(now: Situation, shares: Shares, dear: Bools, other: Bools) -> None:
+def _narrow_down(now: Situation, dear: Bools, other: Bools) -> None:
     """Set a filter, once, now that no match on the page suits and the query says which filter."""
-    page = now.facts.page
+    page = now.page
     if now.facts.has_filtered:
         return
     if CHEAP in now.query and page.price_filter is not None:
         label, name = page.price_filter
         reason = f"These cost more than I want to pay, so I only look at products {label}."
-        shares.take(click(name), 0.9, dear, reason)
+        now.take(click(name), 0.9, dear, reason)
     if BEST in now.query and page.rating_filter is not None:
         reason = "None of these is good enough, so I only look at products with 4 stars or more."
-        shares.take(click(page.rating_filter), 0.9, other, reason)
+        now.take(click(page.rating_filter), 0.9, other, reason)
 
 
-def _pick(now: Situation, shares: Shares, matches: Sequence[Item]) -> Bools:
+def _pick(now: Situation, matches: Sequence[Item]) -> Bools:
     """Click one of the matches that look affordable and well rated; return for whom there is one, (P,)."""
     crowd, intent = now.crowd, now.intent
     price = np.array([max(1, item.price_cents) for item in matches])  # (n,)
@@ -107,66 +101,53 @@ def _pick(now: Situation, shares: Shares, matches: Sequence[Item]) -> Bools:
     total = weight.sum(axis=1)
     any_fits: Bools = total > 0
     weight /= np.where(any_fits, total, 1.0)[:, None]
-    clicks = [(click(i.name), weight[:, n], _why_clicked(i, now)) for n, i in enumerate(matches)]
-    shares.split(clicks, 1 - _BORED)
-    shares.take(terminate(), 1.0, any_fits, "Nothing here makes me curious enough to open it, so I leave.")
+    now.split(
+        [(click(i.name), weight[:, n], _why_clicked(i, now)) for n, i in enumerate(matches)], 1 - _BORED
+    )
+    now.leave("Nothing here makes me curious enough to open it, so I leave.", any_fits)
     return any_fits
 
 
 def _why_clicked(item: Item, now: Situation) -> str:
-    title = " ".join(item.words[1:])
-    if now.facts.page.is_cheap_only or CHEAP in now.query:
-        return f"The {title} matches and costs {money(item.price_cents)}, so I look at it."
-    if now.facts.page.is_good_only or BEST in now.query:
-        return f"The {title} matches and has {item.rating} stars, so I look at it."
-    if item.best_seller:
-        return f"The {title} matches and is a best seller, so I look at it."
-    return f"The {title} matches what I want, so I look at it."
+    reason = "matches what I want"
+    if now.page.is_cheap_only or CHEAP in now.query:
+        reason = f"matches and costs {money(item.price_cents)}"
+    elif now.page.is_good_only or BEST in now.query:
+        reason = f"matches and has {item.rating} stars"
+    elif item.best_seller:
+        reason = "matches and is a best seller"
+    return f"The {' '.join(item.words[1:])} {reason}, so I look at it."
 
 
-def _nothing_matches(now: Situation, shares: Shares, is_known: bool) -> list[Choice]:
+def _nothing_matches(now: Situation, *, is_known: bool) -> None:
     """Search for less, or give up; `is_known`: what matches was seen before and turned down."""
-    what = f"{'other ' if is_known else ''}result is {thing(without_modifier(now.query))}"
+    what = thing([word for word in now.query if word not in MODIFIERS])
+    problem = f"No {'other ' if is_known else ''}result is {what}"
     words = now.required
     if len(words) > 3 or (len(words) == 3 and MODIFIERS & set(now.query)):
-        first, last = words[0], words[-2]
-        reason = f"No {what}, so I search again without {first}."
-        shares.take(now.search(without_word(now.query, first)), 0.92, now.can_search, reason)
-        reason = f"No {what}, so I search again without {last}."
-        shares.take(now.search(without_word(now.query, last)), 0.3, now.can_search, reason)
+        now.search_without(words[0], 0.92, True, problem)
+        now.search_without(words[-2], 0.3, True, problem)
     elif len(words) == 2:
-        reason = f"No {what}, so I search for any {words[-1]}."
-        shares.take(now.search((words[-1],)), 0.15, now.can_search, reason)
-    return shares.finish(f"No {what}, so I give up and leave.")
+        now.search(words[-1:], 0.15, True, f"{problem}, so I search for any {words[-1]}.")
+    now.leave(f"{problem}, so I give up and leave.")
 
 
-def _nothing_fits(now: Situation, shares: Shares, matches: Sequence[Item], when: Bools) -> list[Choice]:
+def _nothing_fits(now: Situation, matches: Sequence[Item], when: Bools) -> None:
     """Ask for cheaper or better ones, search for less, or give up: the matches do not suit."""
     cheapest = min(item.price_cents for item in matches)
     highest = max(item.rating or 0.0 for item in matches)
     dear = when & (cheapest > now.budget * _GLANCE_PRICE)
     poor = when & ~dear & (highest < now.rating_floor - _GLANCE_RATING)
-    mixed = when & ~dear & ~poor
-    can = now.can_search
-    too_dear, too_poor = (
-        f"{money(cheapest)} is more than I want to pay",
-        f"{highest} stars is not good enough for me",
+    problems = (
+        (CHEAP, dear, f"{money(cheapest)} is more than I want to pay"),
+        (BEST, poor, f"{highest} stars is not good enough for me"),
+        (BEST, when & ~dear & ~poor, "None of these is good, affordable and in stock at once"),
     )
-    neither = "None of these is good, affordable and in stock at once"
-    if not MODIFIERS & set(now.query):
-        cheaper, better = (
-            now.search(with_modifier(now.query, CHEAP)),
-            now.search(with_modifier(now.query, BEST)),
-        )
-        shares.take(cheaper, 0.92, dear & can, f"{too_dear}, so I search for cheap ones.")
-        shares.take(better, 0.92, poor & can, f"{too_poor}, so I search for the best.")
-        shares.take(better, 0.92, mixed & can, f"{neither}, so I search for the best.")
+    for modifier, whose, problem in problems:
+        now.search_modified(modifier, whose, problem)
     if len(now.required) > 2:
-        first = now.required[0]
-        reason = f"None of these suits me, so I search again without {first}."
-        shares.take(now.search(without_word(now.query, first)), 0.9, when & can, reason)
+        now.search_without(now.required[0], 0.9, when, "None of these suits me")
     else:
-        _narrow_down(now, shares, dear, when & ~dear)
-    shares.take(terminate(), 1.0, dear, f"{too_dear}, so I leave.")
-    shares.take(terminate(), 1.0, poor, f"{too_poor}, so I leave.")
-    return shares.finish(f"{neither}, so I leave.")
+        _narrow_down(now, dear, when & ~dear)
+    for _, whose, problem in problems:
+        now.leave(f"{problem}, so I leave.", whose)

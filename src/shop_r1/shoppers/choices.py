@@ -12,9 +12,9 @@ from shop_r1.shoppers.browsing import at_home, at_results
 from shop_r1.shoppers.buying import at_cart, at_checkout, at_product, at_reviews, elsewhere
 from shop_r1.shoppers.facts import PageKind, SessionFacts, read_session
 from shop_r1.shoppers.persona import Crowd, Intent, Persona, crowd_of
-from shop_r1.shoppers.situation import Choice, Shares, Situation
+from shop_r1.shoppers.situation import Choice, Situation
 
-_RULES: Mapping[PageKind, Callable[[Situation, Shares], list[Choice]]] = {
+_RULES: Mapping[PageKind, Callable[[Situation], None]] = {
     "home": at_home,
     "results": at_results,
     "product": at_product,
@@ -36,4 +36,6 @@ def crowd_choices(crowd: Crowd, intent: Intent, facts: SessionFacts) -> list[Cho
 
     One action can stand there more than once, for different reasons.
     """
-    return _RULES[facts.page.kind](Situation(facts, crowd, intent), Shares(len(crowd)))
+    now = Situation(facts, crowd, intent)
+    _RULES[facts.page.kind](now)
+    return now.choices

@@ -1,4 +1,4 @@
-"""What the choice rule is written in: shares of probability, and what a shopper knows when it chooses."""
+"""What the choice rule is written in: what a shopper knows when it chooses, and the choices that follow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from shop_r1.records.actions import Action, click, terminate, type_and_submit
 from shop_r1.shoppers.facts import SessionFacts
 from shop_r1.shoppers.persona import Bools, Crowd, Floats, Intent
-from shop_r1.shoppers.wording import MODIFIERS
+from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS
 
 _RATING_FLOOR, _HIGH_RATING_FLOOR = 3.8, 4.2  # ours, in stars; the higher one for the quality-driven
 _NEGLIGIBLE = 1e-12  # smaller probabilities are rounding, not choices
@@ -25,23 +25,38 @@ class Choice:
     """(P,) how likely each persona does it for this reason."""
 
 
-class Shares:
-    """Probability handed out line by line: each line takes a share of what the lines before it left.
+class Situation:
+    """What the rules read, the observed facts beside the personas and the intent, and the choices they make.
 
-    An action that the page does not offer (None) takes nothing.
+    Probability is handed out line by line: each line gives an action a share of what the lines before it
+    left, for the personas for whom `when` holds (True: all). An action that the page does not offer takes
+    nothing.
+
+    Attributes:
+        query: the words searched for, on this page or last.
+        required: the query's words that a title has to hold.
+        can_search: (P,) who has the patience for another search.
+        budget: (P,) the most that each pays, in cents.
+        rating_floor: (P,) the lowest rating that each accepts, in stars.
     """
 
-    def __init__(self, size: int) -> None:
-        self.left: Floats = np.ones(size)
+    def __init__(self, facts: SessionFacts, crowd: Crowd, intent: Intent) -> None:
+        self.facts, self.page, self.crowd, self.intent = facts, facts.page, crowd, intent
         self.choices: list[Choice] = []
+        self._left: Floats = np.ones(len(crowd))
+        self.query = facts.page.query or (facts.queries[-1] if facts.queries else ())
+        self.required = [word for word in self.query if word not in MODIFIERS and word != intent.option]
+        self.can_search: Bools = crowd.patience > len(facts.queries)
+        self.budget = intent.budget_cents(crowd.budget)
+        self.rating_floor = np.where(crowd.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
 
-    def take(self, action: Action | None, share: float | Floats, when: Bools | bool, rationale: str) -> None:
-        """Give the action this share of what is left, for those for whom `when` holds (True: everybody)."""
-        self._give(action, self.left * share * when, rationale)
+    def take(self, action: Action | None, share: float, when: Bools | bool, rationale: str) -> None:
+        """Give the action this share of what is left."""
+        self._give(action, self._left * share * when, rationale)
 
     def split(self, among: Sequence[tuple[Action | None, Floats, str]], share: float) -> None:
         """Give this share of what is left to several actions, each (P,) of it with its rationale."""
-        whole = self.left * share
+        whole = self._left * share
         for action, part, rationale in among:
             self._give(action, whole * part, rationale)
 
@@ -49,59 +64,34 @@ class Shares:
         part = np.where(part > _NEGLIGIBLE, part, 0.0)
         if action is not None and part.any():
             self.choices.append(Choice(action, rationale, part))
-            self.left = np.maximum(self.left - part, 0.0)
+            self._left = np.maximum(self._left - part, 0.0)
 
-    def finish(self, rationale: str) -> list[Choice]:
-        """Return all choices; the probability that is left goes to leaving the shop."""
-        self.take(terminate(), 1.0, True, rationale)
-        return self.choices
+    def press(self, label: str, share: float, when: Bools | bool, rationale: str) -> None:
+        """Click the first element with this label (lower case)."""
+        name = self.page.names.get(label)
+        self.take(click(name) if name else None, share, when, rationale)
 
+    def search(self, words: Sequence[str], share: float, when: Bools | bool, rationale: str) -> None:
+        """Search for the words, where the patience lasts."""
+        self.take(self.searching(words), share, when & self.can_search, rationale)
 
-@dataclass(frozen=True, eq=False)
-class Situation:
-    """What the rules read: the observed facts beside the personas and the intent."""
-
-    facts: SessionFacts
-    crowd: Crowd
-    intent: Intent
-
-    @property
-    def query(self) -> tuple[str, ...]:
-        """The words searched for, on this page or last."""
-        return self.facts.page.query or self.facts.query
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """The query's words that a title has to hold."""
-        return tuple(word for word in self.query if word not in MODIFIERS and word != self.intent.option)
-
-    @property
-    def can_search(self) -> Bools:
-        """(P,) who has the patience for another search."""
-        return self.crowd.patience > len(self.facts.queries)
-
-    @property
-    def budget(self) -> Floats:
-        """(P,) the most that each pays, in cents."""
-        return self.intent.budget_cents(self.crowd.budget)
-
-    @property
-    def rating_floor(self) -> Floats:
-        """(P,) the lowest rating that each accepts, in stars."""
-        return np.where(self.crowd.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
-
-    @property
-    def unspoken(self) -> str:
-        """The wanted word that no query held yet, or empty."""
-        spoken = {word for query in self.facts.queries for word in query}
-        return next((word for word in self.intent.wanted if word not in spoken), "")
-
-    def search(self, words: Sequence[str]) -> Action | None:
+    def searching(self, words: Sequence[str]) -> Action | None:
         """Return a search for the words; None where there is no field for it."""
-        field = self.facts.page.search_field
+        field = self.page.search_field
         return type_and_submit(field, " ".join(words)) if field else None
 
-    def press(self, label: str) -> Action | None:
-        """Return a click on the first element with this label (lower case); None where there is none."""
-        name = self.facts.page.names.get(label)
-        return click(name) if name else None
+    def search_modified(self, modifier: str, when: Bools | bool, problem: str) -> None:
+        """Search for `cheap` or `best` ones because of a problem, unless the query says one of them."""
+        if not MODIFIERS & set(self.query):
+            wish = {CHEAP: "cheap ones", BEST: "the best"}[modifier]
+            self.search((modifier, *self.query), 0.92, when, f"{problem}, so I search for {wish}.")
+
+    def search_without(self, word: str, share: float, when: Bools | bool, problem: str) -> None:
+        """Search again without the first occurrence of a word because of a problem."""
+        words = list(self.query)
+        words.remove(word)
+        self.search(words, share, when, f"{problem}, so I search again without {word}.")
+
+    def leave(self, rationale: str, when: Bools | bool = True) -> None:
+        """Leave the shop, with all of the probability that is left."""
+        self.take(terminate(), 1.0, when, rationale)

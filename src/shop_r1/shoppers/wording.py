@@ -8,7 +8,6 @@ from collections.abc import Sequence
 CHEAP, BEST = "cheap", "best"
 SIZES = ("small", "medium", "large")
 MODIFIERS = frozenset({CHEAP, BEST})
-_VOWELS = "aeiou"
 
 
 def money(cents: int) -> str:
@@ -26,18 +25,10 @@ def thing(words: Sequence[str]) -> str:
     >>> thing(("cheap", "red", "mug")), thing(("iron", "pan")), thing(("blue", "gloves"))
     ('a cheap red mug', 'an iron pan', 'blue gloves')
     """
-    if not words:
-        return "something"
-    plural = words[-1].endswith("s") and not words[-1].endswith("ss")
-    text = " ".join(words)
-    if plural:
+    text = " ".join(words) or "something"
+    if not words or (text.endswith("s") and not text.endswith("ss")):
         return text
-    return f"{'an' if text[0] in _VOWELS else 'a'} {text}"
-
-
-def without_modifier(query: Sequence[str]) -> tuple[str, ...]:
-    """Return the query's words without `cheap` and `best`."""
-    return tuple(word for word in query if word not in MODIFIERS)
+    return f"{'an' if text.startswith(tuple('aeiou')) else 'a'} {text}"
 
 
 def with_option(words: Sequence[str], option: str) -> tuple[str, ...]:
@@ -49,15 +40,3 @@ def with_option(words: Sequence[str], option: str) -> tuple[str, ...]:
     if not option:
         return tuple(words)
     return (option, *words) if option in SIZES else (*words, option)
-
-
-def with_modifier(query: Sequence[str], modifier: str) -> tuple[str, ...]:
-    """Return the query with this modifier as its only one."""
-    return (modifier, *without_modifier(query))
-
-
-def without_word(query: Sequence[str], word: str) -> tuple[str, ...]:
-    """Return the query without its first occurrence of the word."""
-    words = list(query)
-    words.remove(word)
-    return tuple(words)
