@@ -41,7 +41,7 @@ def time_steps(count: int) -> list[float]:
     loaded = load_model("base")
     model = loaded.model.train()
     accept_inside(causal_lm(model))
-    shoppers = generate_sessions(create_app(generate_catalogue(0)), Market.of(KINDS), SESSIONS, 0)
+    shoppers = generate_sessions(create_app(generate_catalogue(0)), Market(KINDS), SESSIONS, 0)
     batch = pack_trees([session_tree(session, loaded, PROMPT) for session in shoppers], loaded.pad_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     seconds = []

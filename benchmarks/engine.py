@@ -124,7 +124,7 @@ def _speedup(seconds: dict[str, float], other: str) -> dict[str, Any]:
 
 def long_sessions(count: int) -> list[Session]:
     """Return sessions of the built-in store with six steps or more."""
-    app, market = create_app(generate_catalogue(1)), Market.of(KINDS)
+    app, market = create_app(generate_catalogue(1)), Market(KINDS)
     found = (each for each in generate_sessions(app, market, 40 * count, 0) if len(each.steps) >= 6)
     return [session for session, _ in zip(found, range(count), strict=False)]
 

@@ -64,7 +64,7 @@ def real_lines(count: int) -> tuple[list[str], list[str]]:
     from shop_r1.store.kinds import KINDS
 
     catalogue = generate_catalogue(1)
-    found = generate_sessions(create_app(catalogue), Market.of(KINDS), count, SEED)
+    found = generate_sessions(create_app(catalogue), Market(KINDS), count, SEED)
     lines = [session.model_dump_json(exclude_none=True) for session in found]
     return lines, sorted({product.brand for product in catalogue.products})
 

@@ -20,7 +20,7 @@ from shop_r1.store.kinds import KINDS
 
 def main(count: int) -> None:
     """Time `count` sessions in batches of 50, then the inference over all of them."""
-    market, app = Market.of(KINDS), create_app(generate_catalogue(1))
+    market, app = Market(KINDS), create_app(generate_catalogue(1))
     sessions, rates = [], []
     for seed in range(max(1, count // 50)):
         tally, started = Tally(), time.perf_counter()

@@ -17,7 +17,7 @@ from shop_r1.store.kinds import KINDS
 
 def main(count: int = 2000, catalogue_seed: int = 1, seed: int = 1) -> None:
     """Print the tables and the reachable accuracy."""
-    market, tally = Market.of(KINDS), Tally()
+    market, tally = Market(KINDS), Tally()
     app = create_app(generate_catalogue(catalogue_seed))
     sessions = list(generate_sessions(app, market, count, seed, tally=tally))
     best = reachable_predictions(sessions, market)

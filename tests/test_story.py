@@ -32,7 +32,7 @@ PROMPT = PromptConfig(max_tokens=1200, max_completion_length=64)
 
 def record_sessions(path: Path) -> None:
     app = create_app(generate_catalogue(seed=3, size=1000))
-    write_records(path, generate_sessions(app, Market.of(KINDS), 12, seed=4))
+    write_records(path, generate_sessions(app, Market(KINDS), 12, seed=4))
 
 
 def make_base(sessions: list[Session], folder: Path) -> None:

@@ -19,7 +19,7 @@ def app() -> Starlette:
 
 @pytest.fixture(scope="session")
 def market() -> Market:
-    return Market.of(KINDS)
+    return Market(KINDS)
 
 
 @pytest.fixture(scope="session")

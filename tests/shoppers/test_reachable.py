@@ -44,7 +44,7 @@ def test_the_forecast_equals_brute_force_over_a_small_grid(sessions: list[Sessio
     checked = 0
     for session in sessions[:40]:
         noun = session.steps[0].action.value("text").split()
-        market = Market.of([kind for kind in KINDS if kind.noun.lower() in noun])
+        market = Market([kind for kind in KINDS if kind.noun.lower() in noun])
         intents = [
             pair for pairs in market.by_noun.values() for pair in pairs
         ]  # all, not only the consistent

@@ -48,9 +48,9 @@ def test_every_product_is_well_formed(catalogue: Catalogue) -> None:
         assert 1.0 <= p.rating <= 5.0 and round(p.rating, 1) == p.rating
         assert p.price_cents > 0 and p.stock >= 0 and 1 <= p.delivery_days <= 7
         assert 1 <= len(p.reviews) <= p.review_count
-        assert len(p.options) <= 2 and all(2 <= len(group.values) <= 3 for group in p.options)
-        for group in p.options:  # a title never contradicts an option
-            assert not set(p.attributes) & set(OPTION_VALUES.get(group.name, ()))
+        assert len(p.options) <= 2 and all(2 <= len(values) <= 3 for values in p.options.values())
+        for name in p.options:  # a title never contradicts an option
+            assert not set(p.attributes) & set(OPTION_VALUES.get(name, ()))
 
 
 def test_most_products_share_their_attributes_with_others_of_their_kind(catalogue: Catalogue) -> None:

@@ -77,7 +77,7 @@ def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any
     from shop_r1.store.kinds import KINDS
 
     app = create_app(generate_catalogue(catalogue_seed))
-    return generate_sessions(app, Market.of(KINDS), count, seed, **options)
+    return generate_sessions(app, Market(KINDS), count, seed, **options)
 
 
 def _modelled(

@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
+from itertools import compress, product
 from typing import Protocol
 
 import numpy as np
@@ -23,13 +23,7 @@ class _Kind(Protocol):
     def noun(self) -> str: ...
 
     @property
-    def colours(self) -> tuple[str, ...]: ...
-
-    @property
-    def materials(self) -> tuple[str, ...]: ...
-
-    @property
-    def features(self) -> tuple[str, ...]: ...
+    def slots(self) -> tuple[tuple[str, ...], ...]: ...
 
     @property
     def option(self) -> str: ...
@@ -84,33 +78,27 @@ _READS_REVIEWS = {False: 0.85, True: 0.15}
 _CAREFUL = {False: 0.93, True: 0.07}
 
 
-@dataclass(frozen=True, eq=False)
 class Crowd:
     """Personas side by side, so that the choice rule weighs all of them at once.
 
-    Attributes:
-        personas: P of them.
-        prior: (P,) their shares, summing to 1.
-
-    The other attributes are (P,) arrays of what `Persona` has under the same name.
+    `prior` is (P,), the personas' shares, summing to 1; each of the other arrays, (P,) too, is what `Persona`
+    has under the same name.
     """
 
-    personas: tuple[Persona, ...]
-    prior: Floats
-    budget: Floats = field(init=False)
-    price_weight: Floats = field(init=False)
-    quality_weight: Floats = field(init=False)
-    patience: Floats = field(init=False)
-    loyal: Bools = field(init=False)
-    reads_reviews: Bools = field(init=False)
-    careful: Bools = field(init=False)
-    price_driven: Bools = field(init=False)
-    quality_driven: Bools = field(init=False)
+    budget: Floats
+    price_weight: Floats
+    quality_weight: Floats
+    patience: NDArray[np.int_]
+    loyal: Bools
+    reads_reviews: Bools
+    careful: Bools
+    price_driven: Bools
+    quality_driven: Bools
 
-    def __post_init__(self) -> None:
-        for name in (each.name for each in fields(self) if not each.init):
-            column = np.array([getattr(persona, name) for persona in self.personas])
-            object.__setattr__(self, name, column.astype(np.float64) if name == "patience" else column)
+    def __init__(self, personas: Sequence[Persona], prior: Floats) -> None:
+        self.personas, self.prior = personas, prior
+        for name in Crowd.__annotations__:
+            setattr(self, name, np.array([getattr(persona, name) for persona in personas]))
 
     def __len__(self) -> int:
         return len(self.personas)
@@ -127,7 +115,7 @@ def persona_grid() -> Crowd:
             share *= _PATIENCE[patience] * _LOYAL[loyal] * _READS_REVIEWS[reads] * _CAREFUL[careful]
             personas.append(persona)
             prior.append(share)
-    return Crowd(tuple(personas), np.array(prior))
+    return Crowd(personas, np.array(prior))
 
 
 @lru_cache(maxsize=512)
@@ -178,10 +166,8 @@ def intents_of(kind: _Kind) -> Iterator[tuple[Intent, float]]:
     if kind.option:
         values = OPTION_VALUES[kind.option]
         options = {"": 1 - _OPTION_WANTED} | {value: _OPTION_WANTED / len(values) for value in values}
-    slots = (kind.features, kind.colours, kind.materials)
     for pattern, share in _PATTERNS.items():
-        chosen = [slot for slot, is_wanted in zip(slots, pattern, strict=True) if is_wanted]
-        combinations = list(product(*chosen))
+        combinations = list(product(*compress(kind.slots, pattern)))
         for words in combinations:
             wanted = tuple(word.lower() for word in words)
             for option, option_share in options.items():
@@ -191,14 +177,9 @@ def intents_of(kind: _Kind) -> Iterator[tuple[Intent, float]]:
 
 @dataclass(frozen=True)
 class Market:
-    """What shoppers know before they come: the kinds of product that exist."""
+    """What shoppers know before they come: the kinds of product that exist, each as likely to be wanted."""
 
-    kinds: tuple[_Kind, ...]
-
-    @classmethod
-    def of(cls, kinds: Sequence[_Kind]) -> "Market":
-        """Return the market of some kinds of product, each as likely to be wanted."""
-        return cls(tuple(kinds))
+    kinds: Sequence[_Kind]
 
     @cached_property
     def by_noun(self) -> dict[str, list[tuple[Intent, float]]]:

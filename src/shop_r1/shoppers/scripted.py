@@ -39,7 +39,7 @@ def generate_sessions(
 ) -> Iterator[Session]:
     """Yield sessions of scripted shoppers, the same for the same store, market and seed (`run_sessions`).
 
-    `market` is what there is to want: `Market.of(store.kinds.KINDS)`.
+    `market` is what there is to want: `Market(store.kinds.KINDS)`.
     """
 
     def policy_of(key: str) -> ScriptedPolicy:

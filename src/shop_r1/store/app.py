@@ -18,12 +18,10 @@ from shop_r1.store.search import SearchIndex
 from shop_r1.store.visitors import Visitors, secret_ids
 
 _HEADINGS = {
-    400: "That does not work",
     404: "Page not found",
     405: "That does not work here",
     409: "Not available",
     413: "Too long",
-    415: "That does not work",
 }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from shop_r1.store.catalogue import Product, slugify
 from shop_r1.store.frame import Frame
-from shop_r1.store.inputs import read_options, read_page, read_search, url
+from shop_r1.store.inputs import DEPARTMENT_BY_SLUG, MAX_PAGE, read_number, read_options, read_search, url
 from shop_r1.store.pictures import PIXEL, draw_product
 from shop_r1.store.search import MAX_QUERY_CHARACTERS, RATING_FLOOR, SORTS, Found, Search, SearchIndex
 
@@ -25,8 +24,6 @@ _TEXTS = {
 }
 _CACHED_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
 
-ItemT = TypeVar("ItemT")
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -39,8 +36,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a list is shown: page `number` of `count`, both from 1, with links to those beside it."""
+    """What is shown of a list: page `number` of `count`, both from 1, and links to those beside it."""
 
+    items: Sequence[object]
     number: int
     count: int
     previous: str
@@ -55,7 +53,6 @@ class Browsing:
         self._catalogue = frame.catalogue
         self._index = index
         self._page_size = page_size
-        self._departments = {slugify(name): name for name in self._catalogue.departments}
         self._popular = [p for p in index.find(Search()).products if p.stock][:_POPULAR]
 
     async def home(self, request: Request) -> Response:
@@ -69,10 +66,10 @@ class Browsing:
     async def department(self, request: Request) -> Response:
         """Answer `/department/{slug}`: its products, popular first, with the filters of a search."""
         slug = request.path_params["slug"]
-        if slug not in self._departments:
+        name = DEPARTMENT_BY_SLUG.get(slug)
+        if name is None:
             raise HTTPException(404, "The store has no such department.")
         params = {**request.query_params, "department": slug, "q": ""}
-        name = self._departments[slug]
         kinds = [kind for kind, products in self._catalogue.by_kind.items() if products[0].department == name]
         return self._results(request, params, f"/department/{slug}", name, kinds)
 
@@ -92,20 +89,17 @@ class Browsing:
             filtered = bool(search.brand or search.below_dollars or search.min_rating)
             unfiltered = url(path, q=query, department=kept["department"]) if filtered else ""
             return self._frame.page(request, "empty", query=query, unfiltered=unfiltered)
-        paging = make_paging(request, len(found.products), self._page_size, path, kept)
         return self._frame.page(
             request,
             "results",
             query=query,
             heading=department or f"Results for {query}",
-            department=department,
             kinds=kinds,
-            products=page_of(found.products, paging, self._page_size),
             total=len(found.products),
             sponsored=found.sponsored,
             filters=_filters(search, found, path, kept),
             sorts=_sorts(search, path, kept),
-            paging=paging,
+            paging=_paging(request, found.products, self._page_size, path, kept),
             shortened=len(params.get("q", "")) > MAX_QUERY_CHARACTERS,
             longest=MAX_QUERY_CHARACTERS,
         )
@@ -115,16 +109,14 @@ class Browsing:
         product = self._find_product(request)
         chosen = read_options(product, request.query_params)
         slugs = {slugify(name): slugify(value) for name, value in chosen.items()}
-        groups = [
-            (
-                group.name,
-                [
-                    Choice(value, _option_url(product, slugs, group.name, value), value == chosen[group.name])
-                    for value in group.values
-                ],
-            )
-            for group in product.options
-        ]
+        path = f"/product/{product.id}"
+        groups = {
+            name: [
+                Choice(value, url(path, **{**slugs, slugify(name): slugify(value)}), value == chosen[name])
+                for value in values
+            ]
+            for name, values in product.options.items()
+        }
         related = self._related(product)
         return self._frame.page(
             request, "product", product=product, groups=groups, chosen=slugs, related=related
@@ -143,9 +135,8 @@ class Browsing:
         """Answer `/product/{id}/reviews`: what customers wrote, a few to a page."""
         product = self._find_product(request)
         path = f"/product/{product.id}/reviews"
-        paging = make_paging(request, len(product.reviews), _REVIEWS_PER_PAGE, path, {})
-        reviews = page_of(product.reviews, paging, _REVIEWS_PER_PAGE)
-        return self._frame.page(request, "reviews", product=product, reviews=reviews, paging=paging)
+        paging = _paging(request, product.reviews, _REVIEWS_PER_PAGE, path, {})
+        return self._frame.page(request, "reviews", product=product, paging=paging)
 
     async def text(self, request: Request) -> Response:
         """Answer the fixed texts: `/help`, `/returns`, `/privacy`, `/account`."""
@@ -168,22 +159,17 @@ class Browsing:
         return product
 
 
-def make_paging(
-    request: Request, items: int, page_size: int, path: str, kept: dict[str, str | None]
+def _paging(
+    request: Request, items: Sequence[object], page_size: int, path: str, kept: dict[str, str | None]
 ) -> Paging:
-    """Return the part of a list that the URL asks for; 404 past its end."""
-    count = max(1, -(-items // page_size))
-    number = read_page(request.query_params)
-    if number > count:
-        raise HTTPException(404, f"The last page is {count}.")
+    """Return the part of a list that the URL asks for; 404 outside of it, 400 for what is no number."""
+    count = max(1, -(-len(items) // page_size))
+    number = read_number(request.query_params.get("page"), 1, MAX_PAGE, "page")
+    if not 1 <= number <= count:
+        raise HTTPException(404, f"The last page is {count}." if number else "Pages start at 1.")
     previous = url(path, **kept, page=number - 1 if number > 2 else None) if number > 1 else ""
     following = url(path, **kept, page=number + 1) if number < count else ""
-    return Paging(number, count, previous, following)
-
-
-def page_of(items: Sequence[ItemT], paging: Paging, page_size: int) -> Sequence[ItemT]:
-    """Return the items of one page."""
-    return items[(paging.number - 1) * page_size : paging.number * page_size]
+    return Paging(items[(number - 1) * page_size : number * page_size], number, count, previous, following)
 
 
 def _filters(search: Search, found: Found, path: str, kept: dict[str, str | None]) -> list[Choice]:
@@ -202,7 +188,3 @@ def _sorts(search: Search, path: str, kept: dict[str, str | None]) -> list[Choic
         Choice(label, url(path, **{**kept, "sort": None if key == "relevance" else key}), key == search.sort)
         for key, label in SORTS.items()
     ]
-
-
-def _option_url(product: Product, chosen: dict[str, str], name: str, value: str) -> str:
-    return url(f"/product/{product.id}", **{**chosen, slugify(name): slugify(value)})

@@ -3,9 +3,10 @@
 import math
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from shop_r1.errors import StoreError
 from shop_r1.store.kinds import (
@@ -36,14 +37,6 @@ SEED_PERIOD = _SPELLINGS // _BRANDS
 """Seeds that differ modulo this number (1,050) share no brand."""
 
 
-@dataclass(frozen=True, slots=True)
-class OptionGroup:
-    """A choice to make before buying, such as `Size`: its name and 2 or 3 values, the first the default."""
-
-    name: str
-    values: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Product:
     """One product.
@@ -54,7 +47,8 @@ class Product:
         attributes: the attribute words of the title, in the title's order.
         rating: average rating, 1.0 to 5.0, one decimal.
         review_count: how many customers rated it; `reviews` holds the few that wrote a text.
-        options: none to two groups.
+        options: none to two choices to make before buying, such as `Size`, each with its 2 or 3 values, the
+            first the default.
         delivery_days: working days until it arrives, 1 to 7.
         sponsored: whether its brand pays for a place above the results.
         best_seller: whether it has the most ratings of its kind.
@@ -69,7 +63,7 @@ class Product:
     price_cents: int
     rating: float
     review_count: int
-    options: tuple[OptionGroup, ...]
+    options: Mapping[str, tuple[str, ...]]
     stock: int
     delivery_days: int
     delivery_cents: int
@@ -88,7 +82,6 @@ class Product:
 class Catalogue:
     """All products of a store, in the order they were generated (by department, then kind)."""
 
-    seed: int
     products: tuple[Product, ...]
 
     @cached_property
@@ -104,15 +97,7 @@ class Catalogue:
     @cached_property
     def by_kind(self) -> dict[str, tuple[Product, ...]]:
         """Products by the noun of their kind."""
-        groups: dict[str, list[Product]] = {}
-        for product in self.products:
-            groups.setdefault(product.kind, []).append(product)
-        return {kind: tuple(group) for kind, group in groups.items()}
-
-    @property
-    def departments(self) -> tuple[str, ...]:
-        """Names of the departments, in shop order."""
-        return DEPARTMENTS
+        return {kind: tuple(group) for kind, group in groupby(self.products, key=lambda p: p.kind)}
 
 
 def slugify(text: str) -> str:
@@ -140,7 +125,7 @@ def generate_catalogue(seed: int, size: int = 1200) -> Catalogue:
     for position, kind in enumerate(KINDS):
         count = size // len(KINDS) + (position < size % len(KINDS))
         products.extend(_generate_kind(rng, kind, brands[kind.department], count))
-    return Catalogue(seed=seed, products=tuple(products))
+    return Catalogue(tuple(products))
 
 
 def _brands_by_department(seed: int, rng: random.Random) -> dict[str, dict[str, float]]:
@@ -166,10 +151,29 @@ def _spell(number: int) -> str:
 def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], count: int) -> Iterator[Product]:
     titles = _distinct_titles(rng, kind, list(brands), count)
     review_counts = [round(math.exp(rng.gauss(4.0, 1.4))) + 1 for _ in titles]
-    most = max(range(count), key=review_counts.__getitem__)
+    best_seller = max(range(count), key=review_counts.__getitem__)
     for position, (brand, attributes) in enumerate(titles):
-        yield _generate_product(
-            rng, kind, brand, brands[brand], attributes, review_counts[position], position == most
+        title = " ".join((brand, *attributes, kind.noun))
+        quality, review_count, is_best = brands[brand], review_counts[position], position == best_seller
+        rating = round(min(5.0, max(1.0, rng.gauss(3.9 + 0.3 * quality + 0.2 * is_best, 0.55))), 1)
+        yield Product(
+            id=slugify(title),
+            title=title,
+            brand=brand,
+            kind=kind.noun,
+            department=kind.department,
+            attributes=attributes,
+            price_cents=_price_cents(rng, kind, quality),
+            rating=rating,
+            review_count=review_count,
+            options=_options(kind, attributes),
+            stock=rng.choices((0, rng.randint(1, 4), rng.randint(5, 200)), weights=(6, 8, 86))[0],
+            delivery_days=rng.randint(1, 7),
+            delivery_cents=rng.choices((0, 299, 499), weights=(55, 25, 20))[0],
+            sponsored=rng.random() < 0.08,
+            best_seller=is_best,
+            description=f"{rng.choice(USES[kind.department])}, {rng.choice(CARE)}.",
+            reviews=write_reviews(rng, kind.noun, rating, min(review_count, rng.randint(3, 9))),
         )
 
 
@@ -178,44 +182,11 @@ def _distinct_titles(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Return `count` different (brand, attributes); seven in ten carry two attributes."""
     titles: dict[tuple[str, tuple[str, ...]], None] = {}
-    slots = (kind.features, kind.colours, kind.materials)  # the order of English: Large Red Ceramic
     while len(titles) < count:
         chosen = rng.choices(((1, 2), (0, 1), (0, 2), (1,), (0, 1, 2)), weights=(45, 15, 10, 15, 15))[0]
-        attributes = tuple(rng.choice(slots[slot]) for slot in chosen)
+        attributes = tuple(rng.choice(kind.slots[slot]) for slot in chosen)
         titles[rng.choice(brands), attributes] = None
     return list(titles)
-
-
-def _generate_product(
-    rng: random.Random,
-    kind: Kind,
-    brand: str,
-    quality: float,
-    attributes: tuple[str, ...],
-    review_count: int,
-    best_seller: bool,
-) -> Product:
-    title = " ".join((brand, *attributes, kind.noun))
-    rating = round(min(5.0, max(1.0, rng.gauss(3.9 + 0.3 * quality + 0.2 * best_seller, 0.55))), 1)
-    return Product(
-        id=slugify(title),
-        title=title,
-        brand=brand,
-        kind=kind.noun,
-        department=kind.department,
-        attributes=attributes,
-        price_cents=_price_cents(rng, kind, quality),
-        rating=rating,
-        review_count=review_count,
-        options=_options(kind, attributes),
-        stock=rng.choices((0, rng.randint(1, 4), rng.randint(5, 200)), weights=(6, 8, 86))[0],
-        delivery_days=rng.randint(1, 7),
-        delivery_cents=rng.choices((0, 299, 499), weights=(55, 25, 20))[0],
-        sponsored=rng.random() < 0.08,
-        best_seller=best_seller,
-        description=f"{rng.choice(USES[kind.department])}, {rng.choice(CARE)}.",
-        reviews=write_reviews(rng, kind.noun, rating, min(review_count, rng.randint(3, 9))),
-    )
 
 
 def _price_cents(rng: random.Random, kind: Kind, quality: float) -> int:
@@ -225,10 +196,11 @@ def _price_cents(rng: random.Random, kind: Kind, quality: float) -> int:
     return max(99, round(cents / 50) * 50 - 1)
 
 
-def _options(kind: Kind, attributes: tuple[str, ...]) -> tuple[OptionGroup, ...]:
-    groups = []
-    if not any(word in COLOURS for word in attributes):
-        groups.append(OptionGroup("Colour", kind.colours[:3]))
+def _options(kind: Kind, attributes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    options = {}
+    if not set(COLOURS) & set(attributes):
+        _, colours, _ = kind.slots
+        options["Colour"] = colours[:3]
     if kind.option and not set(OPTION_VALUES[kind.option]) & set(attributes):
-        groups.append(OptionGroup(kind.option, OPTION_VALUES[kind.option]))
-    return tuple(groups)
+        options[kind.option] = OPTION_VALUES[kind.option]
+    return options

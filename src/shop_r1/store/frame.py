@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from shop_r1.store.catalogue import Catalogue, slugify
 from shop_r1.store.inputs import url
+from shop_r1.store.kinds import DEPARTMENTS
 from shop_r1.store.visitors import Visitor, Visitors
 
 STORE_NAME = "Demo Store"
@@ -48,7 +49,7 @@ class Frame:
             store=STORE_NAME,
             style=Markup(style),
             script=Markup(script),
-            departments=catalogue.departments,
+            departments=DEPARTMENTS,
             url=url,
         )
         names = environment.list_templates(["html"])

@@ -7,12 +7,14 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from shop_r1.store.catalogue import Catalogue, OptionGroup, Product, slugify
+from shop_r1.store.catalogue import Catalogue, Product, slugify
+from shop_r1.store.kinds import DEPARTMENTS
 from shop_r1.store.search import PRICE_BANDS, RATING_FLOOR, SORTS, Search, query_words
 
 MAX_FORM_BYTES = 16_384
 MAX_FORM_FIELDS = 20
 MAX_PAGE = 10_000
+DEPARTMENT_BY_SLUG = {slugify(name): name for name in DEPARTMENTS}
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -52,14 +54,6 @@ def read_number(text: str | None, default: int, most: int, what: str) -> int:
     return int(text)
 
 
-def read_page(params: Mapping[str, str]) -> int:
-    """Return the page asked for, from 1; 404 for page 0, 400 for what is no number."""
-    page = read_number(params.get("page"), 1, MAX_PAGE, "page")
-    if page == 0:
-        raise HTTPException(404, "Pages start at 1.")
-    return page
-
-
 def read_search(catalogue: Catalogue, params: Mapping[str, str]) -> Search:
     """Return the search that a URL asks for; parameters that the store does not know change nothing.
 
@@ -67,14 +61,13 @@ def read_search(catalogue: Catalogue, params: Mapping[str, str]) -> Search:
         HTTPException: 400 when a filter or the sort has a value that the store does not offer.
     """
     department = params.get("department")
-    departments = {slugify(name): name for name in catalogue.departments}
     price = _one_of(params, "price", {str(band) for band in PRICE_BANDS})
     rating = _one_of(params, "rating", {str(RATING_FLOOR)})
-    if department and department not in departments:
+    if department and department not in DEPARTMENT_BY_SLUG:
         raise HTTPException(400, "The store has no such department.")
     return Search(
         words=query_words(params.get("q", "")),
-        department=departments[department] if department else None,
+        department=DEPARTMENT_BY_SLUG[department] if department else None,
         brand=_one_of(params, "brand", catalogue.brands),
         below_dollars=int(price) if price else None,
         min_rating=int(rating) if rating else None,
@@ -83,21 +76,19 @@ def read_search(catalogue: Catalogue, params: Mapping[str, str]) -> Search:
 
 
 def read_options(product: Product, params: Mapping[str, str]) -> dict[str, str]:
-    """Return the chosen value of each option group, its first value where none is given.
+    """Return the chosen value of each option, its first value where none is given.
 
     Raises:
         HTTPException: 400 when the product has no such value.
     """
-    return {group.name: _read_option(group, params.get(slugify(group.name))) for group in product.options}
-
-
-def _read_option(group: OptionGroup, slug: str | None) -> str:
-    if not slug:
-        return group.values[0]
-    for value in group.values:
-        if slugify(value) == slug:
-            return value
-    raise HTTPException(400, f"{group.name} must be one of {', '.join(group.values)}.")
+    chosen = {}
+    for name, values in product.options.items():
+        by_slug = {slugify(value): value for value in values}
+        slug = params.get(slugify(name)) or slugify(values[0])
+        if slug not in by_slug:
+            raise HTTPException(400, f"{name} must be one of {', '.join(values)}.")
+        chosen[name] = by_slug[slug]
+    return chosen
 
 
 def _one_of(params: Mapping[str, str], name: str, values: Container[str]) -> str | None:

@@ -6,8 +6,7 @@ trained on the store's pages knows them all; brands are the only words that chan
 
 from dataclasses import dataclass
 
-SIZES = ("Small", "Medium", "Large")
-PACKS = ("Single", "Pair", "Set")
+OPTION_VALUES = {"Size": ("Small", "Medium", "Large"), "Pack": ("Single", "Pair", "Set")}
 COLOURS = ("Red", "Blue", "Green", "Black", "White", "Grey", "Yellow", "Pink", "Brown", "Orange")
 DEPARTMENTS = ("Kitchen", "Home", "Electronics", "Clothing", "Sports", "Toys", "Office", "Garden")
 BRANDS_PER_DEPARTMENT = 6
@@ -20,9 +19,9 @@ class Kind:
     Attributes:
         noun: last word of its products' titles.
         department: one of `DEPARTMENTS`.
-        colours: colour words of titles; also the values of a Colour option where a title has no colour.
-        materials: second attribute slot: mostly what it is made of.
-        features: third attribute slot: mostly what is special about it.
+        slots: attribute words of titles in the order of English (Large Red Ceramic): mostly what is special
+            about it, its colours, mostly what it is made of. Where a title has no colour, the colours are the
+            values of a Colour option.
         option: a second option group's name, `Size` or `Pack`, or empty for none.
         cheapest_cents: low end of the usual price range, in cents.
         dearest_cents: high end of the usual price range, in cents.
@@ -30,9 +29,7 @@ class Kind:
 
     noun: str
     department: str
-    colours: tuple[str, ...]
-    materials: tuple[str, ...]
-    features: tuple[str, ...]
+    slots: tuple[tuple[str, ...], ...]
     option: str
     cheapest_cents: int
     dearest_cents: int
@@ -101,17 +98,9 @@ _TABLES = {
 
 def _read_kind(department: str, row: str) -> Kind:
     noun, colours, materials, features, option, prices = (cell.strip() for cell in row.split("|"))
+    slots = tuple(tuple(words.split()) for words in (features, colours, materials))
     cheapest, dearest = (int(dollars) * 100 for dollars in prices.split())
-    return Kind(
-        noun=noun,
-        department=department,
-        colours=tuple(colours.split()),
-        materials=tuple(materials.split()),
-        features=tuple(features.split()),
-        option=option,
-        cheapest_cents=cheapest,
-        dearest_cents=dearest,
-    )
+    return Kind(noun, department, slots, option, cheapest, dearest)
 
 
 KINDS = tuple(
@@ -119,8 +108,6 @@ KINDS = tuple(
     for department in DEPARTMENTS
     for row in _TABLES[department].strip().splitlines()
 )
-
-OPTION_VALUES = {"Size": SIZES, "Pack": PACKS}
 
 USES = {
     "Kitchen": ("Made for daily cooking", "Good for a busy kitchen", "Sized for a family"),

@@ -68,7 +68,7 @@ def record_sessions(demo: DemoRun) -> None:
     app = create_app(catalogue, page_size=config.page_size, visitor_ids=seeded_ids(config.seed))
     count = config.training_sessions + config.held_out_sessions
     with progress("Sessions") as move:
-        sessions = list(generate_sessions(app, Market.of(KINDS), count, config.seed, progress=move))
+        sessions = list(generate_sessions(app, Market(KINDS), count, config.seed, progress=move))
     write_records(demo.training, sessions[: config.training_sessions])
     write_records(demo.held_out, sessions[config.training_sessions :])
 
@@ -98,7 +98,7 @@ def evaluate(demo: DemoRun) -> None:
         write_records(demo.predictions_file(setting), predictions)
         metrics = evaluate_predictions(predictions, SHOP, seed=demo.config.seed)
         rows.append(table_row(setting, metrics, temperature=TEMPERATURE))
-    best = reachable_predictions(held_out, Market.of(KINDS))
+    best = reachable_predictions(held_out, Market(KINDS))
     rows.append(reachable_row(evaluate_predictions(best.exact, SHOP), evaluate_predictions(best.types, SHOP)))
     write_table(demo.out / "table.json", rows)
     for row in rows[1:-1]:  # Those of the checkpoints that were trained here.
