@@ -5,11 +5,13 @@ done with it; `cli.main` redacts its error line too.
 """
 
 import base64
+import html
 import logging
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -208,14 +210,22 @@ def _forms(key: str) -> Iterator[str]:
         yield from (stable, stable.translate(str.maketrans("+/", "-_")))
 
 
-_ESCAPES = (
-    re.compile(r"%([0-9A-Fa-f]{2})|.", re.DOTALL),
-    re.compile(r"\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\(.)|.", re.DOTALL),
-    re.compile(r"&#[xX]([0-9A-Fa-f]{1,5});|&#([0-9]{1,6});|&(amp|lt|gt|quot|apos);|.", re.DOTALL),
-)
-"""Of URLs, of JSON and Python, of HTML; each matches one character, escaped or not."""
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+def _read_backslash(written: str) -> str:
+    return chr(int(written[2:], 16)) if len(written) > 2 else _LETTERS.get(written[1], written[1])
+
+
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
+_ESCAPES: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
+    ("%", re.compile(r"%[0-9A-Fa-f]{2}|.", re.DOTALL), partial(unquote, encoding="latin-1")),
+    ("\\", re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|.)|.", re.DOTALL), _read_backslash),
+    (
+        "&",
+        re.compile(r"&(?:#[xX][0-9A-Fa-f]{1,5}|#[0-9]{1,6}|amp|lt|gt|quot|apos);|.", re.DOTALL),
+        lambda written: html.unescape(written) or "\ufffd",  # never empty, so that each keeps its span
+    ),
+)
+"""Of URLs, of JSON and Python, of HTML: the sign that begins each, a pattern of one character, escaped or
+not, and what reads an escaped one."""
 _DEPTH = 3  # of escapes inside escapes
 
 _Text = tuple[str, Sequence[tuple[int, int]]]  # and the span of each character in the original text
@@ -237,26 +247,14 @@ def _find(text: str, fragments: dict[int, set[str]]) -> Iterator[tuple[int, int]
 def _unescape(text: _Text, seen: set[str]) -> Iterator[_Text]:
     """Yield the text with each kind of escapes read, where that is new."""
     written, spans = text
-    for escapes, sign in zip(_ESCAPES, "%\\&", strict=True):
+    for sign, pattern, read_escape in _ESCAPES:
         if sign not in written:
             continue
-        units = list(escapes.finditer(written))
-        read = "".join(map(_read_unit, units))
+        units = list(pattern.finditer(written))
+        read = "".join(unit[0] if len(unit[0]) == 1 else read_escape(unit[0]) for unit in units)
         if read not in seen:
             seen.add(read)
             yield read, [(spans[unit.start()][0], spans[unit.end() - 1][1]) for unit in units]
-
-
-def _read_unit(unit: re.Match[str]) -> str:
-    if unit.end() - unit.start() == 1:
-        return unit.group()
-    inner = next(group for group in unit.groups() if group)
-    if inner in _NAMED:
-        return _NAMED[inner]
-    if unit.re is _ESCAPES[1] and unit.group(3):
-        return _LETTERS.get(inner, inner)
-    is_decimal = unit.group().startswith("&#") and unit.group()[2] not in "xX"
-    return chr(int(inner, 10 if is_decimal else 16))
 
 
 _WORD = re.compile(r"[A-Za-z0-9+/_-]*")
