@@ -159,17 +159,17 @@ class Groups:
                 self.join(place, first.setdefault(key, place))
 
 
-def first_places(digests: Sequence[bytes]) -> dict[bytes, int]:
-    """Return where each digest stands first."""
+def first_places(digests: Sequence[bytes]) -> list[int]:
+    """Return where each digest stands first, in order."""
     first: dict[bytes, int] = {}
     for place, digest in enumerate(digests):
         first.setdefault(digest, place)
-    return first
+    return list(first.values())
 
 
 def count_duplicates(sketches: Sketches) -> DuplicateCounts:
     """Return how many sessions of a file are duplicates of others in it."""
-    places = list(first_places(sketches.digests).values())
+    places = first_places(sketches.digests)
     near: set[int] = set()
     groups = Groups(len(places))
     for left, right in similar_pairs(sketches.pick(places)):
@@ -186,7 +186,7 @@ def count_leaks(sketches: Sketches, other: Sketches) -> tuple[int, int]:
     """Return how many sessions have an exact duplicate in another file, and how many others a near one."""
     theirs = set(other.digests)
     both = Sketches([*sketches.digests, *other.digests], [*sketches.rows, *other.rows])
-    places = list(first_places(both.digests).values())
+    places = first_places(both.digests)
     ours = set(sketches.digests)
     near: set[bytes] = set()
     for left, right in similar_pairs(both.pick(places)):

@@ -7,12 +7,12 @@ choosing and checking read no page, and DuckDB, pandas, `datasets` and Ray read 
 import json
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
-from typing import IO, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from shop_r1.datasets.outlines import (
     outline_session,
 )
 from shop_r1.errors import DataError, file_errors
-from shop_r1.jsonl import Moved, parse_record
+from shop_r1.jsonl import Moved
 from shop_r1.records.actions import SPACES
 from shop_r1.records.sessions import Session
 from shop_r1.validation_messages import describe_problems
@@ -74,13 +74,19 @@ _REPEATED += [f"{_ACTION_PATH}.{name}" for name in ("type", "name", "click_type"
 _SMALL = ["session_id", "space", "num_steps", "has_rationale", "html_characters", "digest", _ACTION_PATH]
 
 
-class ParquetWriter:
-    """Writes sessions to an open file, in order."""
+@contextmanager
+def open_writer(path: Path, source: str | None = None) -> Iterator[Callable[[Session], None]]:
+    """Yield what writes the next session; the file appears when all went well, whole or not at all.
 
-    def __init__(self, stream: IO[bytes], source: str | None = None) -> None:
-        """Args: the file, and what the metadata say of the file that it is converted from, if it is."""
-        metadata = {VERSION_KEY: SCHEMA_VERSION} | ({} if source is None else {SOURCE_KEY: source})
-        self._writer = pq.ParquetWriter(
+    The metadata say `source` of the file that it is converted from, if it is.
+
+    Raises:
+        DataError: it cannot be written; an older file stays as it was.
+    """
+    metadata = {VERSION_KEY: SCHEMA_VERSION} | ({} if source is None else {SOURCE_KEY: source})
+    with (
+        replacing_file(path) as stream,
+        pq.ParquetWriter(
             stream,
             SCHEMA.with_metadata(metadata),
             compression="zstd",
@@ -88,55 +94,36 @@ class ParquetWriter:
             use_dictionary=_REPEATED,
             write_statistics=["session_id", "num_steps"],
             data_page_size=LARGEST_ROW_GROUP,  # one page for each column: zstd then sees all that repeats
-        )
+        ) as file,
+    ):
+        group = _RowGroup(file)
+        yield group.add
+        group.end()
+
+
+class _RowGroup:
+    """Sessions that wait to be written together."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
         self._rows: list[dict[str, Any]] = []
         self._characters = 0
 
-    def write(self, session: Session) -> None:
-        """Take the next session."""
+    def add(self, session: Session) -> None:
         derived = _derive(session)
         self._rows.append(session.model_dump() | derived)
         self._characters += derived["html_characters"]
         if self._characters >= ROW_GROUP_CHARACTERS:
-            self.flush()
+            self.end()
 
-    def write_line(self, line: str, path: Path, number: int) -> None:
-        """Take the next session as JSON; `path` and `number` name its place in errors.
-
-        Raises:
-            DataError: it is not a valid session.
-        """
-        self.write(parse_record(line, Session, path, number))
-
-    def close(self) -> None:
-        """End the file after the last row group."""
-        self._writer.close()
-
-    def flush(self) -> None:
-        """End the row group, if it has any session."""
+    def end(self) -> None:
         if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, self._writer.schema))
+            self._file.write_table(pa.Table.from_pylist(self._rows, self._file.schema))
         self._rows, self._characters = [], 0
 
 
-@contextmanager
-def open_writer(path: Path, source: str | None = None) -> Iterator[ParquetWriter]:
-    """Open a writer; the file appears when all went well, whole or not at all.
-
-    Raises:
-        DataError: it cannot be written; an older file stays as it was.
-    """
-    with replacing_file(path) as stream:
-        writer = ParquetWriter(stream, source)
-        try:
-            yield writer
-            writer.flush()
-        finally:
-            writer.close()  # else pyarrow does, when the stream is closed already
-
-
 class ParquetSessions(Sequence[Session]):
-    """The sessions of a file that `ParquetWriter` wrote, each read when it is needed.
+    """The sessions of a file that `open_writer` wrote, each read when it is needed.
 
     What is in memory does not grow with the pages: the small columns, the row groups and sessions last read.
     It can be used in forked processes and sent to spawned ones.
@@ -150,7 +137,7 @@ class ParquetSessions(Sequence[Session]):
         """Read the small columns. While the file is open it may be replaced, but not changed in place.
 
         Raises:
-            DataError: it cannot be read, is not valid, or was not written by `ParquetWriter`.
+            DataError: it cannot be read, is not valid, or was not written by `open_writer`.
         """
         self.path = path
         self._descriptor = _open(path)
@@ -161,12 +148,12 @@ class ParquetSessions(Sequence[Session]):
             self._file = pq.ParquetFile(pa.OSFile(str(path)))
             metadata = self._file.metadata
             groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-            _check_schema(path, self._file, max((group.total_byte_size for group in groups), default=0))
+            largest = max((group.total_byte_size for group in groups), default=0)
+            _check_schema(path, self._file, largest)
             self.columns = _read_columns(self._file)
         self._ends = np.cumsum([group.num_rows for group in groups])
         found = (metadata.metadata or {}).get(SOURCE_KEY)
         self.source = None if found is None else found.decode(errors="replace")
-        largest = max(group.total_byte_size for group in groups)
         self._group = lru_cache(maxsize=max(1, KEPT_BYTES // max(1, largest)))(self._read_group)
         self._session = lru_cache(maxsize=SESSIONS_KEPT)(self._read_session)
 
@@ -208,9 +195,8 @@ class ParquetSessions(Sequence[Session]):
 
     def _read_group(self, group: int) -> Any:
         if _stamp(self._descriptor) != self._stamp:
-            raise DataError.at(
-                self.path, None, "was changed while it was being read; start again with the file as it is"
-            )
+            problem = "was changed while it was being read; start again with the file as it is"
+            raise DataError.at(self.path, None, problem)
         with _reading(self.path):
             return self._file.read_row_group(group, columns=list(RECORD), use_threads=False)
 
@@ -223,11 +209,9 @@ def read_rows(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str
     Raises:
         DataError: the file cannot be read, or is not valid Parquet.
     """
-    os.close(_open(path))
-    size, number = path.stat().st_size, 0
-    with _reading(path), pa.OSFile(str(path)) as source:
-        file = pq.ParquetFile(source)
-        _check_version(path, file)
+    number = 0
+    with _reading_file(path) as (file, _):
+        size = path.stat().st_size
         names = [name for name in file.schema_arrow.names if name not in DERIVED]  # unknown ones too
         for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             for row in batch.to_pylist():
@@ -244,10 +228,8 @@ def is_indexed(path: Path) -> bool:
     Raises:
         DataError: it cannot be read, is not valid Parquet, or has another schema version.
     """
-    os.close(_open(path))
-    with _reading(path), pa.OSFile(str(path)) as source:
-        file = pq.ParquetFile(source)
-        return _check_version(path, file) and file.schema_arrow.equals(SCHEMA)
+    with _reading_file(path) as (_, is_ours):
+        return is_ours
 
 
 def _derive(session: Session) -> dict[str, Any]:
@@ -301,29 +283,22 @@ def _check_columns(columns: SessionColumns) -> None:
 
 
 def _check_schema(path: Path, file: Any, largest: int) -> None:
-    if not _check_version(path, file) or not file.schema_arrow.equals(SCHEMA):
-        raise DataError.at(path, None, "was not written by shop-r1; write it anew: shop-r1 data convert")
-    if largest > LARGEST_ROW_GROUP:
-        raise DataError.at(
-            path,
-            None,
-            f"has a row group of {largest:,} bytes, more than {LARGEST_ROW_GROUP:,}; write it anew: "
-            "shop-r1 data convert",
-        )
+    problem = "was not written by shop-r1"
+    if _is_ours(path, file):
+        if largest <= LARGEST_ROW_GROUP:
+            return
+        problem = f"has a row group of {largest:,} bytes, more than {LARGEST_ROW_GROUP:,}"
+    raise DataError.at(path, None, f"{problem}; write it anew: shop-r1 data convert")
 
 
-def _check_version(path: Path, file: Any) -> bool:
-    """Return whether the metadata have a schema version, which must be ours."""
+def _is_ours(path: Path, file: Any) -> bool:
+    """Return whether the file has our schema, and a schema version, which must be ours."""
     version = (file.metadata.metadata or {}).get(VERSION_KEY)
     if version not in (None, SCHEMA_VERSION.encode()):
-        found = version.decode(errors="replace")
-        raise DataError.at(
-            path,
-            None,
-            f"has schema version {found}; this version of shop-r1 reads {SCHEMA_VERSION}: convert it to "
-            ".jsonl with the version that wrote it",
-        )
-    return version is not None
+        problem = f"has schema version {version.decode(errors='replace')}; this version of shop-r1 reads "
+        problem += f"{SCHEMA_VERSION}: convert it to .jsonl with the version that wrote it"
+        raise DataError.at(path, None, problem)
+    return version is not None and bool(file.schema_arrow.equals(SCHEMA))
 
 
 def _drop_nulls(value: Any) -> Any:
@@ -345,6 +320,15 @@ def _reading(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         first = str(error).partition("\n")[0]
         raise DataError.at(path, None, f"is not a valid Parquet file of sessions ({first})") from None
+
+
+@contextmanager
+def _reading_file(path: Path) -> Iterator[tuple[Any, bool]]:
+    """Open a file that anybody may have written; yield it and whether `ParquetSessions` reads it."""
+    os.close(_open(path))
+    with _reading(path), pa.OSFile(str(path)) as source:
+        file = pq.ParquetFile(source)
+        yield file, _is_ours(path, file)
 
 
 def _open(path: Path) -> int:

@@ -9,14 +9,13 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
 
 from shop_r1.datasets.outlines import SessionOutline, digest_session, outline_session
 from shop_r1.datasets.parquet import ParquetSessions, is_indexed, open_writer, read_rows
 from shop_r1.errors import DataError, file_errors
-from shop_r1.jsonl import Moved, parse_record, read_lines, replacing
+from shop_r1.jsonl import Moved, parse_record, read_lines, replacing, write_records
 from shop_r1.records.sessions import Session
 from shop_r1.runs import digest_file
 from shop_r1.text_files import compression_of
@@ -30,40 +29,21 @@ Notify = Callable[[str], None]
 """Called with a sentence about what is done beside the command's work."""
 
 
-class SessionWriter(Protocol):
-    """Where sessions are written, in order."""
-
-    def write(self, session: Session) -> None:
-        """Write the next session."""
-
-    def write_line(self, line: str, path: Path, number: int) -> None:
-        """Write the next session as `read_session_lines` gave it, with its place for errors."""
-
-
-class _JsonlWriter:
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def write(self, session: Session) -> None:
-        self._stream.write(session.model_dump_json(exclude_none=True).encode() + b"\n")
-
-    def write_line(self, line: str, path: Path, number: int) -> None:
-        self._stream.write(line.rstrip("\n").encode() + b"\n")
-
-
 @contextmanager
-def session_writer(path: Path) -> Iterator[SessionWriter]:
-    """Open a writer of the form that the name's ending says; the file appears whole or not at all.
+def line_writer(path: Path) -> Iterator[Callable[[str, Path, int], object]]:
+    """Yield what writes a session as `read_session_lines` gave it, with its place for errors.
+
+    The name's ending says the form; the file appears whole or not at all.
 
     Raises:
         DataError: it cannot be written; an older file stays as it was.
     """
     if path.suffix == PARQUET:
-        with open_writer(path) as writer:
-            yield writer
+        with open_writer(path) as write:
+            yield lambda line, source, number: write(parse_record(line, Session, source, number))
     else:
         with replacing(path) as stream:
-            yield _JsonlWriter(stream)
+            yield lambda line, source, number: stream.write(line.rstrip("\n").encode() + b"\n")
 
 
 def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
@@ -85,11 +65,12 @@ def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
     Raises:
         DataError: it cannot be written; an older file stays as it was.
     """
-    count = 0
-    with session_writer(Path(path)) as writer:
-        for session in sessions:
-            writer.write(session)
-            count += 1
+    path, count = Path(path), 0
+    if path.suffix != PARQUET:
+        return write_records(path, sessions)
+    with open_writer(path) as write:
+        for count, session in enumerate(sessions, 1):  # noqa: B007
+            write(session)
     return count
 
 
@@ -162,32 +143,26 @@ def _find_conversion(path: Path, progress: Moved | None, notify: Notify) -> Parq
         except DataError as error:
             notify(f"{error}; it is made again")
     if os.access(path.parent, os.W_OK):
-        _convert_large(path, beside, progress)
-        sessions = ParquetSessions(beside)
+        sessions = _convert_large(path, beside, progress)
         notify(f"{beside}: {path.name} converted to Parquet, {len(sessions):,} sessions; it may be removed")
         return sessions
-    descriptor, name = tempfile.mkstemp(suffix=PARQUET)
-    os.close(descriptor)
-    try:
-        _convert_large(path, Path(name), progress)
-        sessions = ParquetSessions(Path(name))
-    except BaseException:
-        Path(name).unlink()
-        raise
-    weakref.finalize(sessions, Path(name).unlink, missing_ok=True)
-    notify(f"{path.parent} cannot be written, so {path.name} was converted to {name} for this run alone")
+    with ExitStack() as stack:
+        out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / beside.name
+        sessions = _convert_large(path, out, progress)
+        weakref.finalize(sessions, stack.pop_all().close)
+    notify(f"{path.parent} cannot be written, so {path.name} was converted to {out} for this run alone")
     return sessions
 
 
-def _convert_large(path: Path, out: Path, progress: Moved | None) -> None:
+def _convert_large(path: Path, out: Path, progress: Moved | None) -> ParquetSessions:
     before = _describe_source(path)
-    with open_writer(out, json.dumps(before | {"sha256": digest_file(path)})) as writer:
+    with open_writer(out, json.dumps(before | {"sha256": digest_file(path)})) as write:
         for session in read_sessions(path, progress):
-            writer.write(session)
+            write(session)
         if _describe_source(path) != before:
-            raise DataError.at(
-                path, None, "was changed while it was being read; start again when it is whole"
-            )
+            problem = "was changed while it was being read; start again when it is whole"
+            raise DataError.at(path, None, problem)
+    return ParquetSessions(out)
 
 
 def _check_source(beside: Path, source: str | None, path: Path) -> None:

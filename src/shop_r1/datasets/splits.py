@@ -17,7 +17,7 @@ from stat import S_IMODE
 from typing import Any, Literal
 
 from shop_r1.datasets.duplicates import Groups, first_places, similar_pairs
-from shop_r1.datasets.session_files import conversion_path, read_session_lines, session_writer
+from shop_r1.datasets.session_files import conversion_path, line_writer, read_session_lines
 from shop_r1.datasets.statistics import Identities
 from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved, Record, parse_record, read_json, write_json
@@ -139,7 +139,7 @@ def _keep(identities: Identities, dedupe: bool) -> list[int]:
     if dedupe:
         order = sorted(places, key=lambda place: identities.ids[place])
         digests = [identities.sketches.digests[place] for place in order]
-        places = sorted(order[first] for first in first_places(digests).values())
+        places = sorted(order[first] for first in first_places(digests))
     repeated = len(places) - len({identities.ids[place] for place in places})
     if repeated:
         hint = "" if dedupe else ", or give --dedupe where these are exact copies"
@@ -161,7 +161,7 @@ def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
     groups.join_equal(sketches.digests)
     if by == "user":
         groups.join_equal(identities.users[place] for place in kept)
-    distinct = list(first_places(sketches.digests).values())
+    distinct = first_places(sketches.digests)
     for left, right in similar_pairs(sketches.pick(distinct)):
         groups.join(distinct[left], distinct[right])
     members: dict[int, list[int]] = {}
@@ -254,7 +254,7 @@ def _write_sides(
     again = blake2b()
     with ExitStack() as stack:
         writers = {
-            side: stack.enter_context(session_writer(folder / f"{side}.{ending}"))
+            side: stack.enter_context(line_writer(folder / f"{side}.{ending}"))
             for side in SIDES
             if side in sides
         }
@@ -262,7 +262,7 @@ def _write_sides(
             again.update(line.encode())
             side = sides[place] if place < len(sides) else LEFT_OUT
             if side in writers:
-                writers[side].write_line(line, path, number)
+                writers[side](line, path, number)
         if again.digest() != digest:
             raise DataError.at(path, None, "was changed while it was split; run the command again")
 

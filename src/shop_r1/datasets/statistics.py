@@ -14,7 +14,7 @@ from shop_r1.datasets.duplicates import DuplicateCounts, Sketches, count_duplica
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
-from shop_r1.prompts.cost import CostTally
+from shop_r1.prompts.cost import CostTally, PromptCost
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
@@ -34,26 +34,18 @@ class Spread(Record):
     most: int
 
 
-class BudgetFacts(Record):
-    """What a token budget does to the prompts, one for each step of each session, whole sessions shown."""
+class BudgetFacts(PromptCost):
+    """What a token budget costs the prompts, one for each step of each session, whole sessions shown.
+
+    Targets are those of the prompts over the budget.
+    """
 
     max_tokens: int
     """Longest prompt and completion together."""
     max_completion_length: int
     """Of these, kept free for the completion."""
-    prompts: int
     over: int
     """Prompts that are longer and lose something."""
-    pages_left_out: int
-    """Earlier pages that lose their body, over all prompts."""
-    pages_shortened: int
-    """Current pages that lose a part."""
-    targets: int
-    """Prompts over the budget whose shopper acted on an element that has a name on the page."""
-    targets_cut: int
-    """Of these, how many no longer show that element."""
-    enough_tokens: int | None
-    """A `max_tokens` at which 95 % of these are sure to be shown; None where they are now."""
     impossible: int
     """Prompts that cannot be made to fit: their actions alone are too long."""
 
@@ -155,7 +147,7 @@ class Tally:
 
     def describe(self, file: str, tokenizer: str, others: Mapping[str, Identities]) -> Statistics:
         """Return what was found, and what the file shares with the others, by their names."""
-        mine, cuts, cost = self.identities, self._cuts, self._cost.result()
+        mine = self.identities
         known = [user for user in mine.users if user is not None]
         lengths = ("steps", "page_tokens", "prompt_tokens", "session_tokens")
         return Statistics(
@@ -176,14 +168,9 @@ class Tally:
             budget=BudgetFacts(
                 max_tokens=self._prompt.max_tokens,
                 max_completion_length=self._prompt.max_completion_length,
-                prompts=sum(self.steps),
-                over=cuts["over"],
-                pages_left_out=cost.pages_left_out,
-                pages_shortened=cost.pages_shortened,
-                targets=cost.targets,
-                targets_cut=cost.targets_cut,
-                enough_tokens=cost.enough_tokens,
-                impossible=cuts["impossible"],
+                over=self._cuts["over"],
+                impossible=self._cuts["impossible"],
+                **self._cost.result().model_dump() | {"prompts": sum(self.steps)},
             ),
             duplicates=count_duplicates(mine.sketches),
             leaks=tuple(find_leaks(mine, other, name) for name, other in others.items()),
@@ -230,15 +217,8 @@ def find_leaks(mine: Identities, other: Identities, name: str) -> Leaks:
 def measure_spread(lengths: Sequence[int]) -> Spread:
     """Return how the lengths are spread; there must be one at least."""
     values = np.asarray(lengths)
-    median, p90, p99 = np.percentile(values, (50, 90, 99), method="inverted_cdf")
-    return Spread(
-        n=len(values),
-        mean=float(values.mean()),
-        median=int(median),
-        p90=int(p90),
-        p99=int(p99),
-        most=int(values.max()),
-    )
+    median, p90, p99, most = np.percentile(values, (50, 90, 99, 100), method="inverted_cdf").tolist()
+    return Spread(n=len(values), mean=float(values.mean()), median=median, p90=p90, p99=p99, most=most)
 
 
 def remember_lines(count_tokens: CountTokens) -> CountTokens:

@@ -1,13 +1,14 @@
 """What is wrong in a file of sessions, line by line: errors of the schema, and what no schema can see."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from itertools import chain
 
 from pydantic import ValidationError
 from rapidfuzz import process
 
+from shop_r1.datasets.statistics import hash_id
 from shop_r1.importers.masking import is_masked
 from shop_r1.jsonl import Record, tell_form
 from shop_r1.pages.naming.paths import element_names
@@ -43,6 +44,9 @@ WARNINGS: Mapping[str, str] = {
 """Kinds of warning: possible, and worth a look."""
 
 _NAMES_SHOWN = 3
+
+_Problem = tuple[str, str, str]
+"""The `field`, `kind` and `problem` of a `Finding`."""
 
 
 class Finding(Record):
@@ -83,22 +87,24 @@ class Checker:
         try:
             session = Session.model_validate_json(text.strip())
         except ValidationError as error:
-            found = list(_schema_errors(number, text, error))
+            problems = _schema_errors(text, error)
         else:
             self.sessions += 1
             self.steps += len(session.steps)
-            found = [*self._check_id(number, session), *check_session(number, session)]
-        self.kinds.update(each.kind for each in found)
+            problems = chain(self._check_id(number, session), _check_session(session))
+        found = self._count(number, problems)
         self.lines_with_errors += any(each.is_error for each in found)
         return found
 
     def finish(self) -> list[Finding]:
         """Return what is wrong with the file as a whole; call it after the last line."""
-        if self.lines:
-            return []
-        self.kinds["no-sessions"] += 1
-        problem = "holds no sessions; expected one as JSON on each line"
-        return [Finding(line=1, field="file", kind="no-sessions", problem=problem)]
+        problem = ("file", "no-sessions", "holds no sessions; expected one as JSON on each line")
+        return self._count(1, [] if self.lines else [problem])
+
+    def _count(self, number: int, problems: Iterable[_Problem]) -> list[Finding]:
+        found = [Finding(line=number, field=at, kind=kind, problem=text) for at, kind, text in problems]
+        self.kinds.update(each.kind for each in found)
+        return found
 
     @property
     def errors(self) -> int:
@@ -110,37 +116,34 @@ class Checker:
         """How many warnings there are."""
         return self.kinds.total() - self.errors
 
-    def _check_id(self, number: int, session: Session) -> Iterator[Finding]:
-        digest = blake2b(session.session_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        first = self._first.setdefault(digest, number)
+    def _check_id(self, number: int, session: Session) -> Iterator[_Problem]:
+        first = self._first.setdefault(hash_id(session.session_id), number)
         if first != number:
-            problem = (
-                f"{_show(session.session_id)} also stands in line {first}; expected one session of an id"
-            )
-            yield Finding(line=number, field="session_id", kind="same-id", problem=problem)
+            found = f"{_show(session.session_id)} also stands in line {first}"
+            yield "session_id", "same-id", f"{found}; expected one session of an id"
 
 
-def check_session(number: int, session: Session) -> Iterator[Finding]:
-    """Yield what is wrong in a session that fits the schema; `number` is its line."""
+def _check_session(session: Session) -> Iterator[_Problem]:
+    """Yield what is wrong in a session that fits the schema."""
     for index, step in enumerate(session.steps):
         names = element_names(step.page.html)
         for place, kind, problem in (*_check_page(step, names), *_check_action(session.space, step, names)):
-            yield Finding(line=number, field=f"steps.{index}.{place}", kind=kind, problem=problem)
-    for index, problem in _check_times(session):
-        yield Finding(line=number, field=f"steps.{index}.time", kind="time-order", problem=problem)
+            yield f"steps.{index}.{place}", kind, problem
+    yield from _check_times(session)
     told = [step.rationale is not None for step in session.steps]
     if any(told) and not all(told):
-        problem = (
-            f"{told.count(False)} of {len(told)} steps have no rationale, the first is {told.index(False)}"
+        count, first = told.count(False), told.index(False)
+        yield (
+            "steps",
+            "some-rationales",
+            f"{count} of {len(told)} steps have no rationale, the first is {first}",
         )
-        yield Finding(line=number, field="steps", kind="some-rationales", problem=problem)
     last = session.steps[-1].action.type
     if (last == "terminate") != (session.outcome == "terminate"):
-        problem = f"{session.outcome or 'unknown'}, and the last action is {last}"
-        yield Finding(line=number, field="outcome", kind="outcome", problem=problem)
+        yield "outcome", "outcome", f"{session.outcome or 'unknown'}, and the last action is {last}"
 
 
-def _check_page(step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _check_page(step: Step, names: Sequence[str]) -> Iterator[_Problem]:
     html = step.page.html
     if not html.strip():
         yield "page.html", "empty-page", "is empty; expected the page that the shopper saw, simplified"
@@ -149,19 +152,25 @@ def _check_page(step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, st
         yield "page.html", "not-simplified", f"begins with {_show(html)}; expected <page>"
     for name, count in Counter(names).items():
         if count > 1:
-            problem = f"{count} elements are named {_show(name)}; expected a name for each"
-            yield "page.html", "same-name", problem
+            yield (
+                "page.html",
+                "same-name",
+                f"{count} elements are named {_show(name)}; expected a name for each",
+            )
     if not names:
         yield "page.html", "no-names", "no element has a name; expected one for all that can be acted on"
 
 
-def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[_Problem]:
     action, kind = step.action, find_space(space).kind(step.action.type)
     fields = kind.fields if kind is not None else ()
     if "name" in fields:
         if not action.value("name").strip():
-            problem = f"is {_show(action.name)}; {action.type} needs an element's name"
-            yield "action.name", "no-target", problem
+            yield (
+                "action.name",
+                "no-target",
+                f"is {_show(action.name)}; {action.type} needs an element's name",
+            )
         elif action.value("name") not in names:
             yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
     if is_masked(action.value("text")):
@@ -170,19 +179,24 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[tupl
     if "text" in fields and not action.value("text").strip():
         yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
     if step.rationale is not None and not step.rationale.strip():
-        problem = f"is {_show(step.rationale)}; expected a reason, or no rationale"
-        yield "rationale", "blank-rationale", problem
+        yield (
+            "rationale",
+            "blank-rationale",
+            f"is {_show(step.rationale)}; expected a reason, or no rationale",
+        )
 
 
-def _check_times(session: Session) -> Iterator[tuple[int, str]]:
+def _check_times(session: Session) -> Iterator[_Problem]:
     """Yield each step that has an earlier time than the last one before it that has any."""
     before: tuple[int, float] | None = None
     for index, step in enumerate(session.steps):
         if step.time is None:
             continue
         if before is not None and step.time < before[1]:
-            earlier = f"is {step.time}, and steps.{before[0]} has {before[1]}"
-            yield index, f"{earlier}; expected steps in order of time, in seconds since 1970"
+            problem = (
+                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time"
+            )
+            yield f"steps.{index}.time", "time-order", f"{problem}, in seconds since 1970"
         before = index, step.time
 
 
@@ -192,13 +206,13 @@ def _tell_missing(name: str, names: Sequence[str]) -> str:
     return f"{_show(name)} does not stand on the page; expected one of its names ({there})"
 
 
-def _schema_errors(number: int, text: str, error: ValidationError) -> Iterator[Finding]:
+def _schema_errors(text: str, error: ValidationError) -> Iterator[_Problem]:
     """Yield all that the schema has against a line, or of which other form the line is."""
     if form := tell_form(text, Session):
-        yield Finding(line=number, field=WHOLE, kind="other-form", problem=form)
+        yield WHOLE, "other-form", form
         return
     for each in list_problems(error, Session):
-        yield Finding(line=number, field=each.place, kind=each.kind, problem=each.message)
+        yield each.place, each.kind, each.message
 
 
 def _show(value: object) -> str:
