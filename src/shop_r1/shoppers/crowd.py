@@ -5,16 +5,17 @@ store.
 """
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median_low
 
 from shop_r1.errors import ShopR1Error
 from shop_r1.jsonl import read_records
 from shop_r1.records.sessions import Session, Step
-from shop_r1.shoppers.facts import PageFacts, read_page
+from shop_r1.shoppers.facts import read_page
 
 END = "<end>"
 START = "<start>"
@@ -56,31 +57,26 @@ class CrowdFacts:
             is `END`.
     """
 
-    sessions: int
-    mix: Counter[str]
-    lengths: Counter[int]
-    searches: Counter[int]
-    outcomes: Counter[str]
-    following: Mapping[str, Counter[str]]
+    mix: Counter[str] = field(default_factory=Counter)
+    lengths: Counter[int] = field(default_factory=Counter)
+    searches: Counter[int] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    following: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
     """Return what the shoppers of these sessions did."""
-    mix, lengths, searches, outcomes = Counter[str](), Counter[int](), Counter[int](), Counter[str]()
-    following: dict[str, Counter[str]] = {}
+    facts = CrowdFacts()
     for session in sessions:
-        lengths[len(session.steps)] += 1
-        outcomes[session.outcome or "unknown"] += 1
-        searches[sum(step.action.type == "type_and_submit" for step in session.steps)] += 1
-        mix.update(step.action.type for step in session.steps[1:])
-        last = START
-        for step in session.steps:
-            kind = subtype(step)
-            following.setdefault(last, Counter())[kind] += 1
-            last = kind
-        if last != END:
-            following.setdefault(last, Counter())[END] += 1
-    return CrowdFacts(sum(lengths.values()), mix, lengths, searches, outcomes, following)
+        types = [step.action.type for step in session.steps]
+        facts.mix.update(types[1:])
+        facts.lengths[len(types)] += 1
+        facts.searches[types.count("type_and_submit")] += 1
+        facts.outcomes[session.outcome or "unknown"] += 1
+        kinds = [START, *map(subtype, session.steps)]
+        for last, kind in pairwise(kinds if kinds[-1] == END else [*kinds, END]):
+            facts.following[last][kind] += 1
+    return facts
 
 
 def subtype(step: Step) -> str:
@@ -90,11 +86,8 @@ def subtype(step: Step) -> str:
         return END
     if action.type == "type_and_submit":
         return "search"
-    label = next((label for label, name in page.names.items() if name == action.name), "")
-    return _click_kind(label, action.value("name"), page)
-
-
-def _click_kind(label: str, name: str, page: PageFacts) -> str:
+    name = action.value("name")
+    label = next((label for label, named in page.names.items() if named == name), "")
     if label in ("buy now", "add to cart", "checkout", "place order"):
         return "purchase"
     if any(item.name == name for item in page.items):
@@ -103,7 +96,7 @@ def _click_kind(label: str, name: str, page: PageFacts) -> str:
         return "filter"
     if label == "reviews":
         return "review"
-    if page.kind == "product" and ".".join(name.split(".")[:-1]).endswith(("size", "pack", "colour")):
+    if page.kind == "product" and name.rpartition(".")[0].endswith(("size", "pack", "colour")):
         return "product_option"
     return "other"
 
@@ -121,8 +114,9 @@ def _mix_table(facts: CrowdFacts) -> str:
 
 def _session_table(facts: CrowdFacts) -> str:
     real, inputs = OPERA_FACTS, OPERA_FACTS["inputs_mean"]
+    bought = _share(facts.outcomes["purchase"], facts.lengths.total())
     rows = [
-        ("sessions that buy", _share(facts.outcomes["purchase"], facts.sessions), f"{real['purchases']:.3f}"),
+        ("sessions that buy", bought, f"{real['purchases']:.3f}"),
         ("steps, mean", f"{fmean(facts.lengths.elements()):.2f}", f"{real['actions_mean']}"),
         ("steps, median", f"{median_low(facts.lengths.elements())}", f"{real['actions_median']:.0f}"),
         ("searches, mean", f"{fmean(facts.searches.elements()):.2f}", f"{inputs} (typed inputs)"),
@@ -131,26 +125,22 @@ def _session_table(facts: CrowdFacts) -> str:
 
 
 def _length_table(facts: CrowdFacts) -> str:
+    counts = facts.lengths, facts.searches
     longest = max(*facts.lengths, *facts.searches)
-    rows = [
-        (str(n), _share(facts.lengths[n], facts.sessions), _share(facts.searches[n], facts.sessions))
-        for n in range(1, longest + 1)
-    ]
+    rows = [(str(n), *(_share(c[n], c.total()) for c in counts)) for n in range(1, longest + 1)]
     return _table(("how many", "sessions with so many steps", "with so many searches"), rows)
 
 
 def _next_table(facts: CrowdFacts) -> str:
     rows = []
     for last in (START, *SUBTYPES[:-1]):
-        counts = facts.following.get(last)
-        if not counts:
+        if last not in facts.following:
             continue
-        rows.append(
-            (f"`{last}` (n = {counts.total()})", *(_share(counts[k], counts.total()) for k in SUBTYPES))
-        )
+        counts, total = facts.following[last], facts.following[last].total()
+        rows.append((f"`{last}` (n = {total})", *(_share(counts[kind], total) for kind in SUBTYPES)))
         if last in OPERA_NEXT:
             real = {**OPERA_NEXT[last], "other": 1 - sum(OPERA_NEXT[last].values())}
-            rows.append(("OPeRA", *(f"{real.get(k, 0.0):.3f}" for k in SUBTYPES)))
+            rows.append(("OPeRA", *(f"{real.get(kind, 0.0):.3f}" for kind in SUBTYPES)))
     return _table(("last \\ next", *(f"`{kind}`" for kind in SUBTYPES)), rows)
 
 

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from shop_r1.errors import DataError
-from shop_r1.records.actions import Action
+from shop_r1.records.actions import Action, exact_match
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
 from shop_r1.shoppers.choices import crowd_choices
 from shop_r1.shoppers.facts import read_session
 from shop_r1.shoppers.persona import Crowd, Floats, Intent, Market, persona_grid
 from shop_r1.shoppers.situation import Choice
-
-Key = tuple[str, str, str]
-"""Type, name and text of an action."""
+from shop_r1.shoppers.wording import MODIFIERS
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Forecast:
     @property
     def likeliest(self) -> Action:
         """The action to name for the best exact accuracy."""
-        return max(self.actions, key=lambda action: self.actions[action])
+        return max(self.actions, key=self.actions.__getitem__)
 
     @property
     def types(self) -> dict[str, float]:
@@ -56,8 +54,8 @@ class Forecast:
     def likeliest_of_type(self) -> Action:
         """The likeliest action of the likeliest type: to name for the best type accuracy."""
         types = self.types
-        best = max(types, key=lambda name: types[name])
-        return max((a for a in self.actions if a.type == best), key=lambda action: self.actions[action])
+        best = max(types, key=types.__getitem__)
+        return max((a for a in self.actions if a.type == best), key=self.actions.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,11 @@ def forecast_session(session: Session, market: Market, crowd: Crowd | None = Non
             yield Forecast(index, step.action, _predict(belief, options))
         belief = _update(belief, options, step.action)
         if not belief:
+            action = step.action
+            done = " ".join(filter(None, (action.type, action.name, action.text and repr(action.text))))
             raise DataError(
                 f"session {session.session_id}, step {index}: no scripted shopper would "
-                f"{_describe(step.action)} here; expected scripted shoppers' sessions with this market"
+                f"{done} here; expected scripted shoppers' sessions with this market"
             )
 
 
@@ -127,12 +127,12 @@ def possible_intents(first: Action, market: Market) -> list[tuple[Intent, float]
 
     All of a first query's words come from the intent, so intents without one of them are left out beforehand.
     """
-    words = set(first.value("text").split()) - {"cheap", "best"}
-    nouns = [noun for noun in market.by_noun if noun in words]
+    words = set(first.value("text").split()) - MODIFIERS
     return [
         (intent, share)
-        for noun in nouns
-        for intent, share in market.by_noun[noun]
+        for noun, intents in market.by_noun.items()
+        if noun in words
+        for intent, share in intents
         if words <= {intent.noun, intent.option, *intent.wanted}
     ]
 
@@ -141,36 +141,21 @@ def _predict(
     belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]]
 ) -> dict[Action, float]:
     total = sum(float(weight.sum()) for weight in belief.values())
-    actions: dict[Key, float] = defaultdict(float)
-    first: dict[Key, Action] = {}
+    actions: dict[Action, float] = defaultdict(float)
     for intent, weight in belief.items():
         for option in options[intent]:
-            key = _key(option.action)
-            first.setdefault(key, option.action)
-            actions[key] += float(weight @ option.probability) / total
-    return {first[key]: probability for key, probability in actions.items() if probability > 0}
+            actions[option.action] += float(weight @ option.probability) / total
+    return {action: probability for action, probability in actions.items() if probability > 0}
 
 
 def _update(
     belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]], done: Action
 ) -> dict[Intent, Floats]:
     """Return the belief after an action; what it rules out is dropped."""
-    key = _key(done)
     after = {}
     for intent, weight in belief.items():
-        likelihood = np.zeros_like(weight)
-        for option in options[intent]:
-            if _key(option.action) == key:
-                likelihood = likelihood + option.probability
-        posterior = weight * likelihood
+        likely = [option.probability for option in options[intent] if exact_match(option.action, done)]
+        posterior = weight * sum(likely, np.zeros_like(weight))
         if posterior.any():
             after[intent] = posterior
     return after
-
-
-def _key(action: Action) -> Key:
-    return action.type, action.value("name"), action.value("text")
-
-
-def _describe(action: Action) -> str:
-    return " ".join((action.type, action.value("name"), f"{action.text!r}" if action.text else "")).strip()
