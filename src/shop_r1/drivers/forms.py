@@ -1,11 +1,8 @@
-"""What a form sends when it is submitted from an element (HTML standard, section 4.10.21).
+"""What a form sends when it is submitted from an element (HTML standard, section 4.10.21)."""
 
-`edits` holds what a shopper has done to the page since it was loaded: a text typed into a field, or whether a
-checkbox, radio button or option is now chosen, under the element's path.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -14,12 +11,9 @@ from shop_r1.pages.elements import Element
 from shop_r1.pages.parse.document import locate
 from shop_r1.pages.parse.shadow_roots import SHADOW_TAG
 
-Edits = Mapping[str, str | bool]
-
 _CONTROLS = frozenset({"input", "select", "textarea", "button"})
-_URLENCODED = "application/x-www-form-urlencoded"
-_ENCTYPES = frozenset({_URLENCODED, "multipart/form-data", "text/plain"})
 _SUBMITS = frozenset({"submit", "image"})
+_BUTTONS = _SUBMITS | {"button", "reset"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +24,26 @@ class Form:
         action: the address as written; "" means the page's own.
         method: get, post or dialog.
         fields: the successful controls' names and values, in page order.
-        enctype: one of the three that HTML knows; any other is the first of them.
     """
 
     action: str
     method: str
     fields: tuple[tuple[str, str], ...]
-    enctype: str = _URLENCODED
 
 
-def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = None) -> Form:
-    """Return what is sent when `element` submits its form.
+def form_of(document: LexborHTMLParser, element: Element, text: str | None = None) -> Form:
+    """Return what is sent when `element` submits its form, with `text` typed into it beforehand.
 
     A submit button is pressed, with its own name, value, formaction and formmethod. From any other control
     the form is submitted as by Enter: its first submit button that is not disabled counts as pressed.
 
-    `document` is the page's original document (`parse_document`), `element` a control of that page, or an
-    option of a select.
+    `document` is the page's original document (`parse_document`), `element` a control of that page. In a
+    select, the text chooses the option that has it as its value or its label.
 
     Raises:
         PageError: the element is not on the page, or belongs to no form.
     """
-    changes = {locate(document, path).mem_id: value for path, value in (edits or {}).items()}
     node = locate(document, element.path)
-    if node.tag == "option":
-        node = _ancestor(node, "select") or node
     form = _owner(document, node)
     if form is None:
         raise PageError(
@@ -62,20 +51,18 @@ def form_of(document: LexborHTMLParser, element: Element, edits: Edits | None = 
         )
     nodes = document.root.traverse() if document.root is not None else ()
     controls = [each for each in nodes if each.tag in _CONTROLS and _same(_owner(document, each), form)]
-    pressed = (
-        node if _is_submit(node) else next((c for c in controls if _is_submit(c) and not _disabled(c)), None)
-    )
+    enabled = [control for control in controls if not _disabled(control)]
+    pressed = node if _is_submit(node) else next((c for c in enabled if _is_submit(c)), None)
     fields: list[tuple[str, str]] = []
-    for control in controls:
-        fields.extend(_entries(control, pressed, changes, controls))
+    for control in enabled:
+        if _same(pressed, control) or not _is_button(control):
+            fields.extend(_entries(control, text if _same(control, node) else None))
     own = pressed.attributes if pressed is not None else {}
     method = (own.get("formmethod") or form.attributes.get("method") or "get").lower()
-    enctype = (own.get("formenctype") or form.attributes.get("enctype") or _URLENCODED).lower()
     return Form(
         action=(own.get("formaction") or form.attributes.get("action") or "").strip(),
         method=method if method in ("get", "post", "dialog") else "get",
         fields=tuple(fields),
-        enctype=enctype if enctype in _ENCTYPES else _URLENCODED,
     )
 
 
@@ -83,118 +70,91 @@ def _same(first: LexborNode | None, second: LexborNode) -> bool:
     return first is not None and first.mem_id == second.mem_id
 
 
-def _ancestor(node: LexborNode, tag: str) -> LexborNode | None:
+def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield what is around a node, from the inside out."""
     ancestor = node.parent
-    while ancestor is not None and ancestor.tag != tag:
-        ancestor = ancestor.parent if ancestor.tag != SHADOW_TAG else None  # a form ends at a shadow tree
-    return ancestor
+    while ancestor is not None:
+        yield ancestor
+        ancestor = ancestor.parent
 
 
 def _owner(document: LexborHTMLParser, control: LexborNode) -> LexborNode | None:
     """Return a control's form: named by its `form` attribute, else around it, else cut off inside a table.
 
-    A form that opens directly in a table is empty in the tree, and browsers remember that the cells after it
-    are its own.
+    A form ends at a shadow tree. One that opens directly in a table is empty in the tree, and browsers
+    remember that the cells after it are its own.
     """
     named = control.attributes.get("form")
     if named:
         quoted = named.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
         return document.css_first(f'form[id="{quoted}"]')
-    around = _ancestor(control, "form")
-    if around is not None:
-        return around
-    ancestor: LexborNode | None = control
-    while ancestor is not None and ancestor.tag != "table":
-        before = ancestor.prev
+    ancestors = list(_ancestors(control))
+    for ancestor in takewhile(lambda node: node.tag != SHADOW_TAG, ancestors):
+        if ancestor.tag == "form":
+            return ancestor
+    for inside in takewhile(lambda node: node.tag != "table", (control, *ancestors)):
+        before = inside.prev
         while before is not None:
             if before.tag == "form" and before.first_child is None:
                 return before
             before = before.prev
-        ancestor = ancestor.parent
     return None
 
 
+def _type_of(control: LexborNode) -> str:
+    """Return what kind of input or button it is, in lower case; empty where it does not say."""
+    return (control.attributes.get("type") or "").lower()
+
+
 def _is_submit(node: LexborNode) -> bool:
-    kind = (node.attributes.get("type") or "").lower()
     if node.tag == "button":
-        return kind not in ("button", "reset")
-    return node.tag == "input" and kind in _SUBMITS
+        return _type_of(node) not in ("button", "reset")
+    return node.tag == "input" and _type_of(node) in _SUBMITS
+
+
+def _is_button(control: LexborNode) -> bool:
+    return control.tag == "button" or (control.tag == "input" and _type_of(control) in _BUTTONS)
 
 
 def _disabled(node: LexborNode) -> bool:
     """Return whether a control is disabled, by itself or by a fieldset around it (its legend excepted)."""
-    if "disabled" in node.attributes:
-        return True
-    child, ancestor = node, node.parent
-    while ancestor is not None:
-        if ancestor.tag == "fieldset" and "disabled" in ancestor.attributes and child.tag != "legend":
-            return True
-        child, ancestor = ancestor, ancestor.parent
-    return False
+    return "disabled" in node.attributes or any(
+        around.tag == "fieldset" and "disabled" in around.attributes and child.tag != "legend"
+        for child, around in pairwise((node, *_ancestors(node)))
+    )
 
 
-def _entries(
-    control: LexborNode,
-    pressed: LexborNode | None,
-    changes: Mapping[int, str | bool],
-    controls: list[LexborNode],
-) -> list[tuple[str, str]]:
-    """Return the name and value pairs that one control adds to the submission."""
+def _entries(control: LexborNode, text: str | None) -> list[tuple[str, str]]:
+    """Return the name and value pairs that one control adds, with the text that was typed into it."""
     attributes = control.attributes
     name = attributes.get("name") or ""
-    kind = (attributes.get("type") or "").lower()
-    is_button = control.tag == "button" or (
-        control.tag == "input" and kind in ("submit", "image", "button", "reset")
-    )
-    if _disabled(control) or (is_button and not (pressed is not None and _same(control, pressed))):
-        return []
-    if control.tag == "input" and kind == "image":
+    kind = _type_of(control) if control.tag == "input" else control.tag
+    if kind == "image":
         prefix = f"{name}." if name else ""
         return [(f"{prefix}x", "0"), (f"{prefix}y", "0")]
-    if not name:
+    if not name or (kind in ("checkbox", "radio") and "checked" not in attributes):
         return []
-    if control.tag == "select":
-        return [(name, value) for value in _chosen(control, changes)]
-    if control.tag == "input" and kind in ("checkbox", "radio"):
-        value = attributes.get("value", "on")
-        return [(name, value or "")] if _checked(control, changes, controls) else []
-    change = changes.get(control.mem_id)
-    if isinstance(change, str):
-        return [(name, change)]
-    if control.tag == "textarea":
+    if kind == "select":
+        return [(name, value) for value in _chosen(control, text)]
+    if text is not None:
+        return [(name, text)]
+    if kind == "textarea":
         return [(name, (control.text() or "").removeprefix("\n"))]
-    return [(name, attributes.get("value") or "")]
+    default = "on" if kind in ("checkbox", "radio") else ""
+    return [(name, attributes.get("value", default) or "")]
 
 
-def _checked(control: LexborNode, changes: Mapping[int, str | bool], controls: list[LexborNode]) -> bool:
-    change = changes.get(control.mem_id)
-    if change is not None:
-        return bool(change)
-    if (control.attributes.get("type") or "").lower() == "radio":
-        name = control.attributes.get("name")
-        for other in controls:
-            if other.attributes.get("name") == name and changes.get(other.mem_id) is True:
-                return False
-    return "checked" in control.attributes
-
-
-def _chosen(select: LexborNode, changes: Mapping[int, str | bool]) -> list[str]:
+def _chosen(select: LexborNode, text: str | None) -> list[str]:
     """Return the chosen options' values; a drop-down without a choice has its first option chosen."""
     options = [node for node in select.traverse() if node.tag == "option"]
-    many = "multiple" in select.attributes
-    picked = [option for option in options if changes.get(option.mem_id) is True]
-    change = changes.get(select.mem_id)
-    if isinstance(change, str):
-        picked = [o for o in options if change in (_option_value(o), _option_text(o))] or picked
-    if many:
-        kept = [o for o in options if "selected" in o.attributes and changes.get(o.mem_id) is not False]
-        picked = [o for o in options if any(_same(o, other) for other in (*kept, *picked))]
-    elif not picked:
-        usable = [option for option in options if "disabled" not in option.attributes]
-        picked = [option for option in options if "selected" in option.attributes][-1:] or usable[:1]
+    usable = [option for option in options if "disabled" not in option.attributes]
+    chosen = [option for option in options if "selected" in option.attributes]
+    named = [option for option in options if text in (_option_value(option), _option_text(option))]
+    if "multiple" in select.attributes:
+        chosen += named
     else:
-        picked = picked[-1:]
-    return [_option_value(option) for option in picked if "disabled" not in option.attributes]
+        chosen = (named or chosen)[-1:] or usable[:1]
+    return [_option_value(option) for option in usable if any(_same(option, each) for each in chosen)]
 
 
 def _option_text(option: LexborNode) -> str:

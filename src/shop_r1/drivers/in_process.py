@@ -1,16 +1,15 @@
-"""Where a policy acts: the driver protocol, and the driver of a store in this process."""
+"""Where a policy acts: a store in this process."""
 
 import asyncio
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Self
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 import httpx2
 from starlette.types import ASGIApp
 
-from shop_r1.drivers.forms import Edits, form_of
+from shop_r1.drivers.forms import form_of
 from shop_r1.errors import PageError
 from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element, SimplifiedPage, find_element
@@ -29,40 +28,18 @@ _simplify = lru_cache(maxsize=32)(simplify_page)  # a quarter of all pages is th
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is seen after an action.
-
-    Attributes:
-        page: the page as sessions record it; its URL is a path with its query.
-        simplified: the same page with its elements.
-        status: HTTP status of the response.
-    """
+    """What is seen after an action."""
 
     page: Page
+    """As sessions record it; its URL is a path with its query."""
     simplified: SimplifiedPage
-    status: int
+    """The same page with its elements."""
 
 
-class Driver(Protocol):
-    """Something that shows pages and does what a policy decides on them."""
-
-    def open(self, url: str) -> Observation:
-        """Start a new visit at this URL, with nothing remembered of an earlier one."""
-        ...
-
-    def act(self, action: Action) -> Observation:
-        """Do the action and return what is then seen.
-
-        Raises:
-            PageError: no element of the page has the action's name, or it does not take such an action; the
-                page stays as it was.
-        """
-        ...
-
-
-class InProcessDriver(AbstractContextManager["InProcessDriver"]):
+class InProcessDriver:
     """A driver for an ASGI app in this process: no sockets, no scripts, one visit at a time.
 
-    Use it as a context manager, or call `close`.
+    It is a context manager, which closes its client and its event loop.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,16 +54,15 @@ class InProcessDriver(AbstractContextManager["InProcessDriver"]):
         self._html = ""
         self._seen: Observation | None = None
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __enter__(self) -> Self:
+        return self
 
-    def close(self) -> None:
-        """Close the client and the event loop."""
+    def __exit__(self, *_: object) -> None:
         self._runner.run(self._client.aclose())
         self._runner.close()
 
     def open(self, url: str) -> Observation:
-        """Start a new visit: cookies are forgotten.
+        """Start a new visit at this URL: cookies are forgotten.
 
         Raises:
             PageError: the URL leads out of the store, or the response is not a page.
@@ -96,32 +72,34 @@ class InProcessDriver(AbstractContextManager["InProcessDriver"]):
         return self._load(self._request("GET", self._within_store(url, "the start page")))
 
     def act(self, action: Action) -> Observation:
-        """Do the action; see `Driver.act`. Scrolling and leaving do not change the page."""
+        """Do the action and return what is then seen; scrolling and leaving do not change the page.
+
+        Raises:
+            PageError: no element of the page has the action's name, or it does not take such an action; the
+                page stays as it was.
+        """
         if self._seen is None:
             raise PageError("no page is open; call open(url) first")
         effect = _EFFECTS[action.type]
         if effect in ("scroll", "leave"):
             return self._seen
         element = find_element(self._seen.simplified, action.value("name"))
-        request = self._click(element) if effect == "click" else self._type(element, action.value("text"))
+        if effect == "type":
+            if element.role not in _TEXT_ROLES:
+                raise PageError(
+                    f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
+                )
+            request = self._submit(element, action.value("text"))
+        elif element.href is not None:
+            request = self._request("GET", self._within_store(element.href, element.name))
+        else:
+            request = self._submit(element) if element.role == "submit" else None
         return self._load(request) if request is not None else self._seen
 
-    def _click(self, element: Element) -> httpx2.Request | None:
-        if element.href is not None:
-            return self._request("GET", self._within_store(element.href, element.name))
-        return self._submit(element, {}) if element.role == "submit" else None
-
-    def _type(self, element: Element, text: str) -> httpx2.Request | None:
-        if element.role not in _TEXT_ROLES:
-            raise PageError(
-                f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
-            )
-        return self._submit(element, {element.path: text})
-
-    def _submit(self, element: Element, edits: Edits) -> httpx2.Request | None:
+    def _submit(self, element: Element, text: str | None = None) -> httpx2.Request | None:
         """Return the request that submitting the element's form sends; None where only a script would act."""
         try:
-            form = form_of(parse_document(self._html), element, edits)
+            form = form_of(parse_document(self._html), element, text)
         except PageError:
             return None
         # An empty action means the page itself, not its base (HTML standard, section 4.10.21.3).
@@ -180,5 +158,5 @@ class InProcessDriver(AbstractContextManager["InProcessDriver"]):
         self._url = url.geturl()
         self._base = in_full(simplified.base, self._url)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._seen = Observation(Page(url=path, html=simplified.html), simplified, response.status_code)
+        self._seen = Observation(Page(url=path, html=simplified.html), simplified)
         return self._seen

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shop_r1.drivers.in_process import Driver, Observation
+from shop_r1.drivers.in_process import InProcessDriver, Observation
 from shop_r1.errors import ModelError, PageError
 from shop_r1.prompts.parse import ParseFailure
 from shop_r1.records.actions import Action
@@ -49,7 +49,7 @@ class Tally:
 
 def run_sessions(
     policy_of: Callable[[str], Policy],
-    driver: Driver,
+    driver: InProcessDriver,
     count: int,
     seed: int,
     *,
@@ -77,7 +77,7 @@ def run_sessions(
 
 def run_session(
     policy: Policy,
-    driver: Driver,
+    driver: InProcessDriver,
     seed: int | str,
     max_steps: int = MAX_STEPS,
     *,
