@@ -124,7 +124,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_pages_take_bounded_time_and_come_back_unchanged(html: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # what else runs on the machine does not count
     page = simplify_page(html)
-    assert time.perf_counter() - started < 10  # quadratic work takes minutes on these
+    assert time.process_time() - started < 10  # quadratic work takes minutes on these
     assert simplify_page(page.html).html == page.html

@@ -1,10 +1,11 @@
 """Expected values: the WHATWG Encoding Standard's labels and indexes, the HTML standard's prescan."""
 
 import pytest
+from webencodings import LABELS
 
 from shop_r1.errors import PageError
 from shop_r1.pages.parse.document import decode_page
-from shop_r1.pages.parse.encodings import LABELS, declared_encoding, decode, encoding_of
+from shop_r1.pages.parse.encodings import declared_encoding, decode, encoding_of
 from shop_r1.pages.simplify import simplify_page
 
 

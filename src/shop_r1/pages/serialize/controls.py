@@ -8,7 +8,7 @@ from shop_r1.pages.naming.sections import Sections
 from shop_r1.pages.parse.controls import holds_field
 from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
-from shop_r1.pages.serialize.nodes import Attributes, Line, Tag, attribute, escape, plain_tag
+from shop_r1.pages.serialize.nodes import Attributes, Nodes, Tag, attribute, escape, plain_tag
 from shop_r1.pages.serialize.registry import Registry
 from shop_r1.pages.serialize.writer import Writer
 
@@ -118,7 +118,7 @@ class Controls:
                 self._sections.note_heading(node.heading)
 
     def _select(self, node: Node, label: str) -> None:
-        nodes: Line = [self._registry.add(node, label, "select")]
+        nodes: Nodes = [self._registry.add(node, label, "select")]
         select = self._registry.begin_select()
         for option in node.elements():
             if option.tag == "optgroup" and option.get("label"):

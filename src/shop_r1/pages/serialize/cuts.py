@@ -5,7 +5,7 @@ from html import unescape
 from itertools import groupby
 
 from shop_r1.pages.parse.node import WORD
-from shop_r1.pages.serialize.nodes import Line, Tag, attribute, escape, write_line
+from shop_r1.pages.serialize.nodes import Nodes, Tag, attribute, escape, plain_tag, write_line
 from shop_r1.pages.serialize.series import END, KEPT_LEAST, LEFT_OUT_LEAST, Item, Piece, Series, find_series
 
 # Characters that a long text keeps, widest first (ours): from a long paragraph to two sentences, and at last
@@ -30,7 +30,10 @@ def cut_pieces(pieces: Sequence[Piece]) -> Iterator[float]:
     yield from _shorten_texts([piece for piece in pieces if not piece.holder and piece.tag in ("", "img")])
     series = sorted(find_series(pieces), key=lambda each: (each.height, -len(each.items)))
     idle = [
-        (each, runs) for each in series if each.kind in ("li", "tr", "line") and (runs := each.idle_runs())
+        (each, runs)
+        for each in series
+        if each.kind in ("li", "tr", "line")
+        and (runs := [list(run) for acts, run in groupby(each.items, lambda item: item.acts) if not acts])
     ]
     idle.sort(key=lambda pair: -max(map(len, pair[1])))
     # Facts keep one more than the least: a name, a rating and two prices stay together.
@@ -53,7 +56,7 @@ def _shorten_texts(pieces: Sequence[Piece]) -> Iterator[float]:
             if piece.is_gone or len(piece.text) <= limit:
                 continue
             shorter = _shortened(piece.node, limit)
-            size = len(write_line([shorter]))
+            size = len(write_line([shorter]).html)
             if size < piece.size:
                 saved = piece.rate * (piece.size - size)
                 piece.shown, piece.size = [shorter], size
@@ -101,8 +104,8 @@ def _leave_middles_out(
     for item in going:
         item.is_kept = False
     shown = _with_notes(pieces, series) if going else {}
-    sizes = {index: len(write_line(nodes)) if nodes else 0 for index, nodes in shown.items()}
-    saved = sum(pieces[index].rate * (pieces[index].size - size) for index, size in sizes.items())
+    sizes = {index: len(write_line(nodes).html) if nodes else 0 for index, nodes in shown.items()}
+    saved = sum([pieces[index].rate * (pieces[index].size - size) for index, size in sizes.items()])
     if saved <= 0:
         for item in going:
             item.is_kept = True
@@ -112,10 +115,10 @@ def _leave_middles_out(
     yield saved
 
 
-def _with_notes(pieces: Sequence[Piece], series: Series) -> dict[int, Line]:
+def _with_notes(pieces: Sequence[Piece], series: Series) -> dict[int, Nodes]:
     """Return what is to be shown of all pieces of items that are gone: a count for those side by side."""
-    shown: dict[int, Line] = {}
-    group: Line = []  # the label of the options that we are at
+    shown: dict[int, Nodes] = {}
+    group: Nodes = []  # the label of the options that we are at
     for is_kept, items in groupby(series.items, key=lambda item: item.is_kept):
         across = list(items)
         start, stop = across[0].start, across[-1].stop
@@ -130,12 +133,12 @@ def _with_notes(pieces: Sequence[Piece], series: Series) -> dict[int, Line]:
     return shown
 
 
-def _note(kind: str, count: int) -> Line:
+def _note(kind: str, count: int) -> Nodes:
     match kind:
         case "li":
-            return [Tag("li"), f"… {count} more", END]
+            return [plain_tag("li"), f"… {count} more", END]
         case "tr":
-            return [Tag("tr"), Tag("td"), f"… {count} more", END]
+            return [plain_tag("tr"), plain_tag("td"), f"… {count} more", END]
         case "line":
             return [f"… {count} more lines", END]
         case "option":

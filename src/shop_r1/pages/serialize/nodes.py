@@ -1,7 +1,8 @@
 """The short page as nodes: lines of texts and tags, written as HTML and read back from it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from shop_r1.pages.parse.node import clean
 
@@ -9,7 +10,7 @@ NAMED_TAGS = frozenset({"a", "button", "input", "select", "option", "textarea", 
 """Tags of controls; the first attribute of each is its name."""
 
 _UNSAFE = re.compile(r"&(?=[a-zA-Z#])|<(?=[a-zA-Z/!?])")
-_TAG = re.compile(r'(</?[a-z][a-z0-9]*(?: [^\s"=<>]+(?:="[^"]*")?)*>)')
+_TAG = re.compile(r'<(/?[a-z][a-z0-9]*)((?: [^\s"=<>]+(?:="[^"]*")?)*)>')
 _ATTRIBUTE = re.compile(r'([^\s"=<>]+)(="[^"]*")?')
 
 Attributes = tuple[tuple[str, str | None], ...]
@@ -17,37 +18,38 @@ Attributes = tuple[tuple[str, str | None], ...]
 
 
 class Tag:
-    """A start or end tag, of which `kind` is the name, with `/` before it; two written alike are equal."""
+    """A start or end tag, of which `kind` is the name, with `/` before it."""
 
-    __slots__ = ("attributes", "kind", "markup")
+    __slots__ = ("attributes", "kind", "markup", "name")
 
-    def __init__(self, kind: str, attributes: Attributes = ()):
+    def __init__(self, kind: str, attributes: Attributes = (), markup: str = ""):
         self.kind = kind
         self.attributes = attributes
-        written = "".join([_written(*each) for each in attributes]) if attributes else ""
-        self.markup = f"<{kind}{written}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tag) and self.markup == other.markup
-
-    def __repr__(self) -> str:
-        return self.markup
-
-    @property
-    def name(self) -> str:
-        """The name of a control, "" for all other tags."""
-        if self.attributes and self.attributes[0][0] == "name" and self.kind in NAMED_TAGS:
-            return self.attributes[0][1] or ""
-        return ""
+        self.name = ""
+        """The name of a control, "" for all other tags and until it is known."""
+        if not markup:
+            written = [f" {name}" if value is None else f' {name}="{value}"' for name, value in attributes]
+            markup = f"<{kind}{''.join(written)}>" if written else f"<{kind}>"
+        self.markup = markup
+        if attributes and attributes[0][0] == "name" and kind in NAMED_TAGS:
+            self.name = attributes[0][1] or ""
 
     def set_name(self, name: str) -> None:
         """Give the tag of a control its name, which is known only once all controls are."""
+        self.name = name
         self.attributes = (("name", name), *self.attributes)
         self.markup = f'<{self.kind} name="{name}"{self.markup[1 + len(self.kind) :]}'
 
 
-def _written(name: str, value: str | None) -> str:
-    return f" {name}" if value is None else f' {name}="{value}"'
+Nodes = list[Tag | str]
+"""Tags, and texts with what is no markup in them escaped."""
+
+
+class Line(NamedTuple):
+    """One line of the page: as HTML, and the nodes that it is made of."""
+
+    html: str
+    nodes: Nodes
 
 
 _PLAIN: dict[str, Tag] = {}
@@ -59,10 +61,6 @@ def plain_tag(kind: str) -> Tag:
     if tag is None:
         tag = _PLAIN[kind] = Tag(kind)
     return tag
-
-
-Line = list[Tag | str]
-"""One line of the page: tags, and texts with what is no markup in them escaped."""
 
 
 def escape(text: str) -> str:
@@ -77,32 +75,30 @@ def attribute(name: str, value: str) -> tuple[str, str]:
     return name, escape(clean(value)).replace('"', "&quot;")
 
 
-def write_line(line: Sequence[Tag | str]) -> str:
-    """Return a line as HTML."""
-    return "".join([node if isinstance(node, str) else node.markup for node in line])
+def write_line(nodes: Nodes) -> Line:
+    """Return a line of these nodes."""
+    return Line("".join([node if isinstance(node, str) else node.markup for node in nodes]), nodes)
 
 
-def write_html(lines: Sequence[Line]) -> str:
+def write_html(lines: Iterable[Line]) -> str:
     """Return the lines as HTML."""
-    return "\n".join([write_line(line) for line in lines])
+    return "\n".join([line.html for line in lines])
 
 
 def read_lines(html: str) -> list[Line]:
     """Return the lines of a short page that is at hand as text; `write_html` undoes it for any text."""
-    return [_read_line(line) for line in html.split("\n")]
+    lines = []
+    for text in html.split("\n"):
+        between, *parts = _TAG.split(text)
+        nodes: Nodes = [between] if between else []
+        for kind, attributes, between in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            nodes.append(_read_tag(kind, attributes) if attributes else _PLAIN.get(kind) or Tag(kind))
+            if between:
+                nodes.append(between)
+        lines.append(Line(text, nodes))
+    return lines
 
 
-def _read_line(text: str) -> Line:
-    parts = enumerate(_TAG.split(text))  # every second part is a tag
-    return [_read_tag(part) if index % 2 else part for index, part in parts if part]
-
-
-def _read_tag(markup: str) -> Tag:
-    kind, _, attributes = markup[1:-1].partition(" ")
-    if not attributes:
-        return _PLAIN.get(kind) or Tag(kind)
-    tag = Tag(kind)
-    found = _ATTRIBUTE.findall(attributes)
-    tag.attributes = tuple([(name, value[2:-1] if value else None) for name, value in found])
-    tag.markup = markup
-    return tag
+def _read_tag(kind: str, written: str) -> Tag:
+    attributes = [(name, value[2:-1] if value else None) for name, value in _ATTRIBUTE.findall(written)]
+    return Tag(kind, tuple(attributes), f"<{kind}{written}>")

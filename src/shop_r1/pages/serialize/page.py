@@ -8,7 +8,7 @@ from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import MARKER, Tree
 from shop_r1.pages.serialize.blocks import Blocks, OpenBlock
 from shop_r1.pages.serialize.controls import Controls, OpenControl
-from shop_r1.pages.serialize.nodes import Line, Tag, attribute, write_html
+from shop_r1.pages.serialize.nodes import Tag, attribute, plain_tag, write_html, write_line
 from shop_r1.pages.serialize.registry import Registry
 from shop_r1.pages.serialize.writer import Writer
 
@@ -28,7 +28,8 @@ def serialize_tree(tree: Tree) -> SimplifiedPage:
     if pass_.writer.decorations:
         tree.dropped["decoration"] += pass_.writer.decorations
     elements = pass_.registry.named_elements()  # sets the names in the lines too
-    lines: tuple[Line, ...] = ([Tag(MARKER)], *pass_.writer.finished_lines())
+    first = write_line([plain_tag(MARKER)])
+    lines = (first, *[write_line(nodes) for nodes in pass_.writer.finished_lines()])
     return SimplifiedPage(
         html=write_html(lines),
         elements=elements,

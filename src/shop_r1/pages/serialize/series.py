@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, pairwise
 
-from shop_r1.pages.serialize.nodes import NAMED_TAGS, Line, Tag, write_line
+from shop_r1.pages.serialize.nodes import NAMED_TAGS, Line, Nodes, Tag, write_line
 
 LEFT_OUT_LEAST = 3
 """Items: leaving out fewer hardly pays for the note that says so (ours)."""
@@ -34,16 +34,10 @@ class Piece:
     tag: str  # the tag's name, with `/` before an end tag's; "" for a text
     holder: str  # the link, button, select or the like in which it stands, or which it begins; else ""
     text: str  # the node as HTML
-    shown: Line  # what is printed in its place now: itself, a shorter one, a note, or nothing
+    shown: Nodes  # what is printed in its place now: itself, a shorter one, a note, or nothing
     size: int  # of `shown`, in characters
+    is_chosen: bool = False  # the shopper has chosen it, or stands on it
     is_gone: bool = False
-
-    @property
-    def is_chosen(self) -> bool:
-        """Whether the shopper has chosen it, or stands on it."""
-        if self.tag not in NAMED_TAGS or isinstance(self.node, str):
-            return False
-        return any(value is None and name in _CHOSEN for name, value in self.node.attributes)
 
 
 @dataclass(slots=True)
@@ -65,20 +59,16 @@ class Series:
     """`li`, `tr`, `line` (without controls), `option`, or `part`: a control, image or struck-out text in a
     line, with the text up to the next."""
     items: list[Item]
-    height: int = 0  # how many lists are nested in it
-
-    def idle_runs(self) -> list[list[Item]]:
-        """Return the items without controls, as far as they stand beside each other."""
-        return [list(run) for acts, run in groupby(self.items, key=lambda item: item.acts) if not acts]
+    height: int  # how many lists are nested in it
 
 
 def pieces_of(lines: Sequence[Line], costs: Sequence[float]) -> list[Piece]:
     """Return the nodes and line ends in order; `costs` is what each line takes with its end, in tokens."""
     pieces: list[Piece] = []
     for line, cost in zip(lines, costs, strict=True):
-        rate = cost / (len(write_line(line)) + 1)
+        rate = cost / (len(line.html) + 1)
         holder = ""
-        for node in line:
+        for node in line.nodes:
             if isinstance(node, str):
                 pieces.append(Piece(node, rate, "", holder, node, [node], len(node)))
                 continue
@@ -86,7 +76,10 @@ def pieces_of(lines: Sequence[Line], costs: Sequence[float]) -> list[Piece]:
             # Within a select nothing but its end counts.
             if holder != "select" and tag in _HOLDERS:
                 holder = tag
-            pieces.append(Piece(node, rate, tag, holder, text, [node], len(text)))
+            is_chosen = tag in NAMED_TAGS and any(
+                value is None and state in _CHOSEN for state, value in node.attributes
+            )
+            pieces.append(Piece(node, rate, tag, holder, text, [node], len(text), is_chosen))
             if holder and tag == f"/{holder}":
                 holder = ""
         pieces.append(Piece(END, rate, END, "", END, [END], 1))
@@ -95,7 +88,7 @@ def pieces_of(lines: Sequence[Line], costs: Sequence[float]) -> list[Piece]:
 
 def shown_lines(pieces: Sequence[Piece]) -> list[Line]:
     """Return the page as its pieces are shown now, a note and the text beside it as one."""
-    lines: list[Line] = [[]]
+    lines: list[Nodes] = [[]]
     for piece in pieces:
         for node in piece.shown:
             line = lines[-1]
@@ -105,32 +98,28 @@ def shown_lines(pieces: Sequence[Piece]) -> list[Line]:
                 line[-1] += node
             else:
                 line.append(node)
-    return lines[:-1]  # the last piece ends a line
+    return [write_line(line) for line in lines[:-1]]  # the last piece ends a line
 
 
 def find_series(pieces: Sequence[Piece]) -> list[Series]:
     """Return what stands in a row on a page and is long enough that something of it can be left out."""
     acts = [0, *accumulate(piece.tag in NAMED_TAGS for piece in pieces)]
-    are_chosen = [piece.is_chosen for piece in pieces]
-    chosen = [0, *accumulate(are_chosen)]
+    chosen = [0, *accumulate(piece.is_chosen for piece in pieces)]
     # Each select has an option that is selected: that is no reason to keep the item around it.
-    options = [
-        0,
-        *accumulate(is_it and p.tag == "option" for is_it, p in zip(are_chosen, pieces, strict=True)),
-    ]
+    options = [0, *accumulate(piece.is_chosen and piece.tag == "option" for piece in pieces)]
     found = []
     for kind, bounds, height in (*_lists(pieces), *_lines(pieces), *_options(pieces), *_parts(pieces)):
         if len(bounds) - 1 < KEPT_LEAST + LEFT_OUT_LEAST:
             continue
-        series = Series(kind, [], height)
+        items = []
         for start, stop in pairwise(bounds):
             stays = chosen[stop] - chosen[start]
             if kind == "line":
-                stays = _PRICE.search("".join(piece.text for piece in pieces[start:stop])) is not None
+                stays = _PRICE.search("".join([piece.text for piece in pieces[start:stop]])) is not None
             elif kind != "option":
                 stays -= options[stop] - options[start]
-            series.items.append(Item(start, stop, acts[stop] > acts[start], bool(stays)))
-        found.append(series)
+            items.append(Item(start, stop, acts[stop] > acts[start], bool(stays)))
+        found.append(Series(kind, items, height))
     return found
 
 

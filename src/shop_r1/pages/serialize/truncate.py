@@ -4,19 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.serialize.cuts import cut_pieces
-from shop_r1.pages.serialize.nodes import Line, Tag, read_lines, write_html, write_line
+from shop_r1.pages.serialize.nodes import Line, Tag, plain_tag, read_lines, write_html, write_line
 from shop_r1.pages.serialize.series import pieces_of, shown_lines
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
-_LISTS = frozenset({"ul", "ol", "table"})
+_LIST_ENDS = {kind: write_line([plain_tag(f"/{kind}")]) for kind in ("ul", "ol", "table")}
 _ITEMS = {"li": "list_items", "tr": "table_rows"}
-_MORE = re.compile(r"… \d+ more")
+_OTHERS = {"img": "images", "option": "options"}
+_MORE = re.compile(r"<(?:li|tr><td)>… \d+ more")
 _MORE_LINES = re.compile(r"… \d+ more lines")
-_NOTE_ROW = [Tag("tr"), Tag("td")]
 _REST = "(rest of the page left out"
 _RECOUNT_STEP = 50  # the share of the budget by which a wrong estimate is first corrected (ours)
 _END_TAG_TOKENS = 3  # about what an end tag takes
@@ -32,15 +33,21 @@ def fit_page(
     an earlier fit cut is in it.
 
     Raises:
-        PageError: even the shortest form of the page takes more; the message says how many tokens.
+        PageError: even the shortest form of the page takes more (the message says how many tokens), or it is
+            too long and no simplified page.
     """
     tokens = count_tokens(page.html)
     if tokens <= max_tokens:
         return page
-    before = page.lines or _simplified_lines(page.html, tokens, max_tokens)
+    count_tokens = cache(count_tokens)  # most lines are counted two or three times
+    if not page.html.startswith("<page>"):
+        raise PageError(
+            f"a page of {tokens} tokens cannot be shortened to {max_tokens}: it is not simplified"
+        )
+    before = page.lines or read_lines(page.html)
     after = _fit_lines(before, tokens, max_tokens, count_tokens)
     html = write_html(after)
-    names = {name for line in after for name in _names(line)}
+    names = set(_names(after))
     elements = tuple([_with_options(element, names) for element in page.elements if element.name in names])
     cut = Counter(page.cut)
     cut["characters"] += len(page.html) - len(html)
@@ -59,22 +66,9 @@ def fit_html(html: str, max_tokens: int, count_tokens: CountTokens = estimate_to
     the whole a few times.
 
     Raises:
-        PageError: even the shortest form of the page takes more (the message says how many tokens), or it is
-            too long and no simplified page.
+        PageError: as `fit_page`.
     """
-    tokens = count_tokens(html)
-    if tokens <= max_tokens:
-        return html
-    lines = _simplified_lines(html, tokens, max_tokens)
-    return write_html(_fit_lines(lines, tokens, max_tokens, count_tokens))
-
-
-def _simplified_lines(html: str, tokens: int, max_tokens: int) -> list[Line]:
-    if not html.startswith("<page>"):
-        raise PageError(
-            f"a page of {tokens} tokens cannot be shortened to {max_tokens}: it is not simplified"
-        )
-    return read_lines(html)
+    return fit_page(SimplifiedPage(html, ()), max_tokens, count_tokens).html
 
 
 def _fit_lines(
@@ -100,7 +94,7 @@ def _fit_lines(
 
 def _line_costs(lines: Sequence[Line], tokens: int, count_tokens: CountTokens) -> list[float]:
     """Return what each line takes with its end, so that the sum is `tokens`, however lines count apart."""
-    counts = [count_tokens(write_line(line)) + 1 for line in lines]
+    counts = [count_tokens(line.html) + 1 for line in lines]
     scale = tokens / sum(counts)
     return [count * scale for count in counts]
 
@@ -110,59 +104,55 @@ def _leave_frame_out(lines: Sequence[Line], max_tokens: int, count_tokens: Count
 
     The query field stays. A page without a title, or with one in a list, keeps all of it.
     """
-    title = next((index for index, line in enumerate(lines) if Tag("h1") in line), 0)
-    if title < 2 or _lists_open(lines[:title]):
+    title = next((index for index, line in enumerate(lines) if "<h1>" in line.html), 0)
+    started = sum(_end_of_list(line) is not None for line in lines[:title])
+    ended = sum(line.html.startswith(("</ul>", "</ol>", "</table>")) for line in lines[:title])
+    if title < 2 or started > ended:
         return lines
     costs = _line_costs(lines, count_tokens(write_html(lines)), count_tokens)
-    kept = write_html([_frame_note(lines[:title]), *_query_lines(lines[1:title])])
+    query = {index: line for index in range(1, title) if (line := _query_line(lines[index])) is not None}
+    kept = write_html([_frame_note(lines[:title]), *query.values()])
     target = max_tokens - sum(costs[title:]) - count_tokens(kept) - 2
     stop, ends = _last_stop(lines[:title], costs[:title], target)
-    left_out = [line for line in lines[stop:title] if not _holds_query(line)]
+    left_out = [lines[index] for index in range(stop, title) if index not in query]
     if not left_out:
         return lines
-    query = _query_lines(lines[stop:title])
-    return [*lines[:stop], *ends, _frame_note(left_out), *query, *lines[title:]]
+    query_after = [line for index, line in query.items() if index >= stop]
+    return [*lines[:stop], *ends, _frame_note(left_out), *query_after, *lines[title:]]
 
 
-def _query_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines with the query field, no longer items of a list."""
-    found = [line for line in lines if _holds_query(line)]
-    return [line[1:] if line[0] == Tag("li") else line for line in found]
-
-
-def _holds_query(line: Line) -> bool:
-    return line[:1] != [Tag("tr")] and any(
-        isinstance(node, Tag) and node.kind == "input" and node.name.startswith("search_input")
-        for node in line
-    )
-
-
-def _lists_open(lines: Sequence[Line]) -> bool:
-    starts = sum(_opened(line) is not None for line in lines)
-    return starts > sum(line[0] in _LIST_ENDS for line in lines if line)
-
-
-def _opened(line: Line) -> Line | None:
+def _end_of_list(line: Line) -> Line | None:
     """Return the line that ends the list which begins at the end of a line; None where none does."""
-    if line and isinstance(last := line[-1], Tag) and last.kind in _LISTS and not last.attributes:
-        return [Tag(f"/{last.kind}")]
-    return None
+    last = line.nodes[-1] if line.nodes else ""
+    return _LIST_ENDS.get(last.kind) if isinstance(last, Tag) else None
 
 
-_LIST_ENDS = [Tag(f"/{kind}") for kind in sorted(_LISTS)]
+def _query_line(line: Line) -> Line | None:
+    """Return a line with the query field, no longer an item of a list; None for any other line."""
+    tags = [node for node in line.nodes if isinstance(node, Tag)]
+    if line.html.startswith("<tr>") or not any(
+        tag.kind == "input" and tag.name.startswith("search_input") for tag in tags
+    ):
+        return None
+    return write_line(line.nodes[1:]) if line.html.startswith("<li>") else line
 
 
 def _frame_note(lines: Iterable[Line]) -> Line:
-    return [f"(left out before the title: {_count_elements(lines)})"]
+    return write_line([f"(left out before the title: {_count_elements(lines)})"])
+
+
+def _rest_note(rest: Sequence[Line]) -> Line:
+    count = f": {_count_elements(rest)}" if _names(rest) else ""
+    return write_line([f"{_REST}{count})"])
 
 
 def _count_elements(lines: Iterable[Line]) -> str:
-    count = sum(len(_names(line)) for line in lines)
+    count = len(_names(lines))
     return f"{count} element{'' if count == 1 else 's'}"
 
 
-def _names(line: Line) -> list[str]:
-    return [node.name for node in line if isinstance(node, Tag) and node.name]
+def _names(lines: Iterable[Line]) -> list[str]:
+    return [node.name for line in lines for node in line.nodes if isinstance(node, Tag) and node.name]
 
 
 def _leave_rest_out(lines: Sequence[Line], max_tokens: int, count_tokens: CountTokens) -> Sequence[Line]:
@@ -171,7 +161,7 @@ def _leave_rest_out(lines: Sequence[Line], max_tokens: int, count_tokens: CountT
     if whole <= max_tokens:
         return lines
     costs = _line_costs(lines, whole, count_tokens)
-    note = count_tokens(write_line(_rest_note(lines))) + 1
+    note = count_tokens(_rest_note(lines).html) + 1
     target, step = float(max_tokens - note), max_tokens / _RECOUNT_STEP
     while True:
         stop, ends = _last_stop(lines, costs, target)
@@ -194,21 +184,16 @@ def _last_stop(lines: Sequence[Line], costs: Sequence[float], target: float) -> 
     total, ends = costs[0], list[Line]()
     for stop in range(1, len(lines)):
         # A list without items would not be read back.
-        if total + _END_TAG_TOKENS * len(ends) <= target and _opened(lines[stop - 1]) is None:
+        if total + _END_TAG_TOKENS * len(ends) <= target and _end_of_list(lines[stop - 1]) is None:
             best = stop, ends[::-1]
         total += costs[stop]
         if total > target:
             break
-        if ends and lines[stop] == ends[-1]:
+        if ends and lines[stop].html == ends[-1].html:
             ends.pop()
-        if (end := _opened(lines[stop])) is not None:
+        if (end := _end_of_list(lines[stop])) is not None:
             ends.append(end)
     return best
-
-
-def _rest_note(rest: Sequence[Line]) -> Line:
-    count = f": {_count_elements(rest)}" if any(map(_names, rest)) else ""
-    return [f"{_REST}{count})"]
 
 
 def _parts(lines: Iterable[Line]) -> Counter[str]:
@@ -216,23 +201,21 @@ def _parts(lines: Iterable[Line]) -> Counter[str]:
     counts = Counter[str]()
     for line in lines:
         counts[_kind(line)] += 1
-        for node in line:
-            if isinstance(node, Tag) and node.kind in ("option", "img"):
-                counts["options" if node.kind == "option" else "images"] += 1
+        counts.update(
+            [_OTHERS[tag.kind] for tag in line.nodes if isinstance(tag, Tag) and tag.kind in _OTHERS]
+        )
     del counts[""]
     return counts
 
 
 def _kind(line: Line) -> str:
     """Return under which word a line is counted; "" for a list's first and last and for our notes."""
-    first = line[0] if line else ""
+    first = line.nodes[0] if line.nodes else ""
     if isinstance(first, str):
-        is_note = _MORE_LINES.fullmatch(write_line(line)) or first.startswith(_REST)
-        return "" if is_note else "lines"
+        return "" if _MORE_LINES.fullmatch(line.html) or first.startswith(_REST) else "lines"
     if first.kind in _ITEMS:
-        text = line[2:] if line[:2] == _NOTE_ROW else line[1:]
-        return "" if _MORE.fullmatch(write_line(text)) else _ITEMS[first.kind]
-    return "" if first.kind.removeprefix("/") in _LISTS else "lines"
+        return "" if _MORE.fullmatch(line.html) else _ITEMS[first.kind]
+    return "" if first.kind.removeprefix("/") in _LIST_ENDS else "lines"
 
 
 def _with_options(element: Element, names: set[str]) -> Element:

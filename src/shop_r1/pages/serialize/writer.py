@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import clean
-from shop_r1.pages.serialize.nodes import Line, Tag, escape, plain_tag
+from shop_r1.pages.serialize.nodes import Nodes, Tag, escape, plain_tag
 
 _DECORATION = re.compile(rules.DECORATION)
 
@@ -31,8 +31,8 @@ class Writer:
         """How many elements we are in that stand on one line, open controls among them."""
         self.in_control = 0
         """How many links and buttons we are in."""
-        self._lines: list[Line] = []
-        self._line: Line = []
+        self._lines: list[Nodes] = []
+        self._line: Nodes = []
         self._run: list[str] = []
         self._pending: list[tuple[str, bool]] = []
         self._space = False  # whether what follows is to be set apart
@@ -144,7 +144,7 @@ class Writer:
                 self._flush_run()
             self._line.append(plain_tag(kind))
 
-    def finished_lines(self) -> list[Line]:
+    def finished_lines(self) -> list[Nodes]:
         """Return all lines."""
         self.line()
         return self._lines
