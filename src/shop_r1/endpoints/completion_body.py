@@ -51,11 +51,8 @@ def read_chat(request: Request, body: bytes) -> Completion:
         message = {"content": choice["text"]}
     if not isinstance(message, Mapping):
         raise MalformedBodyError(f"the choice's message is {_quote(message)}; expected an object")
-    usage, is_known = _usage(request, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
-    if refusal := _refusal(message):
-        return Completion(text=refusal, stop="refused", usage=usage, usage_known=is_known)
-    text, instead = _text(message.get("content")), _instead(message)
-    return Completion(text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=instead)
+    names = ("prompt_tokens", "completion_tokens")
+    return _complete(request, message, reason, completion.get("usage"), names)
 
 
 def read_message(request: Request, body: bytes) -> Completion:
@@ -71,9 +68,7 @@ def read_message(request: Request, body: bytes) -> Completion:
     reason = str(completion.get("stop_reason") or "").lower()
     if reason in _BROKEN_OFF:
         raise MalformedBodyError(f"the message ended with {reason}")
-    usage, is_known = _usage(request, completion.get("usage"), ("input_tokens", "output_tokens"))
-    text, instead = _text(content), _instead(completion)
-    return Completion(text=text, stop=_stop(reason), usage=usage, usage_known=is_known, instead=instead)
+    return _complete(request, completion, reason, completion.get("usage"), ("input_tokens", "output_tokens"))
 
 
 def _read_object(body: bytes) -> Mapping[str, Any]:
@@ -92,10 +87,21 @@ def _read_object(body: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _stop(reason: str) -> Stop:
-    if reason in _LENGTH:
-        return "length"
-    return "refused" if reason in _REFUSED else "end"
+def _complete(
+    request: Request, message: Mapping[str, Any], reason: str, given: object, names: tuple[str, str]
+) -> Completion:
+    """Return the completion; its usage as given under these names, else an upper bound."""
+    most = max_usage(request)
+    counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
+    usage = Usage(
+        input_tokens=most.input_tokens if counts[0] is None else counts[0],
+        output_tokens=most.output_tokens if counts[1] is None else counts[1],
+    )
+    stop: Stop = "length" if reason in _LENGTH else "refused" if reason in _REFUSED else "end"
+    text, instead = _text(message.get("content")), _instead(message)
+    if refusal := _refusal(message):
+        text, stop, instead = refusal, "refused", None
+    return Completion(text=text, stop=stop, usage=usage, usage_known=None not in counts, instead=instead)
 
 
 def _text(content: object) -> str:
@@ -142,17 +148,6 @@ def _instead(message: Mapping[str, Any]) -> Instead | None:
     ):
         return "reasoning"
     return None
-
-
-def _usage(request: Request, given: object, names: tuple[str, str]) -> tuple[Usage, bool]:
-    """Return what the completion is billed by, else an upper bound; and whether the server reported it."""
-    most = max_usage(request)
-    counts = [_count(given.get(name)) for name in names] if isinstance(given, Mapping) else [None, None]
-    usage = Usage(
-        input_tokens=most.input_tokens if counts[0] is None else counts[0],
-        output_tokens=most.output_tokens if counts[1] is None else counts[1],
-    )
-    return usage, None not in counts
 
 
 def _count(value: object) -> int | None:

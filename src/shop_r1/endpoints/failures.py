@@ -18,39 +18,22 @@ _NOTHING_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 """httpx's errors before a request is sent; after any other the endpoint may have worked, and may bill."""
 
 _CODES = {
-    _NO_CREDIT: (
-        "insufficient_quota",
-        "insufficient_balance",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-    ),
-    429: (
-        "rate_limit_exceeded",
-        "rate_limit_error",
-        "rate_limited",
-        "too_many_requests",
-        "resource_exhausted",
-        "throttlingexception",
-    ),
-    401: ("invalid_api_key", "authentication_error", "unauthenticated", "unauthorized"),
-    403: ("permission_error", "permission_denied", "forbidden", "accessdeniedexception"),
-    404: ("model_not_found", "not_found_error", "not_found"),
-    400: (
-        "context_length_exceeded",
-        "exceed_context_size_error",
-        "invalid_argument",
-        "validationexception",
-        "bad_request",
-        "invalid_request_error",
-    ),
-    413: ("request_too_large",),
-    529: ("overloaded_error",),
-    503: ("unavailable",),
-    500: ("api_error", "server_error"),
+    _NO_CREDIT: "insufficient_quota insufficient_balance billing_hard_limit_reached billing_not_active",
+    429: "rate_limit_exceeded rate_limit_error rate_limited too_many_requests resource_exhausted "
+    "throttlingexception",
+    401: "invalid_api_key authentication_error unauthenticated unauthorized",
+    403: "permission_error permission_denied forbidden accessdeniedexception",
+    404: "model_not_found not_found_error not_found",
+    400: "context_length_exceeded exceed_context_size_error invalid_argument validationexception bad_request "
+    "invalid_request_error",
+    413: "request_too_large",
+    529: "overloaded_error",
+    503: "unavailable",
+    500: "api_error server_error",
 }
 """Error codes in words, in lower case, by the status that they stand for. From the error references of
 OpenAI, Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
-_STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
+_STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
 
@@ -74,11 +57,22 @@ class ErrorDetail:
 
 
 class EndpointError(ModelError):
-    """An endpoint returned an error; by itself, one that any request would get."""
+    """An endpoint returned an error; by itself, one that any request would get.
 
-    def __init__(self, message: str, detail: ErrorDetail | None = None) -> None:
+    `detail` is what the provider says, if anything; `retry_after_s`, how long it asks to wait; `billed`, that
+    it may bill for the attempt, although no whole completion arrived.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        detail: ErrorDetail | None = None,
+        *,
+        retry_after_s: float | None = None,
+        billed: bool = False,
+    ) -> None:
         super().__init__(message)
-        self.detail = detail
+        self.detail, self.retry_after_s, self.billed = detail, retry_after_s, billed
 
 
 class InvalidRequestError(EndpointError):
@@ -86,21 +80,7 @@ class InvalidRequestError(EndpointError):
 
 
 class TransientError(EndpointError):
-    """An attempt failed and another may succeed: a rate limit, a server error, a lost connection, a timeout.
-
-    `billed`: the endpoint may bill for the attempt, although no whole completion arrived.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        retry_after_s: float | None = None,
-        billed: bool = False,
-        detail: ErrorDetail | None = None,
-    ) -> None:
-        super().__init__(message, detail)
-        self.retry_after_s = retry_after_s
-        self.billed = billed
+    """An attempt failed and another may succeed: a rate limit, server error, lost connection or timeout."""
 
 
 class MalformedBodyError(Exception):
@@ -111,8 +91,7 @@ class MalformedBodyError(Exception):
 
     def __init__(self, found: str, detail: ErrorDetail | None = None, *, billed: bool = True) -> None:
         super().__init__(found)
-        self.detail = detail
-        self.billed = billed
+        self.detail, self.billed = detail, billed
 
 
 def parse_error(body: Any) -> ErrorDetail | None:
@@ -175,7 +154,7 @@ def convert_error(sdk: Any, error: Exception, name: str, hide: Redactor) -> Mode
             detail = None
         status = int(response.status_code)
         message = f"{name}: HTTP {status} ({hide(detail.message if detail else error)})"
-        return classify_error(status, detail, message, read_retry_after(response.headers))
+        return _classify_error(status, detail, message, response.headers)
     if isinstance(error, sdk.APIConnectionError):
         cause = error.__cause__ or error
         kind = type(cause).__name__
@@ -193,26 +172,22 @@ def convert_malformed(
         return TransientError(f"{name}: the body is no completion ({hide(error)})", billed=True)
     code = "" if detail.status is None else f", code {detail.status}"
     message = f"{name}: HTTP 200 with an error inside{code} ({hide(detail.message)})"
-    return classify_error(detail.status, detail, message, read_retry_after(headers), billed=error.billed)
+    return _classify_error(detail.status, detail, message, headers, billed=error.billed)
 
 
-def classify_error(
+def _classify_error(
     status: int | None,
     detail: ErrorDetail | None,
     message: str,
-    retry_after_s: float | None = None,
+    headers: Mapping[str, str],
     *,
     billed: bool = False,
 ) -> EndpointError:
     """Return the error as transient, as this request's, or as one of every request.
 
-    Args:
-        status: of HTTP, or what stands for it in the body; None for an error without one, which is transient.
-        detail: what the provider says. That no credit is left, or that the prompt is too long, comes before
-            the status, since servers send these with others too (429, 500).
-        message: of the error, without keys.
-        retry_after_s: how long the endpoint asks to wait.
-        billed: it may bill for this attempt.
+    `status` is of HTTP, or what stands for it in the body; an error without one is transient. That no credit
+    is left, or that the prompt is too long, comes before it, since servers send these with others too (429,
+    500).
     """
     if _NO_CREDIT in (status, detail and detail.status):  # OpenAI sends 429, but waiting does not help.
         return EndpointError(f"{message}; the account has no credit left", detail)
@@ -220,7 +195,7 @@ def classify_error(
     if too_long or status in _INVALID_REQUEST_STATUS:
         return InvalidRequestError(message, detail)
     if status is None or status in _TRANSIENT_STATUS or status >= 500:
-        return TransientError(message, retry_after_s, billed, detail)
+        return TransientError(message, detail, retry_after_s=read_retry_after(headers), billed=billed)
     if status in (401, 403):
         message += "; expected a valid key in the environment that may use this model"
     elif status == 404:
@@ -239,13 +214,12 @@ def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) ->
     milliseconds = _read_number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    text = headers.get("retry-after", "").strip()
-    try:
-        float(text)
-    except ValueError:
-        until, since = _read_date(text), _read_date(headers.get("date", "")) or now or datetime.now(UTC)
-        return None if until is None else max(0.0, (until - since).total_seconds())
-    return _read_number(text)
+    text = headers.get("retry-after", "")
+    until = _read_date(text)
+    if until is None:
+        return _read_number(text)
+    since = _read_date(headers.get("date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - since).total_seconds())
 
 
 def _read_number(text: str) -> float | None:

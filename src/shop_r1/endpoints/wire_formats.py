@@ -42,6 +42,7 @@ class WireFormat(Protocol):
 
     def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
         """Return whether the next `arguments` of the request differ in what the server rejected."""
+        return False
 
     def read(self, request: Request, body: bytes) -> Completion:
         """Return the completion in a response's body.
@@ -49,10 +50,11 @@ class WireFormat(Protocol):
         Raises:
             MalformedBodyError: there is none.
         """
+        ...
 
 
 @dataclass
-class ChatFormat:
+class ChatFormat(WireFormat):
     """OpenAI's chat completions. What a server rejects is remembered and reported once."""
 
     model: str
@@ -65,6 +67,7 @@ class ChatFormat:
     system_role: bool = True
     """Whether a system message is sent; else its text stands before the first user message, as for a
     checkpoint whose chat template has no system role."""
+    read = staticmethod(read_chat)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Return the arguments of a chat completion."""
@@ -96,10 +99,6 @@ class ChatFormat:
             return True
         return self._rename_limit(sent, text)
 
-    def read(self, request: Request, body: bytes) -> Completion:
-        """Return the completion in a chat completion's body."""
-        return read_chat(request, body)
-
     def _drop_system_role(self, sent: Mapping[str, Any]) -> bool:
         if all(each["role"] != "system" for each in sent["messages"]):
             return False
@@ -126,10 +125,11 @@ class ChatFormat:
 
 
 @dataclass(frozen=True)
-class MessagesFormat:
+class MessagesFormat(WireFormat):
     """Anthropic's messages. A schema is not sent; the prompt describes it."""
 
     model: str
+    read = staticmethod(read_message)
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """Return the arguments of a message."""
@@ -139,14 +139,6 @@ class MessagesFormat:
             arguments["system"] = messages.pop(0)["content"]
         # The client has no sampling arguments, since the newest models take none; the older ones do.
         return arguments | {"messages": messages, "extra_body": _sampling(request)}
-
-    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
-        """Return False: there is nothing to adapt."""
-        return False
-
-    def read(self, request: Request, body: bytes) -> Completion:
-        """Return the completion in a message's body."""
-        return read_message(request, body)
 
 
 def rejected_sampling(detail: ErrorDetail) -> str | None:
