@@ -28,7 +28,7 @@ def mutate(page: Mirror, **parts: list[Entry]) -> str:
 
 def written(page: Mirror) -> str:
     assert page.root is not None
-    html = write_page(page.root, "").html
+    html = write_page(page.root, "")
     return html.removeprefix("<!DOCTYPE html><html><body>").removesuffix("</body></html>")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from shop_r1.errors import PageError
 from shop_r1.importers.masking import are_masked
 from shop_r1.importers.rrweb.events import NodeKind, Source
-from shop_r1.importers.rrweb.mirror import Mirror
+from shop_r1.importers.rrweb.mirror import Mirror, objects_in
 from shop_r1.importers.rrweb.nodes import DomNode
 from shop_r1.importers.rrweb.writer import MARK, write_page
 from shop_r1.importers.targets import TargetPage
@@ -75,14 +75,10 @@ class CurrentPage:
 
     def resolve(self, node: DomNode) -> tuple[Page, Element] | None:
         """Return the page as it stands and the element at or around a node, None if that has no name."""
-        page = self._simplify()
-        root = self.mirror.root
+        page, root = self._simplify(), self.mirror.root
         if page is None or root is None:
             return None
-        written = write_page(root, self.url, node)
-        if written.mark is None:
-            return None
-        marked = parse_document(written.marked).css_first(f"[{MARK}]")
+        marked = parse_document(write_page(root, self.url, node)).css_first(f"[{MARK}]")
         element = page.element_around(marked) if marked is not None else None
         return None if element is None else (self._record(page), element)
 
@@ -99,7 +95,7 @@ class CurrentPage:
         if self._simplified is None or self._simplified[0] != version:
             assert root is not None, "nothing is resolved before the first page"
             try:
-                page = TargetPage(write_page(root, self.url).html, self._recipes)
+                page = TargetPage(write_page(root, self.url), self._recipes)
             except PageError:
                 self._counts["pages that cannot be read"] += 1
                 return None
@@ -118,15 +114,9 @@ def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
     """Yield the numbers of the nodes that an incremental event refers to, without those that it brings."""
     if data.get("source") == Source.MUTATION:
         for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
-            entries = data.get(field)
-            for entry in entries if isinstance(entries, list) else ():
-                if isinstance(entry, dict):
-                    yield entry.get(name)
+            yield from (entry.get(name) for entry in objects_in(data, field))
     elif data.get("source") in (Source.MOUSE_MOVE, Source.TOUCH_MOVE):
-        positions = data.get("positions")
-        for each in positions if isinstance(positions, list) else ():
-            if isinstance(each, dict):
-                yield each.get("id")
+        yield from (each.get("id") for each in objects_in(data, "positions"))
     else:
         yield data.get("id")
 

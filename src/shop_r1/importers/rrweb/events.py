@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 
@@ -51,20 +52,15 @@ class NodeKind(IntEnum):
 
 
 class Event(NamedTuple):
-    """One event, its form checked as far as here: it has a type, and data as an object.
-
-    Attributes:
-        type: one of `Kind`, or another number.
-        data: its content.
-        time: seconds since the Unix epoch, or since the recording's beginning where the recorder counts from
-            there; None where it has no time.
-        tab: the recorder's name for the browser tab it is from, "" where it gives none.
-    """
+    """One event, its form checked as far as here: it has a type, and data as an object."""
 
     type: int
+    """One of `Kind`, or another number."""
     data: Mapping[str, Any]
     time: float | None = None
+    """Seconds since 1970, or since the recording's beginning where the recorder counts from there."""
     tab: str = ""
+    """The recorder's name for the browser tab it is from, "" where it gives none."""
 
 
 def split_tabs(events: Sequence[Event]) -> dict[str, list[Event]]:
@@ -92,23 +88,16 @@ def order_events(events: Iterable[Event], counts: Counter[str], remarks: Counter
             remarks["events out of order, sorted by time"] += 1
         latest = max(latest, time)
         placed.append((time, event))
-    placed.sort(key=lambda each: each[0])
+    placed.sort(key=itemgetter(0))
     ordered: list[Event] = []
-    for _, same in groupby(placed, lambda each: each[0]):
-        ordered += _unique([event for _, event in same], counts)
+    for _, group in groupby(placed, itemgetter(0)):
+        same = [event for _, event in group]
+        if len(same) > 1:
+            same = list({_identity(event, number): event for number, event in enumerate(same)}.values())
+        ordered += same
+    if repeated := len(placed) - len(ordered):
+        counts["events sent twice"] += repeated
     return ordered
-
-
-def _unique(events: list[Event], counts: Counter[str]) -> list[Event]:
-    """Return events of one time without those that were there before."""
-    if len(events) == 1:
-        return events
-    kept: dict[str, Event] = {}
-    for number, event in enumerate(events):
-        kept.setdefault(_identity(event, number), event)
-    if len(kept) < len(events):
-        counts["events sent twice"] += len(events) - len(kept)
-    return list(kept.values())
 
 
 def _identity(event: Event, number: int) -> str:

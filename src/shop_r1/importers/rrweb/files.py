@@ -17,14 +17,6 @@ PACKINGS: Final = ("", ".gz", ".zst")
 
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-# A byte order mark and the coding it stands for; UTF-32's first, as UTF-16's begins like it.
-_MARKS: Final = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
 
 
 def list_recordings(paths: Sequence[Path]) -> list[Path]:
@@ -66,7 +58,7 @@ def _split_name(name: str) -> tuple[str, str]:
 def read_values(path: Path, counts: Counter[str]) -> Iterator[Any]:
     """Yield a file's JSON values: that of each line, or the one that the file as a whole is.
 
-    It is JSON or one JSON value a line, in UTF-8 or with a byte order mark; gzip, zlib or zstd around it.
+    It is JSON or one JSON value a line, in UTF-8, UTF-16 or UTF-32; gzip, zlib or zstd around it.
     `counts` counts a last line that breaks off, as when the recorder was stopped while it wrote.
 
     Raises:
@@ -125,19 +117,14 @@ def inflate(data: bytes, limit: int) -> bytes:
 
 def _decode(path: Path, data: bytes) -> bytes:
     """Return a text as UTF-8 without a byte order mark."""
-    coding = next((coding for mark, coding in _MARKS if data.startswith(mark)), None)
-    if coding is None and b"\0" in data[:4]:
-        raise DataError.at(path, 1, "seems to be UTF-16 without a byte order mark; save it as UTF-8")
+    coding = json.detect_encoding(data)
     try:
-        text = data if coding is None else data.decode(coding).encode()
-        if coding is None:
-            data.decode()
+        text = data.decode(coding).encode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        found = "UTF-8" if coding in (None, "utf-8-sig") else coding
-        raise DataError.at(
-            path, line, f"is not {found} text; expected rrweb's events as JSON, in UTF-8"
-        ) from None
+        found = "UTF-8" if coding.startswith("utf-8") else coding
+        problem = f"is not {found} text; expected rrweb's events as JSON, in UTF-8"
+        raise DataError.at(path, line, problem) from None
     if not text.strip():
         raise DataError.at(path, None, "is empty; expected rrweb's events as JSON")
     if text.lstrip()[:1] == b"<":

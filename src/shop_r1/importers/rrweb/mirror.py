@@ -153,14 +153,14 @@ class Mirror:
     def mutate(self, data: Mapping[str, Any]) -> None:
         """Follow a mutation: what went, what came, then texts and attributes."""
         self.version += 1
-        for entry in _objects(data, "removes"):
+        for entry in objects_in(data, "removes"):
             node = self.get(entry.get("id"))
             if node is None or node is self.root:
                 self._miss()
             else:
                 self._forget(node)
-        self._add_all(_objects(data, "adds"))
-        for entry in _objects(data, "texts"):
+        self._add_all(objects_in(data, "adds"))
+        for entry in objects_in(data, "texts"):
             node, value = self.get(entry.get("id")), entry.get("value")
             if node is None:
                 self._miss()
@@ -168,7 +168,7 @@ class Mirror:
                 if node.parent is not None and node.parent.tag == "style":
                     unfold_sheet(node.parent)
                 node.text = value if isinstance(value, str) else ""
-        for entry in _objects(data, "attributes"):
+        for entry in objects_in(data, "attributes"):
             node, changes = self.get(entry.get("id")), entry.get("attributes")
             if node is None or not isinstance(changes, dict):
                 self._miss()
@@ -251,6 +251,7 @@ def _is_like(known: DomNode, there: DomNode) -> bool:
     return known.tag not in _FIELDS or known.get("value") == there.get("value")
 
 
-def _objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+def objects_in(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects in an event's list; none where there is no list."""
     entries = data.get(key)
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

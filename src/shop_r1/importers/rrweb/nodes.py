@@ -100,15 +100,8 @@ class DomNode:
 
     def place(self) -> tuple[int, ...]:
         """Return its index among its siblings, and that of each node around it, outermost first."""
-        indices = []
-        node = self
-        while node.parent is not None:
-            index, before = 0, node.before
-            while before is not None:
-                index, before = index + 1, before.before
-            indices.append(index)
-            node = node.parent
-        return tuple(reversed(indices))
+        inner = [node for node in self.around() if node.parent is not None]
+        return tuple([*node.parent.children()].index(node) for node in reversed(inner) if node.parent)
 
     def texts(self) -> Iterator[str]:
         """Yield the texts at and below it that a page can show."""

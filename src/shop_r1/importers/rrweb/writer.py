@@ -1,4 +1,4 @@
-"""The recorded page as HTML, escaped, with the place in it where the element of interest begins."""
+"""The recorded page as HTML, escaped, with a mark on the element of interest."""
 
 import re
 from html import escape
@@ -12,7 +12,7 @@ from shop_r1.pages.parse.styles import hiding_of
 
 _NUMBER: Final = "data-shop-r1-number"
 MARK: Final = "data-shop-r1-mark"
-"""The attribute that marks the element of interest in `Written.marked`; a page's own is left out."""
+"""The attribute that marks the element of interest; a page's own is left out."""
 
 _VOID = frozenset({
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
@@ -23,20 +23,8 @@ _EMPTIED = frozenset({
     "iframe", "frame", "noembed", "noframes", "noscript", "script", "template", "xmp",
 })  # fmt: skip
 _ATTRIBUTE = re.compile(r"[^\s\"'<>/=\x00-\x1f\x7f]{1,200}")
+_TAG = re.compile("<[^ >]+")
 _ADDRESSES = frozenset({"href", "src"})
-
-
-class Written(NamedTuple):
-    """A page as HTML, and where in it the marked element's attributes begin, if it is on it."""
-
-    html: str
-    mark: int | None
-
-    @property
-    def marked(self) -> str:
-        """The page with the mark on its element."""
-        assert self.mark is not None, "write_page found no place for the mark"
-        return f'{self.html[: self.mark]} {MARK}=""{self.html[self.mark :]}'
 
 
 class ShadowScope:
@@ -118,7 +106,7 @@ class _Place(NamedTuple):
     scope: ShadowScope | None
 
 
-def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Written:
+def write_page(root: DomNode, url: str, target: DomNode | None = None) -> str:
     """Return the page as HTML, as it is shown.
 
     Frames are left out, scripts emptied. Style elements stay, and links whose style sheet the recorder read
@@ -134,18 +122,20 @@ def write_page(root: DomNode, url: str, target: DomNode | None = None) -> Writte
     """
     around = _depths(target, root) if target is not None else {}
     parts: list[str] = []
-    size, mark, marked_depth = 0, None, -1
+    depth, innermost = -1, 0  # of the start tags around the target, and its place in `parts`
     work = [_Place(root, None)]
     while work:
         content, scope = work.pop()
-        piece = content if isinstance(content, str) else _write_start(content, scope, url)
-        if isinstance(content, DomNode):
-            if content.kind == NodeKind.ELEMENT and around.get(content, -1) > marked_depth:
-                mark, marked_depth = size + 1 + len(_tag(content)), around[content]
-            _push_content(content, scope, work)
-        parts.append(piece)
-        size += len(piece)
-    return Written("".join(parts), mark)
+        if isinstance(content, str):
+            parts.append(content)
+            continue
+        if content.kind == NodeKind.ELEMENT and around.get(content, -1) > depth:
+            depth, innermost = around[content], len(parts)
+        parts.append(_write_start(content, scope, url))
+        _push_content(content, scope, work)
+    if depth >= 0:
+        parts[innermost] = _TAG.sub(rf'\g<0> {MARK}=""', parts[innermost], 1)
+    return "".join(parts)
 
 
 def _depths(target: DomNode, root: DomNode) -> dict[DomNode, int]:
