@@ -30,7 +30,7 @@ def time_steps(count: int) -> list[float]:
     from shop_r1.models.checkpoint import load_model
     from shop_r1.models.precision import autocast
     from shop_r1.models.prefix_tree import pack_trees
-    from shop_r1.models.scoring import accept_inside, score_tokens
+    from shop_r1.models.scoring import add_forward_redirection, score_tokens
     from shop_r1.shoppers.persona import Market
     from shop_r1.shoppers.scripted import generate_sessions
     from shop_r1.store.app import create_app
@@ -40,7 +40,7 @@ def time_steps(count: int) -> list[float]:
 
     loaded = load_model("base")
     model = loaded.model.train()
-    accept_inside(causal_lm(model))
+    add_forward_redirection(causal_lm(model))
     shoppers = generate_sessions(create_app(generate_catalogue(0)), Market(KINDS), SESSIONS, 0)
     batch = pack_trees([session_tree(session, loaded, PROMPT) for session in shoppers], loaded.pad_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
@@ -48,7 +48,7 @@ def time_steps(count: int) -> list[float]:
     for _ in range(count + 2):
         started = time.perf_counter()
         with autocast("auto", "cpu"):
-            scores = model(inside=lambda inner: score_tokens(inner, batch=batch))
+            scores = model(redirect_to=lambda inner: score_tokens(inner, batch=batch))
         (-scores.log_probs.mean()).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -30,7 +30,7 @@ from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, grow_tree, pack_trees
 from shop_r1.models.sampling import Sampling, sample_completions
-from shop_r1.models.scoring import accept_inside, score_tokens
+from shop_r1.models.scoring import add_forward_redirection, score_tokens
 from shop_r1.models.shape import Shape
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session
@@ -222,7 +222,7 @@ def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
 def make_sft_trainer(kind: type[Any], model: LocalModel, out: Path, **changes: Any) -> Any:
     """Return a trainer of this kind, ready for `training_step`."""
     config = SftConfig(**{"bf16": False, "gradient_accumulation_steps": 1} | changes)
-    accept_inside(model.model)
+    add_forward_redirection(model.model)
     trainer = kind(
         model=model.model,
         args=sft_arguments(config, out),

@@ -13,18 +13,18 @@ from shop_r1.records.actions import (
     terminate,
     type_and_submit,
 )
-from shop_r1.rewards.action import ActionRewardConfig, ActionScore, score_action
+from shop_r1.rewards.action import ActionRewardConfig, Part, score_action
 
 PAPER = ActionRewardConfig()
 BINARY = ActionRewardConfig(kind="binary")
 
 
-def score(predicted: Action, target: Action, config: ActionRewardConfig = PAPER) -> ActionScore:
+def score(predicted: Action, target: Action, config: ActionRewardConfig = PAPER) -> dict[str, Part]:
     return score_action(predicted, target, SHOP, config)
 
 
-def parts(scored: ActionScore) -> tuple[float, float, float]:
-    return scored.type, scored.attribute, scored.value
+def parts(scored: dict[str, Part]) -> tuple[float, float, float]:
+    return scored["type"][0], scored["attribute"][0], scored["value"][0]
 
 
 def test_the_right_click_earns_every_part_in_full() -> None:
@@ -43,7 +43,7 @@ def test_a_similarity_of_exactly_the_floor_earns_nothing() -> None:
     scored = score(click("menu.shoes_sale"), click("menu.shoes_hats_boots_sale"))
     assert parts(scored) == (0.3, 0.2, 0.0)
     lower = ActionRewardConfig(similarity_threshold=0.7)
-    assert score(click("menu.shoes_sale"), click("menu.shoes_hats_boots_sale"), lower).value == 750.0
+    assert score(click("menu.shoes_sale"), click("menu.shoes_hats_boots_sale"), lower)["value"][0] == 750.0
 
 
 def test_the_right_query_earns_a_tenth_for_the_input_and_dars_for_the_text() -> None:
@@ -65,14 +65,14 @@ def test_terminate_earns_its_type_alone() -> None:
 def test_the_wrong_type_earns_nothing_even_where_the_name_is_right() -> None:
     scored = score(click("header.search"), type_and_submit("header.search", "green tea"))
     assert parts(scored) == (0, 0, 0)
-    assert scored.reasons["type"] == "0, since the type is click where the shopper chose type_and_submit"
+    assert scored["type"][1] == "0, since the type is click where the shopper chose type_and_submit"
 
 
 def test_without_dars_the_similarity_stands_unscaled() -> None:
     target = type_and_submit("header.search", "green tea")
     plain = ActionRewardConfig(dars=False)
-    assert score(target, target, plain).value == pytest.approx(0.1 + 1)
-    assert score(click("a_b"), click("a_b"), plain).value == 1.0
+    assert score(target, target, plain)["value"][0] == pytest.approx(0.1 + 1)
+    assert score(click("a_b"), click("a_b"), plain)["value"][0] == 1.0
 
 
 def test_binary_earns_1_for_the_whole_action_and_else_nothing() -> None:
@@ -109,7 +109,7 @@ def test_a_target_outside_the_space_is_a_fault_that_lists_the_types() -> None:
 
 def test_each_part_says_why() -> None:
     scored = score(type_and_submit("", "green tea"), type_and_submit("header.search", "green tea"))
-    assert scored.reasons == {
+    assert {name: reason for name, (_, reason) in scored.items()} == {
         "type": "0.3, since the type type_and_submit is right",
         "attribute": "0.1, with text given, name empty",
         "value": "1000: name 0 (ROUGE-L 0 is not above 0.75), text 1000 × ROUGE-L 1",
@@ -126,8 +126,8 @@ configs = st.builds(
 )
 
 
-def total(scored: ActionScore) -> float:
-    return scored.type + scored.attribute + scored.value
+def total(scored: dict[str, Part]) -> float:
+    return sum(parts(scored))
 
 
 @given(actions, actions, configs)
@@ -152,7 +152,7 @@ def test_more_of_the_name_matching_never_earns_less(
 
 def test_a_space_of_ones_own_is_read_from_its_fields() -> None:
     only_click = ActionSpace("clicks", tuple(kind for kind in SHOP.types if kind.name == "click"))
-    assert score_action(click("a"), click("a"), only_click, PAPER).value == 1000.0
+    assert score_action(click("a"), click("a"), only_click, PAPER)["value"][0] == 1000.0
 
 
 @pytest.mark.parametrize("blank", [" \t", "\u00a0", "\n", "\u3000 "])
@@ -161,4 +161,4 @@ def test_a_field_of_white_space_only_names_nothing(blank: str) -> None:
     # The input's half of 0.2 and its 0.1 · ROUGE-L 1; of the text nothing.
     typed = score(type_and_submit("search_input", blank), type_and_submit("search_input", "red mug"))
     assert parts(typed) == pytest.approx((0.3, 0.1, 0.1))
-    assert "text empty" in typed.reasons["attribute"]
+    assert "text empty" in typed["attribute"][1]

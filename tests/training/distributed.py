@@ -19,9 +19,9 @@ from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, make_clicks,
 
 from shop_r1.errors import RunStopped
 from shop_r1.training.grpo import run as grpo_run
+from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
-from shop_r1.training.trainer import ResumableTrainer
 
 STEPS = 3
 

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 
 from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import Sampling, sample_completions
-from shop_r1.models.scoring import accept_inside, score_trees
+from shop_r1.models.scoring import add_forward_redirection, score_pairs
 
 PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
 COMPLETIONS = [[7, 8, 3], [9]]
@@ -30,7 +30,7 @@ def main() -> None:
     whole = tiny_qwen2(vocabulary=23).train()
     sharded = copy.deepcopy(whole)
     for model in (whole, sharded):
-        accept_inside(model)
+        add_forward_redirection(model)
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     for layer in sharded.model.layers:
         fully_shard(layer, mesh=mesh)
@@ -43,8 +43,8 @@ def main() -> None:
 
 def learn(model: Any, rank: int) -> torch.Tensor:
     """Return the rank's log probabilities, and leave their mean's gradient in the model."""
-    tree = grow_tree([PROMPTS[rank]] * 2, [COMPLETIONS[rank], COMPLETIONS[rank][::-1]])
-    scores = score_trees(model, [tree], 0, temperature=0.7)
+    pairs = [(PROMPTS[rank], COMPLETIONS[rank]), (PROMPTS[rank], COMPLETIONS[rank][::-1])]
+    scores = score_pairs(model, pairs, 0, temperature=0.7)
     log_probs = torch.cat([score.log_probs for score in scores])
     log_probs.mean().backward()
     return log_probs.detach()
@@ -67,7 +67,7 @@ def compare_samples(whole: Any, sharded: Any, rank: int) -> None:
     )
     draw = partial(draw, pad_id=0, seeds=[rank, 5 + rank, 9 + rank])
     expected = [completion.ids for completion in draw(whole.eval())]
-    found = sharded.eval()(inside=partial(draw, to_the_end=True))
+    found = sharded.eval()(redirect_to=partial(draw, synced_gpus=True))
     assert [completion.ids for completion in found] == expected
 
 

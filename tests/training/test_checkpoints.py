@@ -49,8 +49,8 @@ from shop_r1.training.checkpoints import (
 from shop_r1.training.grpo import sampler, trainer
 from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.logs import MetricsLog
+from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import SftConfig
-from shop_r1.training.trainer import ResumableTrainer
 
 KINDS = ("sft", "grpo")
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shop_r1.models.precision import Precision
-from shop_r1.training import precision
+from shop_r1.training import run
 from shop_r1.training.checkpoints import CheckpointFolder, RunIdentity
-from shop_r1.training.precision import begun_with, settle_precision
+from shop_r1.training.run import begun_with, settle_precision
 from shop_r1.training.settings import SftConfig
 
 
@@ -20,7 +20,7 @@ def faster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     def choose(asked: Any) -> Precision:
         return Precision(request.param if asked == "auto" else asked, "as measured")
 
-    monkeypatch.setattr(precision, "choose_precision", choose)
+    monkeypatch.setattr(run, "choose_precision", choose)
     return bool(request.param)
 
 

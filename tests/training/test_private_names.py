@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.training.private_names import PRIVATE_NAMES, PrivateName
 from trl import GRPOTrainer, SFTTrainer
 
 import shop_r1
 from shop_r1.training.grpo.trainer import ShopR1Trainer
-from shop_r1.training.private_names import PRIVATE_NAMES, PrivateName
+from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.sft import TreeSftTrainer
-from shop_r1.training.trainer import ResumableTrainer
 
 SOURCE = Path(str(shop_r1.__file__)).parent
 PACKAGES = ("trl.", "transformers.", "accelerate.")

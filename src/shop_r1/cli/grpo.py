@@ -47,7 +47,7 @@ def grpo(
     from shop_r1.cli.terminal.checkpoints import fit_prompt, hide_loading
     from shop_r1.datasets.examples import balance_examples, count_types, list_examples, read_examples
     from shop_r1.training.grpo.run import train_grpo
-    from shop_r1.training.precision import settle_precision
+    from shop_r1.training.run import settle_precision
     from shop_r1.training.settings import GrpoConfig
 
     config = read_settings(GrpoConfig, settings or [], model=model)

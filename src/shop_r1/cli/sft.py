@@ -36,7 +36,7 @@ def sft(
     """
     from shop_r1.cli.terminal.checkpoints import fit_prompt, hide_loading
     from shop_r1.datasets.examples import count_types, list_examples
-    from shop_r1.training.precision import settle_precision
+    from shop_r1.training.run import settle_precision
     from shop_r1.training.settings import SftConfig
     from shop_r1.training.sft import train_sft
 

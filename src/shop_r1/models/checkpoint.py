@@ -32,12 +32,7 @@ _MODEL_FILES = ("config.json", "model*.safetensors*", "adapter_*")
 
 @dataclass(frozen=True)
 class LocalModel:
-    """A causal language model with its tokenizer.
-
-    Attributes:
-        model: any Hugging Face causal LM with the standard key/value cache.
-        tokenizer: its tokenizer, with a chat template.
-    """
+    """A Hugging Face causal LM with the standard key/value cache, and its tokenizer, with a chat template."""
 
     model: Any
     tokenizer: Any
@@ -63,12 +58,7 @@ class LocalModel:
         return list(messages) if self._has_system_role else merge_system(messages)
 
     def prompt_ids(self, messages: Sequence[dict[str, str]], options: Options | None = None) -> list[int]:
-        """Return the chat's token ids up to where the assistant's completion begins.
-
-        Args:
-            messages: the chat.
-            options: switches of the chat template, by name.
-        """
+        """Return the chat's token ids up to where the assistant's completion begins; options by name."""
         kinds = {"add_generation_prompt": True, "tokenize": True, "return_dict": True}
         encoded = self.tokenizer.apply_chat_template(self.chat(messages), **kinds, **(options or {}))
         return list(encoded["input_ids"])
@@ -104,18 +94,14 @@ def resolve_model(name_or_path: str) -> str:
 
 
 def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalModel:
-    """Return the checkpoint, safetensors only and without remote code.
-
-    Args:
-        name_or_path: `base`, a folder, or a name on the Hugging Face hub.
-        dtype: of the weights.
+    """Return what `base`, a folder or a name on the Hugging Face hub is: safetensors, without remote code.
 
     Raises:
         ModelError: it is not there, is not a causal LM in safetensors, or its tokenizer has no chat template.
     """
     source = resolve_model(name_or_path)
     if is_adapter(Path(source)):
-        return _load_adapter(Path(source), dtype)
+        return _complete(*_load_adapter(Path(source), dtype), f"{source}")
     if Path(source).is_absolute() and not (Path(source) / "config.json").exists():
         raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
     try:
@@ -125,28 +111,18 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         )
     except _UNLOADABLE as error:
         raise ModelError(
-            f"model {name_or_path!r} cannot be loaded ({_reason(error)}); expected `base`, a folder with a "
+            f"model {name_or_path!r} cannot be loaded ({reason_of(error)}); expected `base`, a folder with a "
             "Hugging Face causal LM in safetensors, or its name on the hub"
         ) from None
-    _check_tokenizer(tokenizer, name_or_path)
     try:
         check_attention(model.config)
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
-    return _end_turns(LocalModel(model.eval(), tokenizer))
+    return _complete(model, tokenizer, name_or_path)
 
 
-def _end_turns(model: LocalModel) -> LocalModel:
-    """Let the configuration, which servers read, end completions where the chat template ends turns."""
-    configuration, ends = model.model.generation_config, model.end_ids
-    ids = configuration.eos_token_id
-    known = ids if isinstance(ids, list) else [ids]
-    if turn_end_id(model.tokenizer) not in known:
-        configuration.eos_token_id = [*(each for each in known if each is not None), *set(ends) - set(known)]
-    return model
-
-
-def _check_tokenizer(tokenizer: Any, name: str) -> None:
+def _complete(model: Any, tokenizer: Any, name: str) -> LocalModel:
+    """Return the model with its tokenizer, whose chat template decides where completions end."""
     # Else transformers warns of "indexing errors" at the first text over the model's length, though here
     # texts are counted first and cut after. Its mark for "has been said"; it is not saved.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
@@ -154,6 +130,13 @@ def _check_tokenizer(tokenizer: Any, name: str) -> None:
         raise ModelError(f"model {name!r} cannot be loaded: its tokenizer's files are missing")
     if tokenizer.chat_template is None:
         raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
+    found = LocalModel(model.eval(), tokenizer)
+    ids = model.generation_config.eos_token_id
+    known = ids if isinstance(ids, list) else [ids]
+    if turn_end_id(tokenizer) not in known:  # Servers read the configuration.
+        ends = [*(each for each in known if each is not None), *set(found.end_ids) - set(known)]
+        model.generation_config.eos_token_id = ends
+    return found
 
 
 def is_adapter(folder: Path) -> bool:
@@ -176,8 +159,8 @@ def adapted_model(folder: Path) -> str:
         ) from None
 
 
-def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
-    """Return the model that the adapter was trained on, with the adapter merged into it."""
+def _load_adapter(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return the model that the adapter was trained on, the adapter merged into it, and its tokenizer."""
     from peft import PeftModel, get_peft_model_state_dict
 
     base = adapted_model(folder)
@@ -191,7 +174,7 @@ def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except _UNLOADABLE as error:
         raise ModelError(
-            f"adapter {folder} cannot be loaded ({_reason(error)}); expected a LoRA adapter in safetensors "
+            f"adapter {folder} cannot be loaded ({reason_of(error)}); expected a LoRA adapter in safetensors "
             "and, where its adapter_config.json says, the model that it was trained on"
         ) from None
     if missing:
@@ -199,33 +182,14 @@ def _load_adapter(folder: Path, dtype: torch.dtype) -> LocalModel:
             f"adapter {folder} is not for the model {base}: {len(missing)} of its weights' names are not "
             f"those expected, such as {min(missing)}"
         )
-    _check_tokenizer(tokenizer, str(folder))
-    return _end_turns(LocalModel(whole.merge_and_unload().eval(), tokenizer))
-
-
-def save_merged(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
-    """Write a model with an adapter as a whole model, as `save_checkpoint` does.
-
-    The adapter is merged into its model loaded anew, so this also does for weights gathered from shards.
-
-    Raises:
-        ModelError: it cannot be written.
-    """
-    with TemporaryDirectory() as folder:
-        save_checkpoint(model, Path(folder), weights)
-        whole = load_model(folder)
-    save_checkpoint(whole, out)
+    return whole.merge_and_unload(), tokenizer
 
 
 def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write the model and its tokenizer beside, then move them into the folder, file by file.
 
-    So a disk that fills up leaves an older checkpoint in the folder as it was.
-
-    Args:
-        model: what to write.
-        out: the folder.
-        weights: by name, where they are not the model's own (gathered from shards).
+    So a disk that fills up leaves an older checkpoint in the folder as it was. `weights` are given by name
+    where they are not the model's own (gathered from shards).
 
     Raises:
         ModelError: it cannot be written, for instance because the disk is full.
@@ -241,21 +205,17 @@ def save_checkpoint(model: LocalModel, out: Path, weights: Mapping[str, Tensor] 
             for path in written:
                 path.chmod(file_mode(out / path.name))  # safetensors makes files for their owner alone
                 path.replace(out / path.name)
-            _remove_others(out, {path.name for path in written})
+        earlier = {path for pattern in _MODEL_FILES for path in out.glob(pattern)}
+        for path in earlier - {out / path.name for path in written}:
+            path.unlink()
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{out}: the checkpoint cannot be written ({_reason(error)})") from None
+        raise ModelError(f"{out}: the checkpoint cannot be written ({reason_of(error)})") from None
 
 
-def _remove_others(out: Path, written: set[str]) -> None:
-    """Remove what an earlier checkpoint in the folder had and this one has not."""
-    for pattern in _MODEL_FILES:
-        for path in out.glob(pattern):
-            if path.name not in written:
-                path.unlink()
-
-
-def _reason(error: Exception) -> str:
-    """Return an error's first line."""
+def reason_of(error: Exception) -> str:
+    """Return why a library failed, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
 
 

@@ -7,7 +7,7 @@ there can decide, and this module is the only place where it does.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -25,23 +25,15 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class Precision:
-    """The number format of a run.
-
-    Attributes:
-        bf16: whether matrix products run in bfloat16; weights and optimiser stay float32.
-        reason: why, as a clause.
-    """
+    """The number format of a run."""
 
     bf16: bool
+    """Whether matrix products run in bfloat16; weights and optimiser stay float32."""
     reason: str
-
-    @property
-    def name(self) -> str:
-        """`bfloat16` or `float32`."""
-        return format_name(self.bf16)
+    """Why, as a clause."""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
+        return f"{format_name(self.bf16)}: {self.reason}"
 
 
 def format_name(bf16: bool) -> str:
@@ -54,32 +46,26 @@ def format_name(bf16: bool) -> str:
 
 
 def choose_precision(asked: Bf16 = "auto", device: str | None = None) -> Precision:
-    """Return the number format to compute in.
+    """Return the number format to compute in, on `cpu` or `cuda`; None: where training runs, on a GPU if any.
 
-    Args:
-        asked: true and false are followed; `auto` takes bfloat16 on a GPU that supports it, and on a CPU that
-            has instructions for it and runs a short product at least `FASTER` times as fast with them.
-        device: `cpu` or `cuda`; None stands for where training runs: on the GPU if there is one.
+    True and false are followed; `auto` takes bfloat16 on a GPU that supports it, and on a CPU that has
+    instructions for it and runs a short product at least `FASTER` times as fast with them.
     """
     import torch
 
     if (device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda":
-        return _choose_on_gpu(asked)
-    if asked == "auto":
-        return _choose_on_cpu()
-    if asked and not _cpu_supports_bf16():
-        return Precision(True, "as set, though this CPU has no instructions for it; float32 would be faster")
-    return Precision(asked, "as set")
-
-
-def _choose_on_gpu(asked: Bf16) -> Precision:
-    import torch
-
-    supported = torch.cuda.is_bf16_supported(including_emulation=False)
-    if asked == "auto":
-        return Precision(supported, "the GPU supports bfloat16" if supported else "the GPU has no bfloat16")
-    emulated = asked and not supported
-    return Precision(asked, "as set, though the GPU only emulates it" if emulated else "as set")
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+        if asked == "auto":
+            return Precision(
+                supported, "the GPU supports bfloat16" if supported else "the GPU has no bfloat16"
+            )
+        warning = "though the GPU only emulates it"
+    else:
+        if asked == "auto":
+            return _choose_on_cpu()
+        supported = _cpu_supports_bf16()
+        warning = "though this CPU has no instructions for it; float32 would be faster"
+    return Precision(asked, f"as set, {warning}" if asked and not supported else "as set")
 
 
 @cache
@@ -104,10 +90,8 @@ def _cpu_supports_bf16() -> bool:
 def _cpu_has_native_bf16() -> bool:
     import torch
 
-    checks: list[Callable[[], bool] | None] = [
-        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    ]
-    return any(check() for check in checks if check is not None)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
 
 
 _flushing = 0

@@ -138,34 +138,38 @@ def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
     shape = (len(trees), left + right)
     input_ids = torch.full(shape, pad_id)
     positions = torch.zeros(shape, dtype=torch.long)
-    branch = torch.full((len(trees), right), -1)  # 0.. branches, -1 padding
-    attach = torch.zeros((len(trees), right), dtype=torch.long)  # how much of the trunk the token may see
+    owner = torch.full(shape, -1)  # the token's branch in its tree; -1 in trunks and padding
+    attach = torch.zeros(shape, dtype=torch.long)  # how much of the trunk the token may see
+    last_prompt: list[int] = []
     for row, tree in enumerate(trees):
-        trunk, count = len(tree.trunk), tree.size - len(tree.trunk)
-        input_ids[row, :trunk] = torch.tensor(tree.trunk, dtype=torch.long)
-        positions[row, :trunk] = torch.arange(trunk)
-        ids, places, owner, limit = _layout(tree)
-        input_ids[row, left : left + count] = torch.tensor(ids)
-        positions[row, left : left + count] = torch.tensor(places)
-        branch[row, :count] = torch.tensor(owner)
-        attach[row, :count] = torch.tensor(limit)
-    mask = _mask(positions[:, left:], branch, attach, left)
-    return TreeBatch(input_ids, positions, mask, **_index_completions(trees, left, right))
-
-
-def _layout(tree: Tree) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Return the branch region's ids, positions, branch numbers and trunk limits, token by token."""
-    ids: list[int] = []
-    places: list[int] = []
-    owner: list[int] = []
-    limit: list[int] = []
-    for number, branch in enumerate(tree.branches):
-        tokens = branch.prompt + branch.completion
-        ids += tokens
-        places += range(branch.attach, branch.attach + len(tokens))
-        owner += [number] * len(tokens)
-        limit += [branch.attach] * len(tokens)
-    return ids, places, owner, limit
+        input_ids[row, : len(tree.trunk)] = torch.tensor(tree.trunk, dtype=torch.long)
+        positions[row, : len(tree.trunk)] = torch.arange(len(tree.trunk))
+        end = left
+        for slot, branch in enumerate(tree.branches):
+            tokens = branch.prompt + branch.completion
+            start, end = end, end + len(tokens)
+            last_prompt.append(row * (left + right) + start + len(branch.prompt) - 1)
+            input_ids[row, start:end] = torch.tensor(tokens)
+            positions[row, start:end] = torch.arange(branch.attach, branch.attach + len(tokens))
+            owner[row, start:end] = slot
+            attach[row, start:end] = branch.attach
+    branches = [branch for tree in trees for branch in tree.branches]
+    lengths = torch.tensor([len(branch.completion) for branch in branches])
+    places = [place for branch in branches for place in range(len(branch.completion))]
+    return TreeBatch(
+        input_ids,
+        position_ids=positions,
+        branch_mask=_mask(positions[:, left:], owner[:, left:], attach[:, left:], left),
+        predictors=torch.tensor(last_prompt).repeat_interleave(lengths)
+        + torch.tensor(places, dtype=torch.long),
+        targets=torch.tensor([token for branch in branches for token in branch.completion], dtype=torch.long),
+        owners=torch.arange(len(branches)).repeat_interleave(lengths),
+        last_prompt=torch.tensor(last_prompt),
+        prompt_lengths=torch.tensor([branch.attach + len(branch.prompt) for branch in branches]),
+        slots=torch.tensor(
+            [(row, slot) for row, tree in enumerate(trees) for slot in range(len(tree.branches))]
+        ),
+    )
 
 
 def _mask(positions: Tensor, branch: Tensor, attach: Tensor, left: int) -> Tensor:
@@ -176,32 +180,3 @@ def _mask(positions: Tensor, branch: Tensor, attach: Tensor, left: int) -> Tenso
     # A padding row sees itself: a row that sees nothing would be NaN in the softmax.
     in_branch |= torch.eye(positions.shape[1], dtype=torch.bool)
     return torch.cat([in_trunk, in_branch], dim=2)[:, None]
-
-
-def _index_completions(trees: Sequence[Tree], left: int, right: int) -> dict[str, Tensor]:
-    predictors: list[int] = []
-    targets: list[int] = []
-    owners: list[int] = []
-    last_prompt: list[int] = []
-    lengths: list[int] = []
-    slots: list[tuple[int, int]] = []
-    for row, tree in enumerate(trees):
-        start = row * (left + right) + left
-        for slot, branch in enumerate(tree.branches):
-            last = start + len(branch.prompt) - 1
-            predictors += range(last, last + len(branch.completion))
-            targets += branch.completion
-            owners += [len(last_prompt)] * len(branch.completion)
-            last_prompt.append(last)
-            lengths.append(branch.attach + len(branch.prompt))
-            slots.append((row, slot))
-            start = last + 1 + len(branch.completion)
-    as_tensor = torch.tensor
-    return {
-        "predictors": as_tensor(predictors, dtype=torch.long),
-        "targets": as_tensor(targets, dtype=torch.long),
-        "owners": as_tensor(owners, dtype=torch.long),
-        "last_prompt": as_tensor(last_prompt),
-        "prompt_lengths": as_tensor(lengths),
-        "slots": as_tensor(slots),
-    }

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import pad
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 from transformers.generation.logits_process import TopKLogitsWarper, TopPLogitsWarper
 
 from shop_r1.config import Config
 from shop_r1.models.attention import causal_lm
-from shop_r1.models.kv_cache import growing_cache
 from shop_r1.models.precision import flush_subnormals
 from shop_r1.models.prefix_tree import Tree, TreeBatch, pack_trees
 from shop_r1.models.scoring import Measure, hidden_states, project
@@ -19,6 +21,9 @@ from shop_r1.models.scoring import Measure, hidden_states, project
 SEEDS = 2**32
 """How many seeds there are: torch's generator on the CPU, a Mersenne Twister, takes 32 bits and ignores those
 above them."""
+
+ROOM_TOKENS = 32
+"""Appends that one growth of the cache makes room for: so each copies a 32nd of it. Ours."""
 
 
 class Sampling(Config):
@@ -60,7 +65,7 @@ def sample_completions(
     pad_id: int,
     seeds: Sequence[int],
     measure: Measure | None = None,
-    to_the_end: bool = False,
+    synced_gpus: bool = False,
 ) -> list[SampledCompletion]:
     """Return one sampled completion for each branch of each tree, in order.
 
@@ -76,8 +81,8 @@ def sample_completions(
         seeds: one for each branch, in [0, `SEEDS`); a completion depends on its prompt and its seed alone (up
             to rounding in batches of other shapes).
         measure: what to find out about each token's distribution, before temperature and cuts.
-        to_the_end: take `max_new_tokens` steps even when all completions have ended, so that processes which
-            share a sharded model stay in step.
+        synced_gpus: take `max_new_tokens` steps even when all completions have ended, so that processes which
+            share a sharded model stay in step; as in transformers' `generate`.
 
     Raises:
         ValueError: a seed is outside its range.
@@ -101,7 +106,7 @@ def sample_completions(
         if measure is not None:
             measured.append(measure(logits))
         alive = alive & ~torch.isin(tokens, ends)
-        if place + 1 == sampling.max_new_tokens or not (to_the_end or alive.any()):
+        if place + 1 == sampling.max_new_tokens or not (synced_gpus or alive.any()):
             break
         hidden = decoder.advance(torch.where(alive, tokens, pad_id), alive)
     rows = [[token for token in row if token >= 0] for row in torch.stack(columns, dim=1).tolist()]
@@ -157,7 +162,8 @@ class _Decoder:
 
     def __init__(self, model: Any, batch: TreeBatch, max_new_tokens: int) -> None:
         self._model = model
-        self._cache = growing_cache(model.config)
+        self._cache = DynamicCache(config=model.config)
+        self._cache.layers = [RoomyLayer() for _ in self._cache.layers]
         trees, width = batch.input_ids.shape
         self._tree, self._slot = batch.slots[:, 0], batch.slots[:, 1]
         self._rows = torch.arange(trees, device=batch.slots.device)  # where each tree sits in the cache
@@ -211,3 +217,35 @@ class _Decoder:
             return
         self._cache.batch_select_indices(keep)
         self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]
+
+
+class RoomyLayer(DynamicLayer):  # type: ignore[misc] # transformers' class, which is untyped
+    """transformers' cache of a layer, with room to grow: a new token is written, and nothing copied for it.
+
+    `keys` and `values` are (B, heads, T, D) views of larger tensors.
+    """
+
+    keys: Tensor
+    values: Tensor
+    _rooms: tuple[Tensor, Tensor] | None = None
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append (B, heads, n, D) keys and values; return all that there are."""
+        held = self.get_seq_length()
+        if held == 0:
+            return super().update(key_states, value_states, *args, **kwargs)  # type: ignore[no-any-return]
+        total = held + key_states.shape[-2]
+        if self._rooms is None or self._rooms[0].shape[-2] < total:
+            more = (0, 0, 0, ROOM_TOKENS * key_states.shape[-2])
+            self._rooms = pad(self.keys, more), pad(self.values, more)
+        for room, states in zip(self._rooms, (key_states, value_states), strict=True):
+            room[:, :, held:total] = states
+        self.keys, self.values = (room[:, :, :total] for room in self._rooms)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows of the batch alone."""
+        super().batch_select_indices(indices)
+        self._rooms = None

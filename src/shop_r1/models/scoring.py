@@ -10,8 +10,8 @@ Dimension letters as in `models.prefix_tree`; H hidden size.
 import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shop_r1.errors import ModelError
 from shop_r1.models.attention import use_tree_attention
-from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
+from shop_r1.models.prefix_tree import TreeBatch, grow_tree, pack_trees
 
 HEAD_LOGITS = 2**25
 """Logits that the head makes at once (ours): 128 MiB in float32, 220 tokens of Qwen2.5's vocabulary."""
@@ -28,8 +28,7 @@ Measure = Callable[[Tensor], Tensor]
 """From (N, V) untempered logits to (N,) some figure of each distribution; computed without gradients."""
 
 
-@dataclass(frozen=True)
-class TokenScores:
+class TokenScores(NamedTuple):
     """What a scoring pass says of completion tokens.
 
     Attributes:
@@ -91,14 +90,14 @@ def score_tokens(
     if torch.is_grad_enabled() and len(hidden) > rows:
         score = functools.partial(checkpoint, score, use_reentrant=False, preserve_rng_state=False)
     pieces = [score(*piece) for piece in zip(hidden.split(rows), batch.targets.split(rows), strict=True)]
-    log_probs, entropy, right, measured = (torch.cat(column) for column in zip(*pieces, strict=True))
-    return TokenScores(log_probs, entropy, right, measured if measure is not None else None)
+    log_probs, entropy, right, measured = zip(*pieces, strict=True)
+    found = None if measure is None else torch.cat(measured)
+    return TokenScores(torch.cat(log_probs), torch.cat(entropy), torch.cat(right), found)
 
 
 def _score_rows(
     model: Any, hidden: Tensor, targets: Tensor, *, temperature: float, measure: Measure | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return each row's log probability, entropy, whether it is the likeliest, and its measure."""
+) -> TokenScores:
     logits = project(model, hidden)
     scaled = logits if temperature == 1 else logits / temperature
     normaliser = scaled.logsumexp(-1)
@@ -106,12 +105,12 @@ def _score_rows(
     with torch.no_grad():
         entropy = normaliser - ((scaled - normaliser[:, None]).exp_().mul_(scaled)).sum(-1)
         right = logits.argmax(-1) == targets
-        measured = right if measure is None else measure(logits)
-    return chosen, entropy, right, measured
+        measured = None if measure is None else measure(logits)
+    return TokenScores(chosen, entropy, right, measured)
 
 
-def accept_inside(model: Any) -> None:
-    """Let `model(inside=f)` return `f(model)`; other calls stay as they were.
+def add_forward_redirection(model: Any) -> None:
+    """Let `model(redirect_to=f)` return `f(model)`; other calls stay as they were.
 
     What wraps a model to spread it over devices gathers weights and averages gradients when the model is
     called. So what we run with its parts has to run within such a call.
@@ -122,45 +121,10 @@ def accept_inside(model: Any) -> None:
     plain = model.forward
 
     @functools.wraps(type(model).forward)
-    def forward(self: Any, *args: Any, inside: Callable[[Any], Any] | None = None, **kwargs: Any) -> Any:
-        return plain(*args, **kwargs) if inside is None else inside(self)
+    def forward(self: Any, *args: Any, redirect_to: Callable[[Any], Any] | None = None, **kwargs: Any) -> Any:
+        return plain(*args, **kwargs) if redirect_to is None else redirect_to(self)
 
     model.forward = types.MethodType(forward, model)
-
-
-def score_trees(
-    model: Any,
-    trees: Sequence[Tree],
-    pad_id: int,
-    temperature: float = 1.0,
-    measure: Measure | None = None,
-    batch_tokens: int = 6000,
-) -> list[TokenScores]:
-    """Return each branch's scores, by tree and branch.
-
-    Trees of like length are run together, about `batch_tokens` tokens at once, since attention over padding
-    costs as much as over pages.
-
-    Args:
-        model: what `accept_inside` was called on, wrapped or not; it is called once.
-        trees: trees whose branches have completions.
-        pad_id: fills rectangles.
-        temperature: as in `score_tokens`.
-        measure: as in `score_tokens`.
-        batch_tokens: tokens in a packed rectangle, unless one tree alone is longer.
-    """
-    chunks = list(batch_by_length([tree.size for tree in trees], batch_tokens))
-    device = next(model.parameters()).device
-    batches = [pack_trees([trees[row] for row in rows], pad_id).to(device) for rows in chunks]
-    found: dict[int, list[TokenScores]] = {}
-    scored: list[TokenScores] = model(
-        inside=lambda whole: [score_tokens(whole, batch, temperature, measure) for batch in batches]
-    )
-    for rows, batch, scores in zip(chunks, batches, scored, strict=True):
-        parts = iter(_split_branches(scores, batch))
-        for row in rows:
-            found[row] = [next(parts) for _ in trees[row].branches]
-    return [score for row in range(len(trees)) for score in found[row]]
 
 
 def score_pairs(
@@ -169,16 +133,32 @@ def score_pairs(
     pad_id: int,
     temperature: float = 1.0,
     measure: Measure | None = None,
+    batch_tokens: int = 6000,
 ) -> list[TokenScores]:
     """Return the scores of each (prompt, completion), in order; equal prompts share a tree.
 
-    Arguments as in `score_trees`.
+    Trees of like length are run together, about `batch_tokens` tokens at once, since attention over padding
+    costs as much as over pages.
+
+    Args:
+        model: what `add_forward_redirection` was called on, wrapped or not; it is called once.
+        pairs: token ids.
+        pad_id: fills rectangles.
+        temperature: as in `score_tokens`.
+        measure: as in `score_tokens`.
+        batch_tokens: tokens in a packed rectangle, unless one tree alone is longer.
     """
     groups = group_equal([prompt for prompt, _ in pairs])
     trees = [grow_tree([pairs[row][0] for row in rows], [pairs[row][1] for row in rows]) for rows in groups]
-    scores = score_trees(model, trees, pad_id, temperature, measure)
-    order = [row for rows in groups for row in rows]
-    by_row = dict(zip(order, scores, strict=True))
+    chunks = list(batch_by_length([tree.size for tree in trees], batch_tokens))
+    device = next(model.parameters()).device
+    batches = [pack_trees([trees[number] for number in chunk], pad_id).to(device) for chunk in chunks]
+    scored: list[TokenScores] = model(
+        redirect_to=lambda whole: [score_tokens(whole, batch, temperature, measure) for batch in batches]
+    )
+    order = [row for chunk in chunks for number in chunk for row in groups[number]]
+    split = chain.from_iterable(map(_split_branches, scored, batches))
+    by_row = dict(zip(order, split, strict=True))
     return [by_row[row] for row in range(len(pairs))]
 
 
@@ -214,14 +194,5 @@ def batch_by_length(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def _split_branches(scores: TokenScores, batch: TreeBatch) -> list[TokenScores]:
     lengths = torch.bincount(batch.owners, minlength=len(batch.last_prompt)).tolist()
-    measured = [None] * len(lengths) if scores.measured is None else scores.measured.split(lengths)
-    return [
-        TokenScores(*parts)
-        for parts in zip(
-            scores.log_probs.split(lengths),
-            scores.entropy.split(lengths),
-            scores.right.split(lengths),
-            measured,
-            strict=True,
-        )
-    ]
+    columns = [[None] * len(lengths) if column is None else column.split(lengths) for column in scores]
+    return [TokenScores(*parts) for parts in zip(*columns, strict=True)]

@@ -76,10 +76,7 @@ SHAPES = {
 def find_shape(model: str) -> tuple[Shape, str]:
     """Return a model's shape, and where it was found: its config.json, or that its name is of Qwen2.5.
 
-    Nothing is downloaded: a name on the hub is looked up among what was downloaded before.
-
-    Args:
-        model: as the settings name it: `base`, a folder, or a name on the hub.
+    The model is `base`, a folder, or a name on the hub, which is looked up among what was downloaded before.
 
     Raises:
         ModelError: neither is known, or config.json is not that of a decoder.

@@ -30,12 +30,8 @@ class PromptCost(Record):
 def target_cut(prompt: Prompt, html: str, action: Action) -> bool | None:
     """Return whether the budget took the element that was acted on out of the prompt's current page.
 
-    None: there is no such element, since the action names none or the page has none of that name.
-
-    Args:
-        prompt: as rendered.
-        html: the whole current page.
-        action: what the shopper did on it.
+    None: there is no such element, since the action names none or the page, whole in `html`, has none of that
+    name.
     """
     name = action.value("name")
     if not name or name not in element_names(html):

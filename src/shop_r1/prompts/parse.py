@@ -10,12 +10,13 @@ on its own.
 """
 
 import re
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from shop_r1.jsonl import Record
 from shop_r1.prompts.strict_json import (
     JsonProblem,
     OutOfFormatError,
+    check_keys,
     check_string,
     name_kind,
     read_object,
@@ -76,7 +77,7 @@ def parse_response(text: str, space: ActionSpace = SHOP) -> Response | ParseFail
     """
     try:
         record = read_object(text, _DECODER)
-        _check_keys(record)
+        check_keys("the keys", record, ("rationale", "action"))
         rationale, action = record["rationale"], record["action"]
         kind = _find_kind(action, space)
         values = {field: check_string(action[field], field) for field in kind.fields if field in action}
@@ -116,18 +117,9 @@ def unwrap(text: str) -> Unwrapped:
     return Unwrapped(text, tuple(wrappings))
 
 
-def _check_keys(record: dict[str, Any]) -> None:
-    if set(record) != {"rationale", "action"}:
-        found = ", ".join(shorten(key) for key in list(record)[:5]) or "none"
-        raise OutOfFormatError(
-            "wrong_keys", f"the keys are {found}; expected exactly 'rationale' and 'action'"
-        )
-    if not isinstance(record["action"], dict):
-        found = name_kind(record["action"])
-        raise OutOfFormatError("wrong_kind", f"action is {found}; expected an object with a type")
-
-
-def _find_kind(action: dict[str, Any], space: ActionSpace) -> ActionType:
+def _find_kind(action: object, space: ActionSpace) -> ActionType:
+    if not isinstance(action, dict):
+        raise OutOfFormatError("wrong_kind", f"action is {name_kind(action)}; expected an object with a type")
     known = ", ".join(space.type_names)
     if "type" not in action:
         raise OutOfFormatError("unknown_type", f"action has no type; expected one of {known}")

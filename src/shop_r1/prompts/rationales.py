@@ -14,21 +14,14 @@ from typing import Any, Literal
 from shop_r1.errors import ConfigError
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.parse import unwrap
-from shop_r1.prompts.render import (
-    PIECE_TOKENS,
-    TEMPLATE_TOKENS,
-    Prompt,
-    action_piece,
-    dump_json,
-    render_journey,
-)
+from shop_r1.prompts.render import Prompt, action_piece, dump_json, render_journey
 from shop_r1.prompts.strict_json import (
     JsonProblem,
     OutOfFormatError,
+    check_keys,
     check_string,
     name_kind,
     read_object,
-    shorten,
     strict_decoder,
 )
 from shop_r1.records.actions import Action, ActionSpace, find_space
@@ -84,13 +77,7 @@ def render_rationales(
 
     Over budget, pages are shortened as `render_history` does: the oldest bodies go first, the last page is
     shortened last, actions always stay. Rationales of other steps are shown, as the customer's own words.
-
-    Args:
-        session: what was seen and done.
-        steps: which, from 1.
-        max_tokens: longest prompt and completion together.
-        max_completion_length: of these, kept free for the completion.
-        count_tokens: counts, or estimates, as the model does.
+    Steps count from 1; the other arguments are as in `render_journey`.
 
     Raises:
         ConfigError: the actions alone are over the budget.
@@ -98,22 +85,18 @@ def render_rationales(
     system = _render_system(session.space)
     last = len(session.steps)
     tail = action_piece(last, session.steps[-1].action) + _render_instruction(session, steps)
-    around = sum(count_tokens(text) + PIECE_TOKENS for text in (system, tail)) + TEMPLATE_TOKENS
-    pages = [step.page.html for step in session.steps]
-    actions = [step.action for step in session.steps[:-1]]
     try:
-        journey = render_journey(pages, actions, max_tokens - max_completion_length - around, count_tokens)
+        return render_journey(
+            system,
+            [step.page.html for step in session.steps],
+            [step.action for step in session.steps[:-1]],
+            max_tokens=max_tokens,
+            max_completion_length=max_completion_length,
+            count_tokens=count_tokens,
+            tail=tail,
+        )
     except ConfigError as error:
         raise ConfigError(f"session {session.session_id}: {error}") from None
-    return Prompt(
-        messages=(
-            {"role": "system", "content": system},
-            {"role": "user", "content": journey.text + tail},
-        ),
-        pages_cut=journey.pages_cut,
-        page_truncated=journey.page_truncated,
-        tokens=around + journey.tokens,
-    )
 
 
 def parse_rationales(text: str, steps: Collection[int]) -> dict[int, str]:
@@ -127,7 +110,7 @@ def parse_rationales(text: str, steps: Collection[int]) -> dict[int, str]:
             `RationaleProblem`.
     """
     record = read_object(unwrap(text).text, _DECODER)
-    _check_keys("the keys", record, {"rationales"})
+    check_keys("the keys", record, ["rationales"])
     if not isinstance(record["rationales"], list):
         kind = name_kind(record["rationales"])
         raise OutOfFormatError("wrong_keys", f"'rationales' is {kind}; expected a list")
@@ -147,20 +130,13 @@ def _parse_entry(entry: object, steps: Collection[int]) -> tuple[int, str]:
         raise OutOfFormatError(
             "wrong_kind", f"an entry is {name_kind(entry)}; expected an object with step and rationale"
         )
-    _check_keys("an entry's keys", entry, {"step", "rationale"})
+    check_keys("an entry's keys", entry, ("step", "rationale"))
     step = entry["step"]
     if isinstance(step, bool) or not isinstance(step, int):
         raise OutOfFormatError("wrong_kind", f"step is {name_kind(step)}; expected a whole number")
     if step not in steps:
         raise OutOfFormatError("wrong_step", f"step {step} was not requested")
     return step, _check_rationale(entry["rationale"], f"the rationale of step {step}")
-
-
-def _check_keys(what: str, found: Mapping[str, object], expected: Collection[str]) -> None:
-    if set(found) != expected:
-        shown = ", ".join(shorten(key) for key in list(found)[:5]) or "none"
-        wanted = " and ".join(map(repr, sorted(expected, reverse=True)))
-        raise OutOfFormatError("wrong_keys", f"{what} are {shown}; expected {wanted}")
 
 
 def _check_rationale(value: object, field: str) -> str:
@@ -176,12 +152,8 @@ def _check_rationale(value: object, field: str) -> str:
     return rationale
 
 
-def _whole_number(digits: str) -> int | float:
-    # A number of over nine digits is no step, and neither is a fraction.
-    return int(digits) if len(digits) <= 9 else 0.0
-
-
-_DECODER = strict_decoder(parse_int=_whole_number)
+# A number of over nine digits is no step, and neither is a fraction.
+_DECODER = strict_decoder(parse_int=lambda digits: int(digits) if len(digits) <= 9 else 0.0)
 
 
 def _render_instruction(session: Session, steps: Collection[int]) -> str:
@@ -222,5 +194,13 @@ def _example_visit(space: ActionSpace) -> str:
     search = next(kind for kind in space.types if kind.effect == "type")
     leave = next(kind for kind in space.types if kind.effect == "leave")
     first, last = Action(type=search.name, **search.example), Action(type=leave.name)
-    journey = render_journey(_EXAMPLE_PAGES, [first], 10**9, len)
-    return (journey.text + action_piece(2, last)).rstrip()
+    prompt = render_journey(
+        "",
+        _EXAMPLE_PAGES,
+        [first],
+        max_tokens=10**9,
+        max_completion_length=0,
+        count_tokens=len,
+        tail=action_piece(2, last),
+    )
+    return prompt.messages[1]["content"].rstrip()

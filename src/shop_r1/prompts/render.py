@@ -7,7 +7,6 @@ for byte-pair tokenizers that split at newlines, in tokens too: a key/value cach
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import ClassVar, Literal
@@ -141,56 +140,45 @@ def render_history(
         raise ValueError(
             f"{len(pages)} pages and {len(actions)} actions; expected one page more than actions"
         )
-    system = render_system(space, persona if config.persona else None)
-    room = config.max_tokens - config.max_completion_length - TEMPLATE_TOKENS - _count(system, count_tokens)
-    journey = render_journey(pages, actions, room, count_tokens, config.context)
-    around = config.max_tokens - room  # system message, template and completion
-    return Prompt(
-        messages=(
-            {"role": "system", "content": system},
-            {"role": "user", "content": journey.text},
-        ),
-        pages_cut=journey.pages_cut,
-        page_truncated=journey.page_truncated,
-        tokens=around - config.max_completion_length + journey.tokens,
-        page_at=journey.page_at,
-        enough_tokens=around + journey.whole_tokens if journey.page_truncated else None,
+    return render_journey(
+        render_system(space, persona if config.persona else None),
+        pages,
+        actions,
+        max_tokens=config.max_tokens,
+        max_completion_length=config.max_completion_length,
+        count_tokens=count_tokens,
+        context=config.context,
     )
 
 
-@dataclass(frozen=True)
-class Journey:
-    """What was seen and done, as `render_journey` writes it.
-
-    Attributes:
-        text: pages and actions in turn, each piece ended by a newline.
-        pages_cut: how many pages before the last lost their body to the budget.
-        page_truncated: whether the last page was shortened to fit.
-        tokens: the sum over the pieces.
-        page_at: where in the text the last page begins.
-        whole_tokens: the sum if the last page were not shortened.
-    """
-
-    text: str
-    pages_cut: int
-    page_truncated: bool
-    tokens: int
-    page_at: int
-    whole_tokens: int
-
-
 def render_journey(
+    system: str,
     pages: Sequence[str],
     actions: Sequence[Action],
-    room: int,
+    *,
+    max_tokens: int,
+    max_completion_length: int,
     count_tokens: CountTokens,
     context: Context = "whole-session",
-) -> Journey:
-    """Return pages and the actions between them within so many tokens, as `render_history` has it.
+    tail: str = "",
+) -> Prompt:
+    """Return a system message, and pages and the actions between them in turn, as `render_history` has it.
+
+    Args:
+        system: the system message.
+        pages: simplified HTML, oldest first.
+        actions: what was done on all but the last page.
+        max_tokens: longest prompt and completion together.
+        max_completion_length: of these, kept free for the completion.
+        count_tokens: counts, or estimates, as the model does.
+        context: whether earlier pages are shown.
+        tail: ends the user message, after the last page.
 
     Raises:
-        ConfigError: the actions alone take more.
+        ConfigError: the actions alone are over the budget.
     """
+    around = sum(_count(text, count_tokens) for text in (system, tail) if text) + TEMPLATE_TOKENS
+    room = max_tokens - max_completion_length - around
     current = _page_piece(len(pages), pages[-1])
     needed = _count(current, count_tokens)
     if context == "latest-step":
@@ -198,12 +186,23 @@ def render_journey(
         pages_cut, used = 0, sum(_count(piece, count_tokens) for piece in pieces)
     else:
         pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens)
-    truncated, whole = needed > room - used, used + needed
-    if truncated:
+    enough = None
+    if needed > room - used:
+        enough = around + max_completion_length + used + needed
         current = _shorten_page(len(pages), pages[-1], room - used, count_tokens)
         needed = _count(current, count_tokens)
     past = "".join(pieces)
-    return Journey(past + current, pages_cut, truncated, used + needed, len(past), whole)
+    return Prompt(
+        messages=(
+            {"role": "system", "content": system},
+            {"role": "user", "content": past + current + tail},
+        ),
+        pages_cut=pages_cut,
+        page_truncated=enough is not None,
+        tokens=around + used + needed,
+        page_at=len(past),
+        enough_tokens=enough,
+    )
 
 
 def render_system(space: ActionSpace, persona: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """One JSON object from a model's completion, or why there is none: what the readers of completions share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
 JsonProblem = Literal[
@@ -43,8 +43,7 @@ class OutOfFormatError(Exception):
 def strict_decoder(parse_int: Callable[[str], float]) -> json.JSONDecoder:
     """Return a decoder that refuses a key twice, and NaN and infinities; numbers with a point become 0.
 
-    Args:
-        parse_int: digits to a number; must not raise, though Python's own `int` does on over 4,300 digits.
+    `parse_int` must not raise, though Python's own `int` does on over 4,300 digits.
     """
     return json.JSONDecoder(
         object_pairs_hook=_reject_duplicates,
@@ -56,10 +55,6 @@ def strict_decoder(parse_int: Callable[[str], float]) -> json.JSONDecoder:
 
 def read_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
     """Return the one JSON object that the completion is, white space around it apart.
-
-    Args:
-        text: the completion.
-        decoder: as `strict_decoder` makes it.
 
     Raises:
         OutOfFormatError: it is anything else; `reason` is a `JsonProblem`.
@@ -80,6 +75,18 @@ def read_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
             "not_object", f"the completion is {name_kind(value)}; expected one JSON object"
         )
     return value
+
+
+def check_keys(what: str, found: Mapping[str, object], expected: Sequence[str]) -> None:
+    """Make sure that an object has just these keys; `what` names them in the message.
+
+    Raises:
+        OutOfFormatError: it has not.
+    """
+    if set(found) != set(expected):
+        shown = ", ".join(shorten(key) for key in list(found)[:5]) or "none"
+        wanted = " and ".join(map(repr, expected))
+        raise OutOfFormatError("wrong_keys", f"{what} are {shown}; expected exactly {wanted}")
 
 
 def check_string(value: object, field: str) -> str:

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.errors import DataError
-from shop_r1.jsonl import Record
 from shop_r1.records.actions import Action, ActionSpace, ActionType, exact_match
 from shop_r1.rewards.rouge import rouge_l
 
@@ -37,20 +36,14 @@ class ActionRewardConfig(Config):
     """Similarities at or below this earn 0. Paper 3, given there as an example."""
 
 
-class ActionScore(Record):
-    """What one action earned, part by part, and why."""
-
-    type: float
-    attribute: float
-    value: float
-    reasons: Mapping[str, str]
-    """One sentence for each of `type`, `attribute`, `value`."""
+Part = tuple[float, str]
+"""What a part of the reward earned, and one sentence that says why."""
 
 
 def score_action(
     predicted: Action, target: Action, space: ActionSpace, config: ActionRewardConfig
-) -> ActionScore:
-    """Return the predicted action's reward against the target.
+) -> dict[str, Part]:
+    """Return the parts `type`, `attribute` and `value` of the predicted action's reward against the target.
 
     Attribute and value parts need the right type. The binary kind puts its 1 in `value`, unscaled.
 
@@ -59,24 +52,22 @@ def score_action(
     """
     kind = find_target_kind(target, space)
     if config.kind == "binary":
-        return _score_binary(predicted, target)
+        unused = 0.0, "0, since the binary reward has no such part"
+        right = 1.0, "1, since the whole action matches"
+        wrong = 0.0, "0, since the action does not match"
+        return {
+            "type": unused,
+            "attribute": unused,
+            "value": right if exact_match(predicted, target) else wrong,
+        }
     if predicted.type != target.type:
         reason = f"0, since the type is {predicted.type} where the shopper chose {target.type}"
-        return ActionScore(
-            type=0.0, attribute=0.0, value=0.0, reasons=dict.fromkeys(("type", "attribute", "value"), reason)
-        )
-    attribute, why_attribute = _score_attributes(predicted, kind, config)
-    value, why_value = _score_values(predicted, target, kind, config)
-    return ActionScore(
-        type=config.type_reward,
-        attribute=attribute,
-        value=value,
-        reasons={
-            "type": f"{config.type_reward:g}, since the type {target.type} is right",
-            "attribute": why_attribute,
-            "value": why_value,
-        },
-    )
+        return dict.fromkeys(("type", "attribute", "value"), (0.0, reason))
+    return {
+        "type": (config.type_reward, f"{config.type_reward:g}, since the type {target.type} is right"),
+        "attribute": _score_attributes(predicted, kind, config),
+        "value": _score_values(predicted, target, kind, config),
+    }
 
 
 def find_target_kind(target: Action, space: ActionSpace) -> ActionType:
@@ -94,22 +85,7 @@ def find_target_kind(target: Action, space: ActionSpace) -> ActionType:
     return kind
 
 
-def _score_binary(predicted: Action, target: Action) -> ActionScore:
-    right = exact_match(predicted, target)
-    unused = "0, since the binary reward has no such part"
-    return ActionScore(
-        type=0.0,
-        attribute=0.0,
-        value=float(right),
-        reasons={
-            "type": unused,
-            "attribute": unused,
-            "value": "1, since the whole action matches" if right else "0, since the action does not match",
-        },
-    )
-
-
-def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardConfig) -> tuple[float, str]:
+def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardConfig) -> Part:
     if not kind.fields:
         return 0.0, f"0, since {kind.name} takes no fields"
     present = [field for field in kind.fields if predicted.value(field).strip()]
@@ -123,9 +99,7 @@ def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardC
     return share, f"{share:g}, with {', '.join(parts)}"
 
 
-def _score_values(
-    predicted: Action, target: Action, kind: ActionType, config: ActionRewardConfig
-) -> tuple[float, str]:
+def _score_values(predicted: Action, target: Action, kind: ActionType, config: ActionRewardConfig) -> Part:
     if not kind.fields:
         return 0.0, f"0, since {kind.name} takes no fields"
     total, reasons = 0.0, []

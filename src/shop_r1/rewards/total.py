@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,10 +13,9 @@ from shop_r1.config import Config
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, parse_record, read_lines
 from shop_r1.prompts.parse import ParseFailure, Response, parse_response
-from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import SHOP, Action, ActionSpace
 from shop_r1.records.results import RewardBreakdown
-from shop_r1.rewards.action import ActionRewardConfig, find_target_kind, score_action
+from shop_r1.rewards.action import ActionRewardConfig, Part, find_target_kind, score_action
 
 PARTS = ("format", "type", "attribute", "value", "rationale")
 """The parts of a reward, in the order of Table 1."""
@@ -82,21 +83,20 @@ def score_response(
     """
     if isinstance(response, ParseFailure):
         find_target_kind(target, space)  # A wrong target is an error even where the completion earns nothing.
-        reasons = dict.fromkeys(PARTS, "0, since the completion is out of format") | {
-            "format": f"0, out of format ({response.reason}): {response.message}"
+        parts = dict.fromkeys(PARTS, (0.0, "0, since the completion is out of format"))
+        parts["format"] = 0.0, f"0, out of format ({response.reason}): {response.message}"
+    else:
+        parts = {
+            "format": _score_format(config),
+            **score_action(response.action, target, space, config.action),
+            "rationale": _score_rationale(certainty, config),
         }
-        return RewardBreakdown(**dict.fromkeys((*PARTS, "total"), 0.0), reasons=reasons)
-    action = score_action(response.action, target, space, config.action)
-    format_part, why_format = _score_format(config)
-    rationale, why_rationale = _score_rationale(certainty, config)
+    earned = {name: part for name, (part, _) in parts.items()}
+    # Not `sum`, which rounds differently from Python 3.12 on.
     return RewardBreakdown(
-        format=format_part,
-        type=action.type,
-        attribute=action.attribute,
-        value=action.value,
-        rationale=rationale,
-        total=format_part + action.type + action.attribute + action.value + rationale,
-        reasons={"format": why_format, **action.reasons, "rationale": why_rationale},
+        **earned,
+        total=reduce(add, earned.values()),
+        reasons={name: reason for name, (_, reason) in parts.items()},
     )
 
 
@@ -111,18 +111,10 @@ def score_completion(
     return score_response(parse_response(completion or "", space), target, space, config, certainty)
 
 
-def max_reward(target: Action, space: ActionSpace, config: RewardConfig) -> float:
-    """Return the total that the target itself would earn, with a certainty of 0."""
-    return score_completion(render_completion("", target), target, space, config, certainty=0.0).total
-
-
 def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterator[dict[str, float]]:
     """Yield the parts and the total of each of the file's completions, in order.
 
-    Args:
-        path: lines of `{"response": …, "target": …, "certainty": …}`, `.jsonl` or `.jsonl.zst`.
-        space: the action space of completions and targets.
-        config: the reward's settings.
+    Each of its lines is a `ScoreLine`, and its name ends in `.jsonl` or `.jsonl.zst`.
 
     Raises:
         DataError: the file cannot be read, holds no line, or a line is not such a record.
@@ -154,13 +146,13 @@ class ScoreLine(Record):
     """Ignored: what a file of test cases says should come out."""
 
 
-def _score_format(config: RewardConfig) -> tuple[float, str]:
+def _score_format(config: RewardConfig) -> Part:
     if not config.use_format:
         return 0.0, "0, since the format reward is switched off; the completion is in format"
     return config.format_reward, f"{config.format_reward:g}, since the completion is in format"
 
 
-def _score_rationale(certainty: float | None, config: RewardConfig) -> tuple[float, str]:
+def _score_rationale(certainty: float | None, config: RewardConfig) -> Part:
     if not config.use_rationale:
         return 0.0, "0, since the rationale reward is switched off"
     if certainty is None:

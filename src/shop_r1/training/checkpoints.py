@@ -26,6 +26,7 @@ from shop_r1.datasets.examples import Example, ExampleSet
 from shop_r1.datasets.session_files import session_digests
 from shop_r1.errors import DataError, TrainingError
 from shop_r1.jsonl import Record
+from shop_r1.models.checkpoint import reason_of
 from shop_r1.records.sessions import Session
 from shop_r1.runs import CHECKPOINTS, describe_differences, digest_file, package_versions
 from shop_r1.training.progress.console import print_note
@@ -57,9 +58,8 @@ class RunIdentity(Record):
 
     def differences(self, now: "RunIdentity") -> list[str]:
         """Return what is another in `now`, each as `key (1 there, 2 now)`."""
-        found = describe_differences(self.settings, now.settings)
-        found += ["the data"] * (self.data != now.data)
-        return found + describe_differences({"processes": self.processes}, {"processes": now.processes})
+        before, after = ({**run.settings, "processes": run.processes} for run in (self, now))
+        return describe_differences(before, after) + ["the data"] * (self.data != now.data)
 
 
 class Manifest(Record):
@@ -181,12 +181,7 @@ def find_checkpoint(out: Path) -> Checkpoint | None:
 
 
 class CheckpointFolder:
-    """Writes one run's checkpoints.
-
-    Attributes:
-        path: `OUT/checkpoints`.
-        run: whose they are.
-    """
+    """Writes one run's checkpoints into `OUT/checkpoints`, its `path`."""
 
     def __init__(self, out: Path, run: RunIdentity, keep: int) -> None:
         self._out = out
@@ -207,7 +202,8 @@ class CheckpointFolder:
         processes, beside = PartialState(), self.path / f"{_NEW}{_name(step)}"
         try:
             if processes.is_main_process:
-                self._clear()
+                for left in (*self.path.glob(f"{_NEW}*"), *self.path.glob(f"{_OLD}*")):
+                    rmtree(left)  # an earlier process was killed over it
                 beside.mkdir(parents=True)
             processes.wait_for_everyone()
             yield beside
@@ -228,8 +224,8 @@ class CheckpointFolder:
         left = f"that of step {before[-1]} is as it was; make room, then --resume" if before else "make room"
         free = disk_usage(self._out).free / 1e6  # torch.save does not say that the disk is full
         return (
-            f"{self.path}: the checkpoint of step {step} cannot be written ({_reason(error)}; {free:.0f} MB "
-            f"free); {left}"
+            f"{self.path}: the checkpoint of step {step} cannot be written ({reason_of(error)}; "
+            f"{free:.0f} MB free); {left}"
         )
 
     def _seal(self, folder: Path, step: int, steps: int) -> None:
@@ -274,12 +270,6 @@ class CheckpointFolder:
         """Remove a checkpoint; a kill in between leaves nothing that looks like one."""
         rmtree(path.rename(self.path / f"{_OLD}{path.name}"))
 
-    def _clear(self) -> None:
-        """Remove what an earlier process was killed over."""
-        for prefix in (_NEW, _OLD):
-            for path in self.path.glob(f"{prefix}*"):
-                rmtree(path)
-
 
 def _name(step: int) -> str:
     return f"step-{step:06d}"
@@ -296,10 +286,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _reason(error: Exception) -> str:
-    """Return why, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")

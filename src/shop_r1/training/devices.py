@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from yaml import YAMLError
 
 from shop_r1.errors import ConfigError, TrainingError
-from shop_r1.models.checkpoint import LocalModel, save_checkpoint, save_merged
+from shop_r1.models.checkpoint import LocalModel, load_model, save_checkpoint
 from shop_r1.models.precision import format_name
 from shop_r1.training.progress.console import print_note
 
@@ -18,18 +19,27 @@ _NAMES = {
     DistributedType.NO: "one device",
     DistributedType.MULTI_CPU: "data parallel (DDP)",
     DistributedType.MULTI_GPU: "data parallel (DDP)",
-    DistributedType.FSDP: "fully sharded (FSDP)",
 }
 
 
 def describe_strategy(accelerator: Any) -> str:
-    """Return how the run is really spread, for instance `2 processes on cpu, data parallel (DDP)`."""
-    kind = accelerator.distributed_type
+    """Return how the run is really spread, for instance `2 processes on cpu, data parallel (DDP)`.
+
+    Raises:
+        TrainingError: it was asked to be sharded and is not: on a CPU accelerate 1.15 silently makes it DDP.
+    """
+    kind, count = accelerator.distributed_type, accelerator.num_processes
+    sharded = kind == DistributedType.FSDP
     name = _NAMES.get(kind, str(kind))
-    if kind == DistributedType.FSDP:
+    if sharded:
         name = f"fully sharded (FSDP{accelerator.state.fsdp_plugin.fsdp_version})"
-    count = accelerator.num_processes
-    return f"{count} process{'es' if count > 1 else ''} on {accelerator.device.type}, {name}"
+    found = f"{count} process{'es' if count > 1 else ''} on {accelerator.device.type}, {name}"
+    if not sharded and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
+        raise TrainingError(
+            f"FSDP was asked for (ACCELERATE_USE_FSDP), but what runs is {found}; "
+            "accelerate shards on accelerators only: use one, or a configuration without FSDP"
+        )
+    return found
 
 
 def read_launch(path: Path) -> tuple[int, DistributedType]:
@@ -48,20 +58,6 @@ def read_launch(path: Path) -> tuple[int, DistributedType]:
     return int(config.num_processes), DistributedType(config.distributed_type)
 
 
-def check_strategy(accelerator: Any) -> None:
-    """Make sure that a run that asked to be sharded is: on a CPU accelerate 1.15 silently makes it DDP.
-
-    Raises:
-        TrainingError: it is not.
-    """
-    asked = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    if asked and accelerator.distributed_type != DistributedType.FSDP:
-        raise TrainingError(
-            f"FSDP was asked for (ACCELERATE_USE_FSDP), but what runs is {describe_strategy(accelerator)}; "
-            "accelerate shards on accelerators only: use one, or a configuration without FSDP"
-        )
-
-
 def active_strategy() -> str:
     """Return how a run that is started as this process was would really be spread.
 
@@ -70,29 +66,30 @@ def active_strategy() -> str:
     """
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     try:
-        check_strategy(accelerator)
         return describe_strategy(accelerator)
     finally:
         accelerator.end_training()
 
 
-def print_strategy(accelerator: Any) -> None:
-    """Print how the run is really spread and in what numbers it computes, once.
+def print_strategy(trainer: Any) -> None:
+    """Print how the run is really spread, in what numbers it computes, and how much an adapter trains.
 
     A launcher may have started fewer processes than asked for.
+
+    Raises:
+        TrainingError: it is not spread as it was asked for.
     """
-    if accelerator.is_main_process:
-        print_note(f"{describe_strategy(accelerator)}, {format_name(accelerator.mixed_precision == 'bf16')}")
+    bf16 = trainer.accelerator.mixed_precision == "bf16"
+    print_note(f"{describe_strategy(trainer.accelerator)}, {format_name(bf16)}")
+    if hasattr(trainer.model, "peft_config"):
+        trained, whole = trainer.model.get_nb_trainable_parameters()
+        print_note(f"LoRA: {trained:,} of {whole:,} weights are trained ({trained / whole:.2%})")
 
 
 def save_trained(trainer: Any, model: LocalModel, out: Path, merge: bool = True) -> None:
     """Write the trained model to `out`, from the main process, gathered where it is sharded.
 
-    Args:
-        trainer: the trainer, its training done.
-        model: what it was made with.
-        out: the folder.
-        merge: of a model with an adapter, write the whole model, not the adapter alone.
+    Of a model with an adapter the whole model is written, or, without `merge`, the adapter alone.
 
     Raises:
         ModelError: it cannot be written.
@@ -103,7 +100,8 @@ def save_trained(trainer: Any, model: LocalModel, out: Path, merge: bool = True)
     if accelerator.is_main_process:
         trained = LocalModel(accelerator.unwrap_model(trainer.model), model.tokenizer)
         if merge and hasattr(trained.model, "peft_config"):
-            save_merged(trained, out, weights)
-        else:
-            save_checkpoint(trained, out, weights)
+            with TemporaryDirectory() as folder:
+                save_checkpoint(trained, Path(folder), weights)  # which may be gathered from shards
+                trained, weights = load_model(folder), None
+        save_checkpoint(trained, out, weights)
     accelerator.wait_for_everyone()

@@ -6,8 +6,7 @@ demo's healthy runs raise none, which `tests/training/test_health_checks.py` kee
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,39 +45,27 @@ class Alert(Record):
 
 
 class RecentSteps:
-    """The metrics of the last `WINDOW` steps.
+    """The metrics of the last `WINDOW` steps."""
 
-    Attributes:
-        best_parsed: the highest mean share of parsed completions over a whole window so far.
-    """
-
-    def __init__(self) -> None:
-        self._logs: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
-        self.best_parsed = 0.0
+    def __init__(self, logs: Iterable[Mapping[str, Any]] = (), best_parsed: float = 0.0) -> None:
+        self.logs = deque(logs, maxlen=WINDOW)
+        self.best_parsed = best_parsed
+        """The highest mean share of parsed completions over a whole window so far."""
 
     def add(self, logs: Mapping[str, Any]) -> None:
         """Take up a step."""
-        self._logs.append(logs)
+        self.logs.append(logs)
         self.best_parsed = max(self.best_parsed, self.mean("policy/parsed") or 0.0)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all there is, as plain values."""
-        return {"logs": [dict(logs) for logs in self._logs], "best_parsed": self.best_parsed}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what `state_dict` described."""
-        self._logs.extend(state["logs"])
-        self.best_parsed = state["best_parsed"]
 
     @property
     def last(self) -> Mapping[str, Any]:
         """The latest step's metrics."""
-        return self._logs[-1]
+        return self.logs[-1]
 
     def mean(self, name: str) -> float | None:
         """Return the metric's mean over the window; None before it is full or where half lack the metric."""
-        found = [float(logs[name]) for logs in self._logs if logs.get(name) is not None]
-        if len(self._logs) < WINDOW or 2 * len(found) <= WINDOW:
+        found = [float(logs[name]) for logs in self.logs if logs.get(name) is not None]
+        if len(self.logs) < WINDOW or 2 * len(found) <= WINDOW:
             return None
         return sum(found) / len(found)
 
@@ -95,25 +82,15 @@ Finding = tuple[str, str]
 Rule = Callable[[RecentSteps], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class Limit:
-    """A rule: a metric's mean over the window should not be above a limit.
+def limit(metric: str, most: float, message: str) -> Rule:
+    """Return the rule that a metric's mean over the window is not above `most`; `{mean}` stands for it."""
 
-    Attributes:
-        metric: its name.
-        most: the limit.
-        message: what is said, with the mean in place of `{mean}`.
-    """
+    def find(recent: RecentSteps) -> Iterator[Finding]:
+        mean = recent.mean(metric)
+        if mean is not None and mean > most:
+            yield "", message.format(mean=mean)
 
-    metric: str
-    most: float
-    message: str
-
-    def __call__(self, recent: RecentSteps) -> Iterator[Finding]:
-        """Find that it is."""
-        mean = recent.mean(self.metric)
-        if mean is not None and mean > self.most:
-            yield "", self.message.format(mean=mean)
+    return find
 
 
 def find_not_finite(recent: RecentSteps) -> Iterator[Finding]:
@@ -191,7 +168,7 @@ def find_trainer_mismatch(recent: RecentSteps) -> Iterator[Finding]:
 
 RULES: Mapping[AlertName, Rule] = {
     "not_finite": find_not_finite,
-    "zero_variance": Limit(
+    "zero_variance": limit(
         "policy/frac_zero_variance",
         0.85,
         "in {mean:.0%} of the groups all completions earn the same, so they teach nothing; usual are 30 % to "
@@ -199,7 +176,7 @@ RULES: Mapping[AlertName, Rule] = {
     ),
     "collapse": find_collapse,
     "dominance": find_dominance,
-    "near_misses": Limit(
+    "near_misses": limit(
         "earned/value_near_misses",
         0.5,
         "{mean:.0%} of the value reward is paid for names or queries that only resemble the shopper's; usual "
@@ -207,7 +184,7 @@ RULES: Mapping[AlertName, Rule] = {
         "reward.action.similarity_threshold (docs/rewards.md).",
     ),
     "unparsable": find_unparsable,
-    "truncation": Limit(
+    "truncation": limit(
         "policy/truncated",
         0.5,
         "{mean:.0%} of the completions are cut at the limit before they end, and earn nothing; usual is "
@@ -221,10 +198,7 @@ RULES: Mapping[AlertName, Rule] = {
 class Alerts(StepLog):
     """Raises alerts: prints them at once and writes them to a file.
 
-    An alert sounds once, and again only after a whole window of steps without cause.
-
-    Attributes:
-        raised: the alerts so far.
+    An alert sounds once, and again only after a whole window of steps without cause; `raised` has all so far.
     """
 
     def __init__(
@@ -249,40 +223,36 @@ class Alerts(StepLog):
             for name, rule in self._rules.items()
             for subject, message in rule(self._recent)
         }
-        self._let_rest(found)
+        # How long each alert has been without cause; those that have recovered are forgotten.
+        quiet = {key: 0 if key in found else steps + 1 for key, steps in self._sounding.items()}
+        self._sounding = {key: steps for key, steps in quiet.items() if steps < WINDOW}
         for (name, subject), message in found.items():
             if (name, subject) not in self._sounding:
                 self._sounding[name, subject] = 0
-                self._raise(
-                    Alert(step=state.global_step, alert=name, subject=subject, message=message), state
-                )
+                alert = Alert(step=state.global_step, alert=name, subject=subject, message=message)
+                self.raised.append(alert)
+                if state.is_world_process_zero:
+                    self.append(alert.model_dump_json())
+                    CONSOLE.print(Text.assemble(("Alert ", "bold red"), f"step {alert.step}: {message}"))
         if self.stopping is not None:
             control.should_training_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know, as plain values."""
         return {
-            "recent": self._recent.state_dict(),
+            "recent": {
+                "logs": [dict(logs) for logs in self._recent.logs],
+                "best_parsed": self._recent.best_parsed,
+            },
             "sounding": [[*key, steps] for key, steps in self._sounding.items()],
             "raised": [alert.model_dump() for alert in self.raised],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self._recent.load_state_dict(state["recent"])
+        self._recent = RecentSteps(**state["recent"])
         self._sounding = {(name, subject): steps for name, subject, steps in state["sounding"]}
         self.raised = [Alert.model_validate(alert) for alert in state["raised"]]
-
-    def _let_rest(self, found: Mapping[tuple[AlertName, str], str]) -> None:
-        """Count how long each alert has been without cause, and forget those that have recovered."""
-        quiet = {key: 0 if key in found else steps + 1 for key, steps in self._sounding.items()}
-        self._sounding = {key: steps for key, steps in quiet.items() if steps < WINDOW}
-
-    def _raise(self, alert: Alert, state: TrainerState) -> None:
-        self.raised.append(alert)
-        if state.is_world_process_zero:
-            self.append(alert.model_dump_json())
-            CONSOLE.print(Text.assemble(("Alert ", "bold red"), f"step {alert.step}: {alert.message}"))
 
     @property
     def stopping(self) -> Alert | None:

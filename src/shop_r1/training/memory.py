@@ -18,8 +18,6 @@ from shop_r1.training.settings import GrpoConfig, SftConfig
 
 GIB = 1 << 30
 FLOAT32, BFLOAT16 = 4, 2
-STATE_BYTES = 4 * FLOAT32
-"""Bytes a parameter in training: weight, gradient and AdamW's two moments, all float32."""
 MARGIN = 0.1
 """Share of the total that the allocator and the libraries take besides. Ours."""
 
@@ -86,38 +84,30 @@ def plan_load(
     engine: int = 0,
     bf16: bool | None = None,
 ) -> Load:
-    """Return what a run with these settings puts on each device.
+    """Return what a run with these settings puts on each device; vLLM holds `engine` bytes of each.
 
-    Args:
-        config: the run's settings.
-        shape: its model's.
-        devices: how many it is spread over.
-        strategy: how.
-        engine: bytes that vLLM holds on each.
-        bf16: what `auto` stands for there; None: what it stands for on this machine.
+    `bf16` is what `auto` stands for there; None: what it stands for on this machine.
     """
     auto = choose_precision().bf16 if bf16 is None else bf16
-    context = min(config.prompt.max_tokens, shape.positions)
-    if isinstance(config, SftConfig):
-        trees, group = config.per_device_train_batch_size, SESSION_COMPLETIONS
-        completion, sampled = SFT_COMPLETION, 0
-    else:
-        trees, group = config.prompts_per_device, config.num_generations
-        completion = config.max_completion_length
-        sampled = 0 if config.use_vllm else -(-config.prompts_per_step // devices)
-    return Load(
-        context=context,
-        trees=trees,
-        group=group,
-        completion=completion,
-        sampled=sampled,
-        reference=isinstance(config, GrpoConfig) and config.beta > 0,
+    load = Load(
+        context=min(config.prompt.max_tokens, shape.positions),
         bf16=auto if config.bf16 == "auto" else config.bf16,
         checkpointed=config.gradient_checkpointing,
         adapter_rank=config.lora_r,
         devices=devices,
         strategy=strategy,
         engine=engine,
+    )
+    if isinstance(config, SftConfig):
+        trees = config.per_device_train_batch_size
+        return replace(load, trees=trees, group=SESSION_COMPLETIONS, completion=SFT_COMPLETION)
+    return replace(
+        load,
+        trees=config.prompts_per_device,
+        group=config.num_generations,
+        completion=config.max_completion_length,
+        sampled=0 if config.use_vllm else -(-config.prompts_per_step // devices),
+        reference=config.beta > 0,
     )
 
 
@@ -152,12 +142,8 @@ class Estimate:
 
 def estimate_memory(shape: Shape, load: Load) -> Estimate:
     """Return what a run takes on each device."""
-    phases = {
-        "learning": _learning(shape, load),
-        "sampling": _sampling(shape, load),
-        "reference": _reference(shape, load),
-    }
-    return Estimate(_held(shape, load), phases)
+    phases = {"learning": _learning, "sampling": _sampling, "reference": _reference}
+    return Estimate(_held(shape, load), {name: phase(shape, load) for name, phase in phases.items()})
 
 
 def _held(shape: Shape, load: Load) -> dict[str, int]:

@@ -12,18 +12,29 @@ that changed since the last step's end, which is noted then, is put back, and th
 """
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.data_loader import BatchSamplerShard, get_sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState
+from torch import Tensor
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState
 
+from shop_r1.errors import TrainingError
 from shop_r1.signals import StopRequest
 from shop_r1.training.checkpoints import Checkpoint, CheckpointFolder
 from shop_r1.training.progress.console import warn_of_warmup
+
+_RANDOM_STATES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+    (torch.get_rng_state, torch.set_rng_state),
+    (torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),  # of no state without a GPU
+)
+"""The random states that transformers saves: what reads each, and what puts it back."""
 
 
 class CheckpointCallback(TrainerCallback):
@@ -37,7 +48,7 @@ class CheckpointCallback(TrainerCallback):
         self._folder = folder
         self._every = every
         self._stop = stop
-        self._order: dict[str, Any] = {}
+        self._order: dict[str, Tensor] = {}
         self._loop: dict[str, Any] | None = None
         self._step_end: dict[str, Any] = {}
         self.saved_step = 0
@@ -86,7 +97,7 @@ class CheckpointCallback(TrainerCallback):
         trainer = self._trainer
         self._step_end = {
             "loop": self._read_loop(),
-            "random": _read_random(),
+            "random": [read() for read, _ in _RANDOM_STATES],
             "flos": trainer.current_flos,
             "tokens": trainer.state.num_input_tokens_seen,
         }
@@ -100,7 +111,8 @@ class CheckpointCallback(TrainerCallback):
         trainer, noted = self._trainer, self._step_end
         if trainer.state.global_step == self.saved_step:
             return
-        _set_random(noted["random"])
+        for (_, put_back), state in zip(_RANDOM_STATES, noted["random"], strict=True):
+            put_back(state)
         trainer.current_flos, trainer.state.num_input_tokens_seen = noted["flos"], noted["tokens"]
         self._write(noted["loop"])
 
@@ -160,7 +172,8 @@ class CheckpointCallback(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Note from what the epoch's order is about to be drawn; when resuming, put that back first."""
         if self._loop is not None:
-            _set_order(kwargs["train_dataloader"], self._loop["order"])
+            for name, generator in _order_sources(kwargs["train_dataloader"]).items():
+                generator.set_state(self._loop["order"][name])
             self._loop = None
         self._order = _read_order(kwargs["train_dataloader"])
 
@@ -169,40 +182,89 @@ def _loop_name() -> str:
     return f"loop_{PartialState().process_index}.pt"
 
 
-def _read_order(loader: Any) -> dict[str, Any]:
-    """Return the states from which samplers draw: torch's own, or a generator's that they keep."""
-    generator = getattr(_find_sampler(loader), "generator", None)
-    return {"torch": torch.get_rng_state(), "sampler": None if generator is None else generator.get_state()}
+def _read_order(loader: Any) -> dict[str, Tensor]:
+    return {name: generator.get_state() for name, generator in _order_sources(loader).items()}
 
 
-def _set_order(loader: Any, order: dict[str, Any]) -> None:
-    torch.set_rng_state(order["torch"])
-    if order["sampler"] is not None:
-        _find_sampler(loader).generator.set_state(order["sampler"])
+def _order_sources(loader: Any) -> dict[str, torch.Generator]:
+    """Return what the order is drawn from: torch's own generator, and one that the sampler may keep."""
+    if isinstance(loader.batch_sampler, BatchSamplerShard):  # Processes share batches: it is wrapped twice.
+        sampler = getattr(loader.batch_sampler.batch_sampler, "sampler", None)
+    else:
+        sampler = get_sampler(loader)
+    found = {"torch": torch.default_generator, "sampler": getattr(sampler, "generator", None)}
+    return {name: generator for name, generator in found.items() if generator is not None}
 
 
-def _find_sampler(loader: Any) -> Any:
-    """Return what draws the order; where processes share the batches, accelerate has wrapped it twice."""
-    batches = loader.batch_sampler
-    if isinstance(batches, BatchSamplerShard):
-        return getattr(batches.batch_sampler, "sampler", None)
-    return get_sampler(loader)
+class StepAbandonedError(Exception):
+    """The run was asked to stop within a step; raised through the trainer's loop by all processes."""
 
 
-def _read_random() -> dict[str, Any]:
-    """Return the random states that transformers saves."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state(),
-        "torch": torch.get_rng_state(),
-        "cuda": cuda,
-    }
+class ResumableTrainer(Trainer):
+    """transformers' Trainer, leaving to a `CheckpointCallback` where and how a checkpoint is written.
 
+    Attributes:
+        checkpoint_callback: set by `TrainingRun.train_steps`; None in a trainer that is driven by hand.
+        show_part: is told what of a step is done, in words, and its share of the step's time in [0, 1].
+        prelude_s: seconds of this step that went before its first micro-batch was computed.
+    """
 
-def _set_random(states: dict[str, Any]) -> None:
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if states["cuda"]:
-        torch.cuda.set_rng_state_all(states["cuda"])
+    checkpoint_callback: CheckpointCallback | None = None
+    show_part: Callable[[str, float], None] = staticmethod(lambda words, share: None)
+    prelude_s = 0.0
+    _parts_done = 0
+    _step_began: float | None = None
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute a micro-batch's gradients, and say that it is done."""
+        began = time.perf_counter()
+        if self._parts_done == 0:
+            self.prelude_s = began - (self._step_began or began)
+            self._step_began = self._step_began or began
+        loss = super().training_step(*args, **kwargs)
+        self._parts_done += 1
+        self._show_micro_batch(self._parts_done, self.current_gradient_accumulation_steps)
+        return loss
+
+    def _show_micro_batch(self, done: int, total: int) -> None:
+        now = time.perf_counter()
+        elapsed = now - (self._step_began or now)
+        left = (elapsed - self.prelude_s) / done * (total - done)
+        if total > 1:
+            self.show_part(f"micro-batch {done}/{total}", elapsed / max(elapsed + left, 1e-9))
+        if done >= total:
+            self._parts_done, self._step_began = 0, now
+
+    def stop_if_requested(self, alone: bool = False) -> None:
+        """Give up the step if a signal asked for it; all processes must call this at the same place.
+
+        Args:
+            alone: they may call it at different ones: where there are several, nothing happens.
+
+        Raises:
+            StepAbandonedError: a signal did.
+        """
+        if self.checkpoint_callback is None or (alone and self.accelerator.num_processes > 1):
+            return
+        if self.checkpoint_callback.stop_requested():
+            raise StepAbandonedError
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        found = super()._maybe_log_save_evaluate(*args, **kwargs)
+        if self.checkpoint_callback is not None:
+            self.checkpoint_callback.note_step_end()
+        return found
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if self.checkpoint_callback is not None:
+            self.checkpoint_callback.save()
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Stop where transformers warns; weights that are tied to others are rightly not in the file."""
+        missing = set(load_result.missing_keys) - set(self.model.all_tied_weights_keys)
+        wrong = sorted(missing | set(load_result.unexpected_keys))
+        if wrong:
+            raise TrainingError(
+                f"the checkpoint's weights are not this model's: {len(wrong)} names differ, such as "
+                f"{wrong[0]}"
+            )

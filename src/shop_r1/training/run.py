@@ -3,53 +3,47 @@
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from transformers import PrinterCallback, TrainerState
 
-from shop_r1.errors import RunStopped, TrainingError
+from shop_r1.errors import DataError, RunStopped, TrainingError
+from shop_r1.jsonl import read_json
 from shop_r1.models.checkpoint import LocalModel
-from shop_r1.models.precision import flush_subnormals
+from shop_r1.models.precision import choose_precision, flush_subnormals, format_name
 from shop_r1.runs import describe_differences, package_versions
 from shop_r1.signals import stop_signals
-from shop_r1.training.adapters import print_adapter
 from shop_r1.training.checkpoints import (
+    MANIFEST,
     Checkpoint,
     CheckpointFolder,
     RunIdentity,
     find_checkpoint,
+    list_checkpoints,
     refuse_earlier_run,
 )
-from shop_r1.training.devices import check_strategy, print_strategy, save_trained
+from shop_r1.training.devices import print_strategy, save_trained
 from shop_r1.training.health_checks import RULES, Alerts
 from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.live import LiveView
 from shop_r1.training.progress.logs import MetricsLog
 from shop_r1.training.progress.panel import Body
-from shop_r1.training.resume import CheckpointCallback
+from shop_r1.training.resume import CheckpointCallback, StepAbandonedError
 from shop_r1.training.settings import WATCHING, TrainConfig, count_processes
-from shop_r1.training.trainer import StepAbandonedError
 
 _LAST_MESSAGE_S = 0.2
 """Seconds for a thread to free what it sent; it takes some milliseconds. Ours."""
 
 
 class TrainingRun:
-    """One run in its folder, from its start or from its last good checkpoint.
-
-    Attributes:
-        start: the checkpoint that it goes on from; None at the beginning.
-    """
+    """One run in its folder, from its start or from its last good checkpoint."""
 
     def __init__(self, out: Path, config: TrainConfig, data: str, resume: bool) -> None:
-        """Find where the run begins.
+        """Find where the run begins: with `resume` at its last good checkpoint, if there is any.
 
-        Args:
-            out: the run's folder.
-            config: its settings, as resolved.
-            data: `digest_data` of what it learns from.
-            resume: go on from the last good checkpoint, if there is any.
+        `data` is the `digest_data` of what it learns from.
 
         Raises:
             TrainingError: without `resume`, there are checkpoints; with it, they are another run's, or all
@@ -77,13 +71,7 @@ class TrainingRun:
     ) -> Mapping[str, float]:
         """Train from where the run begins, write the model, and return the last logged metrics.
 
-        Args:
-            trainer: of the model.
-            model: what it was made with.
-            title: as for `LiveView`, as are the next.
-            body: the panel's rows.
-            noted: names of the metrics that a plain line has.
-            sample: returns the last completion.
+        `model` is what the trainer was made with; what follows it is `LiveView`'s.
 
         Raises:
             TrainingError: a checkpoint cannot be written, or an alert stopped the run.
@@ -93,11 +81,9 @@ class TrainingRun:
         alerts = Alerts(
             self._out / "alerts.jsonl", RULES if self._config.alerts else {}, self._config.stop_on_alert
         )
-        check_strategy(trainer.accelerator)
-        print_strategy(trainer.accelerator)
-        print_adapter(trainer.model)
+        print_strategy(trainer)
         trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print
-        with LiveView(title, body, noted, alerts, sample) as view:
+        with closing(LiveView(title, body, noted, alerts, sample)) as view:
             for callback in (log, alerts, view):
                 trainer.add_callback(callback)
             trainer.show_part = view.show_part
@@ -190,3 +176,33 @@ def _check_same(checkpoint: Checkpoint, run: RunIdentity) -> None:
         print_note(
             f"{checkpoint.path}: other versions than then, so not bit for bit the same: {', '.join(other)}"
         )
+
+
+TrainConfigT = TypeVar("TrainConfigT", bound=TrainConfig)
+
+
+def settle_precision(config: TrainConfigT, out: Path, resume: bool) -> TrainConfigT:
+    """Return the settings with `bf16` true or false, and say which and why where it was left open.
+
+    With `resume` that is what the run in `out` began with, if one did, even if this machine would choose
+    otherwise: a run in two formats would be neither's.
+    """
+    begun = begun_with(out) if resume and config.bf16 == "auto" else None
+    if begun is not None:
+        print_note(f"{format_name(begun)}: as the run in {out} began")
+        return config.model_copy(update={"bf16": begun})
+    chosen = choose_precision(config.bf16)
+    if config.bf16 == "auto" or "though" in chosen.reason:
+        print_note(str(chosen))
+    return config.model_copy(update={"bf16": chosen.bf16})
+
+
+def begun_with(out: Path) -> bool | None:
+    """Return the format of the run in the folder, by its settings or a checkpoint; None without either."""
+    for path in (out / "settings.json", *(each / MANIFEST for each in reversed(list_checkpoints(out)))):
+        with suppress(DataError, KeyError, TypeError):
+            found = read_json(path)
+            bf16 = (found["run"] if path.name == MANIFEST else found)["settings"]["bf16"]
+            if isinstance(bf16, bool):
+                return bf16
+    return None

@@ -24,18 +24,16 @@ from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, load_model
 from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
-from shop_r1.models.scoring import TokenScores, accept_inside, score_tokens
+from shop_r1.models.scoring import TokenScores, add_forward_redirection, score_tokens
 from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
-from shop_r1.training.adapters import lora_config
 from shop_r1.training.checkpoints import digest_data
-from shop_r1.training.precision import settle_precision
 from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.panel import sft_body
-from shop_r1.training.run import TrainingRun
-from shop_r1.training.settings import SftConfig, check_reporter, count_processes, sft_arguments
-from shop_r1.training.trainer import ResumableTrainer
+from shop_r1.training.resume import ResumableTrainer
+from shop_r1.training.run import TrainingRun, settle_precision
+from shop_r1.training.settings import SftConfig, check_reporter, count_processes, lora_config, sft_arguments
 
 
 def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
@@ -82,7 +80,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         """Show that so many sessions more were read: all of a step's are before its first micro-batch."""
         self._read += count
         self.show_part(f"{self._read} sessions read", 0.0)
-        self.stop_if_requested_alone()
+        self.stop_if_requested(alone=True)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Compute a micro-batch's gradients; the sessions of its step are read."""
@@ -100,7 +98,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         self._since = self._since or time.perf_counter()
         batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
         with self.accelerator.autocast():
-            scores: TokenScores = model(inside=partial(score_tokens, batch=batch))
+            scores: TokenScores = model(redirect_to=partial(score_tokens, batch=batch))
         self._watch(batch, scores)
         loss: torch.Tensor = -scores.log_probs.sum()
         if num_items_in_batch is None:
@@ -162,7 +160,7 @@ def train_sft(
         return tree_features(trees, model.pad_id)
 
     dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
-    accept_inside(causal_lm(model.model))
+    add_forward_redirection(causal_lm(model.model))
     a_step = config.per_device_train_batch_size * config.gradient_accumulation_steps * count_processes()
     if len(sessions) < a_step:
         print_note(

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_a_hostile_completion_is_shown_and_not_obeyed(tmp_path: Path) -> None:
 
 def test_the_last_alert_is_shown_and_never_read_as_markup(tmp_path: Path) -> None:
     view = view_of(tmp_path, Console(file=io.StringIO(), width=80))
-    view._alerts.raised.append(
+    view.alerts.raised.append(
         Alert(step=7, alert="truncation", message="[red]51% of the completions " + "x" * 99)
     )
     lines = panel(view)
@@ -188,8 +189,8 @@ def test_history_keeps_what_is_shown_and_leaves_the_old_one_alone() -> None:
     new = old
     for value in range(100):
         new = new.add({"a": float(value)})
-    assert old["a"] == (1.0,)
-    assert new["a"] == tuple(map(float, range(76, 100)))
+    assert old.values["a"] == (1.0,)
+    assert new.values["a"] == tuple(map(float, range(76, 100)))
     assert new.mean("a") == 94.5  # of 90 to 99
     assert new.mean("b") is None and new.show("b") == "–"
 
@@ -237,7 +238,7 @@ def test_parts_of_a_slow_step_are_shown_with_an_estimate_after_the_first(tmp_pat
 def on_terminal(tmp_path: Path) -> Iterator[tuple[LiveView, Terminal, Clock]]:
     file, clock = Terminal(), Clock()
     console = Console(file=file, width=80, height=40, force_terminal=True, legacy_windows=False)
-    with view_of(tmp_path, console, "completion", clock=clock) as view:
+    with closing(view_of(tmp_path, console, "completion", clock=clock)) as view:
         yield view, file, clock
 
 
@@ -257,7 +258,7 @@ def test_an_error_leaves_the_terminal_as_it_was(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("TERM", "xterm")
     file, clock = Terminal(), Clock()
     console = Console(file=file, width=80, height=40, force_terminal=True, legacy_windows=False)
-    with pytest.raises(KeyboardInterrupt), view_of(tmp_path, console, clock=clock) as view:
+    with pytest.raises(KeyboardInterrupt), closing(view_of(tmp_path, console, clock=clock)) as view:
         run(view, 3, 50, clock)
         raise KeyboardInterrupt
     assert file.getvalue().count("\x1b[?25h") == 1

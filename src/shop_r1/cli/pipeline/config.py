@@ -10,7 +10,7 @@ from shop_r1.models.precision import Bf16, Precision, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.precision import begun_with
+from shop_r1.training.run import begun_with
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 PROMPT = PromptConfig(max_tokens=4096, max_completion_length=96)

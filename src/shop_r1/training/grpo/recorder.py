@@ -61,7 +61,7 @@ def make_rollout(step: int, group: Sequence[ScoredCompletion]) -> Rollout:
 
 
 class StepRecorder(StepLog):
-    """Writes `rollouts.jsonl`, and takes the time of a step's parts.
+    """Writes a step's first groups of `size` to `rollouts.jsonl`, and takes the time of its parts.
 
     Attributes:
         sample: the last step's first completion.
@@ -71,13 +71,6 @@ class StepRecorder(StepLog):
     """
 
     def __init__(self, path: Path, groups: int, size: int) -> None:
-        """Prepare the recorder.
-
-        Args:
-            path: of the rollouts.
-            groups: how many of each step are written.
-            size: completions in a group.
-        """
         super().__init__(path)
         self._groups, self._size = groups, size
         self._started, self.tokens_before = 0.0, 0

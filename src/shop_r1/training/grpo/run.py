@@ -10,12 +10,12 @@ from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.checkpoint import load_model
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, ActionSpace
-from shop_r1.rewards.total import RewardConfig, max_reward, score_completion
+from shop_r1.records.results import RewardBreakdown
+from shop_r1.rewards.total import RewardConfig, score_completion
 from shop_r1.training.checkpoints import digest_examples
 from shop_r1.training.grpo.trainer import ShopR1Trainer
-from shop_r1.training.precision import settle_precision
 from shop_r1.training.progress.panel import grpo_body
-from shop_r1.training.run import TrainingRun
+from shop_r1.training.run import TrainingRun, settle_precision
 from shop_r1.training.settings import GrpoConfig, check_reporter
 
 
@@ -78,13 +78,17 @@ def _check_target_action(place: str, target: Action, space: ActionSpace, reward:
             f"{place}: the target action is a {target.type}; the space {space.name} has "
             f"{', '.join(space.type_names)}"
         )
-    most = max_reward(Action(type=target.type, **dict.fromkeys(kind.fields, "mug")), space, reward)
+
+    def score(action: Action) -> RewardBreakdown:
+        return score_completion(render_completion("", action), action, space, reward, certainty=0.0)
+
+    most = score(Action(type=target.type, **dict.fromkeys(kind.fields, "mug"))).total
     if most <= 0:
         raise TrainingError(
             f"{place}: with these reward settings a right {target.type} earns {most:g}, so nothing can be "
             "learnt from it; switch a part of the reward on"
         )
-    scored = score_completion(render_completion("", target), target, space, reward, certainty=0.0)
+    scored = score(target)
     if scored.total < most:
         reasons = "; ".join(f"{part} {why}" for part, why in scored.reasons.items())
         raise TrainingError(

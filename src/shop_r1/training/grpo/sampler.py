@@ -9,7 +9,7 @@ from accelerate import DistributedType
 from torch import Tensor
 
 from shop_r1.models.checkpoint import LocalModel
-from shop_r1.models.prefix_tree import Tree, grow_tree
+from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import SampledCompletion, Sampling, sample_completions
 from shop_r1.models.scoring import batch_by_length, group_equal
 from shop_r1.rewards.certainty import token_certainty
@@ -48,7 +48,7 @@ class GroupSampler:
         step: int,
         before_batch: Callable[[int, int], None],
     ) -> list[SampledCompletion]:
-        """Return a completion for each prompt, and keep them.
+        """Return a completion for each prompt.
 
         Args:
             policy: the model as the trainer wraps it.
@@ -57,27 +57,49 @@ class GroupSampler:
             step: optimiser steps done; with the settings' seed and the row it gives a completion's seed.
             before_batch: called with (groups done, groups) before each batch of trees.
         """
-        groups = group_equal(prompt_ids)
-        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in groups]
         first = accelerator.process_index * len(prompt_ids)
-        seeds = [[_seed(self._seed, step, first + row) for row in rows] for rows in groups]
+        seeds = [_seed(self._seed, step, first + row) for row in range(len(prompt_ids))]
         # Sharded weights are gathered by all processes together, so they must take the same steps.
-        together = accelerator.distributed_type == DistributedType.FSDP
-        sample = partial(self._sample, trees=trees, seeds=seeds, together=together, before_batch=before_batch)
+        synced = accelerator.distributed_type == DistributedType.FSDP
+        sample = partial(self._sample, prompt_ids, seeds, synced, before_batch)
         policy.eval()
         with accelerator.autocast():
-            by_group: list[list[SampledCompletion]] = policy(inside=sample)
+            drawn: list[SampledCompletion] = policy(redirect_to=sample)
         policy.train()
-        by_row = {
-            row: completion
-            for rows, completions in zip(groups, by_group, strict=True)
-            for row, completion in zip(rows, completions, strict=True)
-        }
-        self.keep(prompt_ids, [by_row[row] for row in range(len(prompt_ids))])
-        return self.drawn
+        return drawn
+
+    def _sample(
+        self,
+        prompt_ids: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        synced: bool,
+        before_batch: Callable[[int, int], None],
+        model: Any,
+    ) -> list[SampledCompletion]:
+        """Return the prompts' completions in order; as many trees at once as memory is planned for."""
+        groups = group_equal(prompt_ids)
+        trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in groups]
+        by_row: dict[int, SampledCompletion] = {}
+        done = 0
+        for numbers in batch_by_length([tree.size for tree in trees], 0 if synced else SAMPLED_TOKENS):
+            before_batch(done, len(groups))
+            rows = [row for number in numbers for row in groups[number]]
+            drawn = sample_completions(
+                model,
+                [trees[number] for number in numbers],
+                self._sampling,
+                self._model.end_ids,
+                self._model.pad_id,
+                [seeds[row] for row in rows],
+                self.measure,
+                synced,
+            )
+            by_row.update(zip(rows, drawn, strict=True))
+            done += len(numbers)
+        return [by_row[row] for row in range(len(prompt_ids))]
 
     def keep(self, prompt_ids: list[list[int]], drawn: list[SampledCompletion]) -> None:
-        """Keep what was drawn for the step, here or by vLLM."""
+        """Take up what was drawn for the step, here or by vLLM."""
         self.prompt_ids, self.drawn = prompt_ids, drawn
 
     def log_probs(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
@@ -87,35 +109,6 @@ class GroupSampler:
             for prompt, completion in zip(self.prompt_ids, self.drawn, strict=True)
         }
         return [drawn[tuple(prompt), tuple(completion)] for prompt, completion in pairs]
-
-    def _sample(
-        self,
-        model: Any,
-        trees: Sequence[Tree],
-        seeds: Sequence[Sequence[int]],
-        together: bool,
-        before_batch: Callable[[int, int], None],
-    ) -> list[list[SampledCompletion]]:
-        """Return the trees' completions in order; as many trees at once as memory is planned for."""
-        sizes = [tree.size for tree in trees]
-        batches = [[row] for row in range(len(trees))] if together else batch_by_length(sizes, SAMPLED_TOKENS)
-        found: dict[int, list[SampledCompletion]] = {}
-        for rows in batches:
-            before_batch(len(found), len(trees))
-            drawn = iter(
-                sample_completions(
-                    model,
-                    [trees[row] for row in rows],
-                    self._sampling,
-                    self._model.end_ids,
-                    self._model.pad_id,
-                    [seed for row in rows for seed in seeds[row]],
-                    self.measure,
-                    together,
-                )
-            )
-            found |= {row: [next(drawn) for _ in seeds[row]] for row in rows}
-        return [found[row] for row in range(len(trees))]
 
 
 def _seed(*numbers: int) -> int:

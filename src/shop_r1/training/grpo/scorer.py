@@ -48,14 +48,9 @@ def score_step(
     certainties: Sequence[Tensor | None],
     config: RewardConfig,
 ) -> list[ScoredCompletion]:
-    """Return the completions with their rewards, in order; advantages are still to come.
+    """Return the completions (token ids) with their rewards, in order; advantages are still to come.
 
-    Args:
-        model: whose tokenizer wrote them.
-        examples: the example of each completion.
-        completions: token ids of each.
-        certainties: `token_certainty` of each; None where it was not measured.
-        config: the reward's settings.
+    Each has its example and its `token_certainty`, None where that was not measured.
     """
     found = []
     for example, ids, certainty in zip(examples, completions, certainties, strict=True):

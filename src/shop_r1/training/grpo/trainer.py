@@ -25,15 +25,14 @@ from shop_r1.datasets.examples import Example, renderer
 from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
-from shop_r1.models.scoring import Measure, TokenScores, accept_inside, score_pairs
-from shop_r1.training.adapters import lora_config
+from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
 from shop_r1.training.grpo.advantages import group_advantages, split_rewards, zero_variance
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
 from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, speed_metrics, step_metrics
-from shop_r1.training.settings import GrpoConfig, grpo_arguments
-from shop_r1.training.trainer import ResumableTrainer
+from shop_r1.training.resume import ResumableTrainer
+from shop_r1.training.settings import GrpoConfig, grpo_arguments, lora_config
 
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt's and a completion's token ids."""
@@ -43,13 +42,7 @@ _TRL_NAMES = ("reward", "reward_std", "frac_reward_zero_std")
 
 
 class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
-    """TRL's trainer, composed of a sampler, a scorer, advantages and a recorder.
-
-    Attributes:
-        sampler: draws the completions.
-        recorder: writes rollouts and takes the time.
-        completions: this process's completions of the last step.
-    """
+    """TRL's trainer, composed of a sampler, a scorer, advantages and a recorder."""
 
     def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
         self._local = model
@@ -57,9 +50,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self._config = config
         self.sampler = GroupSampler(model, config)
         self.recorder = StepRecorder(out / "rollouts.jsonl", config.rollout_groups, config.num_generations)
-        self.completions: list[ScoredCompletion] = []
+        self.completions: list[ScoredCompletion] = []  # this process's, of the last step
         self._buffered_inputs: list[dict[str, Any]] | None = None
-        accept_inside(causal_lm(model.model))
+        add_forward_redirection(causal_lm(model.model))
         render = renderer(model, config.prompt)
 
         @lru_cache(maxsize=config.prompts_per_step)
@@ -79,7 +72,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         )
         self.add_callback(self.recorder)
         if self.ref_model is not None:
-            accept_inside(self.ref_model)
+            add_forward_redirection(self.ref_model)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Return the micro-batch to learn from, as TRL does, its rows in their order: groups stay whole."""
@@ -110,13 +103,12 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         if self.use_vllm:
             completions, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
             pairs = zip(completions, log_probs, strict=True)
-            self.sampler.keep(
-                prompt_ids, [SampledCompletion(ids, torch.tensor(found)) for ids, found in pairs]
-            )
+            drawn = [SampledCompletion(ids, torch.tensor(found)) for ids, found in pairs]
         else:
             step = self.state.global_step
-            self.sampler.draw(self.model, self.accelerator, prompt_ids, step, self._before_batch)
-            completions = [completion.ids for completion in self.sampler.drawn]
+            drawn = self.sampler.draw(self.model, self.accelerator, prompt_ids, step, self._before_batch)
+            completions = [completion.ids for completion in drawn]
+        self.sampler.keep(prompt_ids, drawn)
         self.recorder.sampling_s = time.perf_counter() - started
         self.stop_if_requested()
         self.show_part("scoring", 0.0)
@@ -124,7 +116,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
 
     def _before_batch(self, done: int, groups: int) -> None:
         self.show_part(f"sampling, {done}/{groups} groups", 0.0)
-        self.stop_if_requested_alone()
+        self.stop_if_requested(alone=True)
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -137,13 +129,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     ) -> tuple[Tensor, Tensor, None]:
         """Return (B, C) log probabilities and entropies of the completions; shared prompts are run once.
 
-        Args:
-            model: the policy or the reference.
-            input_ids: (B, P + C), prompts padded on the left, completions on the right.
-            attention_mask: (B, P + C).
-            logits_to_keep: C.
-            *args: TRL's other arguments, for images and mixtures of experts.
-            **kwargs: likewise.
+        The model is the policy or the reference; ids and mask are (B, P + C), prompts padded on the left and
+        completions, C = `logits_to_keep`, on the right. The rest is for images and mixtures of experts.
         """
         pairs = read_pairs(input_ids, attention_mask, logits_to_keep)
         scores = self._score_tokens(model, pairs)
@@ -162,12 +149,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             return score_pairs(model, pairs, self._local.pad_id, self.temperature, measure)
 
     def score(self, completion_ids: list[list[int]], example: list[int], **columns: Any) -> list[float]:
-        """Return the completions' rewards, and keep what they are made of: TRL's only reward function.
+        """Return the rewards of this process's completions, and keep what they are made of.
 
-        Args:
-            completion_ids: of this process.
-            example: the number of each completion's example.
-            **columns: what else TRL has of them.
+        TRL's only reward function. `example` has the number of each completion's example.
         """
         self.completions = score_step(
             self._local,
@@ -241,13 +225,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
 
 
 def read_pairs(input_ids: Tensor, attention_mask: Tensor, completion_length: int) -> list[_Pair]:
-    """Return padded rows as (prompt, completion), padding left out.
-
-    Args:
-        input_ids: (B, P + C), prompts first.
-        attention_mask: (B, P + C), 0 on padding.
-        completion_length: C.
-    """
+    """Return (B, P + C) rows, prompts first, as (prompt, completion) without padding, where the mask is 0."""
     split = input_ids.shape[1] - completion_length
     return [
         (tuple(ids[:split][mask[:split]].tolist()), tuple(ids[split:][mask[split:]].tolist()))

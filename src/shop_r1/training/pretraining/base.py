@@ -14,6 +14,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.config import Config
@@ -157,38 +159,45 @@ def copy_batch(
     return ids, mask
 
 
-def masked_step(model: Any, optimizer: Any, ids: Tensor, mask: Tensor) -> tuple[float, float]:
-    """Take one optimiser step on the masked tokens; return (loss in nats a token, accuracy)."""
-    with autocast("auto", "cpu"):
-        hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
-        logits = model.lm_head(hidden[mask[:, 1:]]).float()
-    targets = ids[:, 1:][mask[:, 1:]]
-    loss = cross_entropy(logits, targets)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item(), (logits.argmax(-1) == targets).float().mean().item()
-
-
 Progress = Callable[[int, int, str], None]
 """Called with (step, steps, a few words)."""
+
+
+def take_steps(
+    model: Any, peak: float, steps: int, make_batch: Callable[[int], tuple[Tensor, Tensor]]
+) -> Iterator[tuple[int, float, float]]:
+    """Train the model on the masked tokens of each step's batch; yield (step, nats a token, accuracy).
+
+    `make_batch` returns a step's ids (R, T) and the mask (R, T) of the tokens to predict; steps count from 0.
+    The learning rate warms up over 100 steps, holds, and falls to a tenth of its peak over the last fifth.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
+    for step in range(steps):
+        left = min(1.0, (steps - step) / (steps / 5))
+        for group in optimizer.param_groups:
+            group["lr"] = peak * min(1.0, (step + 1) / 100) * max(0.1, left)
+        ids, mask = make_batch(step)
+        with autocast("auto", "cpu"):
+            hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
+            logits = model.lm_head(hidden[mask[:, 1:]]).float()
+        targets = ids[:, 1:][mask[:, 1:]]
+        loss = cross_entropy(logits, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        yield step, loss.item(), (logits.argmax(-1) == targets).float().mean().item()
 
 
 def teach_copying(model: Any, config: BaseConfig, progress: Progress) -> CopyCurriculum:
     """Train the model on `copy_batch` for `copy_steps`; return how far it came."""
     rng, generator = random.Random(config.seed), torch.Generator().manual_seed(config.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
-    curriculum = CopyCurriculum()
-    for step in range(config.copy_steps):
-        _set_rate(optimizer, config.learning_rate, step, config.copy_steps)
-        loss, accuracy = masked_step(model, optimizer, *copy_batch(config, curriculum, rng, generator))
+    curriculum, steps = CopyCurriculum(), config.copy_steps
+    batches = partial(copy_batch, config, curriculum, rng, generator)
+    for step, loss, accuracy in take_steps(model, config.learning_rate, steps, lambda step: batches()):
         curriculum.observe(accuracy, step)
-        progress(
-            step + 1,
-            config.copy_steps,
-            f"loss {loss:.2f}, copied {curriculum.accuracy:.2f} of {curriculum.longest}",
-        )
+        words = f"loss {loss:.2f}, copied {curriculum.accuracy:.2f} of {curriculum.longest}"
+        progress(step + 1, steps, words)
     return curriculum
 
 
@@ -197,45 +206,29 @@ def teach_pages(
 ) -> None:
     """Train the model on page text, every fourth step on copying so that it does not forget.
 
-    Args:
-        model: the model that can copy.
-        config: settings.
-        pages: endless token ids of visits' pages; each visit's pages follow one another.
-        curriculum: where copying ended.
-        progress: told after each step.
+    `pages` are endless token ids of visits, each with its pages in a row; copying ended at `curriculum`.
     """
     rng, generator = random.Random(config.seed + 1), torch.Generator().manual_seed(config.seed + 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
-    for step in range(config.page_steps):
-        _set_rate(optimizer, config.learning_rate, step, config.page_steps)
+
+    def make_batch(step: int) -> tuple[Tensor, Tensor]:
         if step % 4 == 3:
-            ids, mask = copy_batch(config, curriculum, rng, generator)
-        else:
-            ids, mask = _page_batch(pages, config.page_tokens, model.config.pad_token_id)
-        loss, accuracy = masked_step(model, optimizer, ids, mask)
+            return copy_batch(config, curriculum, rng, generator)
+        return _page_batch(pages, config.page_tokens, model.config.pad_token_id)
+
+    for step, loss, accuracy in take_steps(model, config.learning_rate, config.page_steps, make_batch):
         progress(step + 1, config.page_steps, f"loss {loss:.2f}, right {accuracy:.2f}")
 
 
 def _page_batch(pages: Iterator[list[int]], budget: int, pad_id: int) -> tuple[Tensor, Tensor]:
     """Return as many visits as fit the budget of tokens, padded on the right, and the mask of real tokens."""
-    rows: list[list[int]] = []
+    rows: list[Tensor] = []
     longest = 0
     while not rows or (len(rows) + 1) * longest <= budget:
-        rows.append(next(pages))
+        rows.append(torch.tensor(next(pages)))
         longest = max(longest, len(rows[-1]))
-    ids = torch.full((len(rows), longest), pad_id)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row)
-        mask[index, : len(row)] = True
+    ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)
+    mask = pad_sequence([torch.ones_like(row, dtype=torch.bool) for row in rows], batch_first=True)
     return ids, mask
-
-
-def _set_rate(optimizer: Any, peak: float, step: int, steps: int) -> None:
-    """Warm up over 100 steps, hold, and fall to a tenth over the last fifth."""
-    left = min(1.0, (steps - step) / (steps / 5))
-    for group in optimizer.param_groups:
-        group["lr"] = peak * min(1.0, (step + 1) / 100) * max(0.1, left)
 
 
 def tokenizer_texts(sessions: Sequence[Session]) -> list[str]:
@@ -263,10 +256,7 @@ def read_pages(sessions: Sequence[Session], tokenizer: Any, seed: int) -> Iterat
 def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> None:
     """Make the base checkpoint and write it to `out`: tokenizer, copying, pages.
 
-    Args:
-        sessions: visits to stores other than the demo's; of these only single pages are learnt.
-        config: shape and pretraining.
-        out: the checkpoint's folder.
+    The sessions are visits to stores other than the demo's; of these only single pages are learnt.
 
     Raises:
         TrainingError: too few sessions for the vocabulary.

@@ -3,9 +3,9 @@
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -29,54 +29,40 @@ def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
+@dataclass(eq=False)
 class LiveView(TrainerCallback):
-    """Shows a run while it goes on; a context manager, so that an error leaves the terminal as it was."""
+    """Shows a run while it goes on.
 
-    def __init__(
-        self,
-        title: str,
-        body: Body,
-        noted: Sequence[str],
-        alerts: Alerts,
-        sample: Callable[[], str] | None = None,
-        console: Console = CONSOLE,
-        clock: Callable[[], float] = time.monotonic,
-        memory: Callable[[], int] = peak_memory,
-    ) -> None:
-        """Prepare the view.
+    Attributes:
+        title: of the run, a few letters.
+        body: the rows between the bar and the last alert.
+        noted: names of the metrics that a plain line and the last line have.
+        alerts: whose last alert is shown.
+        sample: returns the last sampled completion; None where there are none.
+        console: where it is shown; the panel needs a terminal.
+        clock: seconds from any beginning.
+        memory: the most that was held so far, in bytes.
+    """
 
-        Args:
-            title: of the run, a few letters.
-            body: the rows between the bar and the last alert.
-            noted: names of the metrics that a plain line and the last line have.
-            alerts: whose last alert is shown.
-            sample: returns the last sampled completion; None where there are none.
-            console: where it is shown; the panel needs a terminal.
-            clock: seconds from any beginning.
-            memory: the most that was held so far, in bytes.
-        """
-        self._title = title
-        self._body = body
-        self._noted = noted
-        self._alerts = alerts
-        self._sample = sample
-        self._console = console
-        self._clock = clock
-        self._memory = memory
+    title: str
+    body: Body
+    noted: Sequence[str]
+    alerts: Alerts
+    sample: Callable[[], str] | None = None
+    console: Console = CONSOLE
+    clock: Callable[[], float] = time.monotonic
+    memory: Callable[[], int] = peak_memory
+
+    def __post_init__(self) -> None:
         self._speaks = True
         self._part, self._share = "", 0.0
         self._live: Live | None = None
         self._history = History()
         self._first = self._done = self._total = self._line_step = 0
-        self._started = self._last_line = clock()
+        self._started = self._last_line = self.clock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the panel away."""
+    def close(self) -> None:
+        """Take the panel away, so that an error leaves the terminal as it was."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -85,11 +71,11 @@ class LiveView(TrainerCallback):
         """Show the panel, on a terminal."""
         self._first = self._done = self._line_step = state.global_step
         self._total = state.max_steps
-        self._started = self._last_line = self._clock()
+        self._started = self._last_line = self.clock()
         self._speaks = state.is_world_process_zero
-        if self._speaks and self._console.is_interactive and self._console.file.isatty():
+        if self._speaks and self.console.is_interactive and self.console.file.isatty():
             self._live = Live(
-                get_renderable=self.render, console=self._console, refresh_per_second=1, transient=True
+                get_renderable=self.render, console=self.console, refresh_per_second=1, transient=True
             )
             self._live.start(refresh=True)
 
@@ -107,7 +93,7 @@ class LiveView(TrainerCallback):
         """
         is_first = self._done == self._first and self._share == 0 < share
         self._part, self._share = words, share
-        now = self._clock()
+        now = self.clock()
         is_slow = is_first and (now - self._started) / share > _LINE_EVERY_S
         if self._live is None and self._speaks and (is_slow or now - self._last_line >= _LINE_EVERY_S):
             self._last_line = now
@@ -121,29 +107,29 @@ class LiveView(TrainerCallback):
             return
         self._history = self._history.add(finite_numbers(logs))
         if self._live is None and self._speaks and self._line_is_due():
-            self._line_step, self._last_line = self._done, self._clock()
+            self._line_step, self._last_line = self._done, self.clock()
             self._print(self._line())
 
     def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put one line in the panel's place."""
-        self.__exit__(None, None, None)
+        self.close()
         if self._speaks:
-            self._print(Text(f"{self._title:<12} ").append(self._bar(20)).append(f" {self._note()}"))
+            self._print(Text(f"{self.title:<12} ").append(self._bar(20)).append(f" {self._note()}"))
 
     def render(self) -> RenderableType:
         """Return the panel."""
         rows: list[tuple[str, str | Text]] = [("last alert", self._alert())]
         if self._part:
             rows.insert(0, (f"in step {self._done + 1}", self._part))
-        width = min(WIDTH, self._console.width)
-        if self._sample is not None:
+        width = min(WIDTH, self.console.width)
+        if self.sample is not None:
             # Model output: never read as markup, and rid of what a terminal would obey.
-            text, room = harmless(self._sample()), max(1, width - 20)
+            text, room = harmless(self.sample()), max(1, width - 20)
             rows += [("completion", text[:room]), ("", text[room : 2 * room])]
-        times = f" {self._elapsed()} gone, {self._left()} left, {_gigabytes(self._memory())}"
+        times = f" {self._elapsed()} gone, {self._left()} left, {_gigabytes(self.memory())}"
         return Panel(
-            Group(self._bar(24).append(times), *self._body(self._history), rows_of(*rows)),
-            title=Text(self._title),
+            Group(self._bar(24).append(times), *self.body(self._history), rows_of(*rows)),
+            title=Text(self.title),
             subtitle=f"means of the last {RECENT} logged steps",
             title_align="left",
             subtitle_align="right",
@@ -152,15 +138,15 @@ class LiveView(TrainerCallback):
 
     def _line_is_due(self) -> bool:
         every = max(1, (self._total - self._first) // _LINES)
-        return self._done - self._line_step >= every or self._clock() - self._last_line >= _LINE_EVERY_S
+        return self._done - self._line_step >= every or self.clock() - self._last_line >= _LINE_EVERY_S
 
     def _line(self) -> Text:
         part = f", {self._part} of step {self._done + 1}" if self._part else ""
-        place = f"{self._title:<12} {self._done}/{self._total}{part}"
-        return Text(f"{place}, {self._left()} left, {_gigabytes(self._memory())}: {self._note()}")
+        place = f"{self.title:<12} {self._done}/{self._total}{part}"
+        return Text(f"{place}, {self._left()} left, {_gigabytes(self.memory())}: {self._note()}")
 
     def _note(self) -> str:
-        return ", ".join(f"{name.split('/')[-1]} {self._history.show(name)}" for name in self._noted)
+        return ", ".join(f"{name.split('/')[-1]} {self._history.show(name)}" for name in self.noted)
 
     def _bar(self, width: int) -> Text:
         filled = width * self._done // max(1, self._total)
@@ -169,23 +155,23 @@ class LiveView(TrainerCallback):
         )
 
     def _elapsed(self) -> timedelta:
-        return timedelta(seconds=round(self._clock() - self._started))
+        return timedelta(seconds=round(self.clock() - self._started))
 
     def _left(self) -> timedelta | str:
         done = self._done - self._first + self._share
         if done == 0:
             return "?"
-        pace = (self._clock() - self._started) / done
+        pace = (self.clock() - self._started) / done
         return timedelta(seconds=round(pace * max(0, self._total - self._done - self._share)))
 
     def _alert(self) -> Text:
-        if not self._alerts.raised:
+        if not self.alerts.raised:
             return Text("none")
-        last = self._alerts.raised[-1]
+        last = self.alerts.raised[-1]
         return Text(f"step {last.step}, {last.alert}: {last.message}", style="bold red")
 
     def _print(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True, highlight=False)
+        self.console.print(line, soft_wrap=True, highlight=False)
 
 
 def harmless(text: str) -> str:

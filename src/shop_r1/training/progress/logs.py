@@ -62,11 +62,7 @@ def _step(line: str) -> float:
 
 
 class MetricsLog(StepLog):
-    """Writes each step's metrics as one JSON line.
-
-    Attributes:
-        last: the metrics of the last line.
-    """
+    """Writes each step's metrics as one JSON line; `last` has those of the last one."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -1,7 +1,7 @@
 """What the panel of a training run has in its middle: rows of figures, each with its last values as bars."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -16,31 +16,20 @@ SPARKS = 24
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-class History(Mapping[str, tuple[float, ...]]):
+@dataclass(frozen=True)
+class History:
     """The last values of each metric by name; never changed in place, since another thread draws it."""
 
-    def __init__(self, values: Mapping[str, tuple[float, ...]] | None = None) -> None:
-        self._values = dict(values or {})
-
-    def __getitem__(self, name: str) -> tuple[float, ...]:
-        return self._values[name]
-
-    def __iter__(self) -> Any:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def add(self, numbers: Mapping[str, float]) -> "History":
         """Return the history with one more step."""
-        return History(
-            self._values
-            | {name: (*self._values.get(name, ()), value)[-SPARKS:] for name, value in numbers.items()}
-        )
+        latest = {name: (*self.values.get(name, ()), value)[-SPARKS:] for name, value in numbers.items()}
+        return History({**self.values, **latest})
 
     def mean(self, name: str) -> float | None:
         """Return the mean of the last `RECENT` values; None where there is none."""
-        found = self._values.get(name, ())[-RECENT:]
+        found = self.values.get(name, ())[-RECENT:]
         return sum(found) / len(found) if found else None
 
     def show(self, name: str, form: str = ".3g") -> str:
@@ -50,7 +39,7 @@ class History(Mapping[str, tuple[float, ...]]):
 
     def sparkline(self, name: str) -> str:
         """Return the values as bars between their lowest and highest."""
-        return sparkline(self._values.get(name, ()))
+        return sparkline(self.values.get(name, ()))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -81,16 +70,16 @@ def grpo_body(history: History) -> list[RenderableType]:
         ("KL", f"{history.show('kl')} nats"),
         ("mismatch", history.show("sampling/trainer_mismatch")),
     ]
-    figures = Table.grid(padding=(0, 2, 0, 0))
-    for width in (9, 8, SPARKS, 9, 16):
-        figures.add_column(width=width, no_wrap=True, overflow="ellipsis")
+    figures = _grid(9, 8, SPARKS, 9, 16)
     for part, (name, value) in zip((*PARTS, "total"), beside, strict=True):
         row = f"reward/{part}"
         figures.add_row(Text(part), history.show(row), history.sparkline(row), Text(name), value)
+    size, zeros = history.show("advantage/size", ".2f"), history.show("advantage/zero", ".0%")
+    equal = history.show("policy/frac_zero_variance", ".0%")
     return [
         figures,
         rows_of(
-            ("advantages", _advantages(history)),
+            ("advantages", f"size {size}, {zeros} are zero; {equal} of the groups have no variance"),
             ("types % (data)", _types(history)),
             ("seconds a step", _speed(history)),
         ),
@@ -99,9 +88,7 @@ def grpo_body(history: History) -> list[RenderableType]:
 
 def sft_body(history: History) -> list[RenderableType]:
     """Return SFT's rows: loss, accuracy and speed, each with its past."""
-    figures = Table.grid(padding=(0, 2, 0, 0))
-    for width in (16, 10, SPARKS):
-        figures.add_column(width=width, no_wrap=True, overflow="ellipsis")
+    figures = _grid(16, 10, SPARKS)
     for title, name, form in (
         ("loss", "loss", ".3f"),
         ("token accuracy", "mean_token_accuracy", ".1%"),
@@ -114,15 +101,8 @@ def sft_body(history: History) -> list[RenderableType]:
     return [figures]
 
 
-def _advantages(history: History) -> str:
-    return (
-        f"size {history.show('advantage/size', '.2f')}, {history.show('advantage/zero', '.0%')} are zero; "
-        f"{history.show('policy/frac_zero_variance', '.0%')} of the groups have no variance"
-    )
-
-
 def _types(history: History) -> str:
-    names = [name.removeprefix("data/share_") for name in history if name.startswith("data/share_")]
+    names = [name.removeprefix("data/share_") for name in history.values if name.startswith("data/share_")]
     shown = [
         f"{name} {100 * (history.mean(f'policy/share_{name}') or 0.0):.0f} "
         f"({100 * (history.mean(f'data/share_{name}') or 0.0):.0f})"
@@ -141,9 +121,14 @@ def _speed(history: History) -> str:
 
 def rows_of(*rows: tuple[str, str | Text]) -> Table:
     """Return rows of a title and a text, each on one line."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=14, no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table = _grid(14, None)
     for title, text in rows:
         table.add_row(Text(title), text if isinstance(text, Text) else Text(text))
+    return table
+
+
+def _grid(*widths: int | None) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for width in widths:
+        table.add_column(width=width, no_wrap=True, overflow="ellipsis")
     return table

@@ -1,11 +1,11 @@
-"""The cache with room holds what transformers' own would."""
+"""Sampling's key/value cache with room holds what transformers' own would."""
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
-from shop_r1.models.kv_cache import ROOM_TOKENS, RoomyLayer
+from shop_r1.models.sampling import ROOM_TOKENS, RoomyLayer
 
 
 @settings(deadline=None)
