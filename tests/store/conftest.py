@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,10 +15,8 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="session")
-def index(catalogue: Catalogue) -> Iterator[SearchIndex]:
-    index = SearchIndex(catalogue)
-    yield index
-    index.close()
+def index(catalogue: Catalogue) -> SearchIndex:
+    return SearchIndex(catalogue)
 
 
 @pytest.fixture(scope="session")

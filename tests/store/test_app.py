@@ -130,6 +130,12 @@ def test_a_made_up_cookie_is_replaced(new_client: NewClient) -> None:
     assert re.fullmatch(r"visitor=[0-9a-f]{32}; HttpOnly; Path=/; SameSite=lax", answer.headers["set-cookie"])
 
 
+def test_ids_of_visitors_do_not_repeat_unless_they_are_seeded(catalogue: Catalogue) -> None:
+    apps = [create_app(catalogue), create_app(catalogue)]
+    first, second = (TestClient(app, base_url="http://store.test").get("/").headers for app in apps)
+    assert first["set-cookie"] != second["set-cookie"]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from secrets import token_hex
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from shop_r1.store.catalogue import Catalogue
 from shop_r1.store.frame import Frame
 from shop_r1.store.purchase import Purchasing
 from shop_r1.store.search import SearchIndex
-from shop_r1.store.visitors import Visitors, secret_ids
+from shop_r1.store.visitors import Visitors
 
 _HEADINGS = {
     404: "Page not found",
@@ -26,7 +27,7 @@ _HEADINGS = {
 
 
 def create_app(
-    catalogue: Catalogue, page_size: int = 6, visitor_ids: Callable[[], str] | None = None
+    catalogue: Catalogue, page_size: int = 6, visitor_ids: Callable[[], str] = token_hex
 ) -> Starlette:
     """Return the store's ASGI app.
 
@@ -40,7 +41,7 @@ def create_app(
     """
     if page_size < 1:
         raise StoreError(f"page size {page_size}: expected at least 1 product to a page")
-    frame = Frame(catalogue, Visitors(visitor_ids or secret_ids()))
+    frame = Frame(catalogue, Visitors(visitor_ids))
     browsing = Browsing(frame, SearchIndex(catalogue), page_size)
     purchasing = Purchasing(frame)
 

@@ -164,7 +164,7 @@ def _paging(
 ) -> Paging:
     """Return the part of a list that the URL asks for; 404 outside of it, 400 for what is no number."""
     count = max(1, -(-len(items) // page_size))
-    number = read_number(request.query_params.get("page"), 1, MAX_PAGE, "page")
+    number = read_number(request.query_params.get("page"), MAX_PAGE, "page")
     if not 1 <= number <= count:
         raise HTTPException(404, f"The last page is {count}." if number else "Pages start at 1.")
     previous = url(path, **kept, page=number - 1 if number > 2 else None) if number > 1 else ""

@@ -19,7 +19,7 @@ from shop_r1.store.kinds import (
     USES,
     Kind,
 )
-from shop_r1.store.reviews import Review, write_reviews
+from shop_r1.store.reviews import Review, write_review
 
 SIZE_RANGE = (len(KINDS) * 2, 12_000)
 """Fewest and most products. Beyond the upper end a kind runs short of distinct titles."""
@@ -39,36 +39,32 @@ SEED_PERIOD = _SPELLINGS // _BRANDS
 
 @dataclass(frozen=True)
 class Product:
-    """One product.
-
-    Attributes:
-        id: the title in lower case joined with hyphens; unique in its catalogue.
-        title: brand, one to three attribute words, noun.
-        attributes: the attribute words of the title, in the title's order.
-        rating: average rating, 1.0 to 5.0, one decimal.
-        review_count: how many customers rated it; `reviews` holds the few that wrote a text.
-        options: none to two choices to make before buying, such as `Size`, each with its 2 or 3 values, the
-            first the default.
-        delivery_days: working days until it arrives, 1 to 7.
-        sponsored: whether its brand pays for a place above the results.
-        best_seller: whether it has the most ratings of its kind.
-    """
+    """One product."""
 
     id: str
+    """The title in lower case joined with hyphens; unique in its catalogue."""
     title: str
+    """Brand, one to three attribute words, noun."""
     brand: str
     kind: str
     department: str
     attributes: tuple[str, ...]
+    """The attribute words of the title, in the title's order."""
     price_cents: int
     rating: float
+    """Average rating, 1.0 to 5.0, one decimal."""
     review_count: int
+    """How many customers rated it; `reviews` holds the few that wrote a text."""
     options: Mapping[str, tuple[str, ...]]
+    """None to two choices before buying, such as `Size`, each with 2 or 3 values, the first the default."""
     stock: int
     delivery_days: int
+    """Working days until it arrives, 1 to 7."""
     delivery_cents: int
     sponsored: bool
+    """Whether its brand pays for a place above the results."""
     best_seller: bool
+    """Whether it has the most ratings of its kind."""
     description: str
     reviews: tuple[Review, ...]
 
@@ -173,7 +169,10 @@ def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], cou
             sponsored=rng.random() < 0.08,
             best_seller=is_best,
             description=f"{rng.choice(USES[kind.department])}, {rng.choice(CARE)}.",
-            reviews=write_reviews(rng, kind.noun, rating, min(review_count, rng.randint(3, 9))),
+            reviews=tuple(
+                write_review(rng, kind.noun.lower(), rating)
+                for _ in range(min(review_count, rng.randint(3, 9)))
+            ),
         )
 
 

@@ -41,14 +41,14 @@ async def read_form(request: Request) -> dict[str, str]:
         raise HTTPException(400, f"The form has more than {MAX_FORM_FIELDS} fields.") from None
 
 
-def read_number(text: str | None, default: int, most: int, what: str) -> int:
-    """Return the whole number from 0 to `most` that `text` spells, or `default` where there is none.
+def read_number(text: str | None, most: int, what: str) -> int:
+    """Return the whole number from 0 to `most` that `text` spells, 1 where there is none.
 
     Raises:
         HTTPException: 400 when it is something else.
     """
     if not text:
-        return default
+        return 1
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
         raise HTTPException(400, f"The {what} must be a number from 0 to {most}.")
     return int(text)

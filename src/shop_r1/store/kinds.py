@@ -14,25 +14,21 @@ BRANDS_PER_DEPARTMENT = 6
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of product.
-
-    Attributes:
-        noun: last word of its products' titles.
-        department: one of `DEPARTMENTS`.
-        slots: attribute words of titles in the order of English (Large Red Ceramic): mostly what is special
-            about it, its colours, mostly what it is made of. Where a title has no colour, the colours are the
-            values of a Colour option.
-        option: a second option group's name, `Size` or `Pack`, or empty for none.
-        cheapest_cents: low end of the usual price range, in cents.
-        dearest_cents: high end of the usual price range, in cents.
-    """
+    """One kind of product."""
 
     noun: str
+    """Last word of its products' titles."""
     department: str
+    """One of `DEPARTMENTS`."""
     slots: tuple[tuple[str, ...], ...]
+    """Attribute words of titles in the order of English (Large Red Ceramic): mostly what is special about it,
+    its colours (also the values of a Colour option where a title has none), mostly what it is made of."""
     option: str
+    """A second option's name, `Size` or `Pack`, or empty for none."""
     cheapest_cents: int
+    """Low end of the usual price range, in cents."""
     dearest_cents: int
+    """High end of the usual price range, in cents."""
 
 
 # noun | colours | materials | features | option | usual price range in dollars

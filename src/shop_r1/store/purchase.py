@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from shop_r1.store.frame import Frame
 from shop_r1.store.inputs import local_path, read_form, read_number, read_options
-from shop_r1.store.visitors import Bill, Line
+from shop_r1.store.visitors import Line
 
 
 class Purchasing:
@@ -17,8 +17,7 @@ class Purchasing:
 
     async def cart(self, request: Request) -> Response:
         """Answer `/cart`: its lines, each with a quantity to change, and what it costs."""
-        lines = list(self._frame.visitor(request).cart.values())
-        return self._frame.page(request, "cart", lines=lines, bill=Bill.of(lines))
+        return self._frame.page(request, "cart", bill=self._frame.visitor(request).bill)
 
     async def add(self, request: Request) -> Response:
         """Answer the buy box: put one piece in the cart; "Buy now" goes on to the checkout."""
@@ -36,7 +35,7 @@ class Purchasing:
         """Answer a line's quantity form; 0 removes the line."""
         form = await read_form(request)
         line = self._find_line(request, form)
-        self._frame.visitor(request).set_quantity(line, read_number(form.get("quantity"), 1, 999, "quantity"))
+        self._frame.visitor(request).set_quantity(line, read_number(form.get("quantity"), 999, "quantity"))
         return self._frame.redirect(request, "/cart")
 
     async def remove(self, request: Request) -> Response:
@@ -53,10 +52,10 @@ class Purchasing:
 
     async def checkout(self, request: Request) -> Response:
         """Answer `/checkout`: what is about to be ordered; an empty cart leads back to the cart."""
-        lines = list(self._frame.visitor(request).cart.values())
-        if not lines:
+        visitor = self._frame.visitor(request)
+        if not visitor.cart:
             return self._frame.redirect(request, "/cart")
-        return self._frame.page(request, "checkout", lines=lines, bill=Bill.of(lines))
+        return self._frame.page(request, "checkout", bill=visitor.bill)
 
     async def place_order(self, request: Request) -> Response:
         """Answer "Place order": the cart becomes an order."""
@@ -64,14 +63,13 @@ class Purchasing:
         visitor = self._frame.visitor(request)
         if not visitor.cart:
             return self._frame.redirect(request, "/cart")
-        return self._frame.redirect(request, f"/order/{visitor.place_order().number}")
+        return self._frame.redirect(request, f"/order/{visitor.place_order()}")
 
     async def order(self, request: Request) -> Response:
         """Answer `/order/{number}`: the confirmation, for the visitor who ordered only."""
-        number = request.path_params["number"]
-        for order in self._frame.visitor(request).orders:
-            if str(order.number) == number:
-                return self._frame.page(request, "order", order=order)
+        for number, bill in self._frame.visitor(request).orders.items():
+            if str(number) == request.path_params["number"]:
+                return self._frame.page(request, "order", number=number, bill=bill)
         raise HTTPException(404, "You have no such order.")
 
     async def accept_cookies(self, request: Request) -> Response:

@@ -27,15 +27,11 @@ class Review:
     text: str
 
 
-def write_reviews(rng: random.Random, noun: str, rating: float, count: int) -> tuple[Review, ...]:
-    """Return `count` reviews of a product whose average rating is `rating` (1.0 to 5.0).
+def write_review(rng: random.Random, noun: str, rating: float) -> Review:
+    """Return a review of a product whose average rating is `rating` (1.0 to 5.0).
 
-    `noun` is the kind of product as titles spell it, such as "Mug"; texts use it in lower case.
+    `noun` is the kind of product in lower case.
     """
-    return tuple(_write_review(rng, noun.lower(), rating) for _ in range(count))
-
-
-def _write_review(rng: random.Random, noun: str, rating: float) -> Review:
     stars = min(5, max(1, round(rng.gauss(rating, _STARS_SPREAD))))
     pleased = stars > 3 or (stars == 3 and rng.random() < 0.5)
     text = f"{rng.choice(_OPENINGS[stars]).format(noun=noun)} {rng.choice(_DETAILS[pleased])}"

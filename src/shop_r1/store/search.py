@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -27,8 +27,12 @@ _STOP_WORDS = frozenset(
     ["a", "an", "and", "for", "i", "in", "is", "my", "of", "on", "or", "that", "the", "to", "with"]
 )
 _TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT = 10.0, 2.0, 1.0  # ours: the title says what it is
-_BRANDS_OFFERED, _BANDS_OFFERED = 1, 2
 _CACHED_QUERIES = 2048
+_SORT_KEYS: dict[str, Callable[[Product], float]] = {
+    "price-low": lambda product: product.price_cents,
+    "price-high": lambda product: -product.price_cents,
+    "rating": lambda product: -product.rating,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,6 @@ class SearchIndex:
         self.rank = lru_cache(maxsize=_CACHED_QUERIES)(self._rank)
         self._popular = tuple(sorted(self._products, key=lambda p: (-p.popularity, p.id)))
 
-    def close(self) -> None:
-        """Free the index."""
-        self._connection.close()
-
     def find(self, search: Search) -> Found:
         """Return what answers `search`; without words, all products that pass the filters, popular first."""
         ranked = self.rank(search.words) if search.words else self._popular
@@ -101,12 +101,15 @@ class SearchIndex:
         unbound = replace(search, brand=None, below_dollars=None)
         offering = [product for product in ranked if passes(product, unbound)]
         sponsored = None
-        if search.sort == "relevance" and search.words:
-            sponsored = self._choose_sponsored(passing, search.words)
+        if search.sort in _SORT_KEYS:
+            passing.sort(key=_SORT_KEYS[search.sort])  # stable: equals keep the order of relevance
+        elif search.words:
+            # The best sponsored match in stock, of the kind that leads the results.
+            paid = (p for p in passing if p.sponsored and p.stock and p.kind == passing[0].kind)
+            sponsored = next(paid, None)
         if sponsored is not None:
             passing.remove(sponsored)
             passing.insert(0, sponsored)
-        _sort(passing, search.sort)
         return Found(
             tuple(passing), sponsored, _offer_brands(offering, search), _offer_bands(offering, search)
         )
@@ -114,38 +117,21 @@ class SearchIndex:
     def _rank(self, words: tuple[str, ...]) -> tuple[Product, ...]:
         """Return the products that hold any of the words, those that hold more of them first, then by BM25.
 
-        Words are compared by their English stem. Ties go to the more popular product.
+        BM25 alone would let one rare word outweigh two frequent ones, and put partial matches first. Words
+        are compared by their English stem. Ties go to the more popular product.
         """
-        coverage = self._coverage(words)
+        quoted = [f'"{word}"' for word in words]
+        holding = "SELECT rowid FROM products WHERE products MATCH ?"
+        coverage = Counter(row for word in quoted for (row,) in self._connection.execute(holding, (word,)))
         rows = self._connection.execute(
             "SELECT rowid, bm25(products, ?, ?, ?) FROM products WHERE products MATCH ?",
-            (_TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT, " OR ".join(f'"{w}"' for w in words)),
+            (_TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT, " OR ".join(quoted)),
         )
         # FTS5's score is negative, the better the lower.
         keyed = sorted(
             (-coverage[row], round(score, 6), -self._products[row].popularity, row) for row, score in rows
         )
         return tuple(self._products[row] for *_, row in keyed)
-
-    def _coverage(self, words: tuple[str, ...]) -> Counter[int]:
-        """Return how many of the words each matching row holds.
-
-        BM25 alone would let one rare word outweigh two frequent ones, and put partial matches first.
-        """
-        coverage: Counter[int] = Counter()
-        for word in words:
-            rows = self._connection.execute(
-                "SELECT rowid FROM products WHERE products MATCH ?", (f'"{word}"',)
-            )
-            coverage.update(row for (row,) in rows)
-        return coverage
-
-    def _choose_sponsored(self, passing: Sequence[Product], words: tuple[str, ...]) -> Product | None:
-        """Return the best sponsored match in stock, of the kind that leads the results, if there is one."""
-        if not passing:
-            return None
-        kind = passing[0].kind
-        return next((p for p in passing if p.sponsored and p.stock and p.kind == kind), None)
 
 
 def passes(product: Product, search: Search) -> bool:
@@ -158,21 +144,11 @@ def passes(product: Product, search: Search) -> bool:
     )
 
 
-def _sort(products: list[Product], sort: str) -> None:
-    """Sort in place; sorting is stable, so equal prices or ratings keep the order of relevance."""
-    if sort.startswith("price-"):
-        products.sort(key=lambda product: product.price_cents, reverse=sort == "price-high")
-    elif sort == "rating":
-        products.sort(key=lambda product: -product.rating)
-
-
 def _offer_brands(products: Sequence[Product], search: Search) -> tuple[str, ...]:
     if search.brand is not None:
         return (search.brand,)
     counts = Counter(product.brand for product in products)
-    if len(counts) < 2:
-        return ()
-    return tuple(brand for brand, _ in counts.most_common(_BRANDS_OFFERED))
+    return tuple(brand for brand, _ in counts.most_common(1)) if len(counts) > 1 else ()
 
 
 def _offer_bands(products: Sequence[Product], search: Search) -> tuple[int, ...]:
@@ -181,7 +157,7 @@ def _offer_bands(products: Sequence[Product], search: Search) -> tuple[int, ...]
     shares = {band: sum(p.price_cents < band * 100 for p in products) for band in PRICE_BANDS}
     useful = [band for band in PRICE_BANDS if 0 < shares[band] < len(products)]
     # The bands nearest to a third and two thirds of the matches narrow best.
-    wanted = [
+    wanted = {
         min(useful, key=lambda b: abs(shares[b] - len(products) * part)) for part in (1 / 3, 2 / 3) if useful
-    ]
-    return tuple(sorted(set(wanted)))[:_BANDS_OFFERED]
+    }
+    return tuple(sorted(wanted))

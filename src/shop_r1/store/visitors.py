@@ -1,9 +1,8 @@
 """What the store remembers of its visitors: carts, orders and what they have seen."""
 
 import random
-import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shop_r1.store.catalogue import Product, slugify
@@ -40,38 +39,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a cart costs, in cents, and when all of it has arrived, in days.
+    """What is in a cart or was ordered, what it costs, and when all of it has arrived."""
 
-    Delivery is paid once per order, at the dearest rate among its products.
-    """
+    lines: tuple[Line, ...]
 
-    items_cents: int
-    delivery_cents: int
-    delivery_days: int
+    @property
+    def delivery_cents(self) -> int:
+        """Paid once per order, at the dearest rate among its products; 0 for an empty cart."""
+        return max((line.product.delivery_cents for line in self.lines), default=0)
 
     @property
     def total_cents(self) -> int:
         """Items and delivery together."""
-        return self.items_cents + self.delivery_cents
+        return sum(line.price_cents for line in self.lines) + self.delivery_cents
 
-    @classmethod
-    def of(cls, lines: Iterable[Line]) -> "Bill":
-        """Return the bill for some lines; all zero for none."""
-        lines = list(lines)
-        return cls(
-            sum(line.price_cents for line in lines),
-            max((line.product.delivery_cents for line in lines), default=0),
-            max((line.product.delivery_days for line in lines), default=0),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A placed order; `number` counts the visitor's orders from 1."""
-
-    number: int
-    lines: tuple[Line, ...]
-    bill: Bill
+    @property
+    def delivery_days(self) -> int:
+        """Working days until all of it has arrived; 0 for an empty cart."""
+        return max((line.product.delivery_days for line in self.lines), default=0)
 
 
 @dataclass(slots=True)
@@ -80,7 +65,8 @@ class Visitor:
 
     id: str
     cart: dict[str, Line] = field(default_factory=dict)
-    orders: list[Order] = field(default_factory=list)
+    orders: dict[int, Bill] = field(default_factory=dict)
+    """The last `MAX_ORDERS`, by their numbers, which count from 1."""
     pages_seen: int = 0
     notice: str = ""
 
@@ -88,6 +74,11 @@ class Visitor:
     def cart_count(self) -> int:
         """Pieces in the cart."""
         return sum(line.quantity for line in self.cart.values())
+
+    @property
+    def bill(self) -> Bill:
+        """What the cart would cost."""
+        return Bill(tuple(self.cart.values()))
 
     def add(self, product: Product, options: tuple[tuple[str, str], ...]) -> None:
         """Put one more piece in the cart, as far as stock and limits allow; else a notice says so."""
@@ -107,14 +98,13 @@ class Visitor:
         if line.quantity == 0:
             self.cart.pop(line.key, None)
 
-    def place_order(self) -> Order:
-        """Turn the cart into an order and empty it. The oldest of `MAX_ORDERS` orders is forgotten."""
-        lines = tuple(self.cart.values())
-        number = self.orders[-1].number + 1 if self.orders else 1
-        order = Order(number, lines, Bill.of(lines))
-        self.orders = [*self.orders[-MAX_ORDERS + 1 :], order]
+    def place_order(self) -> int:
+        """Turn the cart into an order, empty it, and return the order's number."""
+        number = max(self.orders, default=0) + 1
+        self.orders[number] = self.bill
+        self.orders.pop(number - MAX_ORDERS, None)
         self.cart = {}
-        return order
+        return number
 
     def take_notice(self) -> str:
         """Return the waiting notice, which is then gone: it shows once."""
@@ -147,11 +137,6 @@ class Visitors:
         while len(self._visitors) > self._limit:
             self._visitors.popitem(last=False)
         return visitor
-
-
-def secret_ids() -> Callable[[], str]:
-    """Return a source of visitor ids that nobody can guess."""
-    return lambda: secrets.token_hex(16)
 
 
 def seeded_ids(seed: int) -> Callable[[], str]:
