@@ -18,17 +18,14 @@ _BUTTONS = _SUBMITS | {"button", "reset"}
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form's submission.
-
-    Attributes:
-        action: the address as written; "" means the page's own.
-        method: get, post or dialog.
-        fields: the successful controls' names and values, in page order.
-    """
+    """A form's submission."""
 
     action: str
+    """The address as written; "" means the page's own."""
     method: str
+    """`get`, `post` or `dialog`."""
     fields: tuple[tuple[str, str], ...]
+    """The successful controls' names and values, in page order."""
 
 
 def form_of(document: LexborHTMLParser, element: Element, text: str | None = None) -> Form:

@@ -47,21 +47,17 @@ OPERA_FACTS = {"purchases": 0.541, "actions_mean": 11.7, "actions_median": 5.0, 
 
 @dataclass(frozen=True)
 class CrowdFacts:
-    """What a crowd does.
-
-    Attributes:
-        mix: the actions after each session's first (the ones that are predicted and scored), by type.
-        lengths: number of sessions by their number of steps.
-        searches: number of sessions by their number of searches.
-        following: for each subtype (and `START`), how often each subtype (or `END`) came next; terminating
-            is `END`.
-    """
+    """What a crowd does."""
 
     mix: Counter[str] = field(default_factory=Counter)
+    """The actions after each session's first (the ones that are predicted and scored), by type."""
     lengths: Counter[int] = field(default_factory=Counter)
+    """Number of sessions by their number of steps."""
     searches: Counter[int] = field(default_factory=Counter)
+    """Number of sessions by their number of searches."""
     outcomes: Counter[str] = field(default_factory=Counter)
     following: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """For each subtype (and `START`), how often each subtype (or `END`) came next; terminating is `END`."""
 
 
 def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:

@@ -17,10 +17,10 @@ from shop_r1.records.sessions import Page, Step
 
 PageKind = Literal["home", "results", "product", "reviews", "cart", "checkout", "order", "other"]
 
-_PRICE = re.compile(r"\$([\d,]+)\.(\d\d)")
+_PRICE = re.compile(r"\$([\d,]+\.\d\d)")
 _RATING = re.compile(r"(\d(?:\.\d)?) stars? \((\d+)\)")
 _STARS = re.compile(r"(\d) stars?(?! \()")
-_DELIVERY = re.compile(r"(?:Free delivery|Delivery \$([\d,]+)\.(\d\d)), (\d+) days?")
+_DELIVERY = re.compile(r"(?:Free delivery|Delivery \$([\d,]+\.\d\d)), (\d+) days?")
 _PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
     (re.compile(r"/"), "home"),
     (re.compile(r"/(?:search|department/.*)"), "results"),
@@ -34,18 +34,15 @@ _PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product in a list.
-
-    Attributes:
-        name: the name of its link.
-        words: the title's words in lower case; the first is the brand.
-        rating: in stars; None where the page does not say.
-    """
+    """A product in a list."""
 
     name: str
+    """The name of its link."""
     words: tuple[str, ...]
+    """The title's words in lower case; the first is the brand."""
     price_cents: int
     rating: float | None
+    """In stars; None where the page does not say."""
     in_stock: bool
     best_seller: bool
     sponsored: bool
@@ -58,36 +55,33 @@ class Item:
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What one page says.
-
-    Attributes:
-        kind: which of the store's pages it is.
-        query: the words searched for, in lower case; empty away from results.
-        is_cheap_only: whether results are cut to those under a price.
-        is_good_only: whether results are cut to four stars and more.
-        slug: the product in question, on its page and its reviews' page.
-        names: first name of an element under each label (lower case).
-        rating: the product's rating in stars; 0 where there is none.
-        review_count: how many rated it.
-        stars: stars of the reviews shown.
-        delivery_days: days until it arrives; 0 where the page does not say.
-        selected: labels (lower case) of the options that are chosen.
-    """
+    """What one page says."""
 
     kind: PageKind
+    """Which of the store's pages it is."""
     query: tuple[str, ...]
+    """The words searched for, in lower case; empty away from results."""
     is_cheap_only: bool
+    """Whether results are cut to those under a price."""
     is_good_only: bool
+    """Whether results are cut to four stars and more."""
     slug: str
+    """The product in question, on its page and its reviews' page."""
     items: tuple[Item, ...]
     names: Mapping[str, str]
+    """First name of an element under each label (lower case)."""
     price_cents: int = 0
     rating: float = 0.0
+    """The product's rating in stars; 0 where there is none."""
     review_count: int = 0
+    """How many rated it."""
     stars: tuple[int, ...] = ()
+    """Stars of the reviews shown."""
     delivery_days: int = 0
+    """Days until it arrives; 0 where the page does not say."""
     delivery_cents: int = 0
     selected: frozenset[str] = frozenset()
+    """Labels (lower case) of the options that are chosen."""
 
     @property
     def search_field(self) -> str | None:
@@ -109,25 +103,17 @@ class PageFacts:
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What a session so far says: the page before the shopper and what came earlier.
-
-    Attributes:
-        queries: the words of each search so far, in order.
-        seen: slugs of the products whose page was left before the present one.
-        reviewed: slugs of the products whose reviews were read.
-        has_filtered: whether a filter was set on an earlier page or is on the present one.
-    """
+    """What a session so far says: the page before the shopper and what came earlier."""
 
     page: PageFacts
     queries: tuple[tuple[str, ...], ...]
+    """The words of each search so far, in order."""
     seen: frozenset[str]
+    """Slugs of the products whose page was left before the present one."""
     reviewed: frozenset[str]
+    """Slugs of the products whose reviews were read."""
     has_filtered: bool
-
-    @property
-    def query(self) -> tuple[str, ...]:
-        """The words last searched for."""
-        return self.queries[-1] if self.queries else ()
+    """Whether a filter was set on an earlier page or is on the present one."""
 
 
 def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
@@ -152,10 +138,14 @@ def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
 @lru_cache(maxsize=4096)
 def read_page(url: str, html: str) -> PageFacts:
     """Return what the page says; what it does not say is left at its default."""
-    path, params = _read_address(url)
+    try:
+        address = urlsplit(url)
+        path, params = address.path, parse_qs(address.query, max_num_fields=100)
+    except ValueError:  # an invalid address in a log
+        path, params = "", {}
     kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
     document = LexborHTMLParser(html)
-    text = " ".join((document.body.text(separator=" ") if document.body else "").split())
+    text = _text(document.body) if document.body else ""
     names, selected = _read_names(document)
     price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
     return PageFacts(
@@ -167,26 +157,22 @@ def read_page(url: str, html: str) -> PageFacts:
         items=tuple(item for node in document.css("li") if (item := _read_item(node)) is not None),
         names=names,
         price_cents=_cents(price),
-        rating=float(rating.group(1)) if rating else 0.0,
-        review_count=int(rating.group(2)) if rating else 0,
+        rating=float(rating[1]) if rating else 0.0,
+        review_count=int(rating[2]) if rating else 0,
         stars=tuple(int(stars) for stars in _STARS.findall(text)) if kind == "reviews" else (),
-        delivery_days=int(delivery.group(3)) if delivery else 0,
-        delivery_cents=_cents(delivery) if delivery and delivery.group(1) else 0,
+        delivery_days=int(delivery[2]) if delivery else 0,
+        delivery_cents=_cents(delivery),
         selected=selected,
     )
 
 
-def _read_address(url: str) -> tuple[str, dict[str, list[str]]]:
-    """Return the path and the query's parameters; both empty for an invalid address in a log."""
-    try:
-        address = urlsplit(url)
-        return address.path, parse_qs(address.query, max_num_fields=100)
-    except ValueError:
-        return "", {}
+def _text(node: LexborNode) -> str:
+    return " ".join(node.text(separator=" ").split())
 
 
 def _cents(match: re.Match[str] | None) -> int:
-    return int(match.group(1).replace(",", "")) * 100 + int(match.group(2)) if match else 0
+    """Return the price that the match's first group spells; 0 where there is none."""
+    return int(re.sub("[,.]", "", match[1])) if match and match[1] else 0
 
 
 def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[str]]:
@@ -198,7 +184,7 @@ def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[s
         if node.tag == "input":
             label = "search" if node.attributes.get("type") == "search" else name
         else:
-            label = " ".join(node.text(separator=" ").split()).lower()
+            label = _text(node).lower()
         names.setdefault(label, name)
         if "current" in node.attributes:
             selected.add(label)
@@ -207,20 +193,15 @@ def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[s
 
 def _read_item(node: LexborNode) -> Item | None:
     """Return the list's entry as an item; None when it has no link with words or no price."""
-    link = node.css_first("a[name]")
-    text = " ".join(node.text(separator=" ").split())
-    price = _PRICE.search(text)
-    if link is None or price is None:
-        return None
-    words = tuple(link.text(separator=" ").lower().split())
-    rating = _RATING.search(text)
-    if not words:
+    link, text = node.css_first("a[name]"), _text(node)
+    price, rating = _PRICE.search(text), _RATING.search(text)
+    if link is None or price is None or not _text(link):
         return None
     return Item(
         name=link.attributes.get("name") or "",
-        words=words,
+        words=tuple(_text(link).lower().split()),
         price_cents=_cents(price),
-        rating=float(rating.group(1)) if rating else None,
+        rating=float(rating[1]) if rating else None,
         in_stock="Out of stock" not in text,
         best_seller="Best seller" in text,
         sponsored="Sponsored" in text,

@@ -37,41 +37,29 @@ class _Kind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One shopper's hidden character.
-
-    Attributes:
-        budget: the most it pays, as a place on the kind's usual prices (0 cheapest, 1 dearest, log scale).
-        price_weight: how much a high price puts it off, in nats over the whole range of prices.
-        quality_weight: how much one star of rating draws it, in nats.
-        patience: how many searches it makes at most.
-        loyal: whether it searches again for a brand whose product it liked.
-        reads_reviews: whether it reads reviews before it buys.
-        careful: whether it goes by way of the cart instead of buying now.
-    """
+    """One shopper's hidden character."""
 
     budget: float
+    """The most it pays, as a place on the kind's usual prices (0 cheapest, 1 dearest, log scale)."""
     price_weight: float
+    """How much a high price puts it off, in nats over the whole range of prices."""
     quality_weight: float
+    """How much one star of rating draws it, in nats."""
     patience: int
+    """How many searches it makes at most."""
     loyal: bool
+    """Whether it searches again for a brand whose product it liked."""
     reads_reviews: bool
+    """Whether it reads reviews before it buys."""
     careful: bool
-
-    @property
-    def price_driven(self) -> bool:
-        """Whether price matters much to it."""
-        return self.price_weight > 1
-
-    @property
-    def quality_driven(self) -> bool:
-        """Whether rating matters much to it."""
-        return self.quality_weight > 1
+    """Whether it goes by way of the cart instead of buying now."""
 
 
+_DRIVEN = 1  # ours: price, or rating, matters much to shoppers with a higher weight on it
 # Value -> prior, all ours: tuned so that the crowd's mix of actions comes near the paper's (docs/crowd.md).
 _DRIVES = {(0.5, 0.5): 0.56, (5.0, 0.5): 0.22, (0.5, 4.0): 0.22}  # (price weight, quality weight)
-_BUDGETS = {True: {0.2: 0.55, 0.45: 0.35, 0.9: 0.1}, False: {0.2: 0.08, 0.45: 0.27, 0.9: 0.65}}
-# by price_driven
+# By price weight.
+_BUDGETS = {5.0: {0.2: 0.55, 0.45: 0.35, 0.9: 0.1}, 0.5: {0.2: 0.08, 0.45: 0.27, 0.9: 0.65}}
 _PATIENCE = {2: 0.2, 3: 0.65, 4: 0.15}
 _LOYAL = {False: 0.75, True: 0.25}
 _READS_REVIEWS = {False: 0.85, True: 0.15}
@@ -82,7 +70,7 @@ class Crowd:
     """Personas side by side, so that the choice rule weighs all of them at once.
 
     `prior` is (P,), the personas' shares, summing to 1; each of the other arrays, (P,) too, is what `Persona`
-    has under the same name.
+    has under the same name, or for whom price or rating matters much.
     """
 
     budget: Floats
@@ -92,13 +80,13 @@ class Crowd:
     loyal: Bools
     reads_reviews: Bools
     careful: Bools
-    price_driven: Bools
-    quality_driven: Bools
 
     def __init__(self, personas: Sequence[Persona], prior: Floats) -> None:
         self.personas, self.prior = personas, prior
         for name in Crowd.__annotations__:
             setattr(self, name, np.array([getattr(persona, name) for persona in personas]))
+        self.price_driven: Bools = self.price_weight > _DRIVEN
+        self.quality_driven: Bools = self.quality_weight > _DRIVEN
 
     def __len__(self) -> int:
         return len(self.personas)
@@ -108,13 +96,13 @@ class Crowd:
 def persona_grid() -> Crowd:
     """Return every persona (216) with its prior."""
     personas, prior = [], []
-    for (price_weight, quality_weight), budget, patience in product(_DRIVES, _BUDGETS[True], _PATIENCE):
-        for loyal, reads, careful in product(_LOYAL, _READS_REVIEWS, _CAREFUL):
-            persona = Persona(budget, price_weight, quality_weight, patience, loyal, reads, careful)
-            share = _DRIVES[price_weight, quality_weight] * _BUDGETS[persona.price_driven][budget]
-            share *= _PATIENCE[patience] * _LOYAL[loyal] * _READS_REVIEWS[reads] * _CAREFUL[careful]
-            personas.append(persona)
-            prior.append(share)
+    for (price_weight, quality_weight), drive in _DRIVES.items():
+        budgets = _BUDGETS[price_weight]
+        traits = product(budgets, _PATIENCE, _LOYAL, _READS_REVIEWS, _CAREFUL)
+        for budget, patience, loyal, reads, careful in traits:
+            share = _PATIENCE[patience] * _LOYAL[loyal] * _READS_REVIEWS[reads] * _CAREFUL[careful]
+            prior.append(drive * budgets[budget] * share)
+            personas.append(Persona(budget, price_weight, quality_weight, patience, loyal, reads, careful))
     return Crowd(personas, np.array(prior))
 
 
@@ -126,21 +114,18 @@ def crowd_of(persona: Persona) -> Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a shopper came for, in lower-case words.
-
-    Attributes:
-        noun: the kind of product.
-        wanted: one to three attribute words, in the order of English.
-        option: the option value to choose (`large`, `pair`), or empty for any.
-        cheapest_cents: where the shopper thinks this kind's prices begin.
-        dearest_cents: where the shopper thinks they end.
-    """
+    """What a shopper came for, in lower-case words."""
 
     noun: str
+    """The kind of product."""
     wanted: tuple[str, ...]
+    """One to three attribute words, in the order of English."""
     option: str
+    """The option value to choose (`large`, `pair`), or empty for any."""
     cheapest_cents: int
+    """Where the shopper thinks this kind's prices begin."""
     dearest_cents: int
+    """Where the shopper thinks they end."""
 
     def budget_cents(self, place: Floats) -> Floats:
         """Return the prices, in cents, at places of this kind's usual range (log scale)."""

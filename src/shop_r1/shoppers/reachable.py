@@ -25,17 +25,14 @@ from shop_r1.shoppers.wording import MODIFIERS
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a session so far says about its next step.
-
-    Attributes:
-        step: index in the session, from 1: nothing comes before the first action.
-        target: what the shopper did.
-        actions: the probability of each action that any persona may take; they sum to 1.
-    """
+    """What a session so far says about its next step."""
 
     step: int
+    """Index in the session, from 1: nothing comes before the first action."""
     target: Action
+    """What the shopper did."""
     actions: Mapping[Action, float]
+    """The probability of each action that any persona may take; they sum to 1."""
 
     @property
     def likeliest(self) -> Action:
@@ -60,20 +57,16 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Reachable:
-    """Predictions of the best predictors, for the metrics that score models too.
-
-    Attributes:
-        exact: the likeliest action at each step from the second on.
-        types: an action of the likeliest type at each of these steps.
-        expected_exact: mean probability of the likeliest action: the exact accuracy to expect, with less
-            noise than the share that came true.
-        expected_types: the same for types.
-    """
+    """Predictions of the best predictors, for the metrics that score models too."""
 
     exact: tuple[Prediction, ...]
+    """The likeliest action at each step from the second on."""
     types: tuple[Prediction, ...]
+    """An action of the likeliest type at each of these steps."""
     expected_exact: float
+    """Mean probability of the likeliest action: the accuracy to expect, less noisy than what came true."""
     expected_types: float
+    """The same for types."""
 
 
 def reachable_predictions(sessions: Iterable[Session], market: Market) -> Reachable:
