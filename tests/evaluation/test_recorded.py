@@ -77,8 +77,8 @@ def test_our_own_predictions_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ('{"session_id": "s", "step_idx": 1, "gold": {"type": "cl', "actions.jsonl:2: is not JSON"),
-        ("[1, 2]", "actions.jsonl:2: is a JSON list"),
+        ('{"session_id": "s", "step_idx": 1, "gold": {"type": "cl', "actions.jsonl:2: record: is not JSON"),
+        ("[1, 2]", "actions.jsonl:2: is a JSON array"),
         ('{"session_id": "s", "step_idx": 1, "pred": null}', "actions.jsonl:2: gold"),
         ('{"session_id": "s", "step_idx": 1, "gold": {"type": "click"}}', "actions.jsonl:2: pred"),
         ('{"session_id": "s", "step_idx": "x", "gold": {"type": "click"}, "pred": null}', "step_idx"),
@@ -88,7 +88,7 @@ def test_our_own_predictions_are_read_too(tmp_path: Path) -> None:
             "recorded action has type",
         ),
         ('{"session_id": "s", "step": 1}', "actions.jsonl:2: target"),
-        ("[" * 100_000, "actions.jsonl:2: is not JSON"),
+        ("[" * 100_000, "actions.jsonl:2: is a JSON array"),
     ],
 )
 def test_a_bad_line_is_named_with_file_line_and_field(tmp_path: Path, bad: str, message: str) -> None:

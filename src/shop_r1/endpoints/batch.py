@@ -138,7 +138,9 @@ async def send_all(
             f"max_cost_usd={config.max_cost_usd:g} needs the price of {endpoint.name}, which is not known; "
             "give a price, or leave the cap out"
         )
-    run = _Run(endpoint, requests, config, cache, price, check, report)
+    keys = [request_key(endpoint.name, request) for request in requests]
+    budget = Budget(price, config.max_cost_usd, cache.usage(keys))
+    run = _Run(RequestSender(endpoint, config, cache, budget), requests, keys, check, report)
     indices = iter(range(len(requests)))
     try:
         async with asyncio.TaskGroup() as group:
@@ -153,21 +155,16 @@ async def send_all(
 class _Run:
     def __init__(
         self,
-        endpoint: Endpoint,
+        sender: RequestSender,
         requests: Sequence[Request],
-        config: RequestConfig,
-        cache: ResponseCache,
-        price: Price | None,
+        keys: Sequence[str],
         check: Check,
         report: Callable[[Progress], None] | None,
     ) -> None:
         self.outcomes: list[Outcome | None] = [None] * len(requests)
-        self._requests, self._config, self._cache = requests, config, cache
+        self._sender, self._requests, self._keys = sender, requests, keys
         self._check, self._report = check, report
-        self._keys = [request_key(endpoint.name, request) for request in requests]
-        self._locks = {key: asyncio.Lock() for key, count in Counter(self._keys).items() if count > 1}
-        self._budget = Budget(price, config.max_cost_usd, cache.usage(self._keys))
-        self._sender = RequestSender(endpoint, config, cache, self._budget)
+        self._locks = {key: asyncio.Lock() for key, count in Counter(keys).items() if count > 1}
         self._now = asyncio.get_running_loop().time
         self._started_s = self._now()
         self._done = self._failed = self._sent = 0
@@ -188,8 +185,8 @@ class _Run:
 
     async def _settle(self, index: int) -> Outcome:
         failure, received = None, 0
-        found = self._cache.completions(self._keys[index])
-        left = self._config.max_completions - len(found)
+        found = self._sender.cache.completions(self._keys[index])
+        left = self._sender.config.max_completions - len(found)
         while True:
             for completion in found:
                 try:
@@ -216,8 +213,8 @@ class _Run:
             self._done,
             len(self.outcomes),
             self._failed,
-            self._budget.usage,
-            self._budget.cost_usd,
+            self._sender.budget.usage,
+            self._sender.budget.cost_usd,
             self._sender.retries,
             left_s,
         )

@@ -6,7 +6,7 @@ choices, an error inside a 200 or inside a choice) is an error and never an empt
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from shop_r1.endpoints.budget import max_usage
@@ -98,54 +98,41 @@ def _complete(
         output_tokens=most.output_tokens if counts[1] is None else counts[1],
     )
     stop: Stop = "length" if reason in _LENGTH else "refused" if reason in _REFUSED else "end"
-    text, instead = _text(message.get("content")), _instead(message)
-    if refusal := _refusal(message):
-        text, stop, instead = refusal, "refused", None
+    parts = list(_parts(message.get("content")))
+    text, instead = _text(parts), None
+    refusals = [each for part in (message, *parts) if isinstance(each := part.get("refusal"), str)]
+    if refusal := _text(_parts(refusals)):  # the message's own, or that of its parts
+        text, stop = refusal, "refused"
+    elif not text.strip():
+        instead = _instead(message, {str(part.get("type")) for part in parts})
     return Completion(text=text, stop=stop, usage=usage, usage_known=None not in counts, instead=instead)
 
 
-def _text(content: object) -> str:
-    """Return the text of a message's content: a string, a part, or a list of either.
+def _parts(content: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts of a message's content: a string, a part, or a list of either."""
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str | Mapping):
+            yield {"text": part} if isinstance(part, str) else part
+
+
+def _text(parts: Iterable[Mapping[str, Any]]) -> str:
+    """Return the parts' text.
 
     Halves of surrogate pairs, which JSON can hold and no file, become U+FFFD, as in a checkpoint's
     completions.
     """
-    parts = content if isinstance(content, list) else [content]
-    joined = "".join(map(_part_text, parts))
+    texts = [part.get("text") for part in parts if part.get("type", "text") in ("text", "output_text")]
+    found = [text.get("value") if isinstance(text, Mapping) else text for text in texts]
+    joined = "".join(text for text in found if isinstance(text, str))
     return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _part_text(part: object) -> str:
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, Mapping) or part.get("type", "text") not in ("text", "output_text"):
-        return ""
-    text = part.get("text")
-    if isinstance(text, Mapping):
-        text = text.get("value")
-    return text if isinstance(text, str) else ""
-
-
-def _refusal(message: Mapping[str, Any]) -> str:
-    """Return the model's refusal: the message's own, or that of its parts."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    found = [part.get("refusal") for part in (message, *parts) if isinstance(part, Mapping)]
-    return _text([each for each in found if isinstance(each, str)])
-
-
-def _instead(message: Mapping[str, Any]) -> Instead | None:
-    """Return what a message without text holds in its place."""
-    content = message.get("content")
-    if _text(content).strip():
-        return None
-    parts = content if isinstance(content, list) else []
-    kinds = {str(part.get("type")) for part in parts if isinstance(part, Mapping)}
+def _instead(message: Mapping[str, Any], kinds: set[str]) -> Instead | None:
+    """Return what a message without text, with parts of these kinds, holds in its place."""
     if "tool_use" in kinds or message.get("tool_calls") or message.get("function_call"):
         return "tool_calls"
-    if kinds & {"thinking", "redacted_thinking", "reasoning"} or any(
-        message.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details")
-    ):
+    names = ("reasoning_content", "reasoning", "reasoning_details")
+    if kinds & {"thinking", "redacted_thinking", "reasoning"} or any(map(message.get, names)):
         return "reasoning"
     return None
 

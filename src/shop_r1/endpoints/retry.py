@@ -58,9 +58,9 @@ class RequestSender:
     def __init__(
         self, endpoint: Endpoint, config: RequestConfig, cache: ResponseCache, budget: Budget
     ) -> None:
-        self.budget = budget
+        self.config, self.cache, self.budget = config, cache, budget
         self.retries = 0
-        self._endpoint, self._config, self._cache = endpoint, config, cache
+        self._endpoint = endpoint
         self._had_completion, self._failures_in_a_row = budget.usage.input_tokens > 0, 0
         self._limiter = RateLimiter(config.requests_per_minute, config.tokens_per_minute)
 
@@ -82,7 +82,7 @@ class RequestSender:
             raise
         except TransientError as error:
             self._count_failure(error)
-            attempts = self._config.max_attempts
+            attempts = self.config.max_attempts
             raise TransientError(f"no completion in {attempts} attempts; the last error: {error}") from None
         self._had_completion, self._failures_in_a_row = True, 0
         return completion
@@ -93,7 +93,7 @@ class RequestSender:
             import tenacity
         except ImportError:
             raise ConfigError("requests need tenacity; pip install 'shop-r1[api]'") from None
-        jitter = tenacity.wait_random_exponential(self._config.backoff_s, max=_MAX_BACKOFF_S)
+        jitter = tenacity.wait_random_exponential(self.config.backoff_s, max=_MAX_BACKOFF_S)
 
         def count(_: tenacity.RetryCallState) -> None:
             self.retries += 1
@@ -104,7 +104,7 @@ class RequestSender:
             return max(jitter(state), retry_after_s or 0.0)
 
         return tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._config.max_attempts),
+            stop=tenacity.stop_after_attempt(self.config.max_attempts),
             wait=wait,
             retry=tenacity.retry_if_exception_type(TransientError),
             before_sleep=count,
@@ -116,10 +116,10 @@ class RequestSender:
         most = max_usage(request)
         await self.budget.reserve(most)
         try:
-            tokens = estimate_prompt(request) + request.max_tokens if self._config.tokens_per_minute else 0
+            tokens = estimate_prompt(request) + request.max_tokens if self.config.tokens_per_minute else 0
             await self._limiter.acquire(tokens)
             completion = await self._call(request)
-            self._cache.add(key, self._endpoint.name, completion)
+            self.cache.add(key, self._endpoint.name, completion)
         except TransientError as error:
             self.budget.release(most, billed=error.billed)
             self._pause(error)
@@ -131,7 +131,7 @@ class RequestSender:
         return completion
 
     async def _call(self, request: Request) -> Completion:
-        timeout_s = self._config.timeout_s
+        timeout_s = self.config.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._endpoint.send(request)

@@ -1,7 +1,8 @@
 """Predictions that somebody recorded: our own JSONL, or actions beside actions as for OPeRA's test set."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ def read_action_predictions(path: Path, space: ActionSpace) -> list[Prediction]:
 
 def _read(path: Path, space: ActionSpace) -> Iterator[Prediction]:
     for number, line in read_lines(path):
-        values = _parse_object(line, path, number)
-        if "pred" in values or "step_idx" in values:
+        if _is_pair(line):
             prediction = _from_pair(parse_record(line, ActionPair, path, number), space)
         else:
             prediction = _within(parse_record(line, Prediction, path, number), space)
@@ -58,16 +58,11 @@ def _read(path: Path, space: ActionSpace) -> Iterator[Prediction]:
         yield prediction
 
 
-def _parse_object(line: str, path: Path, number: int) -> Mapping[str, Any]:
-    try:
+def _is_pair(line: str) -> bool:
+    with suppress(ValueError, RecursionError):  # Of what is no JSON, the parser of records says so.
         values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError.at(path, number, f"is not JSON ({error}); is the line whole?") from None
-    if not isinstance(values, dict):
-        raise DataError.at(
-            path, number, f"is a JSON {type(values).__name__}; expected an object with gold and pred"
-        )
-    return values
+        return isinstance(values, dict) and not values.keys().isdisjoint(("pred", "step_idx"))
+    return False
 
 
 def _from_pair(pair: ActionPair, space: ActionSpace) -> Prediction:

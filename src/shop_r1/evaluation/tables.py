@@ -1,7 +1,7 @@
 """The paper's tables from our metrics, its own rows beside: as text and Markdown."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shop_r1.evaluation.invalid_responses import describe_invalid
 from shop_r1.evaluation.metrics import Metrics, find_collapse
@@ -45,13 +45,8 @@ def table_row(
 def reachable_row(actions: Metrics, types: Metrics) -> TableRow:
     """Return the row of the best possible predictor, from its likeliest actions and its likeliest types."""
     row = table_row("reachable", actions, decoding="exact", note="the best that any predictor can reach")
-    return row.model_copy(
-        update={
-            "type_accuracy": types.intervals.type_accuracy,
-            "type_f1_macro": types.intervals.type_f1_macro,
-            "predicted_mix": types.predicted_mix,
-        }
-    )
+    of_types = types.intervals.model_copy(update={"exact": row.exact})
+    return row.model_copy(update=dict(of_types) | {"predicted_mix": types.predicted_mix})
 
 
 _HEADER = ("setting", "exact %", "type accuracy %", "macro F1 %")
@@ -117,14 +112,9 @@ def per_type_grid(rows: Sequence[TableRow]) -> Grid:
 
 def mix_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
-    labels = tuple(dict.fromkeys(label for row in rows for label in row.predicted_mix))
-    lines = []
-    target = next((row.target_mix for row in rows if row.target_mix), {})
-    if target:
-        lines.append(("shoppers", *(percent(target.get(label)) for label in labels)))
-    for row in rows:
-        if row.predicted_mix:
-            lines.append((row.label, *(percent(row.predicted_mix.get(label)) for label in labels)))
+    mixes = list_mixes(rows)
+    labels = tuple(dict.fromkeys(label for _, mix in mixes for label in mix))
+    lines = [(name, *(percent(mix.get(label)) for label in labels)) for name, mix in mixes]
     notes = [] if any(row.collapse for row in rows) else ["No setting has collapsed to one type."]
     # A row that has collapsed since nearly all is invalid has an alert of its own.
     notes += [
@@ -141,19 +131,25 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
     )
 
 
+def list_mixes(rows: Sequence[TableRow]) -> list[tuple[str, Mapping[str, float]]]:
+    """Return the shoppers' own mix of types, then each setting's predicted one, where they are known."""
+    target = next((row.target_mix for row in rows if row.target_mix), {})
+    mixes = [("shoppers", target), *((row.label, row.predicted_mix) for row in rows)]
+    return [(name, mix) for name, mix in mixes if mix]
+
+
 def temperature_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the sweep over sampling temperatures (Figure 2): greedy, coldest first, unknown ones last."""
     ordered = sorted(rows, key=lambda row: float("inf") if row.temperature is None else row.temperature)
-    shown = [
-        "not known" if row.temperature is None else f"{row.temperature:g}" if row.temperature else "greedy"
-        for row in ordered
-    ]
-    lines = tuple((t, row.label, *_cells(row)) for t, row in zip(shown, ordered, strict=True))
+    lines = []
+    for row in ordered:
+        t = "greedy" if row.temperature == 0 else f"{row.temperature:g}" if row.temperature else "not known"
+        lines.append((t, row.label, *_cells(row)))
     note = (
         "Paper (Figure 2, 3B): exact 27.7 at 0.6, peak 28.6 at 0.7; type accuracy near 36 throughout; "
         "F1 falls from 31.3 at 0.6 to 28.4 at 1.2."
     )
-    return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=lines, note=note)
+    return Grid(title="Sampling temperature", header=("T", *_HEADER), rows=tuple(lines), note=note)
 
 
 def context_grid(rows: Sequence[TableRow]) -> Grid:
@@ -190,14 +186,14 @@ def paper_grids() -> list[Grid]:
     ]
 
 
-def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
-    """Return the grid as plain text; lines are at most `width` columns, a long first cell is wrapped.
+def to_text(grid: Grid) -> str:
+    """Return the grid as plain text; lines are at most `TEXT_WIDTH` columns, a long first cell is wrapped.
 
-    A grid whose other columns alone pass `width` becomes wider than that rather than losing figures.
+    A grid whose other columns alone pass that becomes wider rather than losing figures.
     """
     cells = [grid.header, *grid.rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
+    room = TEXT_WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = max(min(widths[0], room), min(widths[0], 8))
     lines = [grid.title, ""] if grid.title else []
     for place, row in enumerate(cells):
@@ -205,7 +201,7 @@ def to_text(grid: Grid, width: int = TEXT_WIDTH) -> str:
         if place == 0:
             lines.append("  ".join("-" * each for each in widths))
     for text in _below(grid):
-        lines += ["", *textwrap.wrap(text, width)]
+        lines += ["", *textwrap.wrap(text, TEXT_WIDTH)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """The results of an evaluation, drawn."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import matplotlib
@@ -11,6 +12,7 @@ from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, STYLE, to_svg
+from shop_r1.evaluation.tables import list_mixes
 from shop_r1.records.results import Interval, Plot, TableRow, percent
 
 _HATCHES = ("", "///", "\\\\\\", "--", "||", "")
@@ -109,24 +111,18 @@ def _draw_sweep(
 
 def plot_mixes(rows: Sequence[TableRow]) -> str:
     """Return the mix of predicted types of each setting as bars, under the shoppers' own mix."""
-    target = next((row.target_mix for row in rows if row.target_mix), {})
-    mixes = [("shoppers", target)] if target else []
-    mixes += [(row.label, row.predicted_mix) for row in rows if row.predicted_mix]
+    mixes = list_mixes(rows)
     if not mixes:
         raise DataError("no row has a mix of predicted types to plot")
-    labels = [
-        label for label in dict.fromkeys(label for _, mix in mixes for label in mix) if label != UNPARSABLE
-    ]
-    colours = dict(zip(labels, zip(COLOURS, _HATCHES, strict=True), strict=False)) | {
-        UNPARSABLE: (GREY, "xxx")
-    }
+    labels = [label for label in dict.fromkeys(chain(*(mix for _, mix in mixes))) if label != UNPARSABLE]
+    styles = dict(zip(labels, zip(COLOURS, _HATCHES, strict=True), strict=False))
+    styles[UNPARSABLE] = (GREY, "xxx")
     with matplotlib.rc_context(dict(STYLE)):
         figure = Figure(figsize=(6.4, 0.8 + 0.34 * len(mixes)), layout="constrained")
         axes = figure.subplots()
         starts = [0.0] * len(mixes)
-        for label in (*labels, UNPARSABLE):
+        for label, (colour, hatch) in styles.items():
             widths = [100 * mix.get(label, 0.0) for _, mix in mixes]
-            colour, hatch = colours[label]
             axes.barh(
                 range(len(mixes)), widths, left=starts, color=colour, hatch=hatch, label=label, height=0.7
             )
