@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import print_line
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.report.card import write_card
 from shop_r1.report.seal import is_sealed
@@ -26,4 +26,4 @@ def card(
     Example: shop-r1 card runs/grpo runs/evaluation
     """
     check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
-    print_line(f"{write_card(folder, evaluations or [])}")
+    console.print_line(f"{write_card(folder, evaluations or [])}")

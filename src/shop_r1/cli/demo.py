@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import split_words
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.cli.terminal.training_run import Words, exit_when_stopped
@@ -36,7 +36,7 @@ def demo(
     from shop_r1.cli.pipeline.walkthrough import run_demo
     from shop_r1.cli.terminal.checkpoints import hide_loading
 
-    config, overrides = split_words(settings or [])
+    config, overrides = console.split_words(settings or [])
     place = out or Path("runs/demo-quick" if quick else "runs/demo")
     check_apart(place, [config])
     if not RunFolder(place).has_settings():

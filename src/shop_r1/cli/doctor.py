@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.machine.facts import describe_machine
-from shop_r1.cli.terminal.console import print_line, print_table, split_words
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.settings_list import ListSettings
-from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 
 
@@ -41,14 +40,12 @@ def doctor(
         raise ConfigError(
             "--stage, --model, --launch and --device-memory are of a run; give its settings file or key=value"
         )
-    facts, capacity = describe_machine()
-    print_table(facts)
-    print_line("")
-    print_table(capacity)
-    print_line("")
-    print_line("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
-    print_line("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
-    print_line("shop-r1 doctor FILE.toml counts a run's whole memory.")
+    for rows in describe_machine():
+        console.print_table(rows)
+        console.print_line("")
+    console.print_line("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
+    console.print_line("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
+    console.print_line("shop-r1 doctor FILE.toml counts a run's whole memory.")
 
 
 def _examine_run(
@@ -57,20 +54,15 @@ def _examine_run(
     from shop_r1.cli.machine.memory_plan import SCHEMAS, plan_run, render_plan, render_verdict
     from shop_r1.training.devices import active_strategy
 
-    if stage is not None and stage not in SCHEMAS:
-        raise ConfigError(f"--stage {stage!r} is unknown; {suggest(stage, list(SCHEMAS))}")
+    console.check_choice("--stage", stage, list(SCHEMAS))
     if memory is not None and not 0 < memory < math.inf:
         raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
-    path, overrides = split_words(words)
-    plan = plan_run(path, overrides, stage, model, launch, memory)
-    print_table([*plan.facts, ("started like this", active_strategy())])
-    print_line("")
-    rows = render_plan(plan)
-    wide, narrow = (max(len(row[place]) for row in rows) for place in (0, 1))
-    for name, figure in rows:
-        print_line(f"{name:<{wide}}  {figure:>{narrow}}")
-    print_line("")
+    plan = plan_run(*console.split_words(words), stage, model, launch, memory)
+    console.print_table([*plan.facts, ("started like this", active_strategy())])
+    console.print_line("")
+    console.print_columns(render_plan(plan))
+    console.print_line("")
     for line in render_verdict(plan):
-        print_line(line)
+        console.print_line(line)
     if not plan.fits:
         raise typer.Exit(1)

@@ -1,36 +1,24 @@
 """`evaluate`: what a model, or a file of predictions, is worth."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shop_r1.cli.policy import Policy, endpoint_policy, is_endpoint
-from shop_r1.cli.terminal.console import (
-    existing_paths,
-    open_sessions,
-    print_json,
-    print_line,
-    print_note,
-    progress,
-    read_settings,
-)
-from shop_r1.cli.terminal.next_command import print_next
-from shop_r1.cli.terminal.outputs import Force, check_apart, check_results_folder
+from shop_r1.cli.models import Policy, is_endpoint
+from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.cli.terminal.training_run import Words
-from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.runs import digest_record, make_record
+from shop_r1.runs import CACHE, RunFolder, make_record
 
 if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
-    from shop_r1.evaluation.predict import PredictConfig
-    from shop_r1.evaluation.results_folder import Condition, Evaluation, Predicted, Scored
-
-CONTEXTS = ("whole-session", "latest-step")
+    from shop_r1.evaluation.results_folder import Condition, Evaluation, Scored
 
 
 def evaluate(
@@ -91,31 +79,40 @@ def evaluate(
     if predictions is not None:
         if model is not None or data is not None:
             raise ConfigError("--predictions takes the place of --model and --data")
-        found = [_score_file(predictions, space, setting, out, force)]
-        _print_results(found, as_json=as_json, related=related_metrics)
+        _print_results([_score_file(predictions, space, setting, out, force)], as_json, related_metrics)
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
     inputs: list[Path | str] = [data, model, *(settings or [])]
-    check_results_folder(out, inputs, force)
+    check_folder(out, inputs, force=force or RunFolder(out).has_settings(), leftovers=(CACHE,))
     if cache is not None:
         check_apart(cache, inputs)
-    network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
-    if is_endpoint(model):
-        policy = endpoint_policy(settings or [], max_cost, concurrency, cache)
-    elif given := [name for name, value in network.items() if value is not None]:
-        raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
-    else:
-        policy = _checkpoint_policy(settings or [], model)
     from shop_r1.evaluation.results_folder import Evaluation
 
+    policy = _open_policy(model, settings or [], max_cost, concurrency, cache)
     conditions = _list_conditions(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = _evaluate(Evaluation(model, data, out, first_step, name, conditions, examples, force), policy)
-    _print_results(found, as_json=as_json, related=related_metrics)
-    print_note(f"Results are in {out}")
-    print_next("report", out, to_stderr=True)
+    _print_results(found, as_json, related_metrics)
+    console.print_note(f"Results are in {out}")
+    console.print_next("report", out, to_stderr=True)
+
+
+def _open_policy(
+    model: str, words: Sequence[str], max_cost: float | None, concurrency: int | None, cache: Path | None
+) -> Policy:
+    """Return the policy of a model's name; only one over a network takes the options behind the settings."""
+    if is_endpoint(model):
+        from shop_r1.cli.models.endpoint import endpoint_policy
+
+        return endpoint_policy(words, max_cost, concurrency, cache)
+    network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
+    if given := [name for name, value in network.items() if value is not None]:
+        raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
+    from shop_r1.cli.models.checkpoint import checkpoint_policy
+
+    return checkpoint_policy(words, model)
 
 
 def _list_conditions(
@@ -130,14 +127,12 @@ def _list_conditions(
 
     if temperatures and policy.temperature is None:
         raise ConfigError("--temperature contradicts sampling.send_temperature=false; leave one out")
-    chosen = contexts or [policy.context]
-    if unknown := set(chosen) - set(CONTEXTS):
-        raise ConfigError(f"--context {min(unknown)!r} is unknown; {suggest(min(unknown), CONTEXTS)}")
+    for context in contexts or ():
+        console.check_choice("--context", context, ("whole-session", "latest-step"))
     values: Sequence[float | None] = temperatures or [policy.temperature]
-    found = [Condition(c, t, out) for c in dict.fromkeys(chosen) for t in dict.fromkeys(values)]
-    if len(found) > 1:
-        found = [Condition(each.context, each.temperature, out / each.label) for each in found]
-    return tuple(found)
+    pairs = dict.fromkeys(product(contexts or [policy.context], values))
+    found = [Condition(context, temperature, out) for context, temperature in pairs]
+    return tuple(replace(each, folder=out / each.label) for each in found) if len(found) > 1 else tuple(found)
 
 
 def _evaluate(evaluation: "Evaluation", policy: Policy) -> "list[Scored]":
@@ -155,9 +150,9 @@ def _evaluate(evaluation: "Evaluation", policy: Policy) -> "list[Scored]":
         cost = measure_context(evaluation.examples, predicted)
         write_json(folder / "context.json", cost.model_dump(exclude_none=True))
         for note in describe_context(cost, predicted):
-            print_note(note)
+            console.print_note(note)
         if invalid := explain_invalid(scored.row, is_endpoint=predicted.estimated):
-            print_note(invalid)
+            console.print_note(invalid)
         found.append(scored)
     write_tables(evaluation.out, found)
     return found
@@ -170,7 +165,7 @@ def _score_file(path: Path, space: str, setting: str | None, out: Path | None, f
     from shop_r1.records.actions import find_space
 
     if out is not None:
-        check_results_folder(out, [path], force)
+        check_folder(out, [path], force=force or RunFolder(out).has_settings(), leftovers=(CACHE,))
     known = find_space(space)
     predictions = read_action_predictions(path, known)
     scored = score_recorded(setting or path.stem, predictions, known)
@@ -181,85 +176,19 @@ def _score_file(path: Path, space: str, setting: str | None, out: Path | None, f
     return scored
 
 
-def _print_results(found: "Sequence[Scored]", *, as_json: bool, related: bool) -> None:
+def _print_results(found: "Sequence[Scored]", as_json: bool, related: bool) -> None:
     """Print the tables, or the metrics as JSON, with the related-work metrics if they are wanted."""
     from shop_r1.evaluation.related_metrics import related_grid
     from shop_r1.evaluation.tables import list_grids, to_text
 
     if as_json:
         values = [scored.to_json(related) for scored in found]
-        print_json(values if len(values) > 1 else values[0], indent=1)
+        console.print_json(values if len(values) > 1 else values[0], indent=1)
         return
     grids = list_grids([scored.row for scored in found])
     if related:
         grids += [related_grid(scored.row.setting, scored.related) for scored in found]
-    print_line("\n".join(map(to_text, grids)).rstrip("\n"))
-
-
-def _checkpoint_policy(words: Sequence[str], model: str) -> Policy:
-    from shop_r1.cli.terminal.checkpoints import trained_prompt
-    from shop_r1.evaluation.predict import PredictConfig
-
-    trained = trained_prompt(model)
-    config = read_settings(PredictConfig, words, {"prompt": trained} if trained else None)
-    if trained:
-        now = config.prompt.model_dump(mode="json")
-        other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
-        print_note(
-            f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
-            f"{trained['context']}" + (f"; but as given, {', '.join(other)}" if other else "")
-        )
-    return Policy(config.prompt.context, config.sampling.temperature, partial(_predict_checkpoint, config))
-
-
-def _predict_checkpoint(config: "PredictConfig", evaluation: "Evaluation") -> "Iterator[Predicted]":
-    """Load the checkpoint and yield its predictions under each condition.
-
-    What is predicted is written at once, and what an earlier run of the same predicted is not made again.
-    """
-    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template
-    from shop_r1.evaluation.predict import predict
-    from shop_r1.evaluation.prediction_log import PredictionLog
-    from shop_r1.evaluation.results_folder import (
-        PARTIAL,
-        PREDICTIONS,
-        Predicted,
-        begin_results,
-        read_finished,
-    )
-    from shop_r1.models.checkpoint import BASE_CHECKPOINT
-    from shop_r1.models.precision import choose_precision
-
-    name = evaluation.model
-    model = load(name)
-    template = report_template(name, model.tokenizer, config.prompt)
-    prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    precision = choose_precision(config.bf16, model.model.device.type)
-    print_note(str(precision))
-    settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
-    resolved = settings.model_dump(mode="json") | evaluation.record()
-    inputs = [evaluation.data, *([BASE_CHECKPOINT] if name == "base" else existing_paths([name]))]
-    record = make_record(resolved, inputs, config.seed, command="evaluate", chat_template=template)
-    free = ("data", "model") if Path(name).exists() else ("data",)
-    begin_results(evaluation.out, record, force=evaluation.force, free=free, same_versions=True)
-    identity = digest_record(record, free)
-    for condition in evaluation.conditions:
-        examples = evaluation.examples
-        found = read_finished(condition, examples)
-        if found is not None:
-            file = condition.folder / PREDICTIONS
-            print_note(f"{file}: all {len(found)} predictions were made in an earlier run")
-        else:
-            with PredictionLog(condition.folder / PARTIAL, identity) as log:
-                if log.kept:
-                    ending = "; the last line was incomplete and is made again" if log.is_incomplete else ""
-                    of = f"{log.kept} of {len(examples)} predictions"
-                    print_note(f"{log.path}: going on after {of}{ending}")
-                with progress(condition.label) as move:
-                    found = predict(model, examples, condition.apply(settings), move, log)
-        yield Predicted(condition, found, model.count_tokens)
-        # By now they are in the file of all predictions.
-        (condition.folder / PARTIAL).unlink(missing_ok=True)
+    console.print_line("\n".join(map(to_text, grids)).rstrip("\n"))
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
@@ -267,7 +196,7 @@ def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":
     from shop_r1.datasets.session_files import outlines
     from shop_r1.importers.masking import refuse_masked
 
-    sessions = open_sessions(data)
+    sessions = console.open_sessions(data)
     spaces = {session.space for session in outlines(sessions)}
     if len(spaces) > 1:
         raise DataError.at(data, None, f"mixes the action spaces {', '.join(sorted(spaces))}; expected one")

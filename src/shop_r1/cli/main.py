@@ -7,37 +7,32 @@ Exit codes: 0 done; 1 an internal error, or a check that failed (`data validate`
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typer
 
-from shop_r1.cli import (
-    card,
-    demo,
-    doctor,
-    evaluate,
-    grpo,
-    rationales,
-    report,
-    score,
-    sft,
-    simplify,
-    simulate,
-    store,
-)
-from shop_r1.cli.data import (
-    balance,
-    convert,
-    data,
-    import_log,
-    import_opera,
-    import_pages,
-    import_rrweb,
-    imports,
-    split,
-    stats,
-    validate,
-)
+from shop_r1.cli.card import card
+from shop_r1.cli.data import data, imports
+from shop_r1.cli.data.balance import balance
+from shop_r1.cli.data.convert import convert
+from shop_r1.cli.data.import_log import import_session_log
+from shop_r1.cli.data.import_opera import import_opera
+from shop_r1.cli.data.import_pages import import_saved_pages
+from shop_r1.cli.data.import_rrweb import import_rrweb
+from shop_r1.cli.data.split import split
+from shop_r1.cli.data.stats import stats
+from shop_r1.cli.data.validate import validate
+from shop_r1.cli.demo import demo
+from shop_r1.cli.doctor import doctor
+from shop_r1.cli.evaluate import evaluate
+from shop_r1.cli.grpo import grpo
+from shop_r1.cli.rationales import rationales
+from shop_r1.cli.report import report
+from shop_r1.cli.score import score
+from shop_r1.cli.sft import sft
+from shop_r1.cli.simplify import simplify
+from shop_r1.cli.simulate import simulate
+from shop_r1.cli.store import store
 from shop_r1.cli.terminal import settings_list
 from shop_r1.config import list_settings
 from shop_r1.errors import ShopR1Error, Terminated
@@ -70,29 +65,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(demo.demo)
-app.command()(store.store)
-app.command()(simplify.simplify)
-app.command()(simulate.simulate)
+_COMMANDS: Sequence[tuple[typer.Typer, Sequence[Callable[..., None]]]] = (
+    (app, (demo, store, simplify, simulate, rationales, sft, grpo, evaluate, score, report, card, doctor)),
+    (data, (validate, stats, split, balance, convert)),
+)
+for group, commands in _COMMANDS:
+    for command in commands:
+        group.command()(command)
+imports.command("pages")(import_saved_pages)
+imports.command("log")(import_session_log)
+imports.command("rrweb")(import_rrweb)
+imports.command("opera")(import_opera)
 data.add_typer(imports, name="import")
 app.add_typer(data, name="data")
-imports.command("pages")(import_pages.import_saved_pages)
-imports.command("log")(import_log.import_session_log)
-imports.command("rrweb")(import_rrweb.import_rrweb)
-imports.command("opera")(import_opera.import_opera)
-data.command()(validate.validate)
-data.command()(stats.stats)
-data.command()(split.split)
-data.command()(balance.balance)
-data.command()(convert.convert)
-app.command()(rationales.rationales)
-app.command()(sft.sft)
-app.command()(grpo.grpo)
-app.command()(evaluate.evaluate)
-app.command()(score.score)
-app.command()(report.report)
-app.command()(card.card)
-app.command()(doctor.doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,47 +94,38 @@ def run(arguments: Sequence[str]) -> int:
         with raise_on_sigterm():
             return _invoke(arguments)
     except Terminated:
-        _print_error("ended by SIGTERM")
-        return 143
+        return _fail("ended by SIGTERM", 143)
     except (KeyboardInterrupt, typer.Abort):
-        _print_error("interrupted")
-        return 130
+        return _fail("interrupted", 130)
     except BrokenPipeError:
         _abandon_stdout()
         return 141
     except typer.TyperException as error:
-        _print_error(_usage(error))
-        return 2
+        return _fail(_usage(error), 2)
     except ShopR1Error as error:
-        _print_error(str(error))
-        return 2
+        return _fail(str(error), 2)
     except OSError as error:
         _abandon_stdout()
         place = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{place}{error.strerror or error}")
-        return 2
-    except ModuleNotFoundError as error:
-        extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
-        if extra is None:
-            return _fail(error)
-        _print_error(
-            f"this needs the package {error.name}, which is not installed: pip install 'shop-r1[{extra}]'"
-        )
-        return 2
+        return _fail(f"{place}{error.strerror or error}", 2)
     except Exception as error:  # noqa: BLE001 - the last stop before the user
-        return _fail(error)
+        name = error.name if isinstance(error, ModuleNotFoundError) else None
+        if extra := next((extra for extra, names in EXTRAS.items() if name in names), None):
+            return _fail(
+                f"this needs the package {name}, which is not installed: pip install 'shop-r1[{extra}]'", 2
+            )
+        return _fail(_describe_internal(error), 1)
 
 
-def _fail(error: Exception) -> int:
-    """Print an internal error and return its exit code."""
+def _describe_internal(error: Exception) -> str:
+    """Return what is said of an internal error, its traceback printed where that is wanted."""
     from shop_r1.endpoints.secrets import environment_redactor
 
     redact = environment_redactor().redact  # The message of any package may hold a key.
     if os.environ.get(TRACEBACK):
         typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     found = " ".join(redact(str(error)).split())[:300]
-    _print_error(f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)")
-    return 1
+    return f"unexpected {type(error).__name__}: {found} (set {TRACEBACK}=1 to see where)"
 
 
 def _invoke(arguments: Sequence[str]) -> int:
@@ -196,8 +172,10 @@ def _setting_as_option(path: str, option: str) -> str | None:
     return f"{option} is a setting, not an option: give it as {key}=VALUE" if key in keys else None
 
 
-def _print_error(text: str) -> None:
+def _fail(text: str, code: int) -> int:
+    """Print what is wrong on one line, and return the exit code."""
     from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
 
     # A key can also stand in what was typed: in a setting, in a path.
     typer.echo(f"shop-r1: {environment_redactor(SURELY_SECRET).redact(text)}", err=True)
+    return code

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import open_sessions, print_line, print_note
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.errors import ConfigError
 from shop_r1.records.results import read_table
@@ -49,7 +49,7 @@ def report(
     counts: list[int] = []
     sessions: Sequence[Session] = ()
     if path is not None:
-        sessions = open_sessions(path)
+        sessions = console.open_sessions(path)
         for each in outlines(sessions):
             ids.append(each.session_id)
             counts.append(len(each.actions))
@@ -68,6 +68,6 @@ def report(
         available=shown.available,
         unplaced=shown.unplaced,
     )
-    print_line(f"{build_report(page, inputs)}")
+    console.print_line(f"{build_report(page, inputs)}")
     if warning:
-        print_note(warning)
+        console.print_note(warning)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shop_r1.cli.terminal.console import print_json, print_table, read_settings
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.jsonl import parse_record
@@ -36,12 +36,12 @@ def score(
     """
     from shop_r1.rewards.total import PARTS, RewardConfig, score_completion, score_lines
 
-    config, known = read_settings(RewardConfig, settings or []), find_space(space)
+    config, known = console.read_settings(RewardConfig, settings or []), find_space(space)
     if jsonl is not None:
         if target is not None or response is not None or certainty is not None:
             raise ConfigError("--jsonl takes the place of --target, --response and --certainty")
         for scored in score_lines(jsonl, known, config):
-            print_json(scored)
+            console.print_json(scored)
         return
     if target is None or response is None:
         raise ConfigError("score needs --target and --response, or --jsonl FILE")
@@ -49,10 +49,10 @@ def score(
         raise ConfigError(f"--certainty is {certainty}; expected a finite number of nats per token")
     found = score_completion(response, _read_target(target), known, config, certainty)
     if as_json:
-        print_json({part: getattr(found, part) for part in (*PARTS, "total")})
+        console.print_json({part: getattr(found, part) for part in (*PARTS, "total")})
         return
     rows = [(part, f"{getattr(found, part):.6g}", found.reasons[part]) for part in PARTS]
-    print_table([("part", "earned", "why"), *rows, ("total", f"{found.total:.6g}", "")])
+    console.print_table([("part", "earned", "why"), *rows, ("total", f"{found.total:.6g}", "")])
 
 
 def _read_target(text: str) -> Any:

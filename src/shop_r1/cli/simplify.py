@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import typer
 
-from shop_r1.cli.terminal.console import WIDTH, print_json, print_line, print_note
+from shop_r1.cli.terminal import console
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
@@ -54,14 +54,14 @@ def simplify(
             failures.append(str(error))
             continue
         if as_json:
-            print_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
+            console.print_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
             continue
         if len(pages) > 1:
-            print_line(f"==> {source} <==")
+            console.print_line(f"==> {source} <==")
         _show(source, page)
         if max_tokens is not None:
             tokens, cut = count_tokens(page.html), _counts(page.cut) or "nothing"
-            print_note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
+            console.print_note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
         if explain:
             _explain(page)
     if len(failures) == 1:
@@ -143,23 +143,23 @@ def _element_record(element: Element) -> dict[str, Any]:
 
 
 def _show(source: str, page: SimplifiedPage) -> None:
-    print_line(page.html)
+    console.print_line(page.html)
     dropped = _counts(page.dropped)
-    print_note(
+    console.print_note(
         f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}"
     )
     if page.shown:
-        print_note(
+        console.print_note(
             f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
             "(nearly all of the page is in it, or the page's own script shows it)"
         )
     if pending := page.dropped.get("unfinished_part"):
-        print_note(
+        console.print_note(
             f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
             "save the page once it has loaded"
         )
     if not page.elements and page.html.strip() == "<page>":
-        print_note(
+        console.print_note(
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
@@ -173,7 +173,7 @@ def _explain(page: SimplifiedPage) -> None:
     from shop_r1.pages.rules import REASONS
 
     for reason, parts in page.examples.items():
-        print_note("")
-        print_note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
+        console.print_note("")
+        console.print_note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
         for part in parts:
-            typer.echo(textwrap.shorten(f"  {part}", WIDTH, placeholder="…"), err=True)
+            typer.echo(textwrap.shorten(f"  {part}", console.WIDTH, placeholder="…"), err=True)

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from shop_r1.cli.data import Out
-from shop_r1.cli.terminal.console import print_line, print_note, progress, read_settings
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
@@ -45,18 +44,21 @@ def simulate(
         raise ConfigError(f"{settings[0]!r}: settings are for models; expected --model NAME beside them")
     check_output(out, [model, *(settings or [])], force=force)
     tally = Tally()
-    with progress("Shopping") as move:
+    with console.progress("Shopping") as move:
         options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
         if model == "scripted":
             sessions = _scripted(count, seed, catalogue_seed, options)
         else:
             sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
         written = write_sessions(out, _at_least_one(sessions))
-    print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {list_counts(tally.outcomes)}")
-    print_next("data", "split", out, "--out", unused_path("data"))
+    outcomes = list_counts(tally.outcomes)
+    console.print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    console.print_next("data", "split", out, "--out", console.unused_path("data"))
     if tally.errors:
         errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))
-        print_note(f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}")
+        console.print_note(
+            f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}"
+        )
 
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
@@ -91,10 +93,10 @@ def _modelled(
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
 
-    config = read_settings(PolicyConfig, settings)
+    config = console.read_settings(PolicyConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    print_note(str(choose_precision(config.bf16, model.model.device.type)))
+    console.print_note(str(choose_precision(config.bf16, model.model.device.type)))
     policy = ModelPolicy(model, prompt, config.sampling, bf16=config.bf16)
     with InProcessDriver(create_app(generate_catalogue(catalogue_seed))) as driver:
         yield from run_sessions(lambda _: policy, driver, count, seed, names=("model", "model"), **options)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import print_line, print_note
+from shop_r1.cli.terminal import console
 
 
 def store(
@@ -22,7 +22,7 @@ def store(
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
         port = probe.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    print_line(f"http://{shown}:{port}/")
-    print_note("Serving the store; Ctrl-C stops it.")
+    console.print_line(f"http://{shown}:{port}/")
+    console.print_note("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
     serve(port, seed, host)

@@ -8,7 +8,7 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import LOOK, SEARCH, make_session, make_sessions
 
-from shop_r1.cli.terminal.next_command import print_next, rl_settings, unused_path
+from shop_r1.cli.terminal.console import print_next, unused_path
 from shop_r1.jsonl import write_records
 
 
@@ -32,9 +32,16 @@ def test_an_output_that_is_there_gets_a_number(tmp_path: Path) -> None:
     assert unused_path(tmp_path / "with.jsonl") == tmp_path / "with-3.jsonl"
 
 
-def test_grpo_is_not_balanced_against_a_type_that_is_not_there() -> None:
-    assert rl_settings({"click": 3, "terminate": 1}) == []
-    assert rl_settings({"click": 3}) == ["type_ratio=0"]
+def test_grpo_is_balanced_where_some_sessions_end_by_leaving(
+    shell: Shell, tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    data = tmp_path / "s.jsonl"
+    write_records(data, make_sessions())
+    words = ("--out", tmp_path / "o", "--model", tiny_checkpoint, "bf16=false", "max_steps=1")
+    code, out, err = shell("sft", "--data", data, *words, "warmup_steps=0")
+    assert code == 0, err
+    found = next_of(out)
+    assert found[0] == "grpo" and "type_ratio=0" not in found
 
 
 def test_each_step_after_the_other_works_as_it_is_named(

@@ -1,12 +1,12 @@
 """`shop-r1 data`: import, check, count, split, balance and convert sessions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from shop_r1.cli.terminal.console import print_line
+from shop_r1.cli.terminal import console
 
 data = typer.Typer(help="Import sessions, check them, count what is in them, convert them.")
 imports = typer.Typer(help="Turn other people's records into sessions.")
@@ -29,15 +29,21 @@ KeepUntilError = Annotated[
 ]
 
 
-def say_mix(rows: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[str]) -> None:
-    """Print counts in columns, each type of action with its share of the row's actions."""
-    types = [name for name in names if name != "sessions"]
-    table = [["", *names]]
-    for title, counts in rows:
+def action_types(counts: Mapping[str, int]) -> list[str]:
+    """Return the types of action that are counted, in order of name; `sessions` are none."""
+    return sorted(counts.keys() - {"sessions"})
+
+
+def print_mix(rows: Mapping[str, Mapping[str, int]]) -> None:
+    """Print counts in columns, each type of action with its share of the row's actions, after `sessions`.
+
+    `rows` are the counts by title; the first has all types.
+    """
+    first = next(iter(rows.values()))
+    types, plain = action_types(first), [name for name in first if name == "sessions"]
+    table = [["", *plain, *types]]
+    for title, counts in rows.items():
         total = sum(counts.get(name, 0) for name in types) or 1
         cells = [f"{counts.get(name, 0):,} ({counts.get(name, 0) / total:.0%})" for name in types]
-        table.append([title, *([f"{counts['sessions']:,}"] if "sessions" in names else []), *cells])
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for first, *cells in table:
-        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        print_line("  ".join([first.ljust(widths[0]), *right]))
+        table.append([title, *(f"{counts[name]:,}" for name in plain), *cells])
+    console.print_columns(table)

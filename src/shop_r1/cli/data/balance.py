@@ -1,22 +1,16 @@
 """`data balance`: which steps RL learns from."""
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from shop_r1.cli.data import File, say_mix
-from shop_r1.cli.terminal.console import count_of, open_sessions, print_line
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.data import File, print_mix
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import RECORD_ENDINGS, Force, check_output
-from shop_r1.config import suggest
-from shop_r1.errors import ConfigError
 
 if TYPE_CHECKING:
     from shop_r1.datasets.balance import Method
-
-METHODS = ("undersample", "resample")
 
 
 def balance(
@@ -44,19 +38,17 @@ def balance(
     from shop_r1.jsonl import write_records
     from shop_r1.records.sessions import ExampleRef
 
-    if method not in METHODS:
-        raise ConfigError(f"--method {method!r} is unknown; {suggest(method, METHODS)}")
+    console.check_choice("--method", method, ("undersample", "resample"))
     check_output(out, [file], force=force, endings=RECORD_ENDINGS)
-    sessions = open_sessions(file)
+    sessions = console.open_sessions(file)
     refuse_repeated_ids(file, sessions)
     examples = list_examples(sessions)
     chosen = balance_examples(examples, type_ratio, seed, cast("Method", method))
     refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(chosen)]
     write_records(out, refs)
-    before = count_types(examples)
-    say_mix([("before", before), ("after", count_types(chosen))], sorted(before))
-    different = len(Counter((ref.session_id, ref.step) for ref in refs))
-    print_line(f"{out}: {count_of(len(refs), 'example')}, {different:,} different ones")
+    print_mix({"before": count_types(examples), "after": count_types(chosen)})
+    different = len({(ref.session_id, ref.step) for ref in refs})
+    console.print_line(f"{out}: {console.count_of(len(refs), 'example')}, {different:,} different ones")
     model = "runs/sft" if Path("runs/sft").exists() else "base"
-    place = unused_path("runs/grpo")
-    print_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
+    place = console.unused_path("runs/grpo")
+    console.print_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import File
-from shop_r1.cli.terminal.console import count_of, file_progress, print_line
-from shop_r1.cli.terminal.next_command import print_next
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 
 
@@ -28,8 +27,10 @@ def convert(
     from shop_r1.datasets.session_files import read_sessions, write_sessions
 
     check_output(out, [file], force=force)
-    with file_progress("Converting", file) as moved:
+    with console.file_progress("Converting", file) as moved:
         written = write_sessions(out, read_sessions(file, moved))
     before, after = file.stat().st_size, out.stat().st_size
-    print_line(f"{out}: {count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}")
-    print_next("data", "stats", out)
+    console.print_line(
+        f"{out}: {console.count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}"
+    )
+    console.print_next("data", "stats", out)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes
-from shop_r1.cli.terminal.console import print_line, print_note, progress
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.validation_messages import list_counts
 
@@ -32,24 +31,24 @@ def import_session_log(
     check_output(out, [log, *(recipe or [])], force=force)
     tally = LogTally()
     recipes = [load_recipe(name) for name in recipe or ()]
-    with progress("Importing", in_bytes=True) as move:
+    with console.progress("Importing", in_bytes=True) as move:
         found = import_log(log, tally, recipes, move, keep_until_error=keep_until_error)
         write_sessions(out, found)
     for message in tally.messages:
-        print_line(f"invalid: {message}")
-    print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
-    print_line(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
+        console.print_line(f"invalid: {message}")
+    console.print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
+    console.print_line(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
-        print_line(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
+        console.print_line(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
     if tally.problems:
-        print_line(f"problems: {list_counts(tally.problems)}")
+        console.print_line(f"problems: {list_counts(tally.problems)}")
         kept = f"; {tally.shortened} end before their first problem" if keep_until_error else ""
-        print_note(
+        console.print_note(
             f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above"
         )
     missing = tally.steps - tally.rationales
     if missing:
-        print_note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
-        print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
+        console.print_note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
+        console.print_next("rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl"))
     else:
-        print_next("data", "split", out, "--out", unused_path("data"))
+        console.print_next("data", "split", out, "--out", console.unused_path("data"))

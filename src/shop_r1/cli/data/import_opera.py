@@ -1,14 +1,13 @@
 """`data import opera`: the public data set OPeRA as sessions."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from shop_r1.cli.data import Out
-from shop_r1.cli.terminal.console import print_line, print_note, print_table, progress
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.console import join_counts
 from shop_r1.cli.terminal.outputs import Force, check_output
 
 if TYPE_CHECKING:
@@ -48,22 +47,33 @@ def import_opera(
         path = fetch_tables(config, split)
     tables = find_tables(path, config, split)
     tally = OperaTally()
-    with progress("Reading") as move:
+    with console.progress("Reading") as move:
         sessions = import_opera(tables, out.parent, tally, require_targets=require_targets, progress=move)
         written = write_sessions(out, sessions)
-    print_line(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
-    print_table(_describe(tally))
-    print_note("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it.")
-    print_next(*_next(tally, config, out))
+    console.print_line(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
+    console.print_table(_describe(tally))
+    console.print_note(
+        "OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it."
+    )
+    console.print_next(*_next(tally, config, out))
 
 
 def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
     """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return ["grpo", "--model", "base", "--data", out, "--out", unused_path("runs/opera"), "type_ratio=0"]
+        return [
+            "grpo",
+            "--model",
+            "base",
+            "--data",
+            out,
+            "--out",
+            console.unused_path("runs/opera"),
+            "type_ratio=0",
+        ]
     if tally.rationales < tally.steps.total():
         # SFT needs one at each step
-        return ["rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl")]
+        return ["rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl")]
     return ["data", "stats", out]
 
 
@@ -77,25 +87,24 @@ def _hide_retries() -> None:
 
 
 def _describe(tally: "OperaTally") -> list[tuple[str, str]]:
+    problems = join_counts(tally.persona_problems.items())
     several = sum(len(kinds) > 1 for kinds in tally.click_types.values())
     rows = [
         ("rows read", str(tally.rows)),
-        ("actions", _list(tally.steps)),
-        ("outcomes", _list(tally.outcomes)),
+        ("actions", join_counts(tally.steps.items())),
+        ("outcomes", join_counts(tally.outcomes.items())),
         ("rationales", f"{tally.rationales}, given by the shoppers"),
-        ("nothing", f"{_list(tally.nothings) or '0'}: values None, nan and the like, taken as missing"),
-        ("personas", f"of {tally.personas} sessions{_list(tally.persona_problems, '; users: ')}"),
-        ("no actions", _list(tally.not_actions) or "0"),
+        (
+            "nothing",
+            f"{join_counts(tally.nothings.items()) or '0'}: values None, nan and the like, taken as missing",
+        ),
+        ("personas", f"of {tally.personas} sessions{f'; users: {problems}' if problems else ''}"),
+        ("no actions", join_counts(tally.not_actions.items()) or "0"),
         ("scrolls merged", f"{tally.scrolls_merged}, each with the scroll before it"),
-        ("left out", _list(tally.left_out) or "0"),
+        ("left out", join_counts(tally.left_out.items()) or "0"),
         ("sessions lost", f"{tally.empty_sessions}, of which no step is left"),
         ("off the page", f"{tally.off_page} targets that are no name on their page, kept"),
         ("click types", f"{several} of {len(tally.click_types)} names were clicked with more than one"),
         ("users by id", f"{tally.users_by_id} sessions are not in the session table"),
     ]
     return rows + [("first", f"{reason}: {where}") for reason, where in tally.examples.items()]
-
-
-def _list(counts: Mapping[str, int], title: str = "") -> str:
-    said = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"{title}{said}" if said else ""

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import Out
-from shop_r1.cli.terminal.console import print_line
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.validation_messages import list_counts
 
@@ -28,10 +27,9 @@ def import_saved_pages(
     found = import_pages(folder)
     write_sessions(out, found.sessions)
     for problem in found.unresolved:
-        print_line(f"left out: {problem}")
+        console.print_line(f"left out: {problem}")
     moves = len(found.sessions) + len(found.unresolved)
-    print_line(
-        f"{out}: {len(found.sessions)} of {moves} moves; links found by: {list_counts(found.chosen_by)}"
-    )
-    place = unused_path("runs/pages")
-    print_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
+    ways = list_counts(found.chosen_by)
+    console.print_line(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {ways}")
+    place = console.unused_path("runs/pages")
+    console.print_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)

@@ -6,10 +6,8 @@ from typing import Annotated
 import typer
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes
-from shop_r1.cli.terminal.console import print_line, print_note, progress
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.errors import ConfigError
 from shop_r1.validation_messages import list_counts
 
 
@@ -44,31 +42,31 @@ def import_rrweb(
     from shop_r1.pages.sites.recipes import load_recipe
     from shop_r1.records.actions import find_space
 
-    if end not in ("none", "terminate"):
-        raise ConfigError(f"--end {end!r} is unknown; expected none or terminate")
-    if masked not in ("keep", "drop"):
-        raise ConfigError(f"--masked {masked!r} is unknown; expected keep or drop")
+    console.check_choice("--end", end, ("none", "terminate"))
+    console.check_choice("--masked", masked, ("keep", "drop"))
     check_output(out, [*recordings, *(recipe or [])], force=force)
     found = tuple(load_recipe(name) for name in recipe or ())
     options = RecordingOptions(
         find_space(space).name, end == "terminate", bought, found, masked == "keep", keep_until_error
     )
     tally = RecordingTally()
-    with progress("Importing") as move:
+    with console.progress("Importing") as move:
         write_sessions(out, import_recordings(recordings, tally, options, move))
     for problem in tally.left_out:
-        print_line(f"left out: {problem}")
+        console.print_line(f"left out: {problem}")
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
-    print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
-    print_note(f"passed over: {list_counts(tally.counts) or 'nothing'}")
+    console.print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
+    console.print_note(f"passed over: {list_counts(tally.counts) or 'nothing'}")
     if tally.remarks:
-        print_note(f"worth a look: {list_counts(tally.remarks)}")
+        console.print_note(f"worth a look: {list_counts(tally.remarks)}")
     if tally.remarks[MASKED]:
-        print_note(
+        console.print_note(
             "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "
             "training refuses them. --masked drop leaves these steps out."
         )
     if tally.left_out:
-        print_note(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
-    print_next("rationales", out, "--model", "NAME", "--out", unused_path("with.jsonl"))
+        console.print_note(
+            f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above"
+        )
+    console.print_next("rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl"))

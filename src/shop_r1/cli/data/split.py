@@ -1,23 +1,14 @@
 """`data split`: which sessions to hold out."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
-from shop_r1.cli.data import File, say_mix
-from shop_r1.cli.terminal.console import count_of, file_progress, print_line, print_note
-from shop_r1.cli.terminal.next_command import print_next, unused_path
+from shop_r1.cli.data import File, action_types, print_mix
+from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_apart
-from shop_r1.config import suggest
-from shop_r1.errors import ConfigError
-
-FORMATS = ("jsonl", "jsonl.zst", "parquet")
-
-if TYPE_CHECKING:
-    from shop_r1.datasets.splits import By, SplitPlan
 
 
 def split(
@@ -53,10 +44,11 @@ def split(
 
     Example: shop-r1 data split sessions.jsonl --out data --test 0.1 --seed 1
     """
-    if by not in (None, "user", "session"):
-        raise ConfigError(f"--by {by!r} is unknown; {suggest(by, ['user', 'session'])}")
-    if ending is not None and ending not in FORMATS:
-        raise ConfigError(f"--format {ending!r} is unknown; {suggest(ending, FORMATS)}")
+    from shop_r1.datasets.splits import FORMATS
+
+    console.check_choice("--by", by, ("user", "session"))
+    console.check_choice("--format", ending, FORMATS)
+    check_apart(out, [file])
     asked = {
         "source": str(file),
         "test": float(test_sessions or test),
@@ -65,68 +57,53 @@ def split(
         "dedupe": dedupe,
         "format": ending or ("parquet" if file.suffix == ".parquet" else "jsonl"),
     }
-    check_apart(out, [file])
-    _split(file, out, cast("By | None", by), asked, force)
-
-
-def _split(file: Path, out: Path, by: "By | None", asked: dict[str, Any], force: bool) -> None:
-    """Plan, write and tell the split; `asked` is what of its `SplitRecord` the command line says."""
-    from shop_r1.datasets.splits import (
-        SplitRecord,
-        check_folder,
-        count_sides,
-        plan_split,
-        read_input,
-        write_split,
-    )
-
-    check_folder(out, asked | ({"by": by} if by else {}), force)  # Before a long reading.
-    with file_progress("Reading", file) as moved:
-        found, digest = read_input(file, moved)
-    asked |= {"by": by or ("user" if found.has_users else "session"), "lines": digest.hex()}
-    check_folder(out, asked, force)
-    plan = plan_split(found, asked["by"], asked["test"], asked["valid"], asked["seed"], asked["dedupe"])
-    counts = count_sides(found, plan.sides)
-    record = SplitRecord(
-        sessions={side: each["sessions"] for side, each in counts.items()},
-        actions={side: _types(each) for side, each in counts.items()},
-        **asked,
-    )
-    with file_progress("Writing", file) as moved:
-        write_split(file, out, plan.sides, record, digest, moved)
-    _say_split(out, counts, record.by, plan)
-    for side, missing in plan.missing.items():
-        told = f"{count_of(missing, 'session')} fewer than asked, since no other group is small enough"
-        print_note(f"{side}: {told}")
-
-
-def _say_split(out: Path, counts: Mapping[str, Counter[str]], by: str, plan: "SplitPlan") -> None:
-    from shop_r1.datasets.splits import LEFT_OUT, SIDES
-
-    before = sum(counts.values(), Counter[str]())
-    sides = [(side, counts[side]) for side in (*SIDES, LEFT_OUT) if side in counts]
-    say_mix([("before", before), *sides], ("sessions", *_types(before)))
-    what = "users and duplicates" if by == "user" else "duplicates"
-    largest = count_of(plan.largest, "session")
-    print_line(f"{count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
-    (train,) = [file for ending in FORMATS if (file := out / f"train.{ending}").exists()]
-    _say_next(train)
-
-
-def _say_next(train: Path) -> None:
-    """Print the command that will work: SFT needs a rationale at every step that it learns from."""
-    from shop_r1.datasets.session_files import read_sessions
-
-    if all(step.rationale for session in read_sessions(train) for step in session.steps):
-        print_next("sft", "--data", train, "--out", unused_path("runs/sft"))
+    _split(file, out, by, asked, force)
+    train = out / f"train.{asked['format']}"
+    if _has_rationales(train):
+        console.print_next("sft", "--data", train, "--out", console.unused_path("runs/sft"))
     else:
-        print_next(
-            "rationales", train, "--model", "NAME", "--out", unused_path(train.with_name("with.jsonl"))
-        )
-        print_line(
+        place = console.unused_path(train.with_name("with.jsonl"))
+        console.print_next("rationales", train, "--model", "NAME", "--out", place)
+        console.print_line(
             "sft learns rationales too, and not every step has one; with --help rationales lists the models"
         )
 
 
-def _types(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: counts[name] for name in sorted(counts) if name != "sessions"}
+def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: bool) -> None:
+    """Plan, write and tell the split; `asked` is what of its `SplitRecord` the command line says."""
+    from shop_r1.datasets import splits
+
+    splits.check_folder(out, asked | ({"by": by} if by else {}), force)  # Before a long reading.
+    with console.file_progress("Reading", file) as moved:
+        found, digest = splits.read_input(file, moved)
+    by = by or ("user" if found.has_users else "session")
+    asked |= {"by": by, "lines": digest.hex()}
+    splits.check_folder(out, asked, force)
+    plan = splits.plan_split(
+        found, asked["by"], asked["test"], asked["valid"], asked["seed"], asked["dedupe"]
+    )
+    counts = splits.count_sides(found, plan.sides)
+    record = splits.SplitRecord(
+        sessions={side: each["sessions"] for side, each in counts.items()},
+        actions={side: {name: each[name] for name in action_types(each)} for side, each in counts.items()},
+        **asked,
+    )
+    with console.file_progress("Writing", file) as moved:
+        splits.write_split(file, out, plan.sides, record, digest, moved)
+    sides = {side: counts[side] for side in (*splits.SIDES, splits.LEFT_OUT) if side in counts}
+    print_mix({"before": sum(counts.values(), Counter()), **sides})
+    what = "users and duplicates" if by == "user" else "duplicates"
+    largest = console.count_of(plan.largest, "session")
+    console.print_line(f"{console.count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
+    for side, missing in plan.missing.items():
+        told = (
+            f"{console.count_of(missing, 'session')} fewer than asked, since no other group is small enough"
+        )
+        console.print_note(f"{side}: {told}")
+
+
+def _has_rationales(train: Path) -> bool:
+    """Return whether every step has the rationale that SFT learns."""
+    from shop_r1.datasets.session_files import read_sessions
+
+    return all(step.rationale for session in read_sessions(train) for step in session.steps)

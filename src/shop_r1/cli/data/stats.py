@@ -1,5 +1,6 @@
 """`data stats`: what is in a file of sessions."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,26 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop_r1.cli.data import File
-from shop_r1.cli.terminal.console import (
-    count_of,
-    file_progress,
-    print_json,
-    print_line,
-    print_note,
-    print_table,
-    read_settings,
-)
+from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.checkpoints import load_counter
+from shop_r1.cli.terminal.console import count_of
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.cli.terminal.statistics import checks_table, counts_table, lengths_table
+from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
 if TYPE_CHECKING:
-    from shop_r1.datasets.statistics import Identities, Statistics, Tally
-    from shop_r1.pages.tokens import CountTokens
-    from shop_r1.prompts.render import PromptConfig
+    from shop_r1.datasets.statistics import BudgetFacts, Statistics, Tally
     from shop_r1.records.sessions import Session
 
 _SESSIONS_SHOWN = 20
 """Sessions that a page of statistics lets one read through, the file's first."""
+_LENGTHS = {
+    "steps": "steps of a session",
+    "page_tokens": "tokens of a page",
+    "prompt_tokens": "of the last prompt",
+    "session_tokens": "of the whole session",
+}
 
 
 def stats(
@@ -51,62 +50,45 @@ def stats(
 
     Example: shop-r1 data stats train.jsonl --against test.jsonl --report stats.html
     """
+    from shop_r1.datasets.session_files import read_sessions
+    from shop_r1.datasets.statistics import Tally, identify
     from shop_r1.prompts.render import PromptConfig
 
     if report is not None:
         check_output(report, [file, *(against or []), tokenizer], force=force, endings=(".svg", ".html"))
-    prompt = read_settings(PromptConfig, [], max_tokens=max_tokens)
-    tally, first = _count(file, _load_counter(tokenizer), prompt)
-    others = {str(other): _identify(other) for other in against or []}
+    prompt = console.read_settings(PromptConfig, [], max_tokens=max_tokens)
+    tally, first = Tally(_load_counter(tokenizer), prompt), list["Session"]()
+    with console.file_progress("Counting", file) as moved:
+        for session in read_sessions(file, moved):
+            tally.add(session)
+            first += [session] if len(first) < _SESSIONS_SHOWN else []
+    others = {}
+    for other in against or ():
+        with console.file_progress("Comparing", other) as moved:
+            others[str(other)] = identify(read_sessions(other, moved))
     found = tally.describe(str(file), tokenizer, others)
     if as_json:
-        print_json(found.model_dump())
+        console.print_json(found.model_dump())
     else:
         _print_statistics(found)
     if report is not None:
         _write_report(report, tally, found, first)
-        print_note(f"Drawn: {report}")
+        console.print_note(f"Drawn: {report}")
 
 
-def _load_counter(name: str) -> "CountTokens":
-    from shop_r1.cli.terminal.checkpoints import load_counter
+def _load_counter(name: str) -> CountTokens:
     from shop_r1.datasets.statistics import remember_lines
-    from shop_r1.pages.tokens import estimate_tokens
 
     if name == "estimate":
         return remember_lines(estimate_tokens)
     return lru_cache(maxsize=512)(load_counter(name))
 
 
-def _count(file: Path, count: "CountTokens", prompt: "PromptConfig") -> "tuple[Tally, list[Session]]":
-    """Return what is in the file, and its first sessions to be shown."""
-    from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.statistics import Tally
-
-    tally, first = Tally(count, prompt), list["Session"]()
-    with file_progress("Counting", file) as moved:
-        for session in read_sessions(file, moved):
-            tally.add(session)
-            if len(first) < _SESSIONS_SHOWN:
-                first.append(session)
-    return tally, first
-
-
-def _identify(file: Path) -> "Identities":
-    from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.statistics import identify
-
-    with file_progress("Comparing", file) as moved:
-        return identify(read_sessions(file, moved))
-
-
 def _print_statistics(found: "Statistics") -> None:
-    print_table([*counts_table(found), *checks_table(found)])
-    print_line("")
-    header, *rows = lengths_table(found)
-    print_line("  ".join((header[0].ljust(24), *(cell.rjust(9) for cell in header[1:]))))
-    for row in rows:
-        print_line("  ".join((row[0].ljust(24), *(cell.rjust(9) for cell in row[1:]))))
+    console.print_table([*_list_counts(found), *_list_checks(found)])
+    console.print_line("")
+    (tokens, *names), *rows = _list_lengths(found)
+    console.print_columns([(tokens.ljust(24), *(name.rjust(9) for name in names)), *rows])
 
 
 def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:
@@ -119,16 +101,98 @@ def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[
     if path.suffix == ".svg":
         write_text(path, svg)
         return
-    header, *rows = lengths_table(found)
+    header, *rows = _list_lengths(found)
+    shown = count_of(len(first), "session")
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
-        summary=f"Below the figures, the file's first {count_of(len(first), 'session')} can be read through.",
+        summary=f"Below the figures, the file's first {shown} can be read through.",
         tables=(
-            Grid(title="What is in it", header=("", ""), rows=tuple(counts_table(found))),
+            Grid(title="What is in it", header=("", ""), rows=tuple(_list_counts(found))),
             Grid(title="Lengths", header=header, rows=tuple(rows)),
-            Grid(title="Budget, duplicates", header=("", ""), rows=tuple(checks_table(found))),
+            Grid(title="Budget, duplicates", header=("", ""), rows=tuple(_list_checks(found))),
         ),
         plots=(Plot(svg=svg),),
         sessions=tuple(first),
     )
     build_report(path, inputs)
+
+
+def _list_counts(found: "Statistics") -> list[tuple[str, str]]:
+    """Return (name, value) of what is counted."""
+    without = f"; {count_of(found.without_user, 'session')} without" if found.without_user else ""
+    many = "all" if found.rationales == found.steps else f"{found.rationales:,}"
+    return [
+        ("sessions", f"{found.sessions:,}"),
+        ("users", f"{found.users:,}{without}"),
+        ("steps", f"{found.steps:,}, {many if found.rationales else 'none'} with a rationale"),
+        ("sources", describe_shares(found.sources)),
+        ("outcomes", describe_shares(found.outcomes)),
+        ("actions", describe_shares(found.actions)),
+        ("the first", describe_shares(found.first_actions)),
+        ("after it", describe_shares(found.later_actions) or "none"),
+    ]
+
+
+def _list_checks(found: "Statistics") -> list[tuple[str, str]]:
+    """Return (name, value) of what could be wrong: budget, duplicates, leaks."""
+    same, budget = found.duplicates, found.budget
+    near = f"{same.near:,} nearly alike, in {count_of(same.near_groups, 'group')}"
+    exact = count_of(same.exact, "exact copy").replace("copys", "copies")
+    rows = [
+        ("budget", _describe_budget(budget)),
+        ("duplicates", f"{exact}; {near if same.near else 'none nearly alike'}"),
+    ]
+    if found.repeated_ids:
+        rows.append(("ids", f"{found.repeated_ids:,} stand more than once: see shop-r1 data validate"))
+    for leaks in found.leaks:
+        shared = {
+            "an id": leaks.same_id,
+            "a user": leaks.same_user,
+            "an exact copy": leaks.exact,
+            "one nearly alike": leaks.near,
+        }
+        parts = [f"{count:,} share {what}" for what, count in shared.items() if count]
+        what = f"{leaks.other} ({count_of(leaks.sessions, 'session')})"
+        rows.append(("against", f"{what}: {', '.join(parts) or 'nothing shared'}"))
+    return rows
+
+
+def _list_lengths(found: "Statistics") -> list[tuple[str, ...]]:
+    """Return the header and rows of the table of lengths."""
+    rows: list[tuple[str, ...]] = [
+        (f"tokens: {found.tokenizer}"[:24], "mean", "median", "90 %", "99 %", "most")
+    ]
+    for name, title in _LENGTHS.items():
+        spread = found.spreads[name]
+        mean = f"{spread.mean:,.1f}" if spread.mean < 100 else f"{spread.mean:,.0f}"
+        others = (spread.median, spread.p90, spread.p99, spread.most)
+        rows.append((title, mean, *(f"{value:,}" for value in others)))
+    return rows
+
+
+def _describe_budget(budget: "BudgetFacts") -> str:
+    room = f"{budget.max_tokens:,} tokens, {budget.max_completion_length:,} of them for the completion"
+    if not budget.over:
+        return f"all {budget.prompts:,} prompts fit into {room}"
+    cuts = [f"{count_of(budget.pages_left_out, 'earlier page')} left out"]
+    cuts.append(f"{count_of(budget.pages_shortened, 'current page')} shortened")
+    if budget.impossible:
+        cuts.append(f"{count_of(budget.impossible, 'prompt')} cannot fit, their actions alone are too long")
+    if budget.targets_cut:
+        targets = count_of(budget.targets, "target")
+        enough = f"; --max-tokens {budget.enough_tokens} keeps at least 95 %" if budget.enough_tokens else ""
+        cuts.append(f"{budget.targets_cut:,} of their {targets} no longer shown{enough}")
+    share = f"{100 * (budget.over / budget.prompts):.1f} %"
+    return (
+        f"{budget.over:,} of {budget.prompts:,} prompts ({share}) are longer than {room}: {', '.join(cuts)}"
+    )
+
+
+def describe_shares(counts: Mapping[str, int]) -> str:
+    """Return the counts with their shares.
+
+    >>> describe_shares({"click": 3, "terminate": 1})
+    'click 3 (75.0 %), terminate 1 (25.0 %)'
+    """
+    total = sum(counts.values())
+    return ", ".join(f"{name} {count:,} ({100 * (count / total):.1f} %)" for name, count in counts.items())

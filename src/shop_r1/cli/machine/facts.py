@@ -4,10 +4,10 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from shop_r1.cli.terminal.checkpoints import hide_loading
 from shop_r1.runs import package_versions
 
 PARAMETERS = {
@@ -23,14 +23,13 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _GIB = 1 << 30
 
 
-def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
+def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return (name, value) of what is here, and the table of what fits, its header first."""
-    device, memory = _device(), device_memory()
-    facts = [
+    facts: list[tuple[str, ...]] = [
         ("python", f"{platform.python_version()} at {sys.prefix}"),
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("memory", _gib(_memory_bytes())),
-        ("device", device),
+        ("device", _device()),
         ("number format", _precision()),
         ("strategy", _strategy()),
         ("base checkpoint", _base_checkpoint()),
@@ -38,17 +37,16 @@ def describe_machine() -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
         ("browser", _browser() or "none; only simulation in a real browser needs one"),
     ]
     facts += [(name, found) for name, found in package_versions().items() if name != "python"]
-    return facts, [("model", "evaluate", "sft", "grpo"), *_capacity(memory)]
+    memory = device_memory()
+    capacity = [
+        (name, *(_fits(parameters * size, memory) for size in BYTES.values()))
+        for name, parameters in PARAMETERS.items()
+    ]
+    return facts, [("model", *BYTES), *capacity]
 
 
-def _capacity(memory: int | None) -> Iterator[tuple[str, ...]]:
-    for name, parameters in PARAMETERS.items():
-        needs = [parameters * size for size in BYTES.values()]
-        cells = [
-            f"{_gib(need)} {'?' if memory is None else 'yes' if need < 0.8 * memory else 'no'}"
-            for need in needs
-        ]
-        yield (name, *cells)
+def _fits(need: int, memory: int | None) -> str:
+    return f"{_gib(need)} {'?' if memory is None else 'yes' if need < 0.8 * memory else 'no'}"
 
 
 def _device() -> str:
@@ -86,7 +84,6 @@ def _strategy() -> str:
     """Return how training that is started as this command was would be spread."""
     if find_spec("trl") is None:
         return "unknown: pip install 'shop-r1[train]'"
-    from shop_r1.cli.terminal.checkpoints import hide_loading
     from shop_r1.training.devices import active_strategy
 
     hide_loading()
@@ -126,12 +123,11 @@ def _endpoints() -> str:
 
 
 def _browser() -> str | None:
-    for name in _BROWSERS:
-        if shutil.which(name):
-            return name
+    if found := next(filter(shutil.which, _BROWSERS), None):
+        return found
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    found = sorted(cache.glob("chromium*")) if cache.is_dir() else []
-    return f"Playwright's {found[-1].name}" if found else None
+    own = max(cache.glob("chromium*"), default=None)
+    return f"Playwright's {own.name}" if own else None
 
 
 def _gib(size: int | None) -> str:

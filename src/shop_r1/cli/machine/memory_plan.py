@@ -1,8 +1,9 @@
 """Whether a run's settings fit the devices that it is planned for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from accelerate import DistributedType
 
 from shop_r1.cli.machine.facts import device_memory
@@ -39,8 +40,6 @@ class Plan:
 
     facts: list[tuple[str, str]]
     """(name, value), for the reader."""
-    load: Load
-    """What is put on each device."""
     estimate: Estimate
     memory: int
     """What each device has, in bytes."""
@@ -88,11 +87,10 @@ def plan_run(
         ("number format", format_name(load.bf16)),
         ("on each at once", _describe_load(load, stage)),
     ]
-    plan = Plan(facts, load, estimate_memory(shape, load), room, {})
-    if plan.fits:
-        return plan
-    others = cheaper_loads(shape, load, room)
-    return replace(plan, others={name: estimate_memory(shape, each).total for name, each in others.items()})
+    estimate = estimate_memory(shape, load)
+    others = {} if estimate.total <= room else cheaper_loads(shape, load, room)
+    changes = {name: estimate_memory(shape, each).total for name, each in others.items()}
+    return Plan(facts, estimate, room, changes)
 
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:
@@ -106,40 +104,34 @@ def _find_stage(path: Path | None, overrides: list[str]) -> str:
             errors.append(f"as {stage}: {error}")
     if len(valid) == 1:
         return valid[0]
-    if path is not None and path.resolve().parent.name in valid:
-        return path.resolve().parent.name
+    if path is not None and (folder := path.resolve().parent.name) in valid:
+        return folder
     if not valid:
         raise ConfigError("; ".join(errors))
     raise ConfigError("these may be settings of sft and of grpo; give --stage sft or --stage grpo")
 
 
 def _read_spread(launch: Path | None, must_be_here: bool) -> tuple[int, Strategy]:
-    """Return over how many devices the run is spread, and how."""
+    """Return over how many devices the run is spread, and how.
+
+    What accelerate would quietly turn into something else on this machine is refused.
+    """
     if launch is None:
         return 1, "one"
     devices, kind = read_launch(launch)
     if kind not in _STRATEGIES:
         raise ConfigError(f"{launch}: distributed_type is {kind.value}; expected NO, MULTI_GPU or FSDP")
-    if must_be_here:
-        _check_here(launch, devices, kind)
-    return devices, _STRATEGIES[kind]
-
-
-def _check_here(launch: Path, devices: int, kind: DistributedType) -> None:
-    """Refuse what accelerate would quietly turn into something else on this machine."""
-    import torch
-
     here = torch.cuda.device_count()
-    if kind in (DistributedType.FSDP, DistributedType.MULTI_GPU) and here < devices:
+    on_gpus = kind in (DistributedType.FSDP, DistributedType.MULTI_GPU)
+    if must_be_here and on_gpus and here < devices:
         raise ConfigError(
             f"{launch} asks for {kind.value} on {devices} devices, and this machine has {here} GPUs; to plan "
             "for other machines say what each device has, for instance --device-memory 80"
         )
+    return devices, _STRATEGIES[kind]
 
 
 def _memory_here(devices: int) -> int:
-    import torch
-
     memory = device_memory()
     if memory is None:
         raise ConfigError("this machine's memory is not known; give --device-memory, in GiB")
@@ -155,15 +147,15 @@ def _describe_load(load: Load, stage: str) -> str:
 def render_plan(plan: Plan) -> list[tuple[str, str]]:
     """Return the table of parts, in GiB."""
     estimate = plan.estimate
-    rows = [("memory of each device", "GiB"), *_in_gib(estimate.held)]
     phase = estimate.busiest
-    rows += _in_gib({f"{phase}: {name}": size for name, size in estimate.phases[phase].items()})
-    rows += _in_gib({f"margin, {MARGIN:.0%}": estimate.total - estimate.peak, "in all": estimate.total})
-    return [*rows, ("there is", f"{plan.memory / GIB:.1f}")]
-
-
-def _in_gib(parts: dict[str, int]) -> list[tuple[str, str]]:
-    return [(name, f"{size / GIB:.1f}") for name, size in parts.items()]
+    parts = {
+        **estimate.held,
+        **{f"{phase}: {name}": size for name, size in estimate.phases[phase].items()},
+        f"margin, {MARGIN:.0%}": estimate.total - estimate.peak,
+        "in all": estimate.total,
+        "there is": plan.memory,
+    }
+    return [("memory of each device", "GiB"), *((name, f"{size / GIB:.1f}") for name, size in parts.items())]
 
 
 def render_verdict(plan: Plan) -> list[str]:

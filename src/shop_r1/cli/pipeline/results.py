@@ -12,7 +12,7 @@ from shop_r1.cli.pipeline.config import (
     estimate_seconds,
 )
 from shop_r1.cli.pipeline.stages import DemoRun
-from shop_r1.cli.terminal.console import print_line, print_note, print_paragraph
+from shop_r1.cli.terminal import console
 from shop_r1.datasets.session_files import read_sessions
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots.results import plot_evaluation
@@ -68,11 +68,11 @@ def list_alerts(demo: DemoRun) -> tuple[str, ...]:
 def announce_run(config: DemoConfig, out: Path) -> DemoConfig:
     """Return the settings with the number format chosen; print it, and how long all will take here."""
     config, precision = choose_format(config, out)
-    print_note(f"Number format: {precision}")
+    console.print_note(f"Number format: {precision}")
     if not torch.cuda.is_available():
         rate = product_rate(precision.bf16)
         minutes = estimate_seconds(config, rate) / 60
-        print_note(
+        console.print_note(
             f"Products here: {rate / 1e9:.0f} GFLOP/s on {torch.get_num_threads()} threads. "
             f"The whole demo takes about {minutes:.0f} min."
         )
@@ -81,16 +81,16 @@ def announce_run(config: DemoConfig, out: Path) -> DemoConfig:
 
 def print_results(demo: DemoRun, seconds: float) -> None:
     """Print the main tables, the alerts and where all files are."""
-    print_line("")
+    console.print_line("")
     if demo.config.quick:
-        print_line(f"{QUICK_WARNING}\n")
+        console.print_line(f"{QUICK_WARNING}\n")
     for grid in list_tables(demo)[:3]:
-        print_line(to_text(grid))
+        console.print_line(to_text(grid))
     for text in [f"Alert: {alert}" for alert in list_alerts(demo)] or ["Alerts: none."]:
-        print_paragraph(text)
-    print_paragraph(f"Took {seconds:.0f} s. Tables: {demo.out}/tables.txt, {demo.out}/table.json.")
-    print_paragraph(f"Report: open {demo.out}/report/index.html in a browser.")
-    print_line("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).")
+        console.print_paragraph(text)
+    console.print_paragraph(f"Took {seconds:.0f} s. Tables: {demo.out}/tables.txt, {demo.out}/table.json.")
+    console.print_paragraph(f"Report: open {demo.out}/report/index.html in a browser.")
+    console.print_line("Next: shop-r1 store (visit the store), shop-r1 sft --help (your own sessions).")
 
 
 def write_report(demo: DemoRun) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shop_r1 import __version__
 from shop_r1.cli.pipeline.config import PROMPT, TEMPERATURE, DemoConfig
-from shop_r1.cli.terminal.console import print_note, progress
+from shop_r1.cli.terminal import console
 from shop_r1.datasets.examples import list_examples
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
@@ -55,13 +55,13 @@ class DemoRun:
         self._stages += 1
         digest = hashlib.sha256(f"{self._digest}{name}".encode()).hexdigest()
         if self._folder.stage_done(name, digest):
-            print_note(f"{self._stages}/{STAGES} {title}: done in an earlier run")
+            console.print_note(f"{self._stages}/{STAGES} {title}: done in an earlier run")
             return
-        print_note(f"{self._stages}/{STAGES} {title}")
+        console.print_note(f"{self._stages}/{STAGES} {title}")
         started = time.monotonic()
         action()
         self._folder.finish_stage(name, digest)
-        print_note(f"    took {time.monotonic() - started:.0f} s")
+        console.print_note(f"    took {time.monotonic() - started:.0f} s")
 
     @contextmanager
     def checkpoint_folder(self, name: str, command: str, config: SftConfig | GrpoConfig) -> Iterator[Path]:
@@ -95,7 +95,7 @@ class DemoRun:
         how = f"T {config.sampling.temperature:g}"
         if config.prompt.context != "whole-session":
             how = config.prompt.context
-        with progress(f"{setting}, {how}") as move, PredictionLog(partial, identity) as log:
+        with console.progress(f"{setting}, {how}") as move, PredictionLog(partial, identity) as log:
             return predict(load_model(str(checkpoint)), list_examples(sessions), config, move, log)
 
     def drop_partial(self) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from shop_r1.cli.pipeline.config import BINARY, TEMPERATURE, DemoConfig
 from shop_r1.cli.pipeline.results import announce_run, print_results, write_report
 from shop_r1.cli.pipeline.stages import DemoRun
-from shop_r1.cli.terminal.console import print_note, progress
-from shop_r1.cli.terminal.training_run import describe_counts
+from shop_r1.cli.terminal import console
 from shop_r1.config import load_config
 from shop_r1.datasets.examples import balance_examples, count_types, list_examples
 from shop_r1.datasets.session_files import read_sessions
@@ -67,7 +66,7 @@ def record_sessions(demo: DemoRun) -> None:
     catalogue = generate_catalogue(config.catalogue_seed)
     app = create_app(catalogue, page_size=config.page_size, visitor_ids=seeded_ids(config.seed))
     count = config.training_sessions + config.held_out_sessions
-    with progress("Sessions") as move:
+    with console.progress("Sessions") as move:
         sessions = list(generate_sessions(app, Market(KINDS), count, config.seed, progress=move))
     write_records(demo.training, sessions[: config.training_sessions])
     write_records(demo.held_out, sessions[config.training_sessions :])
@@ -85,7 +84,7 @@ def reinforce(demo: DemoRun, name: str, reward: RewardConfig) -> None:
     config = demo.config.grpo.model_copy(update={"model": str(demo.out / "sft"), "reward": reward})
     steps = list_examples(list(read_sessions(demo.training)))
     examples = balance_examples(steps, config.type_ratio, demo.config.seed)
-    print_note(f"    examples: {describe_counts(count_types(examples))}")
+    console.print_note(f"    examples: {console.join_counts(sorted(count_types(examples).items()))}")
     with demo.checkpoint_folder(name, "grpo", config) as folder:
         train_grpo(examples, config, folder, title=f"GRPO {name}", resume=True)
 

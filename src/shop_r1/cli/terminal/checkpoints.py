@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from shop_r1.cli.terminal.console import print_note
 from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.pages.tokens import CountTokens
-from shop_r1.prompts.render import PromptConfig
 from shop_r1.runs import RunFolder
 from shop_r1.validation_messages import describe_problems
 
 if TYPE_CHECKING:
     from shop_r1.models.checkpoint import LocalModel
+    from shop_r1.prompts.render import PromptConfig
 
 CONFIGURATIONS = ("config.json", "adapter_config.json")
 """A folder with one of these holds a model, or a LoRA adapter of one."""
@@ -71,7 +71,7 @@ def load_tokenizer(name_or_path: str) -> Any:
     return tokenizer
 
 
-def report_template(name: str, tokenizer: Any, prompt: PromptConfig) -> dict[str, str | bool]:
+def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[str, str | bool]:
     """Print what is unusual about a model's chat template, and return what the run folder records of it.
 
     Raises:
@@ -105,6 +105,8 @@ def trained_prompt(model: str) -> dict[str, Any] | None:
     Raises:
         DataError: the folder's `settings.json` is not what training wrote.
     """
+    from shop_r1.prompts.render import PromptConfig
+
     path = Path(model) / "settings.json"
     if not path.is_file():
         return None
@@ -124,7 +126,11 @@ def load_counter(name_or_path: str) -> CountTokens:
     Raises:
         ModelError: the tokenizer cannot be loaded; the message says why.
     """
-    tokenizer = load_tokenizer(name_or_path)
+    return token_counter(load_tokenizer(name_or_path))
+
+
+def token_counter(tokenizer: Any) -> CountTokens:
+    """Return how many tokens a text has for a tokenizer."""
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -174,7 +180,7 @@ def longest_context(name_or_path: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def fit_prompt(prompt: PromptConfig, name_or_path: str, needed: int = 0) -> PromptConfig:
+def fit_prompt(prompt: "PromptConfig", name_or_path: str, needed: int = 0) -> "PromptConfig":
     """Return the prompt settings with the budget lowered to the model's context length, and print that.
 
     At least `needed` tokens of the budget are kept free for the completion.

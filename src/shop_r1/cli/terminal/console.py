@@ -2,16 +2,18 @@
 
 import json
 import os
+import shlex
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import typer
 
-from shop_r1.config import Config, load_config
+from shop_r1.config import Config, load_config, suggest
 from shop_r1.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,22 +38,52 @@ def print_line(text: str) -> None:
 
 def print_paragraph(text: str) -> None:
     """Print a text of the result to stdout, wrapped."""
-    print_line(_wrap(text))
+    print_line("\n".join(wrap(text)))
 
 
 def print_note(text: str) -> None:
     """Print a note on progress to stderr, wrapped."""
     if IS_FIRST_PROCESS:
-        typer.echo(_wrap(text), err=True)
+        typer.echo("\n".join(wrap(text)), err=True)
 
 
-def _wrap(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+def wrap(text: str, first: str = "", later: str = "") -> list[str]:
+    """Return the text in lines of at most `WIDTH` columns, long words apart, with indents before them."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def print_next(*words: str | Path, to_stderr: bool = False) -> None:
+    """Print the command to give next on one line, quoted as a shell wants it; to stderr beside JSON."""
+    if IS_FIRST_PROCESS:
+        typer.echo(f"Next: shop-r1 {shlex.join(map(str, words))}", err=to_stderr)
+
+
+def unused_path(place: str | Path) -> Path:
+    """Return a place for an output: this one, with a number behind its name if something is there already."""
+    path = Path(place)
+    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return path if not path.exists() else next(other for other in others if not other.exists())
 
 
 def count_of(number: int, thing: str) -> str:
     """Return the number with its thing in the singular or plural, as in `no groups` and `1,107 steps`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
+
+
+def join_counts(counts: Iterable[tuple[str, int]]) -> str:
+    """Return the counts in words, in their order.
+
+    >>> join_counts({"terminate": 3, "click": 1}.items())
+    'terminate 3, click 1'
+    """
+    return ", ".join(f"{name} {number}" for name, number in counts)
 
 
 def print_json(value: Any, *, indent: int | None = None) -> None:
@@ -71,9 +103,26 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
             print_line(" " * left + line)
 
 
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of figures: the first column stands at the left, the others at the right of theirs."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *figures in rows:
+        right = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
+        print_line("  ".join([name.ljust(widths[0]), *right]))
+
+
+class Move(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Show how many are done, of how many where that is known, and a note where the bar has one."""
+
+
 @contextmanager
-def progress(title: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr; what is yielded moves it: `move(done, total)`."""
+def progress(
+    title: str, total: int | None = None, *, in_bytes: bool = False, noted: bool = False
+) -> Iterator[Move]:
+    """Show a progress bar on stderr, with the time left or a note behind it; what is yielded moves it."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -85,18 +134,18 @@ def progress(title: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, i
     )
 
     columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=20),
+        TextColumn(f"{{task.description:<{8 if noted else 12}}}"),
+        BarColumn(bar_width=16 if noted else 20),
         DownloadColumn() if in_bytes else MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}") if noted else TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(title, total=total, note="")
+        yield lambda done, total=None, note="": bar.update(task, completed=done, total=total, note=note)
 
 
 @contextmanager
-def file_progress(title: str, path: Path) -> Iterator[Callable[[int, int], None] | None]:
+def file_progress(title: str, path: Path) -> Iterator[Move | None]:
     """Show how much of a file is read, where it is large; None is yielded where it is small."""
     if not path.is_file() or path.stat().st_size < _LARGE_FILE_BYTES:
         yield None
@@ -137,6 +186,16 @@ def read_settings(
     return load_config(schema, path, overrides, under)
 
 
+def check_choice(option: str, given: str | None, known: Sequence[str]) -> None:
+    """Make sure that what an option was given, if anything, is one of those known.
+
+    Raises:
+        ConfigError: it is none; the message says which is meant, or all.
+    """
+    if given is not None and given not in known:
+        raise ConfigError(f"{option} {given!r} is unknown; {suggest(given, known)}")
+
+
 def open_sessions(path: Path) -> "Sequence[Session]":
     """Return the sessions of a file, opened; while a large one is read, a progress bar is shown.
 
@@ -148,7 +207,7 @@ def open_sessions(path: Path) -> "Sequence[Session]":
     with ExitStack() as stack:
 
         @cache
-        def bar() -> Callable[[int, int], None]:
+        def bar() -> Move:
             return stack.enter_context(progress("Reading", in_bytes=True))
 
         def move(done: int, total: int) -> None:

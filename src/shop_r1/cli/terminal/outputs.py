@@ -1,13 +1,12 @@
 """Whether a command may write to a place: over an input never, over other files with --force."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shop_r1.errors import ConfigError
-from shop_r1.runs import CACHE, RunFolder
 
 RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 """Of files of records, as they can be written."""
@@ -102,50 +101,27 @@ def _is_linked_in(path: Path, folder: Path) -> bool:
     return any(each.is_file() and each.samefile(path) for each in folder.rglob("*"))
 
 
-def list_entries(folder: Path, besides: Iterable[str] = ()) -> list[str]:
-    """Return the names in a folder that is to be written, hidden ones and those that may be there left out.
-
-    Raises:
-        ConfigError: there is a file in its place.
-    """
-    end = _end_of(folder)
-    if not end.exists():
-        return []
-    if not end.is_dir():
-        raise ConfigError(f"{folder}: is a file; expected a folder, or a name for a new one")
-    known = set(besides)
-    return sorted(
-        path.name for path in end.iterdir() if path.name not in known and not path.name.startswith(".")
-    )
-
-
 def check_folder(
     out: Path, inputs: Iterable[Path | str | None], *, force: bool, leftovers: Iterable[str] = ()
 ) -> None:
     """Make sure that a run's folder may be written by a run that does not go on with what is in it.
 
-    A new or an empty one always may be; so may one with `leftovers` of a run that came to nothing alone.
+    A new or an empty one always may be; so may one with hidden files and `leftovers` of a run that came to
+    nothing alone.
 
     Raises:
-        ConfigError: it holds an input or lies in one, or holds something else.
+        ConfigError: it holds an input or lies in one, holds something else, or is a file.
     """
     check_apart(out, inputs)
-    found = list_entries(out, leftovers)
-    if found and not force:
+    end = _end_of(out)
+    if end.exists() and not end.is_dir():
+        raise ConfigError(f"{out}: is a file; expected a folder, or a name for a new one")
+    if force or not end.exists():
+        return
+    names = {path.name for path in end.iterdir()} - set(leftovers)
+    if found := sorted(name for name in names if not name.startswith(".")):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise ConfigError(
             f"{out}: holds {found[0]}{more}, which this run did not write; give another --out, or --force "
             "to write among it"
         )
-
-
-def check_results_folder(out: Path, inputs: Sequence[Path | str], force: bool) -> None:
-    """Make sure, before long work, that an evaluation may be written to the folder.
-
-    Raises:
-        ConfigError: it holds an input, lies in one, or holds what no evaluation wrote.
-    """
-    if RunFolder(out).has_settings():
-        check_apart(out, inputs)
-    else:
-        check_folder(out, inputs, force=force, leftovers=(CACHE,))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import UnionType
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from shop_r1.cli.terminal.console import WIDTH, print_line
+from shop_r1.cli.terminal.console import print_line, wrap
 from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
@@ -69,14 +68,14 @@ def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
         indent = "  " * (setting.path.count(".") + 1)
         about = first_sentence(setting.field.description or "")
         if setting.is_table:
-            yield from _wrap(f"{setting.path}.*  {about}", indent)
+            yield from wrap(f"{setting.path}.*  {about}", indent, indent + "  ")
         else:
             value = json.dumps(setting.default, ensure_ascii=False, default=str)
             if setting.field.is_required() or setting.default is None:
                 value = "…" if setting.field.is_required() else "none"
             head = f"{setting.path} = {value}  ({describe_type(setting)})"
-            yield from _wrap(head, indent)
-            yield from _wrap(about, indent + "    ")
+            yield from wrap(head, indent, indent + "  ")
+            yield from wrap(about, indent + " " * 4, indent + " " * 6)
     yield ""
 
 
@@ -113,14 +112,3 @@ def _type(kind: Any) -> str:
     if get_origin(kind) in (tuple, list):
         return f"list of {_type(parts[0])}"
     return _NAMES.get(kind, getattr(kind, "__name__", str(kind)))
-
-
-def _wrap(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -3,10 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from shop_r1.cli.terminal.checkpoints import (
+    fit_prompt,
+    hide_loading,
+    load_tokenizer,
+    report_template,
+    token_counter,
+)
 from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing_paths, print_line, print_note
 from shop_r1.cli.terminal.outputs import check_apart, check_folder
 from shop_r1.errors import RunStopped
@@ -17,8 +24,11 @@ from shop_r1.runs import CARD, RunFolder
 
 if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
+    from shop_r1.pages.tokens import CountTokens
+    from shop_r1.prompts.render import PromptConfig
     from shop_r1.training.settings import GrpoConfig, SftConfig
 
+ConfigT = TypeVar("ConfigT", "SftConfig", "GrpoConfig")
 _LEFTOVERS = ("settings.json", "prompts.json", "checkpoints")
 """What a run leaves that was cut off before its first step ended."""
 AGAIN = "give the same command with --resume to go on"
@@ -53,42 +63,57 @@ def check_run_folder(out: Path, inputs: Sequence[Path | str | None], resume: boo
         check_folder(out, inputs, force=force, leftovers=_LEFTOVERS)
 
 
-def write_settings(
-    out: Path, config: "SftConfig | GrpoConfig", data: Sequence[Path], command: str, resume: bool
-) -> None:
-    """Write `settings.json`; a run that is resumed must have the one that is there."""
-    from shop_r1.cli.terminal.checkpoints import load_tokenizer, report_template
-    from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
-    from shop_r1.training.settings import WATCHING
+def begin_run(
+    config: ConfigT,
+    out: Path,
+    data: Sequence[Path],
+    examples: "Sequence[Example]",
+    command: str,
+    resume: bool,
+) -> ConfigT:
+    """Return the settings fitted to the model and this machine, and write them to `settings.json`.
 
+    A run that is resumed must have those that are there. What the budget cuts from the examples' prompts, or
+    from a sample of them, is printed and written to `prompts.json`.
+    """
+    from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
+    from shop_r1.training.run import settle_precision
+    from shop_r1.training.settings import WATCHING, GrpoConfig
+
+    hide_loading()
+    needed = config.max_completion_length if isinstance(config, GrpoConfig) else 0
+    config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model, needed)})
+    config = settle_precision(config, out, resume)
     folder, inputs = RunFolder(out), existing_paths([*data, config.model])
     if not resume:
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
         print_note(f"{out}: no checkpoint to resume from; training starts from the beginning")
-    template = report_template(config.model, load_tokenizer(config.model), config.prompt)
-    if resume and RunFolder(out).has_settings():
+    tokenizer = load_tokenizer(config.model)
+    template = report_template(config.model, tokenizer, config.prompt)
+    if resume and folder.has_settings():
         folder.check_settings(config, inputs, command, free=WATCHING)
     else:
         folder.write_settings(config, inputs, config.seed, command=command, chat_template=template)
+    if IS_FIRST_PROCESS:
+        _report_prompt_cost(out, examples, token_counter(tokenizer), config.prompt)
+    return config
 
 
-def report_prompt_cost(out: Path, examples: "Sequence[Example]", config: "SftConfig | GrpoConfig") -> None:
-    """Print what the budget cuts from the prompts, or a sample of them, and write it to `prompts.json`."""
-    from shop_r1.cli.terminal.checkpoints import load_counter
+def _report_prompt_cost(
+    out: Path, examples: "Sequence[Example]", count: "CountTokens", prompt: "PromptConfig"
+) -> None:
     from shop_r1.datasets.examples import sample_cost
     from shop_r1.prompts.cost import describe_cut_targets
 
-    if not IS_FIRST_PROCESS:
-        return
-    found = sample_cost(examples, load_counter(config.model), config.prompt)
+    found = sample_cost(examples, count, prompt)
     write_json(out / "prompts.json", {"of": len(examples), **found.model_dump()})
     if not found.pages_shortened:
         return
     which = "all" if found.prompts == len(examples) else f"a sample of {len(examples):,}"
     cut = describe_cut_targets(found) or "all targets are still in their prompts"
     print_note(
-        f"Prompt budget of {config.prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {which}): "
+        f"Prompt budget of {prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {which}): "
         f"{found.pages_shortened:,} current pages are shortened; {cut}"
     )
 
@@ -117,8 +142,3 @@ def finish_run(out: Path, last: Mapping[str, float], shown: str) -> None:
     alerts = out / "alerts.jsonl"
     if alerts.exists():
         print_note(f"Alerts were raised: read {alerts}")
-
-
-def describe_counts(counts: Mapping[str, int]) -> str:
-    """Return the counts in order of name, as in `click 3, terminate 1`."""
-    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))

@@ -1,58 +1,39 @@
-"""The policy of `evaluate --model`: a checkpoint, or a model over a network with its cost and its cache."""
+"""The policy of `evaluate --model` that is a model over a network, with its cost and its cache."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shop_r1.cli.terminal.console import print_note, read_settings
-from shop_r1.cli.terminal.request_progress import NO_PRICE, request_bar
+from shop_r1.cli.models import NO_PRICE, Policy, request_bar
+from shop_r1.cli.terminal import console
+from shop_r1.endpoints.batch import estimate
+from shop_r1.endpoints.pricing import choose_price
+from shop_r1.endpoints.protocol import Price
+from shop_r1.endpoints.providers import open_endpoint
+from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError
+from shop_r1.evaluation.remote import (
+    RemoteConfig,
+    RemotePrediction,
+    RequestSummary,
+    StepRequest,
+    make_requests,
+    predict,
+    summarize_requests,
+)
+from shop_r1.evaluation.results_folder import Evaluation, Predicted, begin_results
+from shop_r1.jsonl import write_json
+from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.runs import CACHE, make_record
-
-if TYPE_CHECKING:
-    from shop_r1.endpoints.protocol import Price
-    from shop_r1.endpoints.response_cache import ResponseCache
-    from shop_r1.evaluation.remote import RemoteConfig, RemotePrediction, RequestSummary, StepRequest
-    from shop_r1.evaluation.results_folder import Evaluation, Predicted
-
-_ENDPOINT = re.compile(r"(openai|anthropic|bedrock):")
-
-
-def is_endpoint(name: str) -> bool:
-    """Return whether the name is that of a model over a network, not of a checkpoint.
-
-    Raises:
-        ConfigError: it holds a secret, which would be shown and written wherever the name is.
-    """
-    from shop_r1.endpoints.secrets import refuse_secret_name
-
-    refuse_secret_name(name)
-    return _ENDPOINT.match(name) is not None
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What predicts, and its defaults where the command line gives none."""
-
-    context: str
-    temperature: float | None
-    """None where an endpoint is sent none."""
-    predict: "Callable[[Evaluation], Iterator[Predicted]]"
-    """Yields the predictions of each of an evaluation's conditions, in order."""
 
 
 def endpoint_policy(
     words: Sequence[str], max_cost: float | None, concurrency: int | None, cache: Path | None
 ) -> Policy:
     """Return a model over a network as the settings have it."""
-    from shop_r1.evaluation.remote import RemoteConfig
-
     chosen = {"requests.max_cost_usd": max_cost, "requests.concurrency": concurrency}
-    config = read_settings(RemoteConfig, words, None, **chosen)
+    config = console.read_settings(RemoteConfig, words, None, **chosen)
     if config.prompt.chat_template_kwargs:
         raise ConfigError(
             "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"
@@ -61,16 +42,8 @@ def endpoint_policy(
     return Policy(config.prompt.context, temperature, partial(_predict_runs, config, cache))
 
 
-def _predict_runs(
-    config: "RemoteConfig", cache_path: Path | None, job: "Evaluation"
-) -> "Iterator[Predicted]":
+def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation) -> Iterator[Predicted]:
     """Send the requests of all runs together, under one cap, and yield each run's predictions."""
-    from shop_r1.endpoints.pricing import choose_price
-    from shop_r1.evaluation.remote import make_requests, summarize_requests
-    from shop_r1.evaluation.results_folder import Predicted
-    from shop_r1.jsonl import write_json
-    from shop_r1.pages.tokens import estimate_tokens
-
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
     steps = [step for run in job.conditions for step in make_requests(job.examples, run.apply(config))]
     notes: list[str] = []
@@ -78,29 +51,24 @@ def _predict_runs(
         found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
     finally:
         for note in notes:
-            print_note(note)
+            console.print_note(note)
     size = len(job.examples)
     for index, run in enumerate(job.conditions):
         predictions, completions = zip(*found[index * size : (index + 1) * size], strict=True)
         summary = summarize_requests(job.model, completions, price, notes)
         write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
-        print_note(_describe(summary, config))
+        console.print_note(_describe(summary, config))
         yield Predicted(run, predictions, estimate_tokens, True)
 
 
 async def _predict(
-    job: "Evaluation",
-    config: "RemoteConfig",
+    job: Evaluation,
+    config: RemoteConfig,
     cache_path: Path,
-    price: "Price | None",
-    steps: "Sequence[StepRequest]",
+    price: Price | None,
+    steps: Sequence[StepRequest],
     notify: Callable[[str], None],
-) -> "list[RemotePrediction]":
-    from shop_r1.endpoints.providers import open_endpoint
-    from shop_r1.endpoints.response_cache import ResponseCache
-    from shop_r1.evaluation.remote import predict
-    from shop_r1.evaluation.results_folder import begin_results
-
+) -> list[RemotePrediction]:
     endpoint = open_endpoint(job.model, config.requests, notify)
     try:
         with ResponseCache(cache_path) as cache:
@@ -115,21 +83,17 @@ async def _predict(
 
 
 def _show_estimate(
-    name: str,
-    config: "RemoteConfig",
-    cache: "ResponseCache",
-    price: "Price | None",
-    steps: "Sequence[StepRequest]",
+    name: str, config: RemoteConfig, cache: ResponseCache, price: Price | None, steps: Sequence[StepRequest]
 ) -> None:
     """Show what is about to be sent and what it may cost."""
-    from shop_r1.endpoints.batch import estimate
-
     if cache.dropped_lines:
-        print_note(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
+        console.print_note(
+            f"{cache.path}: the last line was incomplete and is dropped; its request is sent again"
+        )
     found = estimate(name, [step.request for step in steps], cache, price)
     cost = NO_PRICE if found.cost_usd is None else f"at most about {found.cost_usd:.2f} USD"
     cap = config.requests.max_cost_usd
-    print_note(
+    console.print_note(
         f"{name}: {found.requests} steps, {found.cached} of them completed in {cache.path}; "
         f"{found.requests - found.cached} requests to send: {found.input_tokens:,} input tokens (estimated), "
         f"at most {found.output_tokens:,} output tokens; {cost}"
@@ -137,7 +101,7 @@ def _show_estimate(
     )
 
 
-def _describe(summary: "RequestSummary", config: "RemoteConfig") -> str:
+def _describe(summary: RequestSummary, config: RemoteConfig) -> str:
     """Return what the completions of a run were like and cost."""
     empty = f", {summary.empty} without text" if summary.empty else ""
     cost = "" if summary.cost_usd is None else f", {summary.cost_usd:.2f} USD"

@@ -1,0 +1,226 @@
+"""The model that writes rationales: what it will cost, its requests, and the sessions that come of them."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from shop_r1.cli.models import NO_PRICE, is_endpoint, request_bar
+from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.outputs import check_apart, check_output
+from shop_r1.datasets.rationale_requests import Plan, RationaleConfig, check_completions, plan_requests
+from shop_r1.datasets.session_files import read_sessions
+from shop_r1.datasets.with_rationales import (
+    Written,
+    beside,
+    count_reasons,
+    failed_path,
+    is_list_of_failures,
+    is_written,
+    mark_written,
+    write_rationales,
+)
+from shop_r1.endpoints.batch import Estimate, Outcome, Progress, estimate, send_all
+from shop_r1.endpoints.pricing import choose_price
+from shop_r1.endpoints.protocol import Endpoint, Price
+from shop_r1.endpoints.providers import open_endpoint
+from shop_r1.endpoints.response_cache import ResponseCache, request_key
+from shop_r1.errors import ConfigError, ShopR1Error
+from shop_r1.pages.tokens import CountTokens, estimate_tokens
+from shop_r1.runs import digest_file
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """The model that writes, how its tokens are counted and paid, and the settings adapted to it."""
+
+    name: str
+    open: Callable[[], Endpoint]
+    count_tokens: CountTokens
+    price: Price | None
+    config: RationaleConfig
+    is_local: bool = False
+
+
+def write(
+    data: Path,
+    model: str,
+    out: Path,
+    words: Sequence[str],
+    max_cost: float | None,
+    cache: Path | None,
+    only_estimate: bool,
+    keep_failed: bool,
+    force: bool,
+) -> None:
+    """Have the model write the rationales that sessions lack; the arguments are the command's options."""
+    prepare = _prepare_remote if is_endpoint(model) else _prepare_checkpoint
+    path = cache or beside(out, "completions.jsonl")
+    _check_places(data, model, out, path, force or only_estimate)
+    config = console.read_settings(RationaleConfig, words, None, **{"requests.max_cost_usd": max_cost})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
+        if completions.dropped_lines:
+            console.print_note(
+                f"{path}: its last line is incomplete, since a run was interrupted; it is sent again"
+            )
+        writer = prepare(model, config, completions)
+        if not only_estimate:
+            writer.open()  # A missing key is reported now, not after minutes of reading.
+        with console.progress("Reading", noted=True) as move:
+            plan = plan_requests(read_sessions(data), writer.config, writer.count_tokens, spool, move)
+            move(plan.sessions, plan.sessions)
+        _show_estimate(plan, writer, completions)
+        if only_estimate:
+            if not len(completions):
+                path.unlink()  # It was only opened to count what it holds.
+            return
+        outcomes = _send(writer, plan, completions)
+        written = write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
+        mark_written(out)
+        _show_result(written, out, plan, keep_failed)
+
+
+def _check_places(data: Path, model: str, out: Path, cache: Path, force: bool) -> None:
+    """Check that nothing is lost: only what an earlier run of the same wrote may be replaced.
+
+    Raises:
+        ConfigError: the sessions, the output and the cache are not three files, or another file is there.
+    """
+    if len({path.resolve() for path in (data, out, cache)}) < 3:
+        raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
+    check_output(out, [data, model, cache], force=force, is_own=is_written)
+    check_output(failed_path(out), [data, model, cache], force=force, is_own=is_list_of_failures)
+    check_apart(cache, [data, model])
+
+
+def _prepare_remote(name: str, config: RationaleConfig, cache: ResponseCache) -> _Writer:
+    price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
+    return _Writer(
+        name,
+        partial(open_endpoint, name, config.requests, console.print_note),
+        estimate_tokens,
+        price,
+        config,
+    )
+
+
+def _prepare_checkpoint(name: str, config: RationaleConfig, cache: ResponseCache) -> _Writer:
+    from shop_r1.cli.terminal.checkpoints import load, longest_context
+    from shop_r1.endpoints.checkpoint_endpoint import CheckpointEndpoint
+    from shop_r1.models.checkpoint import resolve_model
+    from shop_r1.models.precision import choose_precision
+    from shop_r1.models.sampling import Sampling
+
+    price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
+    model = load(name)
+    longest = longest_context(name)
+    budget = min(config.max_tokens, longest or config.max_tokens)
+    if budget < config.max_tokens:
+        console.print_note(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
+    folder = Path(resolve_model(name))
+    # Other weights in the same folder are another model, with completions of its own.
+    key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
+    # One at a time; a slow machine may take long for a completion.
+    requests = config.requests.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
+    console.print_note(str(choose_precision(config.bf16, model.model.device.type)))
+    endpoint = CheckpointEndpoint(
+        key,
+        model,
+        Sampling(),
+        lambda request: len(cache.completions(request_key(key, request))),
+        longest,
+        config.bf16,
+    )
+    config = config.model_copy(update={"max_tokens": budget, "requests": requests})
+    return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local=True)
+
+
+def _show_estimate(plan: Plan, writer: _Writer, cache: ResponseCache) -> None:
+    """Show what the requests will take, before anything is sent."""
+    with console.progress("Counting", len(plan.requests), noted=True) as move:
+        found = estimate(writer.name, plan.requests, cache, writer.price, move)
+    complete = plan.sessions - len(plan.planned) - len(plan.failed)
+    sessions = f"{len(plan.planned)} without all rationales, {complete} complete"
+    if plan.failed:
+        sessions += f", {len(plan.failed)} whose actions alone exceed the budget"
+    read = f"about {found.input_tokens:,} tokens"
+    if plan.pages_cut or plan.pages_shortened:
+        read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
+    console.print_table(
+        [
+            ("sessions", f"{plan.sessions}: {sessions}"),
+            ("rationales", f"{plan.requested} to be written, {plan.existing} kept"),
+            ("requests", f"{found.requests - found.cached} to be sent, {found.cached} in the cache"),
+            ("input", read),
+            ("output", f"{found.output_tokens:,} tokens at most"),
+            ("cost", _describe_cost(found, writer)),
+        ]
+    )
+
+
+def _describe_cost(found: Estimate, writer: _Writer) -> str:
+    if found.cost_usd is None:
+        return "none, the model runs here" if writer.is_local else NO_PRICE
+    cap = writer.config.requests.max_cost_usd
+    over = cap is not None and found.cost_usd > cap
+    stop = f"; the cap of {cap:g} USD may stop it before the end" if over else ""
+    return f"{found.cost_usd:,.2f} USD at most, if no completion is rejected{stop}"
+
+
+def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome]:
+    """Return the outcome of each request, and show what they cost."""
+    if not plan.planned:
+        return []
+    last: list[Progress] = []
+    try:
+        with request_bar() as show:
+
+            def report(now: Progress) -> None:
+                last[:] = [now]
+                show(now)
+
+            outcomes = asyncio.run(_send_all(writer, plan, cache, report))
+    except (KeyboardInterrupt, ShopR1Error):
+        console.print_note(
+            f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on"
+        )
+        raise
+    (end,) = last
+    cost = "" if end.cost_usd is None else f", {end.cost_usd:,.2f} USD"
+    console.print_line(
+        f"completions: {end.usage.input_tokens:,} input tokens, {end.usage.output_tokens:,} output "
+        f"tokens{cost}; {end.retries} attempts were repeated"
+    )
+    return outcomes
+
+
+async def _send_all(
+    writer: _Writer, plan: Plan, cache: ResponseCache, report: Callable[[Progress], None]
+) -> Sequence[Outcome]:
+    endpoint, config = writer.open(), writer.config.requests
+    try:
+        return await send_all(
+            endpoint, plan.requests, config, cache, writer.price, check_completions(plan), report
+        )
+    finally:
+        await endpoint.close()
+
+
+def _show_result(written: Written, out: Path, plan: Plan, keep_failed: bool) -> None:
+    console.print_line(
+        f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
+        f"{plan.existing} kept"
+    )
+    if written.failed:
+        reasons = count_reasons(written.failed)
+        fate = "written as they were" if keep_failed else "left out"
+        console.print_note(
+            f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
+            f"{failed_path(out)}"
+        )
+    console.print_next("sft", "--data", out, "--out", console.unused_path("runs/sft"))
