@@ -7,11 +7,13 @@ share of what the lines above it left, for the personas that its condition holds
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from shop_r1.records.sessions import Page, Step
 from shop_r1.shoppers.browsing import at_home, at_results
 from shop_r1.shoppers.buying import at_cart, at_checkout, at_product, at_reviews, elsewhere
 from shop_r1.shoppers.facts import PageKind, SessionFacts, read_session
-from shop_r1.shoppers.persona import Crowd, Intent, Persona, crowd_of
+from shop_r1.shoppers.persona import Crowd, Intent, Persona
 from shop_r1.shoppers.situation import Choice, Situation
 
 _RULES: Mapping[PageKind, Callable[[Situation], None]] = {
@@ -21,14 +23,12 @@ _RULES: Mapping[PageKind, Callable[[Situation], None]] = {
     "reviews": at_reviews,
     "cart": at_cart,
     "checkout": at_checkout,
-    "order": elsewhere,
-    "other": elsewhere,
 }
 
 
 def choices(persona: Persona, intent: Intent, history: Sequence[Step], page: Page) -> list[Choice]:
     """Return what this shopper may do next; the probabilities, arrays of one number, sum to 1."""
-    return crowd_choices(crowd_of(persona), intent, read_session(history, page))
+    return crowd_choices(Crowd([persona], np.ones(1)), intent, read_session(history, page))
 
 
 def crowd_choices(crowd: Crowd, intent: Intent, facts: SessionFacts) -> list[Choice]:
@@ -37,5 +37,5 @@ def crowd_choices(crowd: Crowd, intent: Intent, facts: SessionFacts) -> list[Cho
     One action can stand there more than once, for different reasons.
     """
     now = Situation(facts, crowd, intent)
-    _RULES[facts.page.kind](now)
+    _RULES.get(facts.page.kind, elsewhere)(now)
     return now.choices

@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.records.sessions import Page, Step
 
-PageKind = Literal["home", "results", "product", "reviews", "cart", "checkout", "order", "other"]
+PageKind = Literal["home", "results", "product", "reviews", "cart", "checkout", "other"]
 
 _PRICE = re.compile(r"\$([\d,]+\.\d\d)")
 _RATING = re.compile(r"(\d(?:\.\d)?) stars? \((\d+)\)")
@@ -28,7 +28,6 @@ _PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
     (re.compile(r"/product/[^/]+/reviews"), "reviews"),
     (re.compile(r"/cart"), "cart"),
     (re.compile(r"/checkout"), "checkout"),
-    (re.compile(r"/order/.+"), "order"),
 )
 
 
@@ -119,20 +118,15 @@ class SessionFacts:
 def read_session(history: Sequence[Step], page: Page) -> SessionFacts:
     """Return the facts of the steps so far and the page that they led to."""
     present = read_page(page.url, page.html)
-    queries, seen, reviewed = [], set(), set()
-    has_filtered = present.is_cheap_only or present.is_good_only
-    for step in history:
-        earlier = read_page(step.page.url, step.page.html)
-        has_filtered |= earlier.is_cheap_only or earlier.is_good_only
-        if step.action.type == "type_and_submit":
-            queries.append(tuple(step.action.value("text").lower().split()))
-        if earlier.kind == "product":
-            seen.add(earlier.slug)
-        elif earlier.kind == "reviews":
-            reviewed.add(earlier.slug)
-    if present.kind in ("product", "reviews"):
-        seen.discard(present.slug)
-    return SessionFacts(present, tuple(queries), frozenset(seen), frozenset(reviewed), has_filtered)
+    earlier = [read_page(step.page.url, step.page.html) for step in history]
+    typed = [step.action.value("text") for step in history if step.action.type == "type_and_submit"]
+    return SessionFacts(
+        page=present,
+        queries=tuple(tuple(text.lower().split()) for text in typed),
+        seen=frozenset(facts.slug for facts in earlier if facts.kind == "product") - {present.slug},
+        reviewed=frozenset(facts.slug for facts in earlier if facts.kind == "reviews"),
+        has_filtered=any(facts.is_cheap_only or facts.is_good_only for facts in (present, *earlier)),
+    )
 
 
 @lru_cache(maxsize=4096)

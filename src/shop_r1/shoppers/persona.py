@@ -106,12 +106,6 @@ def persona_grid() -> Crowd:
     return Crowd(personas, np.array(prior))
 
 
-@lru_cache(maxsize=512)
-def crowd_of(persona: Persona) -> Crowd:
-    """Return the crowd that is this one persona."""
-    return Crowd((persona,), np.ones(1))
-
-
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What a shopper came for, in lower-case words."""

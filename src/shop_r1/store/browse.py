@@ -1,7 +1,8 @@
 """Pages that are only looked at: home, departments, results, products, reviews, texts and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +23,8 @@ _TEXTS = {
     "privacy": ("Privacy", "One cookie remembers your cart. It is forgotten when the store stops."),
     "account": ("Account", "No account is needed. Your cart waits on this device."),
 }
+Link = Callable[..., str]
+"""A page's own address with these parameters changed."""
 _CACHED_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
 
 
@@ -84,10 +87,11 @@ class Browsing:
         search = read_search(self._catalogue, params)
         found = self._index.find(search) if search.words or search.department else None
         kept = {name: params.get(name) for name in ("rating", "price", "brand", "sort")}
-        kept = {"q": query, "department": None if department else params.get("department"), **kept}
+        wanted = None if department else params.get("department")
+        link = partial(url, path, q=query, department=wanted, **kept)
         if found is None or not found.products:
             filtered = bool(search.brand or search.below_dollars or search.min_rating)
-            unfiltered = url(path, q=query, department=kept["department"]) if filtered else ""
+            unfiltered = link(**dict.fromkeys(kept)) if filtered else ""
             return self._frame.page(request, "empty", query=query, unfiltered=unfiltered)
         return self._frame.page(
             request,
@@ -97,22 +101,22 @@ class Browsing:
             kinds=kinds,
             total=len(found.products),
             sponsored=found.sponsored,
-            filters=_filters(search, found, path, kept),
-            sorts=_sorts(search, path, kept),
-            paging=_paging(request, found.products, self._page_size, path, kept),
+            filters=_filters(search, found, link),
+            sorts=_sorts(search, link),
+            paging=_paging(request, found.products, self._page_size, link),
             shortened=len(params.get("q", "")) > MAX_QUERY_CHARACTERS,
             longest=MAX_QUERY_CHARACTERS,
         )
 
     async def product(self, request: Request) -> Response:
         """Answer `/product/{id}`; options are chosen in the URL, so they need no script and no memory."""
-        product = self._find_product(request)
+        product = self._frame.product(request.path_params["id"])
         chosen = read_options(product, request.query_params)
         slugs = {slugify(name): slugify(value) for name, value in chosen.items()}
-        path = f"/product/{product.id}"
+        link = partial(url, f"/product/{product.id}", **slugs)
         groups = {
             name: [
-                Choice(value, url(path, **{**slugs, slugify(name): slugify(value)}), value == chosen[name])
+                Choice(value, link(**{slugify(name): slugify(value)}), value == chosen[name])
                 for value in values
             ]
             for name, values in product.options.items()
@@ -133,9 +137,9 @@ class Browsing:
 
     async def reviews(self, request: Request) -> Response:
         """Answer `/product/{id}/reviews`: what customers wrote, a few to a page."""
-        product = self._find_product(request)
-        path = f"/product/{product.id}/reviews"
-        paging = _paging(request, product.reviews, _REVIEWS_PER_PAGE, path, {})
+        product = self._frame.product(request.path_params["id"])
+        link = partial(url, f"/product/{product.id}/reviews")
+        paging = _paging(request, product.reviews, _REVIEWS_PER_PAGE, link)
         return self._frame.page(request, "reviews", product=product, paging=paging)
 
     async def text(self, request: Request) -> Response:
@@ -145,46 +149,35 @@ class Browsing:
 
     async def picture(self, request: Request) -> Response:
         """Answer `/picture/{id}.svg`: a drawing of the product."""
-        svg = draw_product(self._find_product(request))
+        svg = draw_product(self._frame.product(request.path_params["id"]))
         return Response(svg, media_type="image/svg+xml", headers=_CACHED_A_DAY)
 
     async def pixel(self, request: Request) -> Response:
         """Answer `/pixel.gif`: nothing to see. Real shops count page views like this; this one does not."""
         return Response(PIXEL, media_type="image/gif", headers=_CACHED_A_DAY)
 
-    def _find_product(self, request: Request) -> Product:
-        product = self._catalogue.by_id.get(request.path_params["id"])
-        if product is None:
-            raise HTTPException(404, "The store has no such product.")
-        return product
 
-
-def _paging(
-    request: Request, items: Sequence[object], page_size: int, path: str, kept: dict[str, str | None]
-) -> Paging:
+def _paging(request: Request, items: Sequence[object], page_size: int, link: Link) -> Paging:
     """Return the part of a list that the URL asks for; 404 outside of it, 400 for what is no number."""
     count = max(1, -(-len(items) // page_size))
     number = read_number(request.query_params.get("page"), MAX_PAGE, "page")
     if not 1 <= number <= count:
         raise HTTPException(404, f"The last page is {count}." if number else "Pages start at 1.")
-    previous = url(path, **kept, page=number - 1 if number > 2 else None) if number > 1 else ""
-    following = url(path, **kept, page=number + 1) if number < count else ""
+    previous = link(page=number - 1 if number > 2 else None) if number > 1 else ""
+    following = link(page=number + 1) if number < count else ""
     return Paging(items[(number - 1) * page_size : number * page_size], number, count, previous, following)
 
 
-def _filters(search: Search, found: Found, path: str, kept: dict[str, str | None]) -> list[Choice]:
+def _filters(search: Search, found: Found, link: Link) -> list[Choice]:
     """Return filter links; each sets its filter, or clears it where it is on, and starts at page 1 again."""
     offers = [("rating", str(RATING_FLOOR), f"{RATING_FLOOR} stars up", search.min_rating is not None)]
     offers += [("price", str(b), f"Under ${b}", b == search.below_dollars) for b in found.bands]
     offers += [("brand", brand, brand, brand == search.brand) for brand in found.brands]
-    return [
-        Choice(label, url(path, **{**kept, name: None if is_on else value}), is_on)
-        for name, value, label, is_on in offers
-    ]
+    return [Choice(label, link(**{name: None if on else value}), on) for name, value, label, on in offers]
 
 
-def _sorts(search: Search, path: str, kept: dict[str, str | None]) -> list[Choice]:
+def _sorts(search: Search, link: Link) -> list[Choice]:
     return [
-        Choice(label, url(path, **{**kept, "sort": None if key == "relevance" else key}), key == search.sort)
+        Choice(label, link(sort=None if key == "relevance" else key), key == search.sort)
         for key, label in SORTS.items()
     ]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from shop_r1.store.catalogue import Catalogue, slugify
+from shop_r1.store.catalogue import Catalogue, Product, slugify
 from shop_r1.store.inputs import url
 from shop_r1.store.kinds import DEPARTMENTS
 from shop_r1.store.visitors import Visitor, Visitors
@@ -65,6 +66,12 @@ class Frame:
             known = known or self.visitors.welcome()
             request.state.visitor = known
         return known
+
+    def product(self, product_id: str) -> Product:
+        """Return the product of that id; 404 where there is none."""
+        if product_id not in self.catalogue.by_id:
+            raise HTTPException(404, "The store has no such product.")
+        return self.catalogue.by_id[product_id]
 
     def page(self, request: Request, template: str, status: int = 200, **content: object) -> Response:
         """Return the page made from a template, by its name without `.html`, and its content."""

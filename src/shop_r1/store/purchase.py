@@ -22,9 +22,7 @@ class Purchasing:
     async def add(self, request: Request) -> Response:
         """Answer the buy box: put one piece in the cart; "Buy now" goes on to the checkout."""
         form = await read_form(request)
-        product = self._frame.catalogue.by_id.get(form.get("product", ""))
-        if product is None:
-            raise HTTPException(404, "The store has no such product.")
+        product = self._frame.product(form.get("product", ""))
         if not product.stock:
             raise HTTPException(409, f"{product.title} is out of stock.")
         options = tuple(read_options(product, form).items())

@@ -107,9 +107,7 @@ class SearchIndex:
             # The best sponsored match in stock, of the kind that leads the results.
             paid = (p for p in passing if p.sponsored and p.stock and p.kind == passing[0].kind)
             sponsored = next(paid, None)
-        if sponsored is not None:
-            passing.remove(sponsored)
-            passing.insert(0, sponsored)
+            passing.sort(key=lambda product: product is not sponsored)
         return Found(
             tuple(passing), sponsored, _offer_brands(offering, search), _offer_bands(offering, search)
         )

@@ -120,9 +120,6 @@ class Visitors:
         self._limit = limit
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._visitors)
-
     def recall(self, visitor_id: str | None) -> Visitor | None:
         """Return the visitor of that id, now the most recent one, or None where the store knows none."""
         visitor = self._visitors.get(visitor_id) if visitor_id else None
