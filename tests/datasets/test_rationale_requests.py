@@ -19,7 +19,8 @@ from shop_r1.datasets.rationale_requests import (
 )
 from shop_r1.datasets.with_rationales import Written, count_reasons, failed_path, write_rationales
 from shop_r1.endpoints.batch import Failure, Outcome, send_all
-from shop_r1.endpoints.protocol import Completion, Price, Request, Usage
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import Completion, Request, Usage
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import DataError
@@ -210,7 +211,7 @@ def test_what_the_cost_cap_stopped_is_listed(spool: IO[bytes], tmp_path: Path) -
     plan = plan_requests(SESSIONS, RationaleConfig(), len, spool)
     endpoint = Scripted()
     # A million dollars for a million tokens: an answer costs 110 dollars, and could cost thousands.
-    outcomes = send(plan, tmp_path, endpoint, Price(1e6, 1e6), max_cost_usd=1.0)
+    outcomes = send(plan, tmp_path, endpoint, Price(input_usd=1e6, output_usd=1e6), max_cost_usd=1.0)
     written = write_rationales(SESSIONS, tmp_path / "with.jsonl", plan, outcomes)
     assert endpoint.sent == []
     assert (count_reasons(written.failed), written.sessions) == ("cost_cap 2", 1)

@@ -29,7 +29,8 @@ from shop_r1.endpoints.batch import (
 )
 from shop_r1.endpoints.budget import max_usage
 from shop_r1.endpoints.failures import InvalidRequestError, TransientError
-from shop_r1.endpoints.protocol import Completion, Price, Request, Usage
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import Completion, Request, Usage
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache, request_key
 from shop_r1.endpoints.retry import RequestConfig
@@ -464,7 +465,7 @@ def test_an_estimate_counts_what_is_to_be_sent(tmp_path: Path) -> None:
         cache.add(request_key("m", requests[0]), "m", make_completion("x"))
         # Three to be sent, one listed twice: 1 token + 8 of its frame in, 100 out, each.
         found = estimate("m", [*requests, requests[3]], cache, Price(input_usd=1e6, output_usd=2e6))
-        assert found == Estimate(requests=5, cached=2, input_tokens=27, output_tokens=300, cost_usd=627.0)
+        assert found == Estimate(5, 2, Usage(input_tokens=27, output_tokens=300), 627.0)
         assert estimate("m", requests, cache, None).cost_usd is None
         assert estimate("other", requests, cache, None).cached == 0
 

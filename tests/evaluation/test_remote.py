@@ -9,7 +9,8 @@ import torch
 from shop_r1.config import load_config
 from shop_r1.datasets.examples import Example, list_examples
 from shop_r1.endpoints.failures import InvalidRequestError
-from shop_r1.endpoints.protocol import Completion, Price, Request, Stop, Usage
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import Completion, Request, Stop, Usage
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation import remote
@@ -161,7 +162,7 @@ def test_a_refusal_is_unparsable_whatever_came_with_it_and_counted_apart(
     assert [each.failure == REFUSED for each in found] == [True, False, True]
     assert found[0].completion == right_completion(examples[0]) and found[0].rationale is None
     assert all(each.reward is not None and each.reward.total == 0 for each in found)
-    counted = summarize_requests("openai:x", script, Price(2.0, 10.0))
+    counted = summarize_requests("openai:x", script, Price(input_usd=2.0, output_usd=10.0))
     assert (counted.steps, counted.refused, counted.cut) == (3, 2, 1)
     assert counted.cost_usd == pytest.approx((300 * 2.0 + 30 * 10.0) / 1e6)
     assert summarize_requests("openai:x", script, None).cost_usd is None

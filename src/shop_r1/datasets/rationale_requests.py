@@ -13,7 +13,7 @@ from pydantic import Field
 from shop_r1.config import Config
 from shop_r1.datasets.examples import remember_counts
 from shop_r1.endpoints.batch import Check, RejectedCompletionError
-from shop_r1.endpoints.pricing import PriceConfig
+from shop_r1.endpoints.pricing import Price
 from shop_r1.endpoints.protocol import Completion, Request
 from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.endpoints.spool import SpooledRequests
@@ -53,7 +53,7 @@ class RationaleConfig(Config):
     """Of a checkpoint here: compute in bfloat16; `auto`: where that is faster on this machine."""
     replace: bool = False
     """Replace existing rationales."""
-    price: PriceConfig | None = None
+    price: Price | None = None
     """Of the model; comes before the published price."""
     requests: RequestConfig = RequestConfig()
     """How many at once, how fast, how often again, and for how much."""

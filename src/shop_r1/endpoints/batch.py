@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from shop_r1.endpoints.budget import Budget, BudgetExceededError, estimate_prompt
 from shop_r1.endpoints.failures import InvalidRequestError, TransientError
-from shop_r1.endpoints.protocol import Completion, Endpoint, Price, Request, Usage
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Request, Usage
 from shop_r1.endpoints.response_cache import ResponseCache, request_key
 from shop_r1.endpoints.retry import RequestConfig, RequestSender
 from shop_r1.errors import ConfigError
@@ -58,10 +59,8 @@ class Estimate:
     requests: int
     cached: int
     """Those that have a completion already, or are equal to one before them."""
-    input_tokens: int
-    """Of those to be sent, by `pages.tokens.estimate_tokens`."""
-    output_tokens: int
-    """At most."""
+    usage: Usage
+    """Of those to be sent: input tokens by `pages.tokens.estimate_tokens`, output tokens at most."""
     cost_usd: float | None
     """None where the price is not known."""
 
@@ -90,18 +89,16 @@ def estimate(
 ) -> Estimate:
     """Return what a run would send and cost; `report` is called with how many requests were counted."""
     seen: set[str] = set()
-    input_tokens = output_tokens = 0
+    usage = NO_USAGE
     for done, request in enumerate(requests, 1):
         key = request_key(endpoint_name, request)
         if key not in seen and not cache.completions(key):
             seen.add(key)
-            input_tokens += estimate_prompt(request)
-            output_tokens += request.max_tokens
+            usage += Usage(input_tokens=estimate_prompt(request), output_tokens=request.max_tokens)
         if report is not None:
             report(done)
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
     cost = None if price is None else price.cost_usd(usage)
-    return Estimate(len(requests), len(requests) - len(seen), input_tokens, output_tokens, cost)
+    return Estimate(len(requests), len(requests) - len(seen), usage, cost)
 
 
 async def send_all(

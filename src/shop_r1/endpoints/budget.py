@@ -3,7 +3,8 @@
 import asyncio
 import json
 
-from shop_r1.endpoints.protocol import NO_USAGE, Price, Request, Usage
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import NO_USAGE, Request, Usage
 from shop_r1.pages.tokens import estimate_tokens
 
 _TEMPLATE_TOKENS = 8  # Ours: a chat template's tokens around a message; ChatML's `<|im_start|>user\n` has 5.

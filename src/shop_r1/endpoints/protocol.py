@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
@@ -80,15 +79,3 @@ class Endpoint(Protocol):
 
     async def close(self) -> None:
         """Close its connections."""
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars per million tokens."""
-
-    input_usd: float
-    output_usd: float
-
-    def cost_usd(self, usage: Usage) -> float:
-        """Return what this usage costs."""
-        return (usage.input_tokens * self.input_usd + usage.output_tokens * self.output_usd) / 1e6

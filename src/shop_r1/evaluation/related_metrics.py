@@ -11,7 +11,6 @@ from math import log
 
 import numpy as np
 
-from shop_r1.errors import DataError
 from shop_r1.evaluation.bootstrap import f1_scores
 from shop_r1.evaluation.click_types import PURCHASE, click_type
 from shop_r1.evaluation.metrics import UNPARSABLE
@@ -79,13 +78,7 @@ class RelatedMetrics(Record):
 
 
 def measure_related(predictions: Sequence[Prediction], space: ActionSpace) -> RelatedMetrics:
-    """Return the related-work metrics of these predictions; arguments as `evaluate_predictions`.
-
-    Raises:
-        DataError: there is no prediction.
-    """
-    if not predictions:
-        raise DataError("there are no predictions to evaluate; expected at least one step")
+    """Return the related-work metrics of these predictions; arguments as `evaluate_predictions`."""
     steps = [(each.target, each.valid_action(space)) for each in predictions]
     types = [(target.type, action.type if action else UNPARSABLE) for target, action in steps]
     fine = [(_fine_label(target), _fine_label(action, target)) for target, action in steps]

@@ -14,8 +14,8 @@ from pydantic import Field
 from shop_r1.config import Config
 from shop_r1.datasets.examples import Example, remember_counts
 from shop_r1.endpoints.batch import Outcome, Progress, send_all
-from shop_r1.endpoints.pricing import PriceConfig
-from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Price, Request
+from shop_r1.endpoints.pricing import Price
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Request
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import ConfigError, ModelError
@@ -67,7 +67,7 @@ class RemoteConfig(Config):
     strict."""
     requests: RequestConfig = RequestConfig()
     """How many at once, how often again, and for how much."""
-    price: PriceConfig | None = None
+    price: Price | None = None
     """Of the endpoint; comes before the published price."""
     seed: int = 0
     """With another seed, a new completion is requested for every step. It is not sent."""

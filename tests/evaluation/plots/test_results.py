@@ -81,11 +81,3 @@ def test_the_temperature_plot_leaves_out_greedy_rows_and_needs_a_temperature() -
     assert "T 0:" not in plot_temperature([*make_sweep(), greedy])
     with pytest.raises(DataError, match="temperature"):
         plot_temperature(make_rows())
-
-
-def test_a_curve_of_unequal_lengths_is_refused() -> None:
-    bad = RewardCurve(part="value", steps=(0, 1), means=(0.1,), spreads=(0.1,))
-    with pytest.raises(DataError, match="value: 2 steps, 1 means, 1 spreads"):
-        plot_rewards([bad])
-    with pytest.raises(DataError, match="no reward curves"):
-        plot_rewards([])

@@ -8,8 +8,7 @@ from pathlib import Path
 from shop_r1.cli.models import NO_PRICE, Policy, request_bar
 from shop_r1.cli.terminal import console
 from shop_r1.endpoints.batch import estimate
-from shop_r1.endpoints.pricing import choose_price
-from shop_r1.endpoints.protocol import Price
+from shop_r1.endpoints.pricing import Price, choose_price
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError
@@ -95,8 +94,8 @@ def _show_estimate(
     cap = config.requests.max_cost_usd
     console.print_note(
         f"{name}: {found.requests} steps, {found.cached} of them completed in {cache.path}; "
-        f"{found.requests - found.cached} requests to send: {found.input_tokens:,} input tokens (estimated), "
-        f"at most {found.output_tokens:,} output tokens; {cost}"
+        f"{found.requests - found.cached} requests to send: {found.usage.input_tokens:,} input tokens "
+        f"(estimated), at most {found.usage.output_tokens:,} output tokens; {cost}"
         + (f", stopping at {cap:g} USD" if cap is not None else "")
     )
 

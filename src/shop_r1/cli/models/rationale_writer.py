@@ -23,8 +23,8 @@ from shop_r1.datasets.with_rationales import (
     write_rationales,
 )
 from shop_r1.endpoints.batch import Estimate, Outcome, Progress, estimate, send_all
-from shop_r1.endpoints.pricing import choose_price
-from shop_r1.endpoints.protocol import Endpoint, Price
+from shop_r1.endpoints.pricing import Price, choose_price
+from shop_r1.endpoints.protocol import Endpoint
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache, request_key
 from shop_r1.errors import ConfigError, ShopR1Error
@@ -148,7 +148,7 @@ def _show_estimate(plan: Plan, writer: _Writer, cache: ResponseCache) -> None:
     sessions = f"{len(plan.planned)} without all rationales, {complete} complete"
     if plan.failed:
         sessions += f", {len(plan.failed)} whose actions alone exceed the budget"
-    read = f"about {found.input_tokens:,} tokens"
+    read = f"about {found.usage.input_tokens:,} tokens"
     if plan.pages_cut or plan.pages_shortened:
         read += f"; the budget cut {plan.pages_cut} pages and shortened {plan.pages_shortened}"
     console.print_table(
@@ -157,7 +157,7 @@ def _show_estimate(plan: Plan, writer: _Writer, cache: ResponseCache) -> None:
             ("rationales", f"{plan.requested} to be written, {plan.existing} kept"),
             ("requests", f"{found.requests - found.cached} to be sent, {found.cached} in the cache"),
             ("input", read),
-            ("output", f"{found.output_tokens:,} tokens at most"),
+            ("output", f"{found.usage.output_tokens:,} tokens at most"),
             ("cost", _describe_cost(found, writer)),
         ]
     )
