@@ -47,7 +47,7 @@ _FORMATTING_TAG = re.compile(
 _IMPLIED_MAX = 1000  # elements that no tag stands for, on any real page
 _CELLS = frozenset({"td", "th", "caption", "object", "marquee", "applet"})
 _CLOSED_BY_NEXT = frozenset({"p", "li", "option", "td", "th", "tr", "dt", "dd"})
-_STEP = re.compile(r"(?:[a-z][a-z0-9-]*|\*)(?::nth-child\((\d+)\))?")
+_PATH = re.compile(r"html(?: > (?:[a-z][a-z0-9-]*|\*):nth-child\(\d+\))*")
 
 
 class PageSource(NamedTuple):
@@ -285,28 +285,9 @@ def locate(document: LexborHTMLParser, path: str) -> LexborNode:
     Raises:
         PageError: the path is not of that form, or leads nowhere in this document.
     """
-    steps = path.split(" > ")
-    node = document.root
-    if node is None or steps[0] != "html":
-        raise PageError(f"the path {path[:120]!r} does not start at html; expected an Element.path")
-    for step in steps[1:]:
-        match = _STEP.fullmatch(step)
-        if match is None:
-            raise PageError(f"{step!r} in the path {path[:120]!r} is no tag:nth-child(n)")
-        node = _nth_child(node, int(match.group(1) or 1))
-        if node is None:
-            raise PageError(
-                f"the path {path[:120]!r} leads nowhere: no element at {step!r}; is it this page's?"
-            )
+    if _PATH.fullmatch(path) is None:
+        raise PageError(f"{path[:120]!r} is no path html > tag:nth-child(n) > …; expected an Element.path")
+    node: LexborNode | None = document.css_first(path)
+    if node is None:
+        raise PageError(f"the path {path[:120]!r} leads nowhere; is it this page's?")
     return node
-
-
-def _nth_child(node: LexborNode, position: int) -> LexborNode | None:
-    child = node.first_child
-    while child is not None:
-        if child.is_element_node:
-            position -= 1
-            if position == 0:
-                return child
-        child = child.next
-    return None
