@@ -26,11 +26,12 @@ _ATTRIBUTES = (
     "alt aria-label checked colspan label multiple name open placeholder role rowspan selected title value"
 )
 """Attributes that pass on every tag; none of them takes a URL or code."""
-_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_NEVER_DEEP = frozenset(
-    "area base br col dd dt embed hr img input li link meta option p param source td th tr track wbr".split()
+# Tags, without those that hold nothing, and those that the next of their kind ends: many may stay open.
+_NESTING_TAG = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|td|th|tr|track"
+    r"|wbr)[\s/>])[a-z]",
+    re.I,
 )
-"""Tags without content, and those that the next of their kind ends: a page may have many and close none."""
 _DEPTH_MAX = 200  # elements that stand in each other; of a simplified page they are about 5
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
@@ -62,11 +63,10 @@ def make_safe(html: str) -> str:
 def _until_too_deep(html: str) -> str:
     """Return the page up to where too many elements stand in each other: parsers take the square of that."""
     depth = 0
-    for match in _TAG.finditer(html):
-        if match[2].lower() not in _NEVER_DEEP:
-            depth = max(0, depth - 1) if match[1] else depth + 1
-            if depth > _DEPTH_MAX:
-                return html[: match.start()]
+    for match in _NESTING_TAG.finditer(html):
+        depth = max(0, depth - 1) if match[1] else depth + 1
+        if depth > _DEPTH_MAX:
+            return html[: match.start()]
     return html
 
 
