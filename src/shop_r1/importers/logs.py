@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -114,14 +114,15 @@ class LogSession(Record):
         names = (_ANY_NAME if step.action.target is not None else None for step in self.steps)
         actions = [step.action.named(name) for step, name in zip(self.steps, names, strict=True)]
         try:
-            self.resolved([Step(page=blank, action=action) for action in actions])
+            self.resolved([Step(page=blank, action=action) for action in actions], self.outcome)
         except ValidationError as error:
             raise ValueError(describe_problems(error, whole="")) from None
         return self
 
-    def resolved(self, steps: Sequence[Step]) -> Session:
+    def resolved(self, steps: Sequence[Step], outcome: Outcome | None) -> Session:
         """Return the session with these steps."""
-        return Session.model_validate(self.model_dump(exclude={"steps"}) | {"steps": tuple(steps)})
+        values = self.model_dump(exclude={"steps", "outcome"})
+        return Session(**values, steps=tuple(steps), outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -135,24 +136,31 @@ class LogProblem:
     """From 0; None where it is not one step's."""
 
 
+class _FoundStep(NamedTuple):
+    """A step with its page simplified and its element by name."""
+
+    step: Step
+    way: str | None
+    """How the element was found (`targets.Found`)."""
+    recipe: str | None
+    """The kind of page that the recipe is for with which it was simplified."""
+
+
 @dataclass
 class LogTally:
-    """Counts of `import_log`.
-
-    Attributes:
-        lines: how many lines of the log are not blank.
-        shortened: how many of the sessions end before their first problem.
-        chosen_by: how many elements each way of finding them settled.
-        recipes: how many pages were simplified with a recipe, by the kind of page that it is for.
-    """
+    """Counts of `import_log`."""
 
     sessions: int = 0
     steps: int = 0
     rationales: int = 0
     lines: int = 0
+    """Of the log, blank ones left out."""
     shortened: int = 0
+    """Sessions that end before their first problem."""
     chosen_by: Counter[str] = field(default_factory=Counter)
+    """How many elements each way of finding them settled."""
     recipes: Counter[str] = field(default_factory=Counter)
+    """How many pages were simplified with a recipe, by the kind of page that it is for."""
     problems: Counter[str] = field(default_factory=Counter)
     messages: list[str] = field(default_factory=list)
 
@@ -160,6 +168,15 @@ class LogTally:
     def left_out(self) -> int:
         """How many sessions, or invalid lines, were left out."""
         return self.lines - self.sessions
+
+    def keep(self, steps: Sequence[_FoundStep], *, is_short: bool) -> None:
+        """Count a session of these steps."""
+        self.sessions += 1
+        self.steps += len(steps)
+        self.rationales += sum(each.step.rationale is not None for each in steps)
+        self.shortened += is_short
+        self.chosen_by.update(each.way for each in steps if each.way is not None)
+        self.recipes.update(each.recipe for each in steps if each.recipe is not None)
 
 
 def import_log(
@@ -186,19 +203,20 @@ def import_log(
     seen: dict[str, int] = {}
     for number, line in read_lines(path, moved):
         tally.lines += 1
-        reader = _Reader(path.parent, recipes, keep_until_error)
-        session, problems = reader.read(line, seen, number)
+        log, problems = _read_record(line)
+        steps: list[_FoundStep] = []
+        if log is not None and (first := seen.setdefault(log.session_id, number)) != number:
+            message = f"session {log.session_id!r} also stands in line {first}"
+            problems.append(LogProblem("same session_id", message))
+        elif log is not None:
+            steps = _read_steps(log, path.parent, recipes, problems)
         tally.problems.update(problem.reason for problem in problems)
         tally.messages += [f"{path.name}:{number}: {problem.message}" for problem in problems]
-        if session is None:
-            continue
-        tally.sessions += 1
-        tally.steps += len(session.steps)
-        tally.rationales += sum(step.rationale is not None for step in session.steps)
-        tally.shortened += bool(problems)
-        tally.chosen_by += reader.chosen_by
-        tally.recipes += reader.used_recipes
-        yield session
+        if problems:
+            steps = steps[: _first_step(problems)] if keep_until_error else []
+        if log is not None and steps:
+            tally.keep(steps, is_short=bool(problems))
+            yield log.resolved([each.step for each in steps], None if problems else log.outcome)
     if not tally.lines:
         raise DataError.at(path, None, "holds no sessions; expected one as JSON on each line (docs/data.md)")
     if not tally.sessions:
@@ -206,68 +224,47 @@ def import_log(
         raise DataError.at(path, None, f"{problem}; first: {tally.messages[0]}")
 
 
-class _Reader:
-    """Reads one line; what it counts is of the steps that are kept."""
-
-    def __init__(self, folder: Path, recipes: Sequence[Recipe], keep_until_error: bool):
-        self._folder = folder
-        self._recipes = recipes
-        self._keep = keep_until_error
-        self.chosen_by: Counter[str] = Counter()
-        self.used_recipes: Counter[str] = Counter()
-
-    def read(self, line: str, seen: dict[str, int], number: int) -> tuple[Session | None, list[LogProblem]]:
-        """Return the session, if one is left, and all problems of the line."""
-        log, problems = _read_record(line)
-        if log is None:
-            return None, problems
-        name = f"session {log.session_id!r}"
-        first = seen.setdefault(log.session_id, number)
-        if first != number:
-            return None, [*problems, LogProblem("same session_id", f"{name} also stands in line {first}")]
-        steps: list[Step] = []
-        is_kept = True
-        for index, step in enumerate(log.steps):
-            try:
-                steps.append(self._step(step, counted=is_kept))
-            except PageError as error:
-                is_kept = False
-                reason = error.reason if isinstance(error, TargetError) else "page not read"
-                message = f"{name}, step {index} ({step.action.type}): {error}"
-                problems.append(LogProblem(reason, message, index))
-        if not problems:
-            return log.resolved(steps), []
-        kept = _first_step(problems)
-        if not self._keep or kept == 0:
-            return None, problems
-        return log.model_copy(update={"outcome": None}).resolved(steps[:kept]), problems
-
-    def _step(self, step: LogStep, *, counted: bool) -> Step:
-        """Return the step with its page simplified and its element by name.
-
-        Raises:
-            TargetError: the element cannot be found.
-            PageError: the page cannot be read.
-        """
-        source = step.page
+def _read_steps(
+    log: LogSession, folder: Path, recipes: Sequence[Recipe], problems: list[LogProblem]
+) -> list[_FoundStep]:
+    """Return the steps that can be read; what is wrong with the others is added to the problems."""
+    steps: list[_FoundStep] = []
+    for index, step in enumerate(log.steps):
         try:
-            html = source.html if source.html is not None else read_within(self._folder, source.file or "")
-            page = TargetPage(html, self._recipes)
+            steps.append(_read_step(step, folder, recipes))
         except PageError as error:
-            raise PageError(f"the page {(source.file or source.url)!r}: {error}") from None
-        name = None
-        if step.action.target is not None:
-            found = page.find(step.action.target, typed=step.action.text is not None, base=source.url)
-            name = found.element.name
-            self.chosen_by[found.way] += counted
-        if page.recipe is not None:
-            self.used_recipes[page.recipe.page] += counted
-        return Step(
+            reason = error.reason if isinstance(error, TargetError) else "page not read"
+            message = f"session {log.session_id!r}, step {index} ({step.action.type}): {error}"
+            problems.append(LogProblem(reason, message, index))
+    return steps
+
+
+def _read_step(step: LogStep, folder: Path, recipes: Sequence[Recipe]) -> _FoundStep:
+    """Return the step with its page simplified and its element by name.
+
+    Raises:
+        TargetError: the element cannot be found.
+        PageError: the page cannot be read.
+    """
+    source, target = step.page, step.action.target
+    try:
+        html = source.html if source.html is not None else read_within(folder, source.file or "")
+        page = TargetPage(html, recipes)
+    except PageError as error:
+        raise PageError(f"the page {(source.file or source.url)!r}: {error}") from None
+    found = None
+    if target is not None:
+        found = page.find(target, typed=step.action.text is not None, base=source.url)
+    return _FoundStep(
+        Step(
             page=Page(url=source.url or page.simplified.url, html=page.simplified.html),
-            action=step.action.named(name),
+            action=step.action.named(None if found is None else found.element.name),
             rationale=step.rationale,
             time=step.time,
-        )
+        ),
+        None if found is None else found.way,
+        None if page.recipe is None else page.recipe.page,
+    )
 
 
 _AT_STEP = re.compile(r"steps\.(\d+)(?:\..*)?")

@@ -24,8 +24,6 @@ class PageMove(BaseModel):
     site: str = ""
     from_file: str = Field(min_length=1)
     """The page with the link, relative to the folder."""
-    to_file: str = ""
-    """Where the link leads, relative to the folder."""
     href: str = Field(min_length=1)
     """The link's address, as the page writes it."""
     text: str = ""

@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 
 from shop_r1.records.sessions import MILLISECONDS_FROM
+from shop_r1.validation_messages import show
 
 EXPECTED = "expected seconds or milliseconds since 1970, or ISO 8601 with its offset (2025-04-14T21:52:57Z)"
 
@@ -23,9 +24,9 @@ def read_time(value: object) -> float:
     if isinstance(value, str):
         return _read_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"is no time (found {_show(value)}); {EXPECTED}")
+        raise ValueError(f"is no time (found {show(value)}); {EXPECTED}")
     if not 0 <= value < MILLISECONDS_FROM * 1000:  # not a number is in no range
-        raise ValueError(f"is out of range (found {_show(value)}); {EXPECTED}")
+        raise ValueError(f"is out of range (found {show(value)}); {EXPECTED}")
     return value / 1000 if value >= MILLISECONDS_FROM else float(value)
 
 
@@ -33,18 +34,13 @@ def _read_text(value: str) -> float:
     try:
         when = datetime.fromisoformat(value.strip())
     except ValueError:
-        raise ValueError(f"is no time (found {_show(value)}); {EXPECTED}") from None
+        raise ValueError(f"is no time (found {show(value)}); {EXPECTED}") from None
     if when.tzinfo is None:
-        raise ValueError(f"has no offset from UTC (found {_show(value)}); {EXPECTED}")
+        raise ValueError(f"has no offset from UTC (found {show(value)}); {EXPECTED}")
     try:
         seconds = when.timestamp()
     except (OverflowError, OSError):
         seconds = math.nan
     if not 0 <= seconds < MILLISECONDS_FROM:
-        raise ValueError(f"is out of range (found {_show(value)}); {EXPECTED}")
+        raise ValueError(f"is out of range (found {show(value)}); {EXPECTED}")
     return seconds
-
-
-def _show(value: object) -> str:
-    text = repr(value[:40]) if isinstance(value, str) else ascii(value)
-    return text if len(text) <= 42 else f"{text[:41]}…"
