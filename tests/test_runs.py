@@ -6,7 +6,7 @@ import pytest
 
 from shop_r1.config import Config
 from shop_r1.errors import DataError
-from shop_r1.runs import RunFolder, digest_file, digest_stage
+from shop_r1.runs import RunFolder, digest_file, digest_stage, make_record
 
 
 class Settings(Config):
@@ -16,19 +16,19 @@ class Settings(Config):
 def test_settings_hold_all_that_a_rerun_needs(tmp_path: Path) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text("{}\n", "utf-8")
-    path = RunFolder(tmp_path / "run").write_settings(Settings(steps=7), [data], 3, command="sft")
-    written = json.loads(path.read_text("utf-8"))
+    run = RunFolder(tmp_path / "run")
+    run.write_settings(make_record(Settings(steps=7), [data], 3, command="sft"))
+    written = json.loads((tmp_path / "run" / "settings.json").read_text("utf-8"))
     assert written["settings"] == {"steps": 7}
     assert (written["seed"], written["command"]) == (3, "sft")
     assert written["inputs"] == {str(data): hashlib.sha256(b"{}\n").hexdigest()}
     assert written["versions"]["pydantic"].startswith("2.")
-    assert RunFolder(tmp_path / "run").read_settings() == written
+    assert run.read_settings() == written
 
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.jsonl: cannot be read"):
-        RunFolder(tmp_path / "run").write_settings(Settings(), [tmp_path / "none.jsonl"])
-    assert not (tmp_path / "run").exists()
+        make_record(Settings(), [tmp_path / "none.jsonl"])
 
 
 def test_a_stage_is_done_only_under_its_own_digest(tmp_path: Path) -> None:

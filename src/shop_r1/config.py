@@ -84,11 +84,11 @@ def load_config(
     for override in overrides:
         _apply_override(values, override)
     values = _lay_over(under or {}, values)
-    defaults = {
-        name: field.get_default(call_default_factory=True) for name, field in schema.model_fields.items()
-    }
+    # Of a table that is given, what is not given is as in its default, which may not be that of its class.
+    given = ((name, field) for name, field in schema.model_fields.items() if name in values)
+    tables = {name: field.get_default(call_default_factory=True) for name, field in given}
     try:
-        return schema.model_validate(_fill_tables(defaults, values))
+        return schema.model_validate(_lay_over(tables, values))
     except ValidationError as error:
         source = str(path) if path is not None else "settings"
         raise ConfigError(f"{source}: {_describe_settings(error, schema)}") from None
@@ -162,23 +162,9 @@ def _lay_over(under: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     """Return the values, filled up table by table from those under them."""
     found = dict(under) | dict(values)
     for name, value in values.items():
-        if isinstance(value, dict) and isinstance(under.get(name), dict):
-            found[name] = _lay_over(under[name], value)
+        if isinstance(value, dict) and isinstance(under.get(name), dict | Config):
+            found[name] = _lay_over(dict(under[name]), value)
     return found
-
-
-def _fill_tables(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values, each table among them filled up from the default of that table as a whole.
-
-    Else changing one key of a table would put its other keys back to the defaults of the table's class.
-    """
-    filled = dict(values)
-    for name, value in values.items():
-        default = defaults.get(name)
-        if isinstance(default, Config) and isinstance(value, dict):
-            whole = dict(default)
-            filled[name] = whole | _fill_tables(whole, value)
-    return filled
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

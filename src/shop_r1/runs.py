@@ -29,33 +29,22 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write_settings(
-        self,
-        config: Config | Mapping[str, Any],
-        inputs: Sequence[Path] = (),
-        seed: int | None = None,
-        **more: Any,
-    ) -> Path:
-        """Write `settings.json`, all that is needed to do the run again; arguments as those of `make_record`.
+    @property
+    def settings(self) -> Path:
+        """The file that holds all that is needed to do the run again."""
+        return self.path / "settings.json"
 
-        Raises:
-            DataError: an input cannot be read, or the folder cannot be written.
-        """
-        return self.write_record(make_record(config, inputs, seed, **more))
-
-    def write_record(self, record: Mapping[str, Any]) -> Path:
-        """Write what `make_record` returned to `settings.json`, and return its path.
+    def write_settings(self, record: Mapping[str, Any]) -> None:
+        """Write what `make_record` returned to `settings.json`.
 
         Raises:
             DataError: the folder cannot be written.
         """
-        path = self.path / "settings.json"
-        write_json(path, record)
-        return path
+        write_json(self.settings, record)
 
     def has_settings(self) -> bool:
         """Return whether a run has begun in the folder."""
-        return (self.path / "settings.json").exists()
+        return self.settings.exists()
 
     def read_settings(self) -> dict[str, Any]:
         """Return what `write_settings` wrote.
@@ -63,32 +52,20 @@ class RunFolder:
         Raises:
             DataError: there is no `settings.json`, or it is not a JSON object.
         """
-        values = read_json(self.path / "settings.json")
+        values = read_json(self.settings)
         if not isinstance(values, dict):
-            raise DataError.at(self.path / "settings.json", None, "is not a JSON object")
+            raise DataError.at(self.settings, None, "is not a JSON object")
         return values
 
-    def check_settings(
-        self,
-        config: Config,
-        inputs: Sequence[Path] = (),
-        command: str | None = None,
-        free: Collection[str] = (),
-    ) -> None:
-        """Make sure that `settings.json` was written for the same run, by content of its inputs.
-
-        `command` is what was given to `write_settings`; settings in `free` may differ.
+    def check_settings(self, record: Mapping[str, Any], free: Collection[str] = ()) -> None:
+        """Make sure that `settings.json` was written for the same run; arguments as for `list_differences`.
 
         Raises:
             DataError: it was not; the message names what differs.
         """
-        found = self.list_differences(make_record(config, inputs, command=command), free)
-        if found:
-            raise DataError.at(
-                self.path / "settings.json",
-                None,
-                f"is of another run: {', '.join(found)}; give the same, or another --out",
-            )
+        if found := self.list_differences(record, free):
+            problem = f"is of another run: {', '.join(found)}; give the same, or another --out"
+            raise DataError.at(self.settings, None, problem)
 
     def list_differences(
         self, record: Mapping[str, Any], free: Collection[str] = (), same_versions: bool = False

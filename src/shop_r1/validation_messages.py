@@ -8,6 +8,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -169,24 +170,19 @@ def _unknown_field(error: ErrorDetails, schema: type[BaseModel] | None) -> str:
 
 def _merge_unions(found: Iterator[tuple[tuple[int | str, ...], Problem]]) -> Iterator[Problem]:
     """Yield the problems; pydantic has one for each of the types that a value may have, they become one."""
-    waiting: tuple[tuple[int | str, ...], Problem] | None = None
-    for location, problem in found:
-        if not location or not _UNION_LABEL.fullmatch(str(location[-1])):
-            if waiting is not None:
-                yield waiting[1]
-            waiting = None
-            yield problem
+    for union, group in groupby(found, lambda each: _union_at(each[0])):
+        first, *others = (problem for _, problem in group)
+        if union is None:
+            yield from (first, *others)
             continue
-        place = ".".join(map(_plain, location[:-1])) or WHOLE
-        if waiting is not None and waiting[0] == location[:-1]:
-            also = problem.message.rpartition("; expected ")[2]
-            waiting = waiting[0], replace(waiting[1], message=f"{waiting[1].message}, or {also}")
-            continue
-        if waiting is not None:
-            yield waiting[1]
-        waiting = location[:-1], replace(problem, place=place)
-    if waiting is not None:
-        yield waiting[1]
+        also = "".join(f", or {each.message.rpartition('; expected ')[2]}" for each in others)
+        place = ".".join(map(_plain, union)) or WHOLE
+        yield replace(first, place=place, message=first.message + also)
+
+
+def _union_at(location: tuple[int | str, ...]) -> tuple[int | str, ...] | None:
+    """Return the place of the value, if a location ends in the name of one of the types that it may have."""
+    return location[:-1] if location and _UNION_LABEL.fullmatch(str(location[-1])) else None
 
 
 # -- what a schema has in a place ---------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from shop_r1.report.build import SESSIONS_SHOWN
 from shop_r1.report.evaluation_folder import choose_sessions
 from shop_r1.report.replay import replay_sessions
 from shop_r1.report.seal import is_sealed, seal
-from shop_r1.runs import RunFolder
+from shop_r1.runs import RunFolder, make_record
 
 
 def many_sessions(count: int) -> list[Session]:
@@ -38,7 +38,8 @@ def predictions_of(sessions: Sequence[Session]) -> list[Prediction]:
 
 def write_evaluation(folder: Path, sessions: Path | None, predictions: Sequence[Prediction]) -> Path:
     settings = {} if sessions is None else {"data": str(sessions)}
-    RunFolder(folder).write_settings(settings, [] if sessions is None else [sessions], command="evaluate")
+    inputs = [] if sessions is None else [sessions]
+    RunFolder(folder).write_settings(make_record(settings, inputs, command="evaluate"))
     write_records(folder / "predictions.jsonl", predictions)
     bounds = [0.1, 0.2, 0.3]
     row = {"setting": "a", "exact": bounds, "type_accuracy": bounds, "type_f1_macro": bounds, "n": 1}
@@ -109,7 +110,7 @@ def test_a_report_is_made_again_but_one_that_was_changed_by_hand_only_with_force
 
 def test_a_card_that_was_changed_by_hand_is_replaced_only_with_force(shell: Shell, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    RunFolder(model).write_settings({"model": "base"}, command="sft")
+    RunFolder(model).write_settings(make_record({"model": "base"}, command="sft"))
     (model / "metrics.jsonl").write_text(json.dumps({"step": 2, "loss": 0.5}) + "\n")
     for _ in range(2):
         assert shell("card", model)[0] == 0

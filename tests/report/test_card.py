@@ -7,7 +7,7 @@ import pytest
 from shop_r1.errors import DataError
 from shop_r1.records.results import TableRow
 from shop_r1.report.card import render_card, write_card
-from shop_r1.runs import RunFolder, digest_file
+from shop_r1.runs import RunFolder, digest_file, make_record
 
 RECORD: dict[str, Any] = {
     "command": "grpo",
@@ -67,14 +67,14 @@ def model(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "loss": 0.5}\n')
-    RunFolder(folder).write_settings({"model": "base"}, command="sft")
+    RunFolder(folder).write_settings(make_record({"model": "base"}, command="sft"))
     return folder
 
 
 @pytest.fixture
 def evaluation(model: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "evaluation"
-    RunFolder(folder).write_settings({}, [model], command="evaluate")
+    RunFolder(folder).write_settings(make_record({}, [model], command="evaluate"))
     (folder / "table.json").write_text(json.dumps([ROW]))
     return folder
 

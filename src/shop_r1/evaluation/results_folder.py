@@ -159,7 +159,7 @@ def begin_results(
             f"{out}: holds another run's results: {', '.join(found)}; give another --out, or --force to "
             "replace them"
         )
-    folder.write_record(record)
+    folder.write_settings(record)
 
 
 def _clear(out: Path) -> None:

@@ -18,7 +18,7 @@ from shop_r1.models.sampling import Sampling
 from shop_r1.prompts.render import Context
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
-from shop_r1.runs import CHECKPOINTS, RunFolder, digest_stage
+from shop_r1.runs import CHECKPOINTS, RunFolder, digest_stage, make_record
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 STAGES = 6
@@ -46,9 +46,10 @@ class DemoRun:
         Raises:
             DataError: the folder has another run's, and `force` is not given.
         """
+        record = make_record(self.config, seed=self.config.seed)
         if self._folder.has_settings() and not force:
-            self._folder.check_settings(self.config)
-        self._folder.write_settings(self.config, seed=self.config.seed)
+            self._folder.check_settings(record)
+        self._folder.write_settings(record)
 
     def stage(self, name: str, title: str, action: Callable[[], None]) -> None:
         """Run one stage unless an earlier run finished it with the same settings."""
@@ -71,7 +72,7 @@ class DemoRun:
         """
         folder = self.out / name
         inputs = [self.training, *([] if config.model == "base" else [Path(config.model)])]
-        RunFolder(folder).write_settings(config, inputs, config.seed, command=command)
+        RunFolder(folder).write_settings(make_record(config, inputs, config.seed, command=command))
         yield folder
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 

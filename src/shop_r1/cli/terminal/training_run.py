@@ -20,7 +20,7 @@ from shop_r1.errors import RunStopped
 from shop_r1.jsonl import write_json
 from shop_r1.report.card import write_card
 from shop_r1.report.seal import is_sealed
-from shop_r1.runs import CARD, RunFolder
+from shop_r1.runs import CARD, RunFolder, make_record
 
 if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
@@ -91,10 +91,11 @@ def begin_run(
         print_note(f"{out}: no checkpoint to resume from; training starts from the beginning")
     tokenizer = load_tokenizer(config.model)
     template = report_template(config.model, tokenizer, config.prompt)
+    record = make_record(config, inputs, config.seed, command=command, chat_template=template)
     if resume and folder.has_settings():
-        folder.check_settings(config, inputs, command, free=WATCHING)
+        folder.check_settings(record, free=WATCHING)
     else:
-        folder.write_settings(config, inputs, config.seed, command=command, chat_template=template)
+        folder.write_settings(record)
     if IS_FIRST_PROCESS:
         _report_prompt_cost(out, examples, token_counter(tokenizer), config.prompt)
     return config

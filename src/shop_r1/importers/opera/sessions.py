@@ -29,7 +29,6 @@ Progress = Callable[[int, int], None]
 
 OFF_PAGE = "target not on its page"
 """The reason for a click or an input whose target is no name on the recorded page."""
-_ROWS_BETWEEN_PROGRESS = 100
 
 
 @dataclass
@@ -128,13 +127,10 @@ def import_opera(
             yield session
         tally.empty_sessions = len(reader.seen) - tally.outcomes.total()
     if not tally.steps:
-        raise DataError(
-            f"{tables.actions[0]}: none of {tally.rows} rows of {tables.variant} actions gives a step"
-            + "".join(
-                f"; {reason} {count}, the first in {tally.examples[reason]}"
-                for reason, count in tally.left_out.most_common(3)
-            )
-        )
+        problem = f"none of {tally.rows} rows of {tables.variant} actions gives a step"
+        for reason, count in tally.left_out.most_common(3):
+            problem += f"; {reason} {count}, the first in {tally.examples[reason]}"
+        raise DataError.at(tables.actions[0], None, problem)
 
 
 @dataclass(frozen=True)
@@ -171,27 +167,21 @@ class _Reader:
         total = count_rows(self.tables.actions)
         for where, row in read_rows(self.tables.actions, COLUMNS, self.tally.nothings):
             self.tally.rows += 1
-            if progress is not None and self.tally.rows % _ROWS_BETWEEN_PROGRESS == 0:
+            if progress is not None:
                 progress(self.tally.rows, total)
+            session_id = row["session_id"] or ""
             try:
-                session_id = self._session_of(row)
+                if not session_id.strip():
+                    raise RowError("no session_id")
+                self.seen.add(session_id)
+                if is_purchase(row):
+                    self.bought.add(session_id)
                 event = self._read_event(row, where)
             except RowError as error:
                 self.tally.leave_out(error, where)
             else:
                 visits.setdefault(session_id, []).append(event)
-        if progress is not None:
-            progress(total, total)
         return visits
-
-    def _session_of(self, row: Row) -> str:
-        session_id = row["session_id"] or ""
-        if not session_id.strip():
-            raise RowError("no session_id")
-        self.seen.add(session_id)
-        if is_purchase(row):
-            self.bought.add(session_id)
-        return session_id
 
     def _read_event(self, row: Row, where: str) -> _Event:
         when = time_of(row)
