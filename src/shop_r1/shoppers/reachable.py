@@ -22,6 +22,9 @@ from shop_r1.shoppers.persona import Crowd, Floats, Intent, Market, persona_grid
 from shop_r1.shoppers.situation import Choice
 from shop_r1.shoppers.wording import MODIFIERS
 
+Belief = Mapping[Intent, Floats]
+"""For each intent how likely each persona is to have it, (P,), up to a common factor."""
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -99,7 +102,8 @@ def forecast_session(session: Session, market: Market, crowd: Crowd | None = Non
         DataError: an action is impossible under the choice rule.
     """
     crowd = crowd if crowd is not None else persona_grid()
-    belief = {i: share * crowd.prior for i, share in possible_intents(session.steps[0].action, market)}
+    intents = possible_intents(session.steps[0].action, market)
+    belief: Belief = {intent: share * crowd.prior for intent, share in intents}
     for index, step in enumerate(session.steps):
         facts = read_session(session.steps[:index], step.page)
         options = {intent: crowd_choices(crowd, intent, facts) for intent in belief}
@@ -130,9 +134,7 @@ def possible_intents(first: Action, market: Market) -> list[tuple[Intent, float]
     ]
 
 
-def _predict(
-    belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]]
-) -> dict[Action, float]:
+def _predict(belief: Belief, options: Mapping[Intent, Sequence[Choice]]) -> dict[Action, float]:
     total = sum(float(weight.sum()) for weight in belief.values())
     actions: dict[Action, float] = defaultdict(float)
     for intent, weight in belief.items():
@@ -141,9 +143,7 @@ def _predict(
     return {action: probability for action, probability in actions.items() if probability > 0}
 
 
-def _update(
-    belief: Mapping[Intent, Floats], options: Mapping[Intent, Sequence[Choice]], done: Action
-) -> dict[Intent, Floats]:
+def _update(belief: Belief, options: Mapping[Intent, Sequence[Choice]], done: Action) -> Belief:
     """Return the belief after an action; what it rules out is dropped."""
     after = {}
     for intent, weight in belief.items():

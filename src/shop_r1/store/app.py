@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shop_r1.errors import StoreError
-from shop_r1.store.browse import Browsing
+from shop_r1.store.browse import TEXTS, Browsing
 from shop_r1.store.catalogue import Catalogue
 from shop_r1.store.frame import Frame
 from shop_r1.store.purchase import Purchasing
@@ -68,7 +68,7 @@ def _browsing_routes(browsing: Browsing) -> list[Route]:
         Route("/product/{id}/reviews", browsing.reviews),
         Route("/picture/{id}.svg", browsing.picture),
         Route("/pixel.gif", browsing.pixel),
-        *(Route(path, browsing.text) for path in ("/help", "/returns", "/privacy", "/account")),
+        *(Route(f"/{name}", browsing.text) for name in TEXTS),
     ]
 
 

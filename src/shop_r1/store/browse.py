@@ -17,7 +17,7 @@ from shop_r1.store.search import MAX_QUERY_CHARACTERS, RATING_FLOOR, SORTS, Foun
 _POPULAR = 3
 _RELATED = 3
 _REVIEWS_PER_PAGE = 3
-_TEXTS = {
+TEXTS = {
     "help": ("Help", "Search, or pick a department. This is a demo store: nothing is sold or charged."),
     "returns": ("Returns", "Send anything back within 30 days for a full refund."),
     "privacy": ("Privacy", "One cookie remembers your cart. It is forgotten when the store stops."),
@@ -144,7 +144,7 @@ class Browsing:
 
     async def text(self, request: Request) -> Response:
         """Answer the fixed texts: `/help`, `/returns`, `/privacy`, `/account`."""
-        heading, paragraph = _TEXTS[request.url.path.strip("/")]
+        heading, paragraph = TEXTS[request.url.path.strip("/")]
         return self._frame.page(request, "text", heading=heading, paragraph=paragraph)
 
     async def picture(self, request: Request) -> Response:

@@ -25,7 +25,7 @@ class Purchasing:
         product = self._frame.product(form.get("product", ""))
         if not product.stock:
             raise HTTPException(409, f"{product.title} is out of stock.")
-        options = tuple(read_options(product, form).items())
+        options = tuple(read_options(product, form).values())
         self._frame.visitor(request).add(product, options)
         return self._frame.redirect(request, "/checkout" if form.get("then") == "checkout" else "/cart")
 

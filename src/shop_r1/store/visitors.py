@@ -15,21 +15,16 @@ MAX_VISITORS = 10_000
 
 @dataclass(slots=True)
 class Line:
-    """One line of a cart: a product with its chosen options (name, value) and how many pieces, 1 or more."""
+    """One line of a cart: a product with its chosen option values and how many pieces, 1 or more."""
 
     product: Product
-    options: tuple[tuple[str, str], ...]
+    options: tuple[str, ...]
     quantity: int
 
     @property
     def key(self) -> str:
         """Name of the line within its cart, the same for the same product and options."""
-        return "~".join((self.product.id, *(slugify(value) for _, value in self.options)))
-
-    @property
-    def choice(self) -> str:
-        """The chosen option values, such as `Blue, Large`."""
-        return ", ".join(value for _, value in self.options)
+        return "~".join((self.product.id, *map(slugify, self.options)))
 
     @property
     def price_cents(self) -> int:
@@ -80,7 +75,7 @@ class Visitor:
         """What the cart would cost."""
         return Bill(tuple(self.cart.values()))
 
-    def add(self, product: Product, options: tuple[tuple[str, str], ...]) -> None:
+    def add(self, product: Product, options: tuple[str, ...]) -> None:
         """Put one more piece in the cart, as far as stock and limits allow; else a notice says so."""
         line = Line(product, options, 0)
         held = self.cart.get(line.key)
@@ -131,7 +126,7 @@ class Visitors:
         """Return a new visitor. Ids are the store's own; one that a browser made up is never taken."""
         visitor = Visitor(self._new_id())
         self._visitors[visitor.id] = visitor
-        while len(self._visitors) > self._limit:
+        if len(self._visitors) > self._limit:
             self._visitors.popitem(last=False)
         return visitor
 
