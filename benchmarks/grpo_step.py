@@ -81,7 +81,7 @@ class StockTrainer(OurTrainer):
     _prepare_inputs = GRPOTrainer._prepare_inputs
 
     def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        self.sampler.keep(prompt_ids, [])
+        self.sampler.prompt_ids, self.sampler.drawn = prompt_ids, []
         return GRPOTrainer._generate_single_turn(self, prompt_ids, *args, **kwargs)
 
 

@@ -26,14 +26,7 @@ def tree_attention(
     """Return (B, T, heads, D) attention; a mask with fewer rows than queries is that of the last ones.
 
     The queries before those see causally. With any other mask, or none, this is transformers' own `sdpa`.
-
-    Args:
-        module: the attention layer.
-        query: (B, heads, T, D).
-        key: (B, key heads, T', D).
-        value: (B, key heads, T', D).
-        attention_mask: (B, 1, R, T') bool, or None.
-        **kwargs: transformers' other arguments.
+    Queries are (B, heads, T, D), keys and values (B, key heads, T', D), the mask (B, 1, R, T') bool.
     """
     trunk = 0 if attention_mask is None else query.shape[2] - attention_mask.shape[2]
     if trunk <= 0:
@@ -63,8 +56,7 @@ def use_tree_attention(model: Any) -> None:
     """Let a causal LM attend as packed trees need it; everything else it computes stays as it was.
 
     Raises:
-        ModelError: its attention is of another kind: it would not obey a mask of our own, or keeps a state
-            besides.
+        ModelError: its attention is of another kind (`check_attention`).
     """
     if model.config._attn_implementation == TREE_ATTENTION:
         return

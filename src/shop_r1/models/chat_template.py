@@ -17,19 +17,16 @@ _THINK = "<think>"
 
 @dataclass(frozen=True)
 class ChatFacts:
-    """What was found out about a chat template.
-
-    Attributes:
-        system_role: whether a system message is in what it writes; else it stands before the user's first.
-        turn_end: the text of the token that ends the assistant's turn.
-        open_think: whether the assistant's turn begins in a `<think>` that is still open.
-        knows_thinking: whether the template has the usual switch, `enable_thinking`.
-    """
+    """What was found out about a chat template."""
 
     system_role: bool
+    """Whether a system message is in what it writes; else it stands before the user's first."""
     turn_end: str
+    """The text of the token that ends the assistant's turn."""
     open_think: bool
+    """Whether the assistant's turn begins in a `<think>` that is still open."""
     knows_thinking: bool
+    """Whether the template has the usual switch, `enable_thinking`."""
 
 
 def examine_template(tokenizer: Any, options: Options) -> ChatFacts:

@@ -128,15 +128,10 @@ def time_products() -> float:
     """
     import torch
 
-    formats = (torch.float32, torch.bfloat16)
-    pairs = {dtype: torch.randn(2, _SIZE, _SIZE, dtype=dtype) for dtype in formats}
-    best = dict.fromkeys(formats, float("inf"))
-    for turn in range(_ROUNDS + 1):
-        for dtype, pair in pairs.items():
-            seconds = _time_product(pair)
-            if turn:  # the first builds the kernel
-                best[dtype] = min(best[dtype], seconds)
-    return best[torch.float32] / best[torch.bfloat16]
+    pairs = [torch.randn(2, _SIZE, _SIZE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    rounds = [[_time_product(pair) for pair in pairs] for _ in range(_ROUNDS + 1)]
+    single, half = map(min, zip(*rounds[1:], strict=True))  # the first round builds the kernels
+    return single / half
 
 
 def _time_product(pair: Any) -> float:
@@ -153,10 +148,7 @@ def product_rate(
 ) -> float:
     """Return how many floating-point operations a second this machine's CPU does in matrix products.
 
-    Args:
-        bf16: in bfloat16, else in float32.
-        seconds: how long to measure.
-        sizes: rows of the left factor, its columns, and columns of the product.
+    `sizes` are rows of the left factor, its columns, and columns of the product.
     """
     import torch
 

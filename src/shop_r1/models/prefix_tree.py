@@ -18,18 +18,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Branch:
-    """One completion in its tree.
-
-    Attributes:
-        attach: how many of the trunk's tokens its prompt begins with.
-        prompt: the prompt's own tokens after those; at least one, since it predicts the first completion
-            token.
-        completion: the completion's tokens; empty while it is still to be sampled.
-    """
+    """One completion in its tree."""
 
     attach: int
+    """How many of the trunk's tokens its prompt begins with."""
     prompt: tuple[int, ...]
+    """The prompt's own tokens after those; at least one, since it predicts the first completion token."""
     completion: tuple[int, ...] = ()
+    """The completion's tokens; empty while it is still to be sampled."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +45,7 @@ def grow_tree(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[i
     """Return the tree of these prompts, one branch for each, in order.
 
     The longest prompt is the trunk; the others leave it where they differ. Any prompts are allowed: those
-    that share nothing merely gain nothing.
-
-    Args:
-        prompts: token ids, none empty.
-        completions: token ids for each prompt, or None when they are still to be sampled.
+    that share nothing merely gain nothing. There are no completions while they are still to be sampled.
 
     Raises:
         ValueError: a prompt is empty, or there is not one completion for each prompt.
@@ -96,30 +88,27 @@ def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:
 
 @dataclass(frozen=True)
 class TreeBatch:
-    """Trees packed into rectangles: all trunks in the first L columns, all branches in the R after them.
-
-    Attributes:
-        input_ids: (B, T) trunk, then each branch's prompt and completion; both regions padded on their right.
-        position_ids: (B, T) each token's place in its own (prompt, completion).
-        branch_mask: (B, 1, R, T) bool, True where the branch region's token sees the column's. Trunk tokens
-            see what stands before them; `models.attention` knows.
-        predictors: (N,) indices into the flattened (B * T) of the tokens that predict a completion token.
-        targets: (N,) the completion tokens, by tree, branch and place.
-        owners: (N,) the branch each belongs to, counted over all trees.
-        last_prompt: (branches,) indices into the flattened (B * T) of each prompt's last token.
-        prompt_lengths: (branches,) each prompt's length in tokens.
-        slots: (branches, 2) each branch's tree and its number in that tree.
-    """
+    """Trees packed into rectangles: all trunks in the first L columns, all branches in the R after them."""
 
     input_ids: Tensor
+    """(B, T) trunk, then each branch's prompt and completion; both regions padded on their right."""
     position_ids: Tensor
+    """(B, T) each token's place in its own (prompt, completion)."""
     branch_mask: Tensor
+    """(B, 1, R, T) bool, True where the branch region's token sees the column's. Trunk tokens see what stands
+    before them; `models.attention` knows."""
     predictors: Tensor
+    """(N,) indices into the flattened (B * T) of the tokens that predict a completion token."""
     targets: Tensor
+    """(N,) the completion tokens, by tree, branch and place."""
     owners: Tensor
+    """(N,) the branch each belongs to, counted over all trees."""
     last_prompt: Tensor
+    """(branches,) indices into the flattened (B * T) of each prompt's last token."""
     prompt_lengths: Tensor
+    """(branches,) each prompt's length in tokens."""
     slots: Tensor
+    """(branches, 2) each branch's tree and its number in that tree."""
 
     @property
     def trunk_width(self) -> int:

@@ -41,18 +41,15 @@ class Sampling(Config):
 
 @dataclass(frozen=True)
 class SampledCompletion:
-    """One completion.
-
-    Attributes:
-        ids: its tokens, the ending one included.
-        log_probs: (len(ids),) the tokens' log probabilities at the sampling temperature (1 where that is 0),
-            before top-k and top-p, in nats.
-        measured: (len(ids),) what `measure` found of each token's distribution; None without one.
-    """
+    """One completion."""
 
     ids: list[int]
+    """Its tokens, the ending one included."""
     log_probs: Tensor
+    """(len(ids),) the tokens' log probabilities at the sampling temperature (1 where that is 0), before top-k
+    and top-p, in nats."""
     measured: Tensor | None = None
+    """(len(ids),) what `measure` found of each token's distribution; None without one."""
 
 
 @torch.no_grad()
@@ -166,7 +163,7 @@ class _Decoder:
         self._cache.layers = [RoomyLayer() for _ in self._cache.layers]
         trees, width = batch.input_ids.shape
         self._tree, self._slot = batch.slots[:, 0], batch.slots[:, 1]
-        self._rows = torch.arange(trees, device=batch.slots.device)  # where each tree sits in the cache
+        self._row = torch.arange(trees, device=batch.slots.device)  # each tree's in the cache; -1: left out
         self._slots = int(self._slot.max()) + 1
         self._width = width
         self._place = 0
@@ -183,9 +180,9 @@ class _Decoder:
     def advance(self, tokens: Tensor, alive: Tensor) -> Tensor:
         """Append one token to each completion; return (branches, H), what predicts the next."""
         self._drop_finished(alive)
-        row = self._row_of_tree()[self._tree]
+        row = self._row[self._tree]
         kept = row >= 0
-        ids = torch.zeros(len(self._rows), self._slots, dtype=torch.long, device=tokens.device)
+        ids = torch.zeros_like(self._positions)
         ids[row[kept], self._slot[kept]] = tokens[kept]
         start = self._width + self._place * self._slots
         every = torch.arange(self._slots, device=tokens.device)
@@ -203,20 +200,16 @@ class _Decoder:
         result[kept] = hidden[row[kept], self._slot[kept]]
         return result
 
-    def _row_of_tree(self) -> Tensor:
-        rows = torch.full((int(self._tree.max()) + 1,), -1, device=self._rows.device)
-        rows[self._rows] = torch.arange(len(self._rows), device=self._rows.device)
-        return rows
-
     def _drop_finished(self, alive: Tensor) -> None:
         """Leave out trees whose completions have all ended, once they are a third of those in the cache."""
-        active = torch.zeros(int(self._tree.max()) + 1, dtype=torch.bool, device=alive.device)
+        active = torch.zeros_like(self._row, dtype=torch.bool)
         active[self._tree[alive]] = True
-        keep = active[self._rows].nonzero()[:, 0]
-        if len(keep) * 3 > len(self._rows) * 2 or not len(keep):
+        keep = self._row[active]
+        if len(keep) * 3 > len(self._mask) * 2 or not len(keep):
             return
         self._cache.batch_select_indices(keep)
-        self._rows, self._mask, self._positions = self._rows[keep], self._mask[keep], self._positions[keep]
+        self._mask, self._positions = self._mask[keep], self._positions[keep]
+        self._row = torch.where(active, active.cumsum(0) - 1, -1)
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[misc] # transformers' class, which is untyped

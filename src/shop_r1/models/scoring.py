@@ -29,19 +29,16 @@ Measure = Callable[[Tensor], Tensor]
 
 
 class TokenScores(NamedTuple):
-    """What a scoring pass says of completion tokens.
-
-    Attributes:
-        log_probs: (N,) log probability of the token at the given temperature, in nats.
-        entropy: (N,) entropy of the distribution it was drawn from, at the same temperature, in nats.
-        right: (N,) whether the token is the likeliest.
-        measured: (N,) what `measure` found; None without one.
-    """
+    """What a scoring pass says of completion tokens."""
 
     log_probs: Tensor
+    """(N,) log probability of the token at the given temperature, in nats."""
     entropy: Tensor
+    """(N,) entropy of the distribution it was drawn from, at the same temperature, in nats."""
     right: Tensor
+    """(N,) whether the token is the likeliest."""
     measured: Tensor | None = None
+    """(N,) what `measure` found; None without one."""
 
 
 def hidden_states(model: Any, batch: TreeBatch, **kwargs: Any) -> Tensor:
@@ -75,13 +72,10 @@ def project(model: Any, hidden: Tensor) -> Tensor:
 def score_tokens(
     model: Any, batch: TreeBatch, temperature: float = 1.0, measure: Measure | None = None
 ) -> TokenScores:
-    """Return the model's view of the batch's N completion tokens; gradients flow where they are enabled.
+    """Return the view that a model without wrappers has of the batch's N completion tokens.
 
-    Args:
-        model: a causal language model without wrappers.
-        batch: packed trees with completions.
-        temperature: divides the logits of log probabilities and entropy.
-        measure: what else to find out about each token's distribution, before temperature.
+    The temperature divides the logits of log probabilities and entropy, not those of `right` and `measure`.
+    Gradients flow where they are enabled.
     """
     hidden = hidden_states(model, batch)[batch.predictors]
     vocabulary = int(model.get_output_embeddings().weight.shape[0])
@@ -113,10 +107,8 @@ def add_forward_redirection(model: Any) -> None:
     """Let `model(redirect_to=f)` return `f(model)`; other calls stay as they were.
 
     What wraps a model to spread it over devices gathers weights and averages gradients when the model is
-    called. So what we run with its parts has to run within such a call.
-
-    Args:
-        model: a causal language model without wrappers; changed in place.
+    called. So what we run with its parts has to run within such a call. The model, still without wrappers, is
+    changed in place.
     """
     plain = model.forward
 
@@ -137,16 +129,9 @@ def score_pairs(
 ) -> list[TokenScores]:
     """Return the scores of each (prompt, completion), in order; equal prompts share a tree.
 
-    Trees of like length are run together, about `batch_tokens` tokens at once, since attention over padding
-    costs as much as over pages.
-
-    Args:
-        model: what `add_forward_redirection` was called on, wrapped or not; it is called once.
-        pairs: token ids.
-        pad_id: fills rectangles.
-        temperature: as in `score_tokens`.
-        measure: as in `score_tokens`.
-        batch_tokens: tokens in a packed rectangle, unless one tree alone is longer.
+    Trees of like length are run together, about `batch_tokens` tokens at once unless one tree has more, since
+    attention over padding costs as much as over pages. The model, with its `add_forward_redirection`, may be
+    wrapped, and is called once. Temperature and measure are as in `score_tokens`.
     """
     groups = group_equal([prompt for prompt, _ in pairs])
     trees = [grow_tree([pairs[row][0] for row in rows], [pairs[row][1] for row in rows]) for rows in groups]

@@ -164,15 +164,7 @@ def render_journey(
 ) -> Prompt:
     """Return a system message, and pages and the actions between them in turn, as `render_history` has it.
 
-    Args:
-        system: the system message.
-        pages: simplified HTML, oldest first.
-        actions: what was done on all but the last page.
-        max_tokens: longest prompt and completion together.
-        max_completion_length: of these, kept free for the completion.
-        count_tokens: counts, or estimates, as the model does.
-        context: whether earlier pages are shown.
-        tail: ends the user message, after the last page.
+    The budget and the context are those of `PromptConfig`; `tail` ends the user message, after the last page.
 
     Raises:
         ConfigError: the actions alone are over the budget.

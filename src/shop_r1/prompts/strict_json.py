@@ -29,9 +29,8 @@ half of a surrogate pair.
 class OutOfFormatError(Exception):
     """Carries a problem out of the functions that read a completion, to the one that returns it as data.
 
-    Attributes:
-        reason: one word for counting: a `JsonProblem`, or one of the reader's own.
-        message: one sentence: what was found and what was expected.
+    The reason is one word for counting, a `JsonProblem` or one of the reader's own; the message says in one
+    sentence what was found and what was expected.
     """
 
     def __init__(self, reason: str, message: str) -> None:

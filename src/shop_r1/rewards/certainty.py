@@ -22,13 +22,8 @@ def self_certainty(
     """Return the mean certainty over exactly the rationale's tokens, in nats per token (paper, Eq. 3).
 
     None stands where there is nothing to average: the completion is out of format, its rationale is empty,
-    or the certainty was not measured.
-
-    Args:
-        model: whose tokenizer wrote the completion.
-        completion: (T,) token ids.
-        certainty: (T,) `token_certainty` of the distributions that the tokens were drawn from, untempered.
-        response: the completion, parsed.
+    or the certainty was not measured: (T,) `token_certainty` of the distributions that the T tokens of the
+    completion were drawn from, untempered. The model's tokenizer wrote it; `response` is what it parses to.
     """
     if isinstance(response, ParseFailure) or certainty is None:
         return None

@@ -71,14 +71,10 @@ def _split_unicode(lowered: str) -> list[str]:
             words[-1].append(character)
             continue
         letter, before = category in "LN", alone
-        alone = letter and _stands_alone(character)
+        alone = letter and any(first <= ord(character) <= last for first, last in _WRITTEN_WITHOUT_SPACES)
         if letter and inside and not alone and not before:
             words[-1].append(character)
         elif letter:
             words.append([character])
         inside = letter
     return ["".join(word) for word in words]
-
-
-def _stands_alone(letter: str) -> bool:
-    return any(first <= ord(letter) <= last for first, last in _WRITTEN_WITHOUT_SPACES)

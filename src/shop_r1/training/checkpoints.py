@@ -84,11 +84,6 @@ class Checkpoint:
     path: Path
     manifest: Manifest
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to train."""
-        return self.manifest.step >= self.manifest.steps
-
 
 def digest_data(sessions: Iterable[Session], steps: Sequence[int] = ()) -> str:
     """Return the SHA-256 of sessions' digests, in order, and of the steps chosen of them, if they are."""
@@ -142,7 +137,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
         for name, mark in manifest.files.items():
-            _compare(path / name, mark)
+            size = (path / name).stat().st_size
+            if size != mark.size:
+                raise TrainingError(f"{path / name}: has {size} bytes, was written with {mark.size}")
+            if digest_file(path / name) != mark.sha256:
+                raise TrainingError(f"{path / name}: its contents are not what was written")
     except OSError as error:
         raise TrainingError(f"{error.filename}: cannot be read ({error.strerror})") from None
     except DataError as error:
@@ -150,14 +149,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except ValidationError as error:
         raise TrainingError(f"{path / MANIFEST}: {describe_problems(error)}") from None
     return Checkpoint(path, manifest)
-
-
-def _compare(path: Path, mark: FileMark) -> None:
-    size = path.stat().st_size
-    if size != mark.size:
-        raise TrainingError(f"{path}: has {size} bytes, was written with {mark.size}")
-    if digest_file(path) != mark.sha256:
-        raise TrainingError(f"{path}: its contents are not what was written")
 
 
 def find_checkpoint(out: Path) -> Checkpoint | None:

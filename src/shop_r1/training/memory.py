@@ -35,35 +35,32 @@ Strategy = Literal["one", "ddp", "fsdp"]
 
 @dataclass(frozen=True)
 class Load:
-    """What a run puts on one device.
-
-    Attributes:
-        context: T, tokens of the longest prompt and completion together.
-        trees: sessions (SFT) or prompts with their groups (GRPO) that are learnt from at once.
-        group: branches of a tree: G completions to a prompt in GRPO, a session's completions in SFT.
-        completion: C, tokens.
-        sampled: prompts that completions are drawn for at once; 0 in SFT, or where vLLM draws them.
-        reference: whether a reference policy is held beside.
-        bf16: whether it computes in bfloat16.
-        checkpointed: whether activations are computed twice.
-        adapter_rank: of LoRA; 0 trains all weights.
-        devices: how many share the run.
-        strategy: how.
-        engine: bytes that vLLM holds on the device.
-    """
+    """What a run puts on one device."""
 
     context: int
+    """T, tokens of the longest prompt and completion together."""
     trees: int = 1
+    """Sessions (SFT) or prompts with their groups (GRPO) that are learnt from at once."""
     group: int = 1
+    """Branches of a tree: G completions to a prompt in GRPO, a session's completions in SFT."""
     completion: int = 128
+    """C, tokens."""
     sampled: int = 0
+    """Prompts that completions are drawn for at once; 0 in SFT, or where vLLM draws them."""
     reference: bool = False
+    """Whether a reference policy is held beside."""
     bf16: bool = True
+    """Whether it computes in bfloat16."""
     checkpointed: bool = False
+    """Whether activations are computed twice."""
     adapter_rank: int = 0
+    """Of LoRA; 0 trains all weights."""
     devices: int = 1
+    """How many share the run."""
     strategy: Strategy = "one"
+    """How they share it."""
     engine: int = 0
+    """Bytes that vLLM holds on the device."""
 
     @property
     def width(self) -> int:
@@ -113,16 +110,13 @@ def plan_load(
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes on each device, part by part.
-
-    Attributes:
-        held: by name, what is there all the time.
-        phases: "learning" from a micro-batch, "sampling", and scoring by the "reference"; what each adds, by
-            name. They follow each other.
-    """
+    """Bytes on each device, part by part."""
 
     held: dict[str, int]
+    """By name, what is there all the time."""
     phases: dict[str, dict[str, int]]
+    """"learning" from a micro-batch, "sampling", and scoring by the "reference"; what each adds, by name.
+    They follow each other."""
 
     @property
     def busiest(self) -> str:

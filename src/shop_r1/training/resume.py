@@ -84,14 +84,6 @@ class CheckpointCallback(TrainerCallback):
 
     # -- what -----------------------------------------------------------------------------------------
 
-    def save(self) -> None:
-        """Write a checkpoint of the trainer as it is between two steps.
-
-        Raises:
-            TrainingError: it cannot be written.
-        """
-        self._write(self._read_loop())
-
     def note_step_end(self) -> None:
         """Note what the next step's micro-batches will change: all but weights, optimiser and schedule."""
         trainer = self._trainer
@@ -114,10 +106,15 @@ class CheckpointCallback(TrainerCallback):
         for (_, put_back), state in zip(_RANDOM_STATES, noted["random"], strict=True):
             put_back(state)
         trainer.current_flos, trainer.state.num_input_tokens_seen = noted["flos"], noted["tokens"]
-        self._write(noted["loop"])
+        self.save(noted["loop"])
 
-    def _write(self, loop: dict[str, Any]) -> None:
-        trainer = self._trainer
+    def save(self, loop: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint of the trainer as it is, or with its loop as it was, between two steps.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        trainer, loop = self._trainer, loop or self._read_loop()
         trainer.store_flos()
         with self._folder.writing(trainer.state.global_step, trainer.state.max_steps) as folder:
             trainer.save_model(str(folder), _internal_call=True)
@@ -201,17 +198,14 @@ class StepAbandonedError(Exception):
 
 
 class ResumableTrainer(Trainer):
-    """transformers' Trainer, leaving to a `CheckpointCallback` where and how a checkpoint is written.
-
-    Attributes:
-        checkpoint_callback: set by `TrainingRun.train_steps`; None in a trainer that is driven by hand.
-        show_part: is told what of a step is done, in words, and its share of the step's time in [0, 1].
-        prelude_s: seconds of this step that went before its first micro-batch was computed.
-    """
+    """transformers' Trainer, leaving to a `CheckpointCallback` where and how a checkpoint is written."""
 
     checkpoint_callback: CheckpointCallback | None = None
+    """Set by `TrainingRun.train`; None in a trainer that is driven by hand."""
     show_part: Callable[[str, float], None] = staticmethod(lambda words, share: None)
-    prelude_s = 0.0
+    """Is told what of a step is done, in words, and its share of the step's time in [0, 1]."""
+    prelude_s: float = 0.0
+    """Seconds of this step that went before its first micro-batch was computed."""
     _parts_done = 0
     _step_began: float | None = None
 
@@ -222,24 +216,21 @@ class ResumableTrainer(Trainer):
             self.prelude_s = began - (self._step_began or began)
             self._step_began = self._step_began or began
         loss = super().training_step(*args, **kwargs)
-        self._parts_done += 1
-        self._show_micro_batch(self._parts_done, self.current_gradient_accumulation_steps)
-        return loss
-
-    def _show_micro_batch(self, done: int, total: int) -> None:
         now = time.perf_counter()
         elapsed = now - (self._step_began or now)
+        self._parts_done += 1
+        done, total = self._parts_done, self.current_gradient_accumulation_steps
         left = (elapsed - self.prelude_s) / done * (total - done)
         if total > 1:
             self.show_part(f"micro-batch {done}/{total}", elapsed / max(elapsed + left, 1e-9))
         if done >= total:
             self._parts_done, self._step_began = 0, now
+        return loss
 
     def stop_if_requested(self, alone: bool = False) -> None:
         """Give up the step if a signal asked for it; all processes must call this at the same place.
 
-        Args:
-            alone: they may call it at different ones: where there are several, nothing happens.
+        Where they cannot, `alone` says so: then nothing happens with several of them.
 
         Raises:
             StepAbandonedError: a signal did.

@@ -12,7 +12,7 @@ from transformers import PrinterCallback, TrainerState
 from shop_r1.errors import DataError, RunStopped, TrainingError
 from shop_r1.jsonl import read_json
 from shop_r1.models.checkpoint import LocalModel
-from shop_r1.models.precision import choose_precision, flush_subnormals, format_name
+from shop_r1.models.precision import Precision, choose_precision, flush_subnormals
 from shop_r1.runs import describe_differences, package_versions
 from shop_r1.signals import stop_signals
 from shop_r1.training.checkpoints import (
@@ -83,48 +83,33 @@ class TrainingRun:
         )
         print_strategy(trainer)
         trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print
-        with closing(LiveView(title, body, noted, alerts, sample)) as view:
-            for callback in (log, alerts, view):
-                trainer.add_callback(callback)
+        with closing(LiveView(title, body, noted, alerts, sample)) as view, stop_signals() as stop:
             trainer.show_part = view.show_part
-            self.train_steps(
-                trainer, lambda: save_trained(trainer, model, self._out, self._config.lora_merge)
-            )
-        alerts.refuse_to_go_on(self._out)
-        return log.last
-
-    def train_steps(self, trainer: Any, finish: Callable[[], None]) -> None:
-        """Take the steps that are left, and call `finish`, which saves the model.
-
-        Raises:
-            TrainingError: a checkpoint cannot be written.
-            RunStopped: a signal asked for it; a checkpoint was written, and `finish` not called.
-        """
-        with stop_signals() as stop:
             trainer.checkpoint_callback = CheckpointCallback(
                 trainer, self._folder, self._config.save_steps, stop
             )
-            trainer.add_callback(trainer.checkpoint_callback)
+            for callback in (log, alerts, view, trainer.checkpoint_callback):
+                trainer.add_callback(callback)
             self._run_loop(trainer)
             state = trainer.state
             stopped_by = stop.signal if state.global_step < state.max_steps else None
             if stopped_by is None:
-                finish()
+                save_trained(trainer, model, self._out, self._config.lora_merge)
             _leave(trainer)
-            if stopped_by is not None:
-                raise self._stopped(state, stopped_by)
+        if stopped_by is not None:
+            raise self._stopped(state, stopped_by)
+        alerts.refuse_to_go_on(self._out)
+        return log.last
 
     @flush_subnormals()
     def _run_loop(self, trainer: Any) -> None:
         """Do the steps that are left."""
         path = None
         if self.start is not None:
-            path = str(self.start.path)
-            print_note(
-                f"Going on from {path}, step {self.start.manifest.step} of {self.start.manifest.steps}"
-            )
+            path, found = str(self.start.path), self.start.manifest
+            print_note(f"Going on from {path}, step {found.step} of {found.steps}")
             trainer.checkpoint_callback.load(self.start)
-            if self.start.finished:  # transformers would take one step too many
+            if found.step >= found.steps:  # transformers would take one step too many
                 trainer._load_from_checkpoint(path)
                 return
         try:
@@ -188,10 +173,8 @@ def settle_precision(config: TrainConfigT, out: Path, resume: bool) -> TrainConf
     otherwise: a run in two formats would be neither's.
     """
     begun = begun_with(out) if resume and config.bf16 == "auto" else None
-    if begun is not None:
-        print_note(f"{format_name(begun)}: as the run in {out} began")
-        return config.model_copy(update={"bf16": begun})
-    chosen = choose_precision(config.bf16)
+    kept = None if begun is None else Precision(begun, f"as the run in {out} began")
+    chosen = kept or choose_precision(config.bf16)
     if config.bf16 == "auto" or "though" in chosen.reason:
         print_note(str(chosen))
     return config.model_copy(update={"bf16": chosen.bf16})

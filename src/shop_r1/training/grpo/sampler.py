@@ -48,14 +48,10 @@ class GroupSampler:
         step: int,
         before_batch: Callable[[int, int], None],
     ) -> list[SampledCompletion]:
-        """Return a completion for each prompt.
+        """Return a completion for each of this process's prompts; equal ones are run as one tree.
 
-        Args:
-            policy: the model as the trainer wraps it.
-            accelerator: the trainer's.
-            prompt_ids: this process's prompts; equal ones are run as one tree.
-            step: optimiser steps done; with the settings' seed and the row it gives a completion's seed.
-            before_batch: called with (groups done, groups) before each batch of trees.
+        The optimiser steps done, the row and the settings' seed give a completion's seed. `before_batch` is
+        called with (groups done, groups) before each batch of trees. The policy is as the trainer wraps it.
         """
         first = accelerator.process_index * len(prompt_ids)
         seeds = [_seed(self._seed, step, first + row) for row in range(len(prompt_ids))]
@@ -97,10 +93,6 @@ class GroupSampler:
             by_row.update(zip(rows, drawn, strict=True))
             done += len(numbers)
         return [by_row[row] for row in range(len(prompt_ids))]
-
-    def keep(self, prompt_ids: list[list[int]], drawn: list[SampledCompletion]) -> None:
-        """Take up what was drawn for the step, here or by vLLM."""
-        self.prompt_ids, self.drawn = prompt_ids, drawn
 
     def log_probs(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tensor]:
         """Return for each (prompt, completion) of the step its tokens' log probabilities when drawn."""

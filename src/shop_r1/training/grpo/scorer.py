@@ -16,29 +16,26 @@ from shop_r1.rewards.total import RewardConfig, score_response
 
 @dataclass(frozen=True)
 class ScoredCompletion:
-    """One completion with all that became of it; small enough to be sent from one process to another.
-
-    Attributes:
-        session_id: of the example that the prompt was made from.
-        session_step: of the example, from 0.
-        text: what the policy wrote.
-        target: what the shopper did.
-        action: what the policy did; None where the completion could not be parsed.
-        reward: what it earned.
-        tokens: its length, the ending token included.
-        truncated: whether it was cut at the limit, before a token that ends it.
-        advantage: what it teaches, in standard deviations of its group's rewards.
-    """
+    """One completion with all that became of it; small enough to be sent from one process to another."""
 
     session_id: str
+    """Of the example that the prompt was made from."""
     session_step: int
+    """Of the example, from 0."""
     text: str
+    """What the policy wrote."""
     target: Action
+    """What the shopper did."""
     action: Action | None
+    """What the policy did; None where the completion could not be parsed."""
     reward: RewardBreakdown
+    """What it earned."""
     tokens: int
+    """Its length, the ending token included."""
     truncated: bool
+    """Whether it was cut at the limit, before a token that ends it."""
     advantage: float = 0.0
+    """What it teaches, in standard deviations of its group's rewards."""
 
 
 def score_step(

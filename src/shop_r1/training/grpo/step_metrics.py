@@ -6,6 +6,7 @@ Dimension letters: N completions of the step, on all processes; G of a group; P 
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -18,25 +19,20 @@ from shop_r1.training.grpo.scorer import ScoredCompletion
 def step_metrics(
     completions: Sequence[ScoredCompletion], group: int, types: Sequence[str]
 ) -> dict[str, float]:
-    """Return the step's figures by name; see the table in docs/training.md.
+    """Return the figures of a step's N completions, which come group by group; see docs/training.md.
 
-    Args:
-        completions: (N,) the completions of all processes, group by group.
-        group: G.
-        types: the action space's types, whose shares are counted.
+    `group` is G; `types` are the action space's, whose shares are counted.
     """
     return (
         reward_metrics(completions)
         | advantage_metrics(completions, group)
         | type_shares(completions, types)
         | {
-            "policy/parsed": _share([completion.action is not None for completion in completions]),
-            "policy/exact": _share(
-                [exact_match(completion.action, completion.target) for completion in completions]
-            ),
-            "policy/truncated": _share([completion.truncated for completion in completions]),
-            "policy/length_mean": sum(completion.tokens for completion in completions) / len(completions),
-            "policy/length_max": float(max(completion.tokens for completion in completions)),
+            "policy/parsed": fmean(each.action is not None for each in completions),
+            "policy/exact": fmean(exact_match(each.action, each.target) for each in completions),
+            "policy/truncated": fmean(each.truncated for each in completions),
+            "policy/length_mean": fmean(each.tokens for each in completions),
+            "policy/length_max": float(max(each.tokens for each in completions)),
         }
     )
 
@@ -45,19 +41,13 @@ def reward_metrics(completions: Sequence[ScoredCompletion]) -> dict[str, float]:
     """Return each part's mean, standard deviation (n - 1) and share of completions that earned any of it."""
     found = {}
     for part in (*PARTS, "total"):
-        values = torch.tensor(
-            [getattr(completion.reward, part) for completion in completions], dtype=torch.float64
-        )
+        values = torch.tensor([getattr(each.reward, part) for each in completions], dtype=torch.float64)
         found[f"reward/{part}"] = values.mean().item()
         found[f"reward/{part}_std"] = values.std().item() if len(values) > 1 else 0.0
         found[f"earned/{part}"] = (values != 0).double().mean().item()
-    earned = sum(completion.reward.value for completion in completions)
+    earned = sum(each.reward.value for each in completions)
     if earned > 0:
-        near = sum(
-            completion.reward.value
-            for completion in completions
-            if not exact_match(completion.action, completion.target)
-        )
+        near = sum(each.reward.value for each in completions if not exact_match(each.action, each.target))
         found["earned/value_near_misses"] = near / earned
     return found
 
@@ -77,41 +67,26 @@ def advantage_metrics(completions: Sequence[ScoredCompletion], group: int) -> di
         "advantage/std": advantages.std().item() if len(advantages) > 1 else 0.0,
         "advantage/zero": (advantages == 0).double().mean().item(),
     }
-    parts = torch.tensor(
-        [[getattr(completion.reward, part) for part in PARTS] for completion in completions],
-        dtype=torch.float64,
-    ).view(-1, group, len(PARTS))
+    rewards = [[getattr(each.reward, part) for part in PARTS] for each in completions]
+    parts = torch.tensor(rewards, dtype=torch.float64).view(-1, group, len(PARTS))
     weights = advantages.view(-1, group).square().sum(1)
     if weights.any():
-        shares = _decided_by(parts, weights)
-        found |= {f"advantage/from_{part}": share for part, share in zip(PARTS, shares, strict=True)}
+        centred = parts - parts.mean(1, keepdim=True)
+        total = centred.sum(2, keepdim=True)  # (groups, G, 1)
+        shares = (centred * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
+        decided = (weights @ shares / weights.sum()).tolist()
+        found |= {f"advantage/from_{part}": share for part, share in zip(PARTS, decided, strict=True)}
     return found
-
-
-def _decided_by(parts: Tensor, weights: Tensor) -> list[float]:
-    """Return (P,) the mean over groups of Cov(part, total) / Var(total), of (groups, G, P) rewards.
-
-    Groups are weighted by (groups,) weights, not all 0.
-    """
-    centred = parts - parts.mean(1, keepdim=True)
-    total = centred.sum(2, keepdim=True)  # (groups, G, 1)
-    shares = (centred * total).sum(1) / total.square().sum(1).clamp(min=1e-30)
-    return [float(share) for share in weights @ shares / weights.sum()]
 
 
 def type_shares(completions: Sequence[ScoredCompletion], types: Sequence[str]) -> dict[str, float]:
     """Return each type's share of the completions, and of the shoppers' own actions on the same steps."""
     found = {}
     for name in types:
-        found[f"policy/share_{name}"] = _share(
-            [completion.action is not None and completion.action.type == name for completion in completions]
-        )
-        found[f"data/share_{name}"] = _share([completion.target.type == name for completion in completions])
+        chosen = (each.action is not None and each.action.type == name for each in completions)
+        found[f"policy/share_{name}"] = fmean(chosen)
+        found[f"data/share_{name}"] = fmean(each.target.type == name for each in completions)
     return found
-
-
-def _share(flags: Sequence[bool]) -> float:
-    return sum(flags) / len(flags)
 
 
 def sampler_trainer_mismatch(sampled: Sequence[Tensor], scored: Sequence[Tensor]) -> tuple[float, float]:
@@ -132,12 +107,8 @@ def sampler_trainer_mismatch(sampled: Sequence[Tensor], scored: Sequence[Tensor]
         raise ValueError(f"sampled completions have {lengths[0]} tokens, scored ones {lengths[1]}")
     if not sum(lengths[0]):
         return 0.0, 0.0
-    gaps = torch.cat(
-        [
-            (a.detach().float().exp() - b.detach().float().to(a.device).exp()).abs()
-            for a, b in zip(sampled, scored, strict=True)
-        ]
-    )
+    drawn, found = torch.cat(list(sampled)).detach().float(), torch.cat(list(scored)).detach().float()
+    gaps = (drawn.exp() - found.to(drawn.device).exp()).abs()
     return gaps.mean().item(), gaps.max().item()
 
 

@@ -108,7 +108,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             step = self.state.global_step
             drawn = self.sampler.draw(self.model, self.accelerator, prompt_ids, step, self._before_batch)
             completions = [completion.ids for completion in drawn]
-        self.sampler.keep(prompt_ids, drawn)
+        self.sampler.prompt_ids, self.sampler.drawn = prompt_ids, drawn
         self.recorder.sampling_s = time.perf_counter() - started
         self.stop_if_requested()
         self.show_part("scoring", 0.0)

@@ -117,17 +117,14 @@ def look_back(model: Any, head: int, offset: int, strength: float = 5.0) -> None
 
 @dataclass
 class CopyCurriculum:
-    """How long the strings are: longer as accuracy passes 0.9.
-
-    Attributes:
-        longest: tokens in a string.
-        strings: how many of them before the repeats.
-        accuracy: running share of repeated tokens that were right.
-    """
+    """How long the strings are: longer as accuracy passes 0.9."""
 
     longest: int = 8
+    """Tokens in a string."""
     strings: int = 2
+    """How many of them before the repeats."""
     accuracy: float = 0.0
+    """Running share of repeated tokens that were right."""
 
     def observe(self, accuracy: float, step: int) -> None:
         """Note a batch's accuracy and move on when the strings are mastered."""

@@ -31,27 +31,24 @@ def _gigabytes(count: int) -> str:
 
 @dataclass(eq=False)
 class LiveView(TrainerCallback):
-    """Shows a run while it goes on.
-
-    Attributes:
-        title: of the run, a few letters.
-        body: the rows between the bar and the last alert.
-        noted: names of the metrics that a plain line and the last line have.
-        alerts: whose last alert is shown.
-        sample: returns the last sampled completion; None where there are none.
-        console: where it is shown; the panel needs a terminal.
-        clock: seconds from any beginning.
-        memory: the most that was held so far, in bytes.
-    """
+    """Shows a run while it goes on."""
 
     title: str
+    """Of the run, a few letters."""
     body: Body
+    """The rows between the bar and the last alert."""
     noted: Sequence[str]
+    """Names of the metrics that a plain line and the last line have."""
     alerts: Alerts
+    """Whose last alert is shown."""
     sample: Callable[[], str] | None = None
+    """Returns the last sampled completion; None where there are none."""
     console: Console = CONSOLE
+    """Where it is shown; the panel needs a terminal."""
     clock: Callable[[], float] = time.monotonic
+    """Seconds from any beginning."""
     memory: Callable[[], int] = peak_memory
+    """The most that was held so far, in bytes."""
 
     def __post_init__(self) -> None:
         self._speaks = True
@@ -126,7 +123,8 @@ class LiveView(TrainerCallback):
             # Model output: never read as markup, and rid of what a terminal would obey.
             text, room = harmless(self.sample()), max(1, width - 20)
             rows += [("completion", text[:room]), ("", text[room : 2 * room])]
-        times = f" {self._elapsed()} gone, {self._left()} left, {_gigabytes(self.memory())}"
+        elapsed = timedelta(seconds=round(self.clock() - self._started))
+        times = f" {elapsed} gone, {self._left()} left, {_gigabytes(self.memory())}"
         return Panel(
             Group(self._bar(24).append(times), *self.body(self._history), rows_of(*rows)),
             title=Text(self.title),
@@ -153,9 +151,6 @@ class LiveView(TrainerCallback):
         return Text.assemble(
             ("━" * filled, "green"), ("─" * (width - filled), "dim"), f" {self._done}/{self._total}"
         )
-
-    def _elapsed(self) -> timedelta:
-        return timedelta(seconds=round(self.clock() - self._started))
 
     def _left(self) -> timedelta | str:
         done = self._done - self._first + self._share
