@@ -99,7 +99,8 @@ def sample_completions(
         logits = project(model, hidden)
         tokens = pick(logits, uniforms[:, place])
         columns.append(torch.where(alive, tokens, -1))
-        log_probs.append(_log_probs(logits, tokens, sampling.temperature))
+        scaled = logits / (sampling.temperature or 1.0)
+        log_probs.append(scaled.gather(1, tokens[:, None])[:, 0] - scaled.logsumexp(-1))
         if measure is not None:
             measured.append(measure(logits))
         alive = alive & ~torch.isin(tokens, ends)
@@ -113,11 +114,6 @@ def sample_completions(
         SampledCompletion(ids, logs[: len(ids)], None if one is None else one[: len(ids)])
         for ids, logs, one in zip(rows, likely, found, strict=True)
     ]
-
-
-def _log_probs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    scaled = logits / (temperature or 1.0)
-    return scaled.gather(1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
 
 
 def _uniforms(seeds: Sequence[int], length: int) -> Tensor:

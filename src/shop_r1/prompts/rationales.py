@@ -194,13 +194,5 @@ def _example_visit(space: ActionSpace) -> str:
     search = next(kind for kind in space.types if kind.effect == "type")
     leave = next(kind for kind in space.types if kind.effect == "leave")
     first, last = Action(type=search.name, **search.example), Action(type=leave.name)
-    prompt = render_journey(
-        "",
-        _EXAMPLE_PAGES,
-        [first],
-        max_tokens=10**9,
-        max_completion_length=0,
-        count_tokens=len,
-        tail=action_piece(2, last),
-    )
+    prompt = render_journey("", _EXAMPLE_PAGES, [first], 10**9, 0, len, tail=action_piece(2, last))
     return prompt.messages[1]["content"].rstrip()

@@ -155,7 +155,6 @@ def render_journey(
     system: str,
     pages: Sequence[str],
     actions: Sequence[Action],
-    *,
     max_tokens: int,
     max_completion_length: int,
     count_tokens: CountTokens,

@@ -32,15 +32,10 @@ def self_certainty(
 
 
 def token_certainty(logits: Tensor, direction: CertaintyDirection = "kl_uniform_model") -> Tensor:
-    """Return each position's divergence between its next-token distribution p and the uniform U, in nats.
+    """Return (...) divergences between each next-token distribution p and the uniform U, in nats.
 
-    Args:
-        logits: (..., V), any float type; computed in float32.
-        direction: `kl_uniform_model` is KL(U || p), in [0, inf), infinite where a logit is -inf;
-            `kl_model_uniform` is KL(p || U), in [0, log V].
-
-    Returns:
-        (...), float32.
+    Of (..., V) logits of any float type, in float32. `kl_uniform_model` is KL(U || p), in [0, inf), infinite
+    where a logit is -inf; `kl_model_uniform` is KL(p || U), in [0, log V].
     """
     z, log_size = logits.float(), math.log(logits.shape[-1])
     if direction == "kl_uniform_model":
@@ -54,10 +49,8 @@ def token_certainty(logits: Tensor, direction: CertaintyDirection = "kl_uniform_
 def rationale_token_mask(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[bool]:
     """Return for each token of a completion whether it holds any of the rationale's characters.
 
-    Args:
-        offsets: (first, last + 1) characters of each token in the completion, as a fast tokenizer gives them;
-            special tokens have none and count as outside.
-        span: `Response.rationale_span`.
+    Offsets are the (first, last + 1) characters of each token, as a fast tokenizer gives them; special tokens
+    have none and count as outside. The span is `Response.rationale_span`.
 
     >>> rationale_token_mask([(0, 1), (1, 4), (4, 9), (0, 0)], (3, 5))
     [False, True, True, False]

@@ -119,16 +119,15 @@ def score_lines(path: Path, space: ActionSpace, config: RewardConfig) -> Iterato
     Raises:
         DataError: the file cannot be read, holds no line, or a line is not such a record.
     """
-    count = 0
+    number = 0
     for number, line in read_lines(path):
         record = parse_record(line, ScoreLine, path, number)
         try:
             scored = score_completion(record.response, record.target, space, config, record.certainty)
         except DataError as error:
             raise DataError.at(path, number, str(error)) from None
-        count += 1
         yield {part: getattr(scored, part) for part in (*PARTS, "total")}
-    if count == 0:
+    if number == 0:
         raise DataError.at(
             path, None, "holds no lines; expected {response, target, certainty} as JSON on each"
         )

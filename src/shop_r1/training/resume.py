@@ -13,7 +13,7 @@ that changed since the last step's end, which is noted then, is put back, and th
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -148,10 +148,9 @@ class CheckpointCallback(TrainerCallback):
         for name, each in self._watchers():
             each.load_state_dict(self._loop["callbacks"][name])
 
-    def _watchers(self) -> Iterator[tuple[str, Any]]:
-        for each in self._trainer.callback_handler.callbacks:
-            if hasattr(each, "load_state_dict"):
-                yield type(each).__name__, each
+    def _watchers(self) -> list[tuple[str, Any]]:
+        callbacks = self._trainer.callback_handler.callbacks
+        return [(type(each).__name__, each) for each in callbacks if hasattr(each, "load_state_dict")]
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put back the loop's sums, which have just been set to zero."""

@@ -3,6 +3,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,14 +14,13 @@ from shop_r1.datasets.examples import list_examples
 from shop_r1.records.actions import SHOP, Action, click, terminate, type_and_submit
 from shop_r1.records.results import RewardBreakdown
 from shop_r1.rewards.total import PARTS
-from shop_r1.training.grpo.recorder import make_rollout
+from shop_r1.training.grpo.recorder import StepRecorder, make_rollout
 from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.grpo.scorer import ScoredCompletion
 from shop_r1.training.grpo.step_metrics import (
     advantage_metrics,
     reward_metrics,
     sampler_trainer_mismatch,
-    speed_metrics,
     step_metrics,
 )
 from shop_r1.training.progress.live import harmless
@@ -178,8 +178,16 @@ def test_other_tokens_than_those_sampled_are_refused(scored: list[torch.Tensor])
 # -- speed and rollouts -----------------------------------------------------------------------------------
 
 
-def test_what_is_neither_sampling_nor_rewards_is_the_update() -> None:
-    assert speed_metrics(4.0, 1.0, 0.5, 1000) == {
+def test_what_is_neither_sampling_nor_rewards_is_the_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(perf_counter=iter([10.0, 11.5]).__next__)
+    monkeypatch.setattr("shop_r1.training.grpo.recorder.time", clock)
+    recorder = StepRecorder(tmp_path / "rollouts.jsonl", groups=1, size=4)
+    recorder.begin_step(tokens_seen=500)
+    recorder.sampling_s = 1.0
+    assert recorder.end_rewards() == 1.5
+    assert recorder.speed(4.0, tokens_seen=1500) == {
         "seconds/step": 4.0,
         "seconds/sampling": 1.0,
         "seconds/rewards": 0.5,

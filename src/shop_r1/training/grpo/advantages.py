@@ -34,7 +34,7 @@ def zero_variance(rules: Tensor) -> Tensor:
 
 
 def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: float = 0.1) -> Tensor:
-    """Return each completion's advantage within its group.
+    """Return the (groups, G) advantages of completions within their groups, of rewards of the same shape.
 
     With r = rules + certainty, d(x) = x minus its group's mean and σ the sample standard deviation:
 
@@ -43,15 +43,8 @@ def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: floa
     - `floor`: d(r) / max(σ(rules), floor), the certainty left out of the standard deviation.
     - `centred`: d(rules) / σ(rules) + d(certainty), the certainty centred and never scaled.
 
-    Args:
-        rules: (groups, G) rewards without the certainty part.
-        certainty: (groups, G) the certainty part, weight included.
-        guard: which of these.
-        floor: of `floor`, in units of the reward.
-
-    Returns:
-        (groups, G), computed in float64: at rewards of 1000, float32 rounding alone would make equal ones
-        differ.
+    `rules` are rewards without the certainty part, `certainty` is that part, weight included; `floor` is in
+    units of the reward. In float64: at rewards of 1000, float32 rounding alone would make equal ones differ.
     """
     rules, certainty = rules.double(), certainty.double()
     together = rules + certainty

@@ -66,27 +66,39 @@ class StepRecorder(StepLog):
     Attributes:
         sample: the last step's first completion.
         sampling_s: seconds that the step's completions took to draw.
-        rewards_s: seconds of the step's rewards, advantages and the reference's scoring pass.
-        tokens_before: prompt and completion tokens that the run had seen before the step, on all processes.
     """
 
     def __init__(self, path: Path, groups: int, size: int) -> None:
         super().__init__(path)
         self._groups, self._size = groups, size
-        self._started, self.tokens_before = 0.0, 0
+        self._started, self._tokens_before = 0.0, 0
         self.sample = ""
-        self.sampling_s = self.rewards_s = 0.0
+        self.sampling_s = self._rewards_s = 0.0
 
     def begin_step(self, tokens_seen: int) -> None:
         """Note when a step begins, and how many tokens the run has seen before it."""
-        self._started, self.tokens_before = time.perf_counter(), tokens_seen
+        self._started, self._tokens_before = time.perf_counter(), tokens_seen
         self.sampling_s = 0.0
 
     def end_rewards(self) -> float:
         """Note that the step's advantages are there; return the seconds since it began."""
         elapsed = time.perf_counter() - self._started
-        self.rewards_s = elapsed - self.sampling_s
+        self._rewards_s = elapsed - self.sampling_s
         return elapsed
+
+    def speed(self, step_s: float, tokens_seen: int) -> dict[str, float]:
+        """Return where the seconds of a step went, and its tokens a second, those of prompts and completions.
+
+        `step_s` is all but the optimiser's own update; "rewards" are rewards, advantages and the reference's
+        scoring pass. Tokens are counted on all processes.
+        """
+        return {
+            "seconds/step": step_s,
+            "seconds/sampling": self.sampling_s,
+            "seconds/rewards": self._rewards_s,
+            "seconds/update": max(0.0, step_s - self.sampling_s - self._rewards_s),
+            "tokens_per_second": (tokens_seen - self._tokens_before) / step_s if step_s > 0 else 0.0,
+        }
 
     def write(self, step: int, completions: Sequence[ScoredCompletion]) -> None:
         """Append the first groups of a step, which counts from 1."""

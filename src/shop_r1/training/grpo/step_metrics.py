@@ -95,9 +95,8 @@ def sampler_trainer_mismatch(sampled: Sequence[Tensor], scored: Sequence[Tensor]
     Sampling and scoring run the same weights on the same tokens by two paths (a growing cache or another
     engine, and one pass over the whole completion). What they disagree by is error in the policy's gradient.
 
-    Args:
-        sampled: for each completion (T,), its tokens' log probabilities when they were drawn.
-        scored: the same from the scoring pass, at the same temperature, before any update.
+    Both have (T,) log probabilities for each completion: of its tokens when they were drawn, and from the
+    scoring pass, at the same temperature, before any update.
 
     Raises:
         ValueError: the two do not have the same completions and lengths.
@@ -110,21 +109,3 @@ def sampler_trainer_mismatch(sampled: Sequence[Tensor], scored: Sequence[Tensor]
     drawn, found = torch.cat(list(sampled)).detach().float(), torch.cat(list(scored)).detach().float()
     gaps = (drawn.exp() - found.to(drawn.device).exp()).abs()
     return gaps.mean().item(), gaps.max().item()
-
-
-def speed_metrics(step_s: float, sampling_s: float, rewards_s: float, tokens: float) -> dict[str, float]:
-    """Return where the step's seconds went, and its tokens a second.
-
-    Args:
-        step_s: seconds of the whole step but the optimiser's own update.
-        sampling_s: of these, drawing the completions.
-        rewards_s: of these, rewards, advantages and the reference's scoring pass.
-        tokens: prompt and completion tokens of the step, on all processes.
-    """
-    return {
-        "seconds/step": step_s,
-        "seconds/sampling": sampling_s,
-        "seconds/rewards": rewards_s,
-        "seconds/update": max(0.0, step_s - sampling_s - rewards_s),
-        "tokens_per_second": tokens / step_s if step_s > 0 else 0.0,
-    }

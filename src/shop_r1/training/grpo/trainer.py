@@ -30,7 +30,7 @@ from shop_r1.training.grpo.advantages import group_advantages, split_rewards, ze
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
-from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, speed_metrics, step_metrics
+from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, step_metrics
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import GrpoConfig, grpo_arguments, lora_config
 
@@ -215,9 +215,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         """Add what is known only when the step is over: where its time went."""
         metrics = self._metrics["train"]
         if times := metrics.pop("step_time", None):
-            tokens = self.state.num_input_tokens_seen - self.recorder.tokens_before
-            speed = speed_metrics(times[-1], self.recorder.sampling_s, self.recorder.rewards_s, tokens)
-            for name, value in speed.items():
+            for name, value in self.recorder.speed(times[-1], self.state.num_input_tokens_seen).items():
                 self._record(name, value)
         if largest := metrics.get("sampling/trainer_mismatch_max"):
             largest[:] = [max(largest)]  # TRL logs the mean over micro-batches.

@@ -26,11 +26,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.config import Config
-from shop_r1.datasets.examples import Example
 from shop_r1.jsonl import read_records
 from shop_r1.models.checkpoint import LocalModel, save_checkpoint
 from shop_r1.models.precision import autocast
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
+from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
 from shop_r1.training.pretraining.tokenizer import train_tokenizer
 from shop_r1.training.progress.console import step_progress
@@ -96,12 +96,9 @@ def look_back(model: Any, head: int, offset: int, strength: float = 5.0) -> None
     `|q| |k| cos(w (i - j) + phase)`; biases alone can set all phases to `-w offset`, so that it peaks where
     i - j = offset.
 
-    Args:
-        model: a Qwen2 (its query and key projections have biases).
-        head: query head; it shares its key bias with the other heads of its key/value group.
-        offset: how many tokens back, at least 1.
-        strength: size of the biases; 5 gives 0.94 of the attention to that token by itself, and 0.59 on
-            average beside the random projections of `new_model`.
+    The model is a Qwen2, whose query and key projections have biases; the offset is at least 1. A query head
+    shares its key bias with the others of its key/value group. Biases of strength 5 give 0.94 of the
+    attention to that token by themselves, and 0.59 on average beside the random projections of `new_model`.
     """
     attention = model.model.layers[0].self_attn
     size = attention.head_dim
@@ -232,8 +229,8 @@ def tokenizer_texts(sessions: Sequence[Session]) -> list[str]:
     """Return all that the tokenizer has to write: prompts, message by message, and completions."""
     texts = []
     for session in sessions:
-        last = Example(session, len(session.steps) - 1)
-        prompt = render_prompt(session, last.step, last.space, PromptConfig(), len)
+        space = find_space(session.space)
+        prompt = render_prompt(session, len(session.steps) - 1, space, PromptConfig(), len)
         texts += [f"{message['role']}\n{message['content']}" for message in prompt.messages]
         texts += [
             f"assistant\n{render_completion(step.rationale or '', step.action)}" for step in session.steps

@@ -21,19 +21,9 @@ _SPLIT = (
 
 FRAGMENTS = (
     *('\n<li><a name="', '<li><a name="', '<a name="', '<button name="', '<input name="'),
-    *(
-        "<h1>",
-        "<ul>\n",
-        "<ol>\n",
-        "</a>\n",
-        "</a>",
-        "</h1>\n",
-        "</button>",
-        "</ul>\n",
-        "</ol>\n",
-        "<page>\n",
-        '">',
-    ),
+    *("<h1>", "<ul>\n", "<ol>\n"),
+    *("</a>\n", "</a>", "</h1>\n", "</button>", "</ul>\n", "</ol>\n"),
+    *("<page>\n", '">'),
     *('{"rationale": "', '", "action": {"type": "', '{"type": "'),
     *('", "name": "', '", "text": "', '"}}', '"}\n'),
     *(".99", ".49", " stars (", "Page ", "Action "),

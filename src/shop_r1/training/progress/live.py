@@ -82,11 +82,9 @@ class LiveView(TrainerCallback):
         self._part, self._share = "", 0.0
 
     def show_part(self, words: str, share: float) -> None:
-        """Show what of the step is done; away from a terminal, print the first estimate and a line a minute.
+        """Show what of the step is done, such as `micro-batch 17/64`; `share` is of its time, in [0, 1].
 
-        Args:
-            words: such as `micro-batch 17/64`.
-            share: of the step's time, in [0, 1]; 0 where it is not known.
+        It is 0 where it is not known. Away from a terminal, print the first estimate and a line a minute.
         """
         is_first = self._done == self._first and self._share == 0 < share
         self._part, self._share = words, share

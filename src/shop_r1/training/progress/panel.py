@@ -37,10 +37,6 @@ class History:
         mean = self.mean(name)
         return "–" if mean is None else format(mean, form)
 
-    def sparkline(self, name: str) -> str:
-        """Return the values as bars between their lowest and highest."""
-        return sparkline(self.values.get(name, ()))
-
 
 def sparkline(values: Sequence[float]) -> str:
     """Return one bar for each value, scaled between the lowest and the highest.
@@ -73,7 +69,8 @@ def grpo_body(history: History) -> list[RenderableType]:
     figures = _grid(9, 8, SPARKS, 9, 16)
     for part, (name, value) in zip((*PARTS, "total"), beside, strict=True):
         row = f"reward/{part}"
-        figures.add_row(Text(part), history.show(row), history.sparkline(row), Text(name), value)
+        bars = sparkline(history.values.get(row, ()))
+        figures.add_row(Text(part), history.show(row), bars, Text(name), value)
     size, zeros = history.show("advantage/size", ".2f"), history.show("advantage/zero", ".0%")
     equal = history.show("policy/frac_zero_variance", ".0%")
     return [
@@ -97,7 +94,7 @@ def sft_body(history: History) -> list[RenderableType]:
         ("learning rate", "learning_rate", ".1e"),
         ("tokens a second", "tokens_per_second", ",.0f"),
     ):
-        figures.add_row(Text(title), history.show(name, form), history.sparkline(name))
+        figures.add_row(Text(title), history.show(name, form), sparkline(history.values.get(name, ())))
     return [figures]
 
 
