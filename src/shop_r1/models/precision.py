@@ -130,8 +130,8 @@ def time_products() -> float:
 
     pairs = [torch.randn(2, _SIZE, _SIZE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     rounds = [[_time_product(pair) for pair in pairs] for _ in range(_ROUNDS + 1)]
-    best = [min(column) for column in zip(*rounds[1:], strict=True)]  # the first builds the kernels
-    return best[0] / best[1]
+    single, half = (min(each[side] for each in rounds[1:]) for side in (0, 1))  # the first builds the kernels
+    return single / half
 
 
 def _time_product(pair: Any) -> float:
