@@ -113,6 +113,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence(page: Path) -> None:
     [
         ("torch", 2, "this needs the package torch, which is not installed: pip install 'shop-r1[train]'"),
         ("openai", 2, "pip install 'shop-r1[api]'"),
+        ("genai_prices", 2, "pip install 'shop-r1[api]'"),
         ("shop_r1.gone", 1, "unexpected ModuleNotFoundError"),
     ],
 )

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from shop_r1.cli.main import EXTRAS
 from shop_r1.endpoints.pricing import Price, choose_price, find_price
 from shop_r1.errors import ConfigError
 
@@ -57,10 +58,16 @@ def test_a_cap_needs_a_price() -> None:
         choose_price(None, "openai:mine", 1000, 1.0)
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_in_the_settings_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    with pytest.raises(ConfigError, match=r"genai-prices; pip install 'shop-r1\[api\]'"):
+    price = Price(input_usd=1, output_usd=2)
+    assert choose_price(price, SONNET, 1000, 1.0) == price
+
+
+def test_without_the_package_it_is_one_that_the_command_says_how_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    with pytest.raises(ModuleNotFoundError) as caught:
         find_price(SONNET, 1000)
-    assert choose_price(Price(input_usd=1, output_usd=2), SONNET, 1000, 1.0) == Price(
-        input_usd=1, output_usd=2
-    )
+    assert caught.value.name in EXTRAS["api"]

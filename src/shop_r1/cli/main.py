@@ -42,7 +42,7 @@ TRACEBACK = "SHOP_R1_TRACEBACK"
 """Set to 1, internal errors are shown with their traceback."""
 EXTRAS = {
     "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
-    "api": ("openai", "anthropic", "botocore", "tenacity"),
+    "api": ("openai", "anthropic", "boto3", "botocore", "tenacity", "genai_prices"),
 }
 """Packages that only some commands need, by the extra of pyproject.toml that brings them."""
 

@@ -58,13 +58,6 @@ class Budget:
         """Cost of all completions; None where the price is not known."""
         return None if self._price is None else self._price.cost_usd(self.usage)
 
-    @property
-    def remaining(self) -> float | None:
-        """US dollars that are neither used nor reserved; None without a cap."""
-        if self._price is None or self._cap_usd is None:
-            return None
-        return self._cap_usd - self._price.cost_usd(sum(self._reserved, self.usage + self._unconfirmed))
-
     async def reserve(self, most: Usage) -> None:
         """Reserve the most that a request can use; waits while open reservations may yet leave enough.
 
@@ -98,5 +91,7 @@ class Budget:
         self._changed.set()
 
     def _fits(self, most: Usage) -> bool:
-        remaining = self.remaining
-        return remaining is None or self._price is None or self._price.cost_usd(most) <= remaining
+        if self._price is None or self._cap_usd is None:
+            return True
+        used = sum(self._reserved, self.usage + self._unconfirmed)
+        return self._price.cost_usd(most) <= self._cap_usd - self._price.cost_usd(used)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +34,7 @@ _CODES = {
 """Error codes in words, in lower case, by the status that they stand for. From the error references of
 OpenAI, Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
 _STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
+_CODE_NAMES = ("code", "error_code", "status", "statusCode", "type", "__type")
 _FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
 
 
@@ -119,29 +120,27 @@ def parse_error(body: Any) -> ErrorDetail | None:
 def _parse_detail(error: Any) -> ErrorDetail:
     if not isinstance(error, Mapping):
         return ErrorDetail(str(error))
-    codes = [*_codes(error)]
-    words = frozenset(code.lower() for code in codes if not code.isdigit())
+    inner = error.get("innererror")
+    places = [error, inner] if isinstance(inner, Mapping) else [error]
+    given = [place.get(name) for place in places for name in _CODE_NAMES]
+    codes = [
+        str(value).rpartition("#")[2][:100].lower()
+        for value in given
+        if isinstance(value, str | int) and not isinstance(value, bool)
+    ]
+    words = frozenset(code for code in codes if not code.isdigit())
     numbers = [int(code) for code in codes if code.isdigit() and 400 <= int(code) <= 599]
-    known = [_STATUS_OF_CODE[code.lower()] for code in codes if code.lower() in _STATUS_OF_CODE]
+    known = [_STATUS_OF_CODE[code] for code in codes if code in _STATUS_OF_CODE]
     status = _NO_CREDIT if _NO_CREDIT in known else next(iter(numbers or known), None)
     return ErrorDetail(_message(error), status, words, str(error.get("param") or ""))
 
 
-def _codes(error: Mapping[str, Any]) -> Iterator[str]:
-    inner = error.get("innererror")
-    for place in (error, inner if isinstance(inner, Mapping) else {}):
-        for name in ("code", "error_code", "status", "statusCode", "type", "__type"):
-            value = place.get(name)
-            if isinstance(value, str | int) and not isinstance(value, bool):
-                yield str(value).rpartition("#")[2][:100]
-
-
 def _message(error: Mapping[str, Any]) -> str:
-    found = [error.get(name) for name in ("message", "msg", "detail", "error_msg", "error")]
     metadata = error.get("metadata")  # OpenRouter: what the provider behind it said.
+    found = [error.get(name) for name in ("message", "msg", "detail", "error_msg", "error")]
     found.append(metadata.get("raw") if isinstance(metadata, Mapping) else None)
     texts = [each for each in found if isinstance(each, str) and each.strip()]
-    return ": ".join(texts) if texts else json.dumps(error, default=str)
+    return ": ".join(texts) or json.dumps(error, default=str)
 
 
 def convert_error(sdk: Any, error: Exception, name: str, hide: Redactor) -> ModelError:

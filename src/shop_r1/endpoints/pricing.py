@@ -32,18 +32,13 @@ def find_price(name: str, prompt_tokens: int) -> Price | None:
         name: of the endpoint.
         prompt_tokens: longest prompt, by estimate. Some models cost more per token above a length; the rate
             at twice this length is taken, so that an estimate that is too low breaks no cap.
-
-    Raises:
-        ConfigError: genai-prices is not installed.
     """
     kind, _, model = name.partition(":")
     if "@" in model or kind not in _PROVIDERS:
         return None
-    try:
-        from genai_prices import Usage as Priced
-        from genai_prices import calc_price
-    except ImportError:
-        raise ConfigError("prices of models need genai-prices; pip install 'shop-r1[api]'") from None
+    from genai_prices import Usage as Priced
+    from genai_prices import calc_price
+
     tokens = 2 * prompt_tokens
     try:
         usage = Priced(input_tokens=tokens, output_tokens=tokens)
@@ -61,7 +56,7 @@ def choose_price(
     """Return the price in the settings, else the published one, else None; arguments as `find_price`.
 
     Raises:
-        ConfigError: there is a cost cap and no price, or genai-prices is not installed.
+        ConfigError: there is a cost cap and no price.
     """
     price = given or find_price(name, prompt_tokens)
     if price is None and max_cost_usd is not None:

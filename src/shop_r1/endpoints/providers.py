@@ -60,15 +60,15 @@ def open_endpoint(
         notify: called once for each part of a request that the server rejected and that is not sent again.
 
     Raises:
-        ConfigError: the name has another form or holds a secret, a key is not in the environment or no HTTP
-            header can carry it, or the SDK is not installed.
+        ConfigError: the name has another form or holds a secret, or a key is not in the environment or no
+            HTTP header can carry it.
     """
     config = config or RequestConfig()
     refuse_secret_name(name)
     kind, model, url = _split_name(name)
     check_proxies()
     guard_logs()
-    sdk = _load("openai" if kind == "openai" else "anthropic")
+    sdk: Any = import_module("openai" if kind == "openai" else "anthropic")
     options = _bedrock_options(name, url) if kind == "bedrock" else _options(kind, name, url)
     hide = environment_redactor()
     # No redirects: a key is for the server it was given for. No retries: `retry` does and counts them.
@@ -96,15 +96,6 @@ def _split_name(name: str) -> tuple[str, str, str | None]:
     return found.group(1), found.group(2), found.group(3)
 
 
-def _load(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ImportError:
-        raise ConfigError(
-            f"models over a network need the package {package}; pip install 'shop-r1[api]'"
-        ) from None
-
-
 def _options(kind: str, name: str, url: str | None) -> dict[str, str]:
     variable = f"{kind.upper()}_API_KEY"
     key = read_key(variable)
@@ -127,7 +118,7 @@ def _bedrock_options(name: str, url: str | None) -> Mapping[str, str | None]:
     options = {"aws_region": region, "base_url": url or f"https://bedrock-runtime.{region}.amazonaws.com"}
     if token:
         return options | {"api_key": token}
-    _load("boto3")  # It signs; the anthropic package imports it only then.
+    import_module("boto3")  # It signs; the anthropic package imports it only then.
     # At DEBUG it logs what it signs, the session token among it.
     logging.getLogger("botocore.auth").setLevel(logging.INFO)
     return options | {"aws_access_key": key, "aws_secret_key": secret, "aws_session_token": session}

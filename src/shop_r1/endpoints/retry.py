@@ -12,7 +12,7 @@ from shop_r1.endpoints.protocol import Completion, Endpoint, Request
 from shop_r1.endpoints.rate_limit import RateLimiter
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.endpoints.wire_formats import LimitName, ResponseFormat
-from shop_r1.errors import ConfigError, ModelError
+from shop_r1.errors import ModelError
 
 if TYPE_CHECKING:
     import tenacity
@@ -89,10 +89,8 @@ class RequestSender:
 
     def _retrying(self) -> "tenacity.AsyncRetrying":
         """Return tenacity's loop; it has a state of its own, so each completion takes a new one."""
-        try:
-            import tenacity
-        except ImportError:
-            raise ConfigError("requests need tenacity; pip install 'shop-r1[api]'") from None
+        import tenacity
+
         jitter = tenacity.wait_random_exponential(self.config.backoff_s, max=_MAX_BACKOFF_S)
 
         def count(_: tenacity.RetryCallState) -> None:

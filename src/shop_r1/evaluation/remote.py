@@ -6,14 +6,13 @@ here; and self-certainty is not measured, since these APIs return no distributio
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.datasets.examples import Example, remember_counts
-from shop_r1.endpoints.batch import Outcome, Progress, send_all
+from shop_r1.endpoints.batch import Progress, send_all
 from shop_r1.endpoints.pricing import Price
 from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Request
 from shop_r1.endpoints.response_cache import ResponseCache
@@ -162,22 +161,18 @@ async def predict(
     """
     requests = [step.request for step in steps]
     outcomes = await send_all(endpoint, requests, config.requests, cache, price, report=report)
-    completions = _require_all(outcomes, cache.path)
-    return [
-        RemotePrediction(_predict_step(step, completion, config), completion)
-        for step, completion in zip(steps, completions, strict=True)
-    ]
-
-
-def _require_all(outcomes: Sequence[Outcome], path: Path) -> list[Completion]:
     if messages := [outcome.failure.message for outcome in outcomes if outcome.failure is not None]:
         kinds = "; ".join(dict.fromkeys(messages[:3]))
         raise ModelError(
             f"{len(messages)} of {len(outcomes)} steps have no completion ({kinds}), so nothing was scored: "
             f"metrics of the others alone would be other metrics. The {len(outcomes) - len(messages)} "
-            f"completions are in {path}; the same command, run again, requests the missing ones only"
+            f"completions are in {cache.path}; the same command, run again, requests the missing ones only"
         )
-    return [outcome.completion for outcome in outcomes if outcome.completion is not None]
+    completions = [outcome.completion for outcome in outcomes if outcome.completion is not None]
+    return [
+        RemotePrediction(_predict_step(step, completion, config), completion)
+        for step, completion in zip(steps, completions, strict=True)
+    ]
 
 
 def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfig) -> Prediction:

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
-
-import matplotlib
-from matplotlib.figure import Figure
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
-from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, STYLE, to_svg
+from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, drawing, to_svg
 from shop_r1.evaluation.tables import list_mixes
 from shop_r1.records.results import Interval, Plot, TableRow, percent
 
@@ -38,8 +34,7 @@ def plot_evaluation(
 
 def plot_results(rows: Sequence[TableRow]) -> str:
     """Return each setting's exact accuracy and macro F1 with intervals, the paper's (3B) as hollow marks."""
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(6.4, 0.9 + 0.42 * len(rows)), layout="constrained")
+    with drawing(6.4, 0.9 + 0.42 * len(rows)) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, field, label, colour in (
             (left, "exact", "exact accuracy, %", BLUE),
@@ -78,16 +73,20 @@ def plot_temperature(rows: Sequence[TableRow]) -> str:
     kept = sorted((row for row in rows if row.temperature), key=lambda row: row.temperature or 0.0)
     if not kept:
         raise DataError("no row has a temperature; expected the rows of a temperature sweep")
+    temperatures = [row.temperature or 0.0 for row in kept]
     curves = (
         ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
         ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
         ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
     )
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    with drawing(5.2, 3.2) as figure:
         axes = figure.subplots()
         for field, label, colour, marker, known in curves:
-            _draw_sweep(axes, kept, field, label, colour, marker)
+            intervals: list[Interval] = [getattr(row, field) for row in kept]
+            bounds = [[100 * share for share in (each.low, each.value, each.high)] for each in intervals]
+            lows, values, highs = zip(*bounds, strict=True)
+            axes.plot(temperatures, values, marker + "-", color=colour, label=label)
+            axes.fill_between(temperatures, lows, highs, color=colour, alpha=0.15, linewidth=0)
             shares = [100 * share for share in known.values()]
             axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
         axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
@@ -95,18 +94,8 @@ def plot_temperature(rows: Sequence[TableRow]) -> str:
         axes.set_ylabel("%")
         axes.grid(axis="y")
         figure.legend(loc="outside right upper")
-        values = "; ".join(f"T {row.temperature:g}: exact {percent(row.exact.value)}" for row in kept)
-        return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {values}.")
-
-
-def _draw_sweep(
-    axes: Any, rows: Sequence[TableRow], field: str, label: str, colour: str, marker: str
-) -> None:
-    places = [row.temperature for row in rows]
-    intervals: list[Interval] = [getattr(row, field) for row in rows]
-    axes.plot(places, [100 * each.value for each in intervals], marker + "-", color=colour, label=label)
-    lows, highs = [100 * each.low for each in intervals], [100 * each.high for each in intervals]
-    axes.fill_between(places, lows, highs, color=colour, alpha=0.15, linewidth=0)
+        told = "; ".join(f"T {row.temperature:g}: exact {percent(row.exact.value)}" for row in kept)
+        return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {told}.")
 
 
 def plot_mixes(rows: Sequence[TableRow]) -> str:
@@ -117,8 +106,7 @@ def plot_mixes(rows: Sequence[TableRow]) -> str:
     labels = [label for label in dict.fromkeys(chain(*(mix for _, mix in mixes))) if label != UNPARSABLE]
     styles = dict(zip(labels, zip(COLOURS, _HATCHES, strict=True), strict=False))
     styles[UNPARSABLE] = (GREY, "xxx")
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(6.4, 0.8 + 0.34 * len(mixes)), layout="constrained")
+    with drawing(6.4, 0.8 + 0.34 * len(mixes)) as figure:
         axes = figure.subplots()
         starts = [0.0] * len(mixes)
         for label, (colour, hatch) in styles.items():

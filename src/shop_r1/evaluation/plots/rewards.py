@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from shop_r1.errors import DataError
-from shop_r1.evaluation.plots.style import COLOURS, STYLE, to_svg
+from shop_r1.evaluation.plots.style import COLOURS, drawing, to_svg
 from shop_r1.jsonl import Record
 from shop_r1.runs import read_metrics
 
@@ -58,8 +55,7 @@ def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over traini
     """Return one small plot for each of one or more parts: its mean over the steps, its spread as a band."""
     columns = min(3, len(curves))
     lines = -(-len(curves) // columns)
-    with matplotlib.rc_context(dict(STYLE)):
-        figure = Figure(figsize=(2.3 * columns + 0.3, 1.7 * lines + 0.3), layout="constrained")
+    with drawing(2.3 * columns + 0.3, 1.7 * lines + 0.3) as figure:
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
         for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
             colour = COLOURS[place % len(COLOURS)]

@@ -4,13 +4,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from shop_r1.datasets.statistics import Statistics, Tally
-from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, STYLE, to_svg
+from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, drawing, to_svg
 
 _BINS = 40
 _NAME_CHARS = 60
@@ -19,10 +17,9 @@ _NAME_CHARS = 60
 def plot_statistics(tally: Tally, found: Statistics) -> str:
     """Return the actions, the steps of sessions, the tokens of pages and of last prompts, and the budget."""
     file = "".join(each if each.isprintable() else "\ufffd" for each in found.file)
-    with matplotlib.rc_context(dict(STYLE)), warnings.catch_warnings():
+    with drawing(7.2, 5.4) as figure, warnings.catch_warnings():
         # The reader's font draws the text; that ours lacks a letter of a file's name is no matter.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         (mix, steps), (pages, prompts) = figure.subplots(2, 2)
         for axes in (mix, steps, pages, prompts):
             axes.set_axisbelow(True)

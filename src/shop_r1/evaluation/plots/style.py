@@ -5,10 +5,12 @@ title and a description for those who hear it read.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
+import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -39,7 +41,14 @@ STYLE: Mapping[str, Any] = {
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
 }
-"""What every plot is drawn with, through `matplotlib.rc_context`."""
+"""What every plot is drawn with."""
+
+
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[Figure]:
+    """Give an empty figure of this size in inches; what is drawn meanwhile is drawn in our style."""
+    with matplotlib.rc_context(dict(STYLE)):
+        yield Figure(figsize=(width, height), layout="constrained")
 
 
 def to_svg(figure: Figure, title: str, description: str) -> str:
