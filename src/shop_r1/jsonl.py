@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shop_r1.atomic_files import replacing_file
 from shop_r1.errors import DataError, file_errors
 from shop_r1.text_files import (
-    PIECE_BYTES,
     CorruptError,
     check_beginning,
     corrupt,
@@ -146,7 +145,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         with file_errors(path), open_bytes(path) as (_, source):
-            data = b"".join(iter(lambda: source.read(PIECE_BYTES), b""))
+            data = source.readall()
         check_beginning(path, data)
         return json.loads(data.decode("utf-8-sig"))
     except CorruptError as error:

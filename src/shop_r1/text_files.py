@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal
 
 import zstandard
 
@@ -21,7 +21,7 @@ PIECE_BYTES = 1 << 20
 """Read at once. Ours."""
 _BOM = "\ufeff"
 _ENDINGS: Mapping[str, Compression] = {".zst": "zstd", ".gz": "gzip"}
-_GZIP_WBITS = 31  # zlib's number for gzip's head and checksum
+_GZIP_WBITS = 47  # zlib's number for gzip's head or its own, as the data begins
 
 _UTF_32 = "is UTF-32 text; expected UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"
 _UTF_16 = "is UTF-16 text, as PowerShell's > writes it; expected UTF-8: iconv -f {} -t UTF-8 FILE > NEW"
@@ -45,25 +45,18 @@ class CorruptError(Exception):
     """Compressed data is corrupt or incomplete."""
 
 
-class Readable(Protocol):
-    """What gives bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most `size`; none at the end."""
-
-
 def compression_of(path: Path) -> Compression | None:
     """Return how the file is compressed by its name's ending, `.zst` or `.gz`; None where it is plain."""
     return _ENDINGS.get(path.suffix)
 
 
 class WholeFrames(io.RawIOBase):
-    """Reads zstd frames, or gzip members, one after the other; an incomplete one is an error.
+    """Reads zstd frames, or gzip members or zlib streams, one after the other; an incomplete one is an error.
 
     zstandard's own stream reader ends an incomplete file silently, as if it had been shorter.
     """
 
-    def __init__(self, source: Readable, compression: Compression = "zstd") -> None:
+    def __init__(self, source: BinaryIO, compression: Compression = "zstd") -> None:
         self._source = source
         self._compression = compression
         self._frame: Any = None
@@ -126,16 +119,19 @@ def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
     )
 
 
-def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, bytes]]:
+def split_lines(path: Path, source: io.RawIOBase) -> Iterator[tuple[int, bytes]]:
     """Yield (number from 1, line with what ends it) of unpacked bytes; a line ends with LF, CRLF or CR.
 
     Raises:
-        DataError: the file cannot be read, its compression is corrupt, or it is not text in UTF-8.
+        DataError: its compression is corrupt, or it is not text in UTF-8.
+        OSError: the file cannot be read.
     """
     number = 0
     parts: list[bytes] = []
     try:
-        for piece in _pieces(path, source):
+        while piece := source.read(PIECE_BYTES):
+            if number == 0 and not parts:
+                check_beginning(path, piece)
             whole, newline, rest = piece.rpartition(b"\n")
             if not newline:
                 parts.append(piece)
@@ -144,20 +140,9 @@ def split_lines(path: Path, source: Readable) -> Iterator[tuple[int, bytes]]:
             parts = [rest]
             for number, line in enumerate(block.splitlines(keepends=True), number + 1):  # noqa: B020
                 yield number, line
-    except OSError as error:
-        raise DataError.at(path, None, f"cannot be read ({error.strerror or error})") from None
     except CorruptError as error:
         raise corrupt(path, number + 1, error) from None
     yield from enumerate(b"".join(parts).splitlines(keepends=True), number + 1)
-
-
-def _pieces(path: Path, source: Readable) -> Iterator[bytes]:
-    first = True
-    while piece := source.read(PIECE_BYTES):
-        if first:
-            check_beginning(path, piece)
-        first = False
-        yield piece
 
 
 def check_beginning(path: Path, data: bytes) -> None:
@@ -191,7 +176,7 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[tuple[io.RawIOBase, Readable]]:
+def open_bytes(path: Path) -> Iterator[tuple[io.RawIOBase, io.RawIOBase]]:
     """Open a file; what is yielded is the open file, to ask how far one is, and its bytes unpacked."""
     with path.open("rb", buffering=0) as raw:  # unbuffered, a pipe gives what it has
         compression = compression_of(path)

@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from shop_r1.errors import PageError
 
-_ESCAPED_OR_OTHER = re.compile(r"\\.|[^\x00-\x7f]", re.DOTALL)
+_ESCAPED_OR_OTHER = re.compile(r"(\\.)|[^\x00-\x7f]", re.DOTALL)
 _LANGUAGES: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
@@ -54,13 +54,8 @@ def select_nodes(document: LexborHTMLParser, selector: str) -> list[LexborNode]:
     shop_r1.errors.PageError: is an XPath expression; expected a CSS selector
     """
     try:
-        return document.css(_ESCAPED_OR_OTHER.sub(_escape, selector))
+        return document.css(_ESCAPED_OR_OTHER.sub(lambda match: match[1] or f"\\{match[0]}", selector))
     except SelectolaxError:
         words = (words for pattern, words in _LANGUAGES if pattern.match(selector))
         expected = "cannot be read; expected a CSS selector, as document.querySelector() takes it"
         raise PageError(next(words, expected)) from None
-
-
-def _escape(match: re.Match[str]) -> str:
-    found = match[0]
-    return found if found.startswith("\\") else f"\\{found}"

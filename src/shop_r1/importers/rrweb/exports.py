@@ -7,14 +7,14 @@ compressed.
 """
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from shop_r1.importers.rrweb.events import Event
-from shop_r1.importers.rrweb.files import MAX_RECORDING_BYTES, inflate
+from shop_r1.importers.rrweb.files import MAX_RECORDING_BYTES, unpack
 from shop_r1.importers.times import read_time
+from shop_r1.text_files import CorruptError
 
 _TAB_FIELDS: Final = ("windowId", "window_id", "tabId", "tab_id")
 _TYPES: Final = 100  # an event's type is a number below this; rrweb has 7 types, others add theirs
@@ -101,10 +101,10 @@ class EventReader:
         try:
             content: str | bytes = text
             if text[:1] in ("x", "\x1f"):
-                content = inflate(text.encode("latin-1"), self._bytes_left)
+                content = unpack(text.encode("latin-1"), max(self._bytes_left, 0))
             self._bytes_left -= len(content)
             return json.loads(content)
-        except (ValueError, RecursionError, zlib.error):
+        except (ValueError, RecursionError, CorruptError):
             return None
 
     def _note_format(self, item: Mapping[str, Any]) -> None:

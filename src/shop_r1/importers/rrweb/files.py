@@ -2,7 +2,6 @@
 
 import io
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -85,34 +84,27 @@ def _read_bytes(path: Path) -> bytes:
     with file_errors(path), path.open("rb") as stream:
         data = stream.read(MAX_RECORDING_BYTES + 1)
     try:
-        if data.startswith(_ZSTD) and len(data) <= MAX_RECORDING_BYTES:
-            unpacked = io.BufferedReader(WholeFrames(io.BytesIO(data))).read(MAX_RECORDING_BYTES + 1)
-        else:
-            unpacked = inflate(data, MAX_RECORDING_BYTES + 1) if data[:2] in (_GZIP, *_ZLIB) else data
-    except (zlib.error, CorruptError) as error:
+        if len(data) <= MAX_RECORDING_BYTES:
+            data = unpack(data, MAX_RECORDING_BYTES + 1)
+    except CorruptError as error:
         raise DataError.at(path, None, f"its compression is broken ({error})") from None
-    if len(unpacked) > MAX_RECORDING_BYTES:
+    if len(data) > MAX_RECORDING_BYTES:
         raise DataError.at(path, None, f"is too large; at most {MAX_RECORDING_BYTES} bytes are read")
-    if unpacked.startswith(_ZIP):
+    if data.startswith(_ZIP):
         raise DataError.at(path, None, "is a zip archive; unpack it and give the recordings in it")
-    return unpacked
+    return data
 
 
-def inflate(data: bytes, limit: int) -> bytes:
-    """Return what gzip or zlib packed, at most `limit` bytes of it.
+def unpack(data: bytes, limit: int) -> bytes:
+    """Return what gzip, zlib or zstd packed, at most `limit` bytes of it; other data as it is.
 
     Raises:
-        zlib.error: it is neither, or breaks off.
+        CorruptError: it is corrupt, or breaks off.
     """
-    parts: list[bytes] = []
-    while data and limit > 0:
-        unpacking = zlib.decompressobj(wbits=47)  # 32 + 15: gzip or zlib, as its head says
-        parts.append(unpacking.decompress(data, limit))
-        limit -= len(parts[-1])
-        if not unpacking.eof and limit > 0:
-            raise zlib.error("it breaks off")
-        data = unpacking.unused_data if data.startswith(_GZIP) else b""
-    return b"".join(parts)
+    if not data.startswith((_ZSTD, _GZIP, *_ZLIB)):
+        return data
+    frames = WholeFrames(io.BytesIO(data), "zstd" if data.startswith(_ZSTD) else "gzip")
+    return io.BufferedReader(frames).read(limit)
 
 
 def _decode(path: Path, data: bytes) -> bytes:
