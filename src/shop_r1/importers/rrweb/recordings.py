@@ -10,7 +10,7 @@ from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
 from shop_r1.importers.rrweb.visit import RecordingOptions, Visit
-from shop_r1.records.sessions import Outcome, Session
+from shop_r1.records.sessions import Session
 from shop_r1.validation_messages import list_counts
 
 
@@ -88,8 +88,7 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
     visits = [_follow(events, options) for events in tabs.values()]
     if not any(visit.has_page for visit in visits):
         raise DataError.at(path, None, _describe_no_page(reader, tabs))
-    bought = bool(options.bought) and any(options.bought in url for visit in visits for url in visit.urls)
-    ended = _finish(visits, tabs, leave=options.leaves and not bought)
+    ended = _finish(visits, tabs, leave=options.leaves and not any(visit.has_bought for visit in visits))
     for visit in visits:
         passed += visit.counts
     done = [visit for visit in visits if visit.steps]
@@ -107,7 +106,7 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
             session_id=name if len(visits) == 1 else f"{name}-tab{visits.index(visit) + 1}",
             source="rrweb",
             space=options.space,
-            outcome=_outcome(visit, options, has_left=visit is ended),
+            outcome="purchase" if visit.has_bought else "terminate" if visit is ended else None,
             steps=tuple(visit.steps),
         )
         for visit in done
@@ -127,12 +126,6 @@ def _finish(visits: Sequence[Visit], tabs: Mapping[str, Sequence[Event]], *, lea
     last = latest.index(max(latest))
     ended = [visit.finish(leave=leave and place == last) for place, visit in enumerate(visits)]
     return visits[last] if ended[last] else None
-
-
-def _outcome(visit: Visit, options: RecordingOptions, *, has_left: bool) -> Outcome | None:
-    if options.bought and any(options.bought in url for url in visit.urls):
-        return "purchase"
-    return "terminate" if has_left else None
 
 
 def _describe_no_page(reader: EventReader, tabs: Mapping[str, Sequence[Event]]) -> str:

@@ -109,6 +109,11 @@ class Visit:
         """The addresses of the pages so far."""
         return self._page.urls
 
+    @property
+    def has_bought(self) -> bool:
+        """Whether one of them shows a purchase."""
+        return bool(self._options.bought) and any(self._options.bought in url for url in self.urls)
+
     def follow(self, event: Event) -> None:
         """Take the next event."""
         if self._is_cut:
@@ -120,12 +125,10 @@ class Visit:
             self._meta(data)
         elif event.type == Kind.FULL_SNAPSHOT:
             self._load(data)
-        elif event.type == Kind.CUSTOM:
-            address = announced_address(data, self._page.url)
-            if address is not None:
-                self._move(address)
         elif event.type == Kind.INCREMENTAL:
             self._follow_change(data)
+        elif event.type == Kind.CUSTOM and (address := announced_address(data, self._page.url)) is not None:
+            self._move(address)
 
     def _follow_change(self, data: Mapping[str, Any]) -> None:
         source = data.get("source")
@@ -217,10 +220,7 @@ class Visit:
         """End what was done on a page that gives way to the one at an address."""
         self._settle_ended()
         self._note_change(url)
-        typing = self._typing
-        if typing is not None and typing.text and not self._inputs:
-            self._submit(typing, self._time)
-        self._settle_typing()
+        self._settle_typing(submitted=True, time=self._time)
 
     def _note_change(self, url: str) -> None:
         """Count a change of page that does not go with what was done before it."""
@@ -289,12 +289,8 @@ class Visit:
         """Take a text that a new address ended for submitted."""
         if self._ended is None:
             return
-        (typing, time), self._ended = self._ended, None
-        if self._inputs:
-            self._typing = typing
-            self._settle_typing()
-        else:
-            self._submit(typing, time)
+        (self._typing, time), self._ended = self._ended, None
+        self._settle_typing(submitted=True, time=time)
 
     def _choose(self, select: DomNode, data: Mapping[str, Any]) -> None:
         """Take a choice from a list for a click on the option."""
@@ -306,30 +302,25 @@ class Visit:
         else:
             self._click_named(option, "choices that have no name")
 
-    def _submit(self, typing: _Typing, time: float | None) -> None:
-        self._typing = None
-        self._add_typing(typing.page, type_and_submit(typing.name, typing.text), time)
-
-    def _settle_typing(self) -> None:
-        """End typing that is not submitted: an action of the opera space, none of the shop space."""
+    def _settle_typing(self, *, submitted: bool = False, time: float | None = None) -> None:
+        """End typing: an action of the opera space, of the shop space where it was `submitted`, at a time."""
         typing, self._typing = self._typing, None
         if typing is None:
             return
+        masked = is_masked(typing.text)
         if not typing.text:
             self.counts["typing taken back"] += 1
-        elif self._inputs:
-            action = Action(type="input", name=typing.name, text=typing.text)
-            self._add_typing(typing.page, action, typing.time)
-        else:
+        elif not (submitted or self._inputs):
             self.counts["typing not submitted"] += 1
-
-    def _add_typing(self, page: Page, action: Action, time: float | None) -> None:
-        if is_masked(action.value("text")):
-            if not self._options.keep_masked:
-                self.counts["masked texts"] += 1
-                return
-            self.remarks[MASKED] += 1
-        self._add(page, action, time)
+        elif masked and not self._options.keep_masked:
+            self.counts["masked texts"] += 1
+        else:
+            if masked:
+                self.remarks[MASKED] += 1
+            if self._inputs:
+                self._add(typing.page, Action(type="input", name=typing.name, text=typing.text), typing.time)
+            else:
+                self._add(typing.page, type_and_submit(typing.name, typing.text), time)
 
     def _add(self, page: Page, action: Action, time: float | None) -> None:
         dated = time if time is not None and time >= _DATE_FROM else None
@@ -367,7 +358,7 @@ class Visit:
         if typing is not None and typing.text and not self._inputs:
             form = form_of(typing.field)
             if form is not None and pressed_submit(node, form) is not None:
-                self._submit(typing, self._time)
+                self._settle_typing(submitted=True, time=self._time)
                 return
         field = self._echo or node
         if is_text_field(field):

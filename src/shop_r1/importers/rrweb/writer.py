@@ -27,7 +27,7 @@ _TAG = re.compile("<[^ >]+")
 _ADDRESSES = frozenset({"href", "src"})
 
 
-class ShadowScope:
+class _ShadowScope:
     """A shadow tree that is being written: its host, and what of the host's content waits for its slots.
 
     Attributes:
@@ -35,7 +35,7 @@ class ShadowScope:
         hidden: the tree's elements that its own style elements take off the screen.
     """
 
-    def __init__(self, host: DomNode, outer: "ShadowScope | None"):
+    def __init__(self, host: DomNode, outer: "_ShadowScope | None"):
         self.outer = outer
         self.hidden = _hidden(host)
         self._slotted: dict[str, list[DomNode]] = {}
@@ -48,15 +48,10 @@ class ShadowScope:
         return self._slotted.pop(slot.get("name"), [])
 
 
-def has_shadow(node: DomNode) -> bool:
-    """Return whether a node has a shadow tree, which is then what is shown of it."""
-    return any(child.is_shadow for child in node.children())
-
-
 def _hidden(host: DomNode) -> frozenset[DomNode]:
     """Return the elements of a shadow tree that are hidden by rules of its own, which hold in it alone."""
     nodes, html = _write_tree(host)
-    sheets = [sheet for node in nodes if (sheet := sheet_of(node))]
+    sheets = [sheet for node in nodes if (sheet := _sheet_of(node))]
     if not sheets:
         return frozenset()
     document = parse_document(f"<style>{' '.join(sheets)}</style>{html}")
@@ -91,7 +86,7 @@ def _write_tree(host: DomNode) -> tuple[list[DomNode], str]:
     return nodes, "".join(parts)
 
 
-def sheet_of(node: DomNode) -> str:
+def _sheet_of(node: DomNode) -> str:
     """Return the style sheet that an element holds or, a link, has had read for it; "" if there is none."""
     if node.tag not in ("style", "link"):
         return ""
@@ -103,7 +98,7 @@ class _Place(NamedTuple):
     """A node that is to be written, or what closes one, and the shadow tree that it stands in."""
 
     content: DomNode | str
-    scope: ShadowScope | None
+    scope: _ShadowScope | None
 
 
 def write_page(root: DomNode, url: str, target: DomNode | None = None) -> str:
@@ -150,7 +145,7 @@ def _tag(node: DomNode) -> str:
     return "style" if node.tag == "link" and node.get("_cssText") else node.tag
 
 
-def _write_start(node: DomNode, scope: ShadowScope | None, url: str) -> str:
+def _write_start(node: DomNode, scope: _ShadowScope | None, url: str) -> str:
     """Return a node without what is in it."""
     match node.kind:
         case NodeKind.ELEMENT:
@@ -166,23 +161,23 @@ def _write_start(node: DomNode, scope: ShadowScope | None, url: str) -> str:
             return ""
 
 
-def _push_content(node: DomNode, scope: ShadowScope | None, work: list[_Place]) -> None:
+def _push_content(node: DomNode, scope: _ShadowScope | None, work: list[_Place]) -> None:
     tag = _tag(node)
     if node.kind == NodeKind.ELEMENT and tag not in _VOID:
         work.append(_Place(f"</{tag}>", scope))
     if tag == "style":
-        work.append(_Place("" if scope is not None else sheet_of(node), scope))
+        work.append(_Place("" if scope is not None else _sheet_of(node), scope))
     elif node.tag == "textarea" and "value" in node.attributes:
         work.append(_Place(escape(node.get("value"), quote=False), scope))
     elif tag not in _EMPTIED and tag not in _VOID:
         work += [each for each in _shown_in(node, scope) if not _is_frame(each.content)][::-1]
 
 
-def _shown_in(node: DomNode, scope: ShadowScope | None) -> list[_Place]:
+def _shown_in(node: DomNode, scope: _ShadowScope | None) -> list[_Place]:
     """Return what is shown in an element: its shadow tree if it has one, in a slot the host's content."""
-    if has_shadow(node):
-        inner = ShadowScope(node, scope)
-        return [_Place(child, inner) for child in node.children() if child.is_shadow]
+    if shadow := [child for child in node.children() if child.is_shadow]:
+        inner = _ShadowScope(node, scope)
+        return [_Place(child, inner) for child in shadow]
     slotted = scope.take(node) if scope is not None and node.tag == "slot" else []
     if scope is not None and slotted:
         return [_Place(child, scope.outer) for child in slotted]
