@@ -1,6 +1,5 @@
 """Where on the page we are, in the words that go before a label: landmarks, headings, items."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from shop_r1.pages import rules
@@ -27,15 +26,11 @@ class _Item(NamedTuple):
     is_given: bool
 
 
-@dataclass(slots=True)
-class Scope:
-    """What to go back to when a part of the page ends."""
+_Parts = tuple[tuple[int, str], ...]
+"""The parts and headings that we are under, outermost first: each level (or _PART, _NAMED) and words."""
 
-    parts: list[tuple[int, str]]
-    base: int
-    headings: list[tuple[int, str]]  # the parts from `base` on
-    items: list[_Item]
-    item_count: int
+Scope = tuple[_Parts, int, tuple[_Item, ...]]
+"""What to go back to when a part of the page ends: its parts, base and items."""
 
 
 class Sections:
@@ -43,16 +38,18 @@ class Sections:
 
     def __init__(self, tree: Tree):
         self._tree = tree
-        self._parts: list[tuple[int, str]] = []  # (heading level, _PART or _NAMED, words)
+        self._parts: _Parts = ()
         self._base = 0  # headings below this index belong to an outer part
-        self._items: list[_Item] = []
+        self._items: tuple[_Item, ...] = ()
         self._titles: set[Node] = set()  # the first headings of sections that a recipe names
-        self._words: tuple[str, ...] | None = ()  # None: to be made anew
+        self._words: tuple[str, ...] = ()
+        self._words_of: _Parts = ()
 
     @property
     def words(self) -> tuple[str, ...]:
         """The sections' names, outermost first."""
-        if self._words is None:
+        if self._words_of is not self._parts:
+            self._words_of = self._parts
             self._words = tuple([words for _, words in self._parts])
         return self._words
 
@@ -69,8 +66,7 @@ class Sections:
         """Begin a part of the page; None when the node is none."""
         if not self._begins_part(node, is_item):
             return None
-        self._words = None
-        scope = Scope(self._parts, self._base, self._parts[self._base :], self._items, len(self._items))
+        scope = (self._parts, self._base, self._items)
         level, words = _PART, node.section or section_name(node, self._tree)
         if node.section:
             level = _NAMED
@@ -78,17 +74,17 @@ class Sections:
                 self._titles.add(node.heading)
             # No part or item around a recipe's section counts, unless another such section is around it.
             if not self._parts or self._parts[0][0] != _NAMED:
-                self._parts, self._items = [], []
+                self._parts, self._items = (), ()
         if words or node.tag == "main" or node.role == "main":
             # A part with a name of its own does not belong to the heading of the part before it, nor does the
             # page's main part.
-            self._parts[self._base :] = [part for part in self._parts[self._base :] if part[0] <= _PART]
+            self._end_headings(_PART + 1)
         if not words and is_item and (node.title is not None or not self._in_given_item):
             title, is_written = item_title(node, self._tree)
             words = join_words(title, rules.TITLE_MAX)
-            self._items.append(_Item(words, title if is_written else [], node.title is not None))
+            self._items += (_Item(words, title if is_written else [], node.title is not None),)
         if words:
-            self._parts.append((level, words))
+            self._parts += ((level, words),)
         self._base = len(self._parts)
         return scope
 
@@ -105,11 +101,12 @@ class Sections:
 
     def leave(self, scope: Scope) -> None:
         """End the part that `enter` began."""
-        self._words = None
-        self._parts, self._base = scope.parts, scope.base
-        self._parts[self._base :] = scope.headings
-        self._items = scope.items
-        del self._items[scope.item_count :]
+        self._parts, self._base, self._items = scope
+
+    def _end_headings(self, level: int) -> None:
+        """End the headings of this level and below it, as far as they belong to the innermost part."""
+        while len(self._parts) > self._base and self._parts[-1][0] >= level:
+            self._parts = self._parts[:-1]
 
     def end_for(self, heading: Node) -> None:
         """End the parts that a heading will end, before what it stands in is named: a card that is one link.
@@ -118,10 +115,7 @@ class Sections:
         """
         if self._in_given_item or heading in self._titles:
             return
-        level = heading_level(heading)
-        while len(self._parts) > self._base and self._parts[-1][0] >= level:
-            self._words = None
-            self._parts.pop()
+        self._end_headings(heading_level(heading))
 
     def note_heading(self, node: Node) -> None:
         """Let what follows a heading be named after it; the page's own title (level 1) is in no name.
@@ -135,9 +129,7 @@ class Sections:
         if not (is_term or node.tag in rules.HEADING_TAGS or node.role == "heading"):
             return
         level = _TERM_LEVEL if is_term else heading_level(node)
-        self._words = None
-        while len(self._parts) > self._base and self._parts[-1][0] >= level:
-            self._parts.pop()
+        self._end_headings(level)
         words = to_words(spoken_text(node))
         if level > 1 and words and join_words(words, rules.TITLE_MAX) != self.item:
-            self._parts.append((level, join_words(words, rules.SECTION_MAX)))
+            self._parts += ((level, join_words(words, rules.SECTION_MAX)),)
