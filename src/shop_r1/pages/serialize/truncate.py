@@ -196,14 +196,12 @@ def _last_stop(lines: Sequence[Line], costs: Sequence[float], target: float) -> 
     return best
 
 
-def _parts(lines: Iterable[Line]) -> Counter[str]:
+def _parts(lines: Sequence[Line]) -> Counter[str]:
     """Return how many items, rows, other lines, options and images the lines have, without notes of cuts."""
-    counts = Counter[str]()
-    for line in lines:
-        counts[_kind(line)] += 1
-        counts.update(
-            [_OTHERS[tag.kind] for tag in line.nodes if isinstance(tag, Tag) and tag.kind in _OTHERS]
-        )
+    counts = Counter(map(_kind, lines))
+    for tag in (node for line in lines for node in line.nodes if isinstance(node, Tag)):
+        if tag.kind in _OTHERS:
+            counts[_OTHERS[tag.kind]] += 1
     del counts[""]
     return counts
 
