@@ -51,9 +51,8 @@ class CheckpointEndpoint:
                 f"{self.name}: a prompt of {len(ids)} tokens and a completion of {request.max_tokens} are "
                 f"more than the model's context of {self.longest}; lower max_tokens"
             )
-        chosen = {"temperature": request.temperature, "top_p": request.top_p}
-        given: dict[str, float] = {name: value for name, value in chosen.items() if value is not None}
-        sampling = self.sampling.model_copy(update={"max_new_tokens": request.max_tokens, **given})
+        update = request.sampling | {"max_new_tokens": request.max_tokens}
+        sampling = self.sampling.model_copy(update=update)
         seed = zlib.crc32(f"{request.model_dump_json()},{draw}".encode())
         with self._lock, autocast(self.bf16, model.model.device.type):
             (completion,) = sample_completions(

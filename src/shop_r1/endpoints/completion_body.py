@@ -5,9 +5,11 @@ choices, an error inside a 200 or inside a choice) is an error and never an empt
 """
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from shop_r1.endpoints.budget import max_usage
 from shop_r1.endpoints.failures import MalformedBodyError, parse_error
@@ -21,6 +23,7 @@ _REFUSED = frozenset(
     {"content_filter", "content_filtered", "guardrail_intervened", "prohibited_content", "recitation"}
     | {"refusal", "safety", "sensitive", "blocklist", "spii"}
 )
+_COUNT = TypeAdapter(NonNegativeInt)
 _BROKEN_OFF = frozenset({"error", "abort", "cancelled", "network_error", "insufficient_system_resource"})
 """Reasons of a stop that the server caused, not the model. OpenRouter, vLLM and SGLang, Zhipu, DeepSeek."""
 
@@ -139,13 +142,9 @@ def _instead(message: Mapping[str, Any], kinds: set[str]) -> Instead | None:
 
 def _count(value: object) -> int | None:
     """Return a number of tokens, given as a number or as its digits; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return int(number) if math.isfinite(number) and number >= 0 and number == int(number) else None
+    with suppress(ValidationError):
+        return None if isinstance(value, bool) else _COUNT.validate_python(value)
+    return None
 
 
 def _quote(value: object) -> str:

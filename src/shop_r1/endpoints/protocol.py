@@ -32,6 +32,11 @@ class Request(Record):
     draw: int = 0
     """Tells apart several samples for the same messages; part of the cache's key, never sent."""
 
+    @property
+    def sampling(self) -> dict[str, float]:
+        """Temperature and top-p, where they are not left to the endpoint."""
+        return self.model_dump(include={"temperature", "top_p"}, exclude_none=True)
+
 
 class Usage(Record):
     """What a completion is billed by, in tokens."""

@@ -118,12 +118,10 @@ class RequestSender:
             await self._limiter.acquire(tokens)
             completion = await self._call(request)
             self.cache.add(key, self._endpoint.name, completion)
-        except TransientError as error:
-            self.budget.release(most, billed=error.billed)
-            self._pause(error)
-            raise
-        except ModelError:
-            self.budget.release(most, billed=False)
+        except ModelError as error:
+            self.budget.release(most, billed=isinstance(error, TransientError) and error.billed)
+            if isinstance(error, TransientError):
+                self._pause(error)
             raise
         self.budget.commit(most, completion.usage)
         return completion

@@ -101,13 +101,15 @@ def environment_redactor(shortest: int = 0) -> "Redactor":
         shortest: characters; shorter values are left out. Our own messages may hold a placeholder for a
             key (`ollama` is a common one, and a common host); texts from others may not.
     """
-    sent = [value for value in map(os.environ.get, KEYS) if value]
-    kept = ([each for each in values if len(each) >= shortest] for values in (sent, _other_secrets()))
-    return Redactor(*kept)
+
+    def long_enough(values: Iterable[str | None]) -> list[str]:
+        return [each for each in values if each and len(each) >= shortest]
+
+    return Redactor(long_enough(map(os.environ.get, KEYS)), long_enough(_other_secrets()))
 
 
-def _other_secrets() -> Iterator[str]:
-    yield from filter(None, map(os.environ.get, OTHER_SECRETS))
+def _other_secrets() -> Iterator[str | None]:
+    yield from map(os.environ.get, OTHER_SECRETS)
     for variable in _CUSTOM_HEADERS:
         for line in os.environ.get(variable, "").splitlines():
             yield line.partition(":")[2]

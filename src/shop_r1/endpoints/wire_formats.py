@@ -77,7 +77,7 @@ class ChatFormat(WireFormat):
         if request.json_schema is not None and self.response_format != "none":
             schema = {"name": "completion", "schema": dict(request.json_schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return arguments | _sampling(request)
+        return arguments | request.sampling
 
     def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
         """Return whether another place for the system's text, no schema, or the limit's other name may help.
@@ -138,7 +138,7 @@ class MessagesFormat(WireFormat):
         if messages and messages[0]["role"] == "system":
             arguments["system"] = messages.pop(0)["content"]
         # The client has no sampling arguments, since the newest models take none; the older ones do.
-        return arguments | {"messages": messages, "extra_body": _sampling(request)}
+        return arguments | {"messages": messages, "extra_body": request.sampling}
 
 
 def rejected_sampling(detail: ErrorDetail) -> str | None:
@@ -152,8 +152,3 @@ def rejected_sampling(detail: ErrorDetail) -> str | None:
 
 def _is_unsupported(detail: ErrorDetail) -> bool:
     return bool(_UNSUPPORTED.search(f"{detail.param} {detail.message} {' '.join(detail.codes)}"))
-
-
-def _sampling(request: Request) -> dict[str, float]:
-    given = {"temperature": request.temperature, "top_p": request.top_p}
-    return {name: value for name, value in given.items() if value is not None}

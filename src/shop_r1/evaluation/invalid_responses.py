@@ -31,8 +31,8 @@ _SHOWN = 3
 
 def count_invalid(predictions: Sequence[Prediction], space: ActionSpace) -> dict[str, int]:
     """Return how many predictions are no action of the space, by reason, the commonest first."""
-    counts = Counter(find_reason(each) for each in predictions if each.valid_action(space) is None)
-    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+    reasons = sorted(find_reason(each) for each in predictions if each.valid_action(space) is None)
+    return dict(Counter(reasons).most_common())
 
 
 def find_reason(prediction: Prediction) -> str:

@@ -18,14 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.evaluation.bootstrap import (
-    Counts,
-    Floats,
-    f1_scores,
-    find_bounds,
-    resample_sessions,
-    summarize,
-)
+from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, summarize
 from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
 from shop_r1.jsonl import Record
 from shop_r1.prompts.parse import Parse
@@ -167,27 +160,23 @@ def _count(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:
 
 def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     confusion = counts.confusion.sum(axis=0)
-    n, predicted = confusion.sum(axis=1), confusion.sum(axis=0)[counts.columns]
-    right = confusion[np.arange(len(n)), counts.columns]
-    precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
-    f1 = f1_scores(right, n, predicted)
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
-    drawn = steps > 0
-    return {
-        name: TypeMetrics(
-            n=int(n[place]),
-            predicted=int(predicted[place]),
-            exact=float(hits[0, place] / steps[0, place]),
-            # Of the resamples that hold the type at all; the sample itself stays first.
-            exact_interval=find_bounds(
-                hits[drawn[:, place], place] / steps[drawn[:, place], place], totals.shape[1]
-            ),
-            type_accuracy=float(right[place] / n[place]),
-            precision=float(precision[place]),
-            f1=float(f1[place]),
+    found = {}
+    for place, (name, column) in enumerate(zip(counts.types, counts.columns, strict=True)):
+        right, n, predicted = confusion[place, column], confusion[place].sum(), confusion[:, column].sum()
+        # Of the resamples that hold the type at all; the sample itself stays first.
+        drawn = steps[:, place] > 0
+        exact = find_bounds(hits[drawn, place] / steps[drawn, place], totals.shape[1])
+        found[name] = TypeMetrics(
+            n=int(n),
+            predicted=int(predicted),
+            exact=exact.value,
+            exact_interval=exact,
+            type_accuracy=float(right / n),
+            precision=float(right / predicted) if predicted else 0.0,
+            f1=float(2 * right / (n + predicted)),
         )
-        for place, name in enumerate(counts.types)
-    }
+    return found
 
 
 def _reweighted(counts: Counts, totals: Floats) -> Reweighted | None:

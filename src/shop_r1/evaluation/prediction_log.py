@@ -87,22 +87,18 @@ class PredictionLog(AppendedFile):
                     break
                 text = line.decode(errors="replace")
                 if number == 1:
-                    self._check_head(parse_record(text, LogHead, self.path, number))
+                    if parse_record(text, LogHead, self.path, number).run != self._run:
+                        problem = (
+                            "holds the predictions of another run (its settings, model, data or version are "
+                            "others); remove the file, or give another --out"
+                        )
+                        raise DataError.at(self.path, number, problem)
                 else:
                     logged = parse_record(text, LoggedPrediction, self.path, number)
                     self._found[logged.example] = (self._end, logged.prediction)
                 self._end += len(line)
         if self._end == 0:
             self._write(LogHead(run=self._run))
-
-    def _check_head(self, head: LogHead) -> None:
-        if head.run != self._run:
-            raise DataError.at(
-                self.path,
-                1,
-                "holds the predictions of another run (its settings, model, data or version are others); "
-                "remove the file, or give another --out",
-            )
 
     def _write(self, *records: Record) -> list[int]:
         """Write the records and return where each begins."""

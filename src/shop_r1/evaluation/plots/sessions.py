@@ -24,7 +24,11 @@ def plot_statistics(tally: Tally, found: Statistics) -> str:
         for axes in (mix, steps, pages, prompts):
             axes.set_axisbelow(True)
         _draw_mix(mix, found)
-        _draw_steps(steps, tally.steps)
+        most = max(tally.steps)
+        width = -(-most // _BINS)  # whole steps, so that all bars hold equally many numbers of steps
+        steps.hist(tally.steps, np.arange(0.5, most + width + 0.5, width), color=PINK, rwidth=0.9)
+        steps.set_ylabel("sessions")
+        steps.grid(axis="y")
         _draw_tokens(pages, tally.page_tokens, "pages", GREEN)
         _draw_tokens(prompts, tally.prompt_tokens, "sessions", SKY)
         _draw_budget(prompts, found.budget.max_tokens - found.budget.max_completion_length)
@@ -55,14 +59,6 @@ def _draw_mix(axes: Any, found: Statistics) -> None:
     axes.set_xlim(0, 112)
     axes.set_xlabel("% of actions")
     axes.legend(loc="lower right", fontsize=8)
-
-
-def _draw_steps(axes: Any, steps: Sequence[int]) -> None:
-    most = max(steps)
-    width = -(-most // _BINS)  # whole steps, so that all bars hold equally many numbers of steps
-    axes.hist(steps, np.arange(0.5, most + width + 0.5, width), color=PINK, rwidth=0.9)
-    axes.set_ylabel("sessions")
-    axes.grid(axis="y")
 
 
 def _draw_tokens(axes: Any, tokens: Sequence[int], what: str, colour: str) -> None:
