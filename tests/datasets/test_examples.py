@@ -29,7 +29,8 @@ from shop_r1.records.sessions import ExampleRef, Session
 
 def test_each_step_after_the_first_is_an_example(tiny_sessions: list[Session]) -> None:
     found = [
-        (each.session.session_id, each.step, each.action_type) for each in list_examples(tiny_sessions[:2])
+        (each.session.session_id, each.step, each.taken.action.type)
+        for each in list_examples(tiny_sessions[:2])
     ]
     assert found == [
         ("buys", 1, "click"),
@@ -148,7 +149,7 @@ def test_balancing_is_seeded_and_shuffled() -> None:
     chosen = balance_examples(examples, 1.1, seed=4)
     assert chosen == balance_examples(examples, 1.1, seed=4)
     assert chosen != balance_examples(examples, 1.1, seed=5)
-    types = [each.action_type for each in chosen]
+    types = [each.taken.action.type for each in chosen]
     assert types != sorted(types)
     assert Counter(types) == count_types(chosen)
 

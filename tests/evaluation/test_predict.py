@@ -42,7 +42,7 @@ def test_predictions_come_in_the_order_of_the_examples(
     assert [(each.session_id, each.step) for each in found] == [
         (each.session.session_id, each.step) for each in mixed
     ]
-    assert [each.target for each in found] == [each.session.steps[each.step].action for each in mixed]
+    assert [each.target for each in found] == [each.taken.action for each in mixed]
 
 
 def test_a_prediction_depends_on_its_step_and_the_seed_alone(
@@ -92,7 +92,7 @@ def test_completions_are_parsed_scored_and_counted(
     tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = list_examples(tiny_sessions[:2])
-    right = [render_completion("So it is.", each.session.steps[each.step].action) for each in examples]
+    right = [render_completion("So it is.", each.taken.action) for each in examples]
     script = [right[0], "no JSON", right[2], right[0]]  # the last is a click where the shopper leaves
     oracle(monkeypatch, tiny_model, script)
     found = predict(tiny_model, examples, settings(length=200))
@@ -116,9 +116,7 @@ def test_the_reward_is_the_scorers_with_the_certainty_computed_directly(
     tiny_model: LocalModel, tiny_sessions: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = list_examples(tiny_sessions[:2])
-    script = [
-        render_completion("A \u20ac and more.", each.session.steps[each.step].action) for each in examples[:3]
-    ] + ["no"]
+    script = [render_completion("A \u20ac and more.", each.taken.action) for each in examples[:3]] + ["no"]
     oracle(monkeypatch, tiny_model, script)
     config = settings(length=200, reward=RewardConfig(certainty_weight=1.0))
     render = renderer(tiny_model, config.prompt)

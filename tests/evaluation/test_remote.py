@@ -41,7 +41,7 @@ def completion(text: str, stop: Stop = "end") -> Completion:
 
 
 def right_completion(example: Example) -> str:
-    return render_completion("So it is.", example.session.steps[example.step].action)
+    return render_completion("So it is.", example.taken.action)
 
 
 class Scripted:

@@ -10,6 +10,7 @@ from shop_r1.prompts.render import (
     render_system,
 )
 from shop_r1.records.actions import SHOP, Action, click, terminate
+from shop_r1.records.sessions import Page, Step
 
 ROWS = 40
 PAGE = (
@@ -29,6 +30,10 @@ def render(max_user_tokens: int) -> Prompt:
     return render_history([HOME, PAGE], [click("mugs.mug_39")], SHOP, config, len)
 
 
+def acted(action: Action) -> Step:
+    return Step(page=Page(html=PAGE), action=action)
+
+
 def shown(prompt: Prompt, action: Action) -> bool:
     """Whether the name stands in what the current page has left."""
     return f'"{action.name}"' in prompt.messages[-1]["content"].split("Page 2:")[1]
@@ -39,21 +44,21 @@ def test_a_target_is_cut_where_its_name_has_left_the_current_page() -> None:
     assert tight.page_truncated and not whole.page_truncated
     for row in range(ROWS):
         action = click(f"mugs.mug_{row}")
-        assert target_cut(whole, PAGE, action) is False
-        assert target_cut(tight, PAGE, action) is not shown(tight, action)
+        assert target_cut(whole, acted(action)) is False
+        assert target_cut(tight, acted(action)) is not shown(tight, action)
     # The last name stands in the earlier page and its action, which is not where it can be clicked.
-    assert target_cut(tight, PAGE, click("mugs.mug_39")) is True
+    assert target_cut(tight, acted(click("mugs.mug_39"))) is True
 
 
 def test_actions_without_an_element_on_the_page_are_no_targets() -> None:
-    assert target_cut(render(700), PAGE, terminate()) is None
-    assert target_cut(render(700), PAGE, click("elsewhere")) is None
+    assert target_cut(render(700), acted(terminate())) is None
+    assert target_cut(render(700), acted(click("elsewhere"))) is None
 
 
 def test_the_suggested_budget_keeps_95_percent() -> None:
     tally, actions = CostTally(), [click(f"mugs.mug_{row}") for row in range(ROWS)]
     for action in actions:
-        tally.add(render(700), PAGE, action)
+        tally.add(render(700), acted(action))
     cost = tally.result()
     assert (cost.prompts, cost.pages_shortened, cost.targets) == (ROWS, ROWS, ROWS)
     assert cost.targets_cut == sum(not shown(render(700), action) for action in actions) > ROWS // 20
@@ -70,9 +75,9 @@ def test_the_suggested_budget_keeps_95_percent() -> None:
 def test_two_of_forty_may_be_cut_without_a_suggestion() -> None:
     tally = CostTally()
     for row in range(38):
-        tally.add(render(10_000), PAGE, click(f"mugs.mug_{row}"))
-    tally.add(render(700), PAGE, click("mugs.mug_39"))
-    tally.add(render(700), PAGE, click("mugs.mug_39"))
+        tally.add(render(10_000), acted(click(f"mugs.mug_{row}")))
+    tally.add(render(700), acted(click("mugs.mug_39")))
+    tally.add(render(700), acted(click("mugs.mug_39")))
     assert (tally.result().targets_cut, tally.result().enough_tokens) == (2, None)
-    tally.add(render(700), PAGE, click("mugs.mug_39"))
+    tally.add(render(700), acted(click("mugs.mug_39")))
     assert tally.result().enough_tokens is not None

@@ -19,7 +19,7 @@ from shop_r1.pages.tokens import CountTokens
 from shop_r1.prompts.cost import CostTally, PromptCost
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.actions import Action, ActionSpace, find_space
-from shop_r1.records.sessions import ExampleRef, Session
+from shop_r1.records.sessions import ExampleRef, Session, Step
 
 FIRST_SCORED_STEP = 1
 """Steps before this one are given, not predicted: a session's first action follows from nothing that can be
@@ -44,9 +44,9 @@ class Example:
         return find_space(self.session.space)
 
     @property
-    def action_type(self) -> str:
-        """The type of the action that the shopper took."""
-        return self.session.steps[self.step].action.type
+    def taken(self) -> Step:
+        """The step, with what the shopper did."""
+        return self.session.steps[self.step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,7 @@ def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
     if isinstance(examples, ExampleSet):
         return examples.outlines()
     return (
-        ExampleOutline(each.session.session_id, each.step, each.space, each.session.steps[each.step].action)
-        for each in examples
+        ExampleOutline(each.session.session_id, each.step, each.space, each.taken.action) for each in examples
     )
 
 
@@ -188,9 +187,6 @@ class Tokenizing(Protocol):
     ) -> list[int]:
         """Return the chat's token ids up to where the assistant's completion begins, under the options."""
 
-    def completion_ids(self, completion: str) -> list[int]:
-        """Return the completion's token ids, with the token that ends the turn."""
-
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text has."""
 
@@ -204,10 +200,9 @@ def sample_cost(examples: Sequence[Example], count_tokens: CountTokens, config: 
     every = max(1, -(-len(examples) // COST_SAMPLE))
     for row in range(0, len(examples), every):
         example = examples[row]
-        taken = example.session.steps[example.step]
         with suppress(ConfigError):
             prompt = render_prompt(example.session, example.step, example.space, config, count)
-            tally.add(prompt, taken.page.html, taken.action)
+            tally.add(prompt, example.taken)
     return tally.result()
 
 

@@ -112,7 +112,8 @@ def plan_split(
         DataError: a session_id stands twice, or a side would be empty.
     """
     kept = _keep(found.identities, dedupe)
-    targets = {"test": _target(test, len(kept)), "valid": _target(valid, len(kept))}
+    wanted = {"test": test, "valid": valid}
+    targets = {side: round(at * len(kept)) if at < 1 else int(at) for side, at in wanted.items()}
     if not sum(targets.values()) < len(kept):
         raise DataError(f"{len(kept)} sessions; expected more than the {sum(targets.values())} to hold out")
     sides = [LEFT_OUT] * len(found)
@@ -120,7 +121,7 @@ def plan_split(
         sides[place] = "train"
     groups = _group(found.identities, kept, by)
     _hold_out(sorted(groups, key=lambda group: _rank(found.identities, group, seed)), targets, sides)
-    _check_sides(sides, {"test": test, "valid": valid}, len(groups))
+    _check_sides(sides, wanted, len(groups))
     missing = {side: room for side, room in targets.items() if room}
     return SplitPlan(sides, len(groups), max(map(len, groups)), missing)
 
@@ -148,10 +149,6 @@ def _keep(identities: Identities, dedupe: bool) -> list[int]:
             f"shop-r1 data validate{hint}"
         )
     return places
-
-
-def _target(wanted: float, sessions: int) -> int:
-    return round(wanted * sessions) if wanted < 1 else int(wanted)
 
 
 def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
@@ -292,8 +289,5 @@ def check_folder(folder: Path, wanted: Mapping[str, Any], force: bool = False) -
     differences = describe_differences({**found, "lines": 0}, {**wanted, "lines": 0})
     if found.get("lines") != wanted.get("lines"):
         differences.append(f"the contents of {wanted.get('source')}")
-    raise DataError.at(
-        folder,
-        None,
-        f"holds another split: {', '.join(differences)}; give another --out, or --force to replace it",
-    )
+    problem = f"holds another split: {', '.join(differences)}; give another --out, or --force to replace it"
+    raise DataError.at(folder, None, problem)

@@ -197,7 +197,7 @@ class Tally:
             if not prompt.pages_cut and not prompt.page_truncated:
                 break
             self._cuts["over"] += 1
-            self._cost.add(prompt, session.steps[step].page.html, session.steps[step].action)
+            self._cost.add(prompt, session.steps[step])
 
 
 def find_leaks(mine: Identities, other: Identities, name: str) -> Leaks:

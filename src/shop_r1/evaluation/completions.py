@@ -25,7 +25,7 @@ def read_completion(
     `lenient` parses and scores what is left after `unwrap`, and marks the prediction. `certainty` returns the
     rationale's self-certainty in nats per token; None where nothing measured it.
     """
-    step = example.session.steps[example.step]
+    step = example.taken
     read = unwrap(completion) if parse == "lenient" else Unwrapped(completion, ())
     parsed = parse_response(read.text, example.space)
     action = rationale = failure = None
@@ -47,7 +47,7 @@ def read_completion(
         prompt_tokens=prompt_tokens,
         pages_cut=prompt.pages_cut,
         page_truncated=prompt.page_truncated,
-        target_cut=target_cut(prompt, step.page.html, step.action),
+        target_cut=target_cut(prompt, step),
         reward=score_response(parsed, step.action, example.space, reward, certainty(parsed)),
     )
 

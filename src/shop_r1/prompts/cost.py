@@ -5,7 +5,7 @@ import math
 from shop_r1.jsonl import Record
 from shop_r1.pages.naming.paths import element_names
 from shop_r1.prompts.render import Prompt, defuse
-from shop_r1.records.actions import Action
+from shop_r1.records.sessions import Step
 
 KEPT_SHARE = 0.95
 """Of the targets, how many a suggested budget keeps in their prompts at least. Ours."""
@@ -27,14 +27,14 @@ class PromptCost(Record):
     """A `max_tokens` at which 95 % of the targets are sure to be shown; None where they are now."""
 
 
-def target_cut(prompt: Prompt, html: str, action: Action) -> bool | None:
+def target_cut(prompt: Prompt, step: Step) -> bool | None:
     """Return whether the budget took the element that was acted on out of the prompt's current page.
 
-    None: there is no such element, since the action names none or the page, whole in `html`, has none of that
+    None: there is no such element, since the action names none or the page, whole in `step`, has none of that
     name.
     """
-    name = action.value("name")
-    if not name or name not in element_names(html):
+    name = step.action.value("name")
+    if not name or name not in element_names(step.page.html):
         return None
     if not prompt.page_truncated:
         return False
@@ -48,12 +48,12 @@ class CostTally:
         self._prompts = self._left_out = self._shortened = self._targets = 0
         self._enough: list[int] = []  # of each prompt whose target is cut
 
-    def add(self, prompt: Prompt, html: str, action: Action) -> None:
-        """Count one prompt; `html` is its whole current page, `action` what the shopper did on it."""
+    def add(self, prompt: Prompt, step: Step) -> None:
+        """Count one prompt; `step` has its whole current page, and what the shopper did on it."""
         self._prompts += 1
         self._left_out += prompt.pages_cut
         self._shortened += prompt.page_truncated
-        cut = target_cut(prompt, html, action)
+        cut = target_cut(prompt, step)
         self._targets += cut is not None
         if cut:
             self._enough.append(prompt.enough_tokens or 0)

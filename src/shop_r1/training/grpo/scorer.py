@@ -51,7 +51,7 @@ def score_step(
     """
     found = []
     for example, ids, certainty in zip(examples, completions, certainties, strict=True):
-        target = example.session.steps[example.step].action
+        target = example.taken.action
         text = model.decode(ids)
         response = parse_response(text, example.space)
         sure = self_certainty(model, ids, certainty, response)
