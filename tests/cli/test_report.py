@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.shell import Shell
@@ -16,9 +15,8 @@ from shop_r1.datasets.session_files import outlines, write_sessions
 from shop_r1.jsonl import write_json, write_records
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
-from shop_r1.report.build import SESSIONS_SHOWN
 from shop_r1.report.evaluation_folder import choose_sessions
-from shop_r1.report.replay import replay_sessions
+from shop_r1.report.replay import SESSIONS_SHOWN, replay_sessions
 from shop_r1.report.seal import is_sealed, seal
 from shop_r1.runs import RunFolder, make_record
 
@@ -70,12 +68,11 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
 
     monkeypatch.setattr(ParquetSessions, "_read_session", count)
     archive = ParquetSessions(data)
-    ids, counts = zip(*((each.session_id, len(each.actions)) for each in outlines(archive)), strict=True)
-    shown = choose_sessions(ids, counts, archive.__getitem__, files)
+    lengths = [(each.session_id, len(each.actions)) for each in outlines(archive)]
+    shown = choose_sessions(lengths, archive.__getitem__, files)
     assert read == list(range(7, 7 + SESSIONS_SHOWN))
-    whole: dict[str, Any] = {"session_limit": SESSIONS_SHOWN, "page_limit_chars": 1000}
-    expected = replay_sessions(sessions, {"model": predictions}, **whole)
-    found = replay_sessions(shown.sessions, shown.predictions, **whole)
+    expected = replay_sessions(sessions, {"model": predictions})
+    found = replay_sessions(shown.sessions, shown.predictions)
     assert found.data == expected.data
     assert (shown.available, shown.unplaced) == (expected.available, expected.unplaced) == (43, 2)
 

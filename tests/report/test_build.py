@@ -181,15 +181,15 @@ def test_the_same_action_is_what_the_metrics_count_as_exact(tmp_path: Path) -> N
     assert step["predictions"][1]["action"]["click_type"] == "cart_side_bar"
 
 
-def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+def test_what_is_left_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shop_r1.report.replay.SESSIONS_SHOWN", 3)
+    monkeypatch.setattr("shop_r1.report.replay.PAGE_LIMIT_CHARS", 20)
     sessions = tuple(make_session(f"s{place}", html="<p>" + "x" * 50) for place in range(5))
     stray = make_prediction(sessions[0], 9)
     inputs = ReportInputs(
         title="t",
         sessions=sessions,
         predictions={"sft": (*(make_prediction(session) for session in sessions[:4]), stray)},
-        session_limit=3,
-        page_limit_chars=20,
     )
     text = build(tmp_path, inputs)
     assert "Shown: 3 of 4 sessions; 2 pages cut at 20 characters" in text

@@ -7,7 +7,6 @@ import typer
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.report.card import write_card
 from shop_r1.report.seal import is_sealed
 from shop_r1.runs import CARD
 
@@ -25,5 +24,7 @@ def card(
 
     Example: shop-r1 card runs/grpo runs/evaluation
     """
+    from shop_r1.report.card import write_card
+
     check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
     console.print_line(f"{write_card(folder, evaluations or [])}")

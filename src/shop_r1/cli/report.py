@@ -45,15 +45,9 @@ def report(
     settings = RunFolder(folder).read_settings()
     path, warning = (data, None) if data is not None else evaluated.find_sessions(settings)
     files = evaluated.find_predictions(folder)
-    ids: list[str] = []
-    counts: list[int] = []
-    sessions: Sequence[Session] = ()
-    if path is not None:
-        sessions = console.open_sessions(path)
-        for each in outlines(sessions):
-            ids.append(each.session_id)
-            counts.append(len(each.actions))
-    shown = evaluated.choose_sessions(ids, counts, sessions.__getitem__, files)
+    sessions: Sequence[Session] = console.open_sessions(path) if path is not None else ()
+    lengths = [(each.session_id, len(each.actions)) for each in outlines(sessions)]
+    shown = evaluated.choose_sessions(lengths, sessions.__getitem__, files)
     # The main table is drawn from the rows, with the paper's figures.
     tables = [grid for grid in list_grids(rows)[1:] if grid.rows]
     inputs = ReportInputs(
@@ -63,10 +57,7 @@ def report(
         tables=(*tables, *evaluated.list_page_tables(folder)),
         plots=tuple(plot_evaluation(rows, curves=read_curves(training) if training is not None else ())),
         warnings=(warning,) if warning else (),
-        sessions=shown.sessions,
-        predictions=shown.predictions,
-        available=shown.available,
-        unplaced=shown.unplaced,
+        **vars(shown),
     )
     console.print_line(f"{build_report(page, inputs)}")
     if warning:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from pydantic import Field
 
 from shop_r1.jsonl import Record, write_text
 from shop_r1.records.results import Grid, Plot, Prediction, TableRow, percent
@@ -21,9 +20,6 @@ from shop_r1.report.safe_page import clean_text
 from shop_r1.report.seal import seal
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-SESSIONS_SHOWN = 20
-"""Sessions that the reader shows at most, where nothing else is asked for."""
 
 
 class ReportInputs(Record):
@@ -48,8 +44,6 @@ class ReportInputs(Record):
     """How many sessions could be shown, where only some of them are given."""
     unplaced: int = 0
     """Predictions that are not given, since they belong to no recorded step."""
-    session_limit: int = Field(default=SESSIONS_SHOWN, ge=0)
-    page_limit_chars: int = Field(default=60_000, ge=1)
 
 
 def build_report(path_out: Path, inputs: ReportInputs) -> Path:
@@ -58,12 +52,7 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
     Raises:
         DataError: the file cannot be written.
     """
-    replay = replay_sessions(
-        inputs.sessions,
-        inputs.predictions,
-        session_limit=inputs.session_limit,
-        page_limit_chars=inputs.page_limit_chars,
-    )
+    replay = replay_sessions(inputs.sessions, inputs.predictions)
     available = replay.available if inputs.available is None else inputs.available
     replay = replace(replay, available=available, unplaced=replay.unplaced + inputs.unplaced)
     write_text(path_out, seal(render_report(inputs, replay)))

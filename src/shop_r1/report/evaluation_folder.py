@@ -9,7 +9,7 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.results import Grid, Prediction
 from shop_r1.records.sessions import Session
-from shop_r1.report.build import SESSIONS_SHOWN
+from shop_r1.report.replay import SESSIONS_SHOWN
 from shop_r1.runs import digest_file
 
 
@@ -27,22 +27,20 @@ class ShownSessions:
 
 
 def choose_sessions(
-    ids: Sequence[str], counts: Sequence[int], read: Callable[[int], Session], files: Mapping[str, Path]
+    lengths: Sequence[tuple[str, int]], read: Callable[[int], Session], files: Mapping[str, Path]
 ) -> ShownSessions:
     """Return the sessions to show and their predictions.
 
-    Only the sessions shown are read; the files of predictions, by setting, are read twice. `ids` and `counts`
-    are of all sessions: each one's name and number of steps.
+    Only the sessions shown are read; the files of predictions, by setting, are read twice. `lengths` are
+    those of all sessions: each one's name and number of steps.
     """
-    steps: dict[str, int] = {}
-    for name, count in zip(ids, counts, strict=True):
-        steps[name] = max(steps.get(name, 0), count)
+    steps = dict(sorted(lengths))  # Of a name that stands more than once, the most.
     wanted, unplaced = set[str](), 0
     for file in files.values():
         for prediction in read_records(file, Prediction):
             wanted.add(prediction.session_id)
             unplaced += prediction.step >= steps.get(prediction.session_id, 0)
-    places = [place for place, name in enumerate(ids) if name in wanted]
+    places = [place for place, (name, _) in enumerate(lengths) if name in wanted]
     shown = tuple(read(place) for place in places[:SESSIONS_SHOWN])
     names = {session.session_id for session in shown}
     predictions = {

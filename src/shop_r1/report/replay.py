@@ -11,8 +11,11 @@ from shop_r1.records.results import Prediction, RewardBreakdown
 from shop_r1.records.sessions import Page, Session
 from shop_r1.report.safe_page import clean_text, make_safe
 
-REWARD_PARTS = ("format", "type", "attribute", "value", "rationale", "total")
-
+REWARD_PARTS = tuple(name for name in RewardBreakdown.model_fields if name != "reasons")
+SESSIONS_SHOWN = 20
+"""Sessions that the reader shows at most."""
+PAGE_LIMIT_CHARS = 60_000
+"""Of a page's simplified HTML, what the reader shows at most."""
 Predicted = Mapping[tuple[str, int], Sequence[tuple[str, Prediction]]]
 """For each (session, step): each setting's predictions, in the settings' order."""
 
@@ -27,6 +30,7 @@ class SessionReplay:
     available: int
     """Sessions that could have been shown."""
     cut_pages: int
+    cut_at_chars: int
     unplaced: int
     """Predictions for sessions or steps that the recorded sessions do not have."""
 
@@ -35,7 +39,6 @@ class SessionReplay:
 class _Pages:
     """The pages met so far, each held once."""
 
-    limit_chars: int
     entries: list[dict[str, Any]] = field(default_factory=list)
     places: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -43,7 +46,7 @@ class _Pages:
         """Return the page's place among the entries, added where it is new."""
         key = (page.url, page.html)
         if key not in self.places:
-            source = page.html[: self.limit_chars]
+            source = page.html[:PAGE_LIMIT_CHARS]
             self.places[key] = len(self.entries)
             self.entries.append(
                 {
@@ -57,27 +60,27 @@ class _Pages:
 
 
 def replay_sessions(
-    sessions: Sequence[Session],
-    predictions: Mapping[str, Sequence[Prediction]],
-    *,
-    session_limit: int,
-    page_limit_chars: int,
+    sessions: Sequence[Session], predictions: Mapping[str, Sequence[Prediction]]
 ) -> SessionReplay:
     """Return the first sessions that have predictions (or, without any predictions, the first sessions).
 
     Several predictions for one step are all shown; pages are cut at the limit, which is counted.
     """
-    predicted = _by_step(predictions)
+    predicted: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
+    for setting, several in predictions.items():
+        for each in several:
+            predicted[each.session_id, each.step].append((setting, each))
     steps = {(session.session_id, step) for session in sessions for step in range(len(session.steps))}
     wanted = {session_id for session_id, _ in predicted}
     chosen = [session for session in sessions if not wanted or session.session_id in wanted]
-    pages = _Pages(page_limit_chars)
-    shown = [_session(session, predicted, pages) for session in chosen[:session_limit]]
+    pages = _Pages()
+    shown = [_session(session, predicted, pages) for session in chosen[:SESSIONS_SHOWN]]
     return SessionReplay(
         data={"settings": list(predictions), "pages": pages.entries, "sessions": shown},
         shown=len(shown),
         available=len(chosen),
         cut_pages=sum(1 for entry in pages.entries if entry["cut"]),
+        cut_at_chars=PAGE_LIMIT_CHARS,
         unplaced=sum(len(found) for place, found in predicted.items() if place not in steps),
     )
 
@@ -90,14 +93,6 @@ def embed_json(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _by_step(predictions: Mapping[str, Sequence[Prediction]]) -> Predicted:
-    found: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
-    for setting, several in predictions.items():
-        for prediction in several:
-            found[prediction.session_id, prediction.step].append((setting, prediction))
-    return found
 
 
 def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing_paths, print
 from shop_r1.cli.terminal.outputs import check_apart, check_folder
 from shop_r1.errors import RunStopped
 from shop_r1.jsonl import write_json
-from shop_r1.report.card import write_card
 from shop_r1.report.seal import is_sealed
 from shop_r1.runs import CARD, RunFolder, make_record
 
@@ -131,6 +130,8 @@ def exit_when_stopped(hint: str) -> Iterator[None]:
 
 def finish_run(out: Path, last: Mapping[str, float], shown: str) -> None:
     """Write the model's card and print where the results are, and the last value of one metric."""
+    from shop_r1.report.card import write_card
+
     if IS_FIRST_PROCESS:
         if (out / CARD).exists() and not is_sealed(out / CARD):
             print_note(
