@@ -18,7 +18,7 @@ from shop_r1.records.actions import SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.simulation import policy
 from shop_r1.simulation.loop import MAX_ERRORS, Progress, Tally, run_session, run_sessions
-from shop_r1.simulation.policy import ModelPolicy
+from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
 
 BYTES, END = 256, 256
 PROMPT = PromptConfig(max_tokens=8000, max_completion_length=64)
@@ -74,7 +74,7 @@ def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[st
 
 
 def model_policy(model: LocalModel) -> ModelPolicy:
-    return ModelPolicy(model, PROMPT, Sampling(max_new_tokens=6))
+    return ModelPolicy(model, PolicyConfig(prompt=PROMPT, sampling=Sampling(max_new_tokens=6)))
 
 
 def sessions(
@@ -167,7 +167,7 @@ def test_visits_without_one_valid_response_are_left_out_and_counted(
     tally, calls = Tally(), []
     found = sessions(app, model, 3, 0, tally, lambda done, total: calls.append((done, total)))
     assert found == []
-    assert (tally.sessions, tally.steps, tally.outcomes) == (3, 0, {"no step": 3})
+    assert (tally.steps, tally.outcomes) == (0, {"no step": 3})
     assert tally.errors == {"invalid response: empty": 3 * MAX_ERRORS}
     assert calls == [(1, 3), (2, 3), (3, 3)]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
@@ -12,9 +12,9 @@ from shop_r1.runs import CARD
 
 
 def card(
-    folder: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that sft or grpo wrote.")],
+    folder: Annotated[Path, Argument(metavar="MODEL", help="A folder that sft or grpo wrote.")],
     evaluations: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
+        list[Path] | None, Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
     ] = None,
     force: Force = False,
 ) -> None:

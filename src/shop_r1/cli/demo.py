@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
@@ -16,11 +16,11 @@ def demo(
     settings: Words = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where everything goes [runs/demo, or runs/demo-quick]."),
+        Option(metavar="DIR", help="Where everything goes [runs/demo, or runs/demo-quick]."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Every stage in about two minutes; the figures mean nothing.")
+        bool, Option("--quick", help="Every stage in about two minutes; the figures mean nothing.")
     ] = False,
     force: Force = False,
     list_settings: ListSettings = False,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from shop_r1.cli.machine.facts import describe_machine
 from shop_r1.cli.terminal import console
@@ -15,15 +16,15 @@ from shop_r1.errors import ConfigError
 def doctor(
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CONFIG.toml|key=value", help="A run's settings: say whether it fits."),
+        Argument(metavar="CONFIG.toml|key=value", help="A run's settings: say whether it fits."),
     ] = None,
-    stage: Annotated[str | None, typer.Option(help="sft or grpo, where the file leaves it open.")] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="In place of the settings' own.")] = None,
+    stage: Annotated[str | None, Option(help="sft or grpo, where the file leaves it open.")] = None,
+    model: Annotated[str | None, Option(metavar="NAME", help="In place of the settings' own.")] = None,
     launch: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="What accelerate launch is given.")
+        Path | None, Option(metavar="FILE.yaml", help="What accelerate launch is given.")
     ] = None,
     device_memory: Annotated[
-        float | None, typer.Option(metavar="GIB", help="Of each device, to plan for another machine.")
+        float | None, Option(metavar="GIB", help="Of each device, to plan for another machine.")
     ] = None,
     list_settings: ListSettings = False,
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.cli.models import Policy, is_endpoint
 from shop_r1.cli.terminal import console
@@ -25,48 +25,44 @@ def evaluate(
     settings: Words = None,
     model: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--model",
             metavar="NAME",
             help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
             "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go.")] = None,
+    data: Annotated[Path | None, Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
+    out: Annotated[Path | None, Option(metavar="DIR", help="Where the results go.")] = None,
     temperature: Annotated[
-        list[float] | None, typer.Option(min=0.0, help="0 is greedy; give several for a sweep.")
+        list[float] | None, Option(min=0.0, help="0 is greedy; give several for a sweep.")
     ] = None,
     context: Annotated[
-        list[str] | None, typer.Option(help="whole-session or latest-step; give both to compare.")
+        list[str] | None, Option(help="whole-session or latest-step; give both to compare.")
     ] = None,
-    first_step: Annotated[
-        int, typer.Option(min=0, help="Steps before this one are given, not predicted.")
-    ] = 1,
+    first_step: Annotated[int, Option(min=0, help="Steps before this one are given, not predicted.")] = 1,
     setting: Annotated[
-        str | None, typer.Option(help="The table's name for it; zero-shot, sft, shop-r1 get the paper's row.")
+        str | None, Option(help="The table's name for it; zero-shot, sft, shop-r1 get the paper's row.")
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Score these predictions instead of a model's.")
+        Path | None, Option(metavar="FILE", help="Score these predictions instead of a model's.")
     ] = None,
-    space: Annotated[str, typer.Option(help="Action space of --predictions: shop or opera.")] = "shop",
+    space: Annotated[str, Option(help="Action space of --predictions: shop or opera.")] = "shop",
     max_cost: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."),
+        Option(min=0.0, metavar="USD", help="Over a network: send nothing that could cost more."),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Over a network: requests in flight at most.")
+        int | None, Option(min=1, help="Over a network: requests in flight at most.")
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Over a network: where completions are kept [DIR/completions.jsonl]."
-        ),
+        Option(metavar="FILE", help="Over a network: where completions are kept [DIR/completions.jsonl]."),
     ] = None,
     related_metrics: Annotated[
-        bool, typer.Option("--related-metrics", help="Also print the metrics of related papers.")
+        bool, Option("--related-metrics", help="Also print the metrics of related papers.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON on stdout.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The metrics as JSON on stdout.")] = False,
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal import training_run as run
@@ -19,7 +19,7 @@ def grpo(
     resume: run.Resume = False,
     chosen: Annotated[
         Path | None,
-        typer.Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
+        Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
     force: Force = False,
     list_settings: ListSettings = False,
@@ -50,6 +50,5 @@ def grpo(
     with run.exit_when_stopped(run.AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     run.finish_run(out, last, "reward/total")
-    console.print_next(
-        "evaluate", "--model", out, "--data", "TEST.jsonl", "--out", console.unused_path("runs/evaluation")
-    )
+    place = console.unused_path("runs/evaluation")
+    console.print_next("evaluate --model", out, "--data TEST.jsonl --out", place)

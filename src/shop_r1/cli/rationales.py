@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal.outputs import Force
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -11,32 +11,28 @@ from shop_r1.cli.terminal.training_run import Words
 
 
 def rationales(
-    data: Annotated[Path, typer.Argument(metavar="SESSIONS.jsonl", help="Sessions that lack rationales.")],
+    data: Annotated[Path, Argument(metavar="SESSIONS.jsonl", help="Sessions that lack rationales.")],
     model: Annotated[
         str,
-        typer.Option(
+        Option(
             "--model",
             metavar="NAME",
             help="anthropic:MODEL, bedrock:MODEL, openai:MODEL (each with @URL for another place), or a "
             "checkpoint here: base, a folder, a name on the hub.",
         ),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="WITH.jsonl", help="Where to write (.jsonl, .jsonl.zst).")
-    ],
+    out: Annotated[Path, Option("--out", metavar="WITH.jsonl", help="Where to write (.jsonl, .jsonl.zst).")],
     settings: Words = None,
     max_cost: Annotated[
-        float | None, typer.Option(min=0.0, metavar="USD", help="Most that all completions may cost.")
+        float | None, Option(min=0.0, metavar="USD", help="Most that all completions may cost.")
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The cache of completions [WITH.completions.jsonl beside --out]."),
+        Option(metavar="FILE", help="The cache of completions [WITH.completions.jsonl beside --out]."),
     ] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Show what it would cost; send nothing.")
-    ] = False,
+    estimate: Annotated[bool, Option("--estimate", help="Show what it would cost; send nothing.")] = False,
     keep_failed: Annotated[
-        bool, typer.Option("--keep-failed", help="Also write sessions that got no rationales.")
+        bool, Option("--keep-failed", help="Also write sessions that got no rationales.")
     ] = False,
     force: Force = False,
     list_settings: ListSettings = False,

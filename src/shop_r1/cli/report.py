@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_output
@@ -16,14 +16,14 @@ from shop_r1.runs import RunFolder
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that evaluate wrote.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A folder that evaluate wrote.")],
     data: Annotated[
-        Path | None, typer.Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
+        Path | None, Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
     ] = None,
     training: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder that grpo wrote, for its reward curves.")
+        Path | None, Option(metavar="DIR", help="A folder that grpo wrote, for its reward curves.")
     ] = None,
-    title: Annotated[str, typer.Option(help="The page's title.")] = "Shop-R1: evaluation",
+    title: Annotated[str, Option(help="The page's title.")] = "Shop-R1: evaluation",
     force: Force = False,
 ) -> None:
     """Write DIR/report/index.html: tables, plots and a reader for sessions, in one file.
@@ -57,7 +57,7 @@ def report(
         tables=(*tables, *evaluated.list_page_tables(folder)),
         plots=tuple(plot_evaluation(rows, curves=read_curves(training) if training is not None else ())),
         warnings=(warning,) if warning else (),
-        **vars(shown),
+        **dict(shown),
     )
     console.print_line(f"{build_report(page, inputs)}")
     if warning:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.settings_list import ListSettings
@@ -15,18 +15,18 @@ from shop_r1.records.actions import Action, find_space
 
 def score(
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="key=value", help="Settings of the reward.")
+        list[str] | None, Argument(metavar="key=value", help="Settings of the reward.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="JSON", help="What the shopper did.")] = None,
-    response: Annotated[str | None, typer.Option(metavar="TEXT", help="The model's completion.")] = None,
+    target: Annotated[str | None, Option(metavar="JSON", help="What the shopper did.")] = None,
+    response: Annotated[str | None, Option(metavar="TEXT", help="The model's completion.")] = None,
     certainty: Annotated[
-        float | None, typer.Option(help="Self-certainty of the rationale, nats per token.")
+        float | None, Option(help="Self-certainty of the rationale, nats per token.")
     ] = None,
     jsonl: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Lines of {response, target, certainty} instead.")
+        Path | None, Option(metavar="FILE", help="Lines of {response, target, certainty} instead.")
     ] = None,
-    space: Annotated[str, typer.Option(help="Action space: shop or opera.")] = "shop",
-    as_json: Annotated[bool, typer.Option("--json", help="The parts as JSON.")] = False,
+    space: Annotated[str, Option(help="Action space: shop or opera.")] = "shop",
+    as_json: Annotated[bool, Option("--json", help="The parts as JSON.")] = False,
     list_settings: ListSettings = False,
 ) -> None:
     """Explain a completion's reward, part by part.

@@ -38,7 +38,7 @@ def sft(
         # Types are balanced against `terminate`; without any the balance has to be switched off.
         unbalanced = [] if types.get("terminate") else ["type_ratio=0"]
         place = console.unused_path("runs/grpo")
-        console.print_next("grpo", "--model", out, "--data", data, "--out", place, *unbalanced)
+        console.print_next("grpo --model", out, "--data", data, "--out", place, *unbalanced)
     else:
         place = console.unused_path("runs/evaluation")
-        console.print_next("evaluate", "--model", out, "--data", "TEST.jsonl", "--out", place)
+        console.print_next("evaluate --model", out, "--data TEST.jsonl --out", place)

@@ -1,7 +1,6 @@
 """`simplify`: pages as a model sees them, from files, the web or stdin."""
 
 import textwrap
-from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +8,11 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.checkpoints import load_counter
+from shop_r1.cli.terminal.console import join_counts
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
@@ -21,25 +23,24 @@ _FETCH_MAX_BYTES = 64_000_000  # past what is simplified at all; only so that no
 
 def simplify(
     pages: Annotated[
-        list[str], typer.Argument(metavar="FILE|URL", help="HTML pages; - reads stdin.", show_default=False)
+        list[str], Argument(metavar="FILE|URL", help="HTML pages; - reads stdin.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each page.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="What was dropped, with examples.")] = False,
+    as_json: Annotated[bool, Option("--json", help="One JSON line for each page.")] = False,
+    explain: Annotated[bool, Option("--explain", help="What was dropped, with examples.")] = False,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Shorten the page to this many tokens.")
+        int | None, Option(min=1, metavar="N", help="Shorten the page to this many tokens.")
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Count tokens as this model; else an estimate.")
+        str | None, Option(metavar="MODEL", help="Count tokens as this model; else an estimate.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A site's recipe, e.g. amazon_search.")
+        str | None, Option(metavar="NAME|FILE", help="A site's recipe, e.g. amazon_search.")
     ] = None,
 ) -> None:
     """Show pages as a model sees them, and what was dropped.
 
     Example: shop-r1 simplify page.html --explain --max-tokens 4000
     """
-    from shop_r1.cli.terminal.checkpoints import load_counter
     from shop_r1.pages.sites.recipes import load_recipe
 
     if tokenizer is not None and max_tokens is None:
@@ -60,7 +61,7 @@ def simplify(
             console.print_line(f"==> {source} <==")
         _show(source, page)
         if max_tokens is not None:
-            tokens, cut = count_tokens(page.html), _counts(page.cut) or "nothing"
+            tokens, cut = count_tokens(page.html), join_counts(page.cut.items()) or "nothing"
             console.print_note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
         if explain:
             _explain(page)
@@ -124,9 +125,8 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
         "elements": [_element_record(element) for element in page.elements],
         "dropped": dict(page.dropped),
     }
-    record |= {key: value for key, value in (("url", page.url), ("base", page.base)) if value}
-    if page.shown:
-        record["shown"] = dict(page.shown)
+    optional = {"url": page.url, "base": page.base, "shown": dict(page.shown)}
+    record |= {key: value for key, value in optional.items() if value}
     if explain:
         record["examples"] = {reason: list(parts) for reason, parts in page.examples.items()}
     if budgeted:
@@ -144,14 +144,13 @@ def _element_record(element: Element) -> dict[str, Any]:
 
 def _show(source: str, page: SimplifiedPage) -> None:
     console.print_line(page.html)
-    dropped = _counts(page.dropped)
-    console.print_note(
-        f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped or 'nothing'}"
-    )
+    dropped = join_counts(page.dropped.items()) or "nothing"
+    console.print_note(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped}")
     if page.shown:
         console.print_note(
-            f"hidden as the page stands, shown here since a shopper must have seen it: {_counts(page.shown)} "
-            "(nearly all of the page is in it, or the page's own script shows it)"
+            "hidden as the page stands, shown here since a shopper must have seen it: "
+            f"{join_counts(page.shown.items())} (nearly all of the page is in it, or the page's own script "
+            "shows it)"
         )
     if pending := page.dropped.get("unfinished_part"):
         console.print_note(
@@ -163,10 +162,6 @@ def _show(source: str, page: SimplifiedPage) -> None:
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in counts.items())
 
 
 def _explain(page: SimplifiedPage) -> None:

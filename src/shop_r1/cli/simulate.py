@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from shop_r1.cli.data import Out
 from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.checkpoints import fit_prompt, load
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
@@ -18,18 +19,16 @@ def simulate(
     out: Out,
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="key=value", help="prompt.*, sampling.* and bf16 of a model."),
+        Argument(metavar="key=value", help="prompt.*, sampling.* and bf16 of a model."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many visits.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the shoppers.")] = 0,
-    catalogue_seed: Annotated[int, typer.Option(help="Of the store's goods.")] = 0,
+    count: Annotated[int, Option(min=1, help="How many visits.")] = 100,
+    seed: Annotated[int, Option(help="Of the shoppers.")] = 0,
+    catalogue_seed: Annotated[int, Option(help="Of the store's goods.")] = 0,
     model: Annotated[
         str,
-        typer.Option(
-            metavar="NAME", help="scripted, or a model: base, a checkpoint folder, a name on the hub."
-        ),
+        Option(metavar="NAME", help="scripted, or a model: base, a checkpoint folder, a name on the hub."),
     ] = "scripted",
-    max_steps: Annotated[int, typer.Option(min=1, help="Steps of a visit at most.")] = 20,
+    max_steps: Annotated[int, Option(min=1, help="Steps of a visit at most.")] = 20,
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
@@ -38,22 +37,28 @@ def simulate(
     Example: shop-r1 simulate --count 200 --seed 1 --out sessions.jsonl
     """
     from shop_r1.datasets.session_files import write_sessions
+    from shop_r1.shoppers.persona import Market
+    from shop_r1.shoppers.scripted import generate_sessions
     from shop_r1.simulation.loop import Tally
+    from shop_r1.store.app import create_app
+    from shop_r1.store.catalogue import generate_catalogue
+    from shop_r1.store.kinds import KINDS
 
     if model == "scripted" and settings:
         raise ConfigError(f"{settings[0]!r}: settings are for models; expected --model NAME beside them")
     check_output(out, [model, *(settings or [])], force=force)
     tally = Tally()
+    app = create_app(generate_catalogue(catalogue_seed))
     with console.progress("Shopping") as move:
         options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
         if model == "scripted":
-            sessions = _scripted(count, seed, catalogue_seed, options)
+            sessions = generate_sessions(app, Market(KINDS), count, seed, **options)
         else:
-            sessions = _modelled(model, settings or [], count, seed, catalogue_seed, options)
+            sessions = _modelled(model, settings or [], app, count, seed, options)
         written = write_sessions(out, _at_least_one(sessions))
     outcomes = list_counts(tally.outcomes)
     console.print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
-    console.print_next("data", "split", out, "--out", console.unused_path("data"))
+    console.print_next("data split", out, "--out", console.unused_path("data"))
     if tally.errors:
         errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))
         console.print_note(
@@ -63,40 +68,25 @@ def simulate(
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
     """Yield the sessions; raise where there is none, so that no empty file replaces a good one."""
-    none = True
-    for session in sessions:
-        none = False
-        yield session
-    if none:
+    first = next(sessions, None)
+    if first is None:
         raise DataError("no visit gave a session: every response of the model was invalid")
-
-
-def _scripted(count: int, seed: int, catalogue_seed: int, options: dict[str, Any]) -> Iterator[Session]:
-    from shop_r1.shoppers.persona import Market
-    from shop_r1.shoppers.scripted import generate_sessions
-    from shop_r1.store.app import create_app
-    from shop_r1.store.catalogue import generate_catalogue
-    from shop_r1.store.kinds import KINDS
-
-    app = create_app(generate_catalogue(catalogue_seed))
-    return generate_sessions(app, Market(KINDS), count, seed, **options)
+    yield first
+    yield from sessions
 
 
 def _modelled(
-    name: str, settings: list[str], count: int, seed: int, catalogue_seed: int, options: dict[str, Any]
+    name: str, settings: list[str], app: Any, count: int, seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
-    from shop_r1.cli.terminal.checkpoints import fit_prompt, load
     from shop_r1.drivers.in_process import InProcessDriver
     from shop_r1.models.precision import choose_precision
     from shop_r1.simulation.loop import run_sessions
     from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
-    from shop_r1.store.app import create_app
-    from shop_r1.store.catalogue import generate_catalogue
 
     config = console.read_settings(PolicyConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
     console.print_note(str(choose_precision(config.bf16, model.model.device.type)))
-    policy = ModelPolicy(model, prompt, config.sampling, bf16=config.bf16)
-    with InProcessDriver(create_app(generate_catalogue(catalogue_seed))) as driver:
+    policy = ModelPolicy(model, config.model_copy(update={"prompt": prompt}))
+    with InProcessDriver(app) as driver:
         yield from run_sessions(lambda _: policy, driver, count, seed, names=("model", "model"), **options)

@@ -3,15 +3,15 @@
 import sys
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.cli.terminal import console
 
 
 def store(
-    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8000,
-    seed: Annotated[int, typer.Option(help="Of the catalogue.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Option(help="0 picks a free one.")] = 8000,
+    seed: Annotated[int, Option(help="Of the catalogue.")] = 0,
+    host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve the built-in store until Ctrl-C.
 

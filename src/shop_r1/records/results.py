@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
-from pydantic import ValidationError, model_serializer, model_validator
+from pydantic import ValidationError
 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import Record, read_json, write_json
@@ -69,23 +69,12 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{decimals}f}"
 
 
-class Interval(Record):
+class Interval(NamedTuple):
     """A value with its 95 % interval, each in [0, 1] for shares; in JSON `[low, value, high]`."""
 
     low: float
     value: float
     high: float
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and len(value) == 3:
-            return dict(zip(("low", "value", "high"), value, strict=True))
-        return value
-
-    @model_serializer
-    def _to_list(self) -> tuple[float, float, float]:
-        return (self.low, self.value, self.high)
 
     def __str__(self) -> str:
         """Return the share and its interval in per cent.

@@ -22,7 +22,19 @@ from shop_r1.report.seal import seal
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-class ReportInputs(Record):
+class ShownSessions(Record):
+    """The sessions that the report's reader shows."""
+
+    sessions: tuple[Session, ...] = ()
+    predictions: Mapping[str, tuple[Prediction, ...]] = {}
+    """For each setting, its predictions."""
+    available: int | None = None
+    """How many sessions could be shown, where only some of them are given."""
+    unplaced: int = 0
+    """Predictions that are not given, since they belong to no recorded step."""
+
+
+class ReportInputs(ShownSessions):
     """All that a report shows."""
 
     title: str
@@ -37,13 +49,6 @@ class ReportInputs(Record):
     plots: tuple[Plot, ...] = ()
     warnings: tuple[str, ...] = ()
     """Alerts of the run, one sentence each; what a row says of its collapse need not be among them."""
-    sessions: tuple[Session, ...] = ()
-    predictions: Mapping[str, tuple[Prediction, ...]] = {}
-    """For each setting, its predictions."""
-    available: int | None = None
-    """How many sessions could be shown, where only some of them are given."""
-    unplaced: int = 0
-    """Predictions that are not given, since they belong to no recorded step."""
 
 
 def build_report(path_out: Path, inputs: ReportInputs) -> Path:

@@ -1,7 +1,6 @@
 """What a report shows of a folder that `evaluate` wrote: settings, page costs, and some of the sessions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +8,9 @@ from shop_r1.errors import DataError
 from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.results import Grid, Prediction
 from shop_r1.records.sessions import Session
+from shop_r1.report.build import ShownSessions
 from shop_r1.report.replay import SESSIONS_SHOWN
 from shop_r1.runs import digest_file
-
-
-@dataclass(frozen=True)
-class ShownSessions:
-    """The sessions that the report's reader shows; the rest is counted and not kept in memory."""
-
-    sessions: tuple[Session, ...]
-    predictions: dict[str, tuple[Prediction, ...]]
-    """By setting."""
-    available: int
-    """Sessions with predictions."""
-    unplaced: int
-    """Predictions that belong to no recorded step."""
 
 
 def choose_sessions(
@@ -51,7 +38,7 @@ def choose_sessions(
         )
         for name, file in files.items()
     }
-    return ShownSessions(shown, predictions, len(places), unplaced)
+    return ShownSessions(sessions=shown, predictions=predictions, available=len(places), unplaced=unplaced)
 
 
 def find_predictions(folder: Path) -> dict[str, Path]:

@@ -41,7 +41,6 @@ class Policy(Protocol):
 class Tally:
     """Counts over many sessions: outcomes, steps, and responses or actions that failed, by reason."""
 
-    sessions: int = 0
     steps: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -65,10 +64,9 @@ def run_sessions(
     `policy_of` returns the policy of a session by its key (`seed-index`). `names` are what the ids of
     sessions and of users begin with.
     """
-    session_name, user_name = names
     for index in range(count):
         key = f"{seed}-{index:05d}"
-        ids = {"session_id": f"{session_name}-{key}", "user_id": f"{user_name}-{key}"}
+        ids = {"session_id": f"{names[0]}-{key}", "user_id": f"{names[1]}-{key}"}
         with suppress(NoStepError):
             yield run_session(policy_of(key), driver, key, max_steps, tally=tally, **ids)
         if progress is not None:
@@ -83,8 +81,6 @@ def run_session(
     *,
     session_id: str = "",
     user_id: str | None = None,
-    start: str = "/",
-    source: str = "store",
     tally: Tally | None = None,
 ) -> Session:
     """Return one visit as a session, the same for the same seed, policy and store.
@@ -100,7 +96,7 @@ def run_session(
     rng = random.Random(f"shop-r1 session {seed}")
     tally = tally if tally is not None else Tally()
     steps: list[Step] = []
-    seen = driver.open(start)
+    seen = driver.open("/")
     outcome: Outcome | None = None
     errors = 0
     while outcome is None and errors < MAX_ERRORS and len(steps) < max_steps:
@@ -119,15 +115,14 @@ def run_session(
         errors = 0
         outcome, seen = _outcome(step.action, seen), after
     outcome = outcome or ("error" if errors == MAX_ERRORS else "max_steps")
-    tally.sessions += 1
     tally.steps += len(steps)
     tally.outcomes[outcome if steps else "no step"] += 1
     if not steps:
         raise NoStepError(f"visit {session_id or seed}: its first {errors} responses were invalid")
     return Session(
-        session_id=session_id or f"{source}-{seed}",
+        session_id=session_id or f"store-{seed}",
         user_id=user_id,
-        source=source,
+        source="store",
         outcome=outcome,
         steps=tuple(steps),
     )

@@ -11,7 +11,7 @@ from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import SEEDS, Sampling, sample_completions
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
-from shop_r1.records.actions import SHOP, ActionSpace
+from shop_r1.records.actions import SHOP
 from shop_r1.records.sessions import Page, Step
 
 
@@ -29,19 +29,8 @@ class PolicyConfig(Config):
 class ModelPolicy:
     """A policy that samples from a checkpoint; it sees the prompt of training, nothing else."""
 
-    def __init__(
-        self,
-        model: LocalModel,
-        prompt: PromptConfig,
-        sampling: Sampling,
-        space: ActionSpace = SHOP,
-        bf16: Bf16 = "auto",
-    ) -> None:
-        self._model = model
-        self._bf16 = bf16
-        self._prompt = prompt
-        self._sampling = sampling
-        self._space = space
+    def __init__(self, model: LocalModel, config: PolicyConfig) -> None:
+        self._model, self._config = model, config
         self._count = lru_cache(maxsize=10_000)(model.count_tokens)
 
     def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
@@ -49,18 +38,16 @@ class ModelPolicy:
         prompt = render_history(
             [*(step.page.html for step in history), page.html],
             [step.action for step in history],
-            self._space,
-            self._prompt,
+            SHOP,
+            self._config.prompt,
             self._count,
         )
-        model = self._model
-        tree = grow_tree([model.prompt_ids(prompt.messages, self._prompt.chat_template_kwargs)])
+        model, sampling = self._model, self._config.sampling
+        tree = grow_tree([model.prompt_ids(prompt.messages, self._config.prompt.chat_template_kwargs)])
         seeds = [rng.getrandbits(63) % SEEDS]
-        with autocast(self._bf16, model.model.device.type):
-            (sampled,) = sample_completions(
-                model.model, [tree], self._sampling, model.end_ids, model.pad_id, seeds
-            )
-        response = parse_response(model.decode(sampled.ids), self._space)
+        with autocast(self._config.bf16, model.model.device.type):
+            (sampled,) = sample_completions(model.model, [tree], sampling, model.end_ids, model.pad_id, seeds)
+        response = parse_response(model.decode(sampled.ids), SHOP)
         if isinstance(response, ParseFailure):
             return response
         return Step(page=page, action=response.action, rationale=response.rationale)

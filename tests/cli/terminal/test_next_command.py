@@ -19,7 +19,7 @@ def next_of(text: str) -> list[str]:
 
 def test_the_next_command_stands_on_one_line_in_a_shells_words(capsys: pytest.CaptureFixture[str]) -> None:
     place = Path("my shop's data") / ("x" * 90) / "s.jsonl"
-    print_next("data", "split", place, "--out", "data")
+    print_next("data split", place, "--out data")
     assert next_of(capsys.readouterr().out) == ["data", "split", str(place), "--out", "data"]
     print_next("report", "o", to_stderr=True)
     assert capsys.readouterr() == ("", "Next: shop-r1 report o\n")

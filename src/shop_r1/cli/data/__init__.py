@@ -5,27 +5,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
 
 data = typer.Typer(help="Import sessions, check them, count what is in them, convert them.")
 imports = typer.Typer(help="Turn other people's records into sessions.")
 
-File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet.")
-]
-Out = Annotated[
-    Path, typer.Option("--out", metavar="FILE", help="Where to write: .jsonl, .jsonl.zst or .parquet.")
-]
+File = Annotated[Path, Argument(metavar="FILE", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet.")]
+Out = Annotated[Path, Option("--out", metavar="FILE", help="Where to write: .jsonl, .jsonl.zst or .parquet.")]
 Recipes = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may be repeated."),
+    Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may be repeated."),
 ]
 KeepUntilError = Annotated[
     bool,
-    typer.Option(
-        "--keep-until-error", help="Keep the steps before a session's first error as a shorter session."
-    ),
+    Option("--keep-until-error", help="Keep the steps before a session's first error as a shorter session."),
 ]
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import typer
+from typer import Option
 
 from shop_r1.cli.data import File, print_mix
 from shop_r1.cli.terminal import console
@@ -15,16 +15,14 @@ if TYPE_CHECKING:
 
 def balance(
     file: File,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where the examples' names go (.jsonl).")
-    ],
+    out: Annotated[Path, Option("--out", metavar="FILE", help="Where the examples' names go (.jsonl).")],
     type_ratio: Annotated[
-        float, typer.Option(min=0.01, help="How many times as frequent as terminate each other type is.")
+        float, Option(min=0.01, help="How many times as frequent as terminate each other type is.")
     ] = 1.1,
     method: Annotated[
-        str, typer.Option(help="undersample drops steps of frequent types, resample repeats those of others.")
+        str, Option(help="undersample drops steps of frequent types, resample repeats those of others.")
     ] = "undersample",
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice and its order.")] = 0,
+    seed: Annotated[int, Option(min=0, help="Of the choice and its order.")] = 0,
     force: Force = False,
 ) -> None:
     """Choose the steps that RL learns from: click and type_and_submit 10 % more frequent than terminate.
@@ -51,4 +49,4 @@ def balance(
     console.print_line(f"{out}: {console.count_of(len(refs), 'example')}, {different:,} different ones")
     model = "runs/sft" if Path("runs/sft").exists() else "base"
     place = console.unused_path("runs/grpo")
-    console.print_next("grpo", "--data", file, "--examples", out, "--model", model, "--out", place)
+    console.print_next("grpo --data", file, "--examples", out, f"--model {model} --out", place)

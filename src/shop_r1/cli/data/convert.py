@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from shop_r1.cli.data import File
 from shop_r1.cli.terminal import console
@@ -12,9 +12,7 @@ from shop_r1.cli.terminal.outputs import Force, check_output
 
 def convert(
     file: File,
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Where to write: .jsonl, .jsonl.zst or .parquet.")
-    ],
+    out: Annotated[Path, Argument(metavar="OUT", help="Where to write: .jsonl, .jsonl.zst or .parquet.")],
     force: Force = False,
 ) -> None:
     """Convert sessions between JSONL and Parquet, by the names' endings.
@@ -33,4 +31,4 @@ def convert(
     console.print_line(
         f"{out}: {console.count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}"
     )
-    console.print_next("data", "stats", out)
+    console.print_next("data stats", out)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes
 from shop_r1.cli.terminal import console
@@ -13,7 +13,7 @@ from shop_r1.validation_messages import list_counts
 
 def import_session_log(
     log: Annotated[
-        Path, typer.Argument(metavar="LOG.jsonl", help="One session a line; docs/data.md has its fields.")
+        Path, Argument(metavar="LOG.jsonl", help="One session a line; docs/data.md has its fields.")
     ],
     out: Out,
     recipe: Recipes = None,
@@ -49,6 +49,6 @@ def import_session_log(
     missing = tally.steps - tally.rationales
     if missing:
         console.print_note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
-        console.print_next("rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl"))
+        console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))
     else:
-        console.print_next("data", "split", out, "--out", console.unused_path("data"))
+        console.print_next("data split", out, "--out", console.unused_path("data"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Option
 
 from shop_r1.cli.data import Out
 from shop_r1.cli.terminal import console
@@ -17,19 +17,17 @@ if TYPE_CHECKING:
 def import_opera(
     config: Annotated[
         Literal["filtered", "full"],
-        typer.Option(help="filtered: click, input, terminate; full: click, input, scroll."),
+        Option(help="filtered: click, input, terminate; full: click, input, scroll."),
     ],
-    split: Annotated[Literal["train", "test"], typer.Option(help="The data set's own split.")],
+    split: Annotated[Literal["train", "test"], Option(help="The data set's own split.")],
     out: Out,
     path: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The data set's files; without it they come from the hub."),
+        Option(metavar="DIR", help="The data set's files; without it they come from the hub."),
     ] = None,
     require_targets: Annotated[
         bool,
-        typer.Option(
-            "--require-targets", help="Leave out actions on what the recorded page has no name for."
-        ),
+        Option("--require-targets", help="Leave out actions on what the recorded page has no name for."),
     ] = False,
     force: Force = False,
 ) -> None:
@@ -55,26 +53,13 @@ def import_opera(
     console.print_note(
         "OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it."
     )
-    console.print_next(*_next(tally, config, out))
-
-
-def _next(tally: "OperaTally", config: str, out: Path) -> list[str | Path]:
-    """Return the command that works on these sessions."""
     if config == "full":  # which has no terminate
-        return [
-            "grpo",
-            "--model",
-            "base",
-            "--data",
-            out,
-            "--out",
-            console.unused_path("runs/opera"),
-            "type_ratio=0",
-        ]
-    if tally.rationales < tally.steps.total():
-        # SFT needs one at each step
-        return ["rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl")]
-    return ["data", "stats", out]
+        place = console.unused_path("runs/opera")
+        console.print_next("grpo --model base --data", out, "--out", place, "type_ratio=0")
+    elif tally.rationales < tally.steps.total():  # SFT needs one at each step
+        console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))
+    else:
+        console.print_next("data stats", out)
 
 
 def _hide_retries() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from shop_r1.cli.data import Out
 from shop_r1.cli.terminal import console
@@ -12,7 +12,7 @@ from shop_r1.validation_messages import list_counts
 
 
 def import_saved_pages(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="links.json and the pages it names.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="links.json and the pages it names.")],
     out: Out,
     force: Force = False,
 ) -> None:
@@ -32,4 +32,4 @@ def import_saved_pages(
     ways = list_counts(found.chosen_by)
     console.print_line(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {ways}")
     place = console.unused_path("runs/pages")
-    console.print_next("evaluate", "--model", "base", "--data", out, "--first-step", "0", "--out", place)
+    console.print_next("evaluate --model base --data", out, "--first-step 0 --out", place)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from shop_r1.cli.data import KeepUntilError, Out, Recipes
 from shop_r1.cli.terminal import console
@@ -13,20 +13,20 @@ from shop_r1.validation_messages import list_counts
 
 def import_rrweb(
     recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
+        list[Path], Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
     ],
     out: Out,
     space: Annotated[
-        str, typer.Option(help="shop, or opera: typing that is not submitted is kept, as input.")
+        str, Option(help="shop, or opera: typing that is not submitted is kept, as input.")
     ] = "shop",
     end: Annotated[
-        str, typer.Option(help="none, or terminate: a visit without a purchase ends with leaving.")
+        str, Option(help="none, or terminate: a visit without a purchase ends with leaving.")
     ] = "none",
     bought: Annotated[
-        str, typer.Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
+        str, Option(metavar="TEXT", help="Part of the address of pages that tell of a purchase.")
     ] = "",
     masked: Annotated[
-        str, typer.Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
+        str, Option(help="keep, or drop: typing whose text the recorder masked (***) is left out.")
     ] = "keep",
     recipe: Recipes = None,
     keep_until_error: KeepUntilError = False,
@@ -69,4 +69,4 @@ def import_rrweb(
         console.print_note(
             f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above"
         )
-    console.print_next("rationales", out, "--model", "NAME", "--out", console.unused_path("with.jsonl"))
+    console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
 from shop_r1.cli.data import File, action_types, print_mix
 from shop_r1.cli.terminal import console
@@ -13,27 +13,23 @@ from shop_r1.cli.terminal.outputs import Force, check_apart
 
 def split(
     file: File,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the files.")],
-    test: Annotated[float, typer.Option(min=0, max=0.99, help="Share of sessions to hold out.")] = 0.1,
+    out: Annotated[Path, Option("--out", metavar="DIR", help="A new folder for the files.")],
+    test: Annotated[float, Option(min=0, max=0.99, help="Share of sessions to hold out.")] = 0.1,
     test_sessions: Annotated[
-        int | None, typer.Option(min=1, help="How many sessions to hold out, in place of --test.")
+        int | None, Option(min=1, help="How many sessions to hold out, in place of --test.")
     ] = None,
-    valid: Annotated[float, typer.Option(min=0, max=0.99, help="Share of sessions to validate on.")] = 0.0,
+    valid: Annotated[float, Option(min=0, max=0.99, help="Share of sessions to validate on.")] = 0.0,
     valid_sessions: Annotated[
-        int | None, typer.Option(min=1, help="How many of them, in place of --valid.")
+        int | None, Option(min=1, help="How many of them, in place of --valid.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="user or session; user where the sessions name their users.")
+        str | None, Option(help="user or session; user where the sessions name their users.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
-    dedupe: Annotated[
-        bool, typer.Option("--dedupe", help="Leave exact duplicates out, but for one.")
-    ] = False,
+    seed: Annotated[int, Option(help="Another seed, another split.")] = 0,
+    dedupe: Annotated[bool, Option("--dedupe", help="Leave exact duplicates out, but for one.")] = False,
     ending: Annotated[
         str | None,
-        typer.Option(
-            "--format", help="jsonl, jsonl.zst or parquet; without it, parquet of Parquet, else jsonl."
-        ),
+        Option("--format", help="jsonl, jsonl.zst or parquet; without it, parquet of Parquet, else jsonl."),
     ] = None,
     force: Force = False,
 ) -> None:
@@ -60,10 +56,10 @@ def split(
     _split(file, out, by, asked, force)
     train = out / f"train.{asked['format']}"
     if _has_rationales(train):
-        console.print_next("sft", "--data", train, "--out", console.unused_path("runs/sft"))
+        console.print_next("sft --data", train, "--out", console.unused_path("runs/sft"))
     else:
         place = console.unused_path(train.with_name("with.jsonl"))
-        console.print_next("rationales", train, "--model", "NAME", "--out", place)
+        console.print_next("rationales", train, "--model NAME --out", place)
         console.print_line(
             "sft learns rationales too, and not every step has one; with --help rationales lists the models"
         )

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.cli.data import File
 from shop_r1.cli.terminal import console
@@ -32,18 +32,18 @@ def stats(
     file: File,
     against: Annotated[
         list[Path] | None,
-        typer.Option(metavar="OTHER", help="A file that should share nothing with it; may be repeated."),
+        Option(metavar="OTHER", help="A file that should share nothing with it; may be repeated."),
     ] = None,
     tokenizer: Annotated[
-        str, typer.Option(metavar="NAME", help="What counts tokens: estimate, base, a folder, a hub name.")
+        str, Option(metavar="NAME", help="What counts tokens: estimate, base, a folder, a hub name.")
     ] = "estimate",
     max_tokens: Annotated[
-        int, typer.Option(min=1, help="Longest prompt and completion together; the paper's by default.")
+        int, Option(min=1, help="Longest prompt and completion together; the paper's by default.")
     ] = 32768,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw it too: .svg, or .html with some sessions.")
+        Path | None, Option(metavar="FILE", help="Draw it too: .svg, or .html with some sessions.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The figures as JSON.")] = False,
     force: Force = False,
 ) -> None:
     """Count what is in a file of sessions: actions, lengths in tokens, duplicates, what another file shares.

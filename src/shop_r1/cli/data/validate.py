@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.console import count_of
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 def validate(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet."),
+        Argument(metavar="FILE...", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet."),
     ],
-    show: Annotated[int, typer.Option(min=0, help="Findings shown of each file; 0: all.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="All findings, a JSON object each.")] = False,
+    show: Annotated[int, Option(min=0, help="Findings shown of each file; 0: all.")] = 20,
+    as_json: Annotated[bool, Option("--json", help="All findings, a JSON object each.")] = False,
 ) -> None:
     """Check every line of files of sessions and name all that is wrong, with line and field.
 

@@ -223,4 +223,4 @@ def _show_result(written: Written, out: Path, plan: Plan, keep_failed: bool) -> 
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
             f"{failed_path(out)}"
         )
-    console.print_next("sft", "--data", out, "--out", console.unused_path("runs/sft"))
+    console.print_next("sft --data", out, "--out", console.unused_path("runs/sft"))

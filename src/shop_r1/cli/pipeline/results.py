@@ -14,21 +14,10 @@ from shop_r1.cli.pipeline.config import (
 from shop_r1.cli.pipeline.stages import DemoRun
 from shop_r1.cli.terminal import console
 from shop_r1.datasets.session_files import read_sessions
+from shop_r1.evaluation import tables
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots.results import plot_evaluation
 from shop_r1.evaluation.plots.rewards import read_curves
-from shop_r1.evaluation.tables import (
-    context_grid,
-    main_grid,
-    mix_grid,
-    paper_grids,
-    per_type_grid,
-    reweighted_grid,
-    table_row,
-    temperature_grid,
-    to_markdown,
-    to_text,
-)
 from shop_r1.jsonl import read_records, write_text
 from shop_r1.models.precision import product_rate
 from shop_r1.prompts.render import Context
@@ -42,13 +31,13 @@ def list_tables(demo: DemoRun) -> list[Grid]:
     """Return every table of the run, the main one first."""
     rows = read_table(demo.out / "table.json")
     found = [
-        main_grid(rows, "Held-out sessions, sampled at temperature 0.6 (the paper's)"),
-        reweighted_grid(rows),
-        per_type_grid(rows),
-        mix_grid(rows),
-        temperature_grid(read_table(demo.out / "temperatures.json")),
-        context_grid(read_table(demo.out / "contexts.json")),
-        *paper_grids(),
+        tables.main_grid(rows, "Held-out sessions, sampled at temperature 0.6 (the paper's)"),
+        tables.reweighted_grid(rows),
+        tables.per_type_grid(rows),
+        tables.mix_grid(rows),
+        tables.temperature_grid(read_table(demo.out / "temperatures.json")),
+        tables.context_grid(read_table(demo.out / "contexts.json")),
+        *tables.paper_grids(),
     ]
     return [grid for grid in found if grid is not None]
 
@@ -85,7 +74,7 @@ def print_results(demo: DemoRun, seconds: float) -> None:
     if demo.config.quick:
         console.print_line(f"{QUICK_WARNING}\n")
     for grid in list_tables(demo)[:3]:
-        console.print_line(to_text(grid))
+        console.print_line(tables.to_text(grid))
     for text in [f"Alert: {alert}" for alert in list_alerts(demo)] or ["Alerts: none."]:
         console.print_paragraph(text)
     console.print_paragraph(f"Took {seconds:.0f} s. Tables: {demo.out}/tables.txt, {demo.out}/table.json.")
@@ -97,8 +86,8 @@ def write_report(demo: DemoRun) -> None:
     """Vary temperature and context; write the tables as text and Markdown, and the report."""
     vary(demo)
     grids, warning = list_tables(demo), f"{QUICK_WARNING}\n\n" if demo.config.quick else ""
-    write_text(demo.out / "tables.txt", warning + "\n\n".join(map(to_text, grids)) + "\n")
-    write_text(demo.out / "tables.md", warning + "\n\n".join(map(to_markdown, grids)) + "\n")
+    write_text(demo.out / "tables.txt", warning + "\n\n".join(map(tables.to_text, grids)) + "\n")
+    write_text(demo.out / "tables.md", warning + "\n\n".join(map(tables.to_markdown, grids)) + "\n")
     rows, sweep = (read_table(demo.out / name) for name in ("table.json", "temperatures.json"))
     curves = [each for each in read_curves(demo.out / "shop-r1", points=25) if each.part != "total"]
     inputs = ReportInputs(
@@ -133,7 +122,7 @@ def vary(demo: DemoRun) -> None:
         else:
             predictions = demo.predict(setting, checkpoint, part, config)
         metrics = evaluate_predictions(predictions, SHOP, seed=demo.config.seed)
-        return table_row(setting, metrics, temperature=temperature, context=context)
+        return tables.table_row(setting, metrics, temperature=temperature, context=context)
 
     write_table(demo.out / "temperatures.json", [measure(temperature) for temperature in demo.config.sweep])
     write_table(demo.out / "contexts.json", [measure(), measure(context="latest-step")])

@@ -60,9 +60,10 @@ def wrap(text: str, first: str = "", later: str = "") -> list[str]:
 
 
 def print_next(*words: str | Path, to_stderr: bool = False) -> None:
-    """Print the command to give next on one line, quoted as a shell wants it; to stderr beside JSON."""
+    """Print the command to give next on one line, paths quoted as a shell wants it; to stderr beside JSON."""
     if IS_FIRST_PROCESS:
-        typer.echo(f"Next: shop-r1 {shlex.join(map(str, words))}", err=to_stderr)
+        quoted = (word if isinstance(word, str) else shlex.quote(str(word)) for word in words)
+        typer.echo(f"Next: shop-r1 {' '.join(quoted)}", err=to_stderr)
 
 
 def unused_path(place: str | Path) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from shop_r1.errors import ConfigError
 
@@ -13,7 +13,7 @@ RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 SESSION_ENDINGS = (*RECORD_ENDINGS, ".parquet")
 """Of files of sessions, as they can be written."""
 
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there; an input never.")]
+Force = Annotated[bool, Option("--force", help="Replace what is there; an input never.")]
 
 _INSTEAD = {
     ".gz": "gzip it afterwards, or take .jsonl.zst",

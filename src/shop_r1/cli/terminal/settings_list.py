@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from typer import Option
 
 from shop_r1.cli.terminal.console import print_line, wrap
 from shop_r1.config import Config, Setting, list_settings
@@ -52,7 +53,7 @@ def _list(context: typer.Context, wanted: bool) -> None:
 
 ListSettings = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--settings",
         is_eager=True,
         callback=_list,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+from typer import Argument, Option
 
 from shop_r1.cli.terminal.checkpoints import (
     fit_prompt,
@@ -34,16 +35,16 @@ AGAIN = "give the same command with --resume to go on"
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
+    Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
 ]
-Data = Annotated[Path, typer.Option("--data", metavar="sessions.jsonl", help="What to learn from.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the checkpoint goes.")]
+Data = Annotated[Path, Option("--data", metavar="sessions.jsonl", help="What to learn from.")]
+Out = Annotated[Path, Option("--out", metavar="DIR", help="Where the checkpoint goes.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
+    Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")
+    bool, Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")
 ]
 
 
