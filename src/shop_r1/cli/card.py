@@ -27,4 +27,4 @@ def card(
     from shop_r1.report.card import write_card
 
     check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
-    console.print_line(f"{write_card(folder, evaluations or [])}")
+    console.echo(f"{write_card(folder, evaluations or [])}")

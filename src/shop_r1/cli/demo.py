@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
+from shop_r1.cli.terminal.outputs import Force, check_folder
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.cli.terminal.training_run import Words, exit_when_stopped
 from shop_r1.runs import RunFolder
@@ -38,9 +38,7 @@ def demo(
 
     config, overrides = console.split_words(settings or [])
     place = out or Path("runs/demo-quick" if quick else "runs/demo")
-    check_apart(place, [config])
-    if not RunFolder(place).has_settings():
-        check_folder(place, [config], force=force)
+    check_folder(place, [config], force=force or RunFolder(place).has_settings())
     hide_loading()
     with exit_when_stopped("run the demo again to go on"):
         run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides], force)

@@ -43,10 +43,10 @@ def doctor(
         )
     for rows in describe_machine():
         console.print_table(rows)
-        console.print_line("")
-    console.print_line("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
-    console.print_line("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
-    console.print_line("shop-r1 doctor FILE.toml counts a run's whole memory.")
+        console.echo("")
+    console.echo("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
+    console.echo("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
+    console.echo("shop-r1 doctor FILE.toml counts a run's whole memory.")
 
 
 def _examine_run(
@@ -60,10 +60,10 @@ def _examine_run(
         raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
     plan = plan_run(*console.split_words(words), stage, model, launch, memory)
     console.print_table([*plan.facts, ("started like this", active_strategy())])
-    console.print_line("")
+    console.echo("")
     console.print_columns(render_plan(plan))
-    console.print_line("")
+    console.echo("")
     for line in render_verdict(plan):
-        console.print_line(line)
+        console.echo(line)
     if not plan.fits:
         raise typer.Exit(1)

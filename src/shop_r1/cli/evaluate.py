@@ -91,7 +91,7 @@ def evaluate(
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
     found = _evaluate(Evaluation(model, data, out, first_step, name, conditions, examples, force), policy)
     _print_results(found, as_json, related_metrics)
-    console.print_note(f"Results are in {out}")
+    console.note(f"Results are in {out}")
     console.print_next("report", out, to_stderr=True)
 
 
@@ -146,9 +146,9 @@ def _evaluate(evaluation: "Evaluation", policy: Policy) -> "list[Scored]":
         cost = measure_context(evaluation.examples, predicted)
         write_json(folder / "context.json", cost.model_dump(exclude_none=True))
         for note in describe_context(cost, predicted):
-            console.print_note(note)
+            console.note(note)
         if invalid := explain_invalid(scored.row, is_endpoint=predicted.estimated):
-            console.print_note(invalid)
+            console.note(invalid)
         found.append(scored)
     write_tables(evaluation.out, found)
     return found
@@ -184,7 +184,7 @@ def _print_results(found: "Sequence[Scored]", as_json: bool, related: bool) -> N
     grids = list_grids([scored.row for scored in found])
     if related:
         grids += [related_grid(scored.row.setting, scored.related) for scored in found]
-    console.print_line("\n".join(map(to_text, grids)).rstrip("\n"))
+    console.echo("\n".join(map(to_text, grids)).rstrip("\n"))
 
 
 def _read_examples(data: Path, first_step: int) -> "Sequence[Example]":

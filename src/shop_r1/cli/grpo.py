@@ -45,8 +45,8 @@ def grpo(
         how = f"{'' if config.type_ratio else 'not '}balanced (type_ratio {config.type_ratio:g})"
     config = run.begin_run(config, out, [data, *([chosen] if chosen else [])], balanced, "grpo", resume)
     of, chosen_of = (console.join_counts(sorted(count_types(each).items())) for each in (examples, balanced))
-    console.print_line(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {of}")
-    console.print_line(f"{how}: {len(balanced)} steps: {chosen_of}")
+    console.echo(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {of}")
+    console.echo(f"{how}: {len(balanced)} steps: {chosen_of}")
     with run.exit_when_stopped(run.AGAIN):
         last = train_grpo(balanced, config, out, resume=resume)
     run.finish_run(out, last, "reward/total")

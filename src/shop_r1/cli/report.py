@@ -59,6 +59,6 @@ def report(
         warnings=(warning,) if warning else (),
         **dict(shown),
     )
-    console.print_line(f"{build_report(page, inputs)}")
+    console.echo(f"{build_report(page, inputs)}")
     if warning:
-        console.print_note(warning)
+        console.note(warning)

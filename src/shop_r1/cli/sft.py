@@ -30,7 +30,7 @@ def sft(
     sessions = console.open_sessions(data)
     examples = list_examples(sessions, first_step=0)
     config = run.begin_run(config, out, [data], examples, "sft", resume)
-    console.print_line(f"SFT on {len(sessions)} sessions, {len(examples)} completions")
+    console.echo(f"SFT on {len(sessions)} sessions, {len(examples)} completions")
     with run.exit_when_stopped(run.AGAIN):
         last = train_sft(sessions, config, out, resume)
     run.finish_run(out, last, "loss")

@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import load_counter
+from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import join_counts
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
@@ -45,7 +45,7 @@ def simplify(
 
     if tokenizer is not None and max_tokens is None:
         raise ConfigError("--tokenizer counts for --max-tokens; give that too")
-    count_tokens = estimate_tokens if tokenizer is None else load_counter(tokenizer)
+    count_tokens = estimate_tokens if tokenizer is None else token_counter(load_tokenizer(tokenizer))
     site = load_recipe(recipe) if recipe is not None else None
     failures = []
     for source in pages:
@@ -58,11 +58,11 @@ def simplify(
             console.print_json(_record(source, page, explain=explain, budgeted=max_tokens is not None))
             continue
         if len(pages) > 1:
-            console.print_line(f"==> {source} <==")
+            console.echo(f"==> {source} <==")
         _show(source, page)
         if max_tokens is not None:
             tokens, cut = count_tokens(page.html), join_counts(page.cut.items()) or "nothing"
-            console.print_note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
+            console.note(f"{tokens} of {max_tokens} tokens ({tokenizer or 'estimate'}); cut: {cut}")
         if explain:
             _explain(page)
     if len(failures) == 1:
@@ -143,22 +143,22 @@ def _element_record(element: Element) -> dict[str, Any]:
 
 
 def _show(source: str, page: SimplifiedPage) -> None:
-    console.print_line(page.html)
+    console.echo(page.html)
     dropped = join_counts(page.dropped.items()) or "nothing"
-    console.print_note(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped}")
+    console.note(f"{source}: {len(page.elements)} elements that can be acted on; dropped: {dropped}")
     if page.shown:
-        console.print_note(
+        console.note(
             "hidden as the page stands, shown here since a shopper must have seen it: "
             f"{join_counts(page.shown.items())} (nearly all of the page is in it, or the page's own script "
             "shows it)"
         )
     if pending := page.dropped.get("unfinished_part"):
-        console.print_note(
+        console.note(
             f"{pending} parts of it were still to come: this is the server's raw HTML, cut short; "
             "save the page once it has loaded"
         )
     if not page.elements and page.html.strip() == "<page>":
-        console.print_note(
+        console.note(
             "nothing on it can be read or acted on: save the page once its scripts have run "
             "(docs/pages.md, Bad input)"
         )
@@ -168,7 +168,7 @@ def _explain(page: SimplifiedPage) -> None:
     from shop_r1.pages.rules import REASONS
 
     for reason, parts in page.examples.items():
-        console.print_note("")
-        console.print_note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
+        console.note("")
+        console.note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")
         for part in parts:
             typer.echo(textwrap.shorten(f"  {part}", console.WIDTH, placeholder="…"), err=True)

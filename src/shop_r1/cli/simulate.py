@@ -57,13 +57,11 @@ def simulate(
             sessions = _modelled(model, settings or [], app, count, seed, options)
         written = write_sessions(out, _at_least_one(sessions))
     outcomes = list_counts(tally.outcomes)
-    console.print_line(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
+    console.echo(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
     console.print_next("data split", out, "--out", console.unused_path("data"))
     if tally.errors:
         errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))
-        console.print_note(
-            f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}"
-        )
+        console.note(f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}")
 
 
 def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
@@ -86,7 +84,7 @@ def _modelled(
     config = console.read_settings(PolicyConfig, settings)
     model = load(name)
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    console.print_note(str(choose_precision(config.bf16, model.model.device.type)))
+    console.note(str(choose_precision(config.bf16, model.model.device.type)))
     policy = ModelPolicy(model, config.model_copy(update={"prompt": prompt}))
     with InProcessDriver(app) as driver:
         yield from run_sessions(lambda _: policy, driver, count, seed, names=("model", "model"), **options)

@@ -22,7 +22,7 @@ def store(
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
         port = probe.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    console.print_line(f"http://{shown}:{port}/")
-    console.print_note("Serving the store; Ctrl-C stops it.")
+    console.echo(f"http://{shown}:{port}/")
+    console.note("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
     serve(port, seed, host)

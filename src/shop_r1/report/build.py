@@ -15,7 +15,7 @@ import jinja2
 from shop_r1.jsonl import Record, write_text
 from shop_r1.records.results import Grid, Plot, Prediction, TableRow, percent
 from shop_r1.records.sessions import Session
-from shop_r1.report.replay import SessionReplay, embed_json, replay_sessions
+from shop_r1.report.replay import embed_json, replay_sessions
 from shop_r1.report.safe_page import clean_text
 from shop_r1.report.seal import seal
 
@@ -60,12 +60,6 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
     replay = replay_sessions(inputs.sessions, inputs.predictions)
     available = replay.available if inputs.available is None else inputs.available
     replay = replace(replay, available=available, unplaced=replay.unplaced + inputs.unplaced)
-    write_text(path_out, seal(render_report(inputs, replay)))
-    return path_out
-
-
-def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
-    """Return the report's HTML."""
     script = _read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
@@ -80,7 +74,8 @@ def render_report(inputs: ReportInputs, replay: SessionReplay) -> str:
         style=_read_template("report.css"),
         frame_style=embed_json(_read_template("page.css")),
     )
-    return clean_text(html)
+    write_text(path_out, seal(clean_text(html)))
+    return path_out
 
 
 @cache

@@ -26,26 +26,22 @@ def write_card(folder: Path, evaluations: Sequence[Path] = (), rows: Sequence[Ta
     Raises:
         DataError: a file is missing or not what it should be, or an evaluation is of another model.
     """
-    digest = digest_file(folder)
-    found = [row for each in evaluations for row in _read_evaluation(each, folder, digest)]
+    digest, found = digest_file(folder), list[TableRow]()
+    for each in evaluations:
+        if digest not in RunFolder(each).read_settings().get("inputs", {}).values():
+            raise DataError.at(
+                each,
+                None,
+                f"is not an evaluation of the model in {folder} as it is now; expected what "
+                f"`shop-r1 evaluate --model {folder}` wrote",
+            )
+        found += read_table(each / "table.json")
     settings, last = RunFolder(folder).read_settings(), {}
     for line in read_metrics(folder / "metrics.jsonl"):
         last = line
     is_adapter = (folder / "adapter_config.json").exists()
-    write_text(folder / CARD, seal(render_card(settings, last, (*found, *rows), is_adapter)))
+    write_text(folder / CARD, seal(render_card(settings, last, [*found, *rows], is_adapter)))
     return folder / CARD
-
-
-def _read_evaluation(evaluation: Path, folder: Path, digest: str) -> list[TableRow]:
-    known = RunFolder(evaluation).read_settings().get("inputs", {})
-    if digest not in known.values():
-        raise DataError.at(
-            evaluation,
-            None,
-            f"is not an evaluation of the model in {folder} as it is now; expected what "
-            f"`shop-r1 evaluate --model {folder}` wrote",
-        )
-    return read_table(evaluation / "table.json")
 
 
 def render_card(

@@ -3,12 +3,12 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from shop_r1.records.actions import Action, exact_match
 from shop_r1.records.results import Prediction, RewardBreakdown
-from shop_r1.records.sessions import Page, Session
+from shop_r1.records.sessions import Session
 from shop_r1.report.safe_page import clean_text, make_safe
 
 REWARD_PARTS = tuple(name for name in RewardBreakdown.model_fields if name != "reasons")
@@ -35,30 +35,6 @@ class SessionReplay:
     """Predictions for sessions or steps that the recorded sessions do not have."""
 
 
-@dataclass
-class _Pages:
-    """The pages met so far, each held once."""
-
-    entries: list[dict[str, Any]] = field(default_factory=list)
-    places: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def place(self, page: Page) -> int:
-        """Return the page's place among the entries, added where it is new."""
-        key = (page.url, page.html)
-        if key not in self.places:
-            source = page.html[:PAGE_LIMIT_CHARS]
-            self.places[key] = len(self.entries)
-            self.entries.append(
-                {
-                    "url": clean_text(page.url),
-                    "safe": make_safe(source),
-                    "source": clean_text(source),
-                    "cut": len(page.html) - len(source),
-                }
-            )
-        return self.places[key]
-
-
 def replay_sessions(
     sessions: Sequence[Session], predictions: Mapping[str, Sequence[Prediction]]
 ) -> SessionReplay:
@@ -73,13 +49,14 @@ def replay_sessions(
     steps = {(session.session_id, step) for session in sessions for step in range(len(session.steps))}
     wanted = {session_id for session_id, _ in predicted}
     chosen = [session for session in sessions if not wanted or session.session_id in wanted]
-    pages = _Pages()
+    pages: dict[tuple[str, str], int] = {}  # Each page once, with its place.
     shown = [_session(session, predicted, pages) for session in chosen[:SESSIONS_SHOWN]]
+    entries = [_page(url, html) for url, html in pages]
     return SessionReplay(
-        data={"settings": list(predictions), "pages": pages.entries, "sessions": shown},
+        data={"settings": list(predictions), "pages": entries, "sessions": shown},
         shown=len(shown),
         available=len(chosen),
-        cut_pages=sum(1 for entry in pages.entries if entry["cut"]),
+        cut_pages=sum(1 for entry in entries if entry["cut"]),
         cut_at_chars=PAGE_LIMIT_CHARS,
         unplaced=sum(len(found) for place, found in predicted.items() if place not in steps),
     )
@@ -95,14 +72,24 @@ def embed_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _session(session: Session, predicted: Predicted, pages: _Pages) -> dict[str, Any]:
+def _page(url: str, html: str) -> dict[str, Any]:
+    source = html[:PAGE_LIMIT_CHARS]
+    return {
+        "url": clean_text(url),
+        "safe": make_safe(source),
+        "source": clean_text(source),
+        "cut": len(html) - len(source),
+    }
+
+
+def _session(session: Session, predicted: Predicted, pages: dict[tuple[str, str], int]) -> dict[str, Any]:
     return {
         "id": clean_text(session.session_id),
         "source": clean_text(session.source),
         "outcome": session.outcome or "outcome unknown",
         "steps": [
             {
-                "page": pages.place(step.page),
+                "page": pages.setdefault((step.page.url, step.page.html), len(pages)),
                 "action": _action(step.action),
                 "rationale": _optional(step.rationale),
                 "predictions": [
@@ -122,10 +109,12 @@ def _action(action: Action) -> dict[str, str]:
 
 def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str, Any]:
     action = prediction.action
-    same = "unparsable"
-    if action is not None:
+    if action is None:
+        same = "unparsable"
+    elif exact_match(action, true):
+        same = "action"
+    else:
         same = "type" if action.type == true.type else "none"
-        same = "action" if exact_match(action, true) else same
     return {
         "setting": setting,
         "same": same,
@@ -139,14 +128,11 @@ def _prediction(setting: str, prediction: Prediction, true: Action) -> dict[str,
     }
 
 
-def _reward(reward: RewardBreakdown) -> list[dict[str, Any]]:
+def _reward(reward: RewardBreakdown) -> list[dict[str, str]]:
+    reasons = {part: clean_text(reward.reasons.get(part, "")) for part in REWARD_PARTS}
     return [
-        {
-            "part": part,
-            "earned": f"{getattr(reward, part):.6g}",
-            "reason": clean_text(reward.reasons.get(part, "")),
-        }
-        for part in REWARD_PARTS
+        {"part": part, "earned": f"{getattr(reward, part):.6g}", "reason": reason}
+        for part, reason in reasons.items()
     ]
 
 

@@ -46,7 +46,7 @@ def balance(
     write_records(out, refs)
     print_mix({"before": count_types(examples), "after": count_types(chosen)})
     different = len({(ref.session_id, ref.step) for ref in refs})
-    console.print_line(f"{out}: {console.count_of(len(refs), 'example')}, {different:,} different ones")
+    console.echo(f"{out}: {console.count_of(len(refs), 'example')}, {different:,} different ones")
     model = "runs/sft" if Path("runs/sft").exists() else "base"
     place = console.unused_path("runs/grpo")
     console.print_next("grpo --data", file, "--examples", out, f"--model {model} --out", place)

@@ -28,7 +28,5 @@ def convert(
     with console.file_progress("Converting", file) as moved:
         written = write_sessions(out, read_sessions(file, moved))
     before, after = file.stat().st_size, out.stat().st_size
-    console.print_line(
-        f"{out}: {console.count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}"
-    )
+    console.echo(f"{out}: {console.count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}")
     console.print_next("data stats", out)

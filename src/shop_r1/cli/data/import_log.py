@@ -35,20 +35,20 @@ def import_session_log(
         found = import_log(log, tally, recipes, move, keep_until_error=keep_until_error)
         write_sessions(out, found)
     for message in tally.messages:
-        console.print_line(f"invalid: {message}")
-    console.print_line(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
-    console.print_line(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
+        console.echo(f"invalid: {message}")
+    console.echo(f"{out}: {tally.sessions} of {tally.lines} sessions, {tally.steps} steps")
+    console.echo(f"elements found by: {list_counts(tally.chosen_by) or 'none was needed'}")
     if recipes:
-        console.print_line(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
+        console.echo(f"recipes used: {list_counts(tally.recipes) or 'none fits a page'}")
     if tally.problems:
-        console.print_line(f"problems: {list_counts(tally.problems)}")
+        console.echo(f"problems: {list_counts(tally.problems)}")
         kept = f"; {tally.shortened} end before their first problem" if keep_until_error else ""
-        console.print_note(
+        console.note(
             f"{tally.left_out} of {tally.lines} sessions are left out{kept}, each for the problems above"
         )
     missing = tally.steps - tally.rationales
     if missing:
-        console.print_note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
+        console.note(f"{missing} of {tally.steps} steps have no rationale, which SFT needs")
         console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))
     else:
         console.print_next("data split", out, "--out", console.unused_path("data"))

@@ -1,5 +1,6 @@
 """`data import opera`: the public data set OPeRA as sessions."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,18 +42,17 @@ def import_opera(
 
     check_output(out, [path], force=force)
     if path is None:
-        _hide_retries()
+        # What the hub could not do is said in one sentence, not in warnings about retries.
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")
         path = fetch_tables(config, split)
     tables = find_tables(path, config, split)
     tally = OperaTally()
     with console.progress("Reading") as move:
         sessions = import_opera(tables, out.parent, tally, require_targets=require_targets, progress=move)
         written = write_sessions(out, sessions)
-    console.print_line(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
+    console.echo(f"{out}: {written} sessions of {len(tally.users)} users, {tally.steps.total()} steps")
     console.print_table(_describe(tally))
-    console.print_note(
-        "OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it."
-    )
+    console.note("OPeRA is under CC-BY-4.0: name its authors (arXiv 2506.05606) in what you make of it.")
     if config == "full":  # which has no terminate
         place = console.unused_path("runs/opera")
         console.print_next("grpo --model base --data", out, "--out", place, "type_ratio=0")
@@ -60,15 +60,6 @@ def import_opera(
         console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))
     else:
         console.print_next("data stats", out)
-
-
-def _hide_retries() -> None:
-    """Keep the hub's warnings off the screen; what it could not do is said in one sentence."""
-    try:
-        from huggingface_hub.utils import logging
-    except ImportError:
-        return  # fetch_tables says what is missing
-    logging.set_verbosity_error()
 
 
 def _describe(tally: "OperaTally") -> list[tuple[str, str]]:

@@ -27,9 +27,9 @@ def import_saved_pages(
     found = import_pages(folder)
     write_sessions(out, found.sessions)
     for problem in found.unresolved:
-        console.print_line(f"left out: {problem}")
+        console.echo(f"left out: {problem}")
     moves = len(found.sessions) + len(found.unresolved)
     ways = list_counts(found.chosen_by)
-    console.print_line(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {ways}")
+    console.echo(f"{out}: {len(found.sessions)} of {moves} moves; links found by: {ways}")
     place = console.unused_path("runs/pages")
     console.print_next("evaluate --model base --data", out, "--first-step 0 --out", place)

@@ -53,20 +53,18 @@ def import_rrweb(
     with console.progress("Importing") as move:
         write_sessions(out, import_recordings(recordings, tally, options, move))
     for problem in tally.left_out:
-        console.print_line(f"left out: {problem}")
+        console.echo(f"left out: {problem}")
     total = tally.recordings + len(tally.left_out)
     tabs = f", {tally.sessions} sessions (a tab each)" if tally.sessions > tally.recordings else ""
-    console.print_line(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
-    console.print_note(f"passed over: {list_counts(tally.counts) or 'nothing'}")
+    console.echo(f"{out}: {tally.recordings} of {total} recordings{tabs}, {tally.steps} steps")
+    console.note(f"passed over: {list_counts(tally.counts) or 'nothing'}")
     if tally.remarks:
-        console.print_note(f"worth a look: {list_counts(tally.remarks)}")
+        console.note(f"worth a look: {list_counts(tally.remarks)}")
     if tally.remarks[MASKED]:
-        console.print_note(
+        console.note(
             "Masked texts cannot be learned from or measured against: `data validate` calls them invalid and "
             "training refuses them. --masked drop leaves these steps out."
         )
     if tally.left_out:
-        console.print_note(
-            f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above"
-        )
+        console.note(f"{len(tally.left_out)} of {total} recordings are left out, each for the reason above")
     console.print_next("rationales", out, "--model NAME --out", console.unused_path("with.jsonl"))

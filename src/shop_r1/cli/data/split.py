@@ -60,7 +60,7 @@ def split(
     else:
         place = console.unused_path(train.with_name("with.jsonl"))
         console.print_next("rationales", train, "--model NAME --out", place)
-        console.print_line(
+        console.echo(
             "sft learns rationales too, and not every step has one; with --help rationales lists the models"
         )
 
@@ -90,12 +90,12 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
     print_mix({"before": sum(counts.values(), Counter()), **sides})
     what = "users and duplicates" if by == "user" else "duplicates"
     largest = console.count_of(plan.largest, "session")
-    console.print_line(f"{console.count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
+    console.echo(f"{console.count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
     for side, missing in plan.missing.items():
         told = (
             f"{console.count_of(missing, 'session')} fewer than asked, since no other group is small enough"
         )
-        console.print_note(f"{side}: {told}")
+        console.note(f"{side}: {told}")
 
 
 def _has_rationales(train: Path) -> bool:

@@ -9,10 +9,10 @@ from typer import Option
 
 from shop_r1.cli.data import File
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import load_counter
+from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import count_of
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.pages.tokens import CountTokens, estimate_tokens
+from shop_r1.pages.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from shop_r1.datasets.statistics import BudgetFacts, Statistics, Tally
@@ -51,13 +51,17 @@ def stats(
     Example: shop-r1 data stats train.jsonl --against test.jsonl --report stats.html
     """
     from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.statistics import Tally, identify
+    from shop_r1.datasets.statistics import Tally, identify, remember_lines
     from shop_r1.prompts.render import PromptConfig
 
     if report is not None:
         check_output(report, [file, *(against or []), tokenizer], force=force, endings=(".svg", ".html"))
     prompt = console.read_settings(PromptConfig, [], max_tokens=max_tokens)
-    tally, first = Tally(_load_counter(tokenizer), prompt), list["Session"]()
+    if tokenizer == "estimate":
+        count = remember_lines(estimate_tokens)
+    else:
+        count = lru_cache(maxsize=512)(token_counter(load_tokenizer(tokenizer)))
+    tally, first = Tally(count, prompt), list["Session"]()
     with console.file_progress("Counting", file) as moved:
         for session in read_sessions(file, moved):
             tally.add(session)
@@ -73,20 +77,12 @@ def stats(
         _print_statistics(found)
     if report is not None:
         _write_report(report, tally, found, first)
-        console.print_note(f"Drawn: {report}")
-
-
-def _load_counter(name: str) -> CountTokens:
-    from shop_r1.datasets.statistics import remember_lines
-
-    if name == "estimate":
-        return remember_lines(estimate_tokens)
-    return lru_cache(maxsize=512)(load_counter(name))
+        console.note(f"Drawn: {report}")
 
 
 def _print_statistics(found: "Statistics") -> None:
     console.print_table([*_list_counts(found), *_list_checks(found)])
-    console.print_line("")
+    console.echo("")
     (tokens, *names), *rows = _list_lengths(found)
     console.print_columns([(tokens.ljust(24), *(name.rjust(9) for name in names)), *rows])
 

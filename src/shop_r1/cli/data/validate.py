@@ -73,7 +73,7 @@ def _print_finding(file: Path, finding: "Finding", as_json: bool) -> None:
         console.print_json({"file": str(file), "error": finding.is_error, **finding.model_dump()})
         return
     mark = "" if finding.is_error else "warning: "
-    console.print_line(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
+    console.echo(f"{file}:{finding.line}: {mark}{finding.field}: {finding.problem}")
 
 
 def _sum_up(file: Path, checker: "Checker", more: int) -> None:
@@ -81,7 +81,7 @@ def _sum_up(file: Path, checker: "Checker", more: int) -> None:
     from shop_r1.datasets.validation import ERRORS, WARNINGS
 
     if more:
-        console.print_line(f"… {more:,} more; --show 0 prints all")
+        console.echo(f"… {more:,} more; --show 0 prints all")
     meanings = {**ERRORS, **{kind: f"warning: {meaning}" for kind, meaning in WARNINGS.items()}}
     rows = [
         (kind, f"{checker.kinds[kind]:,}".rjust(7), meaning)
@@ -89,11 +89,11 @@ def _sum_up(file: Path, checker: "Checker", more: int) -> None:
         if checker.kinds[kind]
     ]
     if rows:
-        console.print_line("")
+        console.echo("")
         console.print_table(rows)
-        console.print_line("")
+        console.echo("")
     what = f"{count_of(checker.sessions, 'session')}, {count_of(checker.steps, 'step')}"
     errors = count_of(checker.errors, "error")
     if checker.errors:
         errors += f" in {checker.lines_with_errors:,} of {count_of(checker.lines, 'line')}"
-    console.print_line(f"{file}: {what}; {errors}, {count_of(checker.warnings, 'warning')}")
+    console.echo(f"{file}: {what}; {errors}, {count_of(checker.warnings, 'warning')}")

@@ -11,17 +11,9 @@ from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
 from shop_r1.models.shape import find_shape
+from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
-from shop_r1.training.memory import (
-    GIB,
-    MARGIN,
-    Estimate,
-    Load,
-    Strategy,
-    cheaper_loads,
-    estimate_memory,
-    plan_load,
-)
+from shop_r1.training.memory import GIB, Estimate, Load, Strategy
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 SCHEMAS: dict[str, type[SftConfig] | type[GrpoConfig]] = {"sft": SftConfig, "grpo": GrpoConfig}
@@ -58,12 +50,13 @@ def plan_run(
     stage: str | None = None,
     model: str | None = None,
     launch: Path | None = None,
-    memory: float | None = None,
+    device_gib: float | None = None,
 ) -> Plan:
     """Return the plan of a run.
 
     The stage, sft or grpo, is found from the settings where it is None; `model` takes the place of theirs.
-    `launch` is accelerate's settings file (None: one device), `memory` each device's in GiB (None: as here).
+    `launch` is accelerate's settings file (None: one device), `device_gib` each device's memory (None: as
+    here).
 
     Raises:
         ConfigError: the settings are not valid, or ask this machine for devices that it does not have.
@@ -72,14 +65,14 @@ def plan_run(
     stage = stage or _find_stage(path, overrides)
     config = load_config(SCHEMAS[stage], path, overrides)
     shape, source = find_shape(model or config.model)
-    devices, strategy = _read_spread(launch, must_be_here=memory is None)
-    room = round(memory * GIB) if memory is not None else _memory_here(devices)
+    devices, strategy = _read_spread(launch, must_be_here=device_gib is None)
+    room = _memory_here(devices) if device_gib is None else round(device_gib * GIB)
     # Memory is only given for other machines, and these are GPUs with bfloat16.
-    bf16 = None if memory is None else True
+    bf16 = None if device_gib is None else True
     engine = 0  # what vLLM takes of a device
     if isinstance(config, GrpoConfig) and config.use_vllm and config.vllm_mode == "colocate":
         engine = round(config.vllm_gpu_memory_utilization * room)
-    load = plan_load(config, shape, devices, strategy, engine, bf16)
+    load = memory.plan_load(config, shape, devices, strategy, engine, bf16)
     facts = [
         ("settings", f"{stage}, {path or 'the defaults'}"),
         ("model", f"{model or config.model}, {shape.parameters:,} parameters; {source}"),
@@ -87,9 +80,9 @@ def plan_run(
         ("number format", format_name(load.bf16)),
         ("on each at once", _describe_load(load, stage)),
     ]
-    estimate = estimate_memory(shape, load)
-    others = {} if estimate.total <= room else cheaper_loads(shape, load, room)
-    changes = {name: estimate_memory(shape, each).total for name, each in others.items()}
+    estimate = memory.estimate_memory(shape, load)
+    others = {} if estimate.total <= room else memory.cheaper_loads(shape, load, room)
+    changes = {name: memory.estimate_memory(shape, each).total for name, each in others.items()}
     return Plan(facts, estimate, room, changes)
 
 
@@ -132,10 +125,10 @@ def _read_spread(launch: Path | None, must_be_here: bool) -> tuple[int, Strategy
 
 
 def _memory_here(devices: int) -> int:
-    memory = device_memory()
-    if memory is None:
+    found = device_memory()
+    if found is None:
         raise ConfigError("this machine's memory is not known; give --device-memory, in GiB")
-    return memory if torch.cuda.is_available() else memory // devices
+    return found if torch.cuda.is_available() else found // devices
 
 
 def _describe_load(load: Load, stage: str) -> str:
@@ -151,7 +144,7 @@ def render_plan(plan: Plan) -> list[tuple[str, str]]:
     parts = {
         **estimate.held,
         **{f"{phase}: {name}": size for name, size in estimate.phases[phase].items()},
-        f"margin, {MARGIN:.0%}": estimate.total - estimate.peak,
+        f"margin, {memory.MARGIN:.0%}": estimate.total - estimate.peak,
         "in all": estimate.total,
         "there is": plan.memory,
     }

@@ -41,17 +41,17 @@ class Policy:
 
 @contextmanager
 def request_bar() -> "Iterator[Callable[[Progress], None]]":
-    """Show the progress of requests; what is yielded takes each `Progress`."""
+    """Show the progress of requests; what is yielded takes each `Progress`.
+
+    Behind the bar stand the cost or tokens so far, the failures and the time left.
+    """
     with console.progress("Requests", noted=True) as move:
-        yield lambda now: move(now.done, now.total, describe_progress(now))
 
+        def show(now: "Progress") -> None:
+            tokens = f"{now.usage.input_tokens + now.usage.output_tokens:,} tokens"
+            parts = [tokens if now.cost_usd is None else f"{now.cost_usd:.2f} USD"]
+            parts += [f"{now.failed} failed"] if now.failed else []
+            parts += [f"{timedelta(seconds=round(now.left_s))} left"] if now.left_s is not None else []
+            move(now.done, now.total, ", ".join(parts))
 
-def describe_progress(now: "Progress") -> str:
-    """Return the note behind the bar: the cost or tokens so far, the failures, the time left."""
-    tokens = f"{now.usage.input_tokens + now.usage.output_tokens:,} tokens"
-    parts = [tokens if now.cost_usd is None else f"{now.cost_usd:.2f} USD"]
-    if now.failed:
-        parts.append(f"{now.failed} failed")
-    if now.left_s is not None:
-        parts.append(f"{timedelta(seconds=round(now.left_s))} left")
-    return ", ".join(parts)
+        yield show

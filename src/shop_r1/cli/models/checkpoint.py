@@ -7,16 +7,9 @@ from pathlib import Path
 from shop_r1.cli.models import Policy
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template, trained_prompt
+from shop_r1.evaluation import results_folder as results
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.evaluation.results_folder import (
-    PARTIAL,
-    PREDICTIONS,
-    Evaluation,
-    Predicted,
-    begin_results,
-    read_finished,
-)
 from shop_r1.models.checkpoint import BASE_CHECKPOINT
 from shop_r1.models.precision import choose_precision
 from shop_r1.runs import digest_record, make_record
@@ -29,14 +22,14 @@ def checkpoint_policy(words: Sequence[str], model: str) -> Policy:
     if trained:
         now = config.prompt.model_dump(mode="json")
         other = [f"{name}={now[name]}" for name, value in trained.items() if now[name] != value]
-        console.print_note(
+        console.note(
             f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
             f"{trained['context']}" + (f"; but as given, {', '.join(other)}" if other else "")
         )
     return Policy(config.prompt.context, config.sampling.temperature, partial(_predict_runs, config))
 
 
-def _predict_runs(config: PredictConfig, job: Evaluation) -> Iterator[Predicted]:
+def _predict_runs(config: PredictConfig, job: results.Evaluation) -> Iterator[results.Predicted]:
     """Load the checkpoint and yield its predictions under each condition.
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
@@ -45,28 +38,26 @@ def _predict_runs(config: PredictConfig, job: Evaluation) -> Iterator[Predicted]
     template = report_template(job.model, model.tokenizer, config.prompt)
     prompt = fit_prompt(config.prompt, job.model, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)
-    console.print_note(str(precision))
+    console.note(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
     inputs = [job.data, *([BASE_CHECKPOINT] if job.model == "base" else console.existing_paths([job.model]))]
     resolved = settings.model_dump(mode="json") | job.record()
     record = make_record(resolved, inputs, config.seed, command="evaluate", chat_template=template)
     free = ("data", "model") if Path(job.model).exists() else ("data",)
-    begin_results(job.out, record, force=job.force, free=free, same_versions=True)
+    results.begin_results(job.out, record, force=job.force, free=free, same_versions=True)
     identity = digest_record(record, free)
     for run in job.conditions:
-        partial_file = run.folder / PARTIAL
-        found = read_finished(run, job.examples)
+        partial_file, file = run.folder / results.PARTIAL, run.folder / results.PREDICTIONS
+        found = results.read_finished(run, job.examples)
         if found is not None:
-            console.print_note(
-                f"{run.folder / PREDICTIONS}: all {len(found)} predictions were made in an earlier run"
-            )
+            console.note(f"{file}: all {len(found)} predictions were made in an earlier run")
         else:
             with PredictionLog(partial_file, identity) as log:
                 if log.kept:
                     ending = "; the last line was incomplete and is made again" if log.is_incomplete else ""
                     of = f"{log.kept} of {len(job.examples)} predictions"
-                    console.print_note(f"{log.path}: going on after {of}{ending}")
+                    console.note(f"{log.path}: going on after {of}{ending}")
                 with console.progress(run.label) as move:
                     found = predict(model, job.examples, run.apply(settings), move, log)
-        yield Predicted(run, found, model.count_tokens)
+        yield results.Predicted(run, found, model.count_tokens)
         partial_file.unlink(missing_ok=True)  # By now they are in the file of all predictions.

@@ -12,15 +12,8 @@ from shop_r1.endpoints.pricing import Price, choose_price
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError
-from shop_r1.evaluation.remote import (
-    RemoteConfig,
-    RemotePrediction,
-    RequestSummary,
-    StepRequest,
-    make_requests,
-    predict,
-    summarize_requests,
-)
+from shop_r1.evaluation import remote
+from shop_r1.evaluation.remote import RemoteConfig, StepRequest
 from shop_r1.evaluation.results_folder import Evaluation, Predicted, begin_results
 from shop_r1.jsonl import write_json
 from shop_r1.pages.tokens import estimate_tokens
@@ -44,19 +37,19 @@ def endpoint_policy(
 def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation) -> Iterator[Predicted]:
     """Send the requests of all runs together, under one cap, and yield each run's predictions."""
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
-    steps = [step for run in job.conditions for step in make_requests(job.examples, run.apply(config))]
+    steps = [step for run in job.conditions for step in remote.make_requests(job.examples, run.apply(config))]
     notes: list[str] = []
     try:
         found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
     finally:
         for note in notes:
-            console.print_note(note)
+            console.note(note)
     size = len(job.examples)
     for index, run in enumerate(job.conditions):
         predictions, completions = zip(*found[index * size : (index + 1) * size], strict=True)
-        summary = summarize_requests(job.model, completions, price, notes)
+        summary = remote.summarize_requests(job.model, completions, price, notes)
         write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
-        console.print_note(_describe(summary, config))
+        console.note(_describe(summary, config))
         yield Predicted(run, predictions, estimate_tokens, True)
 
 
@@ -67,7 +60,7 @@ async def _predict(
     price: Price | None,
     steps: Sequence[StepRequest],
     notify: Callable[[str], None],
-) -> list[RemotePrediction]:
+) -> list[remote.RemotePrediction]:
     endpoint = open_endpoint(job.model, config.requests, notify)
     try:
         with ResponseCache(cache_path) as cache:
@@ -76,7 +69,7 @@ async def _predict(
             begin_results(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
             _show_estimate(job.model, config, cache, price, steps)
             with request_bar() as report:
-                return await predict(endpoint, steps, config, cache, price, report)
+                return await remote.predict(endpoint, steps, config, cache, price, report)
     finally:
         await endpoint.close()
 
@@ -86,13 +79,11 @@ def _show_estimate(
 ) -> None:
     """Show what is about to be sent and what it may cost."""
     if cache.dropped_lines:
-        console.print_note(
-            f"{cache.path}: the last line was incomplete and is dropped; its request is sent again"
-        )
+        console.note(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
     found = estimate(name, [step.request for step in steps], cache, price)
     cost = NO_PRICE if found.cost_usd is None else f"at most about {found.cost_usd:.2f} USD"
     cap = config.requests.max_cost_usd
-    console.print_note(
+    console.note(
         f"{name}: {found.requests} steps, {found.cached} of them completed in {cache.path}; "
         f"{found.requests - found.cached} requests to send: {found.usage.input_tokens:,} input tokens "
         f"(estimated), at most {found.usage.output_tokens:,} output tokens; {cost}"
@@ -100,7 +91,7 @@ def _show_estimate(
     )
 
 
-def _describe(summary: RequestSummary, config: RemoteConfig) -> str:
+def _describe(summary: remote.RequestSummary, config: RemoteConfig) -> str:
     """Return what the completions of a run were like and cost."""
     empty = f", {summary.empty} without text" if summary.empty else ""
     cost = "" if summary.cost_usd is None else f", {summary.cost_usd:.2f} USD"

@@ -10,18 +10,9 @@ from pathlib import Path
 from shop_r1.cli.models import NO_PRICE, is_endpoint, request_bar
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart, check_output
+from shop_r1.datasets import with_rationales
 from shop_r1.datasets.rationale_requests import Plan, RationaleConfig, check_completions, plan_requests
 from shop_r1.datasets.session_files import read_sessions
-from shop_r1.datasets.with_rationales import (
-    Written,
-    beside,
-    count_reasons,
-    failed_path,
-    is_list_of_failures,
-    is_written,
-    mark_written,
-    write_rationales,
-)
 from shop_r1.endpoints.batch import Estimate, Outcome, Progress, estimate, send_all
 from shop_r1.endpoints.pricing import Price, choose_price
 from shop_r1.endpoints.protocol import Endpoint
@@ -59,13 +50,13 @@ def write(
 ) -> None:
     """Have the model write the rationales that sessions lack; the arguments are the command's options."""
     prepare = _prepare_remote if is_endpoint(model) else _prepare_checkpoint
-    path = cache or beside(out, "completions.jsonl")
+    path = cache or with_rationales.beside(out, "completions.jsonl")
     _check_places(data, model, out, path, force or only_estimate)
     config = console.read_settings(RationaleConfig, words, None, **{"requests.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
         if completions.dropped_lines:
-            console.print_note(
+            console.note(
                 f"{path}: its last line is incomplete, since a run was interrupted; it is sent again"
             )
         writer = prepare(model, config, completions)
@@ -80,8 +71,8 @@ def write(
                 path.unlink()  # It was only opened to count what it holds.
             return
         outcomes = _send(writer, plan, completions)
-        written = write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
-        mark_written(out)
+        written = with_rationales.write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
+        with_rationales.mark_written(out)
         _show_result(written, out, plan, keep_failed)
 
 
@@ -93,8 +84,10 @@ def _check_places(data: Path, model: str, out: Path, cache: Path, force: bool) -
     """
     if len({path.resolve() for path in (data, out, cache)}) < 3:
         raise ConfigError("the sessions, --out and --cache are to be three files; give another name")
-    check_output(out, [data, model, cache], force=force, is_own=is_written)
-    check_output(failed_path(out), [data, model, cache], force=force, is_own=is_list_of_failures)
+    failed = with_rationales.failed_path(out)
+    own = {out: with_rationales.is_written, failed: with_rationales.is_list_of_failures}
+    for place, is_own in own.items():
+        check_output(place, [data, model, cache], force=force, is_own=is_own)
     check_apart(cache, [data, model])
 
 
@@ -102,7 +95,7 @@ def _prepare_remote(name: str, config: RationaleConfig, cache: ResponseCache) ->
     price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
     return _Writer(
         name,
-        partial(open_endpoint, name, config.requests, console.print_note),
+        partial(open_endpoint, name, config.requests, console.note),
         estimate_tokens,
         price,
         config,
@@ -121,13 +114,13 @@ def _prepare_checkpoint(name: str, config: RationaleConfig, cache: ResponseCache
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)
     if budget < config.max_tokens:
-        console.print_note(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
+        console.note(f"Prompt budget: {budget} tokens, which is all that {name!r} can read")
     folder = Path(resolve_model(name))
     # Other weights in the same folder are another model, with completions of its own.
     key = f"local:{name}" + (f"@{digest_file(folder)[:12]}" if folder.is_dir() else "")
     # One at a time; a slow machine may take long for a completion.
     requests = config.requests.model_copy(update={"concurrency": 1, "timeout_s": _DAY_S})
-    console.print_note(str(choose_precision(config.bf16, model.model.device.type)))
+    console.note(str(choose_precision(config.bf16, model.model.device.type)))
     endpoint = CheckpointEndpoint(
         key,
         model,
@@ -186,13 +179,13 @@ def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome
 
             outcomes = asyncio.run(_send_all(writer, plan, cache, report))
     except (KeyboardInterrupt, ShopR1Error):
-        console.print_note(
+        console.note(
             f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on"
         )
         raise
     (end,) = last
     cost = "" if end.cost_usd is None else f", {end.cost_usd:,.2f} USD"
-    console.print_line(
+    console.echo(
         f"completions: {end.usage.input_tokens:,} input tokens, {end.usage.output_tokens:,} output "
         f"tokens{cost}; {end.retries} attempts were repeated"
     )
@@ -211,16 +204,16 @@ async def _send_all(
         await endpoint.close()
 
 
-def _show_result(written: Written, out: Path, plan: Plan, keep_failed: bool) -> None:
-    console.print_line(
+def _show_result(written: with_rationales.Written, out: Path, plan: Plan, keep_failed: bool) -> None:
+    console.echo(
         f"{out}: {written.sessions} of {plan.sessions} sessions; {written.rationales} rationales written, "
         f"{plan.existing} kept"
     )
     if written.failed:
-        reasons = count_reasons(written.failed)
+        reasons = with_rationales.count_reasons(written.failed)
         fate = "written as they were" if keep_failed else "left out"
-        console.print_note(
+        console.note(
             f"sessions without rationales: {len(written.failed)} ({reasons}); they are {fate} and listed in "
-            f"{failed_path(out)}"
+            f"{with_rationales.failed_path(out)}"
         )
     console.print_next("sft --data", out, "--out", console.unused_path("runs/sft"))

@@ -1,16 +1,12 @@
 """The demo's settings, the quick version's, and how long a run takes."""
 
-from pathlib import Path
-from typing import Any
-
 from pydantic import Field
 
 from shop_r1.config import Config
-from shop_r1.models.precision import Bf16, Precision, choose_precision
+from shop_r1.models.precision import Bf16
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.run import begun_with
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 PROMPT = PromptConfig(max_tokens=4096, max_completion_length=96)
@@ -66,6 +62,11 @@ class DemoConfig(Config):
     quick: bool = False
     """Whether this is the small version, whose figures mean nothing."""
 
+    @property
+    def warning(self) -> str:
+        """What stands before the figures of the small version; empty for the whole one."""
+        return QUICK_WARNING if self.quick else ""
+
     def describe(self) -> dict[str, str]:
         """Return the settings that a reader of the report wants to see."""
         sft, grpo = self.sft, self.grpo
@@ -113,18 +114,3 @@ def estimate_seconds(config: DemoConfig, rate: float) -> float:
         "predicting": 4 * config.held_out_sessions + len(config.sweep) * config.sweep_sessions,
     }
     return sum(counts[name] * (seconds + gflop * 1e9 / rate) for name, (seconds, gflop) in SECONDS.items())
-
-
-def choose_format(config: DemoConfig, out: Path) -> tuple[DemoConfig, Precision]:
-    """Return the settings with a number format and the seed for every stage, and how the format was chosen.
-
-    A demo that goes on keeps the format that it began with.
-    """
-    precision = choose_precision(config.bf16)
-    if config.bf16 == "auto" and (begun := begun_with(out)) is not None:
-        precision = Precision(begun, f"as the demo in {out} began")
-    stages: dict[str, Any] = {"bf16": precision.bf16}
-    for name, stage in (("sft", config.sft), ("grpo", config.grpo)):
-        bf16 = precision.bf16 if stage.bf16 == "auto" else stage.bf16
-        stages[name] = stage.model_copy(update={"seed": config.seed, "bf16": bf16})
-    return config.model_copy(update=stages), precision

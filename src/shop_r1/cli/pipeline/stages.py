@@ -56,13 +56,13 @@ class DemoRun:
         self._stages += 1
         digest = hashlib.sha256(f"{self._digest}{name}".encode()).hexdigest()
         if self._folder.stage_done(name, digest):
-            console.print_note(f"{self._stages}/{STAGES} {title}: done in an earlier run")
+            console.note(f"{self._stages}/{STAGES} {title}: done in an earlier run")
             return
-        console.print_note(f"{self._stages}/{STAGES} {title}")
+        console.note(f"{self._stages}/{STAGES} {title}")
         started = time.monotonic()
         action()
         self._folder.finish_stage(name, digest)
-        console.print_note(f"    took {time.monotonic() - started:.0f} s")
+        console.note(f"    took {time.monotonic() - started:.0f} s")
 
     @contextmanager
     def checkpoint_folder(self, name: str, command: str, config: SftConfig | GrpoConfig) -> Iterator[Path]:

@@ -84,7 +84,7 @@ def reinforce(demo: DemoRun, name: str, reward: RewardConfig) -> None:
     config = demo.config.grpo.model_copy(update={"model": str(demo.out / "sft"), "reward": reward})
     steps = list_examples(list(read_sessions(demo.training)))
     examples = balance_examples(steps, config.type_ratio, demo.config.seed)
-    console.print_note(f"    examples: {console.join_counts(sorted(count_types(examples).items()))}")
+    console.note(f"    examples: {console.join_counts(sorted(count_types(examples).items()))}")
     with demo.checkpoint_folder(name, "grpo", config) as folder:
         train_grpo(examples, config, folder, title=f"GRPO {name}", resume=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from shop_r1.cli.terminal.console import print_note
+from shop_r1.cli.terminal import console
 from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.runs import RunFolder
@@ -36,9 +36,7 @@ def hide_loading() -> None:
 
 
 def load(name_or_path: str) -> "LocalModel":
-    """Return the checkpoint, loaded without transformers' bars and warnings about long texts.
-
-    The tokenizer warns of pages longer than the context; the prompt's budget cuts them, and counts the cuts.
+    """Return the checkpoint, loaded without transformers' bars.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -47,9 +45,7 @@ def load(name_or_path: str) -> "LocalModel":
 
     check_place(name_or_path)
     hide_loading()
-    model = load_model(name_or_path)
-    model.tokenizer.model_max_length = 10**30
-    return model
+    return load_model(name_or_path)
 
 
 def load_tokenizer(name_or_path: str) -> Any:
@@ -84,14 +80,14 @@ def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[s
         raise ModelError(f"model {name!r}: its tokenizer has no chat template; use an instruct model")
     found = examine_template(tokenizer, prompt.chat_template_kwargs)
     if not found.system_role:
-        print_note(
+        console.note(
             f"The chat template of {name!r} has no system role: the system's text stands before the user's "
             "first message"
         )
     if found.open_think:
         switch = "prompt.chat_template_kwargs.enable_thinking=false"
         help_ = f"add {switch}" if found.knows_thinking else "it has no switch enable_thinking"
-        print_note(
+        console.note(
             f"The chat template of {name!r} opens a <think> before each completion: completions and training "
             f"targets are then inside it, and servers that remove thoughts show nothing; {help_}"
         )
@@ -118,15 +114,6 @@ def trained_prompt(model: str) -> dict[str, Any] | None:
         return PromptConfig.model_validate(found).model_dump(mode="json")
     except ValidationError as error:
         raise DataError.at(path, None, f"prompt: {describe_problems(error)}") from None
-
-
-def load_counter(name_or_path: str) -> CountTokens:
-    """Return how many tokens a text has in a model's own tokenizer; nothing else of the model is loaded.
-
-    Raises:
-        ModelError: the tokenizer cannot be loaded; the message says why.
-    """
-    return token_counter(load_tokenizer(name_or_path))
 
 
 def token_counter(tokenizer: Any) -> CountTokens:
@@ -197,7 +184,7 @@ def fit_prompt(prompt: "PromptConfig", name_or_path: str, needed: int = 0) -> "P
             "completion; lower prompt.max_completion_length"
         )
     if budget < prompt.max_tokens:
-        print_note(
+        console.note(
             f"Prompt budget: {budget} tokens, which is all that {name_or_path!r} can read (the settings "
             f"allow {prompt.max_tokens})"
         )

@@ -30,18 +30,18 @@ _LARGE_FILE_BYTES = 4_000_000
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
-def print_line(text: str) -> None:
+def echo(text: str) -> None:
     """Print a line of the result to stdout."""
     if IS_FIRST_PROCESS:
         typer.echo(text)
 
 
-def print_paragraph(text: str) -> None:
+def echo_wrapped(text: str) -> None:
     """Print a text of the result to stdout, wrapped."""
-    print_line("\n".join(wrap(text)))
+    echo("\n".join(wrap(text)))
 
 
-def print_note(text: str) -> None:
+def note(text: str) -> None:
     """Print a note on progress to stderr, wrapped."""
     if IS_FIRST_PROCESS:
         typer.echo("\n".join(wrap(text)), err=True)
@@ -99,9 +99,9 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         head = "".join(cell.ljust(width) + "  " for cell, width in zip(row[:-1], widths, strict=True))
         lines = textwrap.wrap(row[-1], max(20, WIDTH - left)) or [""]
-        print_line((head + lines[0]).rstrip())
+        echo((head + lines[0]).rstrip())
         for line in lines[1:]:
-            print_line(" " * left + line)
+            echo(" " * left + line)
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
@@ -109,7 +109,7 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *figures in rows:
         right = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
-        print_line("  ".join([name.ljust(widths[0]), *right]))
+        echo("  ".join([name.ljust(widths[0]), *right]))
 
 
 class Move(Protocol):
@@ -124,23 +124,16 @@ def progress(
     title: str, total: int | None = None, *, in_bytes: bool = False, noted: bool = False
 ) -> Iterator[Move]:
     """Show a progress bar on stderr, with the time left or a note behind it; what is yielded moves it."""
+    from rich import progress as parts
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        TextColumn(f"{{task.description:<{8 if noted else 12}}}"),
-        BarColumn(bar_width=16 if noted else 20),
-        DownloadColumn() if in_bytes else MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}") if noted else TimeRemainingColumn(),
+        parts.TextColumn(f"{{task.description:<{8 if noted else 12}}}"),
+        parts.BarColumn(bar_width=16 if noted else 20),
+        parts.DownloadColumn() if in_bytes else parts.MofNCompleteColumn(),
+        parts.TextColumn("{task.fields[note]}") if noted else parts.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with parts.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, note="")
         yield lambda done, total=None, note="": bar.update(task, completed=done, total=total, note=note)
 
@@ -215,7 +208,7 @@ def open_sessions(path: Path) -> "Sequence[Session]":
             if IS_FIRST_PROCESS and total >= _LARGE_FILE_BYTES:
                 bar()(done, total)
 
-        return session_files.open_sessions(path, move, print_note)
+        return session_files.open_sessions(path, move, note)
 
 
 def existing_paths(paths: Sequence[Path | str]) -> list[Path]:

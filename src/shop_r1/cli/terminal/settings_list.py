@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from typer import Option
 
-from shop_r1.cli.terminal.console import print_line, wrap
+from shop_r1.cli.terminal import console
 from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
@@ -47,7 +47,7 @@ def _list(context: typer.Context, wanted: bool) -> None:
     if wanted:
         for when, schema in schemas(context.info_name or "").items():
             for line in render_settings(schema, when):
-                print_line(line)
+                console.echo(line)
         raise typer.Exit
 
 
@@ -69,14 +69,14 @@ def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
         indent = "  " * (setting.path.count(".") + 1)
         about = first_sentence(setting.field.description or "")
         if setting.is_table:
-            yield from wrap(f"{setting.path}.*  {about}", indent, indent + "  ")
+            yield from console.wrap(f"{setting.path}.*  {about}", indent, indent + "  ")
         else:
             value = json.dumps(setting.default, ensure_ascii=False, default=str)
             if setting.field.is_required() or setting.default is None:
                 value = "…" if setting.field.is_required() else "none"
             head = f"{setting.path} = {value}  ({describe_type(setting)})"
-            yield from wrap(head, indent, indent + "  ")
-            yield from wrap(about, indent + " " * 4, indent + " " * 6)
+            yield from console.wrap(head, indent, indent + "  ")
+            yield from console.wrap(about, indent + " " * 4, indent + " " * 6)
     yield ""
 
 

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from typer import Argument, Option
 
-from shop_r1.cli.terminal.checkpoints import (
-    fit_prompt,
-    hide_loading,
-    load_tokenizer,
-    report_template,
-    token_counter,
-)
-from shop_r1.cli.terminal.console import IS_FIRST_PROCESS, existing_paths, print_line, print_note
-from shop_r1.cli.terminal.outputs import check_apart, check_folder
+from shop_r1.cli.terminal import checkpoints, console
+from shop_r1.cli.terminal.outputs import check_folder
 from shop_r1.errors import RunStopped
 from shop_r1.jsonl import write_json
 from shop_r1.report.seal import is_sealed
@@ -58,9 +51,8 @@ def check_run_folder(out: Path, inputs: Sequence[Path | str | None], resume: boo
     """
     from shop_r1.training.checkpoints import list_checkpoints
 
-    check_apart(out, inputs)
-    if not list_checkpoints(out) and not (resume and RunFolder(out).has_settings()):
-        check_folder(out, inputs, force=force, leftovers=_LEFTOVERS)
+    goes_on = list_checkpoints(out) or (resume and RunFolder(out).has_settings())
+    check_folder(out, inputs, force=force or bool(goes_on), leftovers=_LEFTOVERS)
 
 
 def begin_run(
@@ -80,24 +72,24 @@ def begin_run(
     from shop_r1.training.run import settle_precision
     from shop_r1.training.settings import WATCHING, GrpoConfig
 
-    hide_loading()
+    checkpoints.hide_loading()
     needed = config.max_completion_length if isinstance(config, GrpoConfig) else 0
-    config = config.model_copy(update={"prompt": fit_prompt(config.prompt, config.model, needed)})
-    config = settle_precision(config, out, resume)
-    folder, inputs = RunFolder(out), existing_paths([*data, config.model])
+    prompt = checkpoints.fit_prompt(config.prompt, config.model, needed)
+    config = settle_precision(config.model_copy(update={"prompt": prompt}), out, resume)
+    folder, inputs = RunFolder(out), console.existing_paths([*data, config.model])
     if not resume:
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
-        print_note(f"{out}: no checkpoint to resume from; training starts from the beginning")
-    tokenizer = load_tokenizer(config.model)
-    template = report_template(config.model, tokenizer, config.prompt)
+        console.note(f"{out}: no checkpoint to resume from; training starts from the beginning")
+    tokenizer = checkpoints.load_tokenizer(config.model)
+    template = checkpoints.report_template(config.model, tokenizer, config.prompt)
     record = make_record(config, inputs, config.seed, command=command, chat_template=template)
     if resume and folder.has_settings():
         folder.check_settings(record, free=WATCHING)
     else:
         folder.write_settings(record)
-    if IS_FIRST_PROCESS:
-        _report_prompt_cost(out, examples, token_counter(tokenizer), config.prompt)
+    if console.IS_FIRST_PROCESS:
+        _report_prompt_cost(out, examples, checkpoints.token_counter(tokenizer), config.prompt)
     return config
 
 
@@ -113,7 +105,7 @@ def _report_prompt_cost(
         return
     which = "all" if found.prompts == len(examples) else f"a sample of {len(examples):,}"
     cut = describe_cut_targets(found) or "all targets are still in their prompts"
-    print_note(
+    console.note(
         f"Prompt budget of {prompt.max_tokens:,} tokens ({found.prompts:,} prompts, {which}): "
         f"{found.pages_shortened:,} current pages are shortened; {cut}"
     )
@@ -125,7 +117,7 @@ def exit_when_stopped(hint: str) -> Iterator[None]:
     try:
         yield
     except RunStopped as stop:
-        print_note(f"{stop}; {hint}")
+        console.note(f"{stop}; {hint}")
         raise typer.Exit(stop.exit_code) from None
 
 
@@ -133,15 +125,15 @@ def finish_run(out: Path, last: Mapping[str, float], shown: str) -> None:
     """Write the model's card and print where the results are, and the last value of one metric."""
     from shop_r1.report.card import write_card
 
-    if IS_FIRST_PROCESS:
+    if console.IS_FIRST_PROCESS:
         if (out / CARD).exists() and not is_sealed(out / CARD):
-            print_note(
+            console.note(
                 f"{out / CARD} was changed by hand and stays; shop-r1 card {out} --force writes the card anew"
             )
         else:
             write_card(out)
     value = f"; last {shown} {last[shown]:.4g}" if shown in last else ""
-    print_line(f"Checkpoint, metrics.jsonl and settings.json are in {out}{value}")
+    console.echo(f"Checkpoint, metrics.jsonl and settings.json are in {out}{value}")
     alerts = out / "alerts.jsonl"
     if alerts.exists():
-        print_note(f"Alerts were raised: read {alerts}")
+        console.note(f"Alerts were raised: read {alerts}")
