@@ -66,7 +66,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 def test_all_stages_compute_in_the_format_that_is_chosen_and_the_time_is_said(
     bf16: bool, begun: list[DemoConfig], shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "choose_precision", lambda asked: Precision(bf16, "as measured"))
+    monkeypatch.setattr(results, "choose_precision", lambda asked: Precision(bf16, "as measured"))
     code, _, err = shell("demo", "--out", tmp_path / "demo")
     assert code == 2  # "enough"
     (config,) = begun

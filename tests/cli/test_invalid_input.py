@@ -166,6 +166,6 @@ def test_an_unknown_option_of_a_command_whose_packages_are_missing_is_told_as_on
     def fail(_: str) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr("shop_r1.cli.terminal.settings_list.import_module", fail)
+    monkeypatch.setattr("shop_r1.cli.terminal.settings_list.resolve_name", fail)
     code, _, err = shell("sft", "--learning-rate", "1")
     assert code == 2 and err == "shop-r1: No such option: --learning-rate (see shop-r1 sft --help)\n"

@@ -4,8 +4,7 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from shop_r1.cli.machine.facts import describe_machine
 from shop_r1.cli.terminal import console
@@ -66,4 +65,4 @@ def _examine_run(
     for line in render_verdict(plan):
         console.echo(line)
     if not plan.fits:
-        raise typer.Exit(1)
+        raise Exit(1)

@@ -66,9 +66,8 @@ def run_sessions(
     """
     for index in range(count):
         key = f"{seed}-{index:05d}"
-        ids = {"session_id": f"{names[0]}-{key}", "user_id": f"{names[1]}-{key}"}
         with suppress(NoStepError):
-            yield run_session(policy_of(key), driver, key, max_steps, tally=tally, **ids)
+            yield run_session(policy_of(key), driver, key, max_steps, names=names, tally=tally)
         if progress is not None:
             progress(index + 1, count)
 
@@ -79,11 +78,10 @@ def run_session(
     seed: int | str,
     max_steps: int = MAX_STEPS,
     *,
-    session_id: str = "",
-    user_id: str | None = None,
+    names: tuple[str, str] = ("store", "shopper"),
     tally: Tally | None = None,
 ) -> Session:
-    """Return one visit as a session, the same for the same seed, policy and store.
+    """Return one visit as a session, the same for the same seed, policy and store; `names` as `run_sessions`.
 
     An action that the page does not offer is recorded, changes nothing and is counted in `tally.errors`; an
     invalid response is counted there too and leaves no step. The outcome is `terminate` or `purchase` (buy
@@ -94,11 +92,9 @@ def run_session(
         NoStepError: every response was invalid.
     """
     rng = random.Random(f"shop-r1 session {seed}")
-    tally = tally if tally is not None else Tally()
-    steps: list[Step] = []
-    seen = driver.open("/")
+    tally = tally or Tally()
+    steps, errors, seen = list[Step](), 0, driver.open("/")
     outcome: Outcome | None = None
-    errors = 0
     while outcome is None and errors < MAX_ERRORS and len(steps) < max_steps:
         step = policy.act(steps, seen.page, rng)
         if isinstance(step, ParseFailure):
@@ -118,10 +114,10 @@ def run_session(
     tally.steps += len(steps)
     tally.outcomes[outcome if steps else "no step"] += 1
     if not steps:
-        raise NoStepError(f"visit {session_id or seed}: its first {errors} responses were invalid")
+        raise NoStepError(f"visit {names[0]}-{seed}: its first {errors} responses were invalid")
     return Session(
-        session_id=session_id or f"store-{seed}",
-        user_id=user_id,
+        session_id=f"{names[0]}-{seed}",
+        user_id=f"{names[1]}-{seed}",
         source="store",
         outcome=outcome,
         steps=tuple(steps),

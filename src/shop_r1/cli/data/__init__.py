@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from typer import Argument, Option
+from typer import Argument, Option, Typer
 
 from shop_r1.cli.terminal import console
 
-data = typer.Typer(help="Import sessions, check them, count what is in them, convert them.")
-imports = typer.Typer(help="Turn other people's records into sessions.")
+data = Typer(help="Import sessions, check them, count what is in them, convert them.")
+imports = Typer(help="Turn other people's records into sessions.")
 
 File = Annotated[Path, Argument(metavar="FILE", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet.")]
 Out = Annotated[Path, Option("--out", metavar="FILE", help="Where to write: .jsonl, .jsonl.zst or .parquet.")]

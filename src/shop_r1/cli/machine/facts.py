@@ -25,11 +25,12 @@ _GIB = 1 << 30
 
 def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return (name, value) of what is here, and the table of what fits, its header first."""
+    device, memory = find_device()
     facts: list[tuple[str, ...]] = [
         ("python", f"{platform.python_version()} at {sys.prefix}"),
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("memory", _gib(_memory_bytes())),
-        ("device", _device()),
+        ("device", device),
         ("number format", _precision()),
         ("strategy", _strategy()),
         ("base checkpoint", _base_checkpoint()),
@@ -37,7 +38,6 @@ def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         ("browser", _browser() or "none; only simulation in a real browser needs one"),
     ]
     facts += [(name, found) for name, found in package_versions().items() if name != "python"]
-    memory = device_memory()
     capacity = [
         (name, *(_fits(parameters * size, memory) for size in BYTES.values()))
         for name, parameters in PARAMETERS.items()
@@ -49,26 +49,18 @@ def _fits(need: int, memory: int | None) -> str:
     return f"{_gib(need)} {'?' if memory is None else 'yes' if need < 0.8 * memory else 'no'}"
 
 
-def _device() -> str:
-    """Return the name of what models run on here."""
+def find_device() -> tuple[str, int | None]:
+    """Return what models run on here, and its memory in bytes: of one GPU, else this machine's."""
+    memory = _memory_bytes()
     if find_spec("torch") is None:
-        return "unknown: torch is not installed (pip install 'shop-r1[train]')"
+        return "unknown: torch is not installed (pip install 'shop-r1[train]')", memory
     import torch
 
     if torch.cuda.is_available():
         facts = torch.cuda.get_device_properties(0)
-        return f"{torch.cuda.device_count()} x {facts.name}, {_gib(facts.total_memory)}"
-    return f"CPU, {torch.get_num_threads()} threads"
-
-
-def device_memory() -> int | None:
-    """Return the memory of what models run on here, in bytes: of one GPU, else this machine's."""
-    if find_spec("torch") is not None:
-        import torch
-
-        if torch.cuda.is_available():
-            return int(torch.cuda.get_device_properties(0).total_memory)
-    return _memory_bytes()
+        name = f"{torch.cuda.device_count()} x {facts.name}, {_gib(facts.total_memory)}"
+        return name, int(facts.total_memory)
+    return f"CPU, {torch.get_num_threads()} threads", memory
 
 
 def _precision() -> str:

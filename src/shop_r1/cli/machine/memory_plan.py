@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from accelerate import DistributedType
 
-from shop_r1.cli.machine.facts import device_memory
+from shop_r1.cli.machine.facts import find_device
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
@@ -125,7 +125,7 @@ def _read_spread(launch: Path | None, must_be_here: bool) -> tuple[int, Strategy
 
 
 def _memory_here(devices: int) -> int:
-    found = device_memory()
+    _, found = find_device()
     if found is None:
         raise ConfigError("this machine's memory is not known; give --device-memory, in GiB")
     return found if torch.cuda.is_available() else found // devices

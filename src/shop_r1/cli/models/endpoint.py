@@ -1,7 +1,7 @@
 """The policy of `evaluate --model` that is a model over a network, with its cost and its cache."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,9 +38,24 @@ def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation
     """Send the requests of all runs together, under one cap, and yield each run's predictions."""
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
     steps = [step for run in job.conditions for step in remote.make_requests(job.examples, run.apply(config))]
+    path = cache_path or job.out / CACHE
     notes: list[str] = []
+
+    async def send() -> list[remote.RemotePrediction]:
+        endpoint = open_endpoint(job.model, config.requests, notes.append)
+        try:
+            with ResponseCache(path) as cache:
+                resolved = config.model_dump(mode="json") | job.record() | {"cache": str(path)}
+                record = make_record(resolved, [job.data], config.seed, command="evaluate")
+                begin_results(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
+                _show_estimate(job.model, config, cache, price, steps)
+                with request_bar() as report:
+                    return await remote.predict(endpoint, steps, config, cache, price, report)
+        finally:
+            await endpoint.close()
+
     try:
-        found = asyncio.run(_predict(job, config, cache_path or job.out / CACHE, price, steps, notes.append))
+        found = asyncio.run(send())
     finally:
         for note in notes:
             console.note(note)
@@ -51,27 +66,6 @@ def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation
         write_json(run.folder / "requests.json", summary.model_dump(mode="json"))
         console.note(_describe(summary, config))
         yield Predicted(run, predictions, estimate_tokens, True)
-
-
-async def _predict(
-    job: Evaluation,
-    config: RemoteConfig,
-    cache_path: Path,
-    price: Price | None,
-    steps: Sequence[StepRequest],
-    notify: Callable[[str], None],
-) -> list[remote.RemotePrediction]:
-    endpoint = open_endpoint(job.model, config.requests, notify)
-    try:
-        with ResponseCache(cache_path) as cache:
-            resolved = config.model_dump(mode="json") | job.record() | {"cache": str(cache_path)}
-            record = make_record(resolved, [job.data], config.seed, command="evaluate")
-            begin_results(job.out, record, force=job.force, free=("data", "cache", "requests", "price"))
-            _show_estimate(job.model, config, cache, price, steps)
-            with request_bar() as report:
-                return await remote.predict(endpoint, steps, config, cache, price, report)
-    finally:
-        await endpoint.close()
 
 
 def _show_estimate(

@@ -34,7 +34,7 @@ class _Writer:
     count_tokens: CountTokens
     price: Price | None
     config: RationaleConfig
-    is_local: bool = False
+    is_local: bool
 
 
 def write(
@@ -49,7 +49,7 @@ def write(
     force: bool,
 ) -> None:
     """Have the model write the rationales that sessions lack; the arguments are the command's options."""
-    prepare = _prepare_remote if is_endpoint(model) else _prepare_checkpoint
+    is_local = not is_endpoint(model)
     path = cache or with_rationales.beside(out, "completions.jsonl")
     _check_places(data, model, out, path, force or only_estimate)
     config = console.read_settings(RationaleConfig, words, None, **{"requests.max_cost_usd": max_cost})
@@ -59,7 +59,7 @@ def write(
             console.note(
                 f"{path}: its last line is incomplete, since a run was interrupted; it is sent again"
             )
-        writer = prepare(model, config, completions)
+        writer = _prepare(model, is_local, config, completions)
         if not only_estimate:
             writer.open()  # A missing key is reported now, not after minutes of reading.
         with console.progress("Reading", noted=True) as move:
@@ -91,25 +91,17 @@ def _check_places(data: Path, model: str, out: Path, cache: Path, force: bool) -
     check_apart(cache, [data, model])
 
 
-def _prepare_remote(name: str, config: RationaleConfig, cache: ResponseCache) -> _Writer:
+def _prepare(name: str, is_local: bool, config: RationaleConfig, cache: ResponseCache) -> _Writer:
     price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
-    return _Writer(
-        name,
-        partial(open_endpoint, name, config.requests, console.note),
-        estimate_tokens,
-        price,
-        config,
-    )
-
-
-def _prepare_checkpoint(name: str, config: RationaleConfig, cache: ResponseCache) -> _Writer:
+    if not is_local:
+        connect = partial(open_endpoint, name, config.requests, console.note)
+        return _Writer(name, connect, estimate_tokens, price, config, is_local)
     from shop_r1.cli.terminal.checkpoints import load, longest_context
     from shop_r1.endpoints.checkpoint_endpoint import CheckpointEndpoint
     from shop_r1.models.checkpoint import resolve_model
     from shop_r1.models.precision import choose_precision
     from shop_r1.models.sampling import Sampling
 
-    price = choose_price(config.price, name, config.max_tokens, config.requests.max_cost_usd)
     model = load(name)
     longest = longest_context(name)
     budget = min(config.max_tokens, longest or config.max_tokens)
@@ -130,7 +122,7 @@ def _prepare_checkpoint(name: str, config: RationaleConfig, cache: ResponseCache
         config.bf16,
     )
     config = config.model_copy(update={"max_tokens": budget, "requests": requests})
-    return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local=True)
+    return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local)
 
 
 def _show_estimate(plan: Plan, writer: _Writer, cache: ResponseCache) -> None:
@@ -170,14 +162,21 @@ def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome
     if not plan.planned:
         return []
     last: list[Progress] = []
+
+    async def send(show: Callable[[Progress], None]) -> list[Outcome]:
+        def report(now: Progress) -> None:
+            last[:] = [now]
+            show(now)
+
+        endpoint, config, check = writer.open(), writer.config.requests, check_completions(plan)
+        try:
+            return await send_all(endpoint, plan.requests, config, cache, writer.price, check, report)
+        finally:
+            await endpoint.close()
+
     try:
         with request_bar() as show:
-
-            def report(now: Progress) -> None:
-                last[:] = [now]
-                show(now)
-
-            outcomes = asyncio.run(_send_all(writer, plan, cache, report))
+            outcomes = asyncio.run(send(show))
     except (KeyboardInterrupt, ShopR1Error):
         console.note(
             f"{len(cache)} completions are kept in {cache.path}; give the same command again to go on"
@@ -190,18 +189,6 @@ def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome
         f"tokens{cost}; {end.retries} attempts were repeated"
     )
     return outcomes
-
-
-async def _send_all(
-    writer: _Writer, plan: Plan, cache: ResponseCache, report: Callable[[Progress], None]
-) -> Sequence[Outcome]:
-    endpoint, config = writer.open(), writer.config.requests
-    try:
-        return await send_all(
-            endpoint, plan.requests, config, cache, writer.price, check_completions(plan), report
-        )
-    finally:
-        await endpoint.close()
 
 
 def _show_result(written: with_rationales.Written, out: Path, plan: Plan, keep_failed: bool) -> None:

@@ -101,12 +101,7 @@ GFLOP a plain product does in the rest. Measured on two cores that do 177 GFLOP/
 
 
 def estimate_seconds(config: DemoConfig, rate: float) -> float:
-    """Return about how long the whole demo takes.
-
-    Args:
-        config: its settings.
-        rate: of matrix products, in FLOP/s (`models.precision.product_rate`).
-    """
+    """Return about how long the whole demo takes; `rate` is `models.precision.product_rate`'s, in FLOP/s."""
     counts = {
         "shopping": config.training_sessions + config.held_out_sessions,
         "sft": config.training_sessions * config.sft.num_train_epochs,

@@ -1,5 +1,6 @@
 """Whether a command may write to a place: over an input never, over other files with --force."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -30,14 +31,11 @@ def check_output(
     endings: tuple[str, ...] = SESSION_ENDINGS,
     is_own: Callable[[Path], bool] | None = None,
 ) -> None:
-    """Make sure that a file may be written.
+    """Make sure that a file may be written; with `force`, in place of another.
 
-    Args:
-        out: the file.
-        inputs: all that the command reads; what is no place here, as a model's name, is passed over.
-        force: whether another file may be replaced.
-        endings: those that can be written; empty for any.
-        is_own: whether the file there is what the same run wrote before, which it may replace.
+    `inputs` are all that the command reads; what is no place here, as a model's name, is passed over.
+    `endings` are those that can be written, empty for any; `is_own` tells whether the file there is what the
+    same run wrote before, which it may replace.
 
     Raises:
         ConfigError: its name ends otherwise, it is an input or lies in one, or something else is there.
@@ -47,9 +45,10 @@ def check_output(
         found = f"{out.suffix} cannot be written" if out.suffix else "has no ending"
         raise ConfigError(f"{out}: {found}; expected a name that ends in {' or '.join(endings)}{hint}")
     check_apart(out, inputs)
-    if _end_of(out).is_dir():
+    end = _end_of(out)
+    if end.is_dir():
         raise ConfigError(f"{out}: is a folder; expected the name of a file")
-    if _end_of(out).exists() and not force and not (is_own is not None and is_own(out)):
+    if end.exists() and not force and not (is_own is not None and is_own(out)):
         raise ConfigError(f"{out}: is there already; add --force to replace it, or give another name")
 
 
@@ -76,10 +75,7 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
 
 def _end_of(out: Path) -> Path:
     """Return the place that a path means once its missing folders are made: `new/../data.jsonl` is here."""
-    try:
-        return out.resolve()
-    except (OSError, RuntimeError):  # links in a circle; writing refuses them
-        return out
+    return Path(os.path.realpath(out))  # Unlike `resolve`, it leaves links in a circle to be refused later.
 
 
 def _exists(path: Path) -> bool:

@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import typer
-from typer import Option
+from typer import Context, Exit, Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.config import Config, Setting, list_settings
@@ -39,16 +38,15 @@ _SENTENCE = re.compile(r"(?<!\bEq)(?<!\bFig)(?<!\be\.g)(?<!\bi\.e)\.(?=\s|$)")
 
 def schemas(command: str) -> Mapping[str, type[Config]]:
     """Return the classes of a command's settings, by when they are used; they are imported now."""
-    places = {when: place.partition(":") for when, place in SCHEMAS[command].items()}
-    return {when: getattr(import_module(module), name) for when, (module, _, name) in places.items()}
+    return {when: resolve_name(place) for when, place in SCHEMAS[command].items()}
 
 
-def _list(context: typer.Context, wanted: bool) -> None:
+def _list(context: Context, wanted: bool) -> None:
     if wanted:
         for when, schema in schemas(context.info_name or "").items():
             for line in render_settings(schema, when):
                 console.echo(line)
-        raise typer.Exit
+        raise Exit
 
 
 ListSettings = Annotated[

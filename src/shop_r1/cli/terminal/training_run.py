@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import typer
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from shop_r1.cli.terminal import checkpoints, console
 from shop_r1.cli.terminal.outputs import check_folder
@@ -118,7 +117,7 @@ def exit_when_stopped(hint: str) -> Iterator[None]:
         yield
     except RunStopped as stop:
         console.note(f"{stop}; {hint}")
-        raise typer.Exit(stop.exit_code) from None
+        raise Exit(stop.exit_code) from None
 
 
 def finish_run(out: Path, last: Mapping[str, float], shown: str) -> None:
