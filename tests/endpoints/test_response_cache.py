@@ -110,14 +110,14 @@ def test_each_different_request_has_a_key_of_its_own() -> None:
     assert len(keys) == 6
 
 
-def test_usage_is_counted_over_all_completions_or_those_of_some_requests(tmp_path: Path) -> None:
+def test_usage_is_counted_over_the_requests_that_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "cache.jsonl"
     with ResponseCache(path) as cache:
         cache.add(KEY, "openai:m", make_completion("x", tokens=(10, 1)))
         cache.add(KEY, "openai:m", make_completion("y", tokens=(10, 2)))
         cache.add(OTHER, "openai:m", make_completion("z", tokens=(500, 7)))
     with ResponseCache(path) as cache:
-        assert cache.usage() == Usage(input_tokens=520, output_tokens=10)
+        assert cache.usage([KEY, OTHER]) == Usage(input_tokens=520, output_tokens=10)
         assert cache.usage([KEY, KEY, "c" * 64]) == Usage(input_tokens=20, output_tokens=3)
 
 

@@ -202,13 +202,11 @@ def _classify_error(
     return EndpointError(message, detail)
 
 
-def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return how many seconds an endpoint asks to wait; None where it does not say.
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds a response's headers ask to wait; None where they do not say.
 
-    Args:
-        headers: of the response. `retry-after-ms`, which is finer, comes first. A date in `Retry-After` is
-            compared with its own `Date`, so that our clock need not be right.
-        now: for a response without a date; by default, now.
+    `retry-after-ms`, which is finer, comes first. A date in `Retry-After` is compared with the response's own
+    `Date` where it has one, so that our clock need not be right.
     """
     milliseconds = _read_number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -217,8 +215,8 @@ def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) ->
     until = _read_date(text)
     if until is None:
         return _read_number(text)
-    since = _read_date(headers.get("date", "")) or now or datetime.now(UTC)
-    return max(0.0, (until - since).total_seconds())
+    now = _read_date(headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
 
 
 def _read_number(text: str) -> float | None:

@@ -44,7 +44,7 @@ _MAX_ADAPTATIONS = 2  # Without a schema, and with the limit's other name.
 
 
 def open_endpoint(
-    name: str, config: RequestConfig | None = None, notify: Callable[[str], None] = lambda text: None
+    name: str, config: RequestConfig, notify: Callable[[str], None] = lambda text: None
 ) -> Endpoint:
     """Return the endpoint of this name; nothing is sent yet. Use it in one event loop, then close it.
 
@@ -63,7 +63,6 @@ def open_endpoint(
         ConfigError: the name has another form or holds a secret, or a key is not in the environment or no
             HTTP header can carry it.
     """
-    config = config or RequestConfig()
     refuse_secret_name(name)
     kind, model, url = _split_name(name)
     check_proxies()

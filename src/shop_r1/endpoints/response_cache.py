@@ -81,10 +81,9 @@ class ResponseCache(AppendedFile):
         self._append(line)
         self._remember(cached, len(line))
 
-    def usage(self, keys: Iterable[str] | None = None) -> Usage:
-        """Return the usage of all completions, or of those of requests with these keys, each counted once."""
-        wanted = self._lines.keys() if keys is None else set(keys)
-        counts = [line.usage for key in wanted for line in self._lines.get(key, ())]
+    def usage(self, keys: Iterable[str]) -> Usage:
+        """Return the usage of all completions of requests with these keys, each counted once."""
+        counts = [line.usage for key in set(keys) for line in self._lines.get(key, ())]
         return Usage(input_tokens=sum(n for n, _ in counts), output_tokens=sum(n for _, n in counts))
 
     def _read(self) -> None:

@@ -76,8 +76,6 @@ TEMPERATURE_TYPE_ACCURACY: Mapping[float, float] = {0.6: 0.3640}
 """Figure 2: type accuracy stays near this over 0.6 to 1.2."""
 
 
-def find_paper_row(
-    setting: str, rows: tuple[PaperRow, ...] = MAIN + ABLATIONS, model: str = _LARGE
-) -> PaperRow | None:
-    """Return the paper's row for the setting and model, or None where the paper has none."""
-    return next((row for row in rows if row.setting == setting and row.model == model), None)
+def find_paper_row(setting: str, rows: tuple[PaperRow, ...] = MAIN + ABLATIONS) -> PaperRow | None:
+    """Return the paper's row for the setting with its 3B model, or None where the paper has none."""
+    return next((row for row in rows if row.setting == setting and row.model == _LARGE), None)

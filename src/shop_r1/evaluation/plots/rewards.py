@@ -51,7 +51,7 @@ def read_curves(folder: Path, points: int | None = None) -> list[RewardCurve]:
     ]
 
 
-def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over training") -> str:
+def plot_rewards(curves: Sequence[RewardCurve]) -> str:
     """Return one small plot for each of one or more parts: its mean over the steps, its spread as a band."""
     columns = min(3, len(curves))
     lines = -(-len(curves) // columns)
@@ -72,4 +72,5 @@ def plot_rewards(curves: Sequence[RewardCurve], title: str = "Reward over traini
         ends = "; ".join(
             f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
         )
-        return to_svg(figure, title, f"Mean per step, band one standard deviation: {ends}.")
+        told = f"Mean per step, band one standard deviation: {ends}."
+        return to_svg(figure, "Reward over training", told)
