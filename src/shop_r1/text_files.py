@@ -6,7 +6,7 @@ command makes it UTF-8.
 
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -21,7 +21,10 @@ PIECE_BYTES = 1 << 20
 """Read at once. Ours."""
 _BOM = "\ufeff"
 _ENDINGS: Mapping[str, Compression] = {".zst": "zstd", ".gz": "gzip"}
-_GZIP_WBITS = 47  # zlib's number for gzip's head or its own, as the data begins
+_DECOMPRESSORS: Mapping[Compression, Callable[[], Any]] = {
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    "gzip": lambda: zlib.decompressobj(wbits=47),  # gzip's head or zlib's, as the data begins
+}
 
 _UTF_32 = "is UTF-32 text; expected UTF-8: iconv -f UTF-32 -t UTF-8 FILE > NEW"
 _UTF_16 = "is UTF-16 text, as PowerShell's > writes it; expected UTF-8: iconv -f {} -t UTF-8 FILE > NEW"
@@ -95,19 +98,13 @@ class WholeFrames(io.RawIOBase):
             if self._frame is None:
                 if self._compression == "gzip" and not piece.strip(b"\0"):
                     return  # gzip allows zeros behind the last member
-                self._frame = _decompressor(self._compression)
+                self._frame = _DECOMPRESSORS[self._compression]()
             text = self._frame.decompress(piece)
             self._has_text = self._has_text or bool(text)
             piece = self._frame.unused_data
             if self._frame.eof:
                 self._frame = None
             yield text
-
-
-def _decompressor(compression: Compression) -> Any:
-    if compression == "gzip":
-        return zlib.decompressobj(wbits=_GZIP_WBITS)
-    return zstandard.ZstdDecompressor().decompressobj()
 
 
 def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:

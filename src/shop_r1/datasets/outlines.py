@@ -1,7 +1,6 @@
 """What is known of sessions without their pages: enough to choose, count and check before training."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -81,10 +80,6 @@ class SessionColumns:
             html_characters=int(self.html_characters[number]),
             digest=self.digests[number].tobytes(),
         )
-
-    def outlines(self) -> Iterator[SessionOutline]:
-        """Yield each session's outline, in order."""
-        return map(self.outline, range(len(self.ids)))
 
 
 def outline_session(session: Session) -> SessionOutline:

@@ -110,9 +110,16 @@ class _RowGroup:
         self._characters = 0
 
     def add(self, session: Session) -> None:
-        derived = _derive(session)
+        characters = count_html(session)
+        derived = {
+            "num_steps": len(session.steps),
+            "action_types": [step.action.type for step in session.steps],
+            "has_rationale": [step.rationale is not None for step in session.steps],
+            "html_characters": characters,
+            "digest": digest_session(session),
+        }
         self._rows.append(session.model_dump() | derived)
-        self._characters += derived["html_characters"]
+        self._characters += characters
         if self._characters >= ROW_GROUP_CHARACTERS:
             self.end()
 
@@ -133,16 +140,21 @@ class ParquetSessions(Sequence[Session]):
         source: what the metadata say of the file that it was converted from; None where it was not.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stamp: tuple[int, int] | None = None) -> None:
         """Read the small columns. While the file is open it may be replaced, but not changed in place.
 
+        `stamp` is that of the file as another process read it.
+
         Raises:
-            DataError: it cannot be read, is not valid, or was not written by `open_writer`.
+            DataError: it cannot be read, is not valid, was not written by `open_writer`, or is another file
+                than the stamp's.
         """
         self.path = path
         self._descriptor = _open(path)
         weakref.finalize(self, os.close, self._descriptor)
         self._stamp = _stamp(self._descriptor)
+        if stamp not in (None, self._stamp):
+            raise DataError.at(path, None, "was replaced while it was being read; start again")
         with _reading(path):
             # OSFile reads at a place without moving a position that forked processes would share.
             self._file = pq.ParquetFile(pa.OSFile(str(path)))
@@ -158,7 +170,7 @@ class ParquetSessions(Sequence[Session]):
         self._session = lru_cache(maxsize=SESSIONS_KEPT)(self._read_session)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_again, (self.path, self._stamp)
+        return ParquetSessions, (self.path, self._stamp)
 
     def __len__(self) -> int:
         return len(self.columns.ids)
@@ -230,17 +242,6 @@ def is_indexed(path: Path) -> bool:
     """
     with _reading_file(path) as (_, is_ours):
         return is_ours
-
-
-def _derive(session: Session) -> dict[str, Any]:
-    """Return the values of the derived columns."""
-    return {
-        "num_steps": len(session.steps),
-        "action_types": [step.action.type for step in session.steps],
-        "has_rationale": [step.rationale is not None for step in session.steps],
-        "html_characters": count_html(session),
-        "digest": digest_session(session),
-    }
 
 
 def _read_columns(file: Any) -> SessionColumns:
@@ -344,15 +345,3 @@ def _stamp(descriptor: int) -> tuple[int, int]:
     """Return an open file's size in bytes and the time of its last change in ns."""
     status = os.fstat(descriptor)
     return status.st_size, status.st_mtime_ns
-
-
-def _open_again(path: Path, stamp: tuple[int, int]) -> ParquetSessions:
-    """Return the sessions in another process.
-
-    Raises:
-        DataError: another file is in the place by now.
-    """
-    sessions = ParquetSessions(path)
-    if sessions._stamp != stamp:
-        raise DataError.at(path, None, "was replaced while it was being read; start again")
-    return sessions

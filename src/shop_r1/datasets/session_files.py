@@ -191,7 +191,7 @@ def _describe_source(path: Path) -> dict[str, int]:
 def outlines(sessions: Sequence[Session]) -> Iterator[SessionOutline]:
     """Yield the sessions' outlines, in order; of Parquet no page is read."""
     if isinstance(sessions, ParquetSessions):
-        return sessions.columns.outlines()
+        return map(sessions.columns.outline, range(len(sessions)))
     return map(outline_session, sessions)
 
 
@@ -211,6 +211,6 @@ def refuse_repeated_ids(path: Path, sessions: Sequence[Session]) -> None:
     seen = set[str]()
     for session in outlines(sessions):
         if session.session_id in seen:
-            found = f"two sessions have the session_id {session.session_id!r}"
-            raise DataError.at(path, None, f"{found}; expected one session for each id")
+            problem = f"two sessions have the session_id {session.session_id!r}; expected one for each id"
+            raise DataError.at(path, None, problem)
         seen.add(session.session_id)

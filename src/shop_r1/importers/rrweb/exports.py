@@ -79,9 +79,7 @@ class EventReader:
 
     def _event(self, item: Mapping[str, Any], tab: str) -> Event | None:
         kind = _number(item.get("type"))
-        if isinstance(kind, bool) or not isinstance(kind, int | float) or kind not in range(_TYPES):
-            return None
-        if not ("data" in item or "timestamp" in item):
+        if isinstance(kind, bool) or kind not in range(_TYPES) or not item.keys() & {"data", "timestamp"}:
             return None
         data = item.get("data")
         if isinstance(data, str):
