@@ -46,7 +46,7 @@ def list_settings(schema: type[Config], defaults: Config | None = None, table: s
     """
     for name, field in schema.model_fields.items():
         value = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
-        inner = type(value) if isinstance(value, Config) else _optional_table(field)
+        inner = type(value) if isinstance(value, Config) else _table_class(field)
         if inner is not None:
             yield Setting(table + name, field, None, is_table=True)
             yield from list_settings(inner, value, f"{table}{name}.")
@@ -54,12 +54,11 @@ def list_settings(schema: type[Config], defaults: Config | None = None, table: s
             yield Setting(table + name, field, value)
 
 
-def _optional_table(field: FieldInfo) -> type[Config] | None:
-    """Return the class of a table that may be left out."""
-    if get_origin(field.annotation) not in (Union, UnionType):  # a list of tables has no keys of its own
-        return None
-    kinds = [kind for kind in get_args(field.annotation) if isinstance(kind, type)]
-    return next((kind for kind in kinds if issubclass(kind, Config)), None)
+def _table_class(field: FieldInfo) -> type[Config] | None:
+    """Return the class of a table, also of one that may be left out; a list of tables is none."""
+    is_union = get_origin(field.annotation) in (Union, UnionType)
+    kinds = get_args(field.annotation) if is_union else (field.annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Config)), None)
 
 
 def load_config(
@@ -132,8 +131,7 @@ def _renamed_keys(schema: type[Config], table: str = "") -> dict[str, str]:
     """Return the former keys of a class and of the tables in it, each with what is given in its place."""
     found = {f"{table}{old}": new for old, new in schema.RENAMED.items()}
     for name, field in schema.model_fields.items():
-        inner = field.annotation if isinstance(field.annotation, type) else _optional_table(field)
-        if inner is not None and issubclass(inner, Config):
+        if inner := _table_class(field):
             found |= _renamed_keys(inner, f"{table}{name}.")
     return found
 

@@ -29,6 +29,9 @@ COLUMNS = (
 )
 """The columns that are read; the others are several times as large."""
 
+PURCHASE = "purchase"
+"""The `click_type` of a click on what buys: add to cart, buy now, subscribe, check out."""
+
 _NAMED = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
@@ -74,11 +77,6 @@ def time_of(row: Row) -> float:
     except ValueError:
         found = f"{text[:40]!r}; expected one like 2025-04-14T21:52:57.792Z"
         raise RowError("bad timestamp", found) from None
-
-
-def is_purchase(row: Row) -> bool:
-    """Return whether the row is a click on what buys: add to cart, buy now, subscribe, check out."""
-    return row["action_type"] == CLICK.name and (row["click_type"] or "").strip() == "purchase"
 
 
 def user_of(session_id: str) -> str | None:

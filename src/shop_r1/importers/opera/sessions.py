@@ -13,15 +13,15 @@ from shop_r1.importers.opera.personas import read_personas
 from shop_r1.importers.opera.rows import (
     COLUMNS,
     NOT_ACTIONS,
+    PURCHASE,
     RowError,
     is_named,
-    is_purchase,
     read_action,
     time_of,
     user_of,
 )
 from shop_r1.importers.opera.tables import OperaTables, PageShelf, Row, count_rows, read_rows
-from shop_r1.records.actions import SCROLL, TERMINATE, Action
+from shop_r1.records.actions import CLICK, SCROLL, TERMINATE, Action
 from shop_r1.records.sessions import Outcome, Page, Session, Step
 
 Progress = Callable[[int, int], None]
@@ -174,7 +174,7 @@ class _Reader:
                 if not session_id.strip():
                     raise RowError("no session_id")
                 self.seen.add(session_id)
-                if is_purchase(row):
+                if row["action_type"] == CLICK.name and (row["click_type"] or "").strip() == PURCHASE:
                     self.bought.add(session_id)
                 event = self._read_event(row, where)
             except RowError as error:
