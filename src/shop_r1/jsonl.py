@@ -58,9 +58,8 @@ def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) 
         yield parse_record(line, schema, path, number)
         count += 1
     if count == 0:
-        raise DataError.at(
-            path, None, f"holds no records; expected one {schema.__name__} as JSON on each line"
-        )
+        problem = f"holds no records; expected one {schema.__name__} as JSON on each line"
+        raise DataError.at(path, None, problem)
 
 
 def parse_record(line: str, schema: type[RecordT], path: Path | str, number: int) -> RecordT:

@@ -109,11 +109,8 @@ class WholeFrames(io.RawIOBase):
 
 def corrupt(path: Path, line: int | None, error: CorruptError) -> DataError:
     """Return the error that says that a compressed file is corrupt."""
-    return DataError.at(
-        path,
-        line,
-        f"broken {compression_of(path) or 'zstd'} data ({error}); expected a whole {path.suffix} file",
-    )
+    problem = f"broken {compression_of(path) or 'zstd'} data ({error}); expected a whole {path.suffix} file"
+    return DataError.at(path, line, problem)
 
 
 def split_lines(path: Path, source: io.RawIOBase) -> Iterator[tuple[int, bytes]]:

@@ -66,11 +66,8 @@ def import_pages(folder: Path) -> PageImport:
             Session(session_id=f"pages-{number:03d}-{move.site}", source="pages", steps=(step,))
         )
     if not result.sessions:
-        raise DataError.at(
-            folder / "links.json",
-            None,
-            f"none of its {len(moves)} moves could be resolved; first: {result.unresolved[0]}",
-        )
+        problem = f"none of its {len(moves)} moves could be resolved; first: {result.unresolved[0]}"
+        raise DataError.at(folder / "links.json", None, problem)
     return result
 
 

@@ -33,11 +33,8 @@ def list_recordings(paths: Sequence[Path]) -> list[Path]:
             continue
         found = sorted(file for file in path.iterdir() if _split_name(file.name)[1])
         if not found:
-            raise DataError.at(
-                path,
-                None,
-                f"holds no recordings; expected files *{', *'.join(ENDINGS)}, also with .gz or .zst",
-            )
+            problem = f"holds no recordings; expected files *{', *'.join(ENDINGS)}, also with .gz or .zst"
+            raise DataError.at(path, None, problem)
         files += found
     return files
 
@@ -137,6 +134,5 @@ def _parse(path: Path, line: int | None, text: bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # no JSON, an endless number, nested too deeply
         place = line or getattr(error, "lineno", None)
-        raise DataError.at(
-            path, place, f"is not JSON ({error}); expected rrweb's events, as a list or one a line"
-        ) from None
+        problem = f"is not JSON ({error}); expected rrweb's events, as a list or one a line"
+        raise DataError.at(path, place, problem) from None

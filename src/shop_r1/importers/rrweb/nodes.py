@@ -197,14 +197,10 @@ def form_of(control: DomNode) -> DomNode | None:
     named = control.get("form")
     if named:
         return _with_id(control, named)
-    return next(
-        (
-            each
-            for each in control.around()
-            if each.tag in ("form", "search") or each.get("role").lower() == "search"
-        ),
-        None,
-    )
+    for each in control.around():
+        if each.tag in ("form", "search") or each.get("role").lower() == "search":
+            return each
+    return None
 
 
 def pressed_submit(node: DomNode, form: DomNode) -> DomNode | None:

@@ -93,9 +93,8 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
         passed += visit.counts
     done = [visit for visit in visits if visit.steps]
     if not done:
-        raise DataError.at(
-            path, None, f"holds no action on a page; passed over: {list_counts(passed) or 'nothing'}"
-        )
+        problem = f"holds no action on a page; passed over: {list_counts(passed) or 'nothing'}"
+        raise DataError.at(path, None, problem)
     passed["tabs in which nothing was done"] += len(visits) - len(done)
     tally.counts += passed
     for visit in visits:
