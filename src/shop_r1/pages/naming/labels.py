@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from shop_r1.pages import rules
 from shop_r1.pages.naming.names import is_identifier, join_words, query_words, slug_words, to_words
@@ -189,12 +190,8 @@ def _menu_head(node: Node) -> str:
         return ""
     if node.link is None or (node.heading is not None and node.controls > rules.MENU_LINKS_MIN):
         return text if any(inner.tag in rules.LIST_TAGS for inner in node.elements()) else ""
-    around = node.link.parent
-    while around is not None and around is not node:
-        if around.tag in rules.LIST_TAGS:
-            return text
-        around = around.parent
-    return ""
+    around = takewhile(lambda each: each is not node, node.link.ancestors())
+    return text if any(each.tag in rules.LIST_TAGS for each in around) else ""
 
 
 def _leading_text(node: Node) -> str:

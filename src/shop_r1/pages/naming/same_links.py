@@ -4,7 +4,6 @@ An address alone does not say so. In the list of a shop's mugs every "Add to car
 script or a data attribute says which mug is meant.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -69,19 +68,14 @@ class Items:
     def around(self, node: Node) -> Node | None:
         """Return the innermost item around a node, itself not among them; None outside of items."""
         asked: list[Node] = []
-        found: Node | None = None
-        current: Node | None = node
-        while current is not None:
-            if current in self._around:
-                found = self._around[current]
-                break
-            asked.append(current)
-            current = current.parent
-            if current is not None and current.is_item:
-                found = current
-                break
-        for each in asked:
-            self._around[each] = found
+        while node not in self._around:
+            asked.append(node)
+            if node.parent is None or node.parent.is_item:
+                self._around[node] = node.parent
+            else:
+                node = node.parent
+        found = self._around[node]
+        self._around.update(dict.fromkeys(asked, found))
         return found
 
     def chain(self, node: Node) -> list[Node]:
@@ -198,7 +192,7 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
             if piece.tag in rules.HEADING_TAGS:
                 if not is_past_first:
                     above = piece
-                elif above is not None and not _holds(piece, second):
+                elif above is not None and piece not in second.ancestors(rules.SAME_LINK_CLIMB + 1):
                     level = rules.HEADING_TAGS[piece.tag]
                     begins = begins or level <= rules.HEADING_TAGS[above.tag]
             if is_past_first and piece.tag == "img" and piece.image is not None:
@@ -211,10 +205,6 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
     return begins or (is_same and are_words_between and not is_title)
 
 
-def _holds(part: Node, node: Node, limit: int = rules.SAME_LINK_CLIMB + 1) -> bool:
-    return any(ancestor is part for ancestor in node.ancestors(limit))
-
-
 def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: Items) -> bool:
     """Return whether a block of links and a run of links that say the same do the same, too.
 
@@ -224,7 +214,7 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
         return False
     own = menu if menu.is_item else items.around(menu)
     theirs = next((item for item in items.chain(others[0]) if item in set(items.chain(others[-1]))), None)
-    if own and theirs and own is not theirs and not _holds(own, others[0], sys.maxsize):
+    if own and theirs and own is not theirs and own not in others[0].ancestors():
         return _is_entry(own) and _is_entry(theirs) and spoken_text(own) == spoken_text(theirs)
     found = box_around(links[0], others[0], controls_max=2 * rules.SAME_LINK_CONTROLS)
     if found is not None:

@@ -36,13 +36,13 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None, *, explain: bool
         PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
     """
     slots = slots_of_hosts(document) if has_shadow else {}
-    tree = _build(document, marks, explain, {}, slots)
+    tree = _Builder(document, marks, slots, {}, explain=explain).build()
     fuller, shown = tree, dict[int, str]()
     for _ in range(0 if tree.is_simplified else rules.WRAPPERS_MAX):
         if not (found := page_within(fuller)):
             break
         shown |= found
-        fuller = _build(document, marks, explain, shown, slots)
+        fuller = _Builder(document, marks, slots, shown, explain=explain).build()
         if is_nearly_all(fuller, tree):
             tree = fuller
     if tree.root.controls > rules.CONTROLS_MAX:
@@ -52,48 +52,43 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None, *, explain: bool
     return tree
 
 
-def _build(
-    document: LexborHTMLParser,
-    marks: Marks | None,
-    explain: bool,
-    shown: Mapping[int, str],
-    slots: Mapping[int, frozenset[str]],
-) -> Tree:
-    """Return the tree in which the elements of `shown`, told by their `mem_id`, are not hidden."""
-    root = Node("html", {}, None, 1)
-    tree = Tree(document, root, is_simplified(document), examples={} if explain else None)
-    styles = [style for style in document.css("style") if shadow_root_of(style) is None] if slots else None
-    hiding = hiding_of(document, styles)
-    builder = _Builder(tree, hiding) if marks is None else _MarkingBuilder(tree, hiding, marks)
-    builder.shown, builder.slots = shown, slots
-    builder.build()
-    return tree
-
-
 class _Builder:
-    """One pass over a document's nodes in page order."""
+    """One pass over a document's nodes in page order; those of `shown`, told by `mem_id`, are not hidden."""
 
-    def __init__(self, tree: Tree, hiding: Hiding | None):
-        self.tree = tree
-        self.hiding = hiding
-        self.shown: Mapping[int, str] = {}
-        self.slots: Mapping[int, frozenset[str]] = {}
+    def __init__(
+        self,
+        document: LexborHTMLParser,
+        marks: Marks | None,
+        slots: Mapping[int, frozenset[str]],
+        shown: Mapping[int, str],
+        *,
+        explain: bool,
+    ):
+        root = Node("html", {}, None, 1)
+        self.tree = Tree(document, root, is_simplified(document), examples={} if explain else None)
+        self.marks = marks
+        self.marked_items: dict[int, Node] = {}
+        self.slots = slots
+        self.shown = shown
+        styles = [style for style in document.css("style") if not (slots and shadow_root_of(style))]
+        self.hiding = hiding_of(document, styles)
         self.outer_hiding: list[Hiding | None] = []  # of what is around the shadow trees that we are in
         self.hidden_choices: dict[str, Attributes] = {}
 
-    def build(self) -> None:
+    def build(self) -> Tree:
         """Walk the document; what is asked of each node most often is bound to local names, for speed."""
         source = self.tree.document.root
         assert source is not None, "parse_document returns a document with a root"
         parent, children, position = self.tree.root, self.tree.root.children, 0
         keeps_blanks, links = self.tree.is_simplified, self.tree.links
-        visible, finish = self._visible, self._finish
+        visible = self._visible if self.marks is None else self._marked
+        finish = self._finish
         open_elements: list[tuple[LexborNode, int, int]] = []
         current: LexborNode | None = source.first_child
         while True:
             while current is None:
                 if not open_elements:
-                    return
+                    return self.tree
                 closed, position, first_link = open_elements.pop()
                 around = parent.parent
                 assert around is not None
@@ -180,6 +175,26 @@ class _Builder:
             self._note_shadow(node, source)
         return node
 
+    def _marked(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
+        """Do as `_visible` with a recipe; a way of its own, so that pages without one pay nothing for it."""
+        key, marks = source.mem_id, self.marks
+        assert marks is not None
+        if key in marks.left_out:
+            self.tree.drop("recipe", source)
+            return None
+        node = self._visible(source, tag, parent, position)
+        if node is None:
+            return None
+        node.section, item = marks.sections.get(key, ""), marks.titles.get(key)
+        if key in marks.items:
+            node.is_item = True
+            self.marked_items[key] = node
+        if item in self.marked_items:
+            self.marked_items[item].title = node
+        if node.section or node.is_item or item is not None:
+            node.bits |= rules.TELLS  # what a recipe speaks of is not taken apart
+        return node
+
     def _is_placed(self, source: LexborNode, tag: str, parent: Node) -> bool:
         """Return whether an element is shown as far as its host's slots go; count it where it is not."""
         around = source.parent
@@ -224,11 +239,8 @@ class _Builder:
         self, source: LexborNode, attributes: Attributes, parent: Node, position: int
     ) -> Node | None:
         """Return a drawing that has a title or label as an image with that text; others are decoration."""
-        label = attributes.get("aria-label") or ""
-        child = source.first_child
-        while not label and child is not None:
-            label = (child.text() or "") if child.tag == "title" else ""
-            child = child.next
+        titles = (child.text() for child in source.iter() if child.tag == "title")
+        label = attributes.get("aria-label") or next(filter(None, titles), "")
         if not WORD.search(label):
             self.tree.drop("svg", source)
             return None
@@ -247,11 +259,11 @@ class _Builder:
         """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""
         if choice.get("id"):
             self.hidden_choices[choice["id"] or ""] = choice
-        label: Node | None = parent
-        while label is not None and label.tag in rules.INLINE_TAGS and label.tag != "label":
-            label = label.parent
-        if label is not None and label.tag == "label" and label.choice is None:
-            label.choice = choice
+        for around in (parent, *parent.ancestors()):
+            if around.tag == "label":
+                around.choice = around.choice or choice
+            if around.tag == "label" or around.tag not in rules.INLINE_TAGS:
+                return
 
     def _finish(self, node: Node, parent: Node) -> None:
         """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
@@ -291,35 +303,6 @@ class _Builder:
             _take_apart(node, parent)
 
 
-class _MarkingBuilder(_Builder):
-    """The same pass with a recipe: a class of its own, so that pages without one pay nothing for it."""
-
-    def __init__(self, tree: Tree, hiding: Hiding | None, marks: Marks):
-        super().__init__(tree, hiding)
-        self.marks = marks
-        self.items: dict[int, Node] = {}
-
-    def _visible(self, source: LexborNode, tag: str, parent: Node, position: int) -> Node | None:
-        key = source.mem_id
-        if key in self.marks.left_out:
-            self.tree.drop("recipe", source)
-            return None
-        node = super()._visible(source, tag, parent, position)
-        if node is None:
-            return None
-        section, item = self.marks.sections.get(key, ""), self.marks.titles.get(key)
-        if section:
-            node.section = section
-        if key in self.marks.items:
-            node.is_item = True
-            self.items[key] = node
-        if item in self.items:
-            self.items[item].title = node
-        if section or node.is_item or item is not None:
-            node.bits |= rules.TELLS  # what a recipe speaks of is not taken apart
-        return node
-
-
 def _take_apart(node: Node, parent: Node) -> None:
     parent.children.pop()
     if node.tag in rules.INLINE_TAGS:
@@ -339,8 +322,6 @@ def _disclosure_bits(node: Node, source: LexborNode) -> int:
         is_open = "true" if "open" in parent.attributes else "false"
         node.attributes = {"aria-expanded": is_open, **node.attributes}
         return rules.STATES
-    child = source.first_child
-    while child is not None and child.tag != "summary":
-        child = child.next
     # Without a summary, browsers draw one of their own that nothing here can stand for: the content stays.
-    return 0 if child is None or "open" in node.attributes else rules.CLOSED
+    has_summary = any(child.tag == "summary" for child in source.iter())
+    return rules.CLOSED if has_summary and "open" not in node.attributes else 0

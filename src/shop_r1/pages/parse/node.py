@@ -1,6 +1,7 @@
 """One visible element, and the text that stands in it."""
 
 import re
+import sys
 from collections.abc import Iterator
 
 from shop_r1.pages import rules
@@ -110,7 +111,7 @@ class Node:
             self._text = _read_text(self, False, rules.LABEL_TEXT_MAX)
         return self._text
 
-    def ancestors(self, limit: int) -> Iterator["Node"]:
+    def ancestors(self, limit: int = sys.maxsize) -> Iterator["Node"]:
         """Yield the elements around it, the innermost first, at most `limit`."""
         ancestor = self.parent
         while ancestor is not None and limit > 0:

@@ -88,41 +88,38 @@ def _stands_in_own_elements(source: LexborNode) -> bool:
 
 def _text_before(node: Node) -> str:
     """Return the end of what is read directly before an element on its line."""
-    parts: list[str] = []
-    size = climbed = 0
-    while climbed < _CLIMB_MAX and node.parent is not None and node.tag in rules.INLINE_TAGS:
-        siblings = node.parent.children
+    text = ""
+    for around in node.ancestors(_CLIMB_MAX):
+        if node.tag not in rules.INLINE_TAGS:
+            break
+        siblings = around.children
         for child in reversed(siblings[:-1] if siblings and siblings[-1] is node else siblings):
             if child is None or (
                 isinstance(child, Node) and (child.tag not in rules.INLINE_TAGS or child.control)
             ):
-                return "".join(reversed(parts))
-            parts.append(child if isinstance(child, str) else child.text)
-            size += len(parts[-1])
-            if size > _NEAR:
-                return "".join(reversed(parts))
-        node, climbed = node.parent, climbed + 1
-    return "".join(reversed(parts))
+                return text
+            text = (child if isinstance(child, str) else child.text) + text
+            if len(text) > _NEAR:
+                return text
+        node = around
+    return text
 
 
 def _text_after(source: LexborNode) -> str:
     """Return the beginning of what stands directly after an element on its line."""
-    parts: list[str] = []
+    text = ""
     node = source.parent
     for _ in range(_CLIMB_MAX):
         if node is None or node.tag not in rules.INLINE_TAGS:
             break
         following = node.next
         while following is not None and following.tag in rules.INLINE_TAGS | {"-text", "-comment"}:
-            parts.append(
-                (following.text_content or "")[:_NEAR]
-                if following.tag == "-text"
-                else following.text()[:_NEAR]
-            )
-            if sum(map(len, parts)) > _NEAR:
-                return "".join(parts)
+            said = following.text_content if following.tag == "-text" else following.text()
+            text += (said or "")[:_NEAR]
+            if len(text) > _NEAR:
+                return text
             following = following.next
         if following is not None:
             break
         node = node.parent
-    return "".join(parts)
+    return text

@@ -41,11 +41,8 @@ def attach_shadow_roots(document: LexborHTMLParser, text: str) -> int:
             host.insert_child(document.create_node(SHADOW_TAG), move=True)
             root = host.last_child
             assert root is not None, "it was just put there"
-            child = fragment.first_child
-            while child is not None:
-                following = child.next
+            for child in list(fragment.iter(include_text=True)):
                 root.insert_child(child, move=True)
-                child = following
             template.decompose()
             work.append(root)
     return len(hosts)
@@ -63,9 +60,7 @@ def slots_of_hosts(document: LexborHTMLParser) -> dict[int, frozenset[str]]:
     for node in root.traverse() if root is not None else ():
         if node.tag == SHADOW_TAG and node.parent is not None:
             slots.setdefault(node.parent.mem_id, set())
-        elif (
-            node.tag == "slot" and (around := shadow_root_of(node)) is not None and around.parent is not None
-        ):
+        elif node.tag == "slot" and (around := shadow_root_of(node)) and around.parent is not None:
             slots.setdefault(around.parent.mem_id, set()).add(node.attributes.get("name") or "")
     return {host: frozenset(names) for host, names in slots.items()}
 
@@ -80,10 +75,7 @@ def shadow_root_of(node: LexborNode) -> LexborNode | None:
 
 def fill_slot(slot: Node) -> None:
     """Put into a slot what its host has for it; without any, its own content is shown."""
-    root: Node | None = slot.parent
-    while root is not None and root.tag != SHADOW_TAG:
-        root = root.parent
-    host = root.parent if root is not None else None
+    host = next((around.parent for around in slot.ancestors() if around.tag == SHADOW_TAG), None)
     if host is None or not host.light:
         return
     name = slot.get("name")

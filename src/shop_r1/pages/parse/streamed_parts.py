@@ -47,11 +47,8 @@ def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart
         return False
     if command in ("RC", "RR"):
         _clear_fallback(place, apart)
-    child = part.first_child
-    while child is not None:
-        following = child.next
+    for child in list(part.iter(include_text=True)):
         place.insert_before(child, move=True)
-        child = following
     apart.insert_child(place, move=True)
     apart.insert_child(part, move=True)
     return True

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -16,15 +17,14 @@ MARKER = "page"
 _EXAMPLE_CHARS = 160
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(NamedTuple):
     """What a recipe says of a document's elements; each element is told by its `mem_id`."""
 
-    left_out: Collection[int] = frozenset()
-    sections: Mapping[int, str] = field(default_factory=dict)
+    left_out: Collection[int]
+    sections: Mapping[int, str]
     """Each with the word that names it."""
-    items: Collection[int] = frozenset()
-    titles: Mapping[int, int] = field(default_factory=dict)
+    items: Collection[int]
+    titles: Mapping[int, int]
     """Each with the item that it is the title of."""
 
 
@@ -95,17 +95,12 @@ def _first_text(source: LexborNode) -> str:
     """Return the text at and below an element, not read further than a label can be long."""
     parts: list[str] = []
     size = 0
-    steps = rules.HIDDEN_NODES_MAX
-    node: LexborNode | None = source.first_child
-    while node is not None and size < rules.HIDDEN_TEXT_MAX and steps > 0:
-        steps -= 1
+    for node in islice(source.traverse(include_text=True), rules.HIDDEN_NODES_MAX + 1):
+        if size >= rules.HIDDEN_TEXT_MAX:
+            break
         if node.tag == "-text":
             parts.append((node.text_content or "")[: rules.HIDDEN_TEXT_MAX])
             size += len(parts[-1])
-        following = node.first_child
-        while following is None and node is not None and node.mem_id != source.mem_id:
-            following, node = node.next, node.parent
-        node = following
     return "".join(parts)
 
 
@@ -121,8 +116,7 @@ def _snippet(part: LexborNode | Node) -> str:
 
 def is_simplified(document: LexborHTMLParser) -> bool:
     """Return whether a document is a simplified page: the first thing in it is the marker."""
-    body = document.body
-    child = body.first_child if body is not None else None
-    while child is not None and child.tag == "-text" and not (child.text_content or "").strip():
-        child = child.next
-    return child is not None and child.tag == MARKER
+    for child in document.body.iter(include_text=True) if document.body is not None else ():
+        if child.tag != "-text" or (child.text_content or "").strip():
+            return child.tag == MARKER
+    return False

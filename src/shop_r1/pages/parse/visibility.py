@@ -77,13 +77,12 @@ def page_within(tree: Tree) -> dict[int, str]:
         return {INERT: "inert"}
     if tree.root.controls > rules.WRAPPER_REST_MAX:
         return {}
-    sizes = [(count_actions(hidden.source), hidden) for hidden in tree.hidden]
     is_empty = not (tree.root.controls or tree.characters)
     sizes = [
         (size, hidden)
-        for size, hidden in sizes
-        if (is_empty and size)
-        or (size >= tree.root.controls and hidden.source.css_first("main, h1, [role=main]") is not None)
+        for hidden in tree.hidden
+        if (size := count_actions(hidden.source)) >= tree.root.controls
+        and ((is_empty and size) or hidden.source.css_first("main, h1, [role=main]") is not None)
     ]
     if not sizes:
         return {}
