@@ -10,7 +10,7 @@ from setuptools import setup
 # What `simplify_page` runs.
 COMPILED = (
     "addresses", "elements", "rules", "simplify",
-    "naming/labels", "naming/names", "naming/paths", "naming/repeats", "naming/same_links", "naming/sections",
+    "naming/labels", "naming/names", "naming/repeats", "naming/same_links", "naming/sections",
     "parse/builder", "parse/controls", "parse/document", "parse/encodings", "parse/items", "parse/mhtml",
     "parse/node", "parse/prices", "parse/ratings", "parse/shadow_roots", "parse/streamed_parts",
     "parse/styles", "parse/tree", "parse/visibility",

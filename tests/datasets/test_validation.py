@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shop_r1.datasets.validation import ERRORS, WARNINGS, Checker
-from shop_r1.pages.naming.paths import element_names
+from shop_r1.pages.elements import element_names
 from shop_r1.pages.simplify import simplify_page
 
 PAGE = '<page>\n<input name="search_input"> <a name="results.red_mug">Red mug</a>'

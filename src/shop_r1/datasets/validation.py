@@ -11,7 +11,7 @@ from rapidfuzz import process
 from shop_r1.datasets.statistics import hash_id
 from shop_r1.importers.masking import is_masked
 from shop_r1.jsonl import Record, tell_form
-from shop_r1.pages.naming.paths import element_names
+from shop_r1.pages.elements import element_names
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session, Step
 from shop_r1.validation_messages import WHOLE, list_problems, show

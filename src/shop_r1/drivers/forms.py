@@ -1,6 +1,5 @@
 """What a form sends when it is submitted from an element (HTML standard, section 4.10.21)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -9,7 +8,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element
 from shop_r1.pages.parse.document import locate
-from shop_r1.pages.parse.shadow_roots import SHADOW_TAG
+from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, ancestors
 
 _CONTROLS = frozenset({"input", "select", "textarea", "button"})
 _SUBMITS = frozenset({"submit", "image"})
@@ -67,14 +66,6 @@ def _same(first: LexborNode | None, second: LexborNode) -> bool:
     return first is not None and first.mem_id == second.mem_id
 
 
-def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
-    """Yield what is around a node, from the inside out."""
-    ancestor = node.parent
-    while ancestor is not None:
-        yield ancestor
-        ancestor = ancestor.parent
-
-
 def _owner(document: LexborHTMLParser, control: LexborNode) -> LexborNode | None:
     """Return a control's form: named by its `form` attribute, else around it, else cut off inside a table.
 
@@ -85,11 +76,10 @@ def _owner(document: LexborHTMLParser, control: LexborNode) -> LexborNode | None
     if named:
         quoted = named.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
         return document.css_first(f'form[id="{quoted}"]')
-    ancestors = list(_ancestors(control))
-    for ancestor in takewhile(lambda node: node.tag != SHADOW_TAG, ancestors):
-        if ancestor.tag == "form":
-            return ancestor
-    for inside in takewhile(lambda node: node.tag != "table", (control, *ancestors)):
+    for around in takewhile(lambda node: node.tag != SHADOW_TAG, ancestors(control)):
+        if around.tag == "form":
+            return around
+    for inside in takewhile(lambda node: node.tag != "table", (control, *ancestors(control))):
         before = inside.prev
         while before is not None:
             if before.tag == "form" and before.first_child is None:
@@ -117,7 +107,7 @@ def _disabled(node: LexborNode) -> bool:
     """Return whether a control is disabled, by itself or by a fieldset around it (its legend excepted)."""
     return "disabled" in node.attributes or any(
         around.tag == "fieldset" and "disabled" in around.attributes and child.tag != "legend"
-        for child, around in pairwise((node, *_ancestors(node)))
+        for child, around in pairwise((node, *ancestors(node)))
     )
 
 

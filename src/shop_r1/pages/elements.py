@@ -1,8 +1,10 @@
 """The records of a simplified page, and the way from a name back to its element."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import unescape
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -11,6 +13,8 @@ from shop_r1.errors import PageError
 from shop_r1.pages.serialize.nodes import Line
 
 _NAMES_SHOWN = 5  # close names in an error message (ours)
+_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*+>""")
+_NAME = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 class Element(NamedTuple):
@@ -93,3 +97,13 @@ def find_element(page: SimplifiedPage, name: str) -> Element:
         f"none of the page's {len(page.elements)} elements is named {name[:120]!r}; "
         f"the closest: {', '.join(close)}"
     )
+
+
+def element_names(html: str) -> list[str]:
+    """Return the `name` of each element of a simplified page that has one, in order.
+
+    >>> element_names('<page><a name="mugs.red" href="x">name="no"</a> <input type="text" name="q">')
+    ['mugs.red', 'q']
+    """
+    named = (_NAME.search(tag) for tag in _TAG.findall(html))
+    return [unescape(match[1] if match[1] is not None else match[2]) for match in named if match]

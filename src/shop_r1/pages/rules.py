@@ -103,6 +103,18 @@ PLAIN_TAGS: Final[frozenset[str]] = PLAIN_BLOCKS | {
     "span", "b", "strong", "em", "i", "font", "small", "sup", "sub", "label",
 }  # fmt: skip
 
+# States a shopper sees, as (attribute, value that counts, word printed).
+ARIA_STATES: Final = (
+    ("aria-checked", ("true", "mixed"), "checked"),
+    ("aria-selected", ("true",), "selected"),
+    ("aria-pressed", ("true", "mixed"), "pressed"),
+    ("aria-disabled", ("true",), "disabled"),
+    ("aria-expanded", ("true",), "expanded"),
+    ("aria-expanded", ("false",), "collapsed"),
+    ("aria-current", ("page", "step", "location", "date", "time", "true"), "current"),
+)
+STATE_WORDS: Final = ("checked", "selected", "pressed", "disabled", "expanded", "collapsed", "current")
+
 # What an attribute may mean for the element that has it, as bits, so that one look at each is enough.
 HIDES: Final = 1  # it may take the element off the screen
 ACTS: Final = 2  # it may make the element something to act on
@@ -116,13 +128,7 @@ ATTRIBUTE_BITS: Final[dict[str, int]] = {
     **dict.fromkeys(("hidden", "aria-hidden", "style", "popover", "inert"), HIDES),
     **dict.fromkeys(("role", "onclick", "tabindex", "contenteditable"), ACTS | TELLS),
     **dict.fromkeys(("aria-label", "aria-labelledby", "title"), TELLS),
-    **dict.fromkeys(
-        ("checked", "selected", "disabled", "pressed", "expanded", "collapsed", "current"), STATES
-    ),
-    **dict.fromkeys(
-        ("aria-checked", "aria-selected", "aria-pressed", "aria-disabled", "aria-expanded", "aria-current"),
-        STATES,
-    ),
+    **dict.fromkeys((*STATE_WORDS, *(name for name, _, _ in ARIA_STATES)), STATES),
     "id": KNOWN,
 }
 TAG_BITS: Final[dict[str, int]] = {
@@ -257,18 +263,6 @@ TEXT_TYPES: Final = frozenset({
     "text", "search", "email", "tel", "url", "number", "password", "date", "month", "week", "time",
     "datetime-local",
 })  # fmt: skip
-
-# States a shopper sees, as (attribute, value that counts, word printed).
-ARIA_STATES: Final = (
-    ("aria-checked", ("true", "mixed"), "checked"),
-    ("aria-selected", ("true",), "selected"),
-    ("aria-pressed", ("true", "mixed"), "pressed"),
-    ("aria-disabled", ("true",), "disabled"),
-    ("aria-expanded", ("true",), "expanded"),
-    ("aria-expanded", ("false",), "collapsed"),
-    ("aria-current", ("page", "step", "location", "date", "time", "true"), "current"),
-)
-STATE_WORDS: Final = ("checked", "selected", "pressed", "disabled", "expanded", "collapsed", "current")
 
 # Names of query fields as shops write them, when neither type=search nor role=search says so.
 SEARCH_FIELDS: Final = frozenset({

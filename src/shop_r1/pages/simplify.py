@@ -6,7 +6,7 @@ from shop_r1.pages.addresses import base_of
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.naming.repeats import fold_repeats
 from shop_r1.pages.parse.builder import build_tree
-from shop_r1.pages.parse.document import parse_text, read_page
+from shop_r1.pages.parse.document import parse_page
 from shop_r1.pages.parse.tree import is_simplified
 from shop_r1.pages.serialize.page import serialize_tree
 from shop_r1.pages.sites.recipes import Recipe, marks_of
@@ -37,11 +37,10 @@ def simplify_page(
     Raises:
         PageError: the input is empty, too large or not HTML, or the recipe is for another kind of page.
     """
-    source = read_page(html)
-    document, streamed, shadow_roots = parse_text(source.text)
+    document, url, streamed, shadow_roots = parse_page(html)
     marks = marks_of(recipe, document) if recipe is not None and not is_simplified(document) else None
     tree = build_tree(document, marks, explain=explain, has_shadow=shadow_roots > 0)
     fold_repeats(tree)
     if streamed:
         tree.shown["streamed"] = streamed
-    return replace(serialize_tree(tree), url=source.url, base=base_of(document, source.url))
+    return replace(serialize_tree(tree), url=url, base=base_of(document, url))

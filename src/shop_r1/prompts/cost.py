@@ -3,7 +3,7 @@
 import math
 
 from shop_r1.jsonl import Record
-from shop_r1.pages.naming.paths import element_names
+from shop_r1.pages.elements import element_names
 from shop_r1.prompts.render import Prompt, defuse
 from shop_r1.records.sessions import Step
 

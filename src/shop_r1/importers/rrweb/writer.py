@@ -55,7 +55,7 @@ def _hidden(host: DomNode) -> frozenset[DomNode]:
     if not sheets:
         return frozenset()
     document = parse_document(f"<style>{' '.join(sheets)}</style>{html}")
-    hiding = hiding_of(document)
+    hiding = hiding_of(document, document.css("style"))
     if hiding is None:
         return frozenset()
     numbered = document.css(f"[{_NUMBER}]")

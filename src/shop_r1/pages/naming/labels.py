@@ -75,15 +75,11 @@ def label_words(node: Node, label: str, before: str) -> list[str]:
         words = to_words(before[-rules.LABEL_MAX :])
         if words:
             return words
-    for words in _written_words(node):
-        if words:
-            return words
-    kind = node.get("type") if node.tag == "input" else node.role
-    return to_words(kind) or (["link"] if node.control == "a" else [node.control])
+    return next(filter(None, _other_words(node)))
 
 
-def _written_words(node: Node) -> Iterator[list[str]]:
-    """Yield what the page's author wrote about an element without a label, the more telling first."""
+def _other_words(node: Node) -> Iterator[list[str]]:
+    """Yield what else tells of an element without a label: what its author wrote, at last what it is."""
     if node.control == "a":
         yield slug_words(node.get("href"))
         yield query_words(node.get("href"))
@@ -94,6 +90,8 @@ def _written_words(node: Node) -> Iterator[list[str]]:
     if node.control != "input":
         words = to_words(_spaced(node.get("class")))
         yield [word for word in words if word not in rules.CLASS_NOISE and not is_identifier(word)]
+    yield to_words(node.get("type") if node.tag == "input" else node.role)
+    yield ["link" if node.control == "a" else node.control]
 
 
 def _without_count(node: Node, words: list[str]) -> list[str]:

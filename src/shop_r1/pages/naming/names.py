@@ -93,11 +93,7 @@ def slug_words(href: str) -> list[str]:
     if href.strip().lower().startswith(rules.EMPTY_HREFS[1:]):
         return []
     path = _EXTENSION.sub("", _NOT_PATH.sub("", href.strip()[:2000]))
-    for part in reversed(_SLUG_SPLIT.split(path)):
-        words = _telling_words(part)
-        if words:
-            return words
-    return []
+    return next(filter(None, map(_telling_words, reversed(_SLUG_SPLIT.split(path)))), [])
 
 
 def query_words(href: str) -> list[str]:
@@ -111,8 +107,8 @@ def query_words(href: str) -> list[str]:
 
 
 def _telling_words(text: str) -> list[str]:
-    words = [word for word in to_words(text) if not is_identifier(word) and not word.isdigit()]
-    return [word for word in words if word not in rules.SLUG_NOISE and len(word) > 1]
+    words = [word for word in to_words(text) if len(word) > 1 and word not in rules.SLUG_NOISE]
+    return [word for word in words if not word.isdigit() and not is_identifier(word)]
 
 
 @dataclass(slots=True)
@@ -221,11 +217,8 @@ def _hinted_name(request: NameRequest, hint: str) -> str:
 
 def _address_hint(request: NameRequest) -> str:
     """Return the words of the path, or of what is sent along where the path only says the label again."""
-    for words in (slug_words(request.address), query_words(request.address)):
-        hint = join_words(words, rules.SECTION_MAX)
-        if hint and hint != request.label:
-            return hint
-    return ""
+    hints = (join_words(words(request.address), rules.SECTION_MAX) for words in (slug_words, query_words))
+    return next((hint for hint in hints if hint not in ("", request.label)), "")
 
 
 def compose_name(sections: Sequence[str], label: str, shown: int) -> str:

@@ -34,9 +34,7 @@ def scripted_alike(ours: Mapping[str, str | None], theirs: Mapping[str, str | No
 
     A `data-` attribute that only one of them has is none, nor are those that only measure or test.
     """
-    for name in ours.keys() | theirs.keys():
-        if ours.get(name) == theirs.get(name) and (name in ours) == (name in theirs):
-            continue
+    for name, _ in ours.items() ^ theirs.items():
         if name in rules.SCRIPTED or name.startswith(rules.SCRIPTED_PREFIXES):
             return False
         if name in ours and name in theirs and _is_data(name):

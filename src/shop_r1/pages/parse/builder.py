@@ -231,9 +231,8 @@ class _Builder:
         self.tree.drop(reason, source)
         if tag == "input" and (attributes.get("type") or "").lower() in rules.TOGGLE_TYPES:
             self._note_choice(attributes, parent)
-        hidden = Hidden(source, reason)
-        if may_cover(hidden):
-            self.tree.hidden.append(hidden)
+        if may_cover(tag, reason):
+            self.tree.hidden.append(Hidden(source, reason))
 
     def _svg_image(
         self, source: LexborNode, attributes: Attributes, parent: Node, position: int

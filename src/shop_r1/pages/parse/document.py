@@ -50,47 +50,29 @@ _CLOSED_BY_NEXT = frozenset({"p", "li", "option", "td", "th", "tr", "dt", "dd"})
 _PATH = re.compile(r"html(?: > (?:[a-z][a-z0-9-]*|\*):nth-child\(\d+\))*")
 
 
-class PageSource(NamedTuple):
-    """A page's text, and the address that it says it was saved from ("" where it does not)."""
-
-    text: str
-    url: str
-
-
-def read_page(html: str | bytes) -> PageSource:
-    """Return a page's text, taken out of its archive if it was saved as MHTML.
-
-    Raises:
-        PageError: as `decode_page`, and for an archive without a page.
-    """
-    saved = read_mhtml(html if isinstance(html, bytes) else html[:1000].encode("utf-8", "replace"))
-    if saved is not None and isinstance(html, str):
-        saved = read_mhtml(html.encode("utf-8", "replace"))
-    if saved is not None:
-        return PageSource(decode_page(saved.raw, saved.charset), saved.url)
-    text = decode_page(html) if isinstance(html, bytes) else _without_surrogates(html)
-    return PageSource(text.removeprefix("\ufeff"), "")  # left by who decoded a file without minding its mark
-
-
-def parse_document(html: str | bytes) -> LexborHTMLParser:
-    """Return a page, also one saved as MHTML, as a tree; linear in its size, and bounded for hostile pages.
-
-    Raises:
-        PageError: it is empty, too large, or not HTML at all (a PDF, an image, an archive, JSON).
-    """
-    return parse_text(read_page(html).text).document
-
-
 class ParsedPage(NamedTuple):
     """A page as a tree, and how many streamed parts and shadow trees were put in their place in it."""
 
     document: LexborHTMLParser
+    url: str
+    """The address that it says it was saved from, "" where it does not."""
     streamed: int
     shadow_roots: int
 
 
-def parse_text(text: str) -> ParsedPage:
-    """Return the text of a page as a tree; see `parse_document`."""
+def parse_document(html: str | bytes) -> LexborHTMLParser:
+    """Return the tree of `parse_page`."""
+    return parse_page(html).document
+
+
+def parse_page(html: str | bytes) -> ParsedPage:
+    """Return a page, also one saved as MHTML, as a tree; linear in its size, and bounded for hostile pages.
+
+    Raises:
+        PageError: it is empty, too large, or not HTML at all (a PDF, an image, an archive, JSON), as
+            `decode_page`, or it is an archive without a page.
+    """
+    text, url = _read(html)
     if not text.strip("\0 \t\r\n\f\ufeff"):
         raise PageError("the page is empty; expected HTML")
     if len(text) > rules.PAGE_MAX_CHARS:
@@ -107,7 +89,18 @@ def parse_text(text: str) -> ParsedPage:
         document = LexborHTMLParser(_tame(text, rules.DEPTH_MAX))
     if document.root is None:
         raise PageError("the page holds no element; expected HTML")
-    return ParsedPage(document, complete(document), attach_shadow_roots(document, text))
+    return ParsedPage(document, url, complete(document), attach_shadow_roots(document, text))
+
+
+def _read(html: str | bytes) -> tuple[str, str]:
+    """Return a page's text, taken out of its archive if it was saved as MHTML, and its address."""
+    saved = read_mhtml(html if isinstance(html, bytes) else html[:1000].encode("utf-8", "replace"))
+    if saved is not None and isinstance(html, str):
+        saved = read_mhtml(html.encode("utf-8", "replace"))
+    if saved is not None:
+        return decode_page(saved.raw, saved.charset), saved.url
+    text = decode_page(html) if isinstance(html, bytes) else _without_surrogates(html)
+    return text.removeprefix("\ufeff"), ""  # left by who decoded a file without minding its mark
 
 
 def decode_page(raw: bytes, charset: str | None = None) -> str:
@@ -287,7 +280,7 @@ def locate(document: LexborHTMLParser, path: str) -> LexborNode:
     """
     if _PATH.fullmatch(path) is None:
         raise PageError(f"{path[:120]!r} is no path html > tag:nth-child(n) > …; expected an Element.path")
-    node: LexborNode | None = document.css_first(path)
+    node = document.css_first(path)
     if node is None:
         raise PageError(f"the path {path[:120]!r} leads nowhere; is it this page's?")
     return node

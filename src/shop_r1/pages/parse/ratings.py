@@ -23,18 +23,14 @@ def rating_of(node: Node) -> str:
     around = node.parent.get("class") if node.parent is not None else ""
     if not (_WIDGET.search(classes) or _WIDGET.search(around)):
         return ""
-    number = _NUMBER.search(classes)
-    if number is not None:
-        return _stars(_scaled(int(number.group(1)), number.group(2)))
-    width = _WIDTH.search(node.get("style"))
-    return _stars(float(width.group(1)) / 100 * _STARS) if width is not None else ""
-
-
-def _scaled(whole: int, tenth: str | None) -> float:
-    if whole <= _STARS:
-        return whole + int(tenth or 0) / 10
-    return whole / 10 if whole <= 10 * _STARS else whole / 100 * _STARS
-
-
-def _stars(value: float) -> str:
-    return f"{value:.1f} stars" if 0 < value <= _STARS else ""
+    if number := _NUMBER.search(classes):
+        stars = float(number[1])
+        if stars <= _STARS:
+            stars += int(number[2] or 0) / 10
+        else:
+            stars = stars / 10 if stars <= 10 * _STARS else stars / 100 * _STARS
+    elif width := _WIDTH.search(node.get("style")):
+        stars = float(width[1]) / 100 * _STARS
+    else:
+        return ""
+    return f"{stars:.1f} stars" if 0 < stars <= _STARS else ""

@@ -6,6 +6,7 @@ page `document.querySelector` does not reach there, and one goes by `host.shadow
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -67,10 +68,15 @@ def slots_of_hosts(document: LexborHTMLParser) -> dict[int, frozenset[str]]:
 
 def shadow_root_of(node: LexborNode) -> LexborNode | None:
     """Return the root of the shadow tree that a node stands in, None for the document's own nodes."""
+    return next((around for around in ancestors(node) if around.tag == SHADOW_TAG), None)
+
+
+def ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield what is around a node, from the inside out."""
     around = node.parent
-    while around is not None and around.tag != SHADOW_TAG:
+    while around is not None:
+        yield around
         around = around.parent
-    return around
 
 
 def fill_slot(slot: Node) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from shop_r1.pages.parse.shadow_roots import ancestors
+
 _CALL: Final = re.compile(
     r"""\$(RC|RR|RS|af)\(\s*["']?([\w:«»-]{1,80})["']?(?:\s*,\s*["']([\w:«»-]{1,80})["'])?"""
 )
@@ -43,7 +45,9 @@ def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart
         first, second = f"af{first}", f"afph{first}"
     one, other = ids.pop(first, None), ids.pop(second, None)
     place, part = (one, other) if command in ("RC", "RR") else (other, one)
-    if place is None or part is None or _is_within(place, part):
+    if place is None or part is None:
+        return False
+    if part.mem_id in (around.mem_id for around in (place, *ancestors(place))):
         return False
     if command in ("RC", "RR"):
         _clear_fallback(place, apart)
@@ -52,13 +56,6 @@ def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart
     apart.insert_child(place, move=True)
     apart.insert_child(part, move=True)
     return True
-
-
-def _is_within(node: LexborNode, around: LexborNode) -> bool:
-    ancestor: LexborNode | None = node
-    while ancestor is not None and ancestor.mem_id != around.mem_id:
-        ancestor = ancestor.parent
-    return ancestor is not None
 
 
 def _clear_fallback(place: LexborNode, apart: LexborNode) -> None:

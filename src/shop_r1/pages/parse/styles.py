@@ -8,7 +8,8 @@ All of it is counted as work. A page that has used up `rules.STYLE_WORK_MAX` hid
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -92,30 +93,31 @@ class Hiding:
         key = (tag, attributes.get("id"), given)
         found = self._verdicts.get(key)
         if found is None:
-            found = self._verdicts[key] = list(self._hiding(*key))
+            found = self._verdicts[key] = self._hiding(key)
         return any(not self._shown_again(rule, source, key) for rule in found)
 
-    def _candidates(self, tag: str, identity: str | None, classes: frozenset[str]) -> Iterator[_Rule]:
-        for key in (tag, f"#{identity}", *(f".{name}" for name in sorted(classes))):
-            found = self.rules.get(key, ())
+    def _candidates(self, key: _Key) -> Iterator[_Rule]:
+        tag, identity, given = key
+        classes = frozenset((given or "").split())
+        for name in (tag, f"#{identity}", *(f".{name}" for name in sorted(classes))):
+            found = self.rules.get(name, ())
             self.work_left -= len(found)
             for rule in found:
                 last = rule.last
                 if last.classes <= classes and last.identity in ("", identity) and last.tag in ("", tag):
                     yield rule
 
-    def _hiding(self, tag: str, identity: str | None, given: str | None) -> Iterator[_Rule]:
-        """Yield the strongest simple rule for each property where that rule hides."""
+    def _hiding(self, key: _Key) -> list[_Rule]:
+        """Return the strongest simple rule for each property where that rule hides."""
         strongest: dict[str, _Rule] = {}
-        for rule in self._candidates(tag, identity, frozenset((given or "").split())):
+        for rule in self._candidates(key):
             known = strongest.get(rule.prop)
             if rule.is_simple and (known is None or rule.precedence > known.precedence):
                 strongest[rule.prop] = rule
-        yield from (rule for rule in strongest.values() if rule.hides)
+        return [rule for rule in strongest.values() if rule.hides]
 
     def _shown_again(self, hiding: _Rule, source: LexborNode, key: _Key) -> bool:
-        tag, identity, given = key
-        for rule in self._candidates(tag, identity, frozenset((given or "").split())):
+        for rule in self._candidates(key):
             if rule.is_simple or rule.hides or rule.prop != hiding.prop:
                 continue
             if _OPENS.search(rule.selector):
@@ -148,12 +150,13 @@ class Hiding:
         plain = _read_compound(compound)
         if plain is not None:
             return [node for node in nodes if plain.holds(node.tag or "", node.attributes)]
-        known = self._known.get(compound)
-        if known is None:
+        if compound not in self._known:
+            self._known[compound] = frozenset()
             self.work_left -= self._page_elements
-            known = frozenset(_find_all(self.document, compound) if self.work_left > 0 else ())
-            self._known[compound] = known
-        return [node for node in nodes if node.mem_id in known]
+            if self.work_left > 0:
+                with suppress(SelectolaxError):
+                    self._known[compound] = frozenset(node.mem_id for node in self.document.css(compound))
+        return [node for node in nodes if node.mem_id in self._known[compound]]
 
     @cached_property
     def _page_elements(self) -> int:
@@ -174,11 +177,11 @@ class Hiding:
         return list(found.values())
 
 
-def hiding_of(document: LexborHTMLParser, styles: Sequence[LexborNode] | None = None) -> Hiding | None:
-    """Return what the page's style elements, or only these of them, hide; None when they hide nothing."""
+def hiding_of(document: LexborHTMLParser, styles: Iterable[LexborNode]) -> Hiding | None:
+    """Return what these style elements of a page hide; None when they hide nothing."""
     sheets = [
         style.text() or ""
-        for style in (document.css("style") if styles is None else styles)
+        for style in styles
         if _applies(style.attributes.get("media"))
         and (style.attributes.get("type") or "text/css").lower() == "text/css"
     ]
@@ -280,10 +283,3 @@ def _steps(selector: str) -> list[tuple[str, str]]:
     found = list(_STEP.finditer(selector))
     is_read = sum(len(step.group()) for step in found) == len(selector)
     return [(step.group(1), step.group(2)) for step in found] if is_read else []
-
-
-def _find_all(document: LexborHTMLParser, compound: str) -> list[int]:
-    try:
-        return [node.mem_id for node in document.css(compound)]
-    except SelectolaxError:
-        return []

@@ -58,19 +58,15 @@ class Tree:
 
     def hidden_text(self, identity: str) -> str:
         """Return the text of an element that is not visible; "" where there is none."""
-        text = self._hidden_texts.get(identity)
-        if text is None:
-            text = self._hidden_texts[identity] = self._read_hidden(identity)
-        return text
-
-    def _read_hidden(self, identity: str) -> str:
         if self._sources is None:
             found = reversed(self.document.css("[id]"))
             self._sources = {node.attributes["id"] or "": node for node in found}
         source = self._sources.get(identity)
         if source is None or source.tag in rules.DROPPED_TAGS:
             return ""
-        return " ".join(_first_text(source).split())[: rules.LABEL_TEXT_MAX]
+        if identity not in self._hidden_texts:
+            self._hidden_texts[identity] = " ".join(_first_text(source).split())[: rules.LABEL_TEXT_MAX]
+        return self._hidden_texts[identity]
 
     @property
     def characters(self) -> int:

@@ -14,15 +14,16 @@ from selectolax.lexbor import LexborNode
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import WORD, Attributes
 from shop_r1.pages.parse.styles import Hiding
-from shop_r1.pages.parse.tree import Hidden, Tree
+from shop_r1.pages.parse.tree import Tree
 
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _SHOWN_STYLE = re.compile(rules.SHOWN_STYLE, re.I)
 _COLLAPSED_MENU = re.compile(rules.COLLAPSED_MENU, re.I)
 _ACTING = frozenset(name for name, bits in rules.ATTRIBUTE_BITS.items() if bits & rules.ACTS)
-# Reasons for which a whole page may be hidden that a shopper saw.
+_DETAILS: Final = rules.INLINE_TAGS | {"li", "option", "tr", "td"}
 INERT = -1
 """Among the elements that are shown though hidden: everything that is inert."""
+# Reasons for which a whole page may be hidden that a shopper saw.
 _COVERING: Final = frozenset({"hidden", "aria_hidden", "hidden_style", "style_rule"})
 
 
@@ -57,14 +58,9 @@ def _hidden_by_default(tag: str, attributes: Attributes) -> str:
     return "closed_popover" if "popover" in attributes else ""
 
 
-def may_cover(hidden: Hidden) -> bool:
+def may_cover(tag: str, reason: str) -> bool:
     """Return whether a hidden part may be a whole page rather than a detail of one."""
-    tag = hidden.source.tag or ""
-    return (
-        hidden.reason in _COVERING
-        and tag not in rules.INLINE_TAGS
-        and tag not in ("li", "option", "tr", "td")
-    )
+    return reason in _COVERING and tag not in _DETAILS
 
 
 def page_within(tree: Tree) -> dict[int, str]:
@@ -103,13 +99,13 @@ def page_within(tree: Tree) -> dict[int, str]:
 def is_nearly_all(fuller: Tree, rest: Tree) -> bool:
     """Return whether next to nothing was there before the hidden part was shown."""
     left = 1 - rules.WRAPPER_SHARE
-    said, said_before = fuller.characters, rest.characters
     if fuller.shown["inert"]:
         return fuller.root.controls > 0 and not rest.root.controls
+    said = fuller.characters
     return (
         said + fuller.root.controls > 0
         and rest.root.controls <= left * fuller.root.controls
-        and said_before <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
+        and rest.characters <= max(left * said, rules.WRAPPER_REST_CHARS if not rest.root.controls else 0)
     )
 
 

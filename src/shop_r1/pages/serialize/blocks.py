@@ -21,9 +21,7 @@ class OpenBlock:
     """An element whose children are being written."""
 
     node: Node
-    scope: Scope | None = (
-        None  # what its end leads back to in the sections, where it began a part of the page
-    )
+    scope: Scope | None = None  # what its end leads back to in the sections, where it began a part
     depth: int = 0  # the tag's, as `Writer.open` returned it; 0 where none is written
     end: str = ""  # the end tag's kind, "" where none is needed
     inline: bool = False  # all in it stands on one line

@@ -60,8 +60,8 @@ class Item(Config):
     selector: Selector
     """CSS; each element that matches is such an item."""
     title: Selector
-    """CSS; the first element within the item that matches holds its title, which goes before the names of all
-    else in it. Other headings in the item are mere text."""
+    """CSS; the first element at or within the item that matches holds its title, which goes before the names
+    of all else in it. Other headings in the item are mere text."""
 
 
 class LeaveOut(Config):
@@ -148,7 +148,7 @@ def check_recipe(recipe: Recipe, document: LexborHTMLParser) -> tuple[RecipeUse,
     uses = [RecipeUse(entry, selector, len(_found(document, selector))) for entry, selector in selectors]
     for index, item in enumerate(recipe.items):
         found = _found(document, item.selector)
-        titles = sum(_title(node, item) is not None for node in found.values())
+        titles = sum(node.css_first(item.title) is not None for node in found.values())
         uses.append(RecipeUse(f"items.{index}", item.selector, len(found)))
         uses.append(RecipeUse(f"items.{index}.title", item.title, titles))
     for index, part in enumerate(recipe.leave_out):
@@ -159,12 +159,6 @@ def check_recipe(recipe: Recipe, document: LexborHTMLParser) -> tuple[RecipeUse,
 def _found(document: LexborHTMLParser, selector: str) -> dict[int, LexborNode]:
     """Return the elements that match, in page order; Lexbor gives one that fits two of `a, b` twice."""
     return {node.mem_id: node for node in document.css(selector)}
-
-
-def _title(node: LexborNode, item: Item) -> LexborNode | None:
-    """Return the first element at or within an item that holds its title."""
-    title: LexborNode | None = node.css_first(item.title)
-    return title
 
 
 def fits(recipe: Recipe, document: LexborHTMLParser) -> bool:
@@ -194,7 +188,7 @@ def marks_of(recipe: Recipe, document: LexborHTMLParser) -> Marks:
         found = {key: node for key, node in _found(document, item.selector).items() if key not in items}
         items.update(found)
         for key, node in found.items():
-            if (title := _title(node, item)) is not None:
+            if (title := node.css_first(item.title)) is not None:
                 titles.setdefault(title.mem_id, key)
     left_out = {key for part in recipe.leave_out for key in _found(document, part.selector)}
     return Marks(left_out, sections, items, titles)
