@@ -8,12 +8,13 @@ from tests.tiny import make_session
 from shop_r1.datasets.duplicates import (
     NEAR,
     Groups,
-    Sketches,
+    Sketch,
     count_duplicates,
     count_leaks,
     digest_session,
     sign_session,
     similar_pairs,
+    sketch_session,
 )
 from shop_r1.records.actions import click
 from shop_r1.records.sessions import Page, Session, Step
@@ -27,11 +28,8 @@ def lines(*numbers: range) -> list[str]:
     return [f"<li>line {number}" for some in numbers for number in some]
 
 
-def sketch(sessions: Sequence[Session]) -> Sketches:
-    sketches = Sketches()
-    for session in sessions:
-        sketches.add(session)
-    return sketches
+def sketch(sessions: Sequence[Session]) -> list[Sketch]:
+    return list(map(sketch_session, sessions))
 
 
 def near_pairs(sessions: Sequence[Session]) -> set[frozenset[str]]:
@@ -131,7 +129,7 @@ def test_leaks_are_counted_in_this_files_sessions() -> None:
 
 def test_a_page_without_lines_and_no_sessions_at_all_are_no_trouble() -> None:
     assert count_duplicates(sketch([page_session("a", [""]), page_session("b", ["x"])])).near == 0
-    assert list(similar_pairs(Sketches())) == []
+    assert list(similar_pairs([])) == []
 
 
 def test_groups_hang_together_through_others() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import LOOK, SEARCH, make_session
 
+from shop_r1.datasets.duplicates import Sketch, sketch_session
 from shop_r1.datasets.session_files import read_sessions, write_sessions
 from shop_r1.datasets.splits import (
     FORMATS,
     LEFT_OUT,
     Format,
-    SplitInput,
     SplitPlan,
     SplitRecord,
     check_folder,
@@ -34,11 +34,8 @@ def visit(name: str, user: str | None = None, text: str | None = None) -> Sessio
     return make_session(name, step, user=user)
 
 
-def take(sessions: list[Session]) -> SplitInput:
-    found = SplitInput()
-    for session in sessions:
-        found.add(session)
-    return found
+def take(sessions: list[Session]) -> list[Sketch]:
+    return list(map(sketch_session, sessions))
 
 
 def sides_of(sessions: list[Session], plan: SplitPlan) -> dict[str, str]:
@@ -166,7 +163,7 @@ def test_parquet_is_split_as_jsonl_is(tmp_path: Path) -> None:
     for name in ("s.jsonl", "s.parquet"):
         write_sessions(tmp_path / name, sessions)
         found, digest = read_input(tmp_path / name)
-        assert found.identities.sketches.digests == take(sessions).identities.sketches.digests
+        assert [each.digest for each in found] == [each.digest for each in take(sessions)]
         folders.append(tmp_path / f"from-{name}")
         write_split(tmp_path / name, folders[-1], sides, record(tmp_path / name), digest, None)
     for side in ("train.jsonl", "test.jsonl"):
@@ -214,4 +211,4 @@ def test_a_file_without_sessions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no sessions"):
         read_input(tmp_path / "s.jsonl")
     write_records(tmp_path / "t.jsonl", [make_session("a", LOOK)])
-    assert read_input(tmp_path / "t.jsonl")[0].has_users is False
+    assert not any(each.user for each in read_input(tmp_path / "t.jsonl")[0])

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tiny import BUY, LEAVE, LOOK, SEARCH, make_session, make_sessions
 
+from shop_r1.datasets.duplicates import Sketch, sketch_session
 from shop_r1.datasets.statistics import (
     Statistics,
     Tally,
     find_leaks,
-    identify,
     measure_spread,
     remember_lines,
 )
@@ -17,6 +17,10 @@ from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import SHOP
 from shop_r1.records.sessions import Page, Session, Step
+
+
+def sketch(sessions: list[Session]) -> list[Sketch]:
+    return list(map(sketch_session, sessions))
 
 
 def describe(
@@ -96,19 +100,17 @@ def test_counting_by_lines_changes_no_count(text: str) -> None:
 
 
 def test_a_file_against_itself_shares_everything_and_against_another_nothing() -> None:
-    mine = identify([make_session("a", SEARCH, LOOK, user="ann"), make_session("b", SEARCH, user="bob")])
+    mine = sketch([make_session("a", SEARCH, LOOK, user="ann"), make_session("b", SEARCH, user="bob")])
     same = find_leaks(mine, mine, "same")
     assert (same.sessions, same.same_id, same.same_user, same.exact, same.near) == (2, 2, 2, 2, 0)
-    other = find_leaks(
-        mine, identify([make_session("c", LOOK, user="cy"), make_session("d", LEAVE)]), "other"
-    )
+    other = find_leaks(mine, sketch([make_session("c", LOOK, user="cy"), make_session("d", LEAVE)]), "other")
     assert (other.same_id, other.same_user, other.exact, other.near) == (0, 0, 0, 0)
-    partly = find_leaks(mine, identify([make_session("a", LEAVE, user="bob")]), "partly")
+    partly = find_leaks(mine, sketch([make_session("a", LEAVE, user="bob")]), "partly")
     assert (partly.same_id, partly.same_user, partly.exact) == (1, 1, 0)
 
 
 def test_sessions_without_users_share_none() -> None:
-    mine, other = identify([make_session("a", SEARCH)]), identify([make_session("b", LOOK)])
+    mine, other = sketch([make_session("a", SEARCH)]), sketch([make_session("b", LOOK)])
     assert find_leaks(mine, other, "other").same_user == 0
 
 
@@ -116,5 +118,5 @@ def test_the_tally_holds_no_page() -> None:
     tally = Tally(estimate_tokens, PromptConfig())
     for session in make_sessions():
         tally.add(session)
-    kept = pickle.dumps([vars(tally.identities), tally.steps, tally.page_tokens, tally.prompt_tokens])
+    kept = pickle.dumps([tally.sketches, tally.steps, tally.page_tokens, tally.prompt_tokens])
     assert b"Red mug" not in kept

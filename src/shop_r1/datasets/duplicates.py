@@ -12,9 +12,9 @@ depends on the order of the sessions or on the process.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,21 +44,17 @@ _DRAWN = np.random.Generator(np.random.PCG64(20250917)).integers(0, 2**64, (2, H
 _MULTIPLIERS, _OFFSETS = _DRAWN[0] | np.uint64(1), _DRAWN[1]
 
 
-@dataclass
-class Sketches:
-    """What is remembered of each session to find duplicates: 16 bytes and a signature of 512."""
+class Sketch(NamedTuple):
+    """What is remembered of a session to compare it with others: hashes of 16 bytes, a signature of 512."""
 
-    digests: list[bytes] = field(default_factory=list)
-    rows: list[Signatures] = field(default_factory=list)
-
-    def add(self, session: Session) -> None:
-        """Remember one more session."""
-        self.digests.append(digest_session(session))
-        self.rows.append(sign_session(session))
-
-    def pick(self, places: Sequence[int]) -> "Sketches":
-        """Return those in these places."""
-        return Sketches([self.digests[place] for place in places], [self.rows[place] for place in places])
+    id: bytes
+    user: bytes | None
+    """Both as `hash_id`."""
+    actions: tuple[str, ...]
+    """The type of each."""
+    digest: bytes
+    """Of `digest_session`."""
+    signature: Signatures
 
 
 class DuplicateCounts(Record):
@@ -70,6 +66,22 @@ class DuplicateCounts(Record):
     """Sessions that are a near-duplicate of another, exact ones left out."""
     near_groups: int
     """In how many groups these are."""
+
+
+def sketch_session(session: Session) -> Sketch:
+    """Return what is remembered of the session."""
+    return Sketch(
+        id=hash_id(session.session_id),
+        user=None if session.user_id is None else hash_id(session.user_id),
+        actions=tuple(step.action.type for step in session.steps),
+        digest=digest_session(session),
+        signature=sign_session(session),
+    )
+
+
+def hash_id(text: str) -> bytes:
+    """Return 16 bytes that stand for an id."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def digest_session(session: Session) -> bytes:
@@ -109,15 +121,15 @@ def _action_key(step: Step) -> str:
     return json.dumps(step.action.to_completion())
 
 
-def similar_pairs(sketches: Sketches) -> Iterator[tuple[int, int]]:
+def similar_pairs(sketches: Sequence[Sketch]) -> Iterator[tuple[int, int]]:
     """Yield pairs of places whose signatures agree in at least `NEAR` of their hashes; some come twice.
 
     No two digests are the same, or of more alike some pairs can be missed.
     """
-    if not sketches.rows:
+    if not sketches:
         return
-    signatures = np.stack(sketches.rows)
-    order_keys = np.array([int.from_bytes(digest[:8], "big") for digest in sketches.digests], dtype=np.uint64)
+    signatures = np.stack([each.signature for each in sketches])
+    order_keys = np.array([int.from_bytes(each.digest[:8], "big") for each in sketches], dtype=np.uint64)
     width = HASHES // _BANDS
     for band in range(_BANDS):
         columns = np.ascontiguousarray(signatures[:, band * width : (band + 1) * width])
@@ -159,38 +171,37 @@ class Groups:
                 self.join(place, first.setdefault(key, place))
 
 
-def first_places(digests: Sequence[bytes]) -> list[int]:
+def first_places(sketches: Sequence[Sketch]) -> list[int]:
     """Return where each digest stands first, in order."""
     first: dict[bytes, int] = {}
-    for place, digest in enumerate(digests):
-        first.setdefault(digest, place)
+    for place, each in enumerate(sketches):
+        first.setdefault(each.digest, place)
     return list(first.values())
 
 
-def count_duplicates(sketches: Sketches) -> DuplicateCounts:
+def count_duplicates(sketches: Sequence[Sketch]) -> DuplicateCounts:
     """Return how many sessions of a file are duplicates of others in it."""
-    places = first_places(sketches.digests)
+    places = first_places(sketches)
     near: set[int] = set()
     groups = Groups(len(places))
-    for left, right in similar_pairs(sketches.pick(places)):
+    for left, right in similar_pairs([sketches[place] for place in places]):
         near |= {left, right}
         groups.join(left, right)
     return DuplicateCounts(
-        exact=len(sketches.digests) - len(places),
+        exact=len(sketches) - len(places),
         near=len(near),
         near_groups=len({groups.find(place) for place in near}),
     )
 
 
-def count_leaks(sketches: Sketches, other: Sketches) -> tuple[int, int]:
+def count_leaks(sketches: Sequence[Sketch], other: Sequence[Sketch]) -> tuple[int, int]:
     """Return how many sessions have an exact duplicate in another file, and how many others a near one."""
-    theirs = set(other.digests)
-    both = Sketches([*sketches.digests, *other.digests], [*sketches.rows, *other.rows])
-    places = first_places(both.digests)
-    ours = set(sketches.digests)
+    ours, theirs = ({each.digest for each in file} for file in (sketches, other))
+    both = [*sketches, *other]
+    distinct = [both[place] for place in first_places(both)]
     near: set[bytes] = set()
-    for left, right in similar_pairs(both.pick(places)):
-        one, two = both.digests[places[left]], both.digests[places[right]]
+    for left, right in similar_pairs(distinct):
+        one, two = distinct[left].digest, distinct[right].digest
         near |= {mine for mine, yours in ((one, two), (two, one)) if mine in ours and yours in theirs}
-    exact = sum(digest in theirs for digest in sketches.digests)
-    return exact, sum(digest in near - theirs for digest in sketches.digests)
+    near -= theirs
+    return sum(each.digest in theirs for each in sketches), sum(each.digest in near for each in sketches)

@@ -10,15 +10,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any, Literal
 
-from shop_r1.datasets.duplicates import Groups, first_places, similar_pairs
+from shop_r1.datasets.duplicates import Groups, Sketch, first_places, similar_pairs, sketch_session
 from shop_r1.datasets.session_files import conversion_path, line_writer, read_session_lines
-from shop_r1.datasets.statistics import Identities
 from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved, Record, parse_record, read_json, write_json
 from shop_r1.records.sessions import Session
@@ -56,28 +55,6 @@ class SplitRecord(Record):
     """On each side, by type."""
 
 
-@dataclass
-class SplitInput:
-    """What is remembered of a file's sessions to split them: hashes and counts, no page."""
-
-    identities: Identities = field(default_factory=Identities)
-    actions: list[Mapping[str, int]] = field(default_factory=list)
-    """Of each session, how often each type of action occurs."""
-
-    def add(self, session: Session) -> None:
-        """Remember one more session."""
-        self.identities.add(session)
-        self.actions.append(dict(Counter(step.action.type for step in session.steps)))
-
-    def __len__(self) -> int:
-        return len(self.actions)
-
-    @property
-    def has_users(self) -> bool:
-        """Whether any session names its user."""
-        return any(user is not None for user in self.identities.users)
-
-
 @dataclass(frozen=True)
 class SplitPlan:
     """Where each session goes: `train`, `test`, `valid` or `LEFT_OUT`, in the file's order."""
@@ -92,7 +69,7 @@ class SplitPlan:
 
 
 def plan_split(
-    found: SplitInput, by: By, test: float, valid: float, seed: int, dedupe: bool = False
+    found: Sequence[Sketch], by: By, test: float, valid: float, seed: int, dedupe: bool = False
 ) -> SplitPlan:
     """Return where each session goes.
 
@@ -111,7 +88,7 @@ def plan_split(
     Raises:
         DataError: a session_id stands twice, or a side would be empty.
     """
-    kept = _keep(found.identities, dedupe)
+    kept = _keep(found, dedupe)
     wanted = {"test": test, "valid": valid}
     targets = {side: round(at * len(kept)) if at < 1 else int(at) for side, at in wanted.items()}
     if not sum(targets.values()) < len(kept):
@@ -119,29 +96,28 @@ def plan_split(
     sides = [LEFT_OUT] * len(found)
     for place in kept:
         sides[place] = "train"
-    groups = _group(found.identities, kept, by)
-    _hold_out(sorted(groups, key=lambda group: _rank(found.identities, group, seed)), targets, sides)
+    groups = _group(found, kept, by)
+    _hold_out(sorted(groups, key=lambda group: _rank(found, group, seed)), targets, sides)
     _check_sides(sides, wanted, len(groups))
     missing = {side: room for side, room in targets.items() if room}
     return SplitPlan(sides, len(groups), max(map(len, groups)), missing)
 
 
-def count_sides(found: SplitInput, sides: Iterable[str]) -> dict[str, Counter[str]]:
+def count_sides(found: Iterable[Sketch], sides: Iterable[str]) -> dict[str, Counter[str]]:
     """Return for each side how often each type of action occurs on it, and its sessions under `sessions`."""
     counts: dict[str, Counter[str]] = {}
-    for actions, side in zip(found.actions, sides, strict=True):
-        counts.setdefault(side, Counter()).update({**actions, "sessions": 1})
+    for each, side in zip(found, sides, strict=True):
+        counts.setdefault(side, Counter()).update((*each.actions, "sessions"))
     return counts
 
 
-def _keep(identities: Identities, dedupe: bool) -> list[int]:
+def _keep(found: Sequence[Sketch], dedupe: bool) -> list[int]:
     """Return the places of the sessions that take part."""
-    places = list(range(len(identities.ids)))
+    places = list(range(len(found)))
     if dedupe:
-        order = sorted(places, key=lambda place: identities.ids[place])
-        digests = [identities.sketches.digests[place] for place in order]
-        places = sorted(order[first] for first in first_places(digests))
-    repeated = len(places) - len({identities.ids[place] for place in places})
+        order = sorted(places, key=lambda place: found[place].id)
+        places = sorted(order[first] for first in first_places([found[place] for place in order]))
+    repeated = len(places) - len({found[place].id for place in places})
     if repeated:
         hint = "" if dedupe else ", or give --dedupe where these are exact copies"
         raise DataError(
@@ -151,15 +127,15 @@ def _keep(identities: Identities, dedupe: bool) -> list[int]:
     return places
 
 
-def _group(identities: Identities, kept: list[int], by: By) -> list[list[int]]:
+def _group(found: Sequence[Sketch], kept: list[int], by: By) -> list[list[int]]:
     """Return the kept places in the groups that stay together."""
-    sketches = identities.sketches.pick(kept)
+    sketches = [found[place] for place in kept]
     groups = Groups(len(kept))
-    groups.join_equal(sketches.digests)
+    groups.join_equal(each.digest for each in sketches)
     if by == "user":
-        groups.join_equal(identities.users[place] for place in kept)
-    distinct = first_places(sketches.digests)
-    for left, right in similar_pairs(sketches.pick(distinct)):
+        groups.join_equal(each.user for each in sketches)
+    distinct = first_places(sketches)
+    for left, right in similar_pairs([sketches[place] for place in distinct]):
         groups.join(distinct[left], distinct[right])
     members: dict[int, list[int]] = {}
     for at, place in enumerate(kept):
@@ -177,9 +153,9 @@ def _hold_out(groups: Iterable[list[int]], room: dict[str, int], sides: list[str
                 sides[place] = side
 
 
-def _rank(identities: Identities, group: list[int], seed: int) -> bytes:
+def _rank(found: Sequence[Sketch], group: list[int], seed: int) -> bytes:
     """Return the group's place in the order: a hash of the seed and of its least id."""
-    least = min(identities.ids[place] for place in group)
+    least = min(found[place].id for place in group)
     return blake2b(f"{seed}:".encode() + least, digest_size=16).digest()
 
 
@@ -192,17 +168,17 @@ def _check_sides(sides: list[str], wanted: Mapping[str, float], groups: int) -> 
         )
 
 
-def read_input(path: Path, moved: Moved | None = None) -> tuple[SplitInput, bytes]:
+def read_input(path: Path, moved: Moved | None = None) -> tuple[list[Sketch], bytes]:
     """Return what a split needs to know of the file's sessions, and a digest of its lines.
 
     Raises:
         DataError: the file cannot be read, or a line or row is not a valid session.
     """
-    found, digest = SplitInput(), blake2b()
+    found, digest = list[Sketch](), blake2b()
     for number, line in read_session_lines(path, moved):
-        found.add(parse_record(line, Session, path, number))
+        found.append(sketch_session(parse_record(line, Session, path, number)))
         digest.update(line.encode())
-    if not len(found):
+    if not found:
         raise DataError.at(path, None, "holds no sessions; expected a line or a row for each")
     return found, digest.digest()
 

@@ -3,14 +3,18 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 
 import numpy as np
 
-from shop_r1.datasets.duplicates import DuplicateCounts, Sketches, count_duplicates, count_leaks
+from shop_r1.datasets.duplicates import (
+    DuplicateCounts,
+    Sketch,
+    count_duplicates,
+    count_leaks,
+    sketch_session,
+)
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
@@ -91,26 +95,6 @@ class Statistics(Record):
     leaks: tuple[Leaks, ...] = ()
 
 
-@dataclass
-class Identities:
-    """Who and what the sessions of a file are, as hashes of 16 bytes: enough to compare it with another."""
-
-    ids: list[bytes] = field(default_factory=list)
-    users: list[bytes | None] = field(default_factory=list)
-    sketches: Sketches = field(default_factory=Sketches)
-
-    def add(self, session: Session) -> None:
-        """Remember one more session."""
-        self.ids.append(hash_id(session.session_id))
-        self.users.append(None if session.user_id is None else hash_id(session.user_id))
-        self.sketches.add(session)
-
-
-def hash_id(text: str) -> bytes:
-    """Return 16 bytes that stand for an id."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 class Tally:
     """Takes sessions one by one and keeps of each a few numbers and hashes, never a page.
 
@@ -122,11 +106,10 @@ class Tally:
 
     def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
         """Args: how to count, and the budget; the prompts are those of the whole-session context."""
-        self.identities = Identities()
+        self.sketches: list[Sketch] = []
         self.steps, self.page_tokens = array("q"), array("q")
         self.prompt_tokens, self.session_tokens = array("q"), array("q")
-        self._sources, self._outcomes = Counter[str](), Counter[str]()
-        self._first, self._later, self._cuts = Counter[str](), Counter[str](), Counter[str]()
+        self._sources, self._outcomes, self._cuts = Counter[str](), Counter[str](), Counter[str]()
         self._rationales = 0
         self._cost = CostTally()  # of the prompts over the budget
         self._count, self._prompt = count_tokens, prompt
@@ -136,33 +119,33 @@ class Tally:
 
     def add(self, session: Session) -> None:
         """Take one more session."""
-        self.identities.add(session)
+        self.sketches.append(sketch_session(session))
         self.steps.append(len(session.steps))
         self._sources[session.source] += 1
         self._outcomes[session.outcome or "unknown"] += 1
-        self._first[session.steps[0].action.type] += 1
-        self._later.update(step.action.type for step in session.steps[1:])
         self._rationales += sum(step.rationale is not None for step in session.steps)
         self._measure(session)
 
-    def describe(self, file: str, tokenizer: str, others: Mapping[str, Identities]) -> Statistics:
+    def describe(self, file: str, tokenizer: str, others: Mapping[str, Sequence[Sketch]]) -> Statistics:
         """Return what was found, and what the file shares with the others, by their names."""
-        mine = self.identities
-        known = [user for user in mine.users if user is not None]
+        mine = self.sketches
+        known = [each.user for each in mine if each.user is not None]
+        first = Counter(each.actions[0] for each in mine)
+        later = Counter(action for each in mine for action in each.actions[1:])
         lengths = ("steps", "page_tokens", "prompt_tokens", "session_tokens")
         return Statistics(
             file=file,
             sessions=len(self.steps),
             users=len(set(known)),
-            without_user=len(mine.users) - len(known),
-            repeated_ids=len(mine.ids) - len(set(mine.ids)),
+            without_user=len(mine) - len(known),
+            repeated_ids=len(mine) - len({each.id for each in mine}),
             steps=sum(self.steps),
             rationales=self._rationales,
             sources=_ordered(self._sources),
             outcomes=_ordered(self._outcomes),
-            actions=_ordered(self._first + self._later),
-            first_actions=_ordered(self._first),
-            later_actions=_ordered(self._later),
+            actions=_ordered(first + later),
+            first_actions=_ordered(first),
+            later_actions=_ordered(later),
             tokenizer=tokenizer,
             spreads={name: measure_spread(getattr(self, name)) for name in lengths},
             budget=BudgetFacts(
@@ -172,7 +155,7 @@ class Tally:
                 impossible=self._cuts["impossible"],
                 **self._cost.result().model_dump() | {"prompts": sum(self.steps)},
             ),
-            duplicates=count_duplicates(mine.sketches),
+            duplicates=count_duplicates(mine),
             leaks=tuple(find_leaks(mine, other, name) for name, other in others.items()),
         )
 
@@ -200,15 +183,15 @@ class Tally:
             self._cost.add(prompt, session.steps[step])
 
 
-def find_leaks(mine: Identities, other: Identities, name: str) -> Leaks:
+def find_leaks(mine: Sequence[Sketch], other: Sequence[Sketch], name: str) -> Leaks:
     """Return what the one file shares with the other."""
-    ids, users = set(other.ids), set(other.users) - {None}
-    exact, near = count_leaks(mine.sketches, other.sketches)
+    ids, users = {each.id for each in other}, {each.user for each in other} - {None}
+    exact, near = count_leaks(mine, other)
     return Leaks(
         other=name,
-        sessions=len(other.ids),
-        same_id=sum(each in ids for each in mine.ids),
-        same_user=sum(each in users for each in mine.users),
+        sessions=len(other),
+        same_id=sum(each.id in ids for each in mine),
+        same_user=sum(each.user in users for each in mine),
         exact=exact,
         near=near,
     )
@@ -233,11 +216,3 @@ def remember_lines(count_tokens: CountTokens) -> CountTokens:
 def _ordered(counts: Counter[str]) -> dict[str, int]:
     """Return the counts, the largest first; the same for the same sessions in any order."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def identify(sessions: Iterable[Session]) -> Identities:
-    """Return who and what the sessions are."""
-    found = Identities()
-    for session in sessions:
-        found.add(session)
-    return found

@@ -8,7 +8,7 @@ from itertools import chain
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from shop_r1.datasets.statistics import hash_id
+from shop_r1.datasets.duplicates import hash_id
 from shop_r1.importers.masking import is_masked
 from shop_r1.jsonl import Record, tell_form
 from shop_r1.pages.elements import element_names

@@ -72,7 +72,7 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
     splits.check_folder(out, asked | ({"by": by} if by else {}), force)  # Before a long reading.
     with console.file_progress("Reading", file) as moved:
         found, digest = splits.read_input(file, moved)
-    by = by or ("user" if found.has_users else "session")
+    by = by or ("user" if any(each.user for each in found) else "session")
     asked |= {"by": by, "lines": digest.hex()}
     splits.check_folder(out, asked, force)
     plan = splits.plan_split(

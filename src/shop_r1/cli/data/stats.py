@@ -50,8 +50,9 @@ def stats(
 
     Example: shop-r1 data stats train.jsonl --against test.jsonl --report stats.html
     """
+    from shop_r1.datasets.duplicates import sketch_session
     from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.statistics import Tally, identify, remember_lines
+    from shop_r1.datasets.statistics import Tally, remember_lines
     from shop_r1.prompts.render import PromptConfig
 
     if report is not None:
@@ -69,7 +70,7 @@ def stats(
     others = {}
     for other in against or ():
         with console.file_progress("Comparing", other) as moved:
-            others[str(other)] = identify(read_sessions(other, moved))
+            others[str(other)] = list(map(sketch_session, read_sessions(other, moved)))
     found = tally.describe(str(file), tokenizer, others)
     if as_json:
         console.print_json(found.model_dump())
