@@ -36,7 +36,8 @@ class Setting:
     """Its type, bounds and docstring."""
     default: Any
     """None for a table."""
-    is_table: bool = False
+    table: type[Config] | None = None
+    """The class of a table's settings."""
 
 
 def list_settings(schema: type[Config], defaults: Config | None = None, table: str = "") -> Iterator[Setting]:
@@ -48,7 +49,7 @@ def list_settings(schema: type[Config], defaults: Config | None = None, table: s
         value = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
         inner = type(value) if isinstance(value, Config) else _table_class(field)
         if inner is not None:
-            yield Setting(table + name, field, None, is_table=True)
+            yield Setting(table + name, field, None, inner)
             yield from list_settings(inner, value, f"{table}{name}.")
         else:
             yield Setting(table + name, field, value)
@@ -110,13 +111,14 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
         for each in error.errors(include_url=False)
         if each["type"] == "literal_error" and isinstance(each["input"], str)
     }
-    tables = {"", *(setting.path for setting in list_settings(schema) if setting.is_table)}
-    renamed = _renamed_keys(schema)
+    tables = {"": schema}
+    tables |= {f"{each.path}.": each.table for each in list_settings(schema) if each.table is not None}
+    renamed = {before + old: new for before, table in tables.items() for old, new in table.RENAMED.items()}
     texts = []
     for problem in list_problems(error, schema):
         if problem.place in renamed:
             texts.append(f"{problem.place}: is now {renamed[problem.place]}")
-        elif problem.kind == "unknown-field" and problem.place.rpartition(".")[0] in tables:
+        elif problem.kind == "unknown-field" and problem.place[: problem.place.rfind(".") + 1] in tables:
             texts.append(f"{problem.place}: no such setting; {_suggest_key(problem.place, schema)}")
         elif problem.place in choices:
             found = problem.message.partition("; ")[0].removeprefix("is ")
@@ -125,15 +127,6 @@ def _describe_settings(error: ValidationError, schema: type[Config]) -> str:
         else:
             texts.append(str(problem))
     return "; ".join(texts)
-
-
-def _renamed_keys(schema: type[Config], table: str = "") -> dict[str, str]:
-    """Return the former keys of a class and of the tables in it, each with what is given in its place."""
-    found = {f"{table}{old}": new for old, new in schema.RENAMED.items()}
-    for name, field in schema.model_fields.items():
-        if inner := _table_class(field):
-            found |= _renamed_keys(inner, f"{table}{name}.")
-    return found
 
 
 def _suggest_key(path: str, schema: type[Config]) -> str:

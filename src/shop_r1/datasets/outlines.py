@@ -21,41 +21,27 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SessionOutline:
-    """A session without its pages, rationales and metadata.
-
-    Attributes:
-        actions: what was done at each step, without `click_type`; missing fields are empty.
-        has_rationale: for each step, whether it has a rationale.
-        html_characters: length of all its pages together.
-        digest: `digest_session`.
-    """
+    """A session without its pages, rationales and metadata."""
 
     session_id: str
     space: str
-    actions: tuple[Action, ...]
-    has_rationale: tuple[bool, ...]
-    html_characters: int
-    digest: bytes
+    actions: tuple[Action, ...]  # at each step, without `click_type`; missing fields are empty
+    has_rationale: tuple[bool, ...]  # for each step
+    html_characters: int  # length of all its pages together
+    digest: bytes  # `digest_session`
 
 
 @dataclass(frozen=True)
 class SessionColumns:
-    """The outlines of n sessions with s steps in all, as columns.
-
-    Attributes:
-        counts: (n,) steps.
-        html_characters: (n,) of all pages.
-        digests: (n, 8) bytes of `digest_session`.
-        types: s of them, as of `names`, `texts` (None where the action has none) and `has_rationale`.
-    """
+    """The outlines of n sessions with s steps in all, as columns."""
 
     ids: list[str]
     spaces: list[str]
-    counts: Numbers
-    html_characters: Numbers
-    digests: NDArray[np.uint8]
-    types: list[str]
-    names: list[str | None]
+    counts: Numbers  # (n,) steps
+    html_characters: Numbers  # (n,) of all pages
+    digests: NDArray[np.uint8]  # (n, 8) bytes of `digest_session`
+    types: list[str]  # s of them, as of `names`, `texts` and `has_rationale`
+    names: list[str | None]  # None where the action has none
     texts: list[str | None]
     has_rationale: list[bool]
 

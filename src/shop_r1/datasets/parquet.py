@@ -134,10 +134,6 @@ class ParquetSessions(Sequence[Session]):
 
     What is in memory does not grow with the pages: the small columns, the row groups and sessions last read.
     It can be used in forked processes and sent to spawned ones.
-
-    Attributes:
-        columns: what is known of the sessions without reading their pages.
-        source: what the metadata say of the file that it was converted from; None where it was not.
     """
 
     def __init__(self, path: Path, stamp: tuple[int, int] | None = None) -> None:
@@ -162,9 +158,10 @@ class ParquetSessions(Sequence[Session]):
             groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
             largest = max((group.total_byte_size for group in groups), default=0)
             _check_schema(path, self._file, largest)
-            self.columns = _read_columns(self._file)
+            self.columns = _read_columns(self._file)  # known without reading a page
         self._ends = np.cumsum([group.num_rows for group in groups])
         found = (metadata.metadata or {}).get(SOURCE_KEY)
+        # What the metadata say of the file that it was converted from; None where it was not.
         self.source = None if found is None else found.decode(errors="replace")
         self._group = lru_cache(maxsize=max(1, KEPT_BYTES // max(1, largest)))(self._read_group)
         self._session = lru_cache(maxsize=SESSIONS_KEPT)(self._read_session)

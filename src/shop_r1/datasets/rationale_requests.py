@@ -90,23 +90,16 @@ class PlannedSession:
 
 @dataclass
 class Plan:
-    """What a file of sessions needs: a request for each planned session.
-
-    Attributes:
-        existing: how many rationales stay as they are.
-        failed: by index, the sessions that fit into no prompt.
-        pages_cut: how many pages lost their body to the budget.
-        pages_shortened: how many last pages were shortened.
-    """
+    """What a file of sessions needs: a request for each planned session."""
 
     requests: Sequence[Request]
     planned: list[PlannedSession] = field(default_factory=list)
     sessions: int = 0
-    existing: int = 0
+    existing: int = 0  # rationales that stay as they are
     requested: int = 0
-    failed: dict[int, FailedSession] = field(default_factory=dict)
-    pages_cut: int = 0
-    pages_shortened: int = 0
+    failed: dict[int, FailedSession] = field(default_factory=dict)  # by index: what fits into no prompt
+    pages_cut: int = 0  # pages that lost their body to the budget
+    pages_shortened: int = 0  # last pages that were shortened
 
 
 def plan_requests(

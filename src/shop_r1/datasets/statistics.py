@@ -96,19 +96,15 @@ class Statistics(Record):
 
 
 class Tally:
-    """Takes sessions one by one and keeps of each a few numbers and hashes, never a page.
-
-    Attributes:
-        page_tokens: of each page, as it stands in the record.
-        prompt_tokens: of each session's last prompt, with all pages whole; chat template included.
-        session_tokens: of each session as SFT sees it: that prompt and every completion.
-    """
+    """Takes sessions one by one and keeps of each a few numbers and hashes, never a page."""
 
     def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
         """Args: how to count, and the budget; the prompts are those of the whole-session context."""
         self.sketches: list[Sketch] = []
-        self.steps, self.page_tokens = array("q"), array("q")
-        self.prompt_tokens, self.session_tokens = array("q"), array("q")
+        self.steps = array("q")
+        self.page_tokens = array("q")  # of each page, as it stands in the record
+        self.prompt_tokens = array("q")  # of each session's last prompt, all pages whole, chat template too
+        self.session_tokens = array("q")  # of each session as SFT sees it: that prompt, every completion
         self._sources, self._outcomes, self._cuts = Counter[str](), Counter[str](), Counter[str]()
         self._rationales = 0
         self._cost = CostTally()  # of the prompts over the budget

@@ -133,11 +133,8 @@ def _check_session(session: Session) -> Iterator[_Problem]:
     told = [step.rationale is not None for step in session.steps]
     if any(told) and not all(told):
         count, first = told.count(False), told.index(False)
-        yield (
-            "steps",
-            "some-rationales",
-            f"{count} of {len(told)} steps have no rationale, the first is {first}",
-        )
+        problem = f"{count} of {len(told)} steps have no rationale, the first is {first}"
+        yield "steps", "some-rationales", problem
     last = session.steps[-1].action.type
     if (last == "terminate") != (session.outcome == "terminate"):
         yield "outcome", "outcome", f"{session.outcome or 'unknown'}, and the last action is {last}"
@@ -152,11 +149,8 @@ def _check_page(step: Step, names: Sequence[str]) -> Iterator[_Problem]:
         yield "page.html", "not-simplified", f"begins with {_show(html)}; expected <page>"
     for name, count in Counter(names).items():
         if count > 1:
-            yield (
-                "page.html",
-                "same-name",
-                f"{count} elements are named {_show(name)}; expected a name for each",
-            )
+            problem = f"{count} elements are named {_show(name)}; expected a name for each"
+            yield "page.html", "same-name", problem
     if not names:
         yield "page.html", "no-names", "no element has a name; expected one for all that can be acted on"
 
@@ -166,11 +160,8 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[_Pro
     fields = kind.fields if kind is not None else ()
     if "name" in fields:
         if not action.value("name").strip():
-            yield (
-                "action.name",
-                "no-target",
-                f"is {_show(action.name)}; {action.type} needs an element's name",
-            )
+            problem = f"is {_show(action.name)}; {action.type} needs an element's name"
+            yield "action.name", "no-target", problem
         elif action.value("name") not in names:
             yield "action.name", "not-on-page", _tell_missing(action.value("name"), names)
     if is_masked(action.value("text")):
@@ -179,11 +170,8 @@ def _check_action(space: str, step: Step, names: Sequence[str]) -> Iterator[_Pro
     if "text" in fields and not action.value("text").strip():
         yield "action.text", "no-text", f"is {_show(action.text)}; {action.type} needs what was typed"
     if step.rationale is not None and not step.rationale.strip():
-        yield (
-            "rationale",
-            "blank-rationale",
-            f"is {_show(step.rationale)}; expected a reason, or no rationale",
-        )
+        problem = f"is {_show(step.rationale)}; expected a reason, or no rationale"
+        yield "rationale", "blank-rationale", problem
 
 
 def _check_times(session: Session) -> Iterator[_Problem]:

@@ -66,7 +66,7 @@ def render_settings(schema: type[Config], when: str = "") -> Iterator[str]:
     for setting in list_settings(schema):
         indent = "  " * (setting.path.count(".") + 1)
         about = first_sentence(setting.field.description or "")
-        if setting.is_table:
+        if setting.table is not None:
             yield from console.wrap(f"{setting.path}.*  {about}", indent, indent + "  ")
         else:
             value = json.dumps(setting.default, ensure_ascii=False, default=str)

@@ -33,38 +33,27 @@ OFF_PAGE = "target not on its page"
 
 @dataclass
 class OperaTally:
-    """What an import found, kept and left out, counted while it goes on.
-
-    Attributes:
-        steps: steps kept, by type of action.
-        users_by_id: sessions whose user is known only by their id, since the session table lacks them.
-        persona_problems: rows of the user table that gave no persona, or part of one, by reason.
-        nothings: values that are a word for nothing ("None", "nan"), by column; they count as missing.
-        not_actions: rows that the paper leaves out, by type.
-        scrolls_merged: scrolls that are one with the scroll before them.
-        left_out: rows that could not be used, by reason.
-        examples: where the first row of each such reason stands, and what it has.
-        off_page: steps kept whose target is no name on their page.
-        click_types: for each name that was clicked, its click types.
-        empty_sessions: sessions of which no step is left.
-    """
+    """What an import found, kept and left out, counted while it goes on."""
 
     rows: int = 0
-    steps: Counter[str] = field(default_factory=Counter)
+    steps: Counter[str] = field(default_factory=Counter)  # kept, by type of action
     outcomes: Counter[str] = field(default_factory=Counter)
     users: set[str | None] = field(default_factory=set)
-    users_by_id: int = 0
+    users_by_id: int = 0  # sessions whose user only their id names, since the session table lacks them
     rationales: int = 0
     personas: int = 0
     persona_problems: Counter[str] = field(default_factory=Counter)
+    """Rows of the user table that gave no persona, or part of one, by reason."""
     nothings: Counter[str] = field(default_factory=Counter)
-    not_actions: Counter[str] = field(default_factory=Counter)
-    scrolls_merged: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    """Values that are a word for nothing ("None", "nan"), by column; they count as missing."""
+    not_actions: Counter[str] = field(default_factory=Counter)  # rows that the paper leaves out, by type
+    scrolls_merged: int = 0  # scrolls that are one with the scroll before them
+    left_out: Counter[str] = field(default_factory=Counter)  # rows that could not be used, by reason
     examples: dict[str, str] = field(default_factory=dict)
-    off_page: int = 0
-    click_types: dict[str, set[str]] = field(default_factory=dict)
-    empty_sessions: int = 0
+    """Where the first row of each such reason stands, and what it has."""
+    off_page: int = 0  # steps kept whose target is no name on their page
+    click_types: dict[str, set[str]] = field(default_factory=dict)  # for each name that was clicked
+    empty_sessions: int = 0  # sessions of which no step is left
 
     def leave_out(self, error: RowError, where: str) -> None:
         """Count a row that cannot be used."""
@@ -147,19 +136,14 @@ class _Event:
 
 @dataclass
 class _Reader:
-    """Reads the action tables row by row; pages go to the shelf.
-
-    Attributes:
-        seen: the ids of all sessions.
-        bought: those with a click that buys, kept or not.
-    """
+    """Reads the action tables row by row; pages go to the shelf."""
 
     tables: OperaTables
     shelf: PageShelf
     tally: OperaTally
     require_targets: bool
-    seen: set[str] = field(default_factory=set)
-    bought: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)  # the ids of all sessions
+    bought: set[str] = field(default_factory=set)  # of those with a click that buys, kept or not
 
     def read_visits(self, progress: Progress | None) -> dict[str, list[_Event]]:
         """Return each session's usable rows, in order of the files."""

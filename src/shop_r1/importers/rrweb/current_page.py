@@ -33,18 +33,14 @@ _ROUTE = ("#/", "#!")  # what stands behind these is a page to shops that have b
 
 
 class CurrentPage:
-    """Follows what is shown in one tab.
-
-    Attributes:
-        is_known: whether the nodes are those of the page that is shown. They are not before the first
-            snapshot, after the head of a snapshot (a meta event) that does not come or cannot be read, and
-            after an event of another page.
-    """
+    """Follows what is shown in one tab."""
 
     def __init__(self, counts: Counter[str], remarks: Counter[str], recipes: Sequence[Recipe] = ()):
         """Begin with no page; `counts` counts what cannot be followed or read, `remarks` masked pages."""
         self.mirror = Mirror(counts)
         self.urls: list[str] = []
+        # Whether the nodes are those of the page that is shown. They are not before the first snapshot, after
+        # the head of one (a meta event) that does not come or cannot be read, and after another page's event.
         self.is_known = False
         self._counts = counts
         self._remarks = remarks

@@ -6,12 +6,19 @@ it. What an event says of a node that is not there is counted and ignored.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
 from shop_r1.importers.rrweb.events import NodeKind
-from shop_r1.importers.rrweb.nodes import DomNode, option_value, options_of, set_attributes, unfold_sheet
+from shop_r1.importers.rrweb.nodes import (
+    DomNode,
+    is_choice,
+    option_value,
+    options_of,
+    set_attributes,
+    unfold_sheet,
+)
 
 MAX_NODES: Final = 1_000_000  # of one page (ours; the largest of 91 real ones has some 20,000)
 
@@ -19,24 +26,17 @@ _TAG = re.compile(r"[a-z][a-z0-9:._-]{0,99}")
 _NODE_KINDS = {int(kind): kind for kind in NodeKind}
 _FIELDS = frozenset({"input", "textarea"})
 _OWN_TEXT = frozenset({"textarea", "style", "script", "noscript"})  # recorded otherwise in snapshots
-_CHOICES = frozenset({"checkbox", "radio"})
 
 
 class Mirror:
-    """The page as it stands after the events so far.
-
-    Attributes:
-        root: the document; None before the first full snapshot.
-        version: grows with every change, so that equal versions are equal pages.
-        highest: of the numbers that nodes of this document have had.
-        highest_before: of those that nodes of the documents before it have had.
-    """
+    """The page as it stands after the events so far."""
 
     def __init__(self, counts: Counter[str]):
-        self.root: DomNode | None = None
-        self.version = 0
+        self.root: DomNode | None = None  # the document; None before the first full snapshot
+        self.version = 0  # grows with every change, so that equal versions are equal pages
         self.counts = counts
-        self.highest = self.highest_before = 0
+        self.highest = 0  # of the numbers that nodes of this document have had
+        self.highest_before = 0  # of those that nodes of the documents before it have had
         self._nodes: dict[int, DomNode] = {}
 
     def get(self, identity: object) -> DomNode | None:
@@ -153,27 +153,30 @@ class Mirror:
     def mutate(self, data: Mapping[str, Any]) -> None:
         """Follow a mutation: what went, what came, then texts and attributes."""
         self.version += 1
-        for entry in objects_in(data, "removes"):
-            node = self.get(entry.get("id"))
-            if node is None or node is self.root:
+        for node, _ in self._known(data, "removes"):
+            if node is self.root:
                 self._miss()
             else:
                 self._forget(node)
         self._add_all(objects_in(data, "adds"))
-        for entry in objects_in(data, "texts"):
-            node, value = self.get(entry.get("id")), entry.get("value")
-            if node is None:
-                self._miss()
-            else:
-                if node.parent is not None and node.parent.tag == "style":
-                    unfold_sheet(node.parent)
-                node.text = value if isinstance(value, str) else ""
-        for entry in objects_in(data, "attributes"):
-            node, changes = self.get(entry.get("id")), entry.get("attributes")
-            if node is None or not isinstance(changes, dict):
-                self._miss()
-            else:
+        for node, entry in self._known(data, "texts"):
+            if node.parent is not None and node.parent.tag == "style":
+                unfold_sheet(node.parent)
+            value = entry.get("value")
+            node.text = value if isinstance(value, str) else ""
+        for node, entry in self._known(data, "attributes"):
+            if isinstance(changes := entry.get("attributes"), dict):
                 set_attributes(node, changes)
+            else:
+                self._miss()
+
+    def _known(self, data: Mapping[str, Any], key: str) -> Iterator[tuple[DomNode, dict[str, Any]]]:
+        """Yield the nodes that a mutation's list is about, each with its entry; others are counted."""
+        for entry in objects_in(data, key):
+            if node := self.get(entry.get("id")):
+                yield node, entry
+            else:
+                self._miss()
 
     def _miss(self, times: int = 1) -> None:
         self.counts["changes to nodes that are not there"] += times
@@ -232,7 +235,7 @@ class Mirror:
         self.version += 1
         text = data.get("text")
         value = text if isinstance(text, str) else ""
-        if node.tag == "input" and node.get("type").lower() in _CHOICES:
+        if is_choice(node):
             set_attributes(node, {"checked": True if data.get("isChecked") is True else None})
         elif node.tag == "select":
             for option in options_of(node):

@@ -20,21 +20,14 @@ _FIELDS: Final = frozenset({"input", "select", "textarea"})
 
 @dataclass(slots=True, eq=False, repr=False)
 class DomNode:
-    """A node of the recorded page, linked to those around it so that inserting takes constant time.
+    """A node of the recorded page, linked to those around it so that inserting takes constant time."""
 
-    Attributes:
-        id: the recorder's number for it.
-        tag: an element's tag, lower case; "" for others.
-        attributes: an element's; None as a value stands for an attribute without one.
-        is_shadow: whether it hangs in its parent's shadow tree.
-    """
-
-    id: int
+    id: int  # the recorder's number for it
     kind: NodeKind
-    tag: str = ""
+    tag: str = ""  # an element's, lower case; "" for others
     text: str = ""
-    attributes: dict[str, str | None] = field(default_factory=dict)
-    is_shadow: bool = False
+    attributes: dict[str, str | None] = field(default_factory=dict)  # an element's; None: without a value
+    is_shadow: bool = False  # whether it hangs in its parent's shadow tree
     parent: "DomNode | None" = None
     first: "DomNode | None" = None
     last: "DomNode | None" = None

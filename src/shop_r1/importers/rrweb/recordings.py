@@ -16,21 +16,14 @@ from shop_r1.validation_messages import list_counts
 
 @dataclass
 class RecordingTally:
-    """What `import_recordings` made.
+    """What `import_recordings` made."""
 
-    Attributes:
-        recordings: how many it made sessions of.
-        counts: what was ignored in these, in words.
-        remarks: what may deserve a look at the recordings, in words.
-        left_out: for each recording that was left out, which and why.
-    """
-
-    recordings: int = 0
+    recordings: int = 0  # how many it made sessions of
     sessions: int = 0
     steps: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    remarks: Counter[str] = field(default_factory=Counter)
-    left_out: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)  # what was ignored in these, in words
+    remarks: Counter[str] = field(default_factory=Counter)  # what may deserve a look at them, in words
+    left_out: list[str] = field(default_factory=list)  # each recording that was left out, and why
 
 
 def import_recordings(

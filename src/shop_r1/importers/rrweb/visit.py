@@ -55,40 +55,24 @@ class _Typing:
 
 @dataclass(frozen=True)
 class RecordingOptions:
-    """How recordings are read.
+    """How recordings are read."""
 
-    Attributes:
-        space: `shop`, or `opera` to keep typing that is not submitted as `input`.
-        leaves: whether a visit that ends without a purchase ends with the action `terminate`.
-        bought: a part of the addresses that show a purchase, such as `/order/`; "" if none does.
-        recipes: each page is simplified with the first that fits it.
-        keep_masked: whether typing is kept whose text the recorder masked; nothing can be learned of it.
-        until_error: whether a visit ends before the first action on what the recording lacks.
-    """
-
-    space: str = "shop"
-    leaves: bool = False
-    bought: str = ""
-    recipes: Sequence[Recipe] = ()
-    keep_masked: bool = True
-    until_error: bool = False
+    space: str = "shop"  # or `opera`, to keep typing that is not submitted as `input`
+    leaves: bool = False  # whether a visit that ends without a purchase ends with the action `terminate`
+    bought: str = ""  # a part of the addresses that show a purchase, such as `/order/`; "" if none does
+    recipes: Sequence[Recipe] = ()  # each page is simplified with the first that fits it
+    keep_masked: bool = True  # whether typing stays whose text was masked; nothing can be learned of it
+    until_error: bool = False  # whether a visit ends before the first action on what the recording lacks
 
 
 class Visit:
-    """Follows one recording of one tab.
-
-    Attributes:
-        steps: the actions so far.
-        counts: what was ignored, in words.
-        remarks: what may deserve a look at the recording, in words.
-        has_page: whether a full snapshot has come.
-    """
+    """Follows one recording of one tab."""
 
     def __init__(self, options: RecordingOptions):
-        self.steps: list[Step] = []
-        self.counts: Counter[str] = Counter()
-        self.remarks: Counter[str] = Counter()
-        self.has_page = False
+        self.steps: list[Step] = []  # the actions so far
+        self.counts: Counter[str] = Counter()  # what was ignored, in words
+        self.remarks: Counter[str] = Counter()  # what may deserve a look at the recording, in words
+        self.has_page = False  # whether a full snapshot has come
         self._options = options
         self._inputs = options.space == OPERA.name
         self._is_cut = False  # whether an error has ended the visit

@@ -28,16 +28,11 @@ _ADDRESSES = frozenset({"href", "src"})
 
 
 class _ShadowScope:
-    """A shadow tree that is being written: its host, and what of the host's content waits for its slots.
-
-    Attributes:
-        outer: the shadow tree in which the host itself stands, None for the page.
-        hidden: the tree's elements that its own style elements take off the screen.
-    """
+    """A shadow tree that is being written: its host, and what of the host's content waits for its slots."""
 
     def __init__(self, host: DomNode, outer: "_ShadowScope | None"):
-        self.outer = outer
-        self.hidden = _hidden(host)
+        self.outer = outer  # the shadow tree in which the host itself stands, None for the page
+        self.hidden = _hidden(host)  # the tree's elements that its own style elements take off the screen
         self._slotted: dict[str, list[DomNode]] = {}
         for child in host.children():
             if not child.is_shadow and child.kind in (NodeKind.ELEMENT, NodeKind.TEXT):
