@@ -169,6 +169,8 @@ class AppendedFile(ABC):
     """What a line holds, for messages."""
     ELSEWHERE: ClassVar[str]
     """What a second run is to be given in place of this file."""
+    BEGINNING: ClassVar[bytes]
+    """Of each line. It tells an incomplete line from another program's text, which must stay."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it, lock it and read it.
@@ -177,6 +179,7 @@ class AppendedFile(ABC):
             DataError: another run holds the file, it cannot be opened, or what is in it is broken.
         """
         self.path = path
+        self.is_incomplete = False  # whether the last line had no end when the file was opened
         self._end = 0  # of what is whole, in bytes
         with file_errors(path, "opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,9 +213,22 @@ class AppendedFile(ABC):
 
     @abstractmethod
     def _read(self) -> None:
-        """Read what is there, and set where the last whole line ends."""
+        """Read what is there, by `_whole_lines`."""
 
-    def _append(self, data: bytes) -> None:
+    def _whole_lines(self) -> Iterator[tuple[int, str, int]]:
+        """Yield each line's number from 1, its text and its bytes, as `_end` moves over the file."""
+        with self.path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):  # Only the last can be without its end.
+                begun = line.lstrip(b"\0")  # A machine that lost power can leave zeros.
+                if not line.endswith(b"\n") and begun.startswith(self.BEGINNING[: len(begun)]):
+                    self.is_incomplete = True
+                    return
+                yield number, decode_line(line, self.path, number), len(line)
+                self._end += len(line)
+
+    def _append(self, data: bytes) -> int:
+        """Write lines at the end, over what is not whole, and return where they begin."""
+        start = self._end
         try:
             # What follows the last whole line is left from a run that was killed or a write that failed.
             os.ftruncate(self._file.fileno(), self._end)
@@ -225,6 +241,8 @@ class AppendedFile(ABC):
             )
             problem += f" again: all {self.LINE}s before it are kept"
             raise DataError.at(self.path, None, problem) from None
+        self._end += len(data)
+        return start
 
 
 @contextmanager

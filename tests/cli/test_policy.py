@@ -73,7 +73,7 @@ def expected(data: Path) -> list[Prediction]:
     steps = make_requests(list_examples(list(read_records(data, Session))), RemoteConfig())
     with TemporaryDirectory() as folder, ResponseCache(Path(folder) / "cache.jsonl") as cache:
         found = asyncio.run(predict(Reliable(), steps, RemoteConfig(), cache))
-    return [each.prediction for each in found]
+    return [prediction for prediction, _ in found]
 
 
 class Reliable:

@@ -40,7 +40,7 @@ def test_completions_come_back_after_reopening_in_order_rejected_ones_too(tmp_pa
         assert cache.completions(KEY) == completions
         assert cache.completions("c" * 64) == []
         assert len(cache) == 4
-        assert cache.dropped_lines == 0
+        assert not cache.is_incomplete
     lines = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
     assert [(line["key"], line["attempt"]) for line in lines] == [(KEY, 1), (KEY, 2), (KEY, 3), (OTHER, 1)]
     assert {line["endpoint"] for line in lines} == {"openai:m"}
@@ -59,11 +59,11 @@ def test_an_incomplete_last_line_is_dropped_counted_and_written_over(tmp_path: P
         cache.add(KEY, "openai:m", make_completion("cut, and longer than what comes after it"))
     path.write_bytes(path.read_bytes()[:-20])
     with ResponseCache(path) as cache:
-        assert cache.dropped_lines == 1
+        assert cache.is_incomplete
         assert [each.text for each in cache.completions(KEY)] == ["whole"]
         cache.add(KEY, "openai:m", make_completion("new"))
     with ResponseCache(path) as cache:
-        assert cache.dropped_lines == 0
+        assert not cache.is_incomplete
         assert [each.text for each in cache.completions(KEY)] == ["whole", "new"]
 
 
@@ -158,7 +158,7 @@ def test_a_completion_that_does_not_fit_on_the_disk_is_an_error_and_leaves_the_r
     assert "a completion cannot be written (File too large); free some space" in done.stdout
     with ResponseCache(path) as cache:
         assert [each.text for each in cache.completions(KEY)] == ["whole", "whole"]
-        assert cache.dropped_lines == 0
+        assert not cache.is_incomplete
 
 
 @pytest.mark.parametrize("text", ["precious notes", "a\nb", '{"session_id": "s"}', "\0x"])
@@ -175,4 +175,4 @@ def test_what_is_left_of_a_line_of_ours_is_incomplete(tmp_path: Path, begun: str
     path = tmp_path / "cache.jsonl"
     path.write_text(begun)
     with ResponseCache(path) as cache:
-        assert (len(cache), cache.dropped_lines) == (0, 1)
+        assert (len(cache), cache.is_incomplete) == (0, True)

@@ -20,7 +20,6 @@ from shop_r1.evaluation.related_metrics import measure_related
 from shop_r1.evaluation.remote import (
     REFUSED,
     RemoteConfig,
-    RemotePrediction,
     RemoteSampling,
     StepRequest,
     make_requests,
@@ -31,6 +30,7 @@ from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.sampling import Sampling
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
+from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ class Scripted:
 
 def predict_scripted(
     steps: Sequence[StepRequest], script: Sequence[Completion | None], path: Path
-) -> list[RemotePrediction]:
+) -> list[tuple[Prediction, Completion]]:
     endpoint = Scripted(script, [step.request for step in steps])
     with ResponseCache(path) as cache:
         return asyncio.run(remote.predict(endpoint, steps, RemoteConfig(), cache))
@@ -135,7 +135,7 @@ def test_a_checkpoint_and_an_endpoint_that_say_the_same_get_the_same_metrics(
         [completion(each.completion or "") for each in local],
         tmp_path / "cache.jsonl",
     )
-    served = [each.prediction for each in found]
+    served = [prediction for prediction, _ in found]
 
     space = examples[0].space
     metrics = evaluate_predictions(served, space)
@@ -157,7 +157,7 @@ def test_a_refusal_is_unparsable_whatever_came_with_it_and_counted_apart(
     texts = [(right_completion(examples[0]), "refused"), ("{", "length"), ("", "refused")]
     script = [completion(text, stop) for text, stop in texts]  # type: ignore[arg-type]
     steps = make_requests(examples, RemoteConfig())
-    found = [each.prediction for each in predict_scripted(steps, script, tmp_path / "cache.jsonl")]
+    found = [prediction for prediction, _ in predict_scripted(steps, script, tmp_path / "cache.jsonl")]
     assert [each.action for each in found] == [None, None, None]
     assert [each.failure == REFUSED for each in found] == [True, False, True]
     assert found[0].completion == right_completion(examples[0]) and found[0].rationale is None
@@ -175,7 +175,7 @@ def test_any_completion_is_accepted_and_requested_once(tiny_sessions: list[Sessi
     for _ in range(2):
         with ResponseCache(tmp_path / "cache.jsonl") as cache:
             found = asyncio.run(remote.predict(endpoint, steps, RemoteConfig(), cache))
-        assert [each.completion for each in found] == script
+        assert [each for _, each in found] == script
     assert len(endpoint.sent) == len(steps)
 
 

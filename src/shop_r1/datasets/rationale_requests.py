@@ -12,7 +12,7 @@ from pydantic import Field
 
 from shop_r1.config import Config
 from shop_r1.datasets.examples import remember_counts
-from shop_r1.endpoints.batch import Check, RejectedCompletionError
+from shop_r1.endpoints.batch import Check, Failure
 from shop_r1.endpoints.pricing import Price
 from shop_r1.endpoints.protocol import Completion, Request
 from shop_r1.endpoints.retry import RequestConfig
@@ -153,16 +153,16 @@ def _render_request(
 def check_completions(plan: Plan) -> Check:
     """Return the function that rejects a completion without exactly the rationales of its request."""
 
-    def check(index: int, completion: Completion) -> None:
+    def check(index: int, completion: Completion) -> Failure | None:
         if completion.stop == "refused":
-            raise RejectedCompletionError("refused", "refused: the model, or a filter before it, declined")
+            return Failure("refused", "refused: the model, or a filter before it, declined")
         try:
             parse_rationales(completion.text, plan.planned[index].steps)
         except OutOfFormatError as error:
-            reason, message = error.reason, error.message
             if completion.stop == "length":
                 limit = plan.requests[index].max_tokens
-                reason, message = "cut", f"the completion ended at its limit of {limit} tokens"
-            raise RejectedCompletionError(reason, f"{reason}: {message}") from None
+                return Failure("cut", f"cut: the completion ended at its limit of {limit} tokens")
+            return Failure(error.reason, f"{error.reason}: {error.message}")
+        return None
 
     return check

@@ -21,25 +21,17 @@ from shop_r1.endpoints.retry import RequestConfig, RequestSender
 from shop_r1.errors import ConfigError
 
 
-class RejectedCompletionError(Exception):
-    """A completion is not what was requested; the request may be sent again; `reason` is one word."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-Check = Callable[[int, Completion], None]
-"""Raises `RejectedCompletionError` if a completion of the request of this index is to be rejected."""
-
-
 @dataclass(frozen=True)
 class Failure:
-    """Why a request has no completion."""
+    """Why a completion is not what was requested, or why a request has none."""
 
     reason: str
     """One word for counting: `cost_cap`, `no_completion`, or the last rejected completion's reason."""
     message: str
+
+
+Check = Callable[[int, Completion], Failure | None]
+"""Returns why a completion of the request of this index is to be rejected; None where it is accepted."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +102,11 @@ async def send_all(
     check: Check = lambda index, completion: None,
     report: Callable[[Progress], None] | None = None,
 ) -> list[Outcome]:
-    """Return an outcome for each request, in order.
+    """Return an outcome for each request, in order; the caller closes the endpoint.
 
-    A request is sent where no completion in the cache is accepted. Once the cost cap is reached, the rest
-    fail with `cost_cap` and are not sent.
-
-    Args:
-        endpoint: the caller closes it.
-        requests: equal ones are sent once.
-        config: how.
-        cache: gets each new completion at once.
-        price: None if unknown.
-        check: rejects completions; called again on those in the cache.
-        report: called after each request.
+    A request is sent where no completion in the cache passes the check, equal ones once. Once the cost cap is
+    reached, the rest fail with `cost_cap` and are not sent. `price` is None if unknown; `report` is called
+    after each request.
 
     Raises:
         ConfigError: a cap without a price.
@@ -186,11 +170,8 @@ class _Run:
         left = self._sender.config.max_completions - len(found)
         while True:
             for completion in found:
-                try:
-                    self._check(index, completion)
-                except RejectedCompletionError as error:
-                    failure = Failure(error.reason, str(error))
-                else:
+                failure = self._check(index, completion)
+                if failure is None:
                     return Outcome(completion, None, received)
             if received >= left:
                 return Outcome(None, failure, received)
@@ -203,15 +184,8 @@ class _Run:
             received += 1
 
     def _progress(self) -> Progress:
-        left_s = None
+        total, budget, left_s = len(self.outcomes), self._sender.budget, None
         if self._sent:
-            left_s = (self._now() - self._started_s) / self._sent * (len(self.outcomes) - self._done)
-        return Progress(
-            self._done,
-            len(self.outcomes),
-            self._failed,
-            self._sender.budget.usage,
-            self._sender.budget.cost_usd,
-            self._sender.retries,
-            left_s,
-        )
+            left_s = (self._now() - self._started_s) / self._sent * (total - self._done)
+        retries = self._sender.retries
+        return Progress(self._done, total, self._failed, budget.usage, budget.cost_usd, retries, left_s)

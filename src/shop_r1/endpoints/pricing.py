@@ -26,12 +26,9 @@ def find_price(name: str, prompt_tokens: int) -> Price | None:
     """Return what the model of this endpoint costs today; None where that is not known.
 
     The base price of input and output without caches, batches or taxes, from the data in the installed
-    genai-prices; nothing is fetched. An endpoint with a URL may be anyone's, so its price is not known.
-
-    Args:
-        name: of the endpoint.
-        prompt_tokens: longest prompt, by estimate. Some models cost more per token above a length; the rate
-            at twice this length is taken, so that an estimate that is too low breaks no cap.
+    genai-prices; nothing is fetched. An endpoint with a URL may be anyone's, so its price is not known. Some
+    models cost more per token above a length; the rate at twice the longest prompt, which `prompt_tokens`
+    estimates, is taken, so that an estimate that is too low breaks no cap.
     """
     kind, _, model = name.partition(":")
     if "@" in model or kind not in _PROVIDERS:

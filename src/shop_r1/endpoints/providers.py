@@ -40,7 +40,6 @@ _NAME_FORMS = "`openai:MODEL`, `openai:MODEL@URL`, `anthropic:MODEL[@URL]` or `b
 _CLIENTS = {"openai": "AsyncOpenAI", "anthropic": "AsyncAnthropic", "bedrock": "AsyncAnthropicBedrock"}
 _URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 _NO_KEY = "none"  # Sent to servers without keys, since the clients insist on one.
-_MAX_ADAPTATIONS = 2  # Without a schema, and with the limit's other name.
 
 
 def open_endpoint(
@@ -135,7 +134,7 @@ class _RemoteEndpoint:
     hide: Redactor = field(repr=False)
 
     async def send(self, request: Request) -> Completion:
-        for adaptations in range(_MAX_ADAPTATIONS + 1):
+        while True:  # It ends: what the format gives up when the server rejects it, it never sends again.
             arguments = self.wire.arguments(request)
             try:
                 return await self._call(request, arguments)
@@ -149,9 +148,6 @@ class _RemoteEndpoint:
                     raise
                 if not self.wire.adapt(arguments, detail):
                     raise self._explain(error) from None
-                if adaptations == _MAX_ADAPTATIONS:
-                    raise
-        raise AssertionError("the last round returns or raises")
 
     async def _call(self, request: Request, arguments: Mapping[str, Any]) -> Completion:
         failure: ModelError

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from shop_r1.endpoints.protocol import Completion, Request, Usage
-from shop_r1.errors import DataError
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Request, Usage
 from shop_r1.jsonl import AppendedFile, Record, parse_record
 
 
@@ -26,14 +25,10 @@ class CachedCompletion(Record):
     completion: Completion
 
 
-_BEGINNING = b'{"key":"'
-"""Of a line. It tells an incomplete line from another program's text, which must not be overwritten."""
-
-
 class _Line(NamedTuple):
     offset: int  # in the file, in bytes
     size: int  # in bytes
-    usage: tuple[int, int]  # input and output tokens
+    usage: Usage
 
 
 def request_key(endpoint_name: str, request: Request) -> str:
@@ -50,14 +45,13 @@ class ResponseCache(AppendedFile):
 
     Each completion is one write to the file before anything else is done with it, so a run that is killed
     loses only what it had not received yet. (A machine that loses power can lose the last few seconds: the
-    file is forced to the disk when the cache is closed, not before.) Texts stay on disk. `dropped_lines` is 1
-    where the last line was incomplete when the file was opened, else 0; the next completion replaces it.
+    file is forced to the disk when the cache is closed, not before.) Texts stay on disk. A last line that is
+    incomplete is dropped; the next completion replaces it.
     """
 
-    LINE, ELSEWHERE = "completion", "a cache of its own"
+    LINE, ELSEWHERE, BEGINNING = "completion", "a cache of its own", b'{"key":"'
 
     def __init__(self, path: Path) -> None:
-        self.dropped_lines = 0
         self._lines: dict[str, list[_Line]] = {}
         super().__init__(path)
 
@@ -78,32 +72,19 @@ class ResponseCache(AppendedFile):
         attempt = len(self._lines.get(key, ())) + 1
         cached = CachedCompletion(key=key, attempt=attempt, endpoint=endpoint_name, completion=completion)
         line = cached.model_dump_json().encode() + b"\n"
-        self._append(line)
-        self._remember(cached, len(line))
+        self._remember(cached, self._append(line), len(line))
 
     def usage(self, keys: Iterable[str]) -> Usage:
         """Return the usage of all completions of requests with these keys, each counted once."""
-        counts = [line.usage for key in set(keys) for line in self._lines.get(key, ())]
-        return Usage(input_tokens=sum(n for n, _ in counts), output_tokens=sum(n for _, n in counts))
+        return sum((line.usage for key in set(keys) for line in self._lines.get(key, ())), NO_USAGE)
 
     def _read(self) -> None:
-        with self.path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):  # Only the last can be without its end.
-                begun = line.lstrip(b"\0")  # A machine that lost power can leave zeros.
-                if not line.endswith(b"\n") and begun.startswith(_BEGINNING[: len(begun)]):
-                    self.dropped_lines += 1
-                    return
-                try:
-                    text = line.decode()
-                except UnicodeDecodeError:
-                    raise DataError.at(self.path, number, "is not UTF-8 text") from None
-                self._remember(parse_record(text, CachedCompletion, self.path, number), len(line))
+        for number, text, size in self._whole_lines():
+            self._remember(parse_record(text, CachedCompletion, self.path, number), self._end, size)
 
-    def _remember(self, cached: CachedCompletion, size: int) -> None:
-        usage = cached.completion.usage
-        line = _Line(self._end, size, (usage.input_tokens, usage.output_tokens))
+    def _remember(self, cached: CachedCompletion, offset: int, size: int) -> None:
+        line = _Line(offset, size, cached.completion.usage)
         self._lines.setdefault(cached.key, []).append(line)
-        self._end += size
 
     def _load(self, line: _Line) -> Completion:
         text = os.pread(self._file.fileno(), line.size, line.offset)

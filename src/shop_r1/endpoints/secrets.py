@@ -97,9 +97,8 @@ def refuse_secret_name(name: str) -> None:
 def environment_redactor(shortest: int = 0) -> "Redactor":
     """Return a redactor of the keys, tokens and proxy passwords that the environment holds now.
 
-    Args:
-        shortest: characters; shorter values are left out. Our own messages may hold a placeholder for a
-            key (`ollama` is a common one, and a common host); texts from others may not.
+    Values of under `shortest` characters are left out: our own messages may hold a placeholder for a key
+    (`ollama` is a common one, and a common host); texts from others may not.
     """
 
     def long_enough(values: Iterable[str | None]) -> list[str]:

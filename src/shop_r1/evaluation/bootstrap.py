@@ -40,10 +40,8 @@ def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
 def summarize(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Summary:
     """Return exact accuracy, type accuracy and macro F1 with their intervals.
 
-    Args:
-        counts: of the predictions.
-        totals: (B, S) how often each resample holds each session.
-        mix: the share that each of the T types is to have, or None for the share it has.
+    `totals` says (B, S) how often each resample holds each session; `mix`, the share that each of the T types
+    is to have, None for the share it has.
     """
     sessions, types, labels = counts.confusion.shape
     confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)  # (B, T, P)

@@ -35,11 +35,10 @@ class PredictionLog(AppendedFile):
 
     A kill loses only the batch that was being computed. A last line that was not written whole is dropped,
     and so is a batch that is not there as a whole, since completions can differ in their last bits when they
-    are computed in a batch of another shape. `kept` predictions of an earlier run were there; `is_incomplete`
-    says whether its last line was not written whole.
+    are computed in a batch of another shape. `kept` predictions of an earlier run were there.
     """
 
-    LINE, ELSEWHERE = "prediction", "another --out"
+    LINE, ELSEWHERE, BEGINNING = "prediction", "another --out", b'{"'
 
     def __init__(self, path: Path, run: str) -> None:
         """Read what is there, and lock the file until `close`; `run` as in `LogHead`.
@@ -51,7 +50,6 @@ class PredictionLog(AppendedFile):
         self._run = run
         self._found: dict[int, tuple[int, Prediction]] = {}  # by example: where its line begins
         self._synced = time.monotonic()
-        self.is_incomplete = False
         super().__init__(path)
         self.kept = len(self._found)
 
@@ -71,39 +69,29 @@ class PredictionLog(AppendedFile):
         if starts := [self._found[row][0] for row in predictions if row in self._found]:
             self._end = min(starts)
             self._found = {row: each for row, each in self._found.items() if each[0] < self._end}
-        lines = [LoggedPrediction(example=row, prediction=each) for row, each in predictions.items()]
-        starts = self._write(*lines)
-        for start, (row, each) in zip(starts, predictions.items(), strict=True):
+        lines = [_to_line(LoggedPrediction(example=row, prediction=predictions[row])) for row in predictions]
+        start = self._append(b"".join(lines))
+        for (row, each), line in zip(predictions.items(), lines, strict=True):
             self._found[row] = (start, each)
+            start += len(line)
         if time.monotonic() - self._synced > FLUSH_S:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
     def _read(self) -> None:
-        with self.path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                self.is_incomplete = not line.endswith(b"\n")
-                if self.is_incomplete:
-                    break
-                text = line.decode(errors="replace")
-                if number == 1:
-                    if parse_record(text, LogHead, self.path, number).run != self._run:
-                        problem = (
-                            "holds the predictions of another run (its settings, model, data or version are "
-                            "others); remove the file, or give another --out"
-                        )
-                        raise DataError.at(self.path, number, problem)
-                else:
-                    logged = parse_record(text, LoggedPrediction, self.path, number)
-                    self._found[logged.example] = (self._end, logged.prediction)
-                self._end += len(line)
+        for number, text, _ in self._whole_lines():
+            if number > 1:
+                logged = parse_record(text, LoggedPrediction, self.path, number)
+                self._found[logged.example] = (self._end, logged.prediction)
+            elif parse_record(text, LogHead, self.path, number).run != self._run:
+                problem = (
+                    "holds the predictions of another run (its settings, model, data or version are "
+                    "others); remove the file, or give another --out"
+                )
+                raise DataError.at(self.path, number, problem)
         if self._end == 0:
-            self._write(LogHead(run=self._run))
+            self._append(_to_line(LogHead(run=self._run)))
 
-    def _write(self, *records: Record) -> list[int]:
-        """Write the records and return where each begins."""
-        lines = [record.model_dump_json(exclude_none=True).encode() + b"\n" for record in records]
-        starts = [self._end + sum(map(len, lines[:number])) for number in range(len(lines))]
-        self._append(b"".join(lines))
-        self._end += sum(map(len, lines))
-        return starts
+
+def _to_line(record: Record) -> bytes:
+    return record.model_dump_json(exclude_none=True).encode() + b"\n"

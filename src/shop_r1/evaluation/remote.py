@@ -135,13 +135,6 @@ def make_requests(examples: Sequence[Example], config: RemoteConfig) -> list[Ste
     return steps
 
 
-class RemotePrediction(NamedTuple):
-    """One step's prediction and the completion it was parsed from."""
-
-    prediction: Prediction
-    completion: Completion
-
-
 async def predict(
     endpoint: Endpoint,
     steps: Sequence[StepRequest],
@@ -149,8 +142,8 @@ async def predict(
     cache: ResponseCache,
     price: Price | None = None,
     report: Callable[[Progress], None] | None = None,
-) -> list[RemotePrediction]:
-    """Return a prediction for each step, in order; prompt lengths are estimates.
+) -> list[tuple[Prediction, Completion]]:
+    """Return each step's prediction and the completion that it was parsed from, in order.
 
     Every completion is accepted, a malformed or refused one too: it is what the model said, and sending the
     request again until it parses would measure something else.
@@ -170,13 +163,13 @@ async def predict(
         )
     completions = [outcome.completion for outcome in outcomes if outcome.completion is not None]
     return [
-        RemotePrediction(_predict_step(step, completion, config), completion)
+        (_predict_step(step, completion, config), completion)
         for step, completion in zip(steps, completions, strict=True)
     ]
 
 
 def _predict_step(step: StepRequest, completion: Completion, config: RemoteConfig) -> Prediction:
-    """Return the prediction; a refusal is unparsable with or without text."""
+    """Return the prediction, its prompt's length an estimate; a refusal is unparsable even with text."""
     prompt = step.prompt
     prediction = read_completion(
         step.example, prompt, prompt.tokens, completion.text, config.reward, config.parse

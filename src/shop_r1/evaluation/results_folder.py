@@ -140,12 +140,9 @@ def begin_results(
 ) -> None:
     """Write `settings.json`, so that the folder is this run's; what the same run left there stays.
 
-    Args:
-        out: the folder of the whole.
-        record: of `runs.make_record`.
-        force: begin anew and remove earlier results; an endpoint's completions, which were paid for, stay.
-        free: settings that may differ.
-        same_versions: whether predictions made with other versions are another run's.
+    `record` is of `runs.make_record`; settings that are `free` may differ, and versions unless they are to be
+    the `same_versions`. `force` begins anew and removes earlier results; an endpoint's completions, which
+    were paid for, stay.
 
     Raises:
         ConfigError: the folder holds what another run wrote.

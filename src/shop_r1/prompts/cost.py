@@ -1,6 +1,7 @@
 """What a token budget costs prompts: pages left out or shortened, and targets that are no longer shown."""
 
 import math
+from collections import Counter
 
 from shop_r1.jsonl import Record
 from shop_r1.pages.elements import element_names
@@ -14,14 +15,14 @@ KEPT_SHARE = 0.95
 class PromptCost(Record):
     """What a budget cost some prompts."""
 
-    prompts: int
-    pages_left_out: int
+    prompts: int = 0
+    pages_left_out: int = 0
     """Earlier pages that lost their body, over all prompts."""
-    pages_shortened: int
+    pages_shortened: int = 0
     """Current pages that lost a part."""
-    targets: int
+    targets: int = 0
     """Prompts whose shopper acted on an element that has a name on the page."""
-    targets_cut: int
+    targets_cut: int = 0
     """Of these, how many no longer show that element: its name can at best be guessed."""
     enough_tokens: int | None = None
     """A `max_tokens` at which 95 % of the targets are sure to be shown; None where they are now."""
@@ -45,31 +46,22 @@ class CostTally:
     """Counts what a budget costs, prompt by prompt."""
 
     def __init__(self) -> None:
-        self._prompts = self._left_out = self._shortened = self._targets = 0
+        self._counts = Counter[str]()  # by the field of `PromptCost`
         self._enough: list[int] = []  # of each prompt whose target is cut
 
     def add(self, prompt: Prompt, step: Step) -> None:
         """Count one prompt; `step` has its whole current page, and what the shopper did on it."""
-        self._prompts += 1
-        self._left_out += prompt.pages_cut
-        self._shortened += prompt.page_truncated
         cut = target_cut(prompt, step)
-        self._targets += cut is not None
+        self._counts.update(prompts=1, pages_left_out=prompt.pages_cut, pages_shortened=prompt.page_truncated)
+        self._counts.update(targets=cut is not None, targets_cut=bool(cut))
         if cut:
             self._enough.append(prompt.enough_tokens or 0)
 
     def result(self) -> PromptCost:
         """Return the counts so far."""
-        may_be_cut = math.floor(self._targets * (1 - KEPT_SHARE) + 1e-9)
+        may_be_cut = math.floor(self._counts["targets"] * (1 - KEPT_SHARE) + 1e-9)
         over = sorted(self._enough, reverse=True)[may_be_cut:]
-        return PromptCost(
-            prompts=self._prompts,
-            pages_left_out=self._left_out,
-            pages_shortened=self._shortened,
-            targets=self._targets,
-            targets_cut=len(self._enough),
-            enough_tokens=over[0] if over else None,
-        )
+        return PromptCost(**self._counts, enough_tokens=over[0] if over else None)
 
 
 def describe_cut_targets(cost: PromptCost) -> str:

@@ -53,21 +53,19 @@ def score_action(
     kind = find_target_kind(target, space)
     if config.kind == "binary":
         unused = 0.0, "0, since the binary reward has no such part"
-        right = 1.0, "1, since the whole action matches"
-        wrong = 0.0, "0, since the action does not match"
-        return {
-            "type": unused,
-            "attribute": unused,
-            "value": right if exact_match(predicted, target) else wrong,
-        }
+        value = 0.0, "0, since the action does not match"
+        if exact_match(predicted, target):
+            value = 1.0, "1, since the whole action matches"
+        return {"type": unused, "attribute": unused, "value": value}
     if predicted.type != target.type:
         reason = f"0, since the type is {predicted.type} where the shopper chose {target.type}"
         return dict.fromkeys(("type", "attribute", "value"), (0.0, reason))
-    return {
-        "type": (config.type_reward, f"{config.type_reward:g}, since the type {target.type} is right"),
-        "attribute": _score_attributes(predicted, kind, config),
-        "value": _score_values(predicted, target, kind, config),
-    }
+    type_part = config.type_reward, f"{config.type_reward:g}, since the type {target.type} is right"
+    attribute = value = 0.0, f"0, since {kind.name} takes no fields"
+    if kind.fields:
+        attribute = _score_attributes(predicted, kind, config)
+        value = _score_values(predicted, target, kind, config)
+    return {"type": type_part, "attribute": attribute, "value": value}
 
 
 def find_target_kind(target: Action, space: ActionSpace) -> ActionType:
@@ -86,32 +84,24 @@ def find_target_kind(target: Action, space: ActionSpace) -> ActionType:
 
 
 def _score_attributes(predicted: Action, kind: ActionType, config: ActionRewardConfig) -> Part:
-    if not kind.fields:
-        return 0.0, f"0, since {kind.name} takes no fields"
     present = [field for field in kind.fields if predicted.value(field).strip()]
     share = config.attribute_reward * len(present) / len(kind.fields)
     missing = [field for field in kind.fields if field not in present]
-    parts = [
-        f"{name} {word}"
-        for name, word in ((" and ".join(present), "given"), (" and ".join(missing), "empty"))
-        if name
-    ]
+    groups = {"given": present, "empty": missing}
+    parts = [f"{' and '.join(fields)} {word}" for word, fields in groups.items() if fields]
     return share, f"{share:g}, with {', '.join(parts)}"
 
 
 def _score_values(predicted: Action, target: Action, kind: ActionType, config: ActionRewardConfig) -> Part:
-    if not kind.fields:
-        return 0.0, f"0, since {kind.name} takes no fields"
-    total, reasons = 0.0, []
+    total, reasons, threshold = 0.0, [], config.similarity_threshold
     for field in kind.fields:
         weight = config.minor_value_weight
         if field == kind.fields[-1]:
             weight = config.dars_factor if config.dars else 1.0
         similarity = rouge_l(predicted.value(field), target.value(field))
-        if similarity > config.similarity_threshold:
+        if similarity > threshold:
             total += weight * similarity
             reasons.append(f"{field} {weight:g} × ROUGE-L {similarity:.4g}")
         else:
-            threshold = config.similarity_threshold
             reasons.append(f"{field} 0 (ROUGE-L {similarity:.4g} is not above {threshold:g})")
     return total, f"{total:g}: {', '.join(reasons)}"

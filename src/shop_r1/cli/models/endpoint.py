@@ -9,6 +9,7 @@ from shop_r1.cli.models import NO_PRICE, Policy, request_bar
 from shop_r1.cli.terminal import console
 from shop_r1.endpoints.batch import estimate
 from shop_r1.endpoints.pricing import Price, choose_price
+from shop_r1.endpoints.protocol import Completion
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError
@@ -17,6 +18,7 @@ from shop_r1.evaluation.remote import RemoteConfig, StepRequest
 from shop_r1.evaluation.results_folder import Evaluation, Predicted, begin_results
 from shop_r1.jsonl import write_json
 from shop_r1.pages.tokens import estimate_tokens
+from shop_r1.records.results import Prediction
 from shop_r1.runs import CACHE, make_record
 
 
@@ -41,7 +43,7 @@ def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation
     path = cache_path or job.out / CACHE
     notes: list[str] = []
 
-    async def send() -> list[remote.RemotePrediction]:
+    async def send() -> list[tuple[Prediction, Completion]]:
         endpoint = open_endpoint(job.model, config.requests, notes.append)
         try:
             with ResponseCache(path) as cache:
@@ -72,7 +74,7 @@ def _show_estimate(
     name: str, config: RemoteConfig, cache: ResponseCache, price: Price | None, steps: Sequence[StepRequest]
 ) -> None:
     """Show what is about to be sent and what it may cost."""
-    if cache.dropped_lines:
+    if cache.is_incomplete:
         console.note(f"{cache.path}: the last line was incomplete and is dropped; its request is sent again")
     found = estimate(name, [step.request for step in steps], cache, price)
     cost = NO_PRICE if found.cost_usd is None else f"at most about {found.cost_usd:.2f} USD"

@@ -55,7 +55,7 @@ def write(
     config = console.read_settings(RationaleConfig, words, None, **{"requests.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
-        if completions.dropped_lines:
+        if completions.is_incomplete:
             console.note(
                 f"{path}: its last line is incomplete, since a run was interrupted; it is sent again"
             )
