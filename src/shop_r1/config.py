@@ -68,14 +68,10 @@ def load_config(
     overrides: Sequence[str] = (),
     under: Mapping[str, Any] | None = None,
 ) -> ConfigT:
-    """Return settings: the schema's defaults, then `under`, then the file's values, then the overrides'.
+    """Return settings: the schema's defaults, over them `under`, a TOML file's values, then the overrides'.
 
-    Args:
-        schema: the settings class.
-        path: a TOML file.
-        overrides: `key=value` strings; dots reach into tables, and a value is read as TOML where it is
-            valid TOML (`8`, `true`, `[1, 2]`), else as a string.
-        under: values that count where neither file nor overrides have one.
+    An override is `key=value`; dots reach into tables, and a value is read as TOML where it is valid TOML
+    (`8`, `true`, `[1, 2]`), else as a string.
 
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown, or a value is out of range.

@@ -61,15 +61,11 @@ class TrainingError(ShopR1Error):
 
 
 class RunStopped(ShopR1Error):
-    """A run was asked to stop by a signal, saved what it had, and has not finished.
-
-    Attributes:
-        exit_code: 128 plus the signal's number, as a shell has it: 143 after SIGTERM, 130 after Ctrl-C.
-    """
+    """A run was asked to stop by a signal, saved what it had, and has not finished."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
-        self.exit_code = 128 + signal_number
+        self.exit_code = 128 + signal_number  # as a shell has it: 143 after SIGTERM, 130 after Ctrl-C
 
 
 class Terminated(KeyboardInterrupt):

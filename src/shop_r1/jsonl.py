@@ -53,11 +53,10 @@ def read_records(path: Path, schema: type[RecordT], moved: Moved | None = None) 
     Raises:
         DataError: the file cannot be read, holds no record, or a line is not JSON or not such a record.
     """
-    count = 0
+    number = 0
     for number, line in read_lines(path, moved):
         yield parse_record(line, schema, path, number)
-        count += 1
-    if count == 0:
+    if number == 0:
         problem = f"holds no records; expected one {schema.__name__} as JSON on each line"
         raise DataError.at(path, None, problem)
 
@@ -132,8 +131,7 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write one indented JSON document; it appears whole or not at all."""
-    with replacing(path) as stream:
-        stream.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

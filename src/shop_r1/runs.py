@@ -31,7 +31,7 @@ class RunFolder:
 
     @property
     def settings(self) -> Path:
-        """The file that holds all that is needed to do the run again."""
+        """The file that holds all that is needed to do the run again; it is there once a run has begun."""
         return self.path / "settings.json"
 
     def write_settings(self, record: Mapping[str, Any]) -> None:
@@ -41,10 +41,6 @@ class RunFolder:
             DataError: the folder cannot be written.
         """
         write_json(self.settings, record)
-
-    def has_settings(self) -> bool:
-        """Return whether a run has begun in the folder."""
-        return self.settings.exists()
 
     def read_settings(self) -> dict[str, Any]:
         """Return what `write_settings` wrote.
@@ -77,7 +73,8 @@ class RunFolder:
         Raises:
             DataError: `settings.json` cannot be read.
         """
-        there, known = self.read_settings(), self.read_settings().get("inputs", {}).values()
+        there = self.read_settings()
+        known = there.get("inputs", {}).values()
         before, now = (_without(each.get("settings", {}), free) for each in (there, record))
         found = describe_differences({"command": there.get("command")}, {"command": record.get("command")})
         found += describe_differences(before, now)
@@ -118,11 +115,8 @@ def make_record(
 ) -> dict[str, Any]:
     """Return what `settings.json` holds.
 
-    Args:
-        config: the settings as they were resolved, defaults included.
-        inputs: files and folders that the run reads; their digests are written.
-        seed: of everything random.
-        **more: further values worth keeping.
+    The settings are those that were resolved, defaults included; of `inputs`, the files and folders that the
+    run reads, the digests are written. `seed` is of everything random.
 
     Raises:
         DataError: an input cannot be read.

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.tiny import AGAIN, BUY, LEAVE, LOOK, SEARCH, make_session
@@ -190,7 +191,7 @@ def test_pages_are_counted_once() -> None:
             counted.append(text)
             return len(text)
 
-    render = renderer(Counting(), PromptConfig())
+    render = renderer(cast("LocalModel", Counting()), PromptConfig())
     session = make_session("long", SEARCH, LOOK, BUY)
     for step in (0, 1, 2, 2, 1, 0):
         render(Example(session, step))

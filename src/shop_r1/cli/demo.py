@@ -38,7 +38,7 @@ def demo(
 
     config, overrides = console.split_words(settings or [])
     place = out or Path("runs/demo-quick" if quick else "runs/demo")
-    check_folder(place, [config], force=force or RunFolder(place).has_settings())
+    check_folder(place, [config], force=force or RunFolder(place).settings.exists())
     hide_loading()
     with exit_when_stopped("run the demo again to go on"):
         run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides], force)

@@ -80,7 +80,7 @@ def evaluate(
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
     inputs: list[Path | str] = [data, model, *(settings or [])]
-    check_folder(out, inputs, force=force or RunFolder(out).has_settings(), leftovers=(CACHE,))
+    check_folder(out, inputs, force=force or RunFolder(out).settings.exists(), leftovers=(CACHE,))
     if cache is not None:
         check_apart(cache, inputs)
     from shop_r1.evaluation.results_folder import Evaluation
@@ -161,7 +161,7 @@ def _score_file(path: Path, space: str, setting: str | None, out: Path | None, f
     from shop_r1.records.actions import find_space
 
     if out is not None:
-        check_folder(out, [path], force=force or RunFolder(out).has_settings(), leftovers=(CACHE,))
+        check_folder(out, [path], force=force or RunFolder(out).settings.exists(), leftovers=(CACHE,))
     known = find_space(space)
     predictions = read_action_predictions(path, known)
     scored = score_recorded(setting or path.stem, predictions, known)

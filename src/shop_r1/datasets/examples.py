@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from shop_r1.prompts.cost import CostTally, PromptCost
 from shop_r1.prompts.render import Prompt, PromptConfig, render_prompt
 from shop_r1.records.actions import Action, ActionSpace, find_space
 from shop_r1.records.sessions import ExampleRef, Session, Step
+
+if TYPE_CHECKING:
+    from shop_r1.models.checkpoint import LocalModel
 
 FIRST_SCORED_STEP = 1
 """Steps before this one are given, not predicted: a session's first action follows from nothing that can be
@@ -81,11 +84,6 @@ class ExampleSet(Sequence[Example]):
             return ExampleSet(self.sessions, self.numbers[place], self.steps[place])
         return Example(self.sessions[int(self.numbers[place])], int(self.steps[place]))
 
-    def take(self, rows: Sequence[int]) -> "ExampleSet":
-        """Return the examples in these places, in this order."""
-        chosen = np.array(rows, np.int64)
-        return ExampleSet(self.sessions, self.numbers[chosen], self.steps[chosen])
-
     def outlines(self) -> Iterator[ExampleOutline]:
         """Yield what the small columns say of each example, in order."""
         columns = self.sessions.columns
@@ -118,7 +116,10 @@ def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
 
 def take_examples(examples: Sequence[Example], rows: Sequence[int]) -> Sequence[Example]:
     """Return the examples in these places, in this order."""
-    return examples.take(rows) if isinstance(examples, ExampleSet) else [examples[row] for row in rows]
+    if not isinstance(examples, ExampleSet):
+        return [examples[row] for row in rows]
+    chosen = np.array(rows, np.int64)
+    return ExampleSet(examples.sessions, examples.numbers[chosen], examples.steps[chosen])
 
 
 def balance_examples(
@@ -179,18 +180,6 @@ def count_types(examples: Sequence[Example]) -> Mapping[str, int]:
     return Counter(each.action.type for each in example_outlines(examples))
 
 
-class Tokenizing(Protocol):
-    """What turns messages and completions into tokens; `models.checkpoint.LocalModel` does."""
-
-    def prompt_ids(
-        self, messages: Sequence[dict[str, str]], options: Mapping[str, bool | int | str]
-    ) -> list[int]:
-        """Return the chat's token ids up to where the assistant's completion begins, under the options."""
-
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens the text has."""
-
-
 def sample_cost(examples: Sequence[Example], count_tokens: CountTokens, config: PromptConfig) -> PromptCost:
     """Return what the budget costs the examples' prompts; of many, `COST_SAMPLE` spread evenly are looked at.
 
@@ -214,13 +203,13 @@ class Rendered:
     ids: list[int]
 
 
-def renderer(tokens: Tokenizing, config: PromptConfig) -> Callable[[Example], Rendered]:
+def renderer(model: "LocalModel", config: PromptConfig) -> Callable[[Example], Rendered]:
     """Return the function that renders an example's prompt; it remembers how long pages are."""
-    count = remember_counts(tokens.count_tokens)
+    count = remember_counts(model.count_tokens)
 
     def render(example: Example) -> Rendered:
         prompt = render_prompt(example.session, example.step, example.space, config, count)
-        return Rendered(prompt, tokens.prompt_ids(prompt.messages, config.chat_template_kwargs))
+        return Rendered(prompt, model.prompt_ids(prompt.messages, config.chat_template_kwargs))
 
     return render
 

@@ -47,7 +47,9 @@ def line_writer(path: Path) -> Iterator[Callable[[str, Path, int], object]]:
 
 
 def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
-    """Write the sessions and return how many; the file appears whole or not at all.
+    """Write the sessions in order and return how many; the file appears whole or not at all.
+
+    Its name ends in `.jsonl`, `.jsonl.zst` or `.parquet`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from shop_r1 import Action, Page, Session, Step
@@ -57,10 +59,6 @@ def write_sessions(path: Path | str, sessions: Iterable[Session]) -> int:
     ...     found = list(read_sessions(f"{folder}/one.jsonl"))
     >>> written, found[0].session_id, found[0].steps == (step,)
     (1, 'visit-1', True)
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst` or `.parquet`.
-        sessions: in order.
 
     Raises:
         DataError: it cannot be written; an older file stays as it was.
@@ -84,11 +82,7 @@ def read_session_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple
 
 
 def read_sessions(path: Path | str, moved: Moved | None = None) -> Iterator[Session]:
-    """Yield the sessions of a file in order, one at a time.
-
-    Args:
-        path: `.jsonl`, `.jsonl.zst`, `.jsonl.gz` or `.parquet`.
-        moved: called with how many bytes of the file are read, and how many there are.
+    """Yield the sessions of a `.jsonl`, `.jsonl.zst`, `.jsonl.gz` or `.parquet` file in order, one at a time.
 
     Raises:
         DataError: the file cannot be read, holds no session, or a line or row is not a valid one.
@@ -107,12 +101,8 @@ def open_sessions(
 
     Those of a Parquet file by `write_sessions` stay on disk. Of other files a small one is read into a list;
     a large one is converted to Parquet beside it (`FILE.cache.parquet`), which is used again as long as the
-    contents of the file are the same.
-
-    Args:
-        path: as for `read_sessions`.
-        progress: as `moved` there, while the file is read.
-        notify: called when a file is converted, or an earlier conversion cannot be used.
+    contents of the file are the same. `notify` is called when a file is converted, or an earlier conversion
+    cannot be used.
 
     Raises:
         DataError: as for `read_sessions`, or the conversion cannot be written.

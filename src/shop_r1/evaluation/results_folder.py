@@ -151,7 +151,7 @@ def begin_results(
     folder = RunFolder(out)
     if force:
         _clear(out)
-    elif folder.has_settings() and (found := folder.list_differences(record, free, same_versions)):
+    elif folder.settings.exists() and (found := folder.list_differences(record, free, same_versions)):
         raise ConfigError(
             f"{out}: holds another run's results: {', '.join(found)}; give another --out, or --force to "
             "replace them"

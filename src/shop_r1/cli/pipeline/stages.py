@@ -47,7 +47,7 @@ class DemoRun:
             DataError: the folder has another run's, and `force` is not given.
         """
         record = make_record(self.config, seed=self.config.seed)
-        if self._folder.has_settings() and not force:
+        if self._folder.settings.exists() and not force:
             self._folder.check_settings(record)
         self._folder.write_settings(record)
 

@@ -50,7 +50,7 @@ def check_run_folder(out: Path, inputs: Sequence[Path | str | None], resume: boo
     """
     from shop_r1.training.checkpoints import list_checkpoints
 
-    goes_on = list_checkpoints(out) or (resume and RunFolder(out).has_settings())
+    goes_on = list_checkpoints(out) or (resume and RunFolder(out).settings.exists())
     check_folder(out, inputs, force=force or bool(goes_on), leftovers=_LEFTOVERS)
 
 
@@ -83,7 +83,7 @@ def begin_run(
     tokenizer = checkpoints.load_tokenizer(config.model)
     template = checkpoints.report_template(config.model, tokenizer, config.prompt)
     record = make_record(config, inputs, config.seed, command=command, chat_template=template)
-    if resume and folder.has_settings():
+    if resume and folder.settings.exists():
         folder.check_settings(record, free=WATCHING)
     else:
         folder.write_settings(record)

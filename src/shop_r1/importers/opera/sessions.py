@@ -22,7 +22,7 @@ from shop_r1.importers.opera.rows import (
 )
 from shop_r1.importers.opera.tables import OperaTables, PageShelf, Row, count_rows, read_rows
 from shop_r1.records.actions import CLICK, SCROLL, TERMINATE, Action
-from shop_r1.records.sessions import Outcome, Page, Session, Step
+from shop_r1.records.sessions import Page, Session, Step
 
 Progress = Callable[[int, int], None]
 """Called with how many rows are read and how many there are."""
@@ -52,7 +52,7 @@ class OperaTally:
     examples: dict[str, str] = field(default_factory=dict)
     """Where the first row of each such reason stands, and what it has."""
     off_page: int = 0  # steps kept whose target is no name on their page
-    click_types: dict[str, set[str]] = field(default_factory=dict)  # for each name that was clicked
+    click_types: dict[str, set[str]] = field(default_factory=dict)  # of each name that was clicked
     empty_sessions: int = 0  # sessions of which no step is left
 
     def leave_out(self, error: RowError, where: str) -> None:
@@ -103,13 +103,14 @@ def import_opera(
             owner = owners.get(name)
             tally.users_by_id += owner is None
             user = owner or user_of(name)
+            leaves = steps[-1].action.type == TERMINATE.name
             session = Session(
                 session_id=name,
                 user_id=user,
                 persona=personas.get(user or ""),
                 source="opera",
                 space="opera",
-                outcome=_outcome(name in reader.bought, steps),
+                outcome="purchase" if name in reader.bought else "terminate" if leaves else None,
                 steps=steps,
             )
             tally.keep(session)
@@ -219,9 +220,3 @@ def _merge_scrolls(events: Sequence[_Event], tally: OperaTally) -> list[_Event]:
             taken.append(event)
         scrolling = scrolls
     return taken
-
-
-def _outcome(bought: bool, steps: Sequence[Step]) -> Outcome | None:
-    if bought:
-        return "purchase"
-    return "terminate" if steps[-1].action.type == TERMINATE.name else None

@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shop_r1.errors import PageError
 from shop_r1.importers.masking import are_masked
-from shop_r1.importers.rrweb.events import NodeKind, Source
-from shop_r1.importers.rrweb.mirror import Mirror, objects_in
+from shop_r1.importers.rrweb.events import NodeKind
+from shop_r1.importers.rrweb.mirror import Mirror
 from shop_r1.importers.rrweb.nodes import DomNode
 from shop_r1.importers.rrweb.writer import MARK, write_page
 from shop_r1.importers.targets import TargetPage
@@ -61,14 +61,6 @@ class CurrentPage:
         if url != self.url:
             self.urls.append(url)
 
-    def load(self, snapshot: Mapping[str, Any]) -> None:
-        """Take a full snapshot; where it cannot be read, the page is not known any more."""
-        self.is_known = self.mirror.load(snapshot)
-
-    def is_of_earlier_page(self, data: Mapping[str, Any]) -> bool:
-        """Return whether an incremental event can only be of an earlier page in this tab, or of another."""
-        return any(self.mirror.is_of_earlier_page(each) for each in _nodes_of(data))
-
     def resolve(self, node: DomNode) -> tuple[Page, Element] | None:
         """Return the page as it stands and the element at or around a node, None if that has no name."""
         page, root = self._simplify(), self.mirror.root
@@ -106,17 +98,6 @@ def is_in_frame(node: DomNode) -> bool:
     return sum(each.kind == NodeKind.DOCUMENT for each in node.around()) > 1
 
 
-def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the numbers of the nodes that an incremental event refers to, without those that it brings."""
-    if data.get("source") == Source.MUTATION:
-        for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
-            yield from (entry.get(name) for entry in objects_in(data, field))
-    elif data.get("source") in (Source.MOUSE_MOVE, Source.TOUCH_MOVE):
-        yield from (each.get("id") for each in objects_in(data, "positions"))
-    else:
-        yield data.get("id")
-
-
 def page_address(url: str) -> str:
     """Return what of an address identifies a page: all but a place on the page.
 
@@ -130,9 +111,7 @@ def page_address(url: str) -> str:
 def announced_address(data: Mapping[str, Any], url: str) -> str | None:
     """Return the new address that a custom event announces, in full; None where it announces none.
 
-    Args:
-        data: the event's tag and payload.
-        url: the address so far, to which that of the event may be relative.
+    `data` has its tag and payload. The address may be relative to `url`, the one so far.
     """
     tag, payload = data.get("tag"), data.get("payload")
     if not isinstance(tag, str):

@@ -106,9 +106,7 @@ class EventReader:
             return None
 
     def _note_format(self, item: Mapping[str, Any]) -> None:
-        for name, fields in FORMATS.items():
-            if fields <= item.keys():
-                self.formats.add(name)
+        self.formats |= {name for name, fields in FORMATS.items() if fields <= item.keys()}
 
 
 def _may_hold_events(value: Any) -> bool:

@@ -28,10 +28,9 @@ def list_recordings(paths: Sequence[Path]) -> list[Path]:
     if not paths:
         raise DataError("no recordings are given; expected files of rrweb events, or folders of them")
     for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(file for file in path.iterdir() if _split_name(file.name)[1])
+        found = [path]
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if _split_name(file.name)[1])
         if not found:
             problem = f"holds no recordings; expected files *{', *'.join(ENDINGS)}, also with .gz or .zst"
             raise DataError.at(path, None, problem)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from shop_r1.importers.rrweb.events import NodeKind
+from shop_r1.importers.rrweb.events import NodeKind, Source
 from shop_r1.importers.rrweb.nodes import (
     DomNode,
     is_choice,
@@ -76,14 +76,16 @@ class Mirror:
             work += [(child, known) for child in below] if isinstance(below, list) else []
         return True
 
-    def is_of_earlier_page(self, identity: object) -> bool:
-        """Return whether a number can only be that of a node of an earlier document.
+    def is_of_earlier_page(self, data: Mapping[str, Any]) -> bool:
+        """Return whether an incremental event can only be of an earlier document in this tab, or of another.
 
         A recorder counts a document's nodes from 1 and records each as it gives it a number. So a number that
         this document has not come to is of another, which came out of the browser's cache without a snapshot
         when the shopper went back to it; or of another tab; or the event that brought the node was lost.
         """
-        return type(identity) is int and self.highest < identity <= self.highest_before
+        return any(
+            type(each) is int and self.highest < each <= self.highest_before for each in _nodes_of(data)
+        )
 
     def load(self, snapshot: Mapping[str, Any]) -> bool:
         """Take a full snapshot in place of the page; return whether it is one."""
@@ -158,7 +160,7 @@ class Mirror:
                 self._miss()
             else:
                 self._forget(node)
-        self._add_all(objects_in(data, "adds"))
+        self._add_all(_objects_in(data, "adds"))
         for node, entry in self._known(data, "texts"):
             if node.parent is not None and node.parent.tag == "style":
                 unfold_sheet(node.parent)
@@ -172,7 +174,7 @@ class Mirror:
 
     def _known(self, data: Mapping[str, Any], key: str) -> Iterator[tuple[DomNode, dict[str, Any]]]:
         """Yield the nodes that a mutation's list is about, each with its entry; others are counted."""
-        for entry in objects_in(data, key):
+        for entry in _objects_in(data, key):
             if node := self.get(entry.get("id")):
                 yield node, entry
             else:
@@ -254,7 +256,18 @@ def _is_like(known: DomNode, there: DomNode) -> bool:
     return known.tag not in _FIELDS or known.get("value") == there.get("value")
 
 
-def objects_in(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+def _nodes_of(data: Mapping[str, Any]) -> Iterator[object]:
+    """Yield the numbers of the nodes that an incremental event refers to, without those that it brings."""
+    if data.get("source") == Source.MUTATION:
+        for field, name in (("adds", "parentId"), ("removes", "id"), ("texts", "id"), ("attributes", "id")):
+            yield from (entry.get(name) for entry in _objects_in(data, field))
+    elif data.get("source") in (Source.MOUSE_MOVE, Source.TOUCH_MOVE):
+        yield from (each.get("id") for each in _objects_in(data, "positions"))
+    else:
+        yield data.get("id")
+
+
+def _objects_in(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """Return the objects in an event's list; none where there is no list."""
     entries = data.get(key)
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -89,14 +89,10 @@ class Visit:
         self._steps_before = 0  # how many steps there were when this document came
 
     @property
-    def urls(self) -> Sequence[str]:
-        """The addresses of the pages so far."""
-        return self._page.urls
-
-    @property
     def has_bought(self) -> bool:
-        """Whether one of them shows a purchase."""
-        return bool(self._options.bought) and any(self._options.bought in url for url in self.urls)
+        """Whether the address of one of the pages so far shows a purchase."""
+        bought = self._options.bought
+        return bool(bought) and any(bought in url for url in self._page.urls)
 
     def follow(self, event: Event) -> None:
         """Take the next event."""
@@ -131,7 +127,7 @@ class Visit:
             self._interaction(data)
         elif source in _STYLE_SOURCES:
             self.counts["changes of style sheets by scripts, not followed"] += 1
-        if self._page.is_of_earlier_page(data):
+        if self._page.mirror.is_of_earlier_page(data):
             self._forget_page()
 
     def _stop(self) -> None:
@@ -188,7 +184,7 @@ class Visit:
         self._settle_ended()
         self._has_left = False
         place = self._typing.field.place() if self._typing is not None else ()
-        self._page.load(snapshot)
+        self._page.is_known = mirror.load(snapshot)
         if is_new:
             self._steps_before = len(self.steps)
         self.has_page |= self._page.is_known

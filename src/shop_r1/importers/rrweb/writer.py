@@ -3,10 +3,10 @@
 import re
 from html import escape
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from shop_r1.importers.rrweb.events import NodeKind
 from shop_r1.importers.rrweb.nodes import DomNode
+from shop_r1.pages.addresses import in_full
 from shop_r1.pages.parse.document import parse_document
 from shop_r1.pages.parse.styles import hiding_of
 
@@ -165,22 +165,18 @@ def _push_content(node: DomNode, scope: _ShadowScope | None, work: list[_Place])
     elif node.tag == "textarea" and "value" in node.attributes:
         work.append(_Place(escape(node.get("value"), quote=False), scope))
     elif tag not in _EMPTIED and tag not in _VOID:
-        work += [each for each in _shown_in(node, scope) if not _is_frame(each.content)][::-1]
+        work += _shown_in(node, scope)[::-1]
 
 
 def _shown_in(node: DomNode, scope: _ShadowScope | None) -> list[_Place]:
     """Return what is shown in an element: its shadow tree if it has one, in a slot the host's content."""
-    if shadow := [child for child in node.children() if child.is_shadow]:
+    children = [child for child in node.children() if child.kind != NodeKind.DOCUMENT]  # without frames
+    if shadow := [child for child in children if child.is_shadow]:
         inner = _ShadowScope(node, scope)
         return [_Place(child, inner) for child in shadow]
-    slotted = scope.take(node) if scope is not None and node.tag == "slot" else []
-    if scope is not None and slotted:
+    if scope is not None and node.tag == "slot" and (slotted := scope.take(node)):
         return [_Place(child, scope.outer) for child in slotted]
-    return [_Place(child, scope) for child in node.children()]
-
-
-def _is_frame(content: DomNode | str) -> bool:
-    return isinstance(content, DomNode) and content.kind == NodeKind.DOCUMENT
+    return [_Place(child, scope) for child in children]
 
 
 def _attributes(node: DomNode, url: str) -> str:
@@ -214,15 +210,6 @@ def _as_on_page(address: str, url: str) -> str:
         return "#"
     if page and address.startswith(f"{page}#"):
         return address[len(page) :]
-    origin = _origin(url)
-    if origin and address.startswith(f"{origin}/"):
-        return address[len(origin) :]
-    return address
-
-
-def _origin(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # an address that is none
-        return ""
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else ""
+    shop = in_full("/", url)
+    is_shops = shop.startswith(("http://", "https://")) and address.startswith(shop)
+    return address[len(shop) - 1 :] if is_shops else address
