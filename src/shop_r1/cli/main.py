@@ -35,6 +35,7 @@ from shop_r1.cli.simulate import simulate
 from shop_r1.cli.store import store
 from shop_r1.cli.terminal import settings_list
 from shop_r1.config import list_settings
+from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
 from shop_r1.errors import ShopR1Error, Terminated
 from shop_r1.signals import raise_on_sigterm
 
@@ -119,8 +120,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _describe_internal(error: Exception) -> str:
     """Return what is said of an internal error, its traceback printed where that is wanted."""
-    from shop_r1.endpoints.secrets import environment_redactor
-
     redact = environment_redactor().redact  # The message of any package may hold a key.
     if os.environ.get(TRACEBACK):
         typer.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
@@ -174,8 +173,6 @@ def _setting_as_option(path: str, option: str) -> str | None:
 
 def _fail(text: str, code: int) -> int:
     """Print what is wrong on one line, and return the exit code."""
-    from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
-
     # A key can also stand in what was typed: in a setting, in a path.
     typer.echo(f"shop-r1: {environment_redactor(SURELY_SECRET).redact(text)}", err=True)
     return code

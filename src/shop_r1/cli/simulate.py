@@ -1,6 +1,7 @@
 """`shop-r1 simulate`: sessions of scripted shoppers, or of a model, in the built-in store."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -11,6 +12,7 @@ from shop_r1.cli.terminal.checkpoints import fit_prompt, load
 from shop_r1.cli.terminal.outputs import Force, check_output
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.errors import ConfigError, DataError
+from shop_r1.models.precision import choose_precision
 from shop_r1.records.sessions import Session
 from shop_r1.validation_messages import list_counts
 
@@ -55,7 +57,9 @@ def simulate(
             sessions = generate_sessions(app, Market(KINDS), count, seed, **options)
         else:
             sessions = _modelled(model, settings or [], app, count, seed, options)
-        written = write_sessions(out, _at_least_one(sessions))
+        if (first := next(sessions, None)) is None:  # No empty file replaces a good one.
+            raise DataError("no visit gave a session: every response of the model was invalid")
+        written = write_sessions(out, chain([first], sessions))
     outcomes = list_counts(tally.outcomes)
     console.echo(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
     console.print_next("data split", out, "--out", console.unused_path("data"))
@@ -64,20 +68,10 @@ def simulate(
         console.note(f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}")
 
 
-def _at_least_one(sessions: Iterator[Session]) -> Iterator[Session]:
-    """Yield the sessions; raise where there is none, so that no empty file replaces a good one."""
-    first = next(sessions, None)
-    if first is None:
-        raise DataError("no visit gave a session: every response of the model was invalid")
-    yield first
-    yield from sessions
-
-
 def _modelled(
     name: str, settings: list[str], app: Any, count: int, seed: int, options: dict[str, Any]
 ) -> Iterator[Session]:
     from shop_r1.drivers.in_process import InProcessDriver
-    from shop_r1.models.precision import choose_precision
     from shop_r1.simulation.loop import run_sessions
     from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
 

@@ -25,7 +25,7 @@ def convert(
     from shop_r1.datasets.session_files import read_sessions, write_sessions
 
     check_output(out, [file], force=force)
-    with console.file_progress("Converting", file) as moved:
+    with console.file_progress("Converting") as moved:
         written = write_sessions(out, read_sessions(file, moved))
     before, after = file.stat().st_size, out.stat().st_size
     console.echo(f"{out}: {console.count_of(written, 'session')}; {after:,} bytes, {file} has {before:,}")

@@ -64,16 +64,14 @@ def import_opera(
 
 def _describe(tally: "OperaTally") -> list[tuple[str, str]]:
     problems = join_counts(tally.persona_problems.items())
+    nothings = join_counts(tally.nothings.items()) or "0"
     several = sum(len(kinds) > 1 for kinds in tally.click_types.values())
     rows = [
         ("rows read", str(tally.rows)),
         ("actions", join_counts(tally.steps.items())),
         ("outcomes", join_counts(tally.outcomes.items())),
         ("rationales", f"{tally.rationales}, given by the shoppers"),
-        (
-            "nothing",
-            f"{join_counts(tally.nothings.items()) or '0'}: values None, nan and the like, taken as missing",
-        ),
+        ("nothing", f"{nothings}: values None, nan and the like, taken as missing"),
         ("personas", f"of {tally.personas} sessions{f'; users: {problems}' if problems else ''}"),
         ("no actions", join_counts(tally.not_actions.items()) or "0"),
         ("scrolls merged", f"{tally.scrolls_merged}, each with the scroll before it"),

@@ -70,7 +70,7 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
     from shop_r1.datasets import splits
 
     splits.check_folder(out, asked | ({"by": by} if by else {}), force)  # Before a long reading.
-    with console.file_progress("Reading", file) as moved:
+    with console.file_progress("Reading") as moved:
         found, digest = splits.read_input(file, moved)
     by = by or ("user" if any(each.user for each in found) else "session")
     asked |= {"by": by, "lines": digest.hex()}
@@ -84,7 +84,7 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
         actions={side: {name: each[name] for name in action_types(each)} for side, each in counts.items()},
         **asked,
     )
-    with console.file_progress("Writing", file) as moved:
+    with console.file_progress("Writing") as moved:
         splits.write_split(file, out, plan.sides, record, digest, moved)
     sides = {side: counts[side] for side in (*splits.SIDES, splits.LEFT_OUT) if side in counts}
     print_mix({"before": sum(counts.values(), Counter()), **sides})
@@ -92,10 +92,8 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
     largest = console.count_of(plan.largest, "session")
     console.echo(f"{console.count_of(plan.groups, 'group')} of {what}; the largest has {largest}")
     for side, missing in plan.missing.items():
-        told = (
-            f"{console.count_of(missing, 'session')} fewer than asked, since no other group is small enough"
-        )
-        console.note(f"{side}: {told}")
+        fewer = console.count_of(missing, "session")
+        console.note(f"{side}: {fewer} fewer than asked, since no other group is small enough")
 
 
 def _has_rationales(train: Path) -> bool:

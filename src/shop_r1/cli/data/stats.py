@@ -63,13 +63,13 @@ def stats(
     else:
         count = lru_cache(maxsize=512)(token_counter(load_tokenizer(tokenizer)))
     tally, first = Tally(count, prompt), list["Session"]()
-    with console.file_progress("Counting", file) as moved:
+    with console.file_progress("Counting") as moved:
         for session in read_sessions(file, moved):
             tally.add(session)
             first += [session] if len(first) < _SESSIONS_SHOWN else []
     others = {}
     for other in against or ():
-        with console.file_progress("Comparing", other) as moved:
+        with console.file_progress("Comparing") as moved:
             others[str(other)] = list(map(sketch_session, read_sessions(other, moved)))
     found = tally.describe(str(file), tokenizer, others)
     if as_json:

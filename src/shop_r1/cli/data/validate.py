@@ -49,7 +49,7 @@ def _validate_file(file: Path, show: int, as_json: bool) -> int:
 
     checker, shown = Checker(), list["Finding"]()
     at_once = as_json or show == 0  # Else what is found waits for the end: it would break the progress bar.
-    with nullcontext() if at_once else console.file_progress("Checking", file) as moved:
+    with nullcontext() if at_once else console.file_progress("Checking") as moved:
         for finding in _find(checker, read_session_lines(file, moved)):
             if at_once:
                 _print_finding(file, finding, as_json)

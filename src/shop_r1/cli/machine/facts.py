@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shop_r1.cli.terminal.checkpoints import hide_loading
+from shop_r1.endpoints.secrets import KEYS
+from shop_r1.models.precision import choose_precision
 from shop_r1.runs import package_versions
 
 PARAMETERS = {
@@ -26,13 +28,14 @@ _GIB = 1 << 30
 def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return (name, value) of what is here, and the table of what fits, its header first."""
     device, memory = find_device()
+    number_format, strategy = _describe_training()
     facts: list[tuple[str, ...]] = [
         ("python", f"{platform.python_version()} at {sys.prefix}"),
         ("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         ("memory", _gib(_memory_bytes())),
         ("device", device),
-        ("number format", _precision()),
-        ("strategy", _strategy()),
+        ("number format", number_format),
+        ("strategy", strategy),
         ("base checkpoint", _base_checkpoint()),
         ("endpoints", _endpoints()),
         ("browser", _browser() or "none; only simulation in a real browser needs one"),
@@ -63,23 +66,15 @@ def find_device() -> tuple[str, int | None]:
     return f"CPU, {torch.get_num_threads()} threads", memory
 
 
-def _precision() -> str:
-    """Return the number format that bf16=auto stands for here, and why."""
-    if find_spec("torch") is None:
-        return "unknown: pip install 'shop-r1[train]'"
-    from shop_r1.models.precision import choose_precision
-
-    return str(choose_precision())
-
-
-def _strategy() -> str:
-    """Return how training that is started as this command was would be spread."""
+def _describe_training() -> tuple[str, str]:
+    """Return what bf16=auto stands for here, and how training started as this command was would be spread."""
     if find_spec("trl") is None:
-        return "unknown: pip install 'shop-r1[train]'"
+        unknown = "unknown: pip install 'shop-r1[train]'"
+        return unknown, unknown
     from shop_r1.training.devices import active_strategy
 
     hide_loading()
-    return active_strategy()
+    return str(choose_precision()), active_strategy()
 
 
 def _memory_bytes() -> int | None:
@@ -108,8 +103,6 @@ def _endpoints() -> str:
     """Return whether models over a network can be asked, and for which there is a key; never a key."""
     if any(find_spec(name) is None for name in ("openai", "anthropic", "tenacity")):
         return "cannot be asked: pip install 'shop-r1[api]'"
-    from shop_r1.endpoints.secrets import KEYS
-
     found = ", ".join(name for name in KEYS if os.environ.get(name))
     return f"can be asked; keys in the environment: {found or 'none'}"
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shop_r1.cli.terminal import console
+from shop_r1.endpoints.secrets import refuse_secret_name
 
 if TYPE_CHECKING:
     from shop_r1.endpoints.batch import Progress
@@ -22,8 +23,6 @@ def is_endpoint(name: str) -> bool:
     Raises:
         ConfigError: it holds a secret, which would be shown and written wherever the name is.
     """
-    from shop_r1.endpoints.secrets import refuse_secret_name
-
     refuse_secret_name(name)
     return re.match("(openai|anthropic|bedrock):", name) is not None
 

@@ -9,15 +9,14 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import typer
 
 from shop_r1.config import Config, load_config, suggest
 from shop_r1.errors import ConfigError
-
-if TYPE_CHECKING:
-    from shop_r1.records.sessions import Session
+from shop_r1.jsonl import Moved
+from shop_r1.records.sessions import Session
 
 WIDTH = 80
 """Columns of what is printed at most."""
@@ -139,13 +138,19 @@ def progress(
 
 
 @contextmanager
-def file_progress(title: str, path: Path) -> Iterator[Move | None]:
-    """Show how much of a file is read, where it is large; None is yielded where it is small."""
-    if not path.is_file() or path.stat().st_size < _LARGE_FILE_BYTES:
-        yield None
-        return
-    with progress(title, in_bytes=True) as move:
-        yield move
+def file_progress(title: str) -> Iterator[Moved]:
+    """Show how much of a file is read, from when a large one is begun; what is yielded is told of it."""
+    with ExitStack() as stack:
+
+        @cache
+        def bar() -> Move:
+            return stack.enter_context(progress(title, in_bytes=True))
+
+        def moved(done: int, total: int) -> None:
+            if IS_FIRST_PROCESS and total >= _LARGE_FILE_BYTES:
+                bar()(done, total)
+
+        yield moved
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -190,7 +195,7 @@ def check_choice(option: str, given: str | None, known: Sequence[str]) -> None:
         raise ConfigError(f"{option} {given!r} is unknown; {suggest(given, known)}")
 
 
-def open_sessions(path: Path) -> "Sequence[Session]":
+def open_sessions(path: Path) -> Sequence[Session]:
     """Return the sessions of a file, opened; while a large one is read, a progress bar is shown.
 
     Raises:
@@ -198,17 +203,8 @@ def open_sessions(path: Path) -> "Sequence[Session]":
     """
     from shop_r1.datasets import session_files
 
-    with ExitStack() as stack:
-
-        @cache
-        def bar() -> Move:
-            return stack.enter_context(progress("Reading", in_bytes=True))
-
-        def move(done: int, total: int) -> None:
-            if IS_FIRST_PROCESS and total >= _LARGE_FILE_BYTES:
-                bar()(done, total)
-
-        return session_files.open_sessions(path, move, note)
+    with file_progress("Reading") as moved:
+        return session_files.open_sessions(path, moved, note)
 
 
 def existing_paths(paths: Sequence[Path | str]) -> list[Path]:

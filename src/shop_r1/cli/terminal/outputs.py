@@ -62,10 +62,11 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
     """
     end = _end_of(out)
     for each in inputs:
-        if each in (None, "base") or not _exists(Path(each)):
+        # Unlike `Path.exists`, it also answers where a model's name can be no path at all.
+        if each in (None, "base") or not os.path.exists(each):  # noqa: PTH110
             continue
         place = Path(each)
-        if _exists(end) and end.samefile(place):
+        if os.path.exists(end) and end.samefile(place):  # noqa: PTH110
             raise ConfigError(f"{out}: is read by this very command ({place}); give another --out")
         if place.is_dir() and (_lies_in(end, place) or _is_linked_in(end, place)):
             raise ConfigError(f"{out}: lies in {place}, which this command reads; give a place outside it")
@@ -76,13 +77,6 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
 def _end_of(out: Path) -> Path:
     """Return the place that a path means once its missing folders are made: `new/../data.jsonl` is here."""
     return Path(os.path.realpath(out))  # Unlike `resolve`, it leaves links in a circle to be refused later.
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a model's name can be no path at all
-        return False
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

@@ -47,8 +47,4 @@ def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
     note = TextColumn("{task.fields[note]}")
     with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
         task = progress.add_task(title, total=None, note="")
-
-        def move(done: int, total: int, words: str) -> None:
-            progress.update(task, completed=done, total=total, note=words)
-
-        yield move
+        yield lambda done, total, words: progress.update(task, completed=done, total=total, note=words)

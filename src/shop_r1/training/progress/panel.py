@@ -37,6 +37,10 @@ class History:
         mean = self.mean(name)
         return "–" if mean is None else format(mean, form)
 
+    def row(self, title: str, name: str, form: str = ".3g") -> tuple[Text, str, str]:
+        """Return a metric's cells: the title, its mean and the last values as bars."""
+        return Text(title), self.show(name, form), sparkline(self.values.get(name, ()))
+
 
 def sparkline(values: Sequence[float]) -> str:
     """Return one bar for each value, scaled between the lowest and the highest.
@@ -44,9 +48,7 @@ def sparkline(values: Sequence[float]) -> str:
     >>> sparkline([0, 1, 2, 7])
     '▁▂▃█'
     """
-    if not values:
-        return ""
-    low, high = min(values), max(values)
+    low, high = min(values, default=0.0), max(values, default=0.0)
     if high == low:
         return _BARS[0] * len(values)
     return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in values)
@@ -68,9 +70,7 @@ def grpo_body(history: History) -> list[RenderableType]:
     ]
     figures = _grid(9, 8, SPARKS, 9, 16)
     for part, (name, value) in zip((*PARTS, "total"), beside, strict=True):
-        row = f"reward/{part}"
-        bars = sparkline(history.values.get(row, ()))
-        figures.add_row(Text(part), history.show(row), bars, Text(name), value)
+        figures.add_row(*history.row(part, f"reward/{part}"), Text(name), value)
     size, zeros = history.show("advantage/size", ".2f"), history.show("advantage/zero", ".0%")
     equal = history.show("policy/frac_zero_variance", ".0%")
     return [
@@ -94,7 +94,7 @@ def sft_body(history: History) -> list[RenderableType]:
         ("learning rate", "learning_rate", ".1e"),
         ("tokens a second", "tokens_per_second", ",.0f"),
     ):
-        figures.add_row(Text(title), history.show(name, form), sparkline(history.values.get(name, ())))
+        figures.add_row(*history.row(title, name, form))
     return [figures]
 
 
