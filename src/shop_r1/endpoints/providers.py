@@ -30,8 +30,7 @@ from shop_r1.endpoints.wire_formats import (
     ChatFormat,
     LimitName,
     MessagesFormat,
-    WireFormat,
-    rejected_sampling,
+    explain_rejection,
 )
 from shop_r1.errors import ConfigError, ModelError
 
@@ -53,10 +52,8 @@ def open_endpoint(
     and AWS_SESSION_TOKEN, and the region in AWS_REGION; it serves Claude only. No other variable of the
     environment changes where requests go.
 
-    Args:
-        name: in one of the forms above; it is the endpoint's name in files and messages.
-        config: its timeout, and which optional arguments of chat completions are sent.
-        notify: called once for each part of a request that the server rejected and that is not sent again.
+    The name is the endpoint's in files and messages too. `notify` is called once for each part of a request
+    that the server rejected and that is not sent again.
 
     Raises:
         ConfigError: the name has another form or holds a secret, or a key is not in the environment or no
@@ -77,9 +74,8 @@ def open_endpoint(
         create = client.messages.with_raw_response.create
         return _RemoteEndpoint(name, sdk, client, create, MessagesFormat(model), hide)
     # OpenAI's own newer models reject `max_tokens`, while some other servers know nothing else.
-    limit: LimitName = "max_completion_tokens" if url is None else "max_tokens"
-    if config.max_tokens_name != "auto":
-        limit = config.max_tokens_name
+    usual: LimitName = "max_completion_tokens" if url is None else "max_tokens"
+    limit = usual if config.max_tokens_name == "auto" else config.max_tokens_name
     adapts = config.max_tokens_name == "auto"
     wire = ChatFormat(model, limit, adapts, config.response_format, lambda text: notify(f"{name}: {text}"))
     return _RemoteEndpoint(name, sdk, client, client.chat.completions.with_raw_response.create, wire, hide)
@@ -130,7 +126,7 @@ class _RemoteEndpoint:
     sdk: Any = field(repr=False)
     client: Any = field(repr=False)
     create: Callable[..., Awaitable[Any]] = field(repr=False)
-    wire: WireFormat = field(repr=False)
+    wire: ChatFormat | MessagesFormat = field(repr=False)
     hide: Redactor = field(repr=False)
 
     async def send(self, request: Request) -> Completion:
@@ -147,7 +143,7 @@ class _RemoteEndpoint:
                 if not isinstance(error, InvalidRequestError):
                     raise
                 if not self.wire.adapt(arguments, detail):
-                    raise self._explain(error) from None
+                    raise explain_rejection(error, detail) from None
 
     async def _call(self, request: Request, arguments: Mapping[str, Any]) -> Completion:
         failure: ModelError
@@ -167,17 +163,6 @@ class _RemoteEndpoint:
             return completion
         # Raised out here, it has no reference to the client's error, whose request has the key in it.
         raise failure
-
-    def _explain(self, error: EndpointError) -> ModelError:
-        """Return the error; one about sampling concerns every request, and names the setting to change."""
-        rejected = rejected_sampling(error.detail) if error.detail is not None else None
-        if rejected is None:
-            return error
-        setting = {"temperature": "sampling.send_temperature=false", "top_p": "sampling.top_p=1"}[rejected]
-        return ModelError(
-            f"{error}; this model takes no {rejected} but its own. Set {setting} (for rationales, no "
-            f"{rejected}) to leave it to the endpoint: this measures the model at its own {rejected}"
-        )
 
     async def close(self) -> None:
         await self.client.close()

@@ -7,11 +7,12 @@ the completion from the body (`completion_body`). `providers` opens the client a
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from shop_r1.endpoints.completion_body import read_chat, read_message
-from shop_r1.endpoints.failures import ErrorDetail
-from shop_r1.endpoints.protocol import Completion, Request
+from shop_r1.endpoints.failures import EndpointError, ErrorDetail
+from shop_r1.endpoints.protocol import Request
+from shop_r1.errors import ModelError
 from shop_r1.models.chat_template import merge_system
 
 ResponseFormat = Literal["auto", "json_schema", "none"]
@@ -34,27 +35,8 @@ _NO_SYSTEM = re.compile(
 _SAMPLING = re.compile(r"\b(temperature|top_p)\b", re.IGNORECASE)
 
 
-class WireFormat(Protocol):
-    """How one endpoint's requests are written and its completions read."""
-
-    def arguments(self, request: Request) -> dict[str, Any]:
-        """Return the arguments of the client's call."""
-
-    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
-        """Return whether the next `arguments` of the request differ in what the server rejected."""
-        return False
-
-    def read(self, request: Request, body: bytes) -> Completion:
-        """Return the completion in a response's body.
-
-        Raises:
-            MalformedBodyError: there is none.
-        """
-        ...
-
-
 @dataclass
-class ChatFormat(WireFormat):
+class ChatFormat:
     """OpenAI's chat completions. What a server rejects is remembered and reported once."""
 
     model: str
@@ -80,9 +62,10 @@ class ChatFormat(WireFormat):
         return arguments | request.sampling
 
     def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
-        """Return whether another place for the system's text, no schema, or the limit's other name may help.
+        """Return whether the next `arguments` of the request differ in what the server rejected.
 
-        Of several requests in flight each gets the same error: all but the first find the format adapted.
+        Changed are the place of the system's text, the schema or the limit's name. Of several requests in
+        flight each gets the same error: all but the first find the format adapted.
         """
         text = f"{detail.param} {detail.message}"
         if _NO_SYSTEM.search(text):
@@ -125,7 +108,7 @@ class ChatFormat(WireFormat):
 
 
 @dataclass(frozen=True)
-class MessagesFormat(WireFormat):
+class MessagesFormat:
     """Anthropic's messages. A schema is not sent; the prompt describes it."""
 
     model: str
@@ -140,14 +123,25 @@ class MessagesFormat(WireFormat):
         # The client has no sampling arguments, since the newest models take none; the older ones do.
         return arguments | {"messages": messages, "extra_body": request.sampling}
 
+    def adapt(self, sent: Mapping[str, Any], detail: ErrorDetail) -> bool:
+        """Return False: nothing that is rejected is left out."""
+        return False
 
-def rejected_sampling(detail: ErrorDetail) -> str | None:
-    """Return the sampling setting that a server does not support, `temperature` or `top_p`, or None.
 
-    Neither is dropped silently: the server's own value would be another measurement.
+def explain_rejection(error: EndpointError, detail: ErrorDetail) -> ModelError:
+    """Return the error; one about sampling concerns every request, and names the setting to change.
+
+    Neither setting is dropped silently: the server's own value would be another measurement.
     """
     found = _SAMPLING.search(f"{detail.param} {detail.message}")
-    return found.group(1).lower() if found and _is_unsupported(detail) else None
+    if found is None or not _is_unsupported(detail):
+        return error
+    rejected = found[1].lower()
+    setting = {"temperature": "sampling.send_temperature=false", "top_p": "sampling.top_p=1"}[rejected]
+    return ModelError(
+        f"{error}; this model takes no {rejected} but its own. Set {setting} (for rationales, no "
+        f"{rejected}) to leave it to the endpoint: this measures the model at its own {rejected}"
+    )
 
 
 def _is_unsupported(detail: ErrorDetail) -> bool:

@@ -121,10 +121,7 @@ def find_outcome(action: Action | None, target: Action | None = None) -> str | N
 
 def _outcomes(predictions: Sequence[Prediction], space: ActionSpace) -> Iterator[Labels]:
     """Yield the real and the predicted outcome of each session whose last step has one."""
-    last: dict[str, Prediction] = {}
-    for each in predictions:
-        if each.session_id not in last or each.step >= last[each.session_id].step:
-            last[each.session_id] = each
+    last = {each.session_id: each for each in sorted(predictions, key=lambda each: each.step)}
     for each in last.values():
         if outcome := find_outcome(each.target):
             yield outcome, find_outcome(each.valid_action(space), each.target) or NEITHER
