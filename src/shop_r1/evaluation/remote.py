@@ -196,7 +196,6 @@ def summarize_requests(
         empty=sum(each.stop != "refused" and not each.text.strip() for each in completions),
         usage_unknown=sum(not each.usage_known for each in completions),
         notes=tuple(notes),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
+        **usage.model_dump(),
         cost_usd=None if price is None else price.cost_usd(usage),
     )

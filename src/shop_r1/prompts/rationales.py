@@ -30,22 +30,14 @@ from shop_r1.records.sessions import Session
 MAX_CHARACTERS = 600
 """Longest accepted rationale, in characters: several sentences, where one is requested. Ours."""
 
-RATIONALES_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "rationales": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"step": {"type": "integer"}, "rationale": {"type": "string"}},
-                "required": ["step", "rationale"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["rationales"],
-    "additionalProperties": False,
-}
+
+def _object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    required = {"required": list(properties), "additionalProperties": False}
+    return {"type": "object", "properties": properties} | required
+
+
+_ENTRY = _object_schema({"step": {"type": "integer"}, "rationale": {"type": "string"}})
+RATIONALES_SCHEMA: Mapping[str, Any] = _object_schema({"rationales": {"type": "array", "items": _ENTRY}})
 """For structured output. The same for all sessions, since endpoints compile each new schema; which steps are
 there is checked by `parse_rationales`."""
 
