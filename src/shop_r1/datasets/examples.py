@@ -84,14 +84,6 @@ class ExampleSet(Sequence[Example]):
             return ExampleSet(self.sessions, self.numbers[place], self.steps[place])
         return Example(self.sessions[int(self.numbers[place])], int(self.steps[place]))
 
-    def outlines(self) -> Iterator[ExampleOutline]:
-        """Yield what the small columns say of each example, in order."""
-        columns = self.sessions.columns
-        rows = (columns.firsts[self.numbers] + self.steps).tolist()
-        for number, step, row in zip(self.numbers.tolist(), self.steps.tolist(), rows, strict=True):
-            space = find_space(columns.spaces[number])
-            yield ExampleOutline(columns.ids[number], step, space, columns.action(row))
-
 
 def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_STEP) -> Sequence[Example]:
     """Return an example for each step from `first_step` on, in order; of Parquet no page is read."""
@@ -107,11 +99,15 @@ def list_examples(sessions: Sequence[Session], first_step: int = FIRST_SCORED_ST
 
 def example_outlines(examples: Sequence[Example]) -> Iterator[ExampleOutline]:
     """Yield each example's outline, in order; of Parquet no page is read."""
-    if isinstance(examples, ExampleSet):
-        return examples.outlines()
-    return (
-        ExampleOutline(each.session.session_id, each.step, each.space, each.taken.action) for each in examples
-    )
+    if not isinstance(examples, ExampleSet):
+        for each in examples:
+            yield ExampleOutline(each.session.session_id, each.step, each.space, each.taken.action)
+        return
+    columns, numbers, steps = examples.sessions.columns, examples.numbers, examples.steps
+    rows = (columns.firsts[numbers] + steps).tolist()
+    for number, step, row in zip(numbers.tolist(), steps.tolist(), rows, strict=True):
+        space = find_space(columns.spaces[number])
+        yield ExampleOutline(columns.ids[number], step, space, columns.action(row))
 
 
 def take_examples(examples: Sequence[Example], rows: Sequence[int]) -> Sequence[Example]:

@@ -181,10 +181,9 @@ def _check_times(session: Session) -> Iterator[_Problem]:
         if step.time is None:
             continue
         if before is not None and step.time < before[1]:
-            problem = (
-                f"is {step.time}, and steps.{before[0]} has {before[1]}; expected steps in order of time"
-            )
-            yield f"steps.{index}.time", "time-order", f"{problem}, in seconds since 1970"
+            found = f"is {step.time}, and steps.{before[0]} has {before[1]}"
+            expected = "expected steps in order of time, in seconds since 1970"
+            yield f"steps.{index}.time", "time-order", f"{found}; {expected}"
         before = index, step.time
 
 
