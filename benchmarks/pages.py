@@ -21,7 +21,8 @@ from lxml.html import HTMLParser, document_fromstring
 from selectolax.lexbor import LexborHTMLParser
 
 from shop_r1.pages import simplify_page
-from shop_r1.pages.parse.document import decode_page, parse_document
+from shop_r1.pages.parse.document import parse_document
+from shop_r1.pages.parse.encodings import decode_page
 
 ROUNDS = 3
 NEAR = 600_000  # characters: the size that the project's bound on time speaks of

@@ -101,7 +101,7 @@ def _read(source: str) -> bytes | str:
 
 def _fetch(url: str) -> str:
     """Return the page at an address, decoded as the response or else the page itself says."""
-    from shop_r1.pages.parse.document import decode_page
+    from shop_r1.pages.parse.encodings import decode_page
 
     request = Request(url, headers={"User-Agent": "shop-r1", "Accept": "text/html,application/xhtml+xml"})
     try:

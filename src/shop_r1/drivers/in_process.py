@@ -13,7 +13,8 @@ from shop_r1.drivers.forms import form_of
 from shop_r1.errors import PageError
 from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element, SimplifiedPage, find_element
-from shop_r1.pages.parse.document import decode_page, parse_document
+from shop_r1.pages.parse.document import parse_document
+from shop_r1.pages.parse.encodings import decode_page
 from shop_r1.pages.simplify import simplify_page
 from shop_r1.records.actions import SPACES, Action
 from shop_r1.records.sessions import Page

@@ -37,9 +37,9 @@ def simplify_page(
     Raises:
         PageError: the input is empty, too large or not HTML, or the recipe is for another kind of page.
     """
-    document, url, streamed, shadow_roots = parse_page(html)
+    document, url, streamed, slots = parse_page(html)
     marks = marks_of(recipe, document) if recipe is not None and not is_simplified(document) else None
-    tree = build_tree(document, marks, explain=explain, has_shadow=shadow_roots > 0)
+    tree = build_tree(document, marks, slots, explain=explain)
     fold_repeats(tree)
     if streamed:
         tree.shown["streamed"] = streamed

@@ -3,7 +3,8 @@ import time
 import pytest
 
 from shop_r1.errors import PageError
-from shop_r1.pages.parse.document import decode_page, locate, parse_document
+from shop_r1.pages.parse.document import locate, parse_document
+from shop_r1.pages.parse.encodings import decode_page
 from shop_r1.pages.simplify import simplify_page
 
 

@@ -4,8 +4,7 @@ import pytest
 from webencodings import LABELS
 
 from shop_r1.errors import PageError
-from shop_r1.pages.parse.document import decode_page
-from shop_r1.pages.parse.encodings import declared_encoding, decode, encoding_of
+from shop_r1.pages.parse.encodings import declared_encoding, decode, decode_page, encoding_of
 from shop_r1.pages.simplify import simplify_page
 
 

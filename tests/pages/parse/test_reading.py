@@ -65,6 +65,11 @@ def test_the_page_of_an_archive_is_read(part: bytes, headers: str, line_end: byt
     assert parse_document(raw).css_first("h1") is not None
 
 
+def test_an_archive_at_hand_as_text_is_read_however_long_its_headers_are() -> None:
+    raw = mhtml(PAGE.encode(), "Content-Type: text/html; charset=utf-8", location=f"X-Long: {'x' * 2000}\n")
+    assert simplify_page(raw.decode()).html == SHORT
+
+
 def test_the_address_of_an_archive_may_stand_at_its_page() -> None:
     raw = mhtml(
         PAGE.encode(), "Content-Type: text/html\nContent-Location: https://shop.example/c", location=""

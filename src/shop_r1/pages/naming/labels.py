@@ -19,9 +19,7 @@ _CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
 
 def accessible_label(node: Node, tree: Tree) -> str:
     """Return an element's accessible name: labelled-by, aria-label, its own label, content, title; or ""."""
-    label = ""
-    if node.bits & rules.TELLS:
-        label = _aria_label(node, tree)
+    label = _aria_label(node, tree) if node.bits & rules.TELLS else ""
     if not label and node.tag in _NATIVE_LABELS:
         label = _native_label(node, tree)
     if not label and node.tag not in rules.FIELD_TAGS:
@@ -32,17 +30,9 @@ def accessible_label(node: Node, tree: Tree) -> str:
 
 def _aria_label(node: Node, tree: Tree) -> str:
     by = node.get("aria-labelledby")
-    if by:
-        text = " ".join(filter(None, [_text_of(key, tree) for key in by.split()[:4]]))
-        if text:
-            return text
+    if by and (text := " ".join(filter(None, map(tree.text_of, by.split()[:4])))):
+        return text
     return " ".join(node.get("aria-label").split())
-
-
-def _text_of(key: str, tree: Tree) -> str:
-    """Return the text of the element that a label points at; it may be hidden (accname 1.2, step 2B)."""
-    target = tree.ids.get(key)
-    return spoken_text(target) if target is not None else tree.hidden_text(key)
 
 
 def _native_label(node: Node, tree: Tree) -> str:
@@ -68,18 +58,15 @@ def label_words(node: Node, label: str, before: str) -> list[str]:
     They are its label's; without one a field's are those of the text before it on its line, and else come
     from its address, picture, field name or classes, in this order; at last from what it is.
     """
-    words = to_words(label)
-    if words:
+    if words := to_words(label):
         return _without_count(node, words)
-    if node.tag in rules.FIELD_TAGS and node.control != "button":
-        words = to_words(before[-rules.LABEL_MAX :])
-        if words:
-            return words
-    return next(filter(None, _other_words(node)))
+    return next(filter(None, _other_words(node, before)))
 
 
-def _other_words(node: Node) -> Iterator[list[str]]:
+def _other_words(node: Node, before: str) -> Iterator[list[str]]:
     """Yield what else tells of an element without a label: what its author wrote, at last what it is."""
+    if node.tag in rules.FIELD_TAGS and node.control != "button":
+        yield to_words(before[-rules.LABEL_MAX :])
     if node.control == "a":
         yield slug_words(node.get("href"))
         yield query_words(node.get("href"))
@@ -211,10 +198,8 @@ def nearby_title(node: Node, tree: Tree) -> str:
     A heading or a picture's text is one anywhere; a link's text only in an item, where the link is the
     item's. A link such as "Skip to main content" beside a search field is no title.
     """
-    for ancestor in node.ancestors(_CLIMB_MAX):
-        if ancestor.controls > rules.SAME_LINK_CONTROLS:
-            break
-        for words in _titles_near(ancestor, node, tree):
+    for part in takewhile(lambda each: each.controls <= rules.SAME_LINK_CONTROLS, node.ancestors(_CLIMB_MAX)):
+        for words in _titles_near(part, node, tree):
             if words and words != to_words(node.text):
                 return join_words(words, rules.TITLE_MAX)
     return ""
@@ -238,8 +223,8 @@ def place_words(node: Node) -> str:
         return ""
     for ancestor in node.ancestors(rules.SAME_LINK_CLIMB):
         identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
-        if identity and _DIGIT.search(identity) is None:  # with digits a machine may have made it
-            words = to_words(_spaced(identity))
-            if words:
-                return join_words(words, rules.SECTION_MAX)
+        if not identity or _DIGIT.search(identity):  # with digits a machine may have made it
+            continue
+        if words := to_words(_spaced(identity)):
+            return join_words(words, rules.SECTION_MAX)
     return ""

@@ -43,19 +43,18 @@ def _fold_repeated_menus(tree: Tree, keys: Sequence[_Key | None]) -> None:
         work_left -= (end - start) * len(places[key]) + rules.SAME_LINK_CLIMB
         if work_left < 0:  # nested menus would be compared again on each level
             return
-        if None in keys[start:end]:
-            continue
-        size = end - start
+        run, links, size = keys[start:end], tree.links[start:end], end - start
         before = [place for place in places[key] if place + size <= start]
-        first = next((place for place in before if keys[place : place + size] == keys[start:end]), None)
-        if first is None or not _says_only_links(menu, tree.links[start:end]):
+        first = next((place for place in before if keys[place : place + size] == run), None)
+        if first is None or None in run or not _says_only_links(menu, links):
             continue
-        if same_menu(menu, tree.links[start:end], tree.links[first : first + size], items):
+        others = tree.links[first : first + size]
+        if same_menu(menu, links, others, items):
             menu.folded = True
             menu.bits |= rules.TELLS
             tree.drop("repeated_menu", menu)
-            for offset, link in enumerate(tree.links[start:end]):
-                _fold_into(link, tree.links[first + offset])
+            for link, other in zip(links, others, strict=True):
+                _fold_into(link, other)
             folded_to = end
 
 
@@ -101,14 +100,13 @@ def _fold_duplicate_links(tree: Tree, keys: Sequence[_Key | None]) -> None:
             continue
         # Kept is the link that says better where it leads: in words, and in more of them.
         kept, spare = (seen[1], link) if _rank(seen[1]) >= _rank(link) else (link, seen[1])
-        is_said = _is_said(spare, kept)
         if items.part(seen[1], link) or not all(act_alike(other, link) for other in (seen[1], *seen[1].also)):
             continue
         if not stand_together(seen[1], link):
             continue
         _fold_into(spare, kept)
         tree.drop("duplicate_link", spare)
-        if not is_said:
+        if not _is_said(spare, kept):
             spare.folded, spare.control = False, ""
         recent[key[0]] = (index, kept)
 

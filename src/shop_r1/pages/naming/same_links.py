@@ -22,8 +22,6 @@ def act_alike(first: Node, second: Node) -> bool:
     `data-method`.
     """
     ours, theirs = first.attributes, second.attributes
-    if ours == theirs:
-        return True
     if not scripted_alike(ours, theirs):
         return False
     return not any(map(_is_data, ours.keys() ^ theirs.keys())) or _say_alike(first, second)

@@ -26,11 +26,8 @@ class _Item(NamedTuple):
     is_given: bool
 
 
-_Parts = tuple[tuple[int, str], ...]
-"""The parts and headings that we are under, outermost first: each level (or _PART, _NAMED) and words."""
-
-Scope = tuple[_Parts, int, tuple[_Item, ...]]
-"""What to go back to when a part of the page ends: its parts, base and items."""
+Scope = tuple[tuple[str, ...], tuple[int, ...], int, tuple[_Item, ...]]
+"""What to go back to when a part of the page ends: its words, levels, base and items."""
 
 
 class Sections:
@@ -38,20 +35,12 @@ class Sections:
 
     def __init__(self, tree: Tree):
         self._tree = tree
-        self._parts: _Parts = ()
+        self.words: tuple[str, ...] = ()
+        """Their names, outermost first."""
+        self._levels: tuple[int, ...] = ()  # of each the heading's level, or _PART or _NAMED
         self._base = 0  # headings below this index belong to an outer part
         self._items: tuple[_Item, ...] = ()
         self._titles: set[Node] = set()  # the first headings of sections that a recipe names
-        self._words: tuple[str, ...] = ()
-        self._words_of: _Parts = ()
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The sections' names, outermost first."""
-        if self._words_of is not self._parts:
-            self._words_of = self._parts
-            self._words = tuple([words for _, words in self._parts])
-        return self._words
 
     @property
     def item(self) -> str:
@@ -66,15 +55,15 @@ class Sections:
         """Begin a part of the page; None when the node is none."""
         if not self._begins_part(node, is_item):
             return None
-        scope = (self._parts, self._base, self._items)
+        scope = (self.words, self._levels, self._base, self._items)
         level, words = _PART, node.section or section_name(node, self._tree)
         if node.section:
             level = _NAMED
             if node.heading is not None:
                 self._titles.add(node.heading)
             # No part or item around a recipe's section counts, unless another such section is around it.
-            if not self._parts or self._parts[0][0] != _NAMED:
-                self._parts, self._items = (), ()
+            if not self._levels or self._levels[0] != _NAMED:
+                self.words, self._levels, self._items = (), (), ()
         if words or node.tag == "main" or node.role == "main":
             # A part with a name of its own does not belong to the heading of the part before it, nor does the
             # page's main part.
@@ -84,9 +73,13 @@ class Sections:
             words = join_words(title, rules.TITLE_MAX)
             self._items += (_Item(words, title if is_written else [], node.title is not None),)
         if words:
-            self._parts += ((level, words),)
-        self._base = len(self._parts)
+            self._begin(level, words)
+        self._base = len(self._levels)
         return scope
+
+    def _begin(self, level: int, words: str) -> None:
+        self.words += (words,)
+        self._levels += (level,)
 
     @property
     def _in_given_item(self) -> bool:
@@ -101,12 +94,12 @@ class Sections:
 
     def leave(self, scope: Scope) -> None:
         """End the part that `enter` began."""
-        self._parts, self._base, self._items = scope
+        self.words, self._levels, self._base, self._items = scope
 
     def _end_headings(self, level: int) -> None:
         """End the headings of this level and below it, as far as they belong to the innermost part."""
-        while len(self._parts) > self._base and self._parts[-1][0] >= level:
-            self._parts = self._parts[:-1]
+        while len(self._levels) > self._base and self._levels[-1] >= level:
+            self.words, self._levels = self.words[:-1], self._levels[:-1]
 
     def end_for(self, heading: Node) -> None:
         """End the parts that a heading will end, before what it stands in is named: a card that is one link.
@@ -132,4 +125,4 @@ class Sections:
         self._end_headings(level)
         words = to_words(spoken_text(node))
         if level > 1 and words and join_words(words, rules.TITLE_MAX) != self.item:
-            self._parts += ((level, join_words(words, rules.SECTION_MAX)),)
+            self._begin(level, join_words(words, rules.SECTION_MAX))

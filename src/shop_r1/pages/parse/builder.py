@@ -16,7 +16,7 @@ from shop_r1.pages.parse.items import bounds_heading, find_items
 from shop_r1.pages.parse.node import WORD, Attributes, Node
 from shop_r1.pages.parse.prices import cents
 from shop_r1.pages.parse.ratings import rating_of
-from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, fill_slot, shadow_root_of, slots_of_hosts
+from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, Slots, fill_slot, shadow_root_of
 from shop_r1.pages.parse.streamed_parts import PENDING
 from shop_r1.pages.parse.styles import Hiding, hiding_of
 from shop_r1.pages.parse.tree import Hidden, Marks, Tree, is_simplified
@@ -27,7 +27,7 @@ _DISCLOSURE = frozenset({"details", "summary"})
 _CENTS_MAX = 10  # characters of a text that may be the cents of a price
 
 
-def build_tree(document: LexborHTMLParser, marks: Marks | None, *, explain: bool, has_shadow: bool) -> Tree:
+def build_tree(document: LexborHTMLParser, marks: Marks | None, slots: Slots, *, explain: bool) -> Tree:
     """Return the document's visible nodes; iterative, so that no depth of nesting can overflow.
 
     A simplified page is not to be given a recipe's marks.
@@ -35,7 +35,6 @@ def build_tree(document: LexborHTMLParser, marks: Marks | None, *, explain: bool
     Raises:
         PageError: there are more than `rules.CONTROLS_MAX` elements to act on.
     """
-    slots = slots_of_hosts(document) if has_shadow else {}
     tree = _Builder(document, marks, slots, {}, explain=explain).build()
     fuller, shown = tree, dict[int, str]()
     for _ in range(0 if tree.is_simplified else rules.WRAPPERS_MAX):
@@ -59,7 +58,7 @@ class _Builder:
         self,
         document: LexborHTMLParser,
         marks: Marks | None,
-        slots: Mapping[int, frozenset[str]],
+        slots: Slots,
         shown: Mapping[int, str],
         *,
         explain: bool,

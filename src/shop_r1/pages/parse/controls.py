@@ -32,11 +32,6 @@ def printed_tag(tag: str, attributes: Attributes) -> str:
     return "button" if (editable or "").lower() in _EDITABLE else ""
 
 
-def holds_field(node: Node) -> bool:
-    """Return whether a field that is printed within a link or button stands in it."""
-    return node.controls > 0 and any(inner.control in rules.FIELD_TAGS for inner in node.elements())
-
-
 def heading_level(node: Node) -> int:
     """Return a heading's level, 1 to 6; 2 where a role alone makes it one."""
     if node.tag in rules.HEADING_TAGS:

@@ -12,9 +12,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
-from shop_r1.pages.parse.encodings import decode_html
+from shop_r1.pages.parse.encodings import decode_page
 from shop_r1.pages.parse.mhtml import read_mhtml
-from shop_r1.pages.parse.shadow_roots import attach_shadow_roots
+from shop_r1.pages.parse.shadow_roots import Slots, attach_shadow_roots
 from shop_r1.pages.parse.streamed_parts import complete
 
 _TAG = re.compile(
@@ -29,8 +29,8 @@ _MANY_ATTRIBUTES = re.compile(
 )
 _FIRST_ATTRIBUTES = re.compile(rf"(?:{_ATTRIBUTE}){{0,{rules.ATTRIBUTES_MAX}}}", re.S)
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_NOSCRIPT = re.compile(r"<noscript(?=[\s/>])", re.I)
-_NOSCRIPT_END = re.compile(r"</noscript(?=[\s/>])", re.I)
+# The start tag, and all up to the end tag or, where that is missing, to the page's end.
+_NOSCRIPT = re.compile(r"(<(?i:noscript)(?=[\s/>])[^>]*+>?)((?:[^<]++|<(?!/(?i:noscript)[\s/>]))*+)")
 _VOID = frozenset({
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
     "track", "wbr",
@@ -51,13 +51,14 @@ _PATH = re.compile(r"html(?: > (?:[a-z][a-z0-9-]*|\*):nth-child\(\d+\))*")
 
 
 class ParsedPage(NamedTuple):
-    """A page as a tree, and how many streamed parts and shadow trees were put in their place in it."""
+    """A page as a tree in which streamed parts and shadow trees stand in their place."""
 
     document: LexborHTMLParser
     url: str
     """The address that it says it was saved from, "" where it does not."""
     streamed: int
-    shadow_roots: int
+    """How many streamed parts it has."""
+    slots: Slots
 
 
 def parse_document(html: str | bytes) -> LexborHTMLParser:
@@ -73,14 +74,16 @@ def parse_page(html: str | bytes) -> ParsedPage:
             `decode_page`, or it is an archive without a page.
     """
     text, url = _read(html)
-    if not text.strip("\0 \t\r\n\f\ufeff"):
+    start = text.lstrip("\0 \t\r\n\f\ufeff")[:1]
+    if not start:
         raise PageError("the page is empty; expected HTML")
     if len(text) > rules.PAGE_MAX_CHARS:
         raise PageError(f"the page has {len(text)} characters; at most {rules.PAGE_MAX_CHARS} are read")
-    start = text.lstrip("\0 \t\r\n\f\ufeff")[:1]
     if start in ("{", "[") and re.search(r"<[a-zA-Z!]", text[:100_000]) is None:
         raise PageError("the page is JSON or plain data (no tag in it), not HTML; save the rendered page")
-    text = _without_noscript(text)
+    # With scripts on, browsers read a noscript's content as mere text. Parsed as elements it would even move
+    # the tree (a <div> in a head's noscript ends the head), and paths would no longer fit the live page.
+    text = _NOSCRIPT.sub(_emptied, text)
     # What we wrote ourselves stands one level deeper, inside <page>, and must come back unchanged.
     depth_max = rules.DEPTH_MAX + (8 if text[:100].lstrip().startswith("<page>") else 0)
     is_hostile = _piles_up(text, depth_max) or _has_many_attributes(text)
@@ -94,32 +97,11 @@ def parse_page(html: str | bytes) -> ParsedPage:
 
 def _read(html: str | bytes) -> tuple[str, str]:
     """Return a page's text, taken out of its archive if it was saved as MHTML, and its address."""
-    saved = read_mhtml(html if isinstance(html, bytes) else html[:1000].encode("utf-8", "replace"))
-    if saved is not None and isinstance(html, str):
-        saved = read_mhtml(html.encode("utf-8", "replace"))
+    saved = read_mhtml(html if isinstance(html, bytes) else html.encode("utf-8", "replace"))
     if saved is not None:
         return decode_page(saved.raw, saved.charset), saved.url
     text = decode_page(html) if isinstance(html, bytes) else _without_surrogates(html)
     return text.removeprefix("\ufeff"), ""  # left by who decoded a file without minding its mark
-
-
-def decode_page(raw: bytes, charset: str | None = None) -> str:
-    """Return the page's text, decoded as a browser would (`encodings`); undecodable bytes become U+FFFD.
-
-    An HTTP header may have named its encoding, its `charset`.
-
-    Raises:
-        PageError: the bytes are a known binary format, hold too many zero bytes to be text, or are in an
-            encoding that no browser decodes.
-    """
-    for mark, what in rules.BINARY_MARKS:
-        if raw.startswith(mark):
-            raise PageError(f"the page is {what}, not HTML; save the page itself")
-    text = decode_html(raw, charset)
-    head = text[:1024]
-    if len(head) > 64 and head.count("\0") * 4 >= len(head):
-        raise PageError("the page is binary data (a quarter of it zero bytes), not HTML")
-    return text
 
 
 def _without_surrogates(text: str) -> str:
@@ -130,29 +112,13 @@ def _without_surrogates(text: str) -> str:
     return text
 
 
-def _without_noscript(text: str) -> str:
-    """Return the text with every noscript emptied: with scripts on, browsers read its content as mere text.
-
-    Parsed as elements it would even move the tree (a <div> in a head's noscript ends the head), and paths
-    would no longer fit the live page.
-    """
-    parts: list[str] = []
-    position = 0
-    while (start := _NOSCRIPT.search(text, position)) is not None:
-        opened = text.find(">", start.end())
-        end = _NOSCRIPT_END.search(text, opened) if opened >= 0 else None
-        if end is None:
-            break
-        inside = text[opened + 1 : end.start()].lower()
-        # Quoted in a script, or in a comment: not a noscript at all.
-        foreign = any(
-            inside.count(end) > inside.count(begin)
-            for begin, end in (("<script", "</script"), ("<!--", "-->"))
-        )
-        parts.append(text[position : opened + 1] if not foreign else text[position : end.start()])
-        position = end.start()
-    parts.append(text[position:])
-    return "".join(parts)
+def _emptied(noscript: re.Match[str]) -> str:
+    """Return a noscript without its content; as it is where it is none, quoted in a script or a comment."""
+    inside = noscript[2].lower()
+    is_quoted = any(
+        inside.count(end) > inside.count(begin) for begin, end in (("<script", "</script"), ("<!--", "-->"))
+    )
+    return noscript[0] if is_quoted or noscript.end() == len(noscript.string) else noscript[1]
 
 
 def _has_grown(document: LexborHTMLParser, text: str) -> bool:

@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from webencodings import LABELS, PYTHON_NAMES
 
 from shop_r1.errors import PageError
+from shop_r1.pages import rules
 
 _PRESCAN_BYTES: Final = 1024
 _HEAD_BYTES: Final = 65_536  # how far a head is looked through for a declaration that comes late (ours)
@@ -33,7 +34,7 @@ _XML: Final = re.compile(
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
 
 
-def decode_html(raw: bytes, charset: str | None = None) -> str:
+def decode_page(raw: bytes, charset: str | None = None) -> str:
     """Return the text of a page's bytes; undecodable ones become U+FFFD.
 
     In this order: a byte order mark; what came with the page; two-byte characters by their zero bytes; what
@@ -42,8 +43,20 @@ def decode_html(raw: bytes, charset: str | None = None) -> str:
     What came with it (in an HTTP header or a mail part's) is a label; browsers pass over an unknown one, too.
 
     Raises:
-        PageError: it is in an encoding that no browser decodes.
+        PageError: the bytes are a known binary format, hold too many zero bytes to be text, or are in an
+            encoding that no browser decodes.
     """
+    for mark, what in rules.BINARY_MARKS:
+        if raw.startswith(mark):
+            raise PageError(f"the page is {what}, not HTML; save the page itself")
+    text = _decode_html(raw, charset)
+    head = text[:1024]
+    if len(head) > 64 and head.count("\0") * 4 >= len(head):
+        raise PageError("the page is binary data (a quarter of it zero bytes), not HTML")
+    return text
+
+
+def _decode_html(raw: bytes, charset: str | None) -> str:
     for mark, name in _MARKS:
         if raw.startswith(mark):
             return decode(raw[len(mark) :], name)
@@ -72,7 +85,7 @@ def declared_encoding(raw: bytes) -> str | None:
     """
     found = _prescan(raw[:_PRESCAN_BYTES])
     if found is None and (xml := _XML.match(raw[:_PRESCAN_BYTES])):
-        found = _effective(encoding_of((xml.group(1) or xml.group(2)).decode("ascii")))
+        found = _declared((xml.group(1) or xml.group(2)).decode("ascii"))
     if found is None and b"charset" in raw[_PRESCAN_BYTES:_HEAD_BYTES].lower():
         head = LexborHTMLParser(raw[:_HEAD_BYTES].decode("latin-1")).head
         metas = head.css("meta") if head is not None else []
@@ -99,15 +112,16 @@ def _prescan(raw: bytes) -> str | None:
 def _of_meta(attributes: Mapping[str, str | None]) -> str | None:
     """Return the encoding that a <meta> declares: its charset, else its content if it is a Content-Type."""
     if "charset" in attributes:
-        return _effective(encoding_of(attributes["charset"] or ""))
+        return _declared(attributes["charset"] or "")
     if (attributes.get("http-equiv") or "").lower() != "content-type":
         return None
     stated = _CHARSET.search(attributes.get("content") or "")
-    return _effective(encoding_of(next(filter(None, stated.groups()), ""))) if stated else None
+    return _declared(next(filter(None, stated.groups()), "")) if stated else None
 
 
-def _effective(encoding: str | None) -> str | None:
-    """Return what a declaration in ASCII-like bytes means: it cannot be true of UTF-16."""
+def _declared(label: str) -> str | None:
+    """Return what a label in ASCII-like bytes means: it cannot be true of UTF-16."""
+    encoding = encoding_of(label)
     if encoding in ("utf-16be", "utf-16le"):
         return "utf-8"
     return "windows-1252" if encoding == "x-user-defined" else encoding

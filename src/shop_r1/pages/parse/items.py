@@ -31,17 +31,17 @@ def _mark_repeated(node: Node) -> None:
         if isinstance(child, Node) and child.controls > 1 and (child.heading or child.link or child.image):
             alike.setdefault((child.tag, child.get("class").split(" ")[0]), []).append(child)
     for children in alike.values():
-        is_many = len(children) >= rules.REPEATED_MIN and children[0].tag not in ("td", "table", "tbody")
-        if is_many or (len(children) > 1 and children[0].is_item and not _heads_menu(children[0])):
+        first = children[0]
+        is_many = len(children) >= rules.REPEATED_MIN and first.tag not in ("td", "table", "tbody")
+        if is_many or (
+            len(children) > 1
+            and first.is_item  # where a list stands in it, its first link is what the list is about
+            and not any(isinstance(child, Node) and child.tag in rules.LIST_TAGS for child in first.children)
+        ):
             _untitle_common_links(children)
         if is_many:
             for child in children:
                 child.is_item = True
-
-
-def _heads_menu(item: Node) -> bool:
-    """Return whether a list stands in an item itself: its first link is what the list is about."""
-    return any(isinstance(child, Node) and child.tag in rules.LIST_TAGS for child in item.children)
 
 
 def _untitle_common_links(items: list[Node]) -> None:

@@ -40,18 +40,15 @@ def read_mhtml(raw: bytes) -> SavedPage | None:
         ("multipart/", "text/html")
     ):
         return None
-    url = headers.get("Snapshot-Content-Location") or ""
     found = _page_part(headers, body, headers.get_param("start"), _DEPTH_MAX)
     if found is None:
         raise PageError(
             "the page is a MHTML archive (or a mail) that has no part in HTML; save the page again"
         )
     part, content = found
-    return SavedPage(
-        _decoded(part, content),
-        part.get_content_charset(),
-        str(url or part.get("Content-Location") or headers.get("Content-Location") or "").strip(),
-    )
+    url = headers.get("Snapshot-Content-Location") or part.get("Content-Location")
+    url = str(url or headers.get("Content-Location") or "").strip()
+    return SavedPage(_decoded(part, content), part.get_content_charset(), url)
 
 
 def _split(raw: bytes) -> tuple[Message, bytes]:

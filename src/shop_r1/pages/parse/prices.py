@@ -1,11 +1,13 @@
 """Prices whose cents stand in an element of their own: `$12<sup>99</sup>` reads $12.99, not $1299."""
 
 import re
+from itertools import islice
 
 from selectolax.lexbor import LexborNode
 
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import Node
+from shop_r1.pages.parse.shadow_roots import ancestors
 
 _CURRENCY = (
     r"(?:[$€£¥₹₽₩₺₴₪₫₱฿¢]|R\$|zł|Kč|Ft\b|kr\b|лв|руб"
@@ -108,9 +110,8 @@ def _text_before(node: Node) -> str:
 def _text_after(source: LexborNode) -> str:
     """Return the beginning of what stands directly after an element on its line."""
     text = ""
-    node = source.parent
-    for _ in range(_CLIMB_MAX):
-        if node is None or node.tag not in rules.INLINE_TAGS:
+    for node in islice(ancestors(source), _CLIMB_MAX):
+        if node.tag not in rules.INLINE_TAGS:
             break
         following = node.next
         while following is not None and following.tag in rules.INLINE_TAGS | {"-text", "-comment"}:
@@ -121,5 +122,4 @@ def _text_after(source: LexborNode) -> str:
             following = following.next
         if following is not None:
             break
-        node = node.parent
     return text

@@ -6,7 +6,7 @@ page `document.querySelector` does not reach there, and one goes by `host.shadow
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -26,44 +26,37 @@ _HOSTS: Final = frozenset({
 _HINT: Final = re.compile(r"<template\s[^>]*\bshadow(?:root)?(?:mode)?\b", re.I)
 
 
-def attach_shadow_roots(document: LexborHTMLParser, text: str) -> int:
-    """Put each declarative shadow root of a document parsed from `text` into its host; return how many."""
+Slots = Mapping[int, Collection[str]]
+"""Of each shadow host, told by its `mem_id`, the names of its tree's slots, "" for the default one."""
+
+
+def attach_shadow_roots(document: LexborHTMLParser, text: str) -> Slots:
+    """Put each declarative shadow root of a document parsed from `text` into its host; return their slots."""
+    slots: dict[int, set[str]] = {}
     if "<template" not in text or _HINT.search(text) is None:
-        return 0
+        return slots
     work: list[LexborHTMLParser | LexborNode] = [document]
-    hosts: set[int] = set()
     while work:
         for fragment in work.pop().template_fragments():
             template = fragment.parent
             host = template.parent if template is not None else None
-            if template is None or host is None or host.mem_id in hosts or not _is_root(template, host):
+            if template is None or host is None or host.mem_id in slots or not _is_root(template, host):
                 continue
-            hosts.add(host.mem_id)
             host.insert_child(document.create_node(SHADOW_TAG), move=True)
             root = host.last_child
             assert root is not None, "it was just put there"
             for child in list(fragment.iter(include_text=True)):
                 root.insert_child(child, move=True)
             template.decompose()
+            # The trees within this one are still templates: the slots that are found are its own.
+            slots[host.mem_id] = {slot.attributes.get("name") or "" for slot in root.css("slot")}
             work.append(root)
-    return len(hosts)
+    return slots
 
 
 def _is_root(template: LexborNode, host: LexborNode) -> bool:
     mode = next((template.attributes[name] for name in _MODES if name in template.attributes), None)
     return (mode or "").lower() in ("open", "closed") and (host.tag in _HOSTS or "-" in (host.tag or ""))
-
-
-def slots_of_hosts(document: LexborHTMLParser) -> dict[int, frozenset[str]]:
-    """Return the names of the slots that each host's shadow tree has, "" for the default one."""
-    slots: dict[int, set[str]] = {}
-    root = document.root
-    for node in root.traverse() if root is not None else ():
-        if node.tag == SHADOW_TAG and node.parent is not None:
-            slots.setdefault(node.parent.mem_id, set())
-        elif node.tag == "slot" and (around := shadow_root_of(node)) and around.parent is not None:
-            slots.setdefault(around.parent.mem_id, set()).add(node.attributes.get("name") or "")
-    return {host: frozenset(names) for host, names in slots.items()}
 
 
 def shadow_root_of(node: LexborNode) -> LexborNode | None:

@@ -15,7 +15,6 @@ from shop_r1.pages.parse.shadow_roots import ancestors
 _CALL: Final = re.compile(
     r"""\$(RC|RR|RS|af)\(\s*["']?([\w:«»-]{1,80})["']?(?:\s*,\s*["']([\w:«»-]{1,80})["'])?"""
 )
-_COMMANDS: Final = ("$RC(", "$RR(", "$RS(", "$af(")
 _CALLS_MAX: Final = 10_000
 PENDING: Final = "$?"
 """The comment before a placeholder whose part has not come."""
@@ -23,17 +22,12 @@ PENDING: Final = "$?"
 
 def complete(document: LexborHTMLParser) -> int:
     """Put the streamed parts of a page in their place and return how many; linear in the page's size."""
-    scripts = [
-        text
-        for script in document.css("script")
-        if (text := script.text()) and any(command in text for command in _COMMANDS)
-    ]
-    if not scripts:
+    calls = [call for script in document.css("script") for call in _CALL.findall(script.text() or "")]
+    if not calls:
         return 0
     ids: dict[str, LexborNode] = {}
     for node in document.css("[id]"):
         ids.setdefault(node.attributes.get("id") or "", node)
-    calls = [call for text in scripts for call in _CALL.findall(text)]
     # What is taken away is kept apart, not freed: a later command may still name something in it.
     apart = document.create_node("div")
     return sum(_do(command, first, second, ids, apart) for command, first, second in calls[:_CALLS_MAX])

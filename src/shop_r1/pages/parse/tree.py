@@ -56,8 +56,10 @@ class Tree:
     _sources: dict[str, LexborNode] | None = None
     _hidden_texts: dict[str, str] = field(default_factory=dict)
 
-    def hidden_text(self, identity: str) -> str:
-        """Return the text of an element that is not visible; "" where there is none."""
+    def text_of(self, identity: str) -> str:
+        """Return the text of an element that may be hidden (accname 1.2, step 2B); "" where there is none."""
+        if identity in self.ids:
+            return spoken_text(self.ids[identity])
         if self._sources is None:
             found = reversed(self.document.css("[id]"))
             self._sources = {node.attributes["id"] or "": node for node in found}

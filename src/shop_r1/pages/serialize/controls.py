@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from shop_r1.pages import rules
 from shop_r1.pages.naming.labels import accessible_label, label_of
 from shop_r1.pages.naming.sections import Sections
-from shop_r1.pages.parse.controls import holds_field
 from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
 from shop_r1.pages.serialize.nodes import Attributes, Nodes, Tag, attribute, escape, plain_tag
@@ -160,7 +159,8 @@ def _role_attribute(node: Node) -> Attributes:
 def _shown_text(node: Node, label: str) -> str | None:
     """Return all that a link or button shows; None where its children must be walked for it."""
     is_cut = len(label) > rules.LABEL_TEXT_MAX - _CUT_MARGIN
-    if node.tag == "input" or not (WORD.search(node.text) or holds_field(node)):
+    has_field = node.controls > 0 and any(each.control in rules.FIELD_TAGS for each in node.elements())
+    if node.tag == "input" or not (WORD.search(node.text) or has_field):
         return clean(spoken_text(node, limit=_VALUE_MAX)) if is_cut and node.image else label
     if len(node.children) == 1 and isinstance(node.children[0], str) and not is_cut:
         return clean(node.children[0])

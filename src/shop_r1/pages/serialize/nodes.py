@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from shop_r1.pages.parse.node import clean
@@ -52,15 +53,10 @@ class Line(NamedTuple):
     nodes: Nodes
 
 
-_PLAIN: dict[str, Tag] = {}
-
-
+@lru_cache(maxsize=256)
 def plain_tag(kind: str) -> Tag:
     """Return the tag without attributes; it may stand in several places."""
-    tag = _PLAIN.get(kind)
-    if tag is None:
-        tag = _PLAIN[kind] = Tag(kind)
-    return tag
+    return Tag(kind)
 
 
 def escape(text: str) -> str:
@@ -92,7 +88,7 @@ def read_lines(html: str) -> list[Line]:
         between, *parts = _TAG.split(text)
         nodes: Nodes = [between] if between else []
         for kind, attributes, between in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            nodes.append(_read_tag(kind, attributes) if attributes else _PLAIN.get(kind) or Tag(kind))
+            nodes.append(_read_tag(kind, attributes) if attributes else plain_tag(kind))
             if between:
                 nodes.append(between)
         lines.append(Line(text, nodes))

@@ -36,14 +36,12 @@ class Registry:
         states = states_of(node, simplified=self._tree.is_simplified)
         tag = Tag(kind, (*attributes, *[(state, None) for state in states]) if states else attributes)
         self._entries.append((node, label, states, tag))
-        given = node.get("name")
-        if self._tree.is_simplified and is_name(given):
-            request = self._request(node, label, select)
-            request.given = given
-        elif node.control == "input" and is_search_field(node):
+        given = node.get("name") if self._tree.is_simplified and is_name(node.get("name")) else ""
+        if not given and node.control == "input" and is_search_field(node):
             request = NameRequest(self._sections.words, "search_input", shown=0, subject=node)
         else:
             request = self._request(node, label, select)
+        request.given = given
         self._requests.append(request)
         return tag
 
