@@ -56,7 +56,7 @@ def send_to(
     config: RequestConfig = FAST,
     price: Price | None = None,
     check: Check = lambda index, completion: None,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Outcome]:
     async def run() -> list[Outcome]:
         endpoint = open_endpoint(server.name("openai"), config)

@@ -77,7 +77,7 @@ def estimate(
     requests: Sequence[Request],
     cache: ResponseCache,
     price: Price | None,
-    report: Callable[[int], None] | None = None,
+    report: Callable[[int], None] = lambda done: None,
 ) -> Estimate:
     """Return what a run would send and cost; `report` is called with how many requests were counted."""
     seen: set[str] = set()
@@ -87,8 +87,7 @@ def estimate(
         if key not in seen and not cache.completions(key):
             seen.add(key)
             usage += Usage(input_tokens=estimate_prompt(request), output_tokens=request.max_tokens)
-        if report is not None:
-            report(done)
+        report(done)
     cost = None if price is None else price.cost_usd(usage)
     return Estimate(len(requests), len(requests) - len(seen), usage, cost)
 
@@ -100,7 +99,7 @@ async def send_all(
     cache: ResponseCache,
     price: Price | None = None,
     check: Check = lambda index, completion: None,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> list[Outcome]:
     """Return an outcome for each request, in order; the caller closes the endpoint.
 
@@ -140,7 +139,7 @@ class _Run:
         requests: Sequence[Request],
         keys: Sequence[str],
         check: Check,
-        report: Callable[[Progress], None] | None,
+        report: Callable[[Progress], None],
     ) -> None:
         self.outcomes: list[Outcome | None] = [None] * len(requests)
         self._sender, self._requests, self._keys = sender, requests, keys
@@ -160,8 +159,7 @@ class _Run:
             self._done += 1
             self._failed += outcome.completion is None
             self._sent += outcome.received > 0
-            if self._report is not None:
-                self._report(self._progress())
+            self._report(self._progress())
             await asyncio.sleep(0)  # A long row of cached completions must not keep the others waiting.
 
     async def _settle(self, index: int) -> Outcome:

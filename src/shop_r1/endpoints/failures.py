@@ -35,7 +35,8 @@ _CODES = {
 OpenAI, Anthropic, Amazon Bedrock and Google, and from llama.cpp's server."""
 _STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
 _CODE_NAMES = ("code", "error_code", "status", "statusCode", "type", "__type")
-_FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
+FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation"})
+"""The codes of a filter that refused the prompt or the completion."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,6 @@ class ErrorDetail:
     """Its codes and types, in lower case."""
     param: str = ""
     """The argument of the request that it is about; empty where it does not say."""
-
-    @property
-    def is_filter(self) -> bool:
-        """Whether a filter refused the prompt or the completion."""
-        return bool(self.codes & _FILTERED)
 
 
 class EndpointError(ModelError):

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from shop_r1.endpoints.failures import (
+    FILTERED,
     EndpointError,
     InvalidRequestError,
     MalformedBodyError,
@@ -138,7 +139,7 @@ class _RemoteEndpoint:
                 detail = error.detail
                 if detail is None or isinstance(error, TransientError):
                     raise
-                if detail.is_filter:
+                if detail.codes & FILTERED:
                     return Completion(text="", stop="refused", usage=NO_USAGE)
                 if not isinstance(error, InvalidRequestError):
                     raise

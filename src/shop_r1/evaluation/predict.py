@@ -49,7 +49,7 @@ def predict(
     model: LocalModel,
     examples: Sequence[Example],
     config: PredictConfig,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total: None,
     log: PredictionLog | None = None,
 ) -> list[Prediction]:
     """Return a prediction for each example, in the examples' order.
@@ -90,8 +90,7 @@ def predict(
                 kept.pop(index, None)
         predictions |= found
         done += len(batch)
-        if progress is not None:
-            progress(done, len(sessions))
+        progress(done, len(sessions))
     return [predictions[index] for index in range(len(examples))]
 
 

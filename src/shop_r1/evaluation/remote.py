@@ -141,7 +141,7 @@ async def predict(
     config: RemoteConfig,
     cache: ResponseCache,
     price: Price | None = None,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> list[tuple[Prediction, Completion]]:
     """Return each step's prediction and the completion that it was parsed from, in order.
 
