@@ -132,19 +132,17 @@ async def send_all(
     return [outcome for outcome in run.outcomes if outcome is not None]
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        sender: RequestSender,
-        requests: Sequence[Request],
-        keys: Sequence[str],
-        check: Check,
-        report: Callable[[Progress], None],
-    ) -> None:
-        self.outcomes: list[Outcome | None] = [None] * len(requests)
-        self._sender, self._requests, self._keys = sender, requests, keys
-        self._check, self._report = check, report
-        self._locks = {key: asyncio.Lock() for key, count in Counter(keys).items() if count > 1}
+    sender: RequestSender
+    requests: Sequence[Request]
+    keys: Sequence[str]
+    check: Check
+    report: Callable[[Progress], None]
+
+    def __post_init__(self) -> None:
+        self.outcomes: list[Outcome | None] = [None] * len(self.requests)
+        self._locks = {key: asyncio.Lock() for key, count in Counter(self.keys).items() if count > 1}
         self._now = asyncio.get_running_loop().time
         self._started_s = self._now()
         self._done = self._failed = self._sent = 0
@@ -153,28 +151,28 @@ class _Run:
         """Take one request after the other until none is left."""
         for index in indices:
             # Of equal requests, one at a time: the next then finds its completion in the cache.
-            async with self._locks.get(self._keys[index], nullcontext()):
+            async with self._locks.get(self.keys[index], nullcontext()):
                 outcome = await self._settle(index)
             self.outcomes[index] = outcome
             self._done += 1
             self._failed += outcome.completion is None
             self._sent += outcome.received > 0
-            self._report(self._progress())
+            self.report(self._progress())
             await asyncio.sleep(0)  # A long row of cached completions must not keep the others waiting.
 
     async def _settle(self, index: int) -> Outcome:
         failure, received = None, 0
-        found = self._sender.cache.completions(self._keys[index])
-        left = self._sender.config.max_completions - len(found)
+        found = self.sender.cache.completions(self.keys[index])
+        left = self.sender.config.max_completions - len(found)
         while True:
             for completion in found:
-                failure = self._check(index, completion)
+                failure = self.check(index, completion)
                 if failure is None:
                     return Outcome(completion, None, received)
             if received >= left:
                 return Outcome(None, failure, received)
             try:
-                found = [await self._sender.send(self._keys[index], self._requests[index])]
+                found = [await self.sender.send(self.keys[index], self.requests[index])]
             except BudgetExceededError as error:
                 return Outcome(None, Failure("cost_cap", str(error)), received)
             except (TransientError, InvalidRequestError) as error:
@@ -182,8 +180,8 @@ class _Run:
             received += 1
 
     def _progress(self) -> Progress:
-        total, budget, left_s = len(self.outcomes), self._sender.budget, None
+        total, budget, left_s = len(self.outcomes), self.sender.budget, None
         if self._sent:
             left_s = (self._now() - self._started_s) / self._sent * (total - self._done)
-        retries = self._sender.retries
+        retries = self.sender.retries
         return Progress(self._done, total, self._failed, budget.usage, budget.cost_usd, retries, left_s)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shop_r1.records.results import PaperRow
+from shop_r1.records.results import PaperRow, Summary
 
 SHOP_TYPES = ("click", "type_and_submit", "terminate")
 """The order of Table 3's columns."""
@@ -15,9 +15,7 @@ def _row(source: str, model: str, setting: str, percents: tuple[float, ...], not
         source=source,
         model=model,
         setting=setting,
-        exact=shares[0],
-        type_accuracy=shares[1],
-        type_f1_macro=shares[2],
+        **dict(zip(Summary.model_fields, shares, strict=False)),
         exact_per_type=dict(zip(SHOP_TYPES, shares[3:6], strict=False)),
         type_accuracy_per_type=dict(zip(SHOP_TYPES, shares[6:9], strict=False)),
         note=note,

@@ -1,15 +1,16 @@
 """The reward over training, part by part."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.plots.style import COLOURS, drawing, to_svg
-from shop_r1.jsonl import Record
 from shop_r1.runs import read_metrics
 
 
-class RewardCurve(Record):
+@dataclass(frozen=True)
+class RewardCurve:
     """One part of the reward over training."""
 
     part: str
@@ -43,12 +44,7 @@ def read_curves(folder: Path, points: int | None = None) -> list[RewardCurve]:
         return tuple(sum(line.get(key, 0.0) for line in group) / len(group) for group in groups)
 
     steps = tuple(int(group[-1]["step"]) for group in groups)
-    return [
-        RewardCurve(
-            part=part, steps=steps, means=means(f"reward/{part}"), spreads=means(f"reward/{part}_std")
-        )
-        for part in parts
-    ]
+    return [RewardCurve(part, steps, means(f"reward/{part}"), means(f"reward/{part}_std")) for part in parts]
 
 
 def plot_rewards(curves: Sequence[RewardCurve]) -> str:
