@@ -10,7 +10,7 @@ from tests.shell import Shell
 
 from shop_r1.cli.pipeline import config as settings
 from shop_r1.cli.pipeline import results, stages
-from shop_r1.cli.pipeline.config import QUICK, QUICK_WARNING, SECONDS, DemoConfig, estimate_seconds
+from shop_r1.cli.pipeline.config import QUICK, SECONDS, DemoConfig, estimate_seconds
 from shop_r1.config import load_config
 from shop_r1.errors import ShopR1Error
 from shop_r1.models.precision import Precision
@@ -97,5 +97,5 @@ def test_quick_has_a_folder_of_its_own_and_says_that_its_figures_mean_nothing(
     monkeypatch.chdir(tmp_path)
     shell("demo", "--quick", "training_sessions=50")
     assert begun[0].quick and begun[0].training_sessions == 50  # a word of the user's counts
-    assert "mean nothing" in QUICK_WARNING
+    assert "mean nothing" in DemoConfig(quick=True).warning
     assert "--quick" in shell("demo", "--help")[1]

@@ -20,7 +20,7 @@ from shop_r1.models.precision import Precision
 from shop_r1.models.shape import SHAPES, Shape, find_shape
 from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
-from shop_r1.training.memory import GIB, Load, cheaper_loads, estimate_memory, plan_load
+from shop_r1.training.memory import GIB, Load, estimate_memory, fitting_changes, plan_load
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -78,21 +78,23 @@ def test_sampling_takes_every_prompt_of_the_step_up_to_its_limit() -> None:
 def test_the_fewest_changes_that_fit_are_proposed() -> None:
     load = Load(context=32_768, trees=2, group=8, sampled=8, reference=True)
     whole = estimate_memory(SHAPES["3B"], load).total
-    [alone] = {len(names.split(", ")) for names in cheaper_loads(SHAPES["3B"], load, whole - 1)}
+    [alone] = {len(names.split(", ")) for names in fitting_changes(SHAPES["3B"], load, whole - 1)}
     assert alone == 1
-    pairs = cheaper_loads(SHAPES["3B"], load, 70 * GIB)
+    pairs = fitting_changes(SHAPES["3B"], load, 70 * GIB)
     assert set(pairs) == {
         "gradient_checkpointing=true, 8 devices with FSDP",
         "gradient_checkpointing=true, lora_r=16",
     }
-    assert all(estimate_memory(SHAPES["3B"], each).total <= 70 * GIB for each in pairs.values())
-    assert cheaper_loads(SHAPES["3B"], load, GIB) == {}
+    assert all(total <= 70 * GIB for total in pairs.values())
+    assert fitting_changes(SHAPES["3B"], load, GIB) == {}
 
 
 def test_what_is_done_already_is_not_proposed() -> None:
     load = Load(context=4096, checkpointed=True, adapter_rank=8, devices=8, strategy="fsdp")
     least = estimate_memory(SHAPES["3B"], replace(load, devices=16, context=2048)).total
-    assert list(cheaper_loads(SHAPES["3B"], load, least)) == ["16 devices with FSDP, prompt.max_tokens=2048"]
+    assert list(fitting_changes(SHAPES["3B"], load, least)) == [
+        "16 devices with FSDP, prompt.max_tokens=2048"
+    ]
 
 
 # -- settings ---------------------------------------------------------------------------------------------

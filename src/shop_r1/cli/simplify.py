@@ -15,6 +15,7 @@ from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import join_counts
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
 from shop_r1.pages.elements import Element, SimplifiedPage
+from shop_r1.pages.rules import REASONS
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
 _FETCH_TIMEOUT_S = 30.0
@@ -165,8 +166,6 @@ def _show(source: str, page: SimplifiedPage) -> None:
 
 
 def _explain(page: SimplifiedPage) -> None:
-    from shop_r1.pages.rules import REASONS
-
     for reason, parts in page.examples.items():
         console.note("")
         console.note(f"{reason} {page.dropped[reason]}: {REASONS[reason]}")

@@ -237,18 +237,19 @@ def layer_bytes(shape: Shape, bf16: bool) -> int:
     return 24 * shape.hidden + 20 * shape.query + 8 * shape.key + 16 * shape.intermediate
 
 
-def cheaper_loads(shape: Shape, load: Load, room: int) -> dict[str, Load]:
-    """Return the fewest changes with which a run fits into `room` bytes, by the words to make them with.
+def fitting_changes(shape: Shape, load: Load, room: int) -> dict[str, int]:
+    """Return the fewest changes with which a run fits into `room` bytes, and what it takes then, in bytes.
 
-    All sets of changes of the smallest size that does; none, where nothing does.
+    By the words to make them with, all sets of changes of the smallest size that does; none, where nothing
+    does.
     """
     changes = _changes(load)
     for size in range(1, len(changes) + 1):
         found = {}
         for names in combinations(changes, size):
             changed = replace(load, **{key: value for name in names for key, value in changes[name].items()})
-            if estimate_memory(shape, changed).total <= room:
-                found[", ".join(names)] = changed
+            if (total := estimate_memory(shape, changed).total) <= room:
+                found[", ".join(names)] = total
         if found:
             return found
     return {}

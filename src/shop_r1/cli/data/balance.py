@@ -1,16 +1,14 @@
 """`data balance`: which steps RL learns from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 from typer import Option
 
 from shop_r1.cli.data import File, print_mix
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import RECORD_ENDINGS, Force, check_output
-
-if TYPE_CHECKING:
-    from shop_r1.datasets.balance import Method
+from shop_r1.datasets.balance import Method
 
 
 def balance(
@@ -41,7 +39,7 @@ def balance(
     sessions = console.open_sessions(file)
     refuse_repeated_ids(file, sessions)
     examples = list_examples(sessions)
-    chosen = balance_examples(examples, type_ratio, seed, cast("Method", method))
+    chosen = balance_examples(examples, type_ratio, seed, cast(Method, method))
     refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(chosen)]
     write_records(out, refs)
     print_mix({"before": count_types(examples), "after": count_types(chosen)})

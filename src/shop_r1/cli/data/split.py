@@ -40,6 +40,7 @@ def split(
 
     Example: shop-r1 data split sessions.jsonl --out data --test 0.1 --seed 1
     """
+    from shop_r1.datasets.session_files import read_sessions
     from shop_r1.datasets.splits import FORMATS
 
     console.check_choice("--by", by, ("user", "session"))
@@ -55,7 +56,8 @@ def split(
     }
     _split(file, out, by, asked, force)
     train = out / f"train.{asked['format']}"
-    if _has_rationales(train):
+    # SFT learns the rationale of every step.
+    if all(step.rationale for session in read_sessions(train) for step in session.steps):
         console.print_next("sft --data", train, "--out", console.unused_path("runs/sft"))
     else:
         place = console.unused_path(train.with_name("with.jsonl"))
@@ -94,10 +96,3 @@ def _split(file: Path, out: Path, by: str | None, asked: dict[str, Any], force: 
     for side, missing in plan.missing.items():
         fewer = console.count_of(missing, "session")
         console.note(f"{side}: {fewer} fewer than asked, since no other group is small enough")
-
-
-def _has_rationales(train: Path) -> bool:
-    """Return whether every step has the rationale that SFT learns."""
-    from shop_r1.datasets.session_files import read_sessions
-
-    return all(step.rationale for session in read_sessions(train) for step in session.steps)

@@ -81,9 +81,8 @@ def plan_run(
         ("on each at once", _describe_load(load, stage)),
     ]
     estimate = memory.estimate_memory(shape, load)
-    others = {} if estimate.total <= room else memory.cheaper_loads(shape, load, room)
-    changes = {name: memory.estimate_memory(shape, each).total for name, each in others.items()}
-    return Plan(facts, estimate, room, changes)
+    others = {} if estimate.total <= room else memory.fitting_changes(shape, load, room)
+    return Plan(facts, estimate, room, others)
 
 
 def _find_stage(path: Path | None, overrides: list[str]) -> str:

@@ -65,7 +65,8 @@ class DemoConfig(Config):
     @property
     def warning(self) -> str:
         """What stands before the figures of the small version; empty for the whole one."""
-        return QUICK_WARNING if self.quick else ""
+        told = "The quick version: it shows that every stage runs; its figures mean nothing. "
+        return told if self.quick else ""
 
     def describe(self) -> dict[str, str]:
         """Return the settings that a reader of the report wants to see."""
@@ -87,8 +88,6 @@ QUICK = (
     "grpo.max_steps=6",
 )
 """What `--quick` sets: every stage with its real parts, in about two minutes. Ours."""
-
-QUICK_WARNING = "The quick version: it shows that every stage runs; its figures mean nothing. "
 
 SECONDS = {
     "shopping": (0.024, 0.0),

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from shop_r1.models.checkpoint import LocalModel
     from shop_r1.prompts.render import PromptConfig
 
-CONFIGURATIONS = ("config.json", "adapter_config.json")
-"""A folder with one of these holds a model, or a LoRA adapter of one."""
-
 
 def hide_loading() -> None:
     """Turn off transformers' progress bars and the hub's messages about retries; ours are shown."""
@@ -129,10 +126,10 @@ def check_place(name_or_path: str) -> None:
     Raises:
         ModelError: there is no `config.json` in it, nor an adapter's `adapter_config.json`.
     """
-    path = Path(name_or_path)
+    path, files = Path(name_or_path), ("config.json", "adapter_config.json")
     is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))
     is_place = is_place or path.exists() or (len(path.parts) == 2 and Path(path.parts[0]).is_dir())
-    if is_place and name_or_path != "base" and not any((path / name).exists() for name in CONFIGURATIONS):
+    if is_place and name_or_path != "base" and not any((path / name).exists() for name in files):
         found = "holds no checkpoint (no config.json in it)" if path.exists() else "is not there"
         raise ModelError(
             f"model {name_or_path!r}: {path} {found}; expected `base`, a checkpoint folder, or a name on the "
