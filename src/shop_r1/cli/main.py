@@ -7,7 +7,7 @@ Exit codes: 0 done; 1 an internal error, or a check that failed (`data validate`
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import typer
 
@@ -66,13 +66,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_COMMANDS: Sequence[tuple[typer.Typer, Sequence[Callable[..., None]]]] = (
-    (app, (demo, store, simplify, simulate, rationales, sft, grpo, evaluate, score, report, card, doctor)),
-    (data, (validate, stats, split, balance, convert)),
-)
-for group, commands in _COMMANDS:
-    for command in commands:
-        group.command()(command)
+for each in (demo, store, simplify, simulate, rationales, sft, grpo, evaluate, score, report, card, doctor):
+    app.command()(each)
+for subcommand in (validate, stats, split, balance, convert):
+    data.command()(subcommand)
 imports.command("pages")(import_saved_pages)
 imports.command("log")(import_session_log)
 imports.command("rrweb")(import_rrweb)

@@ -14,7 +14,7 @@ from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import join_counts
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
-from shop_r1.pages.elements import Element, SimplifiedPage
+from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.rules import REASONS
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
 
@@ -123,7 +123,11 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
     record: dict[str, Any] = {
         "file": source,
         "html": page.html,
-        "elements": [_element_record(element) for element in page.elements],
+        "elements": [
+            # What an element may lack is left out where it says nothing.
+            {key: value for key, value in each._asdict().items() if value or key not in each._field_defaults}
+            for each in page.elements
+        ],
         "dropped": dict(page.dropped),
     }
     optional = {"url": page.url, "base": page.base, "shown": dict(page.shown)}
@@ -133,14 +137,6 @@ def _record(source: str, page: SimplifiedPage, *, explain: bool, budgeted: bool)
     if budgeted:
         record["cut"] = dict(page.cut)
     return record
-
-
-def _element_record(element: Element) -> dict[str, Any]:
-    """Return an element's fields, those left out that say nothing."""
-    always = {"name", "tag", "role", "label", "path"}
-    return {
-        key: value for key, value in element._asdict().items() if key in always or value not in (None, (), "")
-    }
 
 
 def _show(source: str, page: SimplifiedPage) -> None:

@@ -53,12 +53,12 @@ def create_app(
         return frame.page(request, "error", error.status_code, heading=heading, detail=detail)
 
     return Starlette(
-        routes=[*_browsing_routes(browsing), *_purchasing_routes(purchasing)],
+        routes=_routes(browsing, purchasing),
         exception_handlers={HTTPException: show_error},
     )
 
 
-def _browsing_routes(browsing: Browsing) -> list[Route]:
+def _routes(browsing: Browsing, purchasing: Purchasing) -> list[Route]:
     return [
         Route("/", browsing.home),
         Route("/departments", browsing.departments),
@@ -69,11 +69,6 @@ def _browsing_routes(browsing: Browsing) -> list[Route]:
         Route("/picture/{id}.svg", browsing.picture),
         Route("/pixel.gif", browsing.pixel),
         *(Route(f"/{name}", browsing.text) for name in TEXTS),
-    ]
-
-
-def _purchasing_routes(purchasing: Purchasing) -> list[Route]:
-    return [
         Route("/cart", purchasing.cart),
         Route("/cart/add", purchasing.add, methods=["POST"]),
         Route("/cart/update", purchasing.update, methods=["POST"]),
