@@ -41,7 +41,7 @@ def completion(*entries: tuple[object, object]) -> str:
 def reason(text: str, asked: tuple[int, ...] = (1, 2)) -> str:
     with pytest.raises(OutOfFormatError) as caught:
         parse_rationales(text, asked)
-    json.dumps(caught.value.message, ensure_ascii=False).encode()  # It can always be written down.
+    json.dumps(str(caught.value), ensure_ascii=False).encode()  # It can always be written down.
     return caught.value.reason
 
 

@@ -162,7 +162,7 @@ def check_completions(plan: Plan) -> Check:
             if completion.stop == "length":
                 limit = plan.requests[index].max_tokens
                 return Failure("cut", f"cut: the completion ended at its limit of {limit} tokens")
-            return Failure(error.reason, f"{error.reason}: {error.message}")
+            return Failure(error.reason, f"{error.reason}: {error}")
         return None
 
     return check

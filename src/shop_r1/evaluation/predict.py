@@ -19,10 +19,6 @@ from shop_r1.records.results import Prediction
 from shop_r1.rewards.certainty import self_certainty, token_certainty
 from shop_r1.rewards.total import RewardConfig
 
-Progress = Callable[[int, int], None]
-"""Called with how many sessions are done and how many there are."""
-
-
 KEPT_TOKENS = 4_000_000
 """Tokens of prompts kept from when they are measured to when they are used: about 200 MB. Ours."""
 
@@ -49,12 +45,13 @@ def predict(
     model: LocalModel,
     examples: Sequence[Example],
     config: PredictConfig,
-    progress: Progress = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     log: PredictionLog | None = None,
 ) -> list[Prediction]:
     """Return a prediction for each example, in the examples' order.
 
     The steps of a session are one tree: its pages are run through the model once, not once for each step.
+    `progress` is called with how many sessions are done and how many there are.
 
     The log gets each batch's predictions at once, and has those of an earlier run, which are not made again.
     The batches are those of a run that was never interrupted, and so is every bit of the result.

@@ -40,6 +40,10 @@ class Condition:
             return self.context
         return f"{self.context}-{f't{self.temperature:g}' if self.temperature else 'greedy'}"
 
+    def record(self) -> dict[str, Any]:
+        """Return what the results say of it."""
+        return {"context": self.context, "temperature": self.temperature}
+
     def apply(self, config: ConfigT) -> ConfigT:
         """Return the settings of a model's predictions, asked like this."""
         settings: Any = config
@@ -76,7 +80,7 @@ class Evaluation:
             "model": self.model,
             "data": str(self.data),
             "first_step": self.first_step,
-            "runs": [{"context": each.context, "temperature": each.temperature} for each in self.conditions],
+            "runs": [each.record() for each in self.conditions],
         }
 
 
@@ -102,9 +106,8 @@ class Scored:
 
     def to_json(self, related: bool) -> dict[str, Any]:
         """Return the metrics as JSON values, with the related-work metrics if they are wanted."""
-        how = self.condition
-        values = {} if how is None else {"context": how.context, "temperature": how.temperature}
-        values |= self.metrics.model_dump(mode="json")
+        how = {} if self.condition is None else self.condition.record()
+        values = how | self.metrics.model_dump(mode="json")
         return values | ({"related_metrics": self.related.model_dump(mode="json")} if related else {})
 
 
@@ -118,15 +121,10 @@ def score_recorded(setting: str, predictions: Sequence[Prediction], space: Actio
 def score_predicted(evaluation: Evaluation, predicted: Predicted) -> Scored:
     """Return the figures of a model's predictions under one condition."""
     condition, space = predicted.condition, evaluation.examples[0].space
-    several = len(evaluation.conditions) > 1
     metrics = evaluate_predictions(predicted.predictions, space)
-    row = table_row(
-        f"{evaluation.setting}, {condition.label}" if several else evaluation.setting,
-        metrics,
-        model=evaluation.model,
-        temperature=condition.temperature,
-        context=condition.context,
-    )
+    several = len(evaluation.conditions) > 1
+    setting = f"{evaluation.setting}, {condition.label}" if several else evaluation.setting
+    row = table_row(setting, metrics, model=evaluation.model, **condition.record())
     return Scored(row, metrics, measure_related(predicted.predictions, space), condition)
 
 

@@ -87,7 +87,7 @@ def parse_response(text: str, space: ActionSpace = SHOP) -> Response | ParseFail
             rationale_span=_find_rationale(text),
         )
     except OutOfFormatError as error:
-        return ParseFailure(reason=cast(FailureReason, error.reason), message=error.message)
+        return ParseFailure(reason=cast(FailureReason, error.reason), message=str(error))
 
 
 _THINK = re.compile(r"\s*<(think|thinking|thought)>.*?</\1>", re.DOTALL)

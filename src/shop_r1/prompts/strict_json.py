@@ -36,7 +36,6 @@ class OutOfFormatError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.message = message
 
 
 def strict_decoder(parse_int: Callable[[str], float]) -> json.JSONDecoder:

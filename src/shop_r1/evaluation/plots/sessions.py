@@ -72,21 +72,14 @@ def _draw_tokens(axes: Any, tokens: Sequence[int], what: str, colour: str) -> No
 def _draw_budget(axes: Any, budget: int) -> None:
     """Mark where the budget ends, if any prompt comes near; else say that none does."""
     right = axes.get_xlim()[1]
+    corner = {"ha": "right", "va": "top", "fontsize": 8}
     if budget > 2 * right:
         text = f"budget: {budget:,}, far to the right"
-        axes.text(0.98, 0.95, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=GREY)
+        axes.text(0.98, 0.95, text, transform=axes.transAxes, color=GREY, **corner)
         return
     axes.axvline(budget, color=ORANGE, linestyle="--")
     axes.set_xlim(right=max(right, 1.05 * budget))
-    axes.text(
-        budget,
-        0.98,
-        f"budget {budget:,} ",
-        transform=axes.get_xaxis_transform(),
-        ha="right",
-        va="top",
-        fontsize=8,
-    )
+    axes.text(budget, 0.98, f"budget {budget:,} ", transform=axes.get_xaxis_transform(), **corner)
 
 
 def _describe(found: Statistics) -> str:
