@@ -6,8 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from shop_r1.cli.terminal.outputs import Force
-from shop_r1.cli.terminal.settings_list import ListSettings
-from shop_r1.cli.terminal.training_run import Words
+from shop_r1.cli.terminal.settings_list import ListSettings, Words
 
 
 def rationales(
