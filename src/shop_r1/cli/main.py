@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
+from shop_r1.cli.card import card
 from shop_r1.cli.data import data
 from shop_r1.cli.data.balance import balance
 from shop_r1.cli.data.convert import convert
@@ -22,7 +23,7 @@ from shop_r1.cli.demo import demo
 from shop_r1.cli.doctor import doctor
 from shop_r1.cli.evaluate import evaluate
 from shop_r1.cli.rationales import rationales
-from shop_r1.cli.report import card, report
+from shop_r1.cli.report import report
 from shop_r1.cli.score import score
 from shop_r1.cli.simplify import simplify
 from shop_r1.cli.simulate import simulate

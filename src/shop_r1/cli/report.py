@@ -1,4 +1,4 @@
-"""`report` and `card`: an evaluation as a page, and a model with its figures as a card."""
+"""`report`: an evaluation as a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from shop_r1.errors import ConfigError
 from shop_r1.records.results import read_table
 from shop_r1.records.sessions import Session
 from shop_r1.report.seal import is_sealed
-from shop_r1.runs import CARD, RunFolder
+from shop_r1.runs import RunFolder
 
 
 def report(
@@ -62,22 +62,3 @@ def report(
     console.echo(f"{build_report(page, inputs)}")
     if warning:
         console.note(warning)
-
-
-def card(
-    folder: Annotated[Path, Argument(metavar="MODEL", help="A folder that sft or grpo wrote.")],
-    evaluations: Annotated[
-        list[Path] | None, Argument(metavar="DIR", help="Folders that evaluate wrote for it.")
-    ] = None,
-    force: Force = False,
-) -> None:
-    """Write MODEL/README.md, the model's card: data, settings, and the figures of its evaluations.
-
-    Training writes it too, without figures.
-
-    Example: shop-r1 card runs/grpo runs/evaluation
-    """
-    from shop_r1.report.card import write_card
-
-    check_output(folder / CARD, evaluations or [], force=force, endings=(), is_own=is_sealed)
-    console.echo(f"{write_card(folder, evaluations or [])}")
