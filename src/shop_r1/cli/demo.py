@@ -7,7 +7,8 @@ from typer import Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_folder
-from shop_r1.cli.terminal.settings_list import ListSettings, Words
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words, exit_when_stopped
 from shop_r1.runs import RunFolder
 
 
@@ -39,5 +40,5 @@ def demo(
     place = out or Path("runs/demo-quick" if quick else "runs/demo")
     check_folder(place, [config], force=force or RunFolder(place).settings.exists())
     hide_loading()
-    with console.exit_when_stopped("run the demo again to go on"):
+    with exit_when_stopped("run the demo again to go on"):
         run_demo(place, seed, config, [*(QUICK if quick else ()), *overrides], force)

@@ -11,7 +11,8 @@ from typer import Option
 from shop_r1.cli.models import Policy, is_endpoint
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
-from shop_r1.cli.terminal.settings_list import ListSettings, Words
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.runs import CACHE, RunFolder, make_record
 

@@ -22,14 +22,15 @@ from shop_r1.cli.data.validate import validate
 from shop_r1.cli.demo import demo
 from shop_r1.cli.doctor import doctor
 from shop_r1.cli.evaluate import evaluate
+from shop_r1.cli.grpo import grpo
 from shop_r1.cli.rationales import rationales
 from shop_r1.cli.report import report
 from shop_r1.cli.score import score
+from shop_r1.cli.sft import sft
 from shop_r1.cli.simplify import simplify
 from shop_r1.cli.simulate import simulate
 from shop_r1.cli.store import store
 from shop_r1.cli.terminal import settings_list
-from shop_r1.cli.training import grpo, sft
 from shop_r1.config import list_settings
 from shop_r1.endpoints.secrets import SURELY_SECRET, environment_redactor
 from shop_r1.errors import ShopR1Error, Terminated

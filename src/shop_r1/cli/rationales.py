@@ -6,7 +6,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from shop_r1.cli.terminal.outputs import Force
-from shop_r1.cli.terminal.settings_list import ListSettings, Words
+from shop_r1.cli.terminal.settings_list import ListSettings
+from shop_r1.cli.terminal.training_run import Words
 
 
 def rationales(

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from shop_r1.config import Config, load_config, suggest
-from shop_r1.errors import ConfigError, RunStopped
+from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Moved
 from shop_r1.records.sessions import Session
 
@@ -151,16 +151,6 @@ def file_progress(title: str) -> Iterator[Moved]:
                 bar()(done, total)
 
         yield moved
-
-
-@contextmanager
-def exit_when_stopped(hint: str) -> Iterator[None]:
-    """Where a signal stopped training, print how to go on and exit with the signal's code."""
-    try:
-        yield
-    except RunStopped as stop:
-        note(f"{stop}; {hint}")
-        raise typer.Exit(stop.exit_code) from None
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from typer import Argument, Context, Exit, Option
+from typer import Context, Exit, Option
 
 from shop_r1.cli.terminal import console
 from shop_r1.config import Config, Setting, list_settings
@@ -49,10 +49,6 @@ def _list(context: Context, wanted: bool) -> None:
         raise Exit
 
 
-Words = Annotated[
-    list[str] | None,
-    Argument(metavar="CONFIG.toml|key=value", help="Settings; the last word wins."),
-]
 ListSettings = Annotated[
     bool,
     Option(
