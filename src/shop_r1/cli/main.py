@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import typer
 
 from shop_r1.cli.card import card
-from shop_r1.cli.data import data
+from shop_r1.cli.data import data, imports
 from shop_r1.cli.data.balance import balance
 from shop_r1.cli.data.convert import convert
-from shop_r1.cli.data.importing import imports
+from shop_r1.cli.data.import_log import import_session_log
+from shop_r1.cli.data.import_opera import import_opera
+from shop_r1.cli.data.import_pages import import_saved_pages
+from shop_r1.cli.data.import_rrweb import import_rrweb
 from shop_r1.cli.data.split import split
 from shop_r1.cli.data.stats import stats
 from shop_r1.cli.data.validate import validate
@@ -67,6 +70,10 @@ for each in (demo, store, simplify, simulate, rationales, sft, grpo, evaluate, s
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):
     data.command()(subcommand)
+imports.command("pages")(import_saved_pages)
+imports.command("log")(import_session_log)
+imports.command("rrweb")(import_rrweb)
+imports.command("opera")(import_opera)
 data.add_typer(imports, name="import")
 app.add_typer(data, name="data")
 

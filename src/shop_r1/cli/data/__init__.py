@@ -9,9 +9,18 @@ from typer import Argument, Option, Typer
 from shop_r1.cli.terminal import console
 
 data = Typer(help="Import sessions, check them, count what is in them, convert them.")
+imports = Typer(help="Turn other people's records into sessions.")
 
 File = Annotated[Path, Argument(metavar="FILE", help="Sessions: .jsonl, .jsonl.zst, .jsonl.gz or .parquet.")]
 Out = Annotated[Path, Option("--out", metavar="FILE", help="Where to write: .jsonl, .jsonl.zst or .parquet.")]
+Recipes = Annotated[
+    list[str] | None,
+    Option(metavar="NAME|FILE", help="A site's recipe for the pages it fits; may be repeated."),
+]
+KeepUntilError = Annotated[
+    bool,
+    Option("--keep-until-error", help="Keep the steps before a session's first error as a shorter session."),
+]
 
 
 def action_types(counts: Mapping[str, int]) -> list[str]:
