@@ -5,13 +5,10 @@ thousandths. Divided by the group's standard deviation that becomes unit size at
 then drifts to saying what it is sure of. docs/training.md has the evidence for the default guard.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
-
-from shop_r1.records.results import RewardBreakdown
 
 Guard = Literal["paper", "skip", "floor", "centred"]
 
@@ -19,13 +16,6 @@ _EPSILON = 1e-4
 """Added to the standard deviation, as TRL does."""
 _EQUAL = 1e-6
 """Rule rewards this near are equal: far below any part's step, far above rounding in float64."""
-
-
-def split_rewards(rewards: Sequence[RewardBreakdown], size: int) -> tuple[Tensor, Tensor]:
-    """Return (groups, G) rule rewards and certainty parts in float64, of groups of G = `size` rewards."""
-    certainty = torch.tensor([reward.rationale for reward in rewards], dtype=torch.float64)
-    totals = torch.tensor([reward.total for reward in rewards], dtype=torch.float64)
-    return (totals - certainty).view(-1, size), certainty.view(-1, size)
 
 
 def zero_variance(rules: Tensor) -> Tensor:
@@ -48,20 +38,14 @@ def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: floa
     """
     rules, certainty = rules.double(), certainty.double()
     together = rules + certainty
+    centred = together - together.mean(1, keepdim=True)
     if guard == "floor":
-        return _centre(together) / _deviation(rules).clamp_min(floor)
+        return centred / rules.std(1, keepdim=True).clamp_min(floor)
     if guard == "centred":
-        scaled = _centre(rules) / (_deviation(rules) + _EPSILON)
-        return torch.where(zero_variance(rules)[:, None], 0.0, scaled) + _centre(certainty)
-    advantages = _centre(together) / (_deviation(together) + _EPSILON)
+        scaled = (rules - rules.mean(1, keepdim=True)) / (rules.std(1, keepdim=True) + _EPSILON)
+        sure = certainty - certainty.mean(1, keepdim=True)
+        return torch.where(zero_variance(rules)[:, None], 0.0, scaled) + sure
+    advantages = centred / (together.std(1, keepdim=True) + _EPSILON)
     # Where all are equal, rounding is no difference to learn from.
     quiet = zero_variance(rules) if guard == "skip" else together.amax(1) == together.amin(1)
     return torch.where(quiet[:, None], 0.0, advantages)
-
-
-def _centre(values: Tensor) -> Tensor:
-    return values - values.mean(1, keepdim=True)
-
-
-def _deviation(values: Tensor) -> Tensor:
-    return values.std(1, keepdim=True)

@@ -26,7 +26,7 @@ from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
 from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
-from shop_r1.training.grpo.advantages import group_advantages, split_rewards, zero_variance
+from shop_r1.training.grpo.advantages import group_advantages, zero_variance
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -178,7 +178,11 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def _advantages(self) -> Tensor:
         """Return (B,) the advantages of this process's completions, whose groups are whole."""
         config, rewards = self._config, [completion.reward for completion in self.completions]
-        rules, certainty = split_rewards(rewards, self.num_generations)
+        parts = [(reward.total, reward.rationale) for reward in rewards]
+        totals, certainty = (
+            torch.tensor(parts, dtype=torch.float64).view(-1, self.num_generations, 2).unbind(-1)
+        )
+        rules = totals - certainty
         equal = zero_variance(rules).float().to(self.accelerator.device)
         self._record("policy/frac_zero_variance", self.accelerator.gather(equal).mean().item())
         found = group_advantages(rules, certainty, config.certainty_guard, config.certainty_floor)
