@@ -39,13 +39,8 @@ def fit_page(
     tokens = count_tokens(page.html)
     if tokens <= max_tokens:
         return page
-    count_tokens = cache(count_tokens)  # most lines are counted two or three times
-    if not page.html.startswith("<page>"):
-        raise PageError(
-            f"a page of {tokens} tokens cannot be shortened to {max_tokens}: it is not simplified"
-        )
     before = page.lines or read_lines(page.html)
-    after = _fit_lines(before, tokens, max_tokens, count_tokens)
+    after = _fit_lines(page.html, before, tokens, max_tokens, count_tokens)
     html = write_html(after)
     names = set(_names(after))
     elements = tuple([_with_options(element, names) for element in page.elements if element.name in names])
@@ -68,13 +63,22 @@ def fit_html(html: str, max_tokens: int, count_tokens: CountTokens = estimate_to
     Raises:
         PageError: as `fit_page`.
     """
-    return fit_page(SimplifiedPage(html, ()), max_tokens, count_tokens).html
+    tokens = count_tokens(html)
+    if tokens <= max_tokens:
+        return html
+    return write_html(_fit_lines(html, None, tokens, max_tokens, count_tokens))
 
 
 def _fit_lines(
-    lines: Sequence[Line], tokens: int, max_tokens: int, count_tokens: CountTokens
+    html: str, lines: Sequence[Line] | None, tokens: int, max_tokens: int, count_tokens: CountTokens
 ) -> Sequence[Line]:
     """Return the lines of a page that takes too many tokens, shortened as far as needed."""
+    if not html.startswith("<page>"):
+        raise PageError(
+            f"a page of {tokens} tokens cannot be shortened to {max_tokens}: it is not simplified"
+        )
+    count_tokens = cache(count_tokens)  # most lines are counted two or three times
+    lines = lines or read_lines(html)
     pieces = pieces_of(lines, _line_costs(lines, tokens, count_tokens))
     estimate, target, step = float(tokens), float(max_tokens), max_tokens / _RECOUNT_STEP
     for saved in cut_pieces(pieces):
