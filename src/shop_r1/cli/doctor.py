@@ -44,8 +44,8 @@ def doctor(
         console.print_table(rows)
         console.echo("")
     console.echo("Memory for float32 weights; sft adds gradients and Adam's moments, grpo also the")
-    console.echo("reference model. yes: it takes under 80 % of the device's. Long contexts need more:")
-    console.echo("shop-r1 doctor FILE.toml counts a run's whole memory.")
+    console.echo("reference model. yes: it takes under 80 % of the device's. Long contexts need")
+    console.echo("more: shop-r1 doctor FILE.toml counts a run's whole memory.")
 
 
 def _examine_run(
