@@ -26,13 +26,6 @@ _ATTRIBUTES = (
     "alt aria-label checked colspan label multiple name open placeholder role rowspan selected title value"
 )
 """Attributes that pass on every tag; none of them takes a URL or code."""
-# Tags, without those that hold nothing, and those that the next of their kind ends: many may stay open.
-_NESTING_TAG = re.compile(
-    r"<(/?)(?!(?:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|td|th|tr|track"
-    r"|wbr)[\s/>])[a-z]",
-    re.I,
-)
-_DEPTH_MAX = 200  # elements that stand in each other; of a simplified page they are about 5
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 _CLEANER = nh3.Cleaner(
@@ -53,21 +46,10 @@ def clean_text(text: str) -> str:
 def make_safe(html: str) -> str:
     """Return the page's body as inert HTML: text, structure, names and form states; nothing else.
 
-    Images become their alternative text, links lose their target, controls are disabled. What comes after 200
-    elements stand in each other is left out.
+    Images become their alternative text, links lose their target, controls are disabled.
     """
-    text = _until_too_deep(clean_text(html))
+    text = clean_text(html)
     return _CLEANER.clean(_name_images(text) if "<img" in text.lower() else text).strip()
-
-
-def _until_too_deep(html: str) -> str:
-    """Return the page up to where too many elements stand in each other: parsers take the square of that."""
-    depth = 0
-    for match in _NESTING_TAG.finditer(html):
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        if depth > _DEPTH_MAX:
-            return html[: match.start()]
-    return html
 
 
 def _name_images(html: str) -> str:
