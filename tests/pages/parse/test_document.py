@@ -99,6 +99,8 @@ HOSTILE = {
     "long word": f"<a href=/>{'z' * 1_000_000}</a>",
     "a million attributes": "<div " + " ".join(f"a{i}" for i in range(1_000_000)) + ">x",
     "attributes with tags in them": "<div " + "".join(f"a{i}='<>' " for i in range(100_000)) + ">x",
+    "depth of titles": "<div title=x>" * 11_990 + "x",
+    "end tags in attributes": "<div title='</div>'>" * 20_000 + "x",
     "depth of cells": "<table><tr><td>" * 30_000 + "x",
     "depth of formatting": "<b><i>" * 50_000 + "x",
     "depth of paragraphs": "<p><o:p>" * 50_000 + "x",

@@ -163,8 +163,10 @@ def _read_text(node: Node, images: bool, limit: int) -> str:
     parts: list[str] = []
     size = 0
     stack: list[Node | str | None] = [node]
-    while stack and size < limit:
+    left = rules.TEXT_NODES_MAX
+    while stack and size < limit and left:
         child = stack.pop()
+        left -= 1
         if isinstance(child, str):
             if len(child) > limit:
                 child = f" {' '.join(child.split())[:limit]} "
