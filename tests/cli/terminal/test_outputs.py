@@ -177,8 +177,16 @@ def test_no_command_replaces_another_file_without_force(output: Output, shell: S
     assert f"{out}: is a folder; expected the name of a file" in shell(*words_for(output, out, source))[2]
 
 
-@pytest.mark.parametrize("output", FILES, ids=str)
-@pytest.mark.parametrize("ending", [".gz", ".jsonl.gz", ".csv", ".parquet", ".json", ".zip", "", ".JSONL"])
+@pytest.mark.parametrize(
+    ("output", "ending"),
+    [
+        (output, ending)
+        for output in FILES
+        for ending in (".gz", ".jsonl.gz", ".csv", ".parquet", ".json", ".zip", "", ".JSONL")
+        if ending != ".parquet" or output.command in ENDINGS  # the others can write that
+    ],
+    ids=str,
+)
 def test_no_command_writes_to_an_ending_that_it_cannot_write(
     output: Output, ending: str, shell: Shell, tmp_path: Path
 ) -> None:
@@ -188,8 +196,6 @@ def test_no_command_writes_to_an_ending_that_it_cannot_write(
     out = tmp_path / f"out{ending}"
     code, _, err = shell(*words_for(output, out, source))
     expected = ENDINGS.get(output.command, ".jsonl or .jsonl.zst or .parquet")
-    if ending == ".parquet" and expected.endswith(ending):
-        pytest.skip("which it can write")
     assert code == 2 and f"expected a name that ends in {expected}" in err
     assert not out.exists()
 
