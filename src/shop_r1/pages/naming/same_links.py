@@ -188,7 +188,7 @@ def _is_parted(box: Node, first: Node, second: Node, *, is_same: bool) -> bool:
             if piece.tag in rules.HEADING_TAGS:
                 if not is_past_first:
                     above = piece
-                elif above is not None and piece not in second.ancestors(rules.SAME_LINK_CLIMB + 1):
+                elif above is not None and piece not in tuple(second.ancestors(rules.SAME_LINK_CLIMB + 1)):
                     level = rules.HEADING_TAGS[piece.tag]
                     begins = begins or level <= rules.HEADING_TAGS[above.tag]
             if is_past_first and piece.tag == "img" and piece.image is not None:
@@ -210,7 +210,8 @@ def same_menu(menu: Node, links: Sequence[Node], others: Sequence[Node], items: 
         return False
     own = menu if menu.is_item else items.around(menu)
     theirs = next((item for item in items.chain(others[0]) if item in set(items.chain(others[-1]))), None)
-    if own and theirs and own is not theirs and own not in others[0].ancestors():
+    # A tuple, since mypyc's generators know no `in`.
+    if own and theirs and own is not theirs and own not in tuple(others[0].ancestors()):
         return _is_entry(own) and _is_entry(theirs) and spoken_text(own) == spoken_text(theirs)
     found = box_around(links[0], others[0], controls_max=2 * rules.SAME_LINK_CONTROLS)
     if found is not None:
