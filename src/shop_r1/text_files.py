@@ -63,7 +63,7 @@ class WholeFrames(io.RawIOBase):
         self._source = source
         self._compression = compression
         self._frame: Any = None
-        self._ready = b""
+        self._ready = memoryview(b"")  # a view, as taking the beginning of bytes copies the rest
         self._has_text = False
 
     def readable(self) -> bool:
@@ -84,7 +84,7 @@ class WholeFrames(io.RawIOBase):
                     raise CorruptError("the file breaks off inside a frame")
                 return 0
             try:
-                self._ready = b"".join(self._decompress(piece))
+                self._ready = memoryview(b"".join(self._decompress(piece)))
             except (zstandard.ZstdError, zlib.error) as error:
                 opens = piece.lstrip()[:1] in (b"{", b"[")
                 plain = not self._has_text and opens and b"\0" not in piece
