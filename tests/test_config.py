@@ -127,3 +127,15 @@ def test_a_value_of_an_enumeration_and_an_optional_tables_key_are_suggested(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(Chosen, None, [override])
+
+
+class Required(Config):
+    inner: Inner
+
+
+def test_a_table_that_must_be_given_is_named_and_its_keys_are_suggested() -> None:
+    assert load_config(Required, overrides=["inner.rate=0.75"]) == Required(inner=Inner(rate=0.75))
+    with pytest.raises(ConfigError, match=r"settings: inner: is missing"):
+        load_config(Required)
+    with pytest.raises(ConfigError, match=r"inner\.rat: no such setting; did you mean inner\.rate\?"):
+        load_config(Required, overrides=["inner.rat=1"])

@@ -50,7 +50,7 @@ def list_settings(schema: type[Config], defaults: Config | None = None, table: s
         inner = type(value) if isinstance(value, Config) else _table_class(field)
         if inner is not None:
             yield Setting(table + name, field, None, inner)
-            yield from list_settings(inner, value, f"{table}{name}.")
+            yield from list_settings(inner, value if isinstance(value, Config) else None, f"{table}{name}.")
         else:
             yield Setting(table + name, field, value)
 
