@@ -234,11 +234,9 @@ class AppendedFile(ABC):
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            problem = (
-                f"a {self.LINE} cannot be written ({error.strerror or error}); free some space, then run"
-            )
-            problem += f" again: all {self.LINE}s before it are kept"
-            raise DataError.at(self.path, None, problem) from None
+            problem = f"a {self.LINE} cannot be written ({error.strerror or error})"
+            advice = f"free some space, then run again: all {self.LINE}s before it are kept"
+            raise DataError.at(self.path, None, f"{problem}; {advice}") from None
         self._end += len(data)
         return start
 
@@ -248,7 +246,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a stream beside `path` (zstd for `.zst`) and put it in its place only when all went well.
 
     Raises:
-        DataError: as for `files.replacing_file`; an older file stays as it was.
+        DataError: as for `atomic_files.replacing_file`; an older file stays as it was.
     """
     with replacing_file(path) as raw:
         if path.suffix != ".zst":
