@@ -29,6 +29,9 @@ def find_price(name: str, prompt_tokens: int) -> Price | None:
     genai-prices; nothing is fetched. An endpoint with a URL may be anyone's, so its price is not known. Some
     models cost more per token above a length; the rate at twice the longest prompt, which `prompt_tokens`
     estimates, is taken, so that an estimate that is too low breaks no cap.
+
+    Raises:
+        ModuleNotFoundError: genai-prices is not installed; the commands say which extra brings it.
     """
     kind, _, model = name.partition(":")
     if "@" in model or kind not in _PROVIDERS:
@@ -54,6 +57,7 @@ def choose_price(
 
     Raises:
         ConfigError: there is a cost cap and no price.
+        ModuleNotFoundError: as for `find_price`, where the settings have no price.
     """
     price = given or find_price(name, prompt_tokens)
     if price is None and max_cost_usd is not None:

@@ -59,6 +59,7 @@ def open_endpoint(
     Raises:
         ConfigError: the name has another form or holds a secret, or a key is not in the environment or no
             HTTP header can carry it.
+        ModuleNotFoundError: the provider's client is not installed; the commands say which extra brings it.
     """
     refuse_secret_name(name)
     kind, model, url = _split_name(name)
