@@ -351,26 +351,32 @@ RESULTS = f"{HOME}search?q=mugs"
 
 
 @pytest.mark.parametrize(
-    "event",
+    ("event", "url"),
     [
-        {"tag": "$pageview", "payload": {"href": RESULTS}},
-        {"tag": "$url_changed", "payload": {"href": RESULTS}},
-        {"tag": "Navigate", "payload": RESULTS},
-        {"tag": "url-change", "payload": {"from": HOME, "to": "/search?q=mugs"}},
-        {"tag": "pushState", "payload": {"url": "?q=mugs"}},
-        {"tag": "route_change", "payload": "#/search"},
-        {"tag": "performanceSpan", "payload": {"op": "navigation.push", "description": "/search?q=mugs"}},
-        {"tag": "breadcrumb", "payload": {"category": "navigation", "data": {"to": "/search?q=mugs"}}},
+        ({"tag": "$pageview", "payload": {"href": RESULTS}}, RESULTS),
+        ({"tag": "$url_changed", "payload": {"href": RESULTS}}, RESULTS),
+        ({"tag": "Navigate", "payload": RESULTS}, RESULTS),
+        ({"tag": "url-change", "payload": {"from": HOME, "to": "/search?q=mugs"}}, RESULTS),
+        ({"tag": "pushState", "payload": {"url": "?q=mugs"}}, f"{HOME}?q=mugs"),
+        ({"tag": "route_change", "payload": "#/search"}, f"{HOME}#/search"),
+        (
+            {"tag": "performanceSpan", "payload": {"op": "navigation.push", "description": "/search?q=mugs"}},
+            RESULTS,
+        ),
+        (
+            {"tag": "breadcrumb", "payload": {"category": "navigation", "data": {"to": "/search?q=mugs"}}},
+            RESULTS,
+        ),
     ],
 )
-def test_a_text_is_submitted_when_a_script_changes_the_address(event: Entry) -> None:
+def test_a_text_is_submitted_when_a_script_changes_the_address(event: Entry, url: str) -> None:
     told = {"type": 5, "data": event}
     found = mutation(adds=[add(4, None, tag(90, "a", {"href": f"{HOME}red"}, text(91, "Red")))])
     visit = follow([*START, *typed(SEARCH, "mugs"), told, found, snapshots.click(90)])
     assert [step.action for step in visit.steps] == [MUGS, click("red")]
     first, second = (step.page for step in visit.steps)
-    assert (first.url, "Red" in first.html, "Red" in second.html) == (HOME, False, True)
-    assert second.url in (RESULTS, f"{HOME}?q=mugs", f"{HOME}#/search")
+    assert (first.url, "Red" in first.html) == (HOME, False)
+    assert (second.url, "Red" in second.html) == (url, True)
 
 
 @pytest.mark.parametrize(
