@@ -22,8 +22,9 @@ def self_certainty(
     """Return the mean certainty over exactly the rationale's tokens, in nats per token (paper, Eq. 3).
 
     None stands where there is nothing to average: the completion is out of format, its rationale is empty,
-    or the certainty was not measured: (T,) `token_certainty` of the distributions that the T tokens of the
-    completion were drawn from, untempered. The model's tokenizer wrote it; `response` is what it parses to.
+    or the certainty was not measured. The completion is (T,) token ids of the model's tokenizer, `response`
+    what it was parsed to; the certainty is (T,) `token_certainty` of the untempered distributions that the
+    tokens were drawn from.
     """
     if isinstance(response, ParseFailure) or certainty is None:
         return None
@@ -34,8 +35,8 @@ def self_certainty(
 def token_certainty(logits: Tensor, direction: CertaintyDirection = "kl_uniform_model") -> Tensor:
     """Return (...) divergences between each next-token distribution p and the uniform U, in nats.
 
-    Of (..., V) logits of any float type, in float32. `kl_uniform_model` is KL(U || p), in [0, inf), infinite
-    where a logit is -inf; `kl_model_uniform` is KL(p || U), in [0, log V].
+    Logits are (..., V), of any float type; computed in float32. `kl_uniform_model` is KL(U || p), in
+    [0, inf), infinite where a logit is -inf; `kl_model_uniform` is KL(p || U), in [0, log V].
     """
     z, log_size = logits.float(), math.log(logits.shape[-1])
     if direction == "kl_uniform_model":
