@@ -101,7 +101,7 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
     """
     source = resolve_model(name_or_path)
     if is_adapter(Path(source)):
-        return _complete(*_load_adapter(Path(source), dtype), f"{source}")
+        return _complete(*_load_adapter(Path(source), dtype), source)
     if Path(source).is_absolute() and not (Path(source) / "config.json").exists():
         raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
     try:
@@ -122,7 +122,11 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
 
 
 def _complete(model: Any, tokenizer: Any, name: str) -> LocalModel:
-    """Return the model with its tokenizer, whose chat template decides where completions end."""
+    """Return the model with its tokenizer, whose chat template decides where completions end.
+
+    Raises:
+        ModelError: the tokenizer's files are missing, or it has no chat template.
+    """
     # Else transformers warns of "indexing errors" at the first text over the model's length, though here
     # texts are counted first and cut after. Its mark for "has been said"; it is not saved.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
