@@ -14,7 +14,6 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +186,11 @@ def teach_copying(model: Any, config: BaseConfig, progress: Progress) -> CopyCur
     """Train the model on `copy_batch` for `copy_steps`; return how far it came."""
     rng, generator = random.Random(config.seed), torch.Generator().manual_seed(config.seed)
     curriculum, steps = CopyCurriculum(), config.copy_steps
-    batches = partial(copy_batch, config, curriculum, rng, generator)
-    for step, loss, accuracy in take_steps(model, config.learning_rate, steps, lambda step: batches()):
+
+    def make_batch(step: int) -> tuple[Tensor, Tensor]:
+        return copy_batch(config, curriculum, rng, generator)
+
+    for step, loss, accuracy in take_steps(model, config.learning_rate, steps, make_batch):
         curriculum.observe(accuracy, step)
         words = f"loss {loss:.2f}, copied {curriculum.accuracy:.2f} of {curriculum.longest}"
         progress(step + 1, steps, words)
