@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from benchmarks.scaling import (
     RUNS,
     Workload,
@@ -17,19 +18,22 @@ from benchmarks.scaling import (
     main,
     sft_flops,
 )
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from shop_r1.cli.main import run
 from shop_r1.models.shape import SHAPES, Shape
 
 A100_BYTES = 79 * 2**30
 """What PyTorch finds on an A100 of 80 GB, rounded down."""
 ROOT = Path(__file__).parents[1]
+DOCUMENT = (ROOT / "docs" / "scaling.md").read_text("utf-8")
 TINY = Shape(layers=3, hidden=64, heads=4, kv_heads=2, head_size=16, intermediate=192, vocabulary=300)
 
 
 def qwen(shape: Shape, **more: object) -> Any:
-    transformers = pytest.importorskip("transformers")
-    return transformers.Qwen2ForCausalLM(
-        transformers.Qwen2Config(
+    return Qwen2ForCausalLM(
+        Qwen2Config(
             vocab_size=shape.vocabulary,
             hidden_size=shape.hidden,
             intermediate_size=shape.intermediate,
@@ -44,7 +48,6 @@ def qwen(shape: Shape, **more: object) -> Any:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_parameters_are_those_of_transformers_own_model(name: str) -> None:
-    torch = pytest.importorskip("torch")
     with torch.device("meta"):
         model = qwen(SHAPES[name])
     assert SHAPES[name].parameters == sum(each.numel() for each in model.parameters())
@@ -57,9 +60,6 @@ def test_the_3b_model_has_3_09_billion_parameters_and_2_77_without_its_embedding
 
 
 def test_forward_operations_are_those_that_pytorch_counts() -> None:
-    torch = pytest.importorskip("torch")
-    from torch.utils.flop_counter import FlopCounterMode
-
     model = qwen(TINY, attn_implementation="eager")  # eager attention computes all T x T pairs
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(input_ids=torch.zeros(1, 50, dtype=torch.long))
@@ -110,5 +110,16 @@ def test_grpo_of_all_weights_does_not_fit_on_one_gpu() -> None:
 def test_the_document_shows_what_the_script_prints(capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     printed = capsys.readouterr().out
-    document = (ROOT / "docs" / "scaling.md").read_text("utf-8")
-    assert document.split("<!-- python -m benchmarks.scaling -->\n")[1].startswith("\n" + printed)
+    assert DOCUMENT.split("<!-- python -m benchmarks.scaling -->\n")[1].startswith("\n" + printed)
+
+
+def test_the_document_shows_what_doctor_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run(["doctor", "configs/grpo/paper_3b.toml", "--device-memory", "79"]) == 1
+    # The lines before are of the machine, too.
+    heading = "memory of each device "
+    printed = capsys.readouterr().out.partition(heading)[2]
+    shown = DOCUMENT.partition("$ shop-r1 doctor")[2].partition(heading)[2].partition("```")[0]
+    assert printed == shown != ""
