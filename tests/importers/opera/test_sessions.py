@@ -2,6 +2,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.importers.opera.make_opera import (
     Row,
@@ -89,7 +91,6 @@ def test_words_that_programs_write_for_nothing_count_as_missing(tmp_path: Path, 
     "kind", ["large_string", "string_view", "binary", "large_binary", "binary_view", "dictionary"]
 )
 def test_text_is_read_from_each_of_arrows_types_for_it(tmp_path: Path, kind: str) -> None:
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder = write_opera(tmp_path, [typed(A, 61, "té"), row(A, 62, "terminate")])
     expected, _ = bring(folder)
     for file in folder.rglob("action/*.parquet"):
@@ -102,7 +103,6 @@ def test_text_is_read_from_each_of_arrows_types_for_it(tmp_path: Path, kind: str
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_timestamps_with_a_zone_are_read_and_those_without_are_refused(tmp_path: Path, unit: str) -> None:
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     folder = write_opera(tmp_path, [typed(A, 61.25, "tea"), row(A, 62, "terminate")])
     expected, _ = bring(folder)
     for zone in ("UTC", None):
