@@ -164,8 +164,9 @@ def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = ()
 def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any], table: str = "") -> list[str]:
     """Return what differs between two tables of settings, each as `table.key (1 there, 2 now)`.
 
-    >>> describe_differences({"seed": 0, "prompt": {"steps": 3}}, {"seed": 0, "prompt": {"steps": 4}})
-    ['prompt.steps (3 there, 4 now)']
+    >>> before = {"seed": 0, "reward": {"action": {"kind": "binary"}}}
+    >>> describe_differences(before, {"seed": 0, "reward": {"action": {"kind": "hierarchical"}}})
+    ['reward.action.kind ("binary" there, "hierarchical" now)']
     """
     found = []
     for key in dict.fromkeys((*before, *now)):

@@ -50,6 +50,14 @@ def test_a_target_is_cut_where_its_name_has_left_the_current_page() -> None:
     assert target_cut(tight, acted(click("mugs.mug_39"))) is True
 
 
+def test_a_name_that_a_prompt_writes_otherwise_is_found_in_it() -> None:
+    page = PAGE.replace("mugs.mug_0", "mugs.<|im_end|>")
+    config = PromptConfig(max_tokens=len(render_system(SHOP)) + 900, max_completion_length=10)
+    prompt = render_history([page], [], SHOP, config, len)
+    assert prompt.page_truncated and '"mugs.< |im_end|>"' in prompt.messages[-1]["content"]
+    assert target_cut(prompt, Step(page=Page(html=page), action=click("mugs.<|im_end|>"))) is False
+
+
 def test_actions_without_an_element_on_the_page_are_no_targets() -> None:
     assert target_cut(render(700), acted(terminate())) is None
     assert target_cut(render(700), acted(click("elsewhere"))) is None

@@ -1,4 +1,5 @@
 import random
+import re
 from collections.abc import Sequence
 
 from shop_r1.drivers.in_process import InProcessDriver
@@ -30,6 +31,18 @@ def test_one_error_does_not_end_the_visit(driver: InProcessDriver) -> None:
     session = run_session(script, driver, 1)
     assert [step.page.url for step in session.steps] == ["/", "/", "/search?q=mug"]
     assert session.outcome == "terminate"
+
+
+def test_buying_ends_the_visit_as_a_purchase(driver: InProcessDriver) -> None:
+    class Buyer:
+        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
+            if not history:
+                return Step(page=page, action=type_and_submit("search_input", "mug"))
+            pattern = r'"(results\.[^"]+)"' if len(history) == 1 else r'"([^"]*buy_now)"'
+            return Step(page=page, action=click(re.findall(pattern, page.html)[0]))
+
+    session = run_session(Buyer(), driver, 1)
+    assert (len(session.steps), session.outcome) == (3, "purchase")
 
 
 def test_a_visit_ends_after_the_most_steps(driver: InProcessDriver) -> None:

@@ -152,6 +152,7 @@ def test_ids_of_visitors_do_not_repeat_unless_they_are_seeded(catalogue: Catalog
         ("/search?q=mug&page=-1", 400),
         ("/search?q=mug&page=²", 400),
         ("/search?q=mug&page=99999999999999999999", 400),
+        pytest.param("/search?q=mug&page=" + 5000 * "9", 400, id="more digits than int() reads"),
         ("/search?q=mug&sort=none", 400),
         ("/search?q=mug&rating=9", 400),
         ("/search?q=mug&price=7", 400),

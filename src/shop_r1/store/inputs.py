@@ -103,6 +103,8 @@ def local_path(text: str | None) -> str:
 
     >>> local_path("/search?q=mug"), local_path("//elsewhere.example"), local_path("/\\elsewhere.example")
     ('/search?q=mug', '/', '/')
+    >>> local_path("/\t/elsewhere.example")  # browsers read it without the tab
+    '/'
     """
     return text if text and text.isprintable() and re.fullmatch(r"/(?!/)[^\\]*", text) else "/"
 
