@@ -125,6 +125,9 @@ def test_leaks_are_counted_in_this_files_sessions() -> None:
     assert count_leaks(sketch(mine), sketch(theirs)) == (2, 1)
     assert count_leaks(sketch(theirs), sketch(mine)) == (1, 1)
     assert count_leaks(sketch(mine[3:]), sketch(theirs)) == (0, 0)
+    # Who has both an exact and a near duplicate there is counted once, as exact.
+    both = [page_session("t", lines(range(100))), page_session("u", lines(range(1, 101)))]
+    assert count_leaks(sketch(mine[:1]), sketch(both)) == (1, 0)
 
 
 def test_a_page_without_lines_and_no_sessions_at_all_are_no_trouble() -> None:

@@ -53,6 +53,11 @@ def test_a_text_in_a_select_chooses_its_option(text: str, value: str) -> None:
     assert ("colour", value) in submit(CHECKOUT, "colour", text).fields
 
 
+def test_what_stands_in_the_legend_of_a_disabled_fieldset_is_sent() -> None:
+    inside = "<fieldset disabled><legend><input name=in value=1></legend><input name=out value=2></fieldset>"
+    assert submit(f"<form>{inside}<button>Go</button></form>", "go").fields == (("in", "1"),)
+
+
 def test_a_control_outside_is_tied_to_its_form_by_its_id() -> None:
     html = "<form id=f action=/a><input name=q value=1></form><button form=f name=b value=2>Go</button>"
     assert submit(html, "go") == Form("/a", "get", (("q", "1"), ("b", "2")))

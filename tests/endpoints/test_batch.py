@@ -221,6 +221,17 @@ def test_invalid_requests_in_a_row_do_not_end_a_run_that_had_completions(tmp_pat
     assert [outcome.failure for outcome in outcomes] == [None] + [Failure("no_completion", "too long")] * 39
 
 
+def test_failures_that_are_not_in_a_row_do_not_end_a_run(tmp_path: Path) -> None:
+    async def fail_every_second(request: Request, number: int) -> Completion:
+        if int(request.messages[0]["content"]) % 2:
+            raise TransientError("HTTP 503")
+        return make_completion("yes")
+
+    config = RequestConfig(concurrency=1, max_attempts=1)
+    outcomes = Scripted(fail_every_second).complete(make_requests(50), tmp_path / "cache.jsonl", config)
+    assert [outcome.completion is None for outcome in outcomes] == [False, True] * 25
+
+
 def test_after_a_rejected_completion_the_request_is_sent_again_and_each_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "cache.jsonl"
 
@@ -312,11 +323,20 @@ def test_the_cap_is_held_to_the_call(concurrency: int, tmp_path: Path) -> None:
     assert sum(outcome.received for outcome in again) == 0
 
 
-def test_an_attempt_whose_completion_was_lost_counts_against_the_cap_in_full(tmp_path: Path) -> None:
-    async def lose(request: Request, number: int) -> Completion:
-        raise TransientError("cut off", billed=True)
+async def lose(request: Request, number: int) -> Completion:
+    raise TransientError("cut off", billed=True)
 
-    endpoint = Scripted(lose)
+
+async def hang(request: Request, number: int) -> Completion:
+    await asyncio.sleep(3600)
+    return make_completion("late")
+
+
+@pytest.mark.parametrize("end", [lose, hang])
+def test_an_attempt_whose_completion_was_lost_counts_against_the_cap_in_full(
+    end: Callable[[Request, int], Awaitable[Completion]], tmp_path: Path
+) -> None:
+    endpoint = Scripted(end)
     # 2.00 USD at worst each: after two the third does not fit in 5.
     config = RequestConfig(backoff_s=0, max_cost_usd=5.0)
     outcomes = endpoint.complete(
