@@ -69,6 +69,7 @@ def test_sessions_are_read_as_other_programs_write_them(tmp_path: Path, name: st
         ("a.jsonl.gz", TEXT.encode(), "broken gzip data .*it is plain text, rename it"),
         ("a.jsonl.gz", gzip.compress(TEXT.encode(), mtime=0)[:-4], "broken gzip data .the file breaks off"),
         ("a.jsonl.zst", TEXT.encode(), "broken zstd data .*it is plain text, rename it"),
+        ("a.jsonl.zst", TEXT.encode("utf-16-le"), r"broken zstd data \([^;]*\); expected a whole .zst file"),
         ("a.jsonl", b"PAR1\x15\x04", "is a Parquet file; name it .*data import opera"),
         ("a.jsonl", b"PK\x03\x04abc", "is a zip archive"),
         (

@@ -83,6 +83,7 @@ def test_a_lenient_row_is_marked_wherever_it_is_shown() -> None:
     lenient.append(predict(GOOD, 4, parse="lenient", unwrapped=("think", "fence")))
     metrics = evaluate_predictions(lenient, SHOP, bootstrap=5)
     assert (metrics.parse, metrics.unwrapped) == ("lenient", 1)
+    assert evaluate_predictions([predict(GOOD), lenient[1]], SHOP, bootstrap=5).parse == "lenient"
     row = table_row("zero-shot", metrics)
     assert row.parse == "lenient" and row.label == "zero-shot (parse=lenient)"
     grid = main_grid([row])
