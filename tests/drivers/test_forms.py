@@ -75,6 +75,13 @@ def test_a_multiple_select_sends_every_choice() -> None:
     assert submit(html, "m", "c").fields == (("m", "a"), ("m", "c"))
 
 
+@pytest.mark.parametrize("kind", ["textarea", "select", "zip"])
+def test_an_input_of_a_type_that_html_does_not_know_is_a_text_field(kind: str) -> None:
+    html = f"<form><input type={kind} name=q value=1 aria-label=Q><button>Go</button></form>"
+    assert submit(html, "go").fields == (("q", "1"),)
+    assert submit(html, "q", "new").fields == (("q", "new"),)
+
+
 def test_a_link_belongs_to_no_form() -> None:
     with pytest.raises(PageError, match="belongs to no form"):
         submit("<a href=/x>Mug</a>", "mug")

@@ -115,17 +115,17 @@ def _entries(control: LexborNode, text: str | None) -> list[tuple[str, str]]:
     """Return the name and value pairs that one control adds, with the text that was typed into it."""
     attributes = control.attributes
     name = attributes.get("name") or ""
-    kind = _type_of(control) if control.tag == "input" else control.tag
+    kind = _type_of(control) if control.tag == "input" else ""
     if kind == "image":
         prefix = f"{name}." if name else ""
         return [(f"{prefix}x", "0"), (f"{prefix}y", "0")]
     if not name or (kind in ("checkbox", "radio") and "checked" not in attributes):
         return []
-    if kind == "select":
+    if control.tag == "select":
         return [(name, value) for value in _chosen(control, text)]
     if text is not None:
         return [(name, text)]
-    if kind == "textarea":
+    if control.tag == "textarea":
         return [(name, (control.text() or "").removeprefix("\n"))]
     default = "on" if kind in ("checkbox", "radio") else ""
     return [(name, attributes.get("value", default) or "")]
