@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_blank_lines_are_passed_over_and_still_counted(tmp_path: Path) -> None:
     path.write_text('\n{"name": "a"}\n  \n{"name": "b"}')
     assert [number for number, _ in read_lines(path)] == [2, 4]
     assert list(read_records(path, Item)) == [Item(name="a"), Item(name="b")]
+
+
+def test_a_pipe_is_read_and_nobody_is_told_how_far() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b'{"name": "a"}\n')
+    os.close(writer)
+    told: list[tuple[int, int]] = []
+    found = read_records(Path(f"/dev/fd/{reader}"), Item, lambda done, total: told.append((done, total)))
+    assert list(found) == [Item(name="a")]
+    assert told == []
+    os.close(reader)
 
 
 @pytest.mark.parametrize(

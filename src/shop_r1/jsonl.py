@@ -86,7 +86,7 @@ def read_lines(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, st
             text = decode_line(line, path, number)
             if text.strip():
                 yield number, _LINE_END.sub("\n", text)
-            if moved is not None:
+            if moved is not None and size:  # A pipe has neither a size nor a place in it.
                 moved(raw.tell(), size)
 
 
