@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.text import Text
 from tests.shell import Shell
 
 from shop_r1.cli import main as cli
@@ -47,6 +48,8 @@ def test_every_command_is_documented_with_an_example(name: str, shell: Shell) ->
     assert f"Example: shop-r1 {name}" in " ".join(out.split())
     for parameter in COMMANDS[name].params:
         assert parameter.help or parameter.name == "help", f"{name}: {parameter.name} has no help"
+        shown = Text.from_markup(parameter.help or "").plain
+        assert shown == (parameter.help or ""), f"{name}: {parameter.name}: brackets are taken for markup"
 
 
 def test_help_needs_no_heavy_library() -> None:

@@ -16,7 +16,7 @@ def demo(
     settings: Words = None,
     out: Annotated[
         Path | None,
-        Option(metavar="DIR", help="Where everything goes [runs/demo, or runs/demo-quick]."),
+        Option(metavar="DIR", help="Where everything goes; else runs/demo, or runs/demo-quick."),
     ] = None,
     seed: Annotated[int, Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
     quick: Annotated[
