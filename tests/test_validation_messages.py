@@ -16,7 +16,7 @@ from shop_r1.errors import DataError
 from shop_r1.evaluation.recorded import ActionPair
 from shop_r1.importers.logs import LogSession
 from shop_r1.jsonl import parse_record
-from shop_r1.records.results import Prediction
+from shop_r1.records.results import Interval, Prediction
 from shop_r1.records.sessions import ExampleRef, Session
 from shop_r1.rewards.total import RewardConfig, ScoreLine
 from shop_r1.training.settings import GrpoConfig
@@ -119,6 +119,7 @@ class Wide(BaseModel):
     amount: Literal["auto"] | bool = "auto"
     size: int = Field(default=1, ge=1, le=5)
     names: tuple[str, ...] = Field(default=("a",), max_length=2)
+    exact: Interval = Interval(0.1, 0.2, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ class Wide(BaseModel):
         ({"size": 1.5}, "size: is 1.5; expected a whole number"),
         ({"names": ["a", "b", "c"]}, "names: holds 3; expected at most 2"),
         ({"names": 7}, "names: is 7; expected a list"),
+        ({"exact": 7}, "exact: is 7; expected a list"),
         ({"size": None}, "size: is null; expected a whole number"),
     ],
 )

@@ -39,7 +39,7 @@ _EXPECTED: Mapping[str, str] = {
     "a finite number": "finite_number",
     "true or false": "bool_type bool_parsing",
     "null": "none_required",
-    "a list": "list_type tuple_type set_type frozen_set_type iterable_type",
+    "a list": "list_type tuple_type set_type frozen_set_type iterable_type named_tuple_type",
     "an object": "dict_type mapping_type model_type model_attributes_type dataclass_type",
     "text in UTF-8": "string_unicode bytes_invalid_encoding",
     "a number above {gt}": "greater_than",
