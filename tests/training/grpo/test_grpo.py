@@ -1,11 +1,14 @@
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from accelerate import DistributedType
 from tests.tiny import LOOK, with_action
 from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, completion, make_clicks, settings
 
@@ -382,6 +385,25 @@ def test_sampling_in_pieces_gives_the_completions_of_sampling_at_once(
     monkeypatch.setattr("shop_r1.training.grpo.sampler.SAMPLED_TOKENS", 1)
     assert draw() == at_once
     assert at_once[:GROUP] != at_once[GROUP:]
+
+
+def test_a_row_gets_the_same_completion_on_whichever_process_it_is_drawn(
+    tiny_checkpoint: Path, tmp_path: Path, clicks: list[Example]
+) -> None:
+    config = settings(tiny_checkpoint)
+    trainer = ShopR1Trainer(load_model(config.model), clicks, config, tmp_path / "run")
+    prompts = [prompt for prompt in ([5, 6, 7], [8, 9]) for _ in range(GROUP)]
+
+    def draw(process: int, prompt_ids: list[list[int]]) -> list[list[int]]:
+        accelerator = SimpleNamespace(
+            process_index=process, distributed_type=DistributedType.NO, autocast=nullcontext
+        )
+        found = trainer.sampler.draw(trainer.model, accelerator, prompt_ids, 0, lambda done, groups: None)
+        return [completion.ids for completion in found]
+
+    alone = draw(0, prompts)
+    assert draw(0, prompts[:GROUP]) + draw(1, prompts[GROUP:]) == alone
+    assert len(set(map(tuple, alone))) > 2
 
 
 def test_fewer_examples_than_a_step_takes_are_refused(tiny_sessions: list[Session], tmp_path: Path) -> None:
