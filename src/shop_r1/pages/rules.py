@@ -316,7 +316,7 @@ CONTROLS_MAX: Final = 100_000  # to act on, in one page; the most of a real one 
 PATHS_MAX_CHARS: Final = 100_000_000  # of all elements' paths: depth times number
 HIDDEN_TEXT_MAX: Final = 4000  # characters, blanks too, and
 HIDDEN_NODES_MAX: Final = 1000  # nodes that are read of a hidden element for a label
-TEXT_NODES_MAX: Final = 1000  # elements and texts read for one text, most of them empty (ours)
+TEXT_NODES_MAX: Final = 1000  # elements and texts read for a label's text, most of them empty (ours)
 MENU_WORK_MAX: Final = 4_000_000  # links compared to find menus written twice
 
 SECTION_CLIMB: Final = 100  # levels up to look for the section that a header or footer belongs to

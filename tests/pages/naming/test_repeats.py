@@ -20,6 +20,13 @@ def test_a_menu_that_stands_twice_is_left_out_the_second_time_and_still_leads_to
     ]
 
 
+def test_a_menu_of_hundreds_of_links_that_stands_twice_is_left_out_the_second_time() -> None:
+    menu = "".join(f"<li><a href=/{place}>Shelf {place}</a>" for place in range(400))
+    page = simplify_page(f"<nav><ul>{menu}</ul></nav><p>Goods</p><div><ul>{menu}</ul></div>")
+    assert len(page.elements) == 400
+    assert page.dropped["repeated_menu"] == 1
+
+
 def test_a_menu_in_another_order_or_with_more_to_say_stays() -> None:
     between = "".join(f"<p><a href=/between/{word}>{word}</a>" for word in ("one", "two", "three", "four"))
     turned = between + "<ul><li><a href=/b>B</a><li><a href=/a>A</a><li><a href=/c>C</a></ul>"

@@ -163,7 +163,7 @@ def _read_text(node: Node, images: bool, limit: int) -> str:
     parts: list[str] = []
     size = 0
     stack: list[Node | str | None] = [node]
-    left = rules.TEXT_NODES_MAX
+    left = rules.TEXT_NODES_MAX * max(1, limit // rules.LABEL_TEXT_MAX)
     while stack and size < limit and left:
         child = stack.pop()
         left -= 1
