@@ -257,11 +257,11 @@ class _Builder:
         """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""
         if choice.get("id"):
             self.hidden_choices[choice["id"] or ""] = choice
-        for around in (parent, *parent.ancestors()):
-            if around.tag == "label":
-                around.choice = around.choice or choice
-            if around.tag == "label" or around.tag not in rules.INLINE_TAGS:
-                return
+        label: Node | None = parent
+        while label is not None and label.tag in rules.INLINE_TAGS and label.tag != "label":
+            label = label.parent
+        if label is not None and label.tag == "label" and label.choice is None:
+            label.choice = choice
 
     def _finish(self, node: Node, parent: Node) -> None:
         """Hand what is known of a finished node to its parent, find alike children, take plain ones apart."""
