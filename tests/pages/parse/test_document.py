@@ -101,6 +101,8 @@ HOSTILE = {
     "attributes with tags in them": "<div " + "".join(f"a{i}='<>' " for i in range(100_000)) + ">x",
     "depth of titles": "<div title=x>" * 11_990 + "x",
     "end tags in attributes": "<div title='</div>'>" * 20_000 + "x",
+    "fallbacks without an end": "<!--$?--><template id=B:0></template><!--$?--><template id=B:1></template>"
+    "<i>x</i><p id=S:0>a</p><p id=S:1>b</p><script>$RC('B:0','S:0');$RC('B:1','S:1')</script>",
     "depth of cells": "<table><tr><td>" * 30_000 + "x",
     "depth of formatting": "<b><i>" * 50_000 + "x",
     "depth of paragraphs": "<p><o:p>" * 50_000 + "x",

@@ -54,6 +54,8 @@ def _do(command: str, first: str, second: str, ids: dict[str, LexborNode], apart
 
 def _clear_fallback(place: LexborNode, apart: LexborNode) -> None:
     """Take away what stands between a placeholder and the end of its part, marked `<!--/$-->`."""
+    if place.parent is not None and place.parent.mem_id == apart.mem_id:
+        return  # it went with the fallback around it; moved within `apart`, what follows it would never end
     before = place.prev
     if before is not None and before.comment_content == PENDING:
         apart.insert_child(before, move=True)
