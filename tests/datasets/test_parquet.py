@@ -165,9 +165,9 @@ def test_what_does_not_fit_the_record_is_refused_with_its_row(
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
     write_sessions(path, make_sessions())
-    rewrite(path, lambda table: table.replace_schema_metadata({VERSION_KEY: "2"}))
+    rewrite(path, lambda table: table.replace_schema_metadata({VERSION_KEY: "3"}))
     for read in (read_sessions, open_sessions, ParquetSessions):
-        with pytest.raises(DataError, match="has schema version 2; this version of shop-r1 reads 1"):
+        with pytest.raises(DataError, match="has schema version 3; this version of shop-r1 reads 2"):
             list(read(path))
 
 

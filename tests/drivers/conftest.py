@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
+from tests.in_step import InStep
 
-from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 
@@ -14,6 +14,6 @@ def app() -> Starlette:
 
 
 @pytest.fixture
-def driver(app: Starlette) -> Iterator[InProcessDriver]:
-    with InProcessDriver(app) as opened:
+def driver(app: Starlette) -> Iterator[InStep]:
+    with InStep(app) as opened:
         yield opened

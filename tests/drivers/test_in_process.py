@@ -5,40 +5,41 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
+from tests.in_step import InStep
 
-from shop_r1.drivers.in_process import InProcessDriver
+from shop_r1.drivers.in_process import HOME
 from shop_r1.errors import PageError
 from shop_r1.records.actions import Action, click, terminate, type_and_submit
 
 
-def product_name(driver: InProcessDriver, query: str = "mug") -> str:
+def product_name(driver: InStep, query: str = "mug") -> str:
     driver.open("/")
     seen = driver.act(type_and_submit("search_input", query))
     return next(e.name for e in seen.simplified.elements if (e.href or "").startswith("/product/"))
 
 
-def test_typing_into_the_search_field_submits_its_form(driver: InProcessDriver) -> None:
+def test_typing_into_the_search_field_submits_its_form(driver: InStep) -> None:
     driver.open("/")
     seen = driver.act(type_and_submit("search_input", "red mug & <b>"))
-    assert seen.page.url == "/search?q=red+mug+%26+%3Cb%3E"
+    assert seen.page.url == f"{HOME}search?q=red+mug+%26+%3Cb%3E"
     assert "<b>" not in seen.page.html
 
 
-def test_a_link_leads_to_its_page_and_a_button_sends_its_form(driver: InProcessDriver) -> None:
+def test_a_link_leads_to_its_page_and_a_button_sends_its_form(driver: InStep) -> None:
     name = product_name(driver)
-    assert driver.act(click(name)).page.url.startswith("/product/")
-    assert driver.act(click(name_of(driver, "add to cart"))).page.url == "/cart"
+    assert driver.act(click(name)).page.url.startswith(f"{HOME}product/")
+    assert driver.act(click(name_of(driver, "add to cart"))).page.url == f"{HOME}cart"
     seen = driver.act(click(name_of(driver, "checkout")))
-    assert seen.page.url == "/checkout"
-    assert driver.act(click(name_of(driver, "place order"))).page.url == "/order/1"
+    assert seen.page.url == f"{HOME}checkout"
+    assert driver.act(click(name_of(driver, "place order"))).page.url == f"{HOME}order/1"
 
 
-def name_of(driver: InProcessDriver, label: str) -> str:
+def name_of(driver: InStep, label: str) -> str:
     seen = driver.act(terminate())
     return next(e.name for e in seen.simplified.elements if e.label.lower() == label)
 
 
-def test_a_new_visit_has_an_empty_cart(driver: InProcessDriver) -> None:
+def test_a_new_visit_has_an_empty_cart(driver: InStep) -> None:
     driver.act(click(product_name(driver)))
     driver.act(click(name_of(driver, "add to cart")))
     assert "Your cart is empty" not in driver.act(click("cart")).page.html
@@ -46,7 +47,7 @@ def test_a_new_visit_has_an_empty_cart(driver: InProcessDriver) -> None:
     assert "Your cart is empty" in driver.act(click("cart")).page.html
 
 
-def test_leaving_and_typing_into_no_field_change_nothing(driver: InProcessDriver) -> None:
+def test_leaving_and_typing_into_no_field_change_nothing(driver: InStep) -> None:
     before = driver.open("/")
     assert driver.act(terminate()) == before
     with pytest.raises(PageError, match="expected a field"):
@@ -57,14 +58,14 @@ def test_leaving_and_typing_into_no_field_change_nothing(driver: InProcessDriver
 @pytest.mark.parametrize(
     "name", ["", "nowhere", "results.red_mug' or 1=1", "\x00", "🛒" * 500, "../../etc/passwd"]
 )
-def test_a_name_that_is_not_on_the_page_is_a_page_error(driver: InProcessDriver, name: str) -> None:
+def test_a_name_that_is_not_on_the_page_is_a_page_error(driver: InStep, name: str) -> None:
     driver.open("/")
     with pytest.raises(PageError, match="named"):
         driver.act(click(name))
-    assert driver.act(terminate()).page.url == "/"
+    assert driver.act(terminate()).page.url == HOME
 
 
-def test_acting_before_opening_is_a_page_error(driver: InProcessDriver) -> None:
+def test_acting_before_opening_is_a_page_error(driver: InStep) -> None:
     with pytest.raises(PageError, match="open"):
         driver.act(click("cart"))
 
@@ -89,7 +90,7 @@ def hostile_app() -> Starlette:
 
 @pytest.mark.parametrize("label", ["Away", "Script", "Loop", "Redirect", "Go"])
 def test_nothing_leads_out_of_the_store_or_round_in_circles(label: str) -> None:
-    with InProcessDriver(hostile_app()) as driver:
+    with InStep(hostile_app()) as driver:
         seen = driver.open("/")
         name = next(e.name for e in seen.simplified.elements if e.label == label)
         with pytest.raises(PageError, match=re.compile("out of the store|redirects")):
@@ -98,18 +99,18 @@ def test_nothing_leads_out_of_the_store_or_round_in_circles(label: str) -> None:
 
 
 def test_a_button_without_a_form_changes_nothing() -> None:
-    with InProcessDriver(hostile_app()) as driver:
+    with InStep(hostile_app()) as driver:
         seen = driver.open("/")
         name = next(e.name for e in seen.simplified.elements if e.label == "Dead")
         assert driver.act(click(name)) == seen
 
 
-def test_opening_another_site_is_refused(driver: InProcessDriver) -> None:
+def test_opening_another_site_is_refused(driver: InStep) -> None:
     with pytest.raises(PageError, match="out of the store"):
         driver.open("https://elsewhere.example/")
 
 
-def test_scrolling_leaves_the_page_as_it_is(driver: InProcessDriver) -> None:
+def test_scrolling_leaves_the_page_as_it_is(driver: InStep) -> None:
     before = driver.open("/")
     assert driver.act(Action(type="scroll")) == before
 
@@ -133,7 +134,7 @@ def cookie_shop(*set_cookies: str) -> Starlette:
 
 def cookies_sent(*set_cookies: str, to: str = "Seen") -> str:
     """Return the cookies that a visit sends to the next page."""
-    with InProcessDriver(cookie_shop(*set_cookies)) as driver:
+    with InStep(cookie_shop(*set_cookies)) as driver:
         seen = driver.open("/set/here")
         name = next(e.name for e in seen.simplified.elements if e.label == to)
         found = re.search(r"\[(.*?)\]", driver.act(click(name)).page.html)
@@ -191,7 +192,7 @@ def test_addresses_and_actions_are_meant_from_the_page_s_base() -> None:
         )
         return HTMLResponse(html)
 
-    with InProcessDriver(Starlette(routes=[Route("/{rest:path}", page)])) as driver:
+    with InStep(Starlette(routes=[Route("/{rest:path}", page)])) as driver:
         driver.open("/start")
         driver.act(click("mug"))
         driver.act(type_and_submit("search_input", "cup"))
@@ -204,7 +205,7 @@ def test_a_page_is_decoded_as_its_header_says() -> None:
         raw = "<meta charset=utf-8><a href=/>Привет</a>".encode("cp1251")
         return Response(raw, media_type="text/html; charset=windows-1251")
 
-    with InProcessDriver(Starlette(routes=[Route("/", page)])) as driver:
+    with InStep(Starlette(routes=[Route("/", page)])) as driver:
         assert driver.open("/").simplified.elements[0].label == "Привет"
 
 
@@ -226,7 +227,7 @@ def test_a_redirect_keeps_the_form_only_where_its_status_says_so(status: int, as
         Route("/send", send, methods=["POST"]),
         Route("/there", there, methods=["GET", "POST"]),
     ]
-    with InProcessDriver(Starlette(routes=routes)) as driver:
+    with InStep(Starlette(routes=routes)) as driver:
         driver.open("/")
         assert f"[{asked}]" in driver.act(click("go")).page.html
 
@@ -234,19 +235,17 @@ def test_a_redirect_keeps_the_form_only_where_its_status_says_so(status: int, as
 @pytest.mark.parametrize(
     "address", ["http://store.local:8080/", "http://user@store.local/", "//store.local.evil/"]
 )
-def test_another_port_user_or_longer_host_is_not_the_store(driver: InProcessDriver, address: str) -> None:
+def test_another_port_user_or_longer_host_is_not_the_store(driver: InStep, address: str) -> None:
     with pytest.raises(PageError, match="out of the store"):
         driver.open(address)
 
 
 @pytest.mark.parametrize("address", ["http://store.local", "http://store.local?q=1", "?q=1", ""])
-def test_the_store_s_own_address_is_accepted_with_and_without_a_path(
-    driver: InProcessDriver, address: str
-) -> None:
-    assert driver.open(address).page.url.startswith("/")
+def test_the_store_s_own_address_is_accepted_with_and_without_a_path(driver: InStep, address: str) -> None:
+    assert driver.open(address).page.url.startswith(HOME)
 
 
-def test_an_address_that_cannot_be_requested_is_a_page_error(driver: InProcessDriver) -> None:
+def test_an_address_that_cannot_be_requested_is_a_page_error(driver: InStep) -> None:
     before = driver.open("/")
     with pytest.raises(PageError, match="not a valid address"):
         driver.open("/search?q=\x01")

@@ -56,7 +56,7 @@ def test_a_missing_field_reads_as_empty() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"type": "hover"}, "'hover' is unknown; expected one of click"),
+        ({"type": "drag"}, "'drag' is unknown; expected one of click"),
         ({"type": "click", "text": "mug"}, "click takes no text"),
         ({"type": "terminate", "name": ""}, "terminate takes no name"),
         ({"type": "click", "nmae": "mug"}, "nmae"),

@@ -37,7 +37,7 @@ LEAVE = '{"page": {"html": ""}, "action": {"type": "terminate"}}'
 def test_faults_name_file_line_and_field() -> None:
     assert refused("{").startswith("log.jsonl:7: ")
     assert refused('{"session_id": "s", "steps": []}').startswith("log.jsonl:7: steps: ")
-    bad_type = STEP.replace("click", "hover")
+    bad_type = STEP.replace("click", "drag")
     assert refused(f'{{"session_id": "s", "steps": [{STEP}, {bad_type}]}}').startswith(
         "log.jsonl:7: steps.1.action: "
     )

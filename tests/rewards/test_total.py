@@ -77,7 +77,7 @@ CASES: list[tuple[str | None, Action, float | None, list[float]]] = [
     (completion('{"type": "terminate", "name": "x"}'), terminate(), 9.0, [0.0] * 6),
     ("So: " + completion('{"type": "terminate"}'), terminate(), 9.0, [0.0] * 6),
     ("```\n" + completion('{"type": "terminate"}') + "\n```", terminate(), 9.0, [0.0] * 6),
-    (completion('{"type": "hover", "name": "x"}'), LAMP, 9.0, [0.0] * 6),
+    (completion('{"type": "drag", "name": "x"}'), LAMP, 9.0, [0.0] * 6),
     (None, LAMP, 9.0, [0.0] * 6),
 ]
 
@@ -162,8 +162,8 @@ def test_a_target_outside_the_space_is_a_fault_even_for_a_bad_completion() -> No
         ('{"response": "x"', "completions.jsonl:2: record: is not JSON"),
         ('{"target": {"type": "terminate"}}', "completions.jsonl:2: response: is missing; expected a string"),
         (
-            '{"response": "x", "target": {"type": "hover"}}',
-            "completions.jsonl:2: target: .*'hover' is unknown",
+            '{"response": "x", "target": {"type": "drag"}}',
+            "completions.jsonl:2: target: .*'drag' is unknown",
         ),
         ('{"response": "x", "target": {"type": "scroll"}}', "completions.jsonl:2: target type 'scroll'"),
         (

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
+from tests.in_step import InStep
 
-from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.sessions import Session
 from shop_r1.shoppers.persona import Market
 from shop_r1.shoppers.scripted import generate_sessions
@@ -28,6 +28,6 @@ def sessions(app: Starlette, market: Market) -> list[Session]:
 
 
 @pytest.fixture
-def driver(app: Starlette) -> Iterator[InProcessDriver]:
-    with InProcessDriver(app) as opened:
+def driver(app: Starlette) -> Iterator[InStep]:
+    with InStep(app) as opened:
         yield opened

@@ -1,6 +1,6 @@
 import pytest
+from tests.in_step import InStep
 
-from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.actions import type_and_submit
 from shop_r1.shoppers.facts import read_page
 
@@ -40,7 +40,7 @@ def test_a_list_of_results_is_read() -> None:
     assert (second.rating, second.in_stock, second.slug) == (None, False, "ora-blue-mug")
 
 
-def test_the_store_s_own_pages_are_read(driver: InProcessDriver) -> None:
+def test_the_store_s_own_pages_are_read(driver: InStep) -> None:
     driver.open("/")
     page = driver.act(type_and_submit("search_input", "red mug")).page
     facts = read_page(page.url, page.html)

@@ -1,5 +1,6 @@
 from starlette.applications import Starlette
 
+from shop_r1.drivers.in_process import HOME
 from shop_r1.records.sessions import Session
 from shop_r1.shoppers.crowd import describe_crowd
 from shop_r1.shoppers.persona import Market
@@ -34,7 +35,7 @@ def test_progress_and_tally_count_every_session(app: Starlette, market: Market) 
 
 
 def test_sessions_start_with_a_search_at_home_and_end(sessions: list[Session]) -> None:
-    assert {s.steps[0].page.url for s in sessions} == {"/"}
+    assert {s.steps[0].page.url for s in sessions} == {HOME}
     assert {s.steps[0].action.type for s in sessions} == {"type_and_submit"}
     assert {s.outcome for s in sessions} == {"purchase", "terminate"}
     assert len({s.session_id for s in sessions}) == len(sessions)

@@ -1,3 +1,4 @@
+import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -5,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 from starlette.applications import Starlette
+from tests.in_step import InStep
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from shop_r1.drivers.in_process import InProcessDriver
+from shop_r1.drivers.in_process import HOME, InProcessDriver
 from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.prefix_tree import Tree
@@ -17,7 +19,7 @@ from shop_r1.prompts.render import PromptConfig, render_completion, render_histo
 from shop_r1.records.actions import SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.simulation import policy
-from shop_r1.simulation.loop import MAX_ERRORS, Progress, Tally, run_session, run_sessions
+from shop_r1.simulation.loop import Limits, Progress, Tally, run_sessions
 from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
 
 BYTES, END = 256, 256
@@ -86,14 +88,18 @@ def sessions(
     progress: Progress | None = None,
 ) -> list[Session]:
     policy, names = model_policy(model), ("model", "model")
-    with InProcessDriver(app) as driver:
-        return list(
-            run_sessions(lambda _: policy, driver, count, seed, names=names, tally=tally, progress=progress)
-        )
+    driver = InProcessDriver(app)
+    return list(
+        run_sessions(lambda _: policy, driver, count, seed, names=names, tally=tally, progress=progress)
+    )
+
+
+def act(model: LocalModel, page: str, seed: int = 0, history: Sequence[Step] = ()) -> Step | ParseFailure:
+    return asyncio.run(model_policy(model).act(history, Page(html=page), random.Random(seed)))
 
 
 def test_a_random_models_text_is_an_invalid_response(model: LocalModel) -> None:
-    found = model_policy(model).act([], Page(html="<page>\n</page>"), random.Random(0))
+    found = act(model, "<page>\n</page>")
     assert isinstance(found, ParseFailure)
 
 
@@ -109,7 +115,7 @@ def test_the_model_sees_the_prompt_of_training_and_nothing_else(
     monkeypatch.setattr(policy, "sample_completions", watch)
     action = Action(type="type_and_submit", name="search_input", text="mug")
     history = [Step(page=Page(html="<page>home</page>"), action=action, rationale="A secret.")]
-    model_policy(model).act(history, Page(html="<page>results</page>"), random.Random(0))
+    act(model, "<page>results</page>", history=history)
     prompt = render_history(
         ["<page>home</page>", "<page>results</page>"], [action], SHOP, PROMPT, model.count_tokens
     )
@@ -130,7 +136,7 @@ def test_the_same_seed_gives_the_same_completion_and_another_seed_another(
 
     monkeypatch.setattr(policy, "sample_completions", watch)
     for seed in (1, 1, 2):
-        model_policy(model).act([], Page(html="<page></page>"), random.Random(seed))
+        act(model, "<page></page>", seed)
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -143,7 +149,7 @@ def test_a_valid_response_is_done_in_the_store(model: LocalModel, app: Starlette
     (session,) = sessions(app, model, 1, 7, tally)
     assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
     assert session.steps[0].rationale == "I need a mug."
-    assert session.steps[1].page.url.startswith("/search")
+    assert session.steps[1].page.url.startswith(f"{HOME}search")
     assert (session.outcome, session.session_id, session.source) == ("terminate", "model-7-00000", "store")
     assert tally.errors.total() == 0
 
@@ -152,11 +158,12 @@ def test_invalid_responses_and_unknown_names_are_counted_as_errors(
     model: LocalModel, app: Starlette, says: list[str]
 ) -> None:
     says += ["", render_completion("", Action(type="click", name="no.such.thing"))]
+    limits = Limits()
     tally = Tally()
     (session,) = sessions(app, model, 1, 0, tally)
     assert session.outcome == "error"
-    assert len(session.steps) == MAX_ERRORS - 1  # the invalid response left no step
-    assert tally.errors.total() == MAX_ERRORS
+    assert len(session.steps) == limits.max_errors  # the invalid response was retried and left no step
+    assert tally.errors.total() == limits.max_errors + 1
     assert tally.errors["invalid response: empty"] == 1
 
 
@@ -168,29 +175,27 @@ def test_visits_without_one_valid_response_are_left_out_and_counted(
     found = sessions(app, model, 3, 0, tally, lambda done, total: calls.append((done, total)))
     assert found == []
     assert (tally.steps, tally.outcomes) == (0, {"no step": 3})
-    assert tally.errors == {"invalid response: empty": 3 * MAX_ERRORS}
+    assert tally.errors == {"invalid response: empty": 3 * Limits().max_invalid}
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_errors_are_forgotten_when_the_next_response_is_valid(driver: InProcessDriver) -> None:
+def test_errors_are_forgotten_when_the_next_response_is_valid(driver: InStep) -> None:
     page = Page(html="<page></page>")
     search = Step(page=page, action=Action(type="type_and_submit", name="search_input", text="mug"))
     invalid = ParseFailure(reason="empty", message="the completion is empty")
     responses: list[Step | ParseFailure] = [
         invalid,
-        invalid,
         search,
-        invalid,
         invalid,
         Step(page=page, action=terminate()),
     ]
 
     class Stammering:
-        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+        async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
             return responses.pop(0)
 
     tally = Tally()
-    session = run_session(Stammering(), driver, 0, tally=tally)
+    session = driver.visit(Stammering(), tally=tally)
     assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
     assert session.outcome == "terminate"
-    assert tally.errors == {"invalid response: empty": 4}
+    assert tally.errors == {"invalid response: empty": 2}

@@ -41,7 +41,7 @@ def simulate(
     from shop_r1.datasets.session_files import write_sessions
     from shop_r1.shoppers.persona import Market
     from shop_r1.shoppers.scripted import generate_sessions
-    from shop_r1.simulation.loop import Tally
+    from shop_r1.simulation.loop import Limits, Tally
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
     from shop_r1.store.kinds import KINDS
@@ -52,7 +52,7 @@ def simulate(
     tally = Tally()
     app = create_app(generate_catalogue(catalogue_seed))
     with console.progress("Shopping") as move:
-        options: dict[str, Any] = {"max_steps": max_steps, "progress": move, "tally": tally}
+        options: dict[str, Any] = {"limits": Limits(max_steps=max_steps), "progress": move, "tally": tally}
         if model == "scripted":
             sessions = generate_sessions(app, Market(KINDS), count, seed, **options)
         else:
@@ -80,5 +80,5 @@ def _modelled(
     prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
     console.note(str(choose_precision(config.bf16, model.model.device.type)))
     policy = ModelPolicy(model, config.model_copy(update={"prompt": prompt}))
-    with InProcessDriver(app) as driver:
-        yield from run_sessions(lambda _: policy, driver, count, seed, names=("model", "model"), **options)
+    names = "model", "model"
+    return run_sessions(lambda _: policy, InProcessDriver(app), count, seed, names=names, **options)

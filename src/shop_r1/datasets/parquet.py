@@ -31,13 +31,14 @@ from shop_r1.datasets.outlines import (
 from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved
 from shop_r1.records.actions import SPACES
-from shop_r1.records.sessions import Session
+from shop_r1.records.sessions import Session, Timing
 from shop_r1.validation_messages import describe_problems
 
 VERSION_KEY = b"shop_r1.schema_version"
 SOURCE_KEY = b"shop_r1.source"
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Stands in the file's metadata under `VERSION_KEY`."""
+_EARLIER_VERSIONS = (b"1",)  # without what a browser's driver adds; read row by row, like others' files
 
 ROW_GROUP_CHARACTERS = 1 << 20
 """Of pages, after which a row group ends. To read one session at random costs a row group, 0.7 ms. Ours: with
@@ -53,8 +54,22 @@ SESSIONS_KEPT = 256
 _BATCH_ROWS = 64
 
 _ACTION = pa.struct([(name, pa.string()) for name in ("type", "name", "text", "click_type")])
-_PAGE = pa.struct([("url", pa.string()), ("html", pa.string())])
-_STEP = pa.struct([("page", _PAGE), ("action", _ACTION), ("rationale", pa.string()), ("time", pa.float64())])
+_PAGE = pa.struct([("url", pa.string()), ("html", pa.string()), ("status", pa.int32())])
+_EVENT = pa.struct([("kind", pa.string()), ("detail", pa.string()), ("count", pa.int32())])
+_TIMING = pa.struct([(name, pa.float64()) for name in Timing.model_fields])
+_ALTERNATIVE = pa.struct([("action", _ACTION), ("probability", pa.float64())])
+_STEP = pa.struct(
+    [
+        ("page", _PAGE),
+        ("action", _ACTION),
+        ("rationale", pa.string()),
+        ("time", pa.float64()),
+        ("error", pa.string()),
+        ("events", pa.list_(_EVENT)),
+        ("timing", _TIMING),
+        ("alternatives", pa.list_(_ALTERNATIVE)),
+    ]
+)
 _RECORD = [(name, pa.string()) for name in ("session_id", "user_id", "persona", "source", "space", "outcome")]
 _DERIVED = [
     ("num_steps", pa.int32()),
@@ -292,11 +307,11 @@ def _check_schema(path: Path, file: Any, largest: int) -> None:
 def _is_ours(path: Path, file: Any) -> bool:
     """Return whether the file has our schema, and a schema version, which must be ours."""
     version = (file.metadata.metadata or {}).get(VERSION_KEY)
-    if version not in (None, SCHEMA_VERSION.encode()):
+    if version not in (None, *_EARLIER_VERSIONS, SCHEMA_VERSION.encode()):
         problem = f"has schema version {version.decode(errors='replace')}; this version of shop-r1 reads "
         problem += f"{SCHEMA_VERSION}: convert it to .jsonl with the version that wrote it"
         raise DataError.at(path, None, problem)
-    return version is not None and bool(file.schema_arrow.equals(SCHEMA))
+    return version == SCHEMA_VERSION.encode() and bool(file.schema_arrow.equals(SCHEMA))
 
 
 def _drop_nulls(value: Any) -> Any:

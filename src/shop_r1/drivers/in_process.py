@@ -1,7 +1,5 @@
 """Where a policy acts: a store in this process."""
 
-import asyncio
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
@@ -10,92 +8,98 @@ import httpx2
 from starlette.types import ASGIApp
 
 from shop_r1.drivers.forms import form_of
+from shop_r1.drivers.protocol import EFFECTS, TEXT_ROLES, ActionResult, Observation
 from shop_r1.errors import PageError
 from shop_r1.pages.addresses import in_full
-from shop_r1.pages.elements import Element, SimplifiedPage, find_element
+from shop_r1.pages.elements import Element, find_element
 from shop_r1.pages.parse.document import parse_document
 from shop_r1.pages.parse.encodings import decode_page
 from shop_r1.pages.simplify import simplify_page
-from shop_r1.records.actions import SPACES, Action
+from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Page
 
-_HOST = "store.local"
-_HOME = f"http://{_HOST}/"
+HOST = "store.local"
+HOME = f"http://{HOST}/"
+"""The store's address; `drivers.browser` leads Chromium to it by the same one."""
+PURCHASES = frozenset({"buy now", "place order"})
+"""Labels, in lower case, of what buys something in the built-in store."""
 _MAX_REDIRECTS = 10
-_TEXT_ROLES = frozenset({"searchbox", "textbox", "combobox", "spinbutton"})
-_EFFECTS = {kind.name: kind.effect for space in SPACES.values() for kind in space.types}
 _simplify = lru_cache(maxsize=32)(simplify_page)  # a quarter of all pages is the one that visits begin on
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What is seen after an action."""
-
-    page: Page
-    """As sessions record it; its URL is a path with its query."""
-    simplified: SimplifiedPage
-    """The same page with its elements."""
 
 
 class InProcessDriver:
     """A driver for an ASGI app in this process: no sockets, no scripts, one visit at a time.
 
-    It is a context manager, which closes its client and its event loop.
+    It is an async context manager, which closes its client.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._runner = asyncio.Runner()
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app),
             headers={"accept": "text/html"},
             event_hooks={"response": [self._keep_cookies]},
             trust_env=False,
         )
-        self._url = self._base = _HOME
+        self._url = self._base = HOME
         self._html = ""
         self._seen: Observation | None = None
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._runner.run(self._client.aclose())
-        self._runner.close()
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
-    def open(self, url: str) -> Observation:
-        """Start a new visit at this URL: cookies are forgotten.
+    async def close(self) -> None:
+        """Close its client."""
+        await self._client.aclose()
+
+    async def open(self, url: str = HOME) -> Observation:
+        """Begin a new visit at this URL: cookies are forgotten.
 
         Raises:
             PageError: the URL leads out of the store, or the response is not a page.
         """
         self._client.cookies.clear()
-        self._url = self._base = _HOME
-        return self._load(self._request("GET", self._within_store(url, "the start page")))
+        self._url = self._base = HOME
+        return await self._load(self._request("GET", self._within_store(url, "the start page")))
 
-    def act(self, action: Action) -> Observation:
-        """Do the action and return what is then seen; scrolling and leaving do not change the page.
+    async def act(self, action: Action) -> ActionResult:
+        """Carry out the action; scrolling and leaving do not change the page.
+
+        Its error says that no element of the page has the action's name, that the element does not take such
+        an action, or that it leads out of the store; the page stays as it was.
 
         Raises:
-            PageError: no element of the page has the action's name, or it does not take such an action; the
-                page stays as it was.
+            PageError: no page is open.
         """
         if self._seen is None:
             raise PageError("no page is open; call open(url) first")
-        effect = _EFFECTS[action.type]
+        try:
+            request, is_purchase = self._request_of(action, self._seen)
+            seen = await self._load(request) if request is not None else self._seen
+        except PageError as error:
+            return ActionResult(self._seen, error=str(error))
+        return ActionResult(seen, is_purchase=is_purchase)
+
+    def _request_of(self, action: Action, seen: Observation) -> tuple[httpx2.Request | None, bool]:
+        """Return the request that an action sends, None where it sends none, and whether it buys."""
+        effect = EFFECTS[action.type]
         if effect in ("scroll", "leave"):
-            return self._seen
-        element = find_element(self._seen.simplified, action.value("name"))
-        if effect == "type":
-            if element.role not in _TEXT_ROLES:
+            return None, False
+        if effect not in ("click", "submit"):
+            raise PageError(f"{action.type} needs a browser; the in-process store knows clicks and searches")
+        element = find_element(seen.simplified, action.value("name"))
+        if effect == "submit":
+            if element.role not in TEXT_ROLES:
                 raise PageError(
                     f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
                 )
-            request = self._submit(element, action.value("text"))
-        elif element.href is not None:
-            request = self._request("GET", self._within_store(element.href, element.name))
-        else:
-            request = self._submit(element) if element.role == "submit" else None
-        return self._load(request) if request is not None else self._seen
+            return self._submit(element, action.value("text")), False
+        is_purchase = element.label.lower() in PURCHASES
+        if element.href is not None:
+            return self._request("GET", self._within_store(element.href, element.name)), is_purchase
+        return (self._submit(element) if element.role == "submit" else None), is_purchase
 
     def _submit(self, element: Element, text: str | None = None) -> httpx2.Request | None:
         """Return the request that submitting the element's form sends; None where only a script would act."""
@@ -125,7 +129,7 @@ class InProcessDriver:
         """
         try:
             url = urldefrag(urljoin(self._base, target)).url
-            is_within = urlsplit(url)[:2] == ("http", _HOST)
+            is_within = urlsplit(url)[:2] == ("http", HOST)
         except ValueError:  # not an address, such as //[
             url, is_within = target, False
         if not is_within:
@@ -134,10 +138,10 @@ class InProcessDriver:
             )
         return url
 
-    def _load(self, request: httpx2.Request) -> Observation:
+    async def _load(self, request: httpx2.Request) -> Observation:
         """Send the request, follow redirects within the store, and return what is seen."""
         for _ in range(_MAX_REDIRECTS):
-            response = self._runner.run(self._client.send(request))
+            response = await self._client.send(request)
             if response.next_request is None:
                 return self._observe(response)
             request = response.next_request
@@ -156,8 +160,9 @@ class InProcessDriver:
         url = urlsplit(str(response.url))
         self._html = decode_page(response.content, response.charset_encoding)
         simplified = _simplify(self._html)
-        self._url = url.geturl()
+        self._url = url._replace(path=url.path or "/").geturl()
         self._base = in_full(simplified.base, self._url)
-        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        self._seen = Observation(Page(url=path, html=simplified.html), simplified)
+        self._seen = Observation(
+            Page(url=self._url, html=simplified.html, status=response.status_code), simplified
+        )
         return self._seen

@@ -183,7 +183,7 @@ _EXAMPLE_RATIONALES = (
 
 def _example_visit(space: ActionSpace) -> str:
     """Return a search and a `terminate` in the space's own types, as a session is shown."""
-    search = next(kind for kind in space.types if kind.effect == "type")
+    search = next(kind for kind in space.types if kind.effect in ("submit", "type"))
     leave = next(kind for kind in space.types if kind.effect == "leave")
     first, last = Action(type=search.name, **search.example), Action(type=leave.name)
     prompt = render_journey("", _EXAMPLE_PAGES, [first], 10**9, 0, len, tail=action_piece(2, last))

@@ -14,8 +14,9 @@ from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 
-Effect = Literal["click", "type", "scroll", "leave"]
-"""What an action does to a page; the page drivers know these four."""
+Effect = Literal["click", "type", "submit", "select", "hover", "scroll", "back", "leave"]
+"""What an action does to a page; `submit` is typing followed by Enter. The browser's driver knows all, the
+in-process one those of the shop space."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ CLICK = ActionType(
 TYPE_AND_SUBMIT = ActionType(
     "type_and_submit",
     ("name", "text"),
-    "type",
+    "submit",
     "Type the text into the input with this name and press Enter.",
     {"name": "search_input", "text": "red mug"},
 )
@@ -68,7 +69,18 @@ INPUT = ActionType(
     "Type the text into the input with this name.",
     {"name": "search_input", "text": "red mug"},
 )
+SELECT = ActionType(
+    "select",
+    ("name", "text"),
+    "select",
+    "Choose the option with this text in the drop-down list with this name.",
+    {"name": "buy_box.size", "text": "large"},
+)
+HOVER = ActionType(
+    "hover", ("name",), "hover", "Move the mouse over the element with this name.", {"name": "menu.kitchen"}
+)
 SCROLL = ActionType("scroll", (), "scroll", "Scroll the page.", {})
+BACK = ActionType("back", (), "back", "Go back to the page before this one.", {})
 TERMINATE = ActionType(
     "terminate", (), "leave", "Close the browser window without buying anything, unsatisfied.", {}
 )
@@ -77,8 +89,10 @@ SHOP = ActionSpace("shop", (CLICK, TYPE_AND_SUBMIT, TERMINATE))
 """The paper's space (Appendix B)."""
 OPERA = ActionSpace("opera", (CLICK, INPUT, TERMINATE, SCROLL))
 """OPeRA's: click, input and terminate in its filtered set, scroll in the paper's Appendix E."""
+LIVE = ActionSpace("live", (CLICK, TYPE_AND_SUBMIT, INPUT, SELECT, HOVER, SCROLL, BACK, TERMINATE))
+"""For shops in a browser: the paper's space and what checkout forms and menus need besides. Ours."""
 
-SPACES: Mapping[str, ActionSpace] = {space.name: space for space in (SHOP, OPERA)}
+SPACES: Mapping[str, ActionSpace] = {space.name: space for space in (SHOP, OPERA, LIVE)}
 
 
 def find_space(name: str) -> ActionSpace:
@@ -99,11 +113,11 @@ class Action(Record):
     """One action: its type, that type's fields, and what a data set says besides."""
 
     type: str
-    """`click`, `type_and_submit`, `terminate`, `input` or `scroll`."""
+    """`click`, `type_and_submit`, `terminate`, `input`, `scroll`, `select`, `hover` or `back`."""
     name: str | None = None
     """The element's hierarchical name on the page, for instance `results.red_mug`."""
     text: str | None = None
-    """What is typed."""
+    """What is typed, or the text of the option that is chosen."""
     click_type: str | None = None
     """The click's subtype where the data has one (OPeRA). Metadata: metrics use it, models are not asked."""
 

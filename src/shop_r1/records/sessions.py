@@ -15,12 +15,69 @@ Outcome = Literal["purchase", "terminate", "max_steps", "error"]
 """How a visit ended: something was bought, the shopper left, the step limit came, or an error ended it."""
 
 
+EventKind = Literal[
+    "dialog",
+    "new_tab",
+    "closed_tab",
+    "download",
+    "file_chooser",
+    "http_authentication",
+    "crash",
+    "no_answer",
+    "blocked",
+    "purchase_held",
+    "not_settled",
+    "named_again",
+    "covered",
+    "enter_ignored",
+    "cut",
+]
+"""What a browser can meet during a step: a dialog that was answered, a new tab that took the shopper along
+or one that closed, a download, a file chooser or a login of HTTP that was refused, a renderer that crashed or
+did not answer, a request that the bounds refused, a purchase that was held back, a page that was still
+changing at the ceiling, an element that was drawn anew and found by its name again, one that something else
+covered, an Enter that did nothing, a page that was too large to be read whole."""
+
+
+class StepEvent(Record):
+    """Something that happened in the browser while an action was carried out."""
+
+    kind: EventKind
+    detail: str | None = None
+    """What is known of it, such as a dialog's text; page content, so hostile."""
+    count: int = Field(default=1, ge=1)
+    """How often it happened during the step."""
+
+
+class Timing(Record):
+    """How long the parts of a step took, in seconds; None where a part was not measured."""
+
+    decide: float | None = None
+    """The policy."""
+    act: float | None = None
+    """The action itself."""
+    settle: float | None = None
+    """Waiting until the page stopped changing."""
+    observe: float | None = None
+    """Reading and simplifying the page that came of it."""
+
+
 class Page(Record):
     """One page as the shopper met it, already simplified (`pages.simplify_page`)."""
 
     url: str = ""
+    """Its address, in full where it is known."""
     html: str
     """Simplified HTML in which every element that can be acted on has a unique `name`."""
+    status: int | None = None
+    """Of HTTP; None where it is not known."""
+
+
+class Alternative(Record):
+    """One thing that a policy might have done at a step."""
+
+    action: Action
+    probability: float = Field(ge=0, le=1)
 
 
 class Step(Record):
@@ -33,6 +90,14 @@ class Step(Record):
     time: float | None = Field(default=None, ge=0, lt=MILLISECONDS_FROM, strict=True, allow_inf_nan=False)
     """When the shopper acted, in seconds since 1970-01-01T00:00:00Z; None where it was not recorded. No
     prompt shows it."""
+    error: str | None = None
+    """Why the action could not be carried out; None where it was, and where nothing says so. No prompt shows
+    it."""
+    events: tuple[StepEvent, ...] | None = None
+    """What happened in the browser meanwhile; None where nothing did or none was watched."""
+    timing: Timing | None = None
+    alternatives: tuple[Alternative, ...] | None = None
+    """What the policy might have done, the likeliest first; None where it does not say."""
 
 
 class ExampleRef(Record):
@@ -74,7 +139,7 @@ class Session(Record):
     persona: str | None = None
     """Who the shopper is, in plain text; a prompt shows it where `prompt.persona` is on."""
     source: str = "log"
-    """Where it comes from: `store`, `pages`, `opera`, `log`."""
+    """Where it comes from: `store`, `live`, `pages`, `opera`, `log`."""
     space: str = "shop"
     """The action space of its actions (`actions.SPACES`)."""
     outcome: Outcome | None = None

@@ -10,7 +10,7 @@ from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.shoppers.choices import choices
 from shop_r1.shoppers.persona import Intent, Market, Persona
-from shop_r1.simulation.loop import MAX_STEPS, Progress, Tally, run_sessions
+from shop_r1.simulation.loop import Limits, Progress, Tally, run_sessions
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ScriptedPolicy:
     persona: Persona
     intent: Intent
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
+    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
         """Return a choice drawn from the rule's probabilities."""
         options = choices(self.persona, self.intent, history, page)
         chosen = rng.choices(options, weights=[float(option.probability[0]) for option in options])[0]
@@ -33,7 +33,7 @@ def generate_sessions(
     count: int,
     seed: int,
     *,
-    max_steps: int = MAX_STEPS,
+    limits: Limits | None = None,
     progress: Progress | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Session]:
@@ -41,12 +41,18 @@ def generate_sessions(
 
     `market` is what there is to want: `Market(store.kinds.KINDS)`.
     """
+    return run_sessions(
+        lambda key: scripted_policy(market, key),
+        InProcessDriver(app),
+        count,
+        seed,
+        names=("store", "shopper"),
+        limits=limits,
+        progress=progress,
+        tally=tally,
+    )
 
-    def policy_of(key: str) -> ScriptedPolicy:
-        return ScriptedPolicy(*market.draw(random.Random(f"shop-r1 shopper {key}")))
 
-    names = "store", "shopper"
-    with InProcessDriver(app) as driver:
-        yield from run_sessions(
-            policy_of, driver, count, seed, names=names, max_steps=max_steps, progress=progress, tally=tally
-        )
+def scripted_policy(market: Market, key: str) -> ScriptedPolicy:
+    """Return the scripted shopper of a session's key (`seed-index`)."""
+    return ScriptedPolicy(*market.draw(random.Random(f"shop-r1 shopper {key}")))

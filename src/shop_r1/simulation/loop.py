@@ -1,40 +1,53 @@
 """The loop in which a policy acts through a driver until the visit ends, and the sessions that it makes."""
 
+import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from shop_r1.drivers.in_process import InProcessDriver, Observation
-from shop_r1.errors import ModelError, PageError
+from pydantic import Field
+
+from shop_r1.config import Config
+from shop_r1.drivers.in_process import HOME
+from shop_r1.drivers.protocol import ActionResult, PageDriver
+from shop_r1.errors import ModelError
 from shop_r1.prompts.parse import ParseFailure
-from shop_r1.records.actions import Action
-from shop_r1.records.sessions import Outcome, Page, Session, Step
-
-MAX_STEPS = 20
-MAX_ERRORS = 3
-"""A visit ends after so many invalid responses or impossible actions in a row."""
-_PURCHASES = frozenset({"buy now", "place order"})
+from shop_r1.records.sessions import Outcome, Page, Session, Step, Timing
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there will be."""
 
 
 class NoStepError(ModelError):
-    """A visit in which every response was invalid; counted as the outcome "no step"."""
+    """A visit without a step, since every response was invalid; counted as the outcome "no step"."""
 
 
 class Policy(Protocol):
     """Decides what to do next."""
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
         """Return the next step, on this page, or why the policy's response is invalid.
 
         `rng` is the session's only source of randomness.
         """
         ...
+
+
+class Limits(Config):
+    """When a visit ends by itself."""
+
+    max_steps: int = Field(20, ge=1)
+    """Steps at most; the outcome is then `max_steps`."""
+    max_seconds: float = Field(600.0, gt=0)
+    """Seconds at most, waiting for the policy apart; looked at between steps. The outcome is then `error`."""
+    max_errors: int = Field(3, ge=1)
+    """Actions in a row that could not be carried out, after which the outcome is `error`."""
+    max_invalid: int = Field(2, ge=1)
+    """Invalid responses in a row, after which the outcome is `error`: each but the last is retried."""
 
 
 @dataclass
@@ -46,89 +59,158 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What a visit is called and where it begins."""
+
+    key: str
+    """What its randomness depends on."""
+    session_id: str
+    user_id: str | None = None
+    persona: str | None = None
+    start: str = HOME
+    source: str = "store"
+    space: str = "shop"
+
+
+class Observer(Protocol):
+    """Is told what happens in a visit, as it happens."""
+
+    async def before_step(self, visit: Visit, page: Page) -> bool:
+        """Take the page that the policy is about to be shown; False ends the visit."""
+        ...
+
+    async def after_step(self, visit: Visit, step: Step) -> None:
+        """Take a step that is done."""
+        ...
+
+
 def run_sessions(
     policy_of: Callable[[str], Policy],
-    driver: InProcessDriver,
+    driver: PageDriver,
     count: int,
     seed: int,
     *,
     names: tuple[str, str],
-    max_steps: int = MAX_STEPS,
+    limits: Limits | None = None,
     progress: Progress | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Session]:
-    """Yield sessions; session `k` depends on the seed and `k` alone, so a larger count only adds sessions.
+    """Yield sessions of one driver, one after the other; it is closed at the end.
 
-    A visit in which every response was invalid is left out and counted in `tally.outcomes["no step"]`.
+    Session `k` depends on the seed and `k` alone, so a larger count only adds sessions. A visit in which
+    every response was invalid is left out and counted in `tally.outcomes["no step"]`.
 
     `policy_of` returns the policy of a session by its key (`seed-index`). `names` are what the ids of
     sessions and of users begin with.
     """
-    for index in range(count):
-        key = f"{seed}-{index:05d}"
-        with suppress(NoStepError):
-            yield run_session(policy_of(key), driver, key, max_steps, names=names, tally=tally)
-        if progress is not None:
-            progress(index + 1, count)
+    with asyncio.Runner() as runner:
+        try:
+            for index in range(count):
+                key = f"{seed}-{index:05d}"
+                visit = Visit(key, f"{names[0]}-{key}", f"{names[1]}-{key}")
+                with suppress(NoStepError):
+                    yield runner.run(run_session(policy_of(key), driver, visit, limits, tally=tally))
+                if progress is not None:
+                    progress(index + 1, count)
+        finally:
+            runner.run(driver.close())
 
 
-def run_session(
+async def run_session(
     policy: Policy,
-    driver: InProcessDriver,
-    seed: int | str,
-    max_steps: int = MAX_STEPS,
+    driver: PageDriver,
+    visit: Visit,
+    limits: Limits | None = None,
     *,
-    names: tuple[str, str] = ("store", "shopper"),
     tally: Tally | None = None,
+    observer: Observer | None = None,
+    timed: bool = False,
 ) -> Session:
-    """Return one visit as a session, the same for the same seed, policy and store; `names` as `run_sessions`.
+    """Return one visit as a session, the same for the same key, policy and shop.
 
-    An action that the page does not offer is recorded, changes nothing and is counted in `tally.errors`; an
-    invalid response is counted there too and leaves no step. The outcome is `terminate` or `purchase` (buy
-    now, place order), else `error` after `MAX_ERRORS` of these in a row, else `max_steps`.
+    An action that could not be carried out is recorded with its error and counted in `tally.errors`; an
+    invalid response is counted there too and leaves no step. The outcome is `terminate` or `purchase`, else
+    `error` after too many of these in a row or where the driver cannot go on, else `max_steps`.
+
+    With `timed`, steps say when they were done and what took how long.
 
     Raises:
         PageError: the start page cannot be opened.
-        NoStepError: every response was invalid.
+        NoStepError: every response was invalid, or it was stopped before the first.
     """
-    rng = random.Random(f"shop-r1 session {seed}")
-    tally = tally or Tally()
-    steps, errors, seen = list[Step](), 0, driver.open("/")
-    outcome: Outcome | None = None
-    while outcome is None and errors < MAX_ERRORS and len(steps) < max_steps:
-        step = policy.act(steps, seen.page, rng)
-        if isinstance(step, ParseFailure):
-            tally.errors[f"invalid response: {step.reason}"] += 1
-            errors += 1
-            continue
-        steps.append(step)
-        try:
-            after = driver.act(step.action)
-        except PageError as error:
-            tally.errors[str(error)[:200]] += 1
-            errors += 1
-            continue
-        errors = 0
-        outcome, seen = _outcome(step.action, seen), after
-    outcome = outcome or ("error" if errors == MAX_ERRORS else "max_steps")
-    tally.steps += len(steps)
-    tally.outcomes[outcome if steps else "no step"] += 1
-    if not steps:
-        raise NoStepError(f"visit {names[0]}-{seed}: its first {errors} responses were invalid")
+    loop = _Loop(policy, visit, limits or Limits(), tally or Tally(), timed)
+    outcome = await loop.run(driver, observer)
+    loop.tally.steps += len(loop.steps)
+    loop.tally.outcomes[(outcome or "stopped") if loop.steps else "no step"] += 1
+    if not loop.steps:
+        reason = "it was stopped before its first step" if outcome is None else "its responses were invalid"
+        raise NoStepError(f"visit {visit.session_id}: {reason}")
     return Session(
-        session_id=f"{names[0]}-{seed}",
-        user_id=f"{names[1]}-{seed}",
-        source="store",
+        session_id=visit.session_id,
+        user_id=visit.user_id,
+        persona=visit.persona,
+        source=visit.source,
+        space=visit.space,
         outcome=outcome,
-        steps=tuple(steps),
+        steps=tuple(loop.steps),
     )
 
 
-def _outcome(action: Action, seen: Observation) -> Outcome | None:
-    """Return the outcome that an action on a page is; None where the visit goes on."""
-    if action.type == "terminate":
-        return "terminate"
-    element = seen.simplified.by_name.get(action.value("name"))
-    if action.type == "click" and element is not None and element.label.lower() in _PURCHASES:
-        return "purchase"
-    return None
+class _Loop:
+    """One visit under way."""
+
+    def __init__(self, policy: Policy, visit: Visit, limits: Limits, tally: Tally, timed: bool) -> None:
+        self._policy, self._visit, self._limits, self._timed = policy, visit, limits, timed
+        self.tally = tally
+        self.steps: list[Step] = []
+        self.errors = self.invalid = 0  # in a row
+        self._rng = random.Random(f"shop-r1 session {visit.key}")
+        self._spent_s = 0.0
+
+    async def run(self, driver: PageDriver, observer: Observer | None) -> Outcome | None:
+        """Act until the visit ends, and return how it ended; None where the observer stopped it."""
+        seen = await driver.open(self._visit.start)
+        while len(self.steps) < self._limits.max_steps:
+            if observer is not None and not await observer.before_step(self._visit, seen.page):
+                return None
+            started = time.monotonic()
+            step = await self._policy.act(self.steps, seen.page, self._rng)
+            decided = time.monotonic()
+            if isinstance(step, ParseFailure):
+                self.tally.errors[f"invalid response: {step.reason}"] += 1
+                self.invalid += 1
+                if self.invalid == self._limits.max_invalid:
+                    return "error"
+                continue
+            self.invalid = 0
+            result = await driver.act(step.action)
+            self._spent_s += time.monotonic() - decided
+            step = self._finished(step, result, decided - started)
+            self.steps.append(step)
+            if observer is not None:
+                await observer.after_step(self._visit, step)
+            if (outcome := self._outcome(step, result)) is not None:
+                return outcome
+            seen = result.seen
+        return "max_steps"
+
+    def _finished(self, step: Step, result: ActionResult, decide_s: float) -> Step:
+        """Return the step with what came of it."""
+        found: dict[str, Any] = {"error": result.error, "events": result.events or None}
+        if self._timed:
+            timing = (result.timing or Timing()).model_copy(update={"decide": round(decide_s, 4)})
+            found |= {"time": round(time.time(), 3), "timing": timing}
+        return step.model_copy(update=found)
+
+    def _outcome(self, step: Step, result: ActionResult) -> Outcome | None:
+        """Return how the visit ended with this step; None where it goes on."""
+        if result.error is not None:
+            self.tally.errors[result.error[:200]] += 1
+        self.errors = self.errors + 1 if result.error is not None else 0
+        if step.action.type == "terminate":
+            return "terminate"
+        if result.is_purchase:
+            return "purchase"
+        is_over = result.has_ended or self._spent_s > self._limits.max_seconds
+        return "error" if is_over or self.errors == self._limits.max_errors else None

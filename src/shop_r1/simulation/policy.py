@@ -33,7 +33,7 @@ class ModelPolicy:
         self._model, self._config = model, config
         self._count = lru_cache(maxsize=10_000)(model.count_tokens)
 
-    def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
         """Return the model's next step, or why its completion is no valid response."""
         prompt = render_history(
             [*(step.page.html for step in history), page.html],
