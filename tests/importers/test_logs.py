@@ -122,7 +122,7 @@ def test_when_nothing_is_left_the_import_fails(tmp_path: Path) -> None:
         (session(step({"type": "click"})), "click needs a target"),
         (session(step(SEARCH | {"text": None})), "type_and_submit needs the text that was typed"),
         (session(step(CHOOSE | {"text": "x"})), "click takes no text"),
-        (session(step(CHOOSE | {"type": "hover"})), "action type 'hover' is unknown"),
+        (session(step(CHOOSE | {"type": "drag"})), "action type 'drag' is unknown"),
         (session(step({"type": "terminate", "target": {"css": "a"}})), "terminate takes no name"),
         (session(step(SEARCH | {"target": {}})), "says nothing of the element"),
         (session({"page": {}, "action": SEARCH}), "expected either html or file"),
@@ -152,7 +152,7 @@ def test_all_problems_of_a_session_are_described_and_counted_by_reason(tmp_path:
         {"page": {"file": "none.html"}, "action": CHOOSE},
         step(GONE | {"target": {"href": "/9"}}, MUGS),
     )
-    unfit = session(step(SEARCH | {"text": 7}), {"page": {}, "action": {"type": "hover"}}, session_id="v2")
+    unfit = session(step(SEARCH | {"text": 7}), {"page": {}, "action": {"type": "drag"}}, session_id="v2")
     made, tally = read(tmp_path, broken, unfit, session(step(SEARCH), session_id="v3"))
     assert [each.session_id for each in made] == ["v3"]
     assert [
@@ -173,7 +173,7 @@ def test_all_problems_of_a_session_are_described_and_counted_by_reason(tmp_path:
 def test_the_steps_before_the_first_problem_are_kept_on_request(tmp_path: Path) -> None:
     lines = (
         session(step(SEARCH), step(CHOOSE, MUGS), step(GONE, MUGS), outcome="purchase"),
-        session(step(SEARCH), step({"type": "hover"}), step(GONE, MUGS), session_id="v2"),
+        session(step(SEARCH), step({"type": "drag"}), step(GONE, MUGS), session_id="v2"),
         session(step(GONE, MUGS), step(SEARCH), session_id="v3"),  # nothing is before its problem
         session(step(SEARCH), session_id="v4", outcome="lost"),  # in no step
         session(step(SEARCH), session_id="v5", outcome="purchase"),
