@@ -13,7 +13,7 @@ class Rate:
         self._next: defaultdict[str, float] = defaultdict(float)
 
     async def wait(self, host: str, at_least_s: float = 0.0) -> float:
-        """Wait for the host's turn and return how long, in seconds; `at_least_s` is what the host asks for."""
+        """Wait for the turn of a host that asks for `at_least_s` between two; return the seconds waited."""
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next[host])
         self._next[host] = turn + max(self._distance_s, at_least_s)

@@ -19,8 +19,8 @@ class Robots:
     def learn(self, url: str, status: int | None, text: str) -> None:
         """Take the robots.txt of the address's host, with its HTTP status; None where none came.
 
-        Without a file (a status of the 400s) all is allowed; where it cannot be had (no answer, a status of the
-        500s) nothing is (RFC 9309, 2.3.1.3 and 2.3.1.4).
+        Without a file (a status of the 400s) all is allowed; where it cannot be had (no answer, a status of
+        the 500s) nothing is (RFC 9309, 2.3.1.3 and 2.3.1.4).
         """
         if status is None or status >= 500:
             self._rules[_origin(url)] = Protego.parse("User-agent: *\nDisallow: /")
