@@ -11,7 +11,7 @@ ARGS ?=
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo test test-slow test-all coverage lowest nightly bench lint types docs smoke check lock clean
+.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest nightly bench lint types docs smoke check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -38,28 +38,31 @@ fast: $(READY) ## compile pages/ (needs a C compiler): pages simplified 1.9x fas
 demo: $(READY) ## the main job on the built-in store, about 10 minutes; results in runs/demo
 	@$(BIN)/shop-r1 demo $(ARGS)
 
-test: $(READY) ## the tests, in three minutes on two cores
+chromium: $(READY) ## install a Chromium for the tests where there is none
+	@$(BIN)/python recipes/chromium.py
+
+test: chromium ## the tests, in three minutes on two cores
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
-test-slow: $(READY) ## the slow ones: runs that are killed, interrupted, distributed, compiled
+test-slow: chromium ## the slow ones: runs that are killed, interrupted, distributed, compiled
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(ARGS)
 
 test-all: test test-slow ## both
 
 # The floor is `fail_under` in pyproject.toml: what the quick tests reach, rounded down.
-coverage: $(READY) ## the quick tests, and how much of src they run; fails below the floor
+coverage: chromium ## the quick tests, and how much of src they run; fails below the floor
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" --cov --cov-report=term $(ARGS)
 
 # Old versions use what newer dependencies have renamed since, so deprecation warnings are no errors here.
 # torch, which has one version only, comes from $(VENV) by a .pth file; whatever else differs is installed.
-lowest: $(READY) ## all tests with the lowest versions that pyproject.toml admits
+lowest: chromium ## all tests with the lowest versions that pyproject.toml admits
 	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
 	@$(BIN)/python recipes/lowest.py > $(LOWEST)/constraints.txt
 	@$(BIN)/python -c 'import torch, pathlib; print(pathlib.Path(torch.__file__).parents[1])' \
 	   > $$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install 'setuptools>=77'
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
-	   -c $(LOWEST)/constraints.txt -e '.[train,api,watch,docs,dev]' --no-build-isolation
+	   -c $(LOWEST)/constraints.txt -e '.[train,api,browser,watch,docs,dev]' --no-build-isolation
 	@$(LOWEST)/bin/python -m pytest -n auto --dist loadfile -W ignore::DeprecationWarning $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
@@ -92,7 +95,7 @@ check: lint types docs test-all ## lint, types, documentation and all tests
 
 lock: ## remake requirements.lock from the newest versions that pyproject.toml allows
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip --quiet --quiet install '.[train,api,docs,dev]'
+	@build/lock/bin/python -m pip --quiet --quiet install '.[train,api,browser,docs,dev]'
 	@{ sed -n '/^#/p' requirements.lock; \
 	   build/lock/bin/python -m pip freeze --all --exclude shop-r1 --exclude pip \
 	   | grep -Ev '^(nvidia-|cuda-|triton)' | sed 's/+cpu$$//'; } > build/requirements.lock

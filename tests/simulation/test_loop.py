@@ -37,7 +37,7 @@ def test_one_error_does_not_end_the_visit(driver: InStep) -> None:
 
 def test_buying_ends_the_visit_as_a_purchase(driver: InStep) -> None:
     class Buyer:
-        def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
+        async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
             if not history:
                 return Step(page=page, action=type_and_submit("search_input", "mug"))
             pattern = r'"(results\.[^"]+)"' if len(history) == 1 else r'"([^"]*buy_now)"'

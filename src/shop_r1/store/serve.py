@@ -1,8 +1,12 @@
 """Runs the demo store on a port of this machine."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from shop_r1.errors import StoreError, Terminated
 from shop_r1.store.app import create_app
@@ -25,6 +29,27 @@ def serve(port: int, seed: int, host: str = "127.0.0.1") -> None:
             raise
         except KeyboardInterrupt:
             return  # the way to stop it, not an error
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[int]:
+    """Serve the app from a thread of its own, on a free port of this machine, which is what is yielded.
+
+    Raises:
+        StoreError: no port can be had.
+    """
+    with bind("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(
+            app, log_level="error", server_header=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,255 @@
+// A selector engine of Playwright's that runs in its isolated world (`register(..., content_script=True)`), so the
+// page's scripts neither see nor disturb it, and the page's document is never changed:
+//   observe  a detached <pre> whose text is JSON: the live page as HTML, and what was left out of it
+//   quiet    a detached <pre> whose text is JSON: how long nothing has changed, and how far the page is loaded
+//   17       the live element that the copy calls 17, as long as it is connected
+// Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
+(() => {
+  const ID = 'data-shop-r1-id', HOVER = 'data-shop-r1-hover';
+  const NODES_MAX = 60000, DEPTH_MAX = 400, TEXT_MAX = 20000, VALUE_MAX = 2000, CHARS_MAX = 4000000;
+  const HIDDEN_TEXT_MAX = 300;  // a hidden part's words only name something else
+  const TICKS_MAX = 20;  // changes after which a node is taken for a clock or a carousel
+  const HOVER_RULES_MAX = 400;
+  const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '));
+  const LEFT_OUT = new Set('SCRIPT STYLE LINK META NOSCRIPT TEMPLATE HEAD TITLE BASE'.split(' '));
+  const ROLES = 'button link tab menuitem checkbox radio switch option combobox slider'.split(' ');
+  const CONTROL = ['a[href]', 'area', 'button', 'input', 'select', 'textarea', 'summary', '[onclick]',
+    '[tabindex="0"]', '[contenteditable=""]', '[contenteditable="true"]', ...ROLES.map((role) => `[role=${role}]`)].join();
+  const NATIVE = 'a[href],button,input,select,textarea,summary,label,[role=button],[role=link],[onclick],[tabindex="0"]';
+  // What a field holds is no business of a record's where its purpose is one of these (HTML standard, autofill).
+  const SECRET = /^(?:cc-(?!name|type|exp)|current-password|new-password|one-time-code)/;
+  const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+  const quote = (text) => escape(text).replace(/"/g, '&quot;');
+
+  let nodes = [], lastChange = 0, observer = null;
+  const ticks = new WeakMap();
+
+  const watch = () => {
+    if (observer) return;
+    lastChange = performance.now();
+    observer = new MutationObserver((records) => {
+      for (const { target } of records) {
+        const count = (ticks.get(target) || 0) + 1;
+        ticks.set(target, count);
+        if (count <= TICKS_MAX) lastChange = performance.now();
+      }
+    });
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  };
+
+  // What lies over nearly the whole window: a modal <dialog>, or a fixed box that most of a grid of points hits.
+  const findModal = () => {
+    const open = document.querySelector('dialog:modal');
+    if (open) return open;
+    const hits = new Map();
+    for (const x of [0.1, 0.5, 0.9]) for (const y of [0.1, 0.5, 0.9]) {
+      let element = document.elementFromPoint(innerWidth * x, innerHeight * y);
+      while (element && element !== document.documentElement && getComputedStyle(element).position !== 'fixed') {
+        element = element.parentElement;
+      }
+      if (element && element !== document.documentElement && element !== document.body) {
+        hits.set(element, (hits.get(element) || 0) + 1);
+      }
+    }
+    if ([...hits.values()].reduce((sum, count) => sum + count, 0) < 8) return null;
+    let top = [...hits.keys()][0];
+    for (const element of hits.keys()) while (!top.contains(element)) top = top.parentElement;
+    if (top !== document.body && top !== document.documentElement) return top;
+    const boxes = [...hits.keys()].filter((element) => element.querySelector('a,button,input'));
+    return boxes.length === 1 ? boxes[0] : null;  // the box and its backdrop are siblings
+  };
+
+  // Selectors of rules that show something while the mouse is over something: [what is hovered, what is shown].
+  const hoverRules = () => {
+    const found = [];
+    const read = (rules) => {
+      for (const rule of rules) {
+        if (found.length >= HOVER_RULES_MAX) return;
+        if (rule.cssRules && rule.type !== CSSRule.STYLE_RULE) read(rule.cssRules);
+        if (rule.type !== CSSRule.STYLE_RULE || !rule.selectorText.includes(':hover')) continue;
+        const style = rule.style;
+        const shows = (style.display && style.display !== 'none') || style.visibility === 'visible'
+          || Number(style.opacity) > 0 || (style.maxHeight && style.maxHeight !== '0px');
+        if (!shows) continue;
+        for (const selector of rule.selectorText.split(',')) {
+          const [before, after] = [selector.slice(0, selector.lastIndexOf(':hover')), selector.slice(selector.lastIndexOf(':hover') + 6)];
+          if (selector.includes(':hover') && /[\s>+~]/.test(after)) found.push([before.trim() || '*', selector.replaceAll(':hover', '')]);
+        }
+      }
+    };
+    for (const sheet of document.styleSheets) {
+      try { read(sheet.cssRules); } catch { /* of another origin: not ours to read */ }
+    }
+    return found;
+  };
+
+  const observe = () => {
+    watch();
+    nodes = [];
+    const parts = [], leftOut = {};
+    let length = 0;
+    const write = (text) => { parts.push(text); length += text.length; };
+    const count = (why) => { leftOut[why] = (leftOut[why] || 0) + 1; };
+    const styles = new WeakMap(), clippers = new WeakMap();
+    const styleOf = (element) => {
+      let style = styles.get(element);
+      if (!style) styles.set(element, style = getComputedStyle(element));
+      return style;
+    };
+    const modal = findModal();
+    let hovers = null;
+
+    const hasBox = (element, depth = 0) => {
+      const box = element.getBoundingClientRect();
+      if (box.width > 1 && box.height > 1) return true;
+      if (depth > 4) return false;
+      for (const child of element.children) if (hasBox(child, depth + 1)) return true;
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      return [...range.getClientRects()].some((line) => line.width > 1 && line.height > 1);
+    };
+    // The nearest ancestor that cuts off what overflows and that no hand can scroll.
+    const clipperOf = (element) => {
+      if (clippers.has(element)) return clippers.get(element);
+      const parent = element.parentElement;
+      let found = null;
+      if (parent) {
+        const style = styleOf(parent);
+        const cuts = /hidden|clip/.test(style.overflowX + style.overflowY);
+        found = cuts && parent !== document.body && parent !== document.documentElement ? parent : clipperOf(parent);
+      }
+      clippers.set(element, found);
+      return found;
+    };
+    // Why no hand can reach a control, or ''. Text is never judged by its box: what is only for screen readers is
+    // a pixel wide on purpose, and names the control that it stands in.
+    const unreachable = (element) => {
+      if (!hasBox(element)) return styleOf(element).display === 'contents' ? '' : 'no_box';
+      const box = element.getBoundingClientRect();
+      if (box.right + scrollX <= 0 || box.bottom + scrollY <= 0) return 'off_screen';
+      const clipper = clipperOf(element);
+      if (clipper) {
+        const edge = clipper.getBoundingClientRect();
+        if (box.right <= edge.left || box.left >= edge.right || box.bottom <= edge.top || box.top >= edge.bottom) return 'clipped';
+      }
+      if (modal && !modal.contains(element)) return 'covered';
+      // Below the window things fade in when they are scrolled to; a transparent checkbox has its label to show it.
+      const fades = /^(?:checkbox|radio|file)$/.test(element.type || '') || box.top >= innerHeight;
+      return !fades && !element.checkVisibility({ opacityProperty: true }) ? 'transparent' : '';
+    };
+    // The visible element under which the mouse has to be for a hidden one to be shown, or null.
+    const hoveredFor = (element) => {
+      hovers = hovers || hoverRules();
+      for (const [before, shown] of hovers) {
+        try {
+          if (!element.matches(shown)) continue;
+          for (let around = element.parentElement; around; around = around.parentElement) {
+            if (around.matches(before) && around.checkVisibility({ visibilityProperty: true }) && hasBox(around)) return around;
+          }
+        } catch { /* a selector that is none without its :hover */ }
+      }
+      return null;
+    };
+    const tagOf = (element) => {
+      const tag = element.localName;
+      return /^[a-z][a-z0-9:_-]*$/.test(tag) && tag !== 'plaintext' ? tag : 'div';
+    };
+    const isOption = (tag) => tag === 'option' || tag === 'optgroup';
+
+    const visit = (node, isDrawn, depth, hovered) => {
+      if (node.nodeType === Node.TEXT_NODE) {
+        if (isDrawn) write(escape(node.data.slice(0, TEXT_MAX)));
+        return;
+      }
+      if (node.nodeType !== Node.ELEMENT_NODE || LEFT_OUT.has(node.nodeName)) return;
+      if (nodes.length >= NODES_MAX || depth > DEPTH_MAX || length > CHARS_MAX) return count('cut');
+      const tag = tagOf(node);
+      if (!hovered && !node.checkVisibility() && !isOption(tag) && styleOf(node).display !== 'contents') {
+        hovered = hoveredFor(node);
+        if (!hovered) return hide(node, tag, 'not_drawn');
+        count('shown_by_hover');
+      }
+      let drawn = hovered || isOption(tag) || node.checkVisibility({ visibilityProperty: true });
+      if (!drawn && (hovered = hoveredFor(node))) { drawn = true; count('shown_by_hover'); }
+      let extra = '';
+      if (node.matches(CONTROL)) {
+        const why = hovered || isOption(tag) ? '' : drawn ? unreachable(node) : 'invisible';
+        if (why && tag !== 'body') return hide(node, tag, why);
+        if (node.matches(':disabled')) extra += ' disabled';
+      } else if (drawn && !hovered && isClickable(node)) {
+        extra += ' role="button"';
+        count('clickable_by_cursor');
+      }
+      const id = nodes.push(node) - 1;
+      if (hovered) extra += ` ${HOVER}="${nodes.indexOf(hovered)}"`;
+      write(`<${tag}${attributesOf(node, tag)}${extra} ${ID}="${id}">`);
+      if (VOID.has(tag)) return;
+      if (tag === 'textarea') write(escape(valueOf(node)));
+      else if (tag === 'svg') titleOf(node);
+      else if (tag !== 'iframe') children(node, drawn, depth, hovered);  // a frame is asked by itself
+      write(`</${tag}>`);
+    };
+    // A script listens, and nothing in the markup says so but the cursor, which its children inherit.
+    const isClickable = (element) => styleOf(element).cursor === 'pointer' && element.parentElement
+      && styleOf(element.parentElement).cursor !== 'pointer' && !element.closest(NATIVE)
+      && !element.querySelector(NATIVE) && hasBox(element);
+    const titleOf = (svg) => {
+      for (const child of svg.children) if (child.localName === 'title') write(`<title>${escape(child.textContent.slice(0, HIDDEN_TEXT_MAX))}</title>`);
+    };
+    const children = (element, isDrawn, depth, hovered) => {
+      const root = element.shadowRoot;  // open ones; closed ones nobody sees into
+      const given = element.localName === 'slot' ? element.assignedNodes({ flatten: true }) : [];
+      for (const child of root ? root.childNodes : given.length ? given : element.childNodes) visit(child, isDrawn, depth + 1, hovered);
+    };
+    // What is hidden may still name something (aria-labelledby, the label of a hidden checkbox): its words stay.
+    const hide = (element, tag, why) => {
+      if (tag === 'input' && element.type === 'hidden') return;
+      count(why);
+      if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type)) {
+        const id = nodes.push(element) - 1;
+        write(`<input${attributesOf(element, tag)} ${ID}="${id}" hidden>`);
+      } else if (element.id) {
+        const name = tag === 'input' || VOID.has(tag) ? 'span' : tag;
+        write(`<${name} id="${quote(element.id)}" hidden>${escape((element.textContent || '').slice(0, HIDDEN_TEXT_MAX))}</${name}>`);
+      }
+    };
+    const valueOf = (field) => {
+      const value = String(field.value).slice(0, VALUE_MAX);
+      const isSecret = field.type === 'password' || (field.autocomplete || '').split(' ').some((word) => SECRET.test(word));
+      return isSecret ? '*'.repeat(value.length) : value;  // as rrweb masks it
+    };
+    const attributesOf = (element, tag) => {
+      let text = '';
+      const live = tag === 'input' ? ['value', 'checked'] : tag === 'option' ? ['selected'] : [];
+      for (const { name, value } of element.attributes) {
+        if (live.includes(name) || ['style', 'hidden', 'srcset', 'disabled', 'srcdoc', 'nonce'].includes(name)) continue;
+        if (name.startsWith('data-shop-r1') || !/^[^\s"'<>/=]+$/.test(name)) continue;
+        const kept = name === 'onclick' ? '1' : name === 'src' && value.startsWith('data:') ? '' : value.slice(0, VALUE_MAX);
+        text += ` ${name}="${quote(kept)}"`;
+      }
+      if (tag === 'input' && (element.value || element.hasAttribute('value'))) text += ` value="${quote(valueOf(element))}"`;
+      if (tag === 'input' && element.checked) text += ' checked';
+      if (tag === 'option' && element.selected) text += ' selected';
+      return text;
+    };
+    visit(document.documentElement, true, 0, null);
+    return { html: parts.join(''), leftOut, title: document.title.slice(0, HIDDEN_TEXT_MAX) };
+  };
+
+  const say = (value) => {
+    const pre = document.implementation.createHTMLDocument('').createElement('pre');
+    pre.textContent = JSON.stringify(value);
+    return [pre];
+  };
+  return {
+    query(root, selector) { return this.queryAll(root, selector)[0] || null; },
+    queryAll(root, selector) {
+      if (selector === 'observe') return say(observe());
+      if (selector === 'quiet') {
+        watch();
+        return say({ quiet_ms: performance.now() - lastChange, state: document.readyState });
+      }
+      return nodes[selector]?.isConnected ? [nodes[selector]] : [];
+    },
+  };
+})()
