@@ -17,6 +17,7 @@ from shop_r1.drivers.protocol import ActionResult, PageDriver
 from shop_r1.errors import ModelError
 from shop_r1.prompts.parse import ParseFailure
 from shop_r1.records.sessions import Outcome, Page, Session, Step, Timing
+from shop_r1.records.visits import VisitEnd
 
 Progress = Callable[[int, int], None]
 """Called with how many sessions are done and how many there will be."""
@@ -74,7 +75,11 @@ class Visit:
 
 
 class Observer(Protocol):
-    """Is told what happens in a visit, as it happens."""
+    """Is told what happens in visits, as it happens; `run_session` calls the two about steps."""
+
+    async def begin(self, visit: Visit) -> None:
+        """Take a visit that begins."""
+        ...
 
     async def before_step(self, visit: Visit, page: Page) -> bool:
         """Take the page that the policy is about to be shown; False ends the visit."""
@@ -82,6 +87,10 @@ class Observer(Protocol):
 
     async def after_step(self, visit: Visit, step: Step) -> None:
         """Take a step that is done."""
+        ...
+
+    async def end(self, visit: Visit, end: VisitEnd) -> None:
+        """Take how a visit ended."""
         ...
 
 
