@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shop_r1.prompts.parse import parse_response as parse_response
     from shop_r1.prompts.render import PromptConfig as PromptConfig
     from shop_r1.prompts.render import render_prompt as render_prompt
+    from shop_r1.records.actions import LIVE as LIVE
     from shop_r1.records.actions import OPERA as OPERA
     from shop_r1.records.actions import SHOP as SHOP
     from shop_r1.records.actions import Action as Action
@@ -41,7 +42,7 @@ _MODULES = {
     "pages.tokens": ("estimate_tokens",),
     "prompts.parse": ("ParseFailure", "Response", "parse_response"),
     "prompts.render": ("PromptConfig", "render_prompt"),
-    "records.actions": ("Action", "OPERA", "SHOP"),
+    "records.actions": ("Action", "LIVE", "OPERA", "SHOP"),
     "records.results": ("Prediction",),
     "records.sessions": ("Page", "Session", "Step"),
     "rewards.total": ("RewardConfig", "score_response"),
