@@ -28,7 +28,8 @@ class VisitEnd(Record):
     session_id: str = Field(min_length=1)
     user_id: str | None = None
     outcome: Outcome | Literal["no step", "stopped"]
-    """`no step`: every response was invalid, or the start page did not open. `stopped`: by a person."""
+    """`no step`: every response was invalid, or the start page did not open. `stopped`: by a person, with
+    the run, or since the budget is spent; such a visit is unfinished."""
     reason: str | None = None
     """What the outcome alone does not say, such as an error's message."""
     steps: int = Field(ge=0)

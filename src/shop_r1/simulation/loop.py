@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -26,6 +26,18 @@ Progress = Callable[[int, int], None]
 class NoStepError(ModelError):
     """A visit without a step, since every response was invalid; counted as the outcome "no step"."""
 
+    was_stopped = False
+    """Whether it was ended from outside before its first step."""
+
+
+class EndVisit(Exception):
+    """Raised by a policy that will not go on with its visit; the other visits go on."""
+
+    def __init__(self, outcome: Literal["error", "stopped"], reason: str) -> None:
+        super().__init__(reason)
+        self.outcome: Literal["error", "stopped"] = outcome
+        self.reason = reason
+
 
 class Policy(Protocol):
     """Decides what to do next."""
@@ -34,6 +46,10 @@ class Policy(Protocol):
         """Return the next step, on this page, or why the policy's response is invalid.
 
         `rng` is the session's only source of randomness.
+
+        Raises:
+            EndVisit: the visit is over, as far as the policy is concerned.
+            ModelError: no visit can go on.
         """
         ...
 
@@ -58,6 +74,10 @@ class Tally:
     steps: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    invalid: int = 0
+    """Of these, invalid responses."""
+    reason: str | None = None
+    """Why the last visit ended in an error."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +174,14 @@ async def run_session(
     loop.tally.outcomes[(outcome or "stopped") if loop.steps else "no step"] += 1
     if not loop.steps:
         reason = "it was stopped before its first step" if outcome is None else "its responses were invalid"
-        raise NoStepError(f"visit {visit.session_id}: {reason}")
+        error = NoStepError(f"visit {visit.session_id}: {reason}")
+        error.was_stopped = outcome is None
+        raise error
+    return make_session(visit, loop.steps, outcome)
+
+
+def make_session(visit: Visit, steps: Sequence[Step], outcome: Outcome | None) -> Session:
+    """Return the session of a visit with these steps, of which there is at least one."""
     return Session(
         session_id=visit.session_id,
         user_id=visit.user_id,
@@ -162,7 +189,7 @@ async def run_session(
         source=visit.source,
         space=visit.space,
         outcome=outcome,
-        steps=tuple(loop.steps),
+        steps=tuple(steps),
     )
 
 
@@ -188,8 +215,10 @@ class _Loop:
             decided = time.monotonic()
             if isinstance(step, ParseFailure):
                 self.tally.errors[f"invalid response: {step.reason}"] += 1
+                self.tally.invalid += 1
                 self.invalid += 1
                 if self.invalid == self._limits.max_invalid:
+                    self.tally.reason = f"{self.invalid} invalid responses in a row, the last: {step.message}"
                     return "error"
                 continue
             self.invalid = 0
@@ -221,5 +250,19 @@ class _Loop:
             return "terminate"
         if result.is_purchase:
             return "purchase"
-        is_over = result.has_ended or self._spent_s > self._limits.max_seconds
-        return "error" if is_over or self.errors == self._limits.max_errors else None
+        reason = self._end_of(result)
+        if reason is not None:
+            self.tally.reason = reason
+        return "error" if reason is not None else None
+
+    def _end_of(self, result: ActionResult) -> str | None:
+        """Return why the visit cannot go on; None where it can."""
+        if result.has_ended:
+            return result.error or "the window can go no further: " + (
+                ", ".join(event.kind for event in result.events) or "a limit of the visit is reached"
+            )
+        if self._spent_s > self._limits.max_seconds:
+            return f"the visit took longer than {self._limits.max_seconds:g} s"
+        if self.errors == self._limits.max_errors:
+            return f"{self.errors} actions in a row could not be carried out, the last: {result.error}"
+        return None
