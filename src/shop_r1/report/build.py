@@ -2,24 +2,17 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
-from html import unescape
 from pathlib import Path
-from typing import Any
-
-import jinja2
 
 from shop_r1.jsonl import Record, write_text
-from shop_r1.records.results import Grid, Plot, Prediction, TableRow, percent
+from shop_r1.records.results import Grid, Plot, Prediction, TableRow
 from shop_r1.records.sessions import Session
-from shop_r1.report.replay import embed_json, replay_sessions
+from shop_r1.report.html_page import embed_json, environment, read_template
+from shop_r1.report.replay import replay_sessions
 from shop_r1.report.safe_page import clean_text
 from shop_r1.report.seal import seal
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class ShownSessions(Record):
@@ -60,10 +53,10 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
     replay = replay_sessions(inputs.sessions, inputs.predictions)
     available = replay.available if inputs.available is None else inputs.available
     replay = replace(replay, available=available, unplaced=replay.unplaced + inputs.unplaced)
-    script = _read_template("report.js")
+    script = read_template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
-    template = _environment().get_template("report.html.jinja")
+    template = environment().get_template("report.html.jinja")
     html = template.render(
         inputs=inputs,
         warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
@@ -71,35 +64,8 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
         replay_json=embed_json(replay.data),
         script=script,
         script_hash=f"sha256-{digest}",
-        style=_read_template("report.css"),
-        frame_style=embed_json(_read_template("page.css")),
+        style=read_template("report.css"),
+        frame_style=embed_json(read_template("page.css")),
     )
     write_text(path_out, seal(clean_text(html)))
     return path_out
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "data_image": _data_image, "alternative": _alternative}
-    return environment
-
-
-def _read_template(name: str) -> str:
-    return (_TEMPLATES / name).read_text("utf-8")
-
-
-def _data_image(svg: str) -> str:
-    """Return the plot as a data URL: an image runs no script and its ids cannot clash with another's."""
-    return "data:image/svg+xml;base64," + base64.b64encode(clean_text(svg).encode()).decode()
-
-
-def _alternative(svg: str) -> str:
-    found: list[Any] = [re.search(f"<{tag}>(.*?)</{tag}>", svg, re.DOTALL) for tag in ("title", "desc")]
-    return " ".join(unescape(match[1]).strip() for match in found if match)

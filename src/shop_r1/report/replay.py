@@ -1,6 +1,5 @@
 """What the session reader shows: pages, true actions, predictions and rewards, as plain JSON values."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,16 +59,6 @@ def replay_sessions(
         cut_at_chars=PAGE_LIMIT_CHARS,
         unplaced=sum(len(found) for place, found in predicted.items() if place not in steps),
     )
-
-
-def embed_json(value: Any) -> str:
-    r"""Return the value as ASCII JSON that is safe inside `<script type="application/json">`.
-
-    >>> print(embed_json("</script>"))
-    "\u003c/script\u003e"
-    """
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _page(url: str, html: str) -> dict[str, Any]:
