@@ -13,9 +13,10 @@ COMPILED = (
     "naming/labels", "naming/names", "naming/repeats", "naming/same_links", "naming/sections",
     "parse/builder", "parse/controls", "parse/document", "parse/encodings", "parse/items", "parse/mhtml",
     "parse/node", "parse/prices", "parse/ratings", "parse/shadow_roots", "parse/streamed_parts",
-    "parse/styles", "parse/tree", "parse/visibility",
+    "parse/tree", "parse/visibility",
     "serialize/blocks", "serialize/controls", "serialize/nodes", "serialize/page", "serialize/registry",
     "serialize/writer",
+    "styles/hiding", "styles/media", "styles/sheets",
 )  # fmt: skip
 
 

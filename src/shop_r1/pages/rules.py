@@ -66,8 +66,21 @@ WRAPPERS_MAX: Final = 3  # one within the other
 WRAPPER_REST_CHARS: Final = 60  # beside nothing to act on: "Loading, please wait" (ours)
 WRAPPER_REST_MAX: Final = 40  # with more to act on in plain sight, a page is no wrapper's (ours)
 
-# Style elements are read for a screen this wide, in CSS pixels (ours: Playwright's default viewport).
+# Style elements are read for a screen of this size, in CSS pixels (ours: Playwright's default viewport), with
+# a mouse and without any wish of the shopper's.
 SCREEN_WIDTH: Final = 1280
+SCREEN_HEIGHT: Final = 720
+EM_PIXELS: Final = 16  # in media queries, em and rem are the browser's own font size
+MEDIA_FEATURES: Final[dict[str, bool]] = {
+    **dict.fromkeys(("hover", "hover:hover", "any-hover", "any-hover:hover", "color"), True),
+    **dict.fromkeys(("pointer", "pointer:fine", "any-pointer", "any-pointer:fine"), True),
+    **dict.fromkeys(("orientation:landscape", "scripting:enabled"), True),
+    **dict.fromkeys(("prefers-color-scheme:light", "prefers-reduced-motion:no-preference"), True),
+    **dict.fromkeys(("hover:none", "any-hover:none", "pointer:none", "pointer:coarse"), False),
+    **dict.fromkeys(("any-pointer:none", "any-pointer:coarse", "orientation:portrait"), False),
+    **dict.fromkeys(("prefers-color-scheme:dark", "prefers-reduced-motion", "forced-colors"), False),
+    **dict.fromkeys(("prefers-reduced-motion:reduce", "forced-colors:active", "scripting:none"), False),
+}
 STYLE_RULES_MAX: Final = 200  # for one class, id or tag; a page with more of them has its first ones read
 SELECTOR_MAX_CHARS: Final = 1000  # the longest that 91 real pages ask for has 124
 # What reading and following a page's rules may cost; a unit is about 0.3 µs. Real pages need up to 35,000.

@@ -8,7 +8,7 @@ from shop_r1.importers.rrweb.events import NodeKind
 from shop_r1.importers.rrweb.nodes import DomNode
 from shop_r1.pages.addresses import in_full
 from shop_r1.pages.parse.document import parse_document
-from shop_r1.pages.parse.styles import hiding_of
+from shop_r1.pages.styles.hiding import hiding_of
 
 _NUMBER: Final = "data-shop-r1-number"
 MARK: Final = "data-shop-r1-mark"

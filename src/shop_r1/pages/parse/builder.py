@@ -18,9 +18,9 @@ from shop_r1.pages.parse.prices import cents
 from shop_r1.pages.parse.ratings import rating_of
 from shop_r1.pages.parse.shadow_roots import SHADOW_TAG, Slots, fill_slot, shadow_root_of
 from shop_r1.pages.parse.streamed_parts import PENDING
-from shop_r1.pages.parse.styles import Hiding, hiding_of
 from shop_r1.pages.parse.tree import Hidden, Marks, Tree, is_simplified
 from shop_r1.pages.parse.visibility import INERT, hidden_reason, is_nearly_all, may_cover, page_within
+from shop_r1.pages.styles.hiding import Hiding, hiding_of
 
 _BITS = rules.ATTRIBUTE_BITS
 _DISCLOSURE = frozenset({"details", "summary"})

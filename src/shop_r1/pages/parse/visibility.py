@@ -13,8 +13,8 @@ from selectolax.lexbor import LexborNode
 
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import WORD, Attributes
-from shop_r1.pages.parse.styles import Hiding
 from shop_r1.pages.parse.tree import Tree
+from shop_r1.pages.styles.hiding import Hiding
 
 _HIDDEN_STYLE = re.compile(rules.HIDDEN_STYLE, re.I)
 _SHOWN_STYLE = re.compile(rules.SHOWN_STYLE, re.I)

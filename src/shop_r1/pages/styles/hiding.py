@@ -18,16 +18,18 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import Attributes
+from shop_r1.pages.styles.media import media_holds
+from shop_r1.pages.styles.sheets import ASIDE, read_blocks, rewrite, split_selectors, unescape
 
 _MAY_HIDE = re.compile(rules.HIDDEN_STYLE, re.I)
-_COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.S)
-_BRACE = re.compile(r"[{}]")
 _DECLARATION = re.compile(r"(?:^|;)\s*(display|visibility)\s*:\s*([a-z-]+)\s*(!\s*important)?", re.I)
-_COMPOUND = re.compile(r"([a-zA-Z][\w-]*|\*)?((?:[.#][\w-]+)*)")
-_PART = re.compile(r"([.#])([\w-]+)")
+_COMPOUND = re.compile(rf"([a-zA-Z][\w-]*|\*)?((?:[.#][\w{ASIDE}-]+)*)")
+_PART = re.compile(rf"([.#])([\w{ASIDE}-]+)")
 _LAST_COMPOUND = re.compile(r"[\s>+~]")
 _OPENS = re.compile(r":(?:hover|focus|focus-within|target|active)\b")
-_PSEUDO = re.compile(r"::?[\w-]+(?:\([^()]*\))?|\[[^\[\]]*\]")
+_CALL = re.compile(r"::?[\w-]+\([^()]*\)")
+_CALLS_MAX = 4  # one within the other, as in `:is(:where(.group):hover *)` (ours)
+_PSEUDO = re.compile(r"::?[\w-]+|\[[^\[\]]*\]")
 # What a part of a longer selector may hold to be looked at: pseudo-classes that count siblings or search
 # below take time that grows with the square of the page, and no rule of the 91 real pages needs one.
 _STEP = re.compile(
@@ -36,7 +38,6 @@ _STEP = re.compile(
 )
 _SIBLINGS = ("+", "~")
 _NEXT = (">", "+")
-_WIDTH = re.compile(r"\(\s*(min|max)-(?:device-)?width\s*:\s*(\d+)(?:\.\d+)?px\s*\)", re.I)
 
 
 class _Compound(NamedTuple):
@@ -61,7 +62,7 @@ class _Rule(NamedTuple):
     is_simple: bool
     prop: str
     hides: bool
-    precedence: tuple[bool, int, int]  # important, specificity, order
+    precedence: tuple[bool, int, int, int]  # important, layer, specificity, order
 
 
 _Key = tuple[str, str | None, str | None]  # an element's tag, id and class
@@ -155,7 +156,9 @@ class Hiding:
             self.work_left -= self._page_elements
             if self.work_left > 0:
                 with suppress(SelectolaxError):
-                    self._known[compound] = frozenset(node.mem_id for node in self.document.css(compound))
+                    self._known[compound] = frozenset(
+                        node.mem_id for node in self.document.css(rewrite(compound))
+                    )
         return [node for node in nodes if node.mem_id in self._known[compound]]
 
     @cached_property
@@ -182,75 +185,37 @@ def hiding_of(document: LexborHTMLParser, styles: Iterable[LexborNode]) -> Hidin
     sheets = [
         style.text() or ""
         for style in styles
-        if _applies(style.attributes.get("media"))
+        if media_holds(style.attributes.get("media"))
         and (style.attributes.get("type") or "text/css").lower() == "text/css"
     ]
     text = "\n".join(sheets)
     if not _MAY_HIDE.search(text.replace("{", ";")):
         return None
     hiding = Hiding(document)
-    for order, (selectors, body) in enumerate(_blocks(_COMMENT.sub(" ", text))):
+    for order, block in enumerate(read_blocks(text)):
         # Of one property the last declaration counts; a rule may repeat it without end.
         declared = {
             (prop.lower(), bool(important)): value.lower() in ("none", "hidden", "collapse")
-            for prop, value, important in _DECLARATION.findall(body)
+            for prop, value, important in _DECLARATION.findall(block.body)
         }
-        for selector in selectors.split(",") if declared else ():
+        for selector in split_selectors(block.selectors) if declared else ():
             hiding.work_left -= rules.STYLE_RULE_WORK
             if hiding.work_left <= 0:
                 return hiding
             for (prop, important), hides in declared.items():
-                _add_rule(hiding, selector.strip(), prop, hides, important, order)
+                # Of important declarations the first layer's counts most, and those of no layer least.
+                precedence = important, -block.layer if important else block.layer, order
+                _add_rule(hiding, selector, prop, hides, precedence)
     return hiding
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each rule's selectors and declarations, those within media queries that do not hold left out."""
-    outer = [True]  # for the sheet and each open at-rule, whether the rules in it hold
-    selectors: str | None = None
-    nested = 0  # blocks that are open within a rule: it is passed over with them
-    start = 0
-    for brace in _BRACE.finditer(text):
-        content = text[start : brace.start()]
-        start = brace.end()
-        if brace.group() == "{":
-            head = content.rsplit(";", 1)[-1].strip()
-            if selectors is not None:
-                nested += 1
-            elif head.startswith("@"):
-                name, _, condition = head[1:].lower().partition(" ")
-                holds = _applies(condition) if name == "media" else name in ("supports", "layer")
-                outer.append(outer[-1] and holds)
-            else:
-                selectors = head
-        elif nested:
-            nested -= 1
-        elif selectors is not None:
-            if outer[-1]:
-                yield selectors, content
-            selectors = None
-        elif len(outer) > 1:
-            outer.pop()
-
-
-def _applies(media: str | None) -> bool:
-    """Return whether one of the media queries holds for a screen of `rules.SCREEN_WIDTH` pixels."""
-    return any(_query_holds(query.strip().lower()) for query in (media or "all").split(","))
-
-
-def _query_holds(query: str) -> bool:
-    for bound, pixels in _WIDTH.findall(query):
-        limit, width = int(pixels[:6]), rules.SCREEN_WIDTH
-        if width < limit if bound == "min" else width > limit:
-            return False
-    rest = _WIDTH.sub(" ", query).replace(" and ", " ").split()
-    return set(rest) <= {"all", "screen", "only", "and"}
-
-
-def _add_rule(hiding: Hiding, selector: str, prop: str, hides: bool, important: bool, order: int) -> None:
+def _add_rule(
+    hiding: Hiding, selector: str, prop: str, hides: bool, precedence: tuple[bool, int, int]
+) -> None:
+    """Add a rule whose precedence is known but for its specificity."""
     if len(selector) > rules.SELECTOR_MAX_CHARS:
         return
-    plain = _PSEUDO.sub("", selector)
+    plain = _without_pseudo(selector)
     last = _LAST_COMPOUND.split(plain)[-1]
     compound = _read_compound(last)
     if compound is None or last in ("", "*"):
@@ -259,7 +224,9 @@ def _add_rule(hiding: Hiding, selector: str, prop: str, hides: bool, important: 
     specificity = plain.count("#") * 10_000 + (plain.count(".") + selector.count("[")) * 100
     specificity += len(re.findall(r"(?:^|[\s>+~])[a-zA-Z]", plain))
     key = f"#{identity}" if identity else f".{min(classes)}" if classes else tag
-    rule = _Rule(selector, compound, selector == last, prop, hides, (important, specificity, order))
+    important, layer, order = precedence
+    strength = important, layer, specificity, order
+    rule = _Rule(selector, compound, selector == last, prop, hides, strength)
     known = hiding.rules.setdefault(key, [])
     if len(known) < rules.STYLE_RULES_MAX:
         known.append(rule)
@@ -267,12 +234,21 @@ def _add_rule(hiding: Hiding, selector: str, prop: str, hides: bool, important: 
             hiding.hiding_keys.add(key)
 
 
+def _without_pseudo(selector: str) -> str:
+    """Return a selector without pseudo-classes, what stands in their brackets, and attributes."""
+    for _ in range(_CALLS_MAX):
+        if "(" not in selector:
+            break
+        selector = _CALL.sub("", selector)
+    return _PSEUDO.sub("", selector)
+
+
 def _read_compound(text: str) -> _Compound | None:
     """Return a compound of tag, ids and classes; None for any other."""
     match = _COMPOUND.fullmatch(text)
     if match is None:
         return None
-    parts = _PART.findall(match.group(2))
+    parts = [(mark, unescape(name)) for mark, name in _PART.findall(match.group(2))]
     identity = next((name for mark, name in parts if mark == "#"), "")
     classes = frozenset([name for mark, name in parts if mark == "."])
     return _Compound((match.group(1) or "").lower().replace("*", ""), identity, classes)
