@@ -1,0 +1,75 @@
+"""What the tests need of EverShop: its saved pages, and the data that the real shop is filled with."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from recipes.evershop.catalogue import COLOURS, KINDS, write_seed
+from recipes.evershop.pictures import SHAPES, SIZE, draw
+from starlette.testclient import TestClient
+from tests.evershop import FOLDER, saved_pages, saved_shop
+
+from shop_r1.pages.simplify import simplify_page
+
+
+def test_the_saved_pages_are_whole_small_and_run_nothing() -> None:
+    pages = saved_pages()
+    assert len(pages) >= 30
+    assert sum(page.served is not None for page in pages) >= 20
+    for page in pages:
+        for html in filter(None, (page.served, page.rendered)):
+            assert "<script" not in html, page.name
+            assert "{{" not in html, page.name
+            assert "@media" in html, page.name
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 200_000
+
+
+def test_a_page_as_served_shows_what_was_asked_for() -> None:
+    served = {page.name: page.served for page in saved_pages() if page.served}
+    assert "$59.00" in simplify_page(served["product_lamp"]).html
+    assert "9 results" in simplify_page(served["search_lamp"]).html
+    assert "SKU DESK-L-016-NAV" in simplify_page(served["cart"]).html
+
+
+def test_a_page_as_rendered_has_what_was_done_to_it() -> None:
+    rendered = {page.name: page.rendered for page in saved_pages()}
+    typed = {element.value for element in simplify_page(rendered["checkout_address"]).elements}
+    assert {"jo@shop.example", "Jo Example", "Springfield"} <= typed
+    assert "Place Order" in simplify_page(rendered["checkout_payment"]).html
+    assert "Subtotal:$60.00" in simplify_page(rendered["cart_drawer"]).html
+
+
+def test_the_saved_shop_serves_pages_and_their_pictures() -> None:
+    shop = TestClient(saved_shop())
+    assert shop.get("/product_lamp").status_code == 200
+    assert shop.get("/product_lamp/served").status_code == 200
+    assert shop.get("/cart_drawer/served").status_code == 404
+    for page in saved_pages():
+        assert 'src="/images?' not in page.rendered
+    picture = shop.get("/images/lamp-green.png")
+    assert Image.open(io.BytesIO(picture.content)).size == (SIZE, SIZE)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_product_is_drawn_in_its_colour(kind: str) -> None:
+    picture = Image.open(io.BytesIO(draw(kind, (200, 40, 60)))).convert("RGB")
+    counts = {colour: count for count, colour in picture.getcolors(100) or ()}
+    assert picture.getpixel((2, 2)) == (244, 244, 242)
+    assert kind == "lights" or counts[(200, 40, 60)] > SIZE * SIZE * 0.05
+
+
+def test_the_shop_sells_72_products_each_with_a_picture(tmp_path: Path) -> None:
+    seed, pictures = tmp_path / "seed", tmp_path / "pictures"
+    seed.mkdir()
+    pictures.mkdir()
+    write_seed(seed, pictures, "http://pictures.test")
+    products = json.loads((seed / "products.json").read_text())
+    assert len(products) == 72 == 3 * sum(map(len, KINDS.values()))
+    assert len({product["sku"] for product in products}) == 72
+    assert len({product["url_key"] for product in products}) == 72
+    for product in products:
+        url = product["images"][0]["url"]
+        assert (pictures / url.removeprefix("http://pictures.test/")).is_file()
+        assert product["attributes"][0]["value"] in COLOURS
