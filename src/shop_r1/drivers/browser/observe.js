@@ -108,15 +108,14 @@
       range.selectNodeContents(element);
       return [...range.getClientRects()].some((line) => line.width > 1 && line.height > 1);
     };
-    // The nearest ancestor that cuts off what overflows and that no hand can scroll.
+    // The nearest ancestor that cuts off what overflows, and in which directions no hand can scroll it.
     const clipperOf = (element) => {
       if (clippers.has(element)) return clippers.get(element);
       const parent = element.parentElement;
       let found = null;
       if (parent) {
-        const style = styleOf(parent);
-        const cuts = /hidden|clip/.test(style.overflowX + style.overflowY);
-        found = cuts && parent !== document.body && parent !== document.documentElement ? parent : clipperOf(parent);
+        const [x, y] = [styleOf(parent).overflowX, styleOf(parent).overflowY].map((overflow) => /hidden|clip/.test(overflow));
+        found = (x || y) && parent !== document.body && parent !== document.documentElement ? { parent, x, y } : clipperOf(parent);
       }
       clippers.set(element, found);
       return found;
@@ -129,8 +128,9 @@
       if (box.right + scrollX <= 0 || box.bottom + scrollY <= 0) return 'off_screen';
       const clipper = clipperOf(element);
       if (clipper) {
-        const edge = clipper.getBoundingClientRect();
-        if (box.right <= edge.left || box.left >= edge.right || box.bottom <= edge.top || box.top >= edge.bottom) return 'clipped';
+        const edge = clipper.parent.getBoundingClientRect();
+        if (clipper.x && (box.right <= edge.left || box.left >= edge.right)) return 'clipped';
+        if (clipper.y && (box.bottom <= edge.top || box.top >= edge.bottom)) return 'clipped';
       }
       if (modal && !modal.contains(element)) return 'covered';
       // Below the window things fade in when they are scrolled to; a transparent checkbox has its label to show it.
@@ -205,7 +205,7 @@
     const hide = (element, tag, why) => {
       if (tag === 'input' && element.type === 'hidden') return;
       count(why);
-      if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type)) {
+      if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type) && !(modal && !modal.contains(element))) {
         const id = nodes.push(element) - 1;
         write(`<input${attributesOf(element, tag)} ${ID}="${id}" hidden>`);
       } else if (element.id) {

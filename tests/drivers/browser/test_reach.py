@@ -1,0 +1,27 @@
+"""What of a page a shopper reaches: in lists that scroll, and behind what lies over the page."""
+
+from shop_r1.records.actions import click
+from tests.window import Chromium, Window
+
+_MARK = "onclick=\"document.title = this.textContent; this.closest('body').append(this.textContent)\""
+
+
+def test_what_a_list_scrolls_to_is_reached_and_what_it_cuts_off_is_not(chromium: Chromium) -> None:
+    rows = "".join(f'<div role="option" style="height:40px" {_MARK}>State {n}</div>' for n in range(20))
+    scrolls = f'<div role="listbox" style="height:100px;overflow-x:hidden;overflow-y:auto">{rows}</div>'
+    cut = '<div style="height:50px;overflow:hidden"><p style="height:60px">Tall</p><button>Cut off</button></div>'
+    with Window(chromium, {"/": scrolls + cut}) as window:
+        names = [element.name for element in window.open().simplified.elements]
+        assert [name for name in names if "state" in name] == [f"state_{n}" for n in range(20)]
+        assert "cut_off" not in names
+        result = window.act(click("state_17"))
+        assert result.error is None
+        assert window.evaluate("document.title") == "State 17"
+
+
+def test_no_choice_behind_a_dialog_has_a_name(chromium: Chromium) -> None:
+    choice = '<label><input type="radio" name="pay" value="{0}" style="opacity:0;width:1px">{0}</label>'
+    page = f"""<main style="height:600px">{choice.format("Cash")}{choice.format("Card")}</main>
+      <div style="position:fixed;inset:0;background:white"><button>Close</button></div>"""
+    with Window(chromium, {"/": page}) as window:
+        assert [element.name for element in window.open().simplified.elements] == ["close"]
