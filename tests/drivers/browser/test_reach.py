@@ -1,7 +1,8 @@
 """What of a page a shopper reaches: in lists that scroll, and behind what lies over the page."""
 
-from shop_r1.records.actions import click
 from tests.window import Chromium, Window
+
+from shop_r1.records.actions import click
 
 _MARK = "onclick=\"document.title = this.textContent; this.closest('body').append(this.textContent)\""
 
@@ -9,7 +10,8 @@ _MARK = "onclick=\"document.title = this.textContent; this.closest('body').appen
 def test_what_a_list_scrolls_to_is_reached_and_what_it_cuts_off_is_not(chromium: Chromium) -> None:
     rows = "".join(f'<div role="option" style="height:40px" {_MARK}>State {n}</div>' for n in range(20))
     scrolls = f'<div role="listbox" style="height:100px;overflow-x:hidden;overflow-y:auto">{rows}</div>'
-    cut = '<div style="height:50px;overflow:hidden"><p style="height:60px">Tall</p><button>Cut off</button></div>'
+    tall = '<p style="height:60px">Tall</p>'
+    cut = f'<div style="height:50px;overflow:hidden">{tall}<button>Cut off</button></div>'
     with Window(chromium, {"/": scrolls + cut}) as window:
         names = [element.name for element in window.open().simplified.elements]
         assert [name for name in names if "state" in name] == [f"state_{n}" for n in range(20)]
