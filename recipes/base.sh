@@ -12,6 +12,6 @@ work=runs/base
 mkdir -p "$work"
 for seed in $(seq 101 130); do
     [ -s "$work/$seed.jsonl" ] ||
-        shop-r1 simulate --count 100 --seed "$seed" --catalogue-seed "$seed" --out "$work/$seed.jsonl"
+        shop-r1 simulate --shoppers 100 --seed "$seed" --catalogue-seed "$seed" --out "$work/$seed.jsonl"
 done
 python -m shop_r1.training.pretraining.base "$out" "$work"/*.jsonl

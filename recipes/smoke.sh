@@ -9,8 +9,8 @@ PATH="$PWD/.venv/bin:$PATH"
 out="${1:-runs/smoke}"
 budget="prompt.max_tokens=4096"
 
-shop-r1 simulate --force --count "${SESSIONS:-200}" --seed 1 --out "$out/train.jsonl.zst"
-shop-r1 simulate --force --count "${HELD_OUT:-40}" --seed 2 --out "$out/test.jsonl.zst"
+shop-r1 simulate --force --shoppers "${SESSIONS:-200}" --seed 1 --out "$out/train.jsonl.zst"
+shop-r1 simulate --force --shoppers "${HELD_OUT:-40}" --seed 2 --out "$out/test.jsonl.zst"
 shop-r1 sft --force --model "${MODEL:-base}" --data "$out/train.jsonl.zst" --out "$out/sft" \
     num_train_epochs=1 per_device_train_batch_size=4 gradient_accumulation_steps=1 learning_rate=1e-3 save_steps=0 $budget
 shop-r1 grpo --force --model "$out/sft" --data "$out/train.jsonl.zst" --out "$out/grpo" \

@@ -48,7 +48,7 @@ def test_the_reference_has_every_public_name_and_every_command(site: Path) -> No
 def test_the_command_line_is_described_with_options_and_defaults() -> None:
     text = describe_commands()
     assert "### shop-r1 simulate\n" in text
-    assert "| `--count COUNT` | How many visits. Default: `100`. |" in text
+    assert "| `--shoppers SHOPPERS` | How many visits. Default: `20`. |" in text
 
 
 def test_links_out_of_the_documentation_lead_to_the_repository() -> None:

@@ -6,6 +6,7 @@ file has heard of; none of them reaches a user.
 
 import re
 import types
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -238,3 +239,15 @@ def _plain(part: object) -> str:
     """Return a part of a place; what somebody else's key could do to a terminal is escaped."""
     text = str(part)
     return text if text.isprintable() and len(text) <= _SHOWN_CHARS else show(text)
+
+
+def harmless(text: str) -> str:
+    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
+
+    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
+
+    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
+    'red·[2J·mug cheap'
+    """
+    spaced = " ".join(text.split())
+    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

@@ -67,8 +67,8 @@ from tests.shell import Shell
         ("store --port 99999", "port 99999: expected 0 to 65535"),
         ("store --port moon", "--port"),
         ("simulate --out {blocked}.jsonl", "cannot be written"),
-        ("simulate --count 0 --out {out}.jsonl", "--count"),
-        ("simulate --model {nothing} --out {out}.jsonl", "nothing.jsonl is not there"),
+        ("simulate --shoppers 0 --out {out}.jsonl", "--shoppers"),
+        ("simulate --policy {nothing} --out {out}.jsonl", "nothing.jsonl is not there"),
         ("simulate --out {out}.jsonl sampling.top_k=3", "settings are for models"),
         ("sft --data {sessions} --out {out} --model {nothing}", "nothing.jsonl is not there"),
         ("sft --data {sessions} --out {blocked} --model {tiny}", "cannot be written"),
@@ -128,7 +128,7 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     ("words", "message"),
     [
         ("evaluate --policy base", "--policy is now --model"),
-        ("simulate --policy base --out x", "--policy is now --model"),
+        ("simulate --model base --out x", "--model is now --policy"),
         ("doctor --config x.toml", "give the settings file alone"),
         ("simulat --out x", "Did you mean 'simulate'?"),
         (

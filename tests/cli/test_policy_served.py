@@ -73,7 +73,7 @@ def test_transformers_serve_gives_the_greedy_completions_that_the_checkpoint_giv
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "base").symlink_to(BASE_CHECKPOINT)
     data, here, served = tmp_path / "sessions.jsonl", tmp_path / "here", tmp_path / "served"
-    assert shell("simulate", "--count", 3, "--seed", 5, "--out", data)[0] == 0
+    assert shell("simulate", "--shoppers", 3, "--seed", 5, "--out", data)[0] == 0
     words = ("evaluate", SHORT, "--temperature", 0, "--data", data)
     with transformers_server(tmp_path, "base") as url:
         code, _, err = shell(*words, "--model", f"openai:base@{url}", "--out", served)

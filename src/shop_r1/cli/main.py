@@ -43,14 +43,16 @@ TRACEBACK = "SHOP_R1_TRACEBACK"
 """Set to 1, internal errors are shown with their traceback."""
 EXTRAS = {
     "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
+    "browser": ("playwright", "protego"),
     "api": ("openai", "anthropic", "boto3", "botocore", "tenacity", "genai_prices"),
 }
 """Packages that only some commands need, by the extra of pyproject.toml that brings them."""
 
 RENAMED = {
-    ("shop-r1 evaluate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 evaluate", "--policy"): "--policy is now --model",
     ("shop-r1 evaluate", "--neighbours"): "--neighbours is now --related-metrics",
-    ("shop-r1 simulate", "--policy"): "--policy is now --model, as in all commands",
+    ("shop-r1 simulate", "--model"): "--model is now --policy: scripted and random are no models",
+    ("shop-r1 simulate", "--count"): "--count is now --shoppers",
     ("shop-r1 data balance", "--skew"): "--skew is now --type-ratio",
     ("shop-r1 data split", "--zst"): "--zst is now --format jsonl.zst",
     ("shop-r1 data import log", "--keep-before-fault"): "--keep-before-fault is now --keep-until-error",

@@ -1,84 +1,67 @@
-"""`shop-r1 simulate`: sessions of scripted shoppers, or of a model, in the built-in store."""
+"""`shop-r1 simulate`: shoppers in the built-in store, or in any shop by a browser."""
 
-from collections.abc import Iterator
-from itertools import chain
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 from typer import Argument, Option
 
-from shop_r1.cli.data import Out
-from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import fit_prompt, load
-from shop_r1.cli.terminal.outputs import Force, check_output
+from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.terminal.outputs import Force
 from shop_r1.cli.terminal.settings_list import ListSettings
-from shop_r1.errors import ConfigError, DataError
-from shop_r1.models.precision import choose_precision
-from shop_r1.records.sessions import Session
-from shop_r1.validation_messages import list_counts
+
+_HOST = "A further host that pages may reach, such as cdn.example or *.cdn.example; may be repeated."
+_POLICY = "scripted, random, base, a checkpoint folder, a name on the hub, openai:… or anthropic:…"
 
 
 def simulate(
-    out: Out,
     settings: Annotated[
         list[str] | None,
-        Argument(metavar="key=value", help="prompt.*, sampling.* and bf16 of a model."),
+        Argument(metavar="[URL] [key=value]", help="The shop, by a browser; settings of a model."),
     ] = None,
-    count: Annotated[int, Option(min=1, help="How many visits.")] = 100,
-    seed: Annotated[int, Option(help="Of the shoppers.")] = 0,
-    catalogue_seed: Annotated[int, Option(help="Of the store's goods.")] = 0,
-    model: Annotated[
-        str,
-        Option(metavar="NAME", help="scripted, or a model: base, a checkpoint folder, a name on the hub."),
-    ] = "scripted",
-    max_steps: Annotated[int, Option(min=1, help="Steps of a visit at most.")] = 20,
+    store: Annotated[str | None, Option(help="builtin, which is the default without a URL.")] = None,
+    browser: Annotated[bool, Option("--browser", help="By Chromium, as a URL is.")] = False,
+    shoppers: Annotated[int, Option(min=1, help="How many visits.")] = 20,
+    policy: Annotated[str | None, Option(metavar="NAME", help=_POLICY)] = None,
+    persona: Annotated[str | None, Option(metavar="TEXT", help="Who a model pretends to be.")] = None,
+    intent: Annotated[str | None, Option(metavar="TEXT", help="What it comes for.")] = None,
+    query: Annotated[
+        str | None, Option(metavar="TEXT", help="What is searched for first; a hint for models.")
+    ] = None,
+    concurrency: Annotated[int, Option(min=1, max=1000, help="Visits at a time.")] = 8,
+    max_steps: Annotated[int, Option(min=1, help="Of a visit.")] = 20,
+    max_seconds: Annotated[float, Option(min=1, help="Of a visit, waiting for a model apart.")] = 600.0,
+    max_bytes: Annotated[float | None, Option(min=0.1, metavar="MB", help="That a visit may load.")] = None,
+    rate: Annotated[
+        float | None, Option(min=0, help="Page loads a second and host; 0: no limit. 2 at an address.")
+    ] = None,
+    allow_host: Annotated[list[str] | None, Option(metavar="HOST", help=_HOST)] = None,
+    allow_purchase: Annotated[bool, Option("--allow-purchase", help="Really buy.")] = False,
+    test_profile: Annotated[
+        Path | None, Option(metavar="FILE.toml", help="What may be typed into logins and card fields.")
+    ] = None,
+    ignore_robots: Annotated[bool, Option("--ignore-robots", help="For a shop of your own.")] = False,
+    max_cost: Annotated[float | None, Option(min=0, metavar="USD", help="Of a model's requests.")] = None,
+    no_recording: Annotated[bool, Option("--no-recording", help="Sessions only, no replays.")] = False,
+    screenshots: Annotated[bool, Option("--screenshots", help="Keep a picture of each step.")] = False,
+    trace: Annotated[bool, Option("--trace", help="Keep Playwright's traces, secrets included.")] = False,
+    watch: Annotated[bool, Option("--watch", help="Open a page that shows the shoppers.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Go on with a run: do what is missing.")] = False,
     force: Force = False,
+    seed: Annotated[int, Option(help="Of the shoppers.")] = 0,
+    catalogue_seed: Annotated[int, Option(help="Of the built-in store's goods.")] = 0,
+    out: Annotated[
+        Path | None, Option(metavar="DIR", help="Default: runs/simulation. FILE.jsonl: sessions alone.")
+    ] = None,
     list_settings: ListSettings = False,
 ) -> None:
-    """Let shoppers visit the built-in store and write their sessions.
+    """Let shoppers visit the built-in store, or a shop at an address, and keep what they saw and did.
 
-    Example: shop-r1 simulate --count 200 --seed 1 --out sessions.jsonl
+    Example: shop-r1 simulate https://my.shop --shoppers 20 --watch
     """
-    from shop_r1.datasets.session_files import write_sessions
-    from shop_r1.shoppers.persona import Market
-    from shop_r1.shoppers.scripted import generate_sessions
-    from shop_r1.simulation.loop import Limits, Tally
-    from shop_r1.store.app import create_app
-    from shop_r1.store.catalogue import generate_catalogue
-    from shop_r1.store.kinds import KINDS
+    from shop_r1.cli.simulation.run import simulate_visits
 
-    if model == "scripted" and settings:
-        raise ConfigError(f"{settings[0]!r}: settings are for models; expected --model NAME beside them")
-    check_output(out, [model, *(settings or [])], force=force)
-    tally = Tally()
-    app = create_app(generate_catalogue(catalogue_seed))
-    with console.progress("Shopping") as move:
-        options: dict[str, Any] = {"limits": Limits(max_steps=max_steps), "progress": move, "tally": tally}
-        if model == "scripted":
-            sessions = generate_sessions(app, Market(KINDS), count, seed, **options)
-        else:
-            sessions = _modelled(model, settings or [], app, count, seed, options)
-        if (first := next(sessions, None)) is None:  # No empty file replaces a good one.
-            raise DataError("no visit gave a session: every response of the model was invalid")
-        written = write_sessions(out, chain([first], sessions))
-    outcomes = list_counts(tally.outcomes)
-    console.echo(f"{out}: {written} sessions, {tally.steps} steps; outcomes: {outcomes}")
-    console.print_next("data split", out, "--out", console.unused_path("data"))
-    if tally.errors:
-        errors = ", ".join(f"{name} ({number})" for name, number in tally.errors.most_common(5))
-        console.note(f"{tally.errors.total()} invalid responses or impossible actions; most often: {errors}")
-
-
-def _modelled(
-    name: str, settings: list[str], app: Any, count: int, seed: int, options: dict[str, Any]
-) -> Iterator[Session]:
-    from shop_r1.drivers.in_process import InProcessDriver
-    from shop_r1.simulation.loop import run_sessions
-    from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
-
-    config = console.read_settings(PolicyConfig, settings)
-    model = load(name)
-    prompt = fit_prompt(config.prompt, name, needed=config.sampling.max_new_tokens)
-    console.note(str(choose_precision(config.bf16, model.model.device.type)))
-    policy = ModelPolicy(model, config.model_copy(update={"prompt": prompt}))
-    names = "model", "model"
-    return run_sessions(lambda _: policy, InProcessDriver(app), count, seed, names=names, **options)
+    given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
+    options = Options(**given | {"words": settings or [], "allow_host": allow_host or []})
+    options.check()
+    inputs = [test_profile, policy if options.kind == "checkpoint" else None]
+    simulate_visits(options, options.place(inputs))

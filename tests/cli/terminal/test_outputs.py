@@ -20,16 +20,16 @@ from shop_r1.records.sessions import Session
 
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
-    *("evaluations", "jsonl", "config", "launch", "chosen"),
+    *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
-FOLDERS = {"demo", "sft", "grpo", "evaluate", "data split"}
+FOLDERS = {"demo", "sft", "grpo", "evaluate", "data split", "simulate"}
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
 """Files that a run adds to: what is there is never replaced."""
 FIXED = {"report", "card"}
 """Commands that write to a place of their own in a folder that they are given; tested below."""
-GIVEN = {"data import opera": ("--config", "full", "--split", "train")}
+GIVEN = {"data import opera": ("--config", "full", "--split", "train"), "simulate": ("--browser",)}
 """What else a command needs to come as far as its output."""
 
 
@@ -208,7 +208,7 @@ def test_no_command_writes_a_run_among_other_files_without_force(
     source.write_text("{}\n")
     out.mkdir()
     (out / "thesis.tex").write_text("precious")
-    for options in ([], ["--resume"]) if command in ("sft", "grpo") else ([],):
+    for options in ([], ["--resume"]) if command in ("sft", "grpo", "simulate") else ([],):
         code, _, err = shell(*words_for(Output(command, "--out", "out"), out, source), *options)
         assert code == 2 and f"{out}: holds " in err
         assert [path.name for path in out.iterdir()] == ["thesis.tex"]
@@ -216,7 +216,7 @@ def test_no_command_writes_a_run_among_other_files_without_force(
 
 def test_a_new_place_is_written_and_a_later_run_needs_force(shell: Shell, tmp_path: Path) -> None:
     out = tmp_path / "new" / "s.jsonl"
-    words = ("simulate", "--count", 1, "--out", out)
+    words = ("simulate", "--shoppers", 1, "--out", out)
     assert shell(*words)[0] == 0
     first = out.read_bytes()
     assert shell(*words, "--seed", 1)[0] == 2

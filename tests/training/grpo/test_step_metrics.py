@@ -23,9 +23,9 @@ from shop_r1.training.grpo.step_metrics import (
     sampler_trainer_mismatch,
     step_metrics,
 )
-from shop_r1.training.progress.live import harmless
 from shop_r1.training.settings import GrpoConfig, SftConfig
 from shop_r1.training.sft import train_sft
+from shop_r1.validation_messages import harmless
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "training.md"
 MUG = click("results.red_mug")

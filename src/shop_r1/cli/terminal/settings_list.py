@@ -14,7 +14,7 @@ from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
     "demo": {"": "shop_r1.cli.pipeline.config:DemoConfig"},
-    "simulate": {"of a model": "shop_r1.simulation.policy:PolicyConfig"},
+    "simulate": {"of a model": "shop_r1.simulation.policies.checkpoint:PolicyConfig"},
     "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
     "sft": {"": "shop_r1.training.settings:SftConfig"},
     "grpo": {"": "shop_r1.training.settings:GrpoConfig"},

@@ -22,6 +22,7 @@ class BrowserPool:
 
     Attributes:
         agent: how shoppers call themselves to shops.
+        name: the browser's name and version.
         restarts: how often Chromium had to be started again.
     """
 
@@ -29,7 +30,7 @@ class BrowserPool:
         """Use this program, else the one that `find_chromium` finds."""
         self._executable, self._version, self._headed = executable, version, headed
         self._lock = asyncio.Lock()
-        self.agent = ""
+        self.agent = self.name = ""
         self.restarts = -1
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,7 @@ class BrowserPool:
         session = await browser.new_browser_cdp_session()
         found = await session.send("Browser.getVersion")
         await session.detach()
+        self.name = f"Chromium {found['product'].rpartition('/')[2]}"
         self.agent = f"{found['userAgent']} shop-r1/{self._version} {_AGENT}"
         return browser
 

@@ -1,7 +1,6 @@
 """What a person sees of a training run: a panel on a terminal, plain lines anywhere else."""
 
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +16,7 @@ from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.console import CONSOLE, peak_memory
 from shop_r1.training.progress.logs import Logs, finite_numbers, is_summary
 from shop_r1.training.progress.panel import RECENT, Body, History, rows_of
+from shop_r1.validation_messages import harmless
 
 WIDTH = 80
 """Columns of the panel at most."""
@@ -165,15 +165,3 @@ class LiveView(TrainerCallback):
 
     def _print(self, line: Text) -> None:
         self.console.print(line, soft_wrap=True, highlight=False)
-
-
-def harmless(text: str) -> str:
-    r"""Return text that can do nothing to a terminal: no control, format or private characters, one line.
-
-    A model's completion may hold escape sequences, or marks that turn the direction of what follows.
-
-    >>> harmless("red\x1b[2J\u202emug\n\tcheap")
-    'red·[2J·mug cheap'
-    """
-    spaced = " ".join(text.split())
-    return "".join("·" if unicodedata.category(each)[0] == "C" else each for each in spaced)

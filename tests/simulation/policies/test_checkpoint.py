@@ -18,9 +18,9 @@ from shop_r1.prompts.parse import ParseFailure
 from shop_r1.prompts.render import PromptConfig, render_completion, render_history
 from shop_r1.records.actions import SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.simulation import policy
 from shop_r1.simulation.loop import Limits, Progress, Tally, run_sessions
-from shop_r1.simulation.policy import ModelPolicy, PolicyConfig
+from shop_r1.simulation.policies import checkpoint as policy
+from shop_r1.simulation.policies.checkpoint import ModelPolicy, PolicyConfig
 
 BYTES, END = 256, 256
 PROMPT = PromptConfig(max_tokens=8000, max_completion_length=64)

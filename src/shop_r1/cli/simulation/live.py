@@ -1,0 +1,208 @@
+"""What a person sees of a simulation: a table on a terminal, plain lines anywhere else."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from shop_r1.cli.terminal.console import WIDTH, join_counts
+from shop_r1.records.action_words import action_words
+from shop_r1.records.sessions import Page, Step
+from shop_r1.records.visits import VisitEnd
+from shop_r1.simulation.loop import Visit
+from shop_r1.validation_messages import harmless
+
+_LINE_EVERY_S = 60.0
+_LINES = 5
+"""Plain lines of a run, if visits are quick; a slow one has one a minute."""
+_ROWS_MAX = 20
+_BESIDE_ROWS = 7
+"""Lines of the terminal that the table leaves for its head, its foot and what stood before."""
+_COLORS = {"purchase": "green", "terminate": "cyan", "max_steps": "yellow", "stopped": "yellow"}
+
+
+@dataclass
+class _Row:
+    """One shopper."""
+
+    number: str
+    step: int = 0
+    did: str = "opening the shop"
+    path: str = ""
+    outcome: str = ""
+
+
+@dataclass
+class Totals:
+    """An observer that counts what happens."""
+
+    steps: int = 0
+    invalid: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    """Of actions that could not be carried out, and reasons of visits that ended by an error."""
+    events: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """Hosts, or what of robots.txt."""
+    cost_usd: float | None = None
+
+    async def begin(self, visit: Visit) -> None:
+        """Nothing is counted yet."""
+
+    async def before_step(self, visit: Visit, page: Page) -> bool:
+        """Let it go on."""
+        return True
+
+    async def after_step(self, visit: Visit, step: Step) -> None:
+        """Count a step and its events."""
+        self.steps += 1
+        if step.error:
+            self.errors[step.error] += 1
+        for event in step.events or ():
+            self.events[event.kind] += event.count
+            if event.kind == "blocked":
+                self.refused[event.detail or "others"] += event.count
+
+    async def end(self, visit: Visit, end: VisitEnd) -> None:
+        """Count how a visit ended."""
+        self.outcomes[end.outcome] += 1
+        self.invalid += end.invalid
+        if end.outcome in ("no step", "stopped") and end.reason:
+            self.errors[end.reason] += 1
+        if end.cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + end.cost_usd
+
+
+class LiveView:
+    """An observer that shows the shoppers while they shop; a context manager, which takes the table away."""
+
+    def __init__(
+        self,
+        total: int,
+        totals: Totals,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show `total` visits; `totals` is told of everything before this."""
+        self._total, self._totals, self._clock = total, totals, clock
+        self._console = console or Console(stderr=True)
+        self._rows: dict[str, _Row] = {}
+        self._live: Live | None = None
+        self._started = self._last_line = clock()
+        self._ended = self._line_ended = 0
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_interactive and self._console.file.isatty():
+            self._live = Live(
+                get_renderable=self.render, console=self._console, refresh_per_second=4, transient=True
+            )
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    async def begin(self, visit: Visit) -> None:
+        """Add a row."""
+        self._rows[visit.session_id] = _Row(visit.session_id.rpartition("-")[2].lstrip("0") or "0")
+        while len(self._rows) > _ROWS_MAX + 200 and (gone := self._oldest_ended()):
+            del self._rows[gone]
+
+    async def before_step(self, visit: Visit, page: Page) -> bool:
+        """Show the page's path."""
+        self._rows[visit.session_id].path = _path(page.url)
+        return True
+
+    async def after_step(self, visit: Visit, step: Step) -> None:
+        """Show the action."""
+        row = self._rows[visit.session_id]
+        row.step += 1
+        row.did = harmless(action_words(step.action, step.page.html, was_done=step.error is None))
+        self._say_line()
+
+    async def end(self, visit: Visit, end: VisitEnd) -> None:
+        """Show the outcome."""
+        row = self._rows[visit.session_id]
+        row.outcome = end.outcome
+        if end.outcome in ("no step", "error") and end.reason:
+            row.did = harmless(end.reason)
+        self._ended += 1
+        self._say_line()
+
+    def render(self) -> RenderableType:
+        """Return the table and the totals."""
+        width = min(WIDTH, self._console.width)
+        table = Table(box=None, width=width, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        for title, options in _COLUMNS:
+            table.add_column(title, no_wrap=True, overflow="ellipsis", **options)
+        for row in self._shown(max(3, min(_ROWS_MAX, self._console.height - _BESIDE_ROWS))):
+            outcome = Text(
+                row.outcome or "…", style=_COLORS.get(row.outcome, "red" if row.outcome else "dim")
+            )
+            table.add_row(row.number, str(row.step), Text(row.did), Text(row.path, style="dim"), outcome)
+        filled = 24 * self._ended // max(1, self._total)
+        bar = Text.assemble(("━" * filled, "green"), ("─" * (24 - filled), "dim"))
+        head = Text.assemble(bar, f" {self._ended}/{self._total} {self._pace()}")
+        foot = Text(self._counts(), style="dim")
+        for line in (head, foot):
+            line.truncate(width, overflow="ellipsis")
+        return Group(table, Text(""), head, foot)
+
+    def _shown(self, most: int) -> list[_Row]:
+        """Return the rows of shoppers under way, and of the others as many as there is room for."""
+        rows = list(self._rows.values())
+        under_way = [row for row in rows if not row.outcome]
+        ended = [row for row in rows if row.outcome]
+        room = max(0, most - len(under_way))
+        kept = {id(row) for row in (*under_way[:most], *ended[len(ended) - min(room, len(ended)) :])}
+        return [row for row in rows if id(row) in kept]
+
+    def _oldest_ended(self) -> str | None:
+        return next((name for name, row in self._rows.items() if row.outcome), None)
+
+    def _say_line(self) -> None:
+        """Away from a terminal, print a line now and then."""
+        every = max(1, self._total // _LINES)
+        is_due = self._ended - self._line_ended >= every or self._clock() - self._last_line >= _LINE_EVERY_S
+        if self._live is None and is_due:
+            self._line_ended, self._last_line = self._ended, self._clock()
+            text = f"{self._ended}/{self._total} visits, {self._pace()}: {self._counts()}"
+            self._console.print(Text(text), soft_wrap=True, highlight=False)
+
+    def _pace(self) -> str:
+        gone = max(self._clock() - self._started, 1e-3)
+        left: Any = "?"
+        if self._ended:
+            left = timedelta(seconds=round(gone / self._ended * (self._total - self._ended)))
+        return f"{self._totals.steps / gone:.1f} steps/s, {left} left"
+
+    def _counts(self) -> str:
+        totals = self._totals
+        parts = [join_counts(totals.outcomes.most_common()) or "no visit has ended", f"{totals.steps} steps"]
+        parts += [f"{totals.invalid} invalid responses"] if totals.invalid else []
+        parts += [f"{totals.cost_usd:.2f} USD"] if totals.cost_usd is not None else []
+        return ", ".join(parts)
+
+
+_COLUMNS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("#", {"justify": "right", "min_width": 3}),
+    ("step", {"justify": "right", "min_width": 4}),
+    ("last action", {"ratio": 3}),
+    ("page", {"ratio": 2}),
+    ("outcome", {"min_width": 9}),
+)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return harmless(parts.path + (f"?{parts.query}" if parts.query else ""))

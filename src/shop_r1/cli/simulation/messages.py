@@ -1,0 +1,118 @@
+"""What `simulate` says: what will be done, and what came of it."""
+
+from collections import Counter
+from pathlib import Path
+
+from shop_r1.cli.simulation.live import Totals
+from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.simulation.policies import Deciders
+from shop_r1.cli.simulation.shops import Shop
+from shop_r1.cli.terminal import console
+from shop_r1.errors import DataError
+from shop_r1.records.visits import RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER
+from shop_r1.validation_messages import harmless
+
+_SHOWN, _CHARS = 5, 150
+_EVENTS = {
+    "purchase_held": "purchases held back, and recorded as intended",
+    "blocked": "requests refused",
+    "dialog": "dialogs answered",
+    "crash": "pages crashed",
+    "no_answer": "pages without an answer in time",
+    "not_settled": "steps after which the page was still changing",
+    "cut": "pages too large to be read whole",
+}
+"""Of what happened in browsers, what is said at the end."""
+
+
+def print_plan(options: Options, shop: Shop, deciders: Deciders, out: Path, finished: int) -> None:
+    """Print what will be done, before anything is."""
+    count = options.shoppers
+    rows = [*shop.facts[:1], ("shoppers", f"{count} {deciders.fact}; seed {options.seed}")]
+    if deciders.persona:
+        rows.append(("persona", harmless(deciders.persona)))
+    at_once = f"{min(options.concurrency, count)} at a time, " if count > 1 else ""
+    by = f" in {shop.browser}" if shop.browser else ""
+    limits = f"each at most {options.max_steps} steps and {options.max_seconds:g} s"
+    rows.append(("visits", f"{at_once}{limits}{by}"))
+    rows += shop.facts[1:]
+    if options.in_browser:
+        rows.append(("kept", _describe_kept(options)))
+    if not options.is_one_file:
+        rows.append(("folder", str(out)))
+    console.print_table(rows)
+    if finished:
+        console.note(f"{finished} of {count} visits are finished; {count - finished} are left to do")
+
+
+def _describe_kept(options: Options) -> str:
+    parts = ["sessions"]
+    parts += [] if options.no_recording else ["recordings to replay"]
+    parts += ["screenshots"] if options.screenshots else []
+    parts += ["Playwright traces, which hold all that is typed, secrets too"] if options.trace else []
+    return ", ".join(parts)
+
+
+def check_sessions(totals: Totals, out: Path) -> None:
+    """Make sure that this run gave a session, or had none to give.
+
+    Raises:
+        DataError: no visit gave one; the reasons are printed before.
+    """
+    if totals.outcomes and totals.outcomes.total() == totals.outcomes["no step"]:
+        _print_problems(totals)
+        why = ": every response of the model was invalid" if totals.invalid else ""
+        raise DataError(f"{out}: no visit gave a session{why}")
+
+
+def print_unfinished(options: Options, out: Path, totals: Totals) -> None:
+    """Print what there is after an interruption or an error, and how to go on."""
+    if not totals.outcomes:
+        return
+    _print_problems(totals)
+    done = totals.outcomes.total() - totals.outcomes["stopped"]
+    console.note(
+        f"{out}: this run finished {done} of {options.shoppers} visits, {totals.steps} steps; to go on, give "
+        "the same command with --resume" + (f" --out {out}" if options.out is None else "")
+    )
+
+
+def print_result(options: Options, out: Path, totals: Totals) -> None:
+    """Print what came of the run, where it is, and the next command."""
+    _print_problems(totals)
+    for kind, words in _EVENTS.items():
+        if count := totals.events[kind]:
+            hosts = f" ({console.join_counts(_most(totals.refused))})" if kind == "blocked" else ""
+            console.note(f"{count} {words}{hosts}")
+    sessions = totals.outcomes.total() - totals.outcomes["no step"]
+    outcomes = console.join_counts(totals.outcomes.most_common()) or "none, all visits were finished before"
+    cost = f"; {totals.cost_usd:.2f} USD" if totals.cost_usd is not None else ""
+    console.echo_wrapped(f"{out}: {sessions} sessions, {totals.steps} steps; outcomes: {outcomes}{cost}")
+    if options.is_one_file:
+        console.print_next("data split", out, "--out", console.unused_path("data"))
+        return
+    kept = (RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER)
+    beside = [name for name in kept if (out / name).is_dir()]
+    console.echo_wrapped(f"sessions.jsonl, steps.jsonl and visits.jsonl are there{_and(beside)}")
+    console.print_next("report", out)
+
+
+def _and(names: list[str]) -> str:
+    return "".join(f", {name}/" for name in names)
+
+
+def _print_problems(totals: Totals) -> None:
+    """Print what went wrong, by reason, hostile text made harmless."""
+    failed = totals.errors.total()
+    if totals.invalid:
+        console.note(
+            f"{console.count_of(totals.invalid, 'invalid response')}; the first of two in a row is retried"
+        )
+    if failed:
+        console.note(f"{failed} actions or visits failed; most often:")
+        for reason, count in _most(totals.errors):
+            console.note(f"  {count} x {harmless(reason)[:_CHARS]}")
+
+
+def _most(counts: Counter[str]) -> list[tuple[str, int]]:
+    return counts.most_common(_SHOWN)

@@ -1,0 +1,179 @@
+"""What `simulate` was asked for, and what of it means nothing together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shop_r1.cli.models import is_endpoint
+from shop_r1.cli.terminal import console
+from shop_r1.cli.terminal.outputs import check_apart, check_folder, check_output
+from shop_r1.errors import ConfigError
+
+DEFAULT_OUT = Path("runs/simulation")
+STORES = ("builtin",)
+Kind = Literal["scripted", "random", "checkpoint", "endpoint"]
+
+_OF_BROWSERS = {
+    "allow_host": "--allow-host",
+    "allow_purchase": "--allow-purchase",
+    "test_profile": "--test-profile",
+    "ignore_robots": "--ignore-robots",
+    "rate": "--rate",
+    "max_bytes": "--max-bytes",
+    "no_recording": "--no-recording",
+    "screenshots": "--screenshots",
+    "trace": "--trace",
+}
+_OF_LIVE_SHOPS = ("allow_purchase", "ignore_robots")
+_OF_FOLDERS = {"resume": "--resume", "watch": "--watch", "screenshots": "--screenshots", "trace": "--trace"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `simulate`; the options' help says what each is."""
+
+    words: Sequence[str]
+    store: str | None
+    browser: bool
+    shoppers: int
+    policy: str | None
+    persona: str | None
+    intent: str | None
+    query: str | None
+    concurrency: int
+    max_steps: int
+    max_seconds: float
+    max_bytes: float | None
+    rate: float | None
+    allow_host: Sequence[str]
+    allow_purchase: bool
+    test_profile: Path | None
+    ignore_robots: bool
+    max_cost: float | None
+    no_recording: bool
+    screenshots: bool
+    trace: bool
+    watch: bool
+    resume: bool
+    force: bool
+    seed: int
+    catalogue_seed: int
+    out: Path | None
+
+    @property
+    def url(self) -> str | None:
+        """The shop's address; None for the built-in store."""
+        return next(iter(self._urls()), None)
+
+    @property
+    def settings(self) -> list[str]:
+        """The `key=value` words."""
+        return [word for word in self.words if word not in self._urls()]
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether shoppers go by Chromium."""
+        return self.browser or self.url is not None
+
+    @property
+    def policy_name(self) -> str:
+        """The policy that was asked for, or the one that needs no model: scripted in the built-in store."""
+        return self.policy or ("random" if self.url else "scripted")
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of policy that is."""
+        if self.policy_name == "scripted":
+            return "scripted"
+        if self.policy_name == "random":
+            return "random"
+        return "endpoint" if is_endpoint(self.policy_name) else "checkpoint"
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether a file of sessions is all that is written: --out has an ending, and is no folder."""
+        return self.out is not None and self.out.suffix != "" and not self.out.is_dir()
+
+    def _urls(self) -> list[str]:
+        return [word for word in self.words if word.startswith(("http://", "https://"))]
+
+    def check(self) -> None:
+        """Make sure that the options mean something together.
+
+        Raises:
+            ConfigError: two of them do not; the message says what to do.
+        """
+        console.check_choice("--store", self.store, STORES)
+        for problem in (*self._wrong_words(), *self._wrong_shop(), *self._wrong_policy(), *self._wrong_out()):
+            raise ConfigError(problem)
+
+    def _wrong_words(self) -> Iterator[str]:
+        if len(urls := self._urls()) > 1:
+            yield f"{urls[1]!r}: one shop at a time; run the command once for each"
+        for word in self.settings:
+            if "=" not in word:
+                yield f"{word!r} is no shop's address and no setting; expected https://… or key=value"
+
+    def _wrong_shop(self) -> Iterator[str]:
+        if self.url and self.store:
+            yield f"--store is not for a shop at an address; leave out --store or {self.url}"
+        for name, option in _OF_BROWSERS.items():
+            if getattr(self, name) and not self.in_browser:
+                yield f"{option} is for shoppers in a browser; add --browser, or a shop's address"
+        for name in _OF_LIVE_SHOPS:
+            if getattr(self, name) and self.url is None:
+                yield f"{_OF_BROWSERS[name]} is for a shop at an address; the built-in store allows all of it"
+        if self.catalogue_seed and self.url:
+            yield "--catalogue-seed is of the built-in store; leave it out with an address"
+
+    def _wrong_policy(self) -> Iterator[str]:
+        kind = self.kind
+        if kind == "scripted" and self.url:
+            yield "scripted shoppers know the built-in store only; expected --policy random, or a model"
+        if self.settings and kind in ("scripted", "random"):
+            yield f"{self.settings[0]!r}: settings are for models; add --policy with a model, or leave it out"
+        if (self.persona or self.intent) and kind in ("scripted", "random"):
+            yield f"--persona and --intent are for models; {kind} shoppers take none"
+        if self.query and kind == "scripted":
+            yield "--query is for random shoppers and models; scripted shoppers bring their own"
+        if self.max_cost is not None and kind != "endpoint":
+            yield "--max-cost is for models over a network; leave it out"
+
+    def _wrong_out(self) -> Iterator[str]:
+        if self.resume and self.force:
+            yield "--resume keeps what is finished and --force begins anew; give one of them"
+        for name, option in _OF_FOLDERS.items():
+            if self.is_one_file and getattr(self, name):
+                yield f"{option} needs a folder; {self.out} is one file of sessions: give --out a folder"
+
+    def place(self, inputs: Sequence[Path | str | None]) -> Path:
+        """Return where the run writes: what was given, else a new `runs/simulation`, or the one to resume.
+
+        Raises:
+            ConfigError: something else is there.
+        """
+        if self.is_one_file:
+            assert self.out is not None
+            check_output(self.out, inputs, force=self.force)
+            if self.in_browser:
+                raise ConfigError(
+                    f"{self.out}: shoppers in a browser leave recordings too; give --out a folder"
+                )
+            return self.out
+        out = self.out or self._default_out()
+        if self.resume and (out / "settings.json").exists():
+            check_apart(out, inputs)
+        else:
+            check_folder(out, inputs, force=self.force)
+        return out
+
+    def _default_out(self) -> Path:
+        if self.force:
+            return DEFAULT_OUT
+        if not self.resume:
+            return console.unused_path(DEFAULT_OUT)
+        last, number = DEFAULT_OUT, 2
+        while (path := DEFAULT_OUT.with_name(f"{DEFAULT_OUT.name}-{number}")).exists():
+            last, number = path, number + 1
+        return last

@@ -1,0 +1,148 @@
+"""A simulation from its first line to its last: shop and policy opened, visits run, all of it written."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from shop_r1.cli.simulation import messages
+from shop_r1.cli.simulation.live import LiveView, Totals
+from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.simulation.policies import Deciders, open_policy
+from shop_r1.cli.simulation.shops import Shop, open_shop
+from shop_r1.errors import Terminated, file_errors
+from shop_r1.records.visits import SESSIONS_FILE
+from shop_r1.runs import make_record
+from shop_r1.simulation.concurrent import Observers, run_visits
+from shop_r1.simulation.loop import Limits, Visit
+from shop_r1.simulation.run_folder import opened, sort_by_visit
+
+FREE = ("shoppers", "concurrency", "max_cost", "rate", "screenshots", "trace", "no_recording")
+"""Settings that may differ when a run goes on."""
+_NOT_RECORDED = ("words", "out", "force", "resume", "watch")
+
+
+def simulate_visits(options: Options, out: Path) -> None:
+    """Run the visits that the options ask for, write them to `out`, and print what came of them.
+
+    Raises:
+        ShopR1Error: the shop, the policy or the place cannot be used, or no visit gave a session.
+        KeyboardInterrupt: it was interrupted; what was done is in the folder.
+    """
+    totals = Totals()
+    if options.is_one_file:
+        with file_errors(out, "written"):
+            out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name[:40]}.", dir=out.parent) as place:
+            _run_all(options, Path(place), totals)
+            messages.check_sessions(totals, out)
+            _copy_sessions(Path(place) / SESSIONS_FILE, out)
+    else:
+        try:
+            _run_all(options, out, totals)
+        except BaseException:
+            messages.print_unfinished(options, out, totals)
+            raise
+        messages.check_sessions(totals, out)
+    messages.print_result(options, out, totals)
+
+
+def _run_all(options: Options, folder: Path, totals: Totals) -> None:
+    asyncio.run(_until_terminated(_run(options, folder, totals)))
+
+
+async def _until_terminated(doing: Coroutine[Any, Any, None]) -> None:
+    """Wait for it; SIGTERM cancels it, as asyncio does at Ctrl-C, and a second one ends the process.
+
+    Raises:
+        Terminated: SIGTERM came.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(doing)
+    before = signal.getsignal(signal.SIGTERM)
+    terminated = False
+
+    def stop() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+        loop.remove_signal_handler(signal.SIGTERM)
+
+    with suppress(ValueError, RuntimeError, NotImplementedError):  # no main thread, or no signals at all
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if terminated:
+            raise Terminated from None
+        raise
+    finally:
+        with suppress(ValueError):
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, before)
+
+
+async def _run(options: Options, path: Path, totals: Totals) -> None:
+    """Run what is missing in the folder."""
+    async with open_shop(options) as shop, open_policy(options, shop, path) as deciders:
+        visits = plan_visits(options, shop, deciders)
+        with opened(path, _record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
+            left = [visit for visit in visits if visit.session_id not in folder.finished]
+            messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
+            with LiveView(len(left), totals) as view:
+                await run_visits(
+                    left,
+                    deciders.policy_of,
+                    shop.driver_of,
+                    Observers(folder, totals, view),
+                    concurrency=options.concurrency,
+                    limits=Limits(max_steps=options.max_steps, max_seconds=options.max_seconds),
+                    timed=options.in_browser,
+                    cost_of=deciders.cost_of,
+                )
+        sort_by_visit(path, [visit.session_id for visit in visits])
+
+
+def plan_visits(options: Options, shop: Shop, deciders: Deciders) -> list[Visit]:
+    """Return the visits of a run; visit `k` depends on the seed and `k` alone."""
+    session, user = deciders.names
+    keys = [f"{options.seed}-{index:05d}" for index in range(options.shoppers)]
+    return [
+        Visit(
+            key,
+            f"{session}-{key}",
+            f"{user}-{key}",
+            persona=deciders.persona,
+            start=shop.start,
+            source=shop.source,
+            space=deciders.space.name,
+        )
+        for key in keys
+    ]
+
+
+def _record(options: Options, shop: Shop, deciders: Deciders) -> dict[str, Any]:
+    """Return what the run's `settings.json` holds."""
+    chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_RECORDED}
+    chosen |= {"url": options.url, "policy": options.policy_name, "allow_host": list(options.allow_host)}
+    chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
+    inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
+    return make_record(
+        {**chosen, "model": dict(deciders.settings)},
+        inputs,
+        options.seed,
+        command="simulate",
+        browser=shop.browser,
+    )
+
+
+def _copy_sessions(source: Path, out: Path) -> None:
+    """Write the sessions of a folder's file to another file, in the form that its name asks for."""
+    from shop_r1.datasets.session_files import line_writer, read_session_lines
+
+    with line_writer(out) as write:
+        for number, line in read_session_lines(source):
+            write(line, source, number)
