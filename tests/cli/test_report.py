@@ -16,8 +16,8 @@ from shop_r1.jsonl import write_json, write_records
 from shop_r1.records.results import Prediction
 from shop_r1.records.sessions import Session
 from shop_r1.report.evaluation_folder import choose_sessions
-from shop_r1.report.replay import SESSIONS_SHOWN, replay_sessions
 from shop_r1.report.seal import is_sealed, seal
+from shop_r1.report.session_view import SESSIONS_SHOWN, view_sessions
 from shop_r1.runs import RunFolder, make_record
 
 
@@ -71,9 +71,9 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
     lengths = [(each.session_id, len(each.actions)) for each in outlines(archive)]
     shown = choose_sessions(lengths, archive.__getitem__, files)
     assert read == list(range(7, 7 + SESSIONS_SHOWN))
-    expected = replay_sessions(sessions, {"model": predictions})
-    found = replay_sessions(shown.sessions, shown.predictions)
-    assert found.data == expected.data
+    expected = view_sessions(sessions, {"model": predictions})
+    found = view_sessions(shown.sessions, shown.predictions)
+    assert found.view == expected.view
     assert (shown.available, shown.unplaced) == (expected.available, expected.unplaced) == (43, 2)
 
     out = write_evaluation(tmp_path / "run", data, predictions)

@@ -52,6 +52,7 @@ def report(
     tables = [grid for grid in list_grids(rows)[1:] if grid.rows]
     inputs = ReportInputs(
         title=title,
+        about=evaluated.describe_evaluation(folder, settings),
         settings=evaluated.describe_settings(settings),
         rows=tuple(rows),
         tables=(*tables, *evaluated.list_page_tables(folder)),

@@ -152,6 +152,8 @@ class TableRow(Record):
     """`lenient` where a think part and a code fence were taken away before parsing."""
     unwrapped: int = 0
     """Completions from which lenient parsing took something."""
+    confusion: Mapping[str, Mapping[str, int]] = {}
+    """Steps by the shopper's type, then by the predicted one, `unparsable` among them."""
     model: str | None = None
     decoding: str | None = None
     """How the completions were drawn: `greedy`, `sampled`, or what else is known of it; None where nothing
@@ -213,3 +215,5 @@ class Plot(Record):
     svg: str
     """One `<svg>` element; its `<title>` and `<desc>` become the image's text for those who cannot see it."""
     caption: str = ""
+    group: str = ""
+    """Plots of one group stand together under its name, with the caption of the first."""

@@ -1,18 +1,16 @@
-"""The report: one self-contained HTML file with the tables, the curves and a reader for sessions."""
+"""The report of an evaluation: a verdict, pictures, tables, and a reader for sessions in one HTML file."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from shop_r1.jsonl import Record, write_text
 from shop_r1.records.results import Grid, Plot, Prediction, TableRow
 from shop_r1.records.sessions import Session
-from shop_r1.report.html_page import embed_json, environment, read_template
-from shop_r1.report.replay import replay_sessions
-from shop_r1.report.safe_page import clean_text
-from shop_r1.report.seal import seal
+from shop_r1.report import pictures, verdict
+from shop_r1.report.html_page import read_template, render_page
+from shop_r1.report.session_view import Selection, view_sessions
+
+_SCRIPTS = ("page_view.js", "session_list.js", "step_view.js", "predictions.js", "evaluation.js")
 
 
 class ShownSessions(Record):
@@ -32,11 +30,13 @@ class ReportInputs(ShownSessions):
 
     title: str
     summary: str = ""
-    """A sentence or two under the title."""
+    """A sentence or two under the verdict."""
+    about: Mapping[str, str] = {}
+    """What stands beside the verdict: model, data, date."""
     settings: Mapping[str, str] = {}
     """Name and value of what the run was made with."""
     rows: tuple[TableRow, ...] = ()
-    """The rows of `table.json`: the first table, and an alert for each that has collapsed."""
+    """The rows of `table.json`: the pictures, the first table, and an alert for each that has collapsed."""
     tables: tuple[Grid, ...] = ()
     """All further tables."""
     plots: tuple[Plot, ...] = ()
@@ -50,22 +50,39 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
     Raises:
         DataError: the file cannot be written.
     """
-    replay = replay_sessions(inputs.sessions, inputs.predictions)
-    available = replay.available if inputs.available is None else inputs.available
-    replay = replace(replay, available=available, unplaced=replay.unplaced + inputs.unplaced)
-    script = read_template("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
-    template = environment().get_template("report.html.jinja")
-    html = template.render(
-        inputs=inputs,
-        warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
-        replay=replay,
-        replay_json=embed_json(replay.data),
-        script=script,
-        script_hash=f"sha256-{digest}",
-        style=read_template("report.css"),
-        frame_style=embed_json(read_template("page.css")),
-    )
-    write_text(path_out, seal(clean_text(html)))
+    found = view_sessions(inputs.sessions, inputs.predictions)
+    if inputs.available is not None:
+        found = found._replace(available=inputs.available)
+    found = found._replace(unplaced=found.unplaced + inputs.unplaced)
+    write_text(path_out, _render(inputs, found))
     return path_out
+
+
+def _render(inputs: ReportInputs, found: Selection) -> str:
+    collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
+    headline = verdict.headline_row(inputs.rows)
+    mixes = pictures.draw_mixes(inputs.rows)
+    grids = [grid for row in inputs.rows if (grid := pictures.draw_confusion(row)) is not None]
+    grids.sort(key=lambda grid: headline is None or grid.label != headline.label)
+    data = {
+        "replay": found.view.model_dump(mode="json"),
+        "page-style": read_template("tokens.css") + read_template("page.css"),
+    }
+    return render_page(
+        "evaluation.html.jinja",
+        inputs.title,
+        styles=("pictures.css", "sessions.css"),
+        scripts=_SCRIPTS if found.shown else (),
+        data=data if found.shown else {},
+        inputs=inputs,
+        verdict=None if headline is None else verdict.say_verdict(headline, len(inputs.rows) > 1),
+        details=None if headline is None else verdict.say_details(headline),
+        headline=headline,
+        warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
+        bars=pictures.draw_headline(inputs.rows) if inputs.rows else [],
+        types=pictures.draw_types(inputs.rows),
+        mixes=mixes,
+        labels=pictures.list_labels(mixes),
+        grids=grids,
+        found=found,
+    )

@@ -1,6 +1,7 @@
 """What a report shows of a folder that `evaluate` wrote: settings, page costs, and some of the sessions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.results import Grid, Prediction
 from shop_r1.records.sessions import Session
 from shop_r1.report.build import ShownSessions
-from shop_r1.report.replay import SESSIONS_SHOWN
+from shop_r1.report.session_view import SESSIONS_SHOWN
 from shop_r1.runs import digest_file
 
 
@@ -68,6 +69,14 @@ def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]
         warning = f"{path} has changed since it was evaluated; the pages shown may not be those predicted on"
         return path, warning
     return path, None
+
+
+def describe_evaluation(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands beside a verdict: model, data, and the date of `table.json`, as far as known."""
+    values = settings.get("settings", {})
+    shown = {key: Path(str(values[key])).name for key in ("model", "data") if values.get(key)}
+    written = datetime.fromtimestamp((folder / "table.json").stat().st_mtime, tz=UTC)
+    return shown | {"date": f"{written:%Y-%m-%d}"}
 
 
 def describe_settings(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@ import pytest
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
-from shop_r1.evaluation.plots.results import plot_mixes, plot_results, plot_temperature
+from shop_r1.evaluation.plots.results import plot_temperature
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.tables import table_row
 from shop_r1.records.actions import SHOP, click, terminate, type_and_submit
@@ -42,10 +42,8 @@ def make_curves() -> list[RewardCurve]:
 
 def draw_all() -> list[str]:
     return [
-        plot_results(make_rows()),
-        plot_mixes(make_rows()),
         plot_temperature(make_sweep()),
-        plot_rewards(make_curves()),
+        *plot_rewards(make_curves()),
     ]
 
 
@@ -71,9 +69,8 @@ def test_plots_load_nothing() -> None:
 
 
 def test_the_description_tells_the_values() -> None:
-    assert "sft exact 33.3" in plot_results(make_rows())
-    assert "total from 0.1 to 0.4" in plot_rewards(make_curves())
-    assert "unparsable 66.7" in plot_mixes(make_rows())
+    assert "total from 0.1 to 0.4" in plot_rewards(make_curves())[0]
+    assert "T 0.6: exact 66.7" in plot_temperature(make_sweep())
 
 
 def test_the_temperature_plot_leaves_out_greedy_rows_and_needs_a_temperature() -> None:

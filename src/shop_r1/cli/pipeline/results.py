@@ -19,6 +19,7 @@ from shop_r1.prompts.render import Context
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Grid, Prediction, TableRow, read_table, write_table
 from shop_r1.report.build import ReportInputs, build_report
+from shop_r1.report.evaluation_folder import describe_evaluation
 from shop_r1.training.health_checks import Alert
 from shop_r1.training.run import begun_with
 
@@ -101,6 +102,7 @@ def write_report(demo: DemoRun) -> None:
         title="Shop-R1 on the built-in store",
         summary=f"{warning}A model of a million parameters, "
         "taught on scripted shoppers' sessions. Predictions at temperature 0.6, the paper's.",
+        about=describe_evaluation(demo.out, {"settings": {"data": demo.held_out}}),
         settings=demo.config.describe(),
         rows=tuple(rows),
         tables=tuple(grids[1:]),

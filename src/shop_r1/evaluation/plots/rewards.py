@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.ticker import MaxNLocator
+
 from shop_r1.errors import DataError
 from shop_r1.evaluation.plots.style import COLOURS, drawing, to_svg
 from shop_r1.runs import read_metrics
@@ -47,26 +49,25 @@ def read_curves(folder: Path, points: int | None = None) -> list[RewardCurve]:
     return [RewardCurve(part, steps, means(f"reward/{part}"), means(f"reward/{part}_std")) for part in parts]
 
 
-def plot_rewards(curves: Sequence[RewardCurve]) -> str:
-    """Return one small plot for each of one or more parts: its mean over the steps, its spread as a band."""
-    columns = min(3, len(curves))
-    lines = -(-len(curves) // columns)
-    with drawing(2.3 * columns + 0.3, 1.7 * lines + 0.3) as figure:
-        grid = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
-        for place, (axes, curve) in enumerate(zip(grid, curves, strict=False)):
-            colour = COLOURS[place % len(COLOURS)]
-            lows = [mean - spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
-            highs = [mean + spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
-            axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(curve.steps, curve.means, color=colour)
-            axes.set_title(curve.part, loc="left")
-            axes.grid(axis="y")
-            axes.margins(x=0.02)
-        for axes in grid[len(curves) :]:
-            axes.set_axis_off()
-        figure.supxlabel("training step", fontsize=9)
-        ends = "; ".join(
-            f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}" for curve in curves
-        )
+def plot_reward(curve: RewardCurve, colour: str) -> str:
+    """Return one part's mean over the steps, its spread as a band."""
+    with drawing(2.7, 1.7) as figure:
+        axes = figure.subplots()
+        lows = [mean - spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+        highs = [mean + spread for mean, spread in zip(curve.means, curve.spreads, strict=True)]
+        axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(curve.steps, curve.means, color=colour)
+        axes.set_title(curve.part, loc="left")
+        axes.set_xlabel("training step")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.grid(axis="y")
+        axes.margins(x=0.02)
+        ends = f"{curve.part} from {curve.means[0]:.3g} to {curve.means[-1]:.3g}"
         told = f"Mean per step, band one standard deviation: {ends}."
         return to_svg(figure, "Reward over training", told)
+
+
+def plot_rewards(curves: Sequence[RewardCurve]) -> list[str]:
+    """Return one small plot for each part, so that they stand beside or under each other."""
+    return [plot_reward(curve, COLOURS[place % len(COLOURS)]) for place, curve in enumerate(curves)]

@@ -1,0 +1,288 @@
+"""What the reader of sessions shows: pages, what was seen, done and why at each step, and predictions.
+
+`SessionsView` is the contract between Python and the scripts (`session_list.js`, `step_view.js`,
+`page_view.js`, `predictions.js`): one record for each session, step and prediction, dumped as JSON. All text
+in it is clean of what HTML cannot carry; the scripts show it as text.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from selectolax.lexbor import LexborHTMLParser
+
+from shop_r1.jsonl import Record
+from shop_r1.records.action_words import action_words
+from shop_r1.records.actions import Action, exact_match
+from shop_r1.records.page_kinds import page_kind
+from shop_r1.records.results import Prediction, RewardBreakdown
+from shop_r1.records.sessions import Page, Session, Step
+from shop_r1.report.safe_page import clean_text, make_safe
+
+REWARD_PARTS = tuple(name for name in RewardBreakdown.model_fields if name != "reasons")
+SESSIONS_SHOWN = 20
+"""Sessions that the reader shows at most."""
+PAGE_LIMIT_CHARS = 60_000
+"""Of a page's simplified HTML, what the reader shows at most."""
+OUTCOME_WORDS: Mapping[str | None, str] = {
+    "purchase": "bought",
+    "terminate": "left",
+    "max_steps": "step limit",
+    "error": "error",
+    None: "outcome unknown",
+}
+_MARK_WORDS = {"click": "clicked", "select": "chosen", "hover": "pointed at"}
+Predicted = Mapping[tuple[str, int], Sequence[tuple[str, Prediction]]]
+"""For each (session, step): each setting's predictions, in the settings' order."""
+
+
+class ShownPage(Record):
+    """A page, once for all steps that show it."""
+
+    url: str
+    safe: str
+    """Inert HTML (`make_safe`)."""
+    source: str
+    cut: int
+    """Characters that are not shown."""
+
+
+class RewardPart(Record):
+    """One part of a reward."""
+
+    part: str
+    earned: str
+    reason: str
+
+
+class ShownPrediction(Record):
+    """What one setting's model predicted at a step."""
+
+    setting: str
+    same: Literal["action", "type", "none", "unparsable"]
+    """What it has in common with what the shopper did."""
+    did: str | None
+    """The action in words; None where there is none."""
+    action: Mapping[str, str] | None
+    rationale: str | None
+    failure: str | None
+    completion: str | None
+    """The raw text, where no action could be read from it."""
+    prompt_tokens: int | None
+    pages_cut: int | None
+    reward: tuple[RewardPart, ...] | None
+
+
+class ShownStep(Record):
+    """One step in three lines, and what was predicted for it."""
+
+    page: int
+    """Its place among the pages."""
+    url: str
+    kind: str
+    """The kind of page, as `records.page_kinds` has it."""
+    type: str
+    """The action's type."""
+    action: Mapping[str, str]
+    saw: str
+    did: str
+    why: str | None
+    error: str | None
+    """Why the action could not be carried out."""
+    marked: str
+    """What the mark on the page says of the element that was acted on."""
+    predictions: tuple[ShownPrediction, ...] = ()
+
+
+class ShownSession(Record):
+    """One session."""
+
+    id: str
+    summary: str
+    outcome: str
+    outcome_words: str
+    persona: str | None
+    chips: tuple[str, ...]
+    """Further facts, a few words each."""
+    steps: tuple[ShownStep, ...]
+
+
+class SessionsView(Record):
+    """All that the reader shows."""
+
+    settings: tuple[str, ...]
+    """Whose predictions there are."""
+    pages: tuple[ShownPage, ...]
+    sessions: tuple[ShownSession, ...]
+
+
+class Selection(NamedTuple):
+    """The sessions that are shown, and what was left out."""
+
+    view: SessionsView
+    available: int
+    """Sessions that could have been shown."""
+    unplaced: int
+    """Predictions for sessions or steps that the recorded sessions do not have."""
+    cut_at_chars: int
+
+    @property
+    def shown(self) -> int:
+        """How many sessions are shown."""
+        return len(self.view.sessions)
+
+    @property
+    def cut_pages(self) -> int:
+        """How many pages are cut at the limit."""
+        return sum(1 for page in self.view.pages if page.cut)
+
+
+def view_sessions(sessions: Sequence[Session], predictions: Mapping[str, Sequence[Prediction]]) -> Selection:
+    """Return the first sessions that have predictions (or, without any predictions, the first sessions).
+
+    Several predictions for one step are all shown; pages are cut at the limit, which is counted.
+    """
+    predicted: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
+    for setting, several in predictions.items():
+        for each in several:
+            predicted[each.session_id, each.step].append((setting, each))
+    steps = {(session.session_id, step) for session in sessions for step in range(len(session.steps))}
+    wanted = {session_id for session_id, _ in predicted}
+    chosen = [session for session in sessions if not wanted or session.session_id in wanted]
+    pages: dict[tuple[str, str], int] = {}  # Each page once, with its place.
+    shown = tuple(_session(session, predicted, pages) for session in chosen[:SESSIONS_SHOWN])
+    view = SessionsView(
+        settings=tuple(map(clean_text, predictions)),
+        pages=tuple(_page(url, html) for url, html in pages),
+        sessions=shown,
+    )
+    unplaced = sum(len(found) for place, found in predicted.items() if place not in steps)
+    return Selection(view, len(chosen), unplaced, PAGE_LIMIT_CHARS)
+
+
+def _page(url: str, html: str) -> ShownPage:
+    source = html[:PAGE_LIMIT_CHARS]
+    return ShownPage(
+        url=clean_text(url), safe=make_safe(source), source=clean_text(source), cut=len(html) - len(source)
+    )
+
+
+def _session(session: Session, predicted: Predicted, pages: dict[tuple[str, str], int]) -> ShownSession:
+    return ShownSession(
+        id=clean_text(session.session_id),
+        summary=_summary(session),
+        outcome=session.outcome or "unknown",
+        outcome_words=OUTCOME_WORDS[session.outcome],
+        persona=_optional(session.persona),
+        chips=(clean_text(session.source),),
+        steps=tuple(
+            _step(
+                step,
+                pages.setdefault((step.page.url, step.page.html), len(pages)),
+                predicted.get((session.session_id, place), ()),
+            )
+            for place, step in enumerate(session.steps)
+        ),
+    )
+
+
+def _step(step: Step, page: int, predictions: Sequence[tuple[str, Prediction]]) -> ShownStep:
+    return ShownStep(
+        page=page,
+        url=clean_text(step.page.url),
+        kind=page_kind(step.page),
+        type=step.action.type,
+        action=_action(step.action),
+        saw=_saw(step.page),
+        did=_did(step.action, step.page.html, was_done=step.error is None),
+        why=_optional(step.rationale),
+        error=_optional(step.error),
+        marked=_MARK_WORDS.get(step.action.type, "typed here"),
+        predictions=tuple(_prediction(setting, prediction, step) for setting, prediction in predictions),
+    )
+
+
+def _saw(page: Page) -> str:
+    heading, controls = _read_page(page.html)
+    kind = {"search": "search results", "other": "page"}.get(page_kind(page), page_kind(page))
+    shown = f"“{heading}”" if heading else f"A {kind} without a heading"
+    return f"{shown}, with {controls} thing{'s' if controls != 1 else ''} to act on"
+
+
+@lru_cache(maxsize=512)
+def _read_page(html: str) -> tuple[str, int]:
+    """Return a simplified page's heading, empty where it has none, and how many elements are named."""
+    document = LexborHTMLParser(clean_text(html))
+    headings = [node for tag in ("h1", "h2", "title") for node in document.css(tag)[:1]]
+    heading = " ".join(headings[0].text().split()) if headings else ""
+    return (heading if len(heading) <= 90 else heading[:89] + "…"), len(document.css("[name]"))
+
+
+def _did(action: Action, html: str, was_done: bool = True) -> str:
+    if action.type == "type_and_submit" and was_done and _is_search(action):
+        return f"Searched for “{clean_text(' '.join(action.value('text').split()))[:80]}”"
+    return clean_text(action_words(action, html, was_done=was_done))
+
+
+def _is_search(action: Action) -> bool:
+    return re.search("search|query", action.value("name"), re.IGNORECASE) is not None
+
+
+def _summary(session: Session) -> str:
+    """Return what the session was about: its searches, and how it ended."""
+    found = [
+        f"“{clean_text(' '.join(step.action.value('text').split()))[:60]}”"
+        for step in session.steps
+        if step.action.type == "type_and_submit" and _is_search(step.action)
+    ]
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    first = f"Searched for {', then '.join(found[:2])}{more}" if found else "Looked around"
+    count = len(session.steps)
+    steps = f"{count} step{'s' if count != 1 else ''}"
+    end = {"purchase": "bought", "terminate": "left", "max_steps": "reached the step limit"}
+    return f"{first}, {end.get(session.outcome or '', 'ended')} after {steps}."
+
+
+def _action(action: Action) -> dict[str, str]:
+    shown = action.to_completion() | ({"click_type": action.click_type} if action.click_type else {})
+    return {key: clean_text(value) for key, value in shown.items()}
+
+
+def _prediction(setting: str, prediction: Prediction, step: Step) -> ShownPrediction:
+    action = prediction.action
+    same: Literal["action", "type", "none", "unparsable"]
+    if action is None:
+        same = "unparsable"
+    elif exact_match(action, step.action):
+        same = "action"
+    else:
+        same = "type" if action.type == step.action.type else "none"
+    return ShownPrediction(
+        setting=clean_text(setting),
+        same=same,
+        did=_did(action, step.page.html) if action is not None else None,
+        action=_action(action) if action is not None else None,
+        rationale=_optional(prediction.rationale),
+        failure=_optional(prediction.failure),
+        completion=_optional(prediction.completion) if action is None else None,
+        prompt_tokens=prediction.prompt_tokens,
+        pages_cut=prediction.pages_cut,
+        reward=_reward(prediction.reward) if prediction.reward is not None else None,
+    )
+
+
+def _reward(reward: RewardBreakdown) -> tuple[RewardPart, ...]:
+    return tuple(
+        RewardPart(
+            part=part,
+            earned=f"{getattr(reward, part):.6g}",
+            reason=clean_text(reward.reasons.get(part, "")),
+        )
+        for part in REWARD_PARTS
+    )
+
+
+def _optional(text: str | None) -> str | None:
+    return clean_text(text) if text is not None else None
