@@ -69,6 +69,8 @@ def test_labels_that_buy_nothing_are_left_alone(label: str) -> None:
         "/v1/payments",
         "/cart/pay",
         "/purchase",
+        "/api/carts/110e568f-4420-4fb0-8d65-17570e60c9d2/checkout",
+        "/wp-json/wc/store/v1/checkout",
     ],
 )
 def test_requests_that_buy_are_known(path: str) -> None:
@@ -78,7 +80,18 @@ def test_requests_that_buy_are_known(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/cart", "/cart/add", "/search", "/login", "/api/carts/1/items", "/payload", "/border/x", "/ordering"],
+    [
+        "/cart",
+        "/cart/add",
+        "/search",
+        "/login",
+        "/api/carts/1/items",
+        "/payload",
+        "/border/x",
+        "/ordering",
+        "/checkout",
+        "/cart/checkout",
+    ],
 )
 def test_requests_that_buy_nothing_pass(path: str) -> None:
     assert requested_purchase("POST", f"https://shop.example{path}") is None

@@ -26,6 +26,7 @@ _PATHS = (
     r"(?:place|submit|complete|confirm)[-_]?(?:order|checkout|purchase)",
     r"order/(?:place|submit|confirm|create)|orders?(?:/create)?/?$",
     r"checkouts?/(?:complete|submit|confirm|finish|process)",
+    r"(?:carts?/[^/]+|wc/store(?:/v\d)?)/checkout/?$",  # a form sent to /checkout itself begins it
     r"payments?|payment[-_]?intents?|process[-_]?payment",
     r"pay|buy[-_]?now|purchase|charge|capture|authori[sz]e",
 )
