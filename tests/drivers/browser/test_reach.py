@@ -27,3 +27,12 @@ def test_no_choice_behind_a_dialog_has_a_name(chromium: Chromium) -> None:
       <div style="position:fixed;inset:0;background:white"><button>Close</button></div>"""
     with Window(chromium, {"/": page}) as window:
         assert [element.name for element in window.open().simplified.elements] == ["close"]
+
+
+def test_nothing_that_opens_by_hover_behind_a_dialog_has_a_name(chromium: Chromium) -> None:
+    card = """<style>.card button { visibility: hidden } .card:hover button { visibility: visible }</style>
+      <div class="card" style="height:600px">Mug <button>Add to cart</button></div>"""
+    dialog = '<div style="position:fixed;inset:0;background:white"><button>Close</button></div>'
+    with Window(chromium, {"/": card, "/dialog": card + dialog}) as window:
+        assert [element.name for element in window.open().simplified.elements] == ["add_to_cart"]
+        assert [element.name for element in window.open("/dialog").simplified.elements] == ["close"]

@@ -120,6 +120,7 @@
       clippers.set(element, found);
       return found;
     };
+    const isBehind = (element) => Boolean(modal) && !modal.contains(element);
     // Why no hand can reach a control, or ''. Text is never judged by its box: what is only for screen readers is
     // a pixel wide on purpose, and names the control that it stands in.
     const unreachable = (element) => {
@@ -132,7 +133,7 @@
         if (clipper.x && (box.right <= edge.left || box.left >= edge.right)) return 'clipped';
         if (clipper.y && (box.bottom <= edge.top || box.top >= edge.bottom)) return 'clipped';
       }
-      if (modal && !modal.contains(element)) return 'covered';
+      if (isBehind(element)) return 'covered';
       // Below the window things fade in when they are scrolled to; a transparent checkbox has its label to show it.
       const fades = /^(?:checkbox|radio|file)$/.test(element.type || '') || box.top >= innerHeight;
       return !fades && !element.checkVisibility({ opacityProperty: true }) ? 'transparent' : '';
@@ -173,7 +174,7 @@
       if (!drawn && (hovered = hoveredFor(node))) { drawn = true; count('shown_by_hover'); }
       let extra = '';
       if (node.matches(CONTROL)) {
-        const why = hovered || isOption(tag) ? '' : drawn ? unreachable(node) : 'invisible';
+        const why = isOption(tag) ? '' : hovered ? (isBehind(hovered) ? 'covered' : '') : drawn ? unreachable(node) : 'invisible';
         if (why && tag !== 'body') return hide(node, tag, why);
         if (node.matches(':disabled')) extra += ' disabled';
       } else if (drawn && !hovered && isClickable(node)) {
@@ -205,7 +206,7 @@
     const hide = (element, tag, why) => {
       if (tag === 'input' && element.type === 'hidden') return;
       count(why);
-      if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type) && !(modal && !modal.contains(element))) {
+      if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type) && !isBehind(element)) {
         const id = nodes.push(element) - 1;
         write(`<input${attributesOf(element, tag)} ${ID}="${id}" hidden>`);
       } else if (element.id) {
