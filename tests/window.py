@@ -51,7 +51,10 @@ class Window:
         port = self._served.__enter__()
         routes = {"shop.test": ("127.0.0.1", port), **self._bounds.pop("routes", {})}
         hosts = self._bounds.pop("hosts", Hosts.of(SHOP))
-        self.driver = BrowserDriver(self._chromium.pool, Bounds(hosts, routes=routes, **self._bounds))
+        recorder = self._bounds.pop("recorder", None)
+        self.driver = BrowserDriver(
+            self._chromium.pool, Bounds(hosts, routes=routes, **self._bounds), recorder
+        )
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -31,14 +31,24 @@ _IS_SECRET = (
 """The field's purposes are those of the HTML standard, section 4.10.18.7."""
 
 Reread = Callable[[], Awaitable[LivePage]]
+Note = Callable[[Locator], Awaitable[None]]
+"""Told of the live element before something is done with it."""
 
 
 class Hands:
     """Acts on one page as it was last read."""
 
-    def __init__(self, page: Page, seen: LivePage, activity: Activity, events: StepEvents, reread: Reread):
+    def __init__(
+        self,
+        page: Page,
+        seen: LivePage,
+        activity: Activity,
+        events: StepEvents,
+        reread: Reread,
+        note: Note | None = None,
+    ):
         self._page, self._seen, self._activity, self._events = page, seen, activity, events
-        self._reread = reread
+        self._reread, self._note = reread, note
 
     async def click(self, name: str) -> None:
         """Click the element; an option is chosen in its list."""
@@ -113,6 +123,8 @@ class Hands:
             if not await target.element.count():
                 continue
             was_there = True
+            if self._note is not None:
+                await self._note(target.element)
             if await act(element, target):
                 return
         if was_there:

@@ -23,6 +23,7 @@ from shop_r1.drivers.browser.page_events import StepEvents
 from shop_r1.drivers.browser.pool import BrowserPool, first_line
 from shop_r1.drivers.browser.settle import CEILING_S, Activity
 from shop_r1.drivers.protocol import EFFECTS, ActionResult, Observation
+from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.errors import PageError
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Timing
@@ -55,8 +56,8 @@ class Bounds:
 class BrowserDriver:
     """One shopper's window (`drivers.protocol.PageDriver`)."""
 
-    def __init__(self, pool: BrowserPool, bounds: Bounds) -> None:
-        self._pool, self._bounds = pool, bounds
+    def __init__(self, pool: BrowserPool, bounds: Bounds, recorder: Recorder | None = None) -> None:
+        self._pool, self._bounds, self._recorder = pool, bounds, recorder
         self._stack = AsyncExitStack()
         self._events = StepEvents()
         self._activities: dict[Page, Activity] = {}
@@ -86,6 +87,7 @@ class BrowserDriver:
         await self._settle()
         live: LivePage = await self._within(_READ_S, "no page", self._read())
         self._events.take()  # what happened on the way to the first page belongs to no step
+        self._record_page()
         return live.observation
 
     async def act(self, action: Action) -> ActionResult:
@@ -97,6 +99,8 @@ class BrowserDriver:
         if self._live is None:
             raise PageError("no page is open; call open(url) first")
         before = self._live.observation
+        if self._recorder is not None:
+            self._recorder.begin_step()
         effect = EFFECTS[action.type]
         if effect == "leave":
             return ActionResult(before)
@@ -112,7 +116,9 @@ class BrowserDriver:
         times.append(time.perf_counter())
         unread = await self._problem(_READ_S, self._read())
         times.append(time.perf_counter())
-        if unread is not None:
+        if unread is None:
+            self._record_page()
+        else:
             self._events.add("no_answer", unread)
         act, settle, observe = (round(end - begin, 4) for begin, end in pairwise(times))
         is_purchase, self._is_purchase = self._is_purchase and error is None, False
@@ -154,6 +160,9 @@ class BrowserDriver:
         await context.route("**/*", self._intercept)
         context.on("page", self._adopt)
         context.on("response", self._note_response)
+        if (recorder := self._recorder) is not None:
+            self._stack.push_async_callback(recorder.detach)
+            await self._within(_OPEN_S, "no window", recorder.attach(context))
         return context
 
     def _adopt(self, page: Page) -> None:
@@ -178,6 +187,8 @@ class BrowserDriver:
         if page is self._page and left:
             self._events.add("closed_tab")
             self._page = left[-1]
+            if self._recorder is not None:
+                self._recorder.show(self._page)
 
     def _note_crash(self) -> None:
         self._events.add("crash")
@@ -191,7 +202,7 @@ class BrowserDriver:
 
     def _note_response(self, response: Response) -> None:
         request = response.request
-        if request.is_navigation_request() and request.frame.parent_frame is None:
+        if request.is_navigation_request() and _is_of_top(request):
             self._status[response.url.partition("#")[0]] = response.status
             if response.status == 401 and "www-authenticate" in response.headers:
                 self._events.add("http_authentication", response.url)
@@ -263,7 +274,8 @@ class BrowserDriver:
 
     async def _do(self, action: Action) -> None:
         assert self._page is not None and self._live is not None
-        hands = Hands(self._page, self._live, self._activity, self._events, self._read)
+        note = self._recorder.note_target if self._recorder is not None else None
+        hands = Hands(self._page, self._live, self._activity, self._events, self._read, note)
         effect, name = EFFECTS[action.type], action.value("name")
         if effect == "click":
             await hands.click(name)
@@ -294,6 +306,11 @@ class BrowserDriver:
         if self._live.left_out.get("cut"):
             self._events.add("cut")
         return self._live
+
+    def _record_page(self) -> None:
+        """Let the recorder have the page that the shopper is shown."""
+        if self._recorder is not None and self._live is not None:
+            self._recorder.see(self._live.observation.page, self._live.copy, self._live.left_out)
 
     def _status_of(self, url: str) -> int | None:
         return self._status.get(url.partition("#")[0])
@@ -331,6 +348,14 @@ class BrowserDriver:
             raise PageError(f"{what} within {limit_s:g} s") from None
         except Error as error:
             raise PageError(f"{what}: {first_line(error)}") from None
+
+
+def _is_of_top(request: Request) -> bool:
+    """Return whether a navigation is of the page itself, and not of a frame in it."""
+    try:
+        return request.frame.parent_frame is None
+    except Error:  # a new tab's first request, which comes before its frame
+        return True
 
 
 _background: set[asyncio.Task[None]] = set()

@@ -1,0 +1,296 @@
+"""What is recorded of visits in Chromium, from shops that are as they should be and from hostile ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from tests.window import SHOP, Chromium, Window
+
+from shop_r1.drivers.bounds.test_profile import TestProfile
+from shop_r1.drivers.protocol import ActionResult
+from shop_r1.drivers.recording import recorder as recorder_module
+from shop_r1.drivers.recording.assets import SharedAssets
+from shop_r1.drivers.recording.recorder import Recorder
+from shop_r1.records.actions import Action, click, type_and_submit
+from shop_r1.records.recordings import (
+    Assets,
+    Event,
+    PageSeen,
+    Recording,
+    StepDone,
+    VisitBegun,
+    VisitEnded,
+    nodes_in,
+    read_recording,
+)
+from shop_r1.records.replays import make_replay
+from shop_r1.records.sessions import Step
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c636060f8cf"
+    "0000020101005afe2b9e0000000049454e44ae426082"
+)
+
+
+class Recorded:
+    """A window whose visit is recorded, a call at a time."""
+
+    def __init__(
+        self, chromium: Chromium, pages: dict[str, str] | Starlette, folder: Path, **bounds: Any
+    ) -> None:
+        self._chromium, self._folder = chromium, folder
+        profile = bounds.get("profile")
+        self.recorder = Recorder(
+            folder,
+            SharedAssets(folder),
+            VisitBegun(session_id="visit"),
+            profile.conceal if profile is not None else None,
+        )
+        self.window = Window(chromium, pages, recorder=self.recorder, **bounds)
+
+    def __enter__(self) -> "Recorded":
+        self.window.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.window.__exit__(*error)
+
+    def act(self, action: Action) -> ActionResult:
+        assert self.window.driver._live is not None
+        page = self.window.driver._live.observation.page
+        result = self.window.act(action)
+        self.recorder.finish_step(Step(page=page, action=action, error=result.error))
+        return result
+
+    def call(self, text: str) -> None:
+        """Send something from a frame, which has the binding as long as nobody took it away."""
+        self.window.evaluate(
+            f"document.body.append(frame = document.createElement('iframe')), "
+            f"frame.contentWindow.{self.recorder._binding}({json.dumps(text)})"
+        )
+
+    def written(self) -> Recording:
+        self._chromium.run(self.window.driver.close())
+        self._chromium.run(self.recorder.write("terminate"))
+        return read_recording(self._folder / "visit.json.zst")
+
+
+def dropped(recording: Recording) -> dict[str, int]:
+    (end,) = (mark for _, mark in recording.marks() if isinstance(mark, VisitEnded))
+    return end.dropped
+
+
+def snapshots(recording: Recording) -> list[Event]:
+    return [event for event in recording.events if event["type"] == 2]
+
+
+def text_of(event: Event) -> str:
+    return " ".join(" ".join(node.get("textContent", "") for node, _ in nodes_in(event)).split())
+
+
+def test_each_page_has_a_snapshot_and_each_step_its_place_and_target(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    shop = {"/": "<a href='/mugs'>Mugs</a><p>Welcome</p>", "/mugs": "<button>Add a mug</button>"}
+    with Recorded(chromium, shop, tmp_path) as visit:
+        visit.window.open()
+        visit.act(click("mugs"))
+        visit.act(click("add_a_mug"))
+        recording = visit.written()
+    assert [text_of(each) for each in snapshots(recording)] == ["Mugs Welcome", "Add a mug"]
+    marks = [mark for _, mark in recording.marks()]
+    assert isinstance(marks[0], VisitBegun) and isinstance(marks[-1], VisitEnded)
+    pages = [mark.url for mark in marks if isinstance(mark, PageSeen)]
+    assert pages == [SHOP, f"{SHOP}mugs", f"{SHOP}mugs"]
+    times = [event["timestamp"] for event in recording.events]
+    assert times == sorted(times) and dropped(recording) == {}
+    for name, snapshot, step in zip(
+        ("Mugs", "Add a mug"),
+        snapshots(recording),
+        [mark for mark in marks if isinstance(mark, StepDone)],
+        strict=True,
+    ):
+        assert step.target is not None and step.target.box is not None
+        (target,) = (node for node, _ in nodes_in(snapshot) if node["id"] == step.target.node)
+        assert target["childNodes"][0]["textContent"] == name
+        assert step.target.box[2] > 10 and step.target.box[3] > 5, "wide and high as its text"
+    clicked = next(each for each in recording.events if each["data"].get("source") == 2)
+    step_time = next(time for time, mark in recording.marks() if isinstance(mark, StepDone))
+    assert step_time <= clicked["timestamp"], "the step stands before what it does"
+
+
+def test_pictures_and_sheets_are_stored_once_whoever_shows_them(chromium: Chromium, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def show(request: Request) -> Response:
+        path = request.url.path
+        asked.append(path)
+        if path == "/old.png":
+            return RedirectResponse("/new.png")
+        if path.endswith(".png"):
+            return Response(PNG, media_type="image/png")
+        if path.endswith(".css"):
+            return Response("p { background: url(/b.png) }" + "/* */" * 60, media_type="text/css")
+        return HTMLResponse(
+            "<link rel=stylesheet href=/a.css><img src=/old.png><p>Mugs</p><a href=/next>Next</a>"
+        )
+
+    app = Starlette()
+    app.add_route("/{path:path}", show)
+    with Recorded(chromium, app, tmp_path) as visit:
+        visit.window.open()
+        visit.act(click("next"))
+        recording = visit.written()
+    kept = {address.removeprefix(SHOP) for address in recording.assets}
+    assert kept == {"old.png", "new.png", "b.png", "a.css"}
+    assert {recording.assets[SHOP + name].media_type for name in ("old.png", "b.png")} == {"image/png"}
+    assert Assets(tmp_path / "assets").read(recording.assets[f"{SHOP}old.png"].sha256) == PNG
+    replay = make_replay(recording, Assets(tmp_path / "assets"))
+    assert replay.left_out == {}
+    for snapshot in (each for each in replay.self_contained() if each["type"] == 2):
+        shown = {node["tagName"]: node["attributes"] for node, _ in nodes_in(snapshot) if "tagName" in node}
+        assert shown["img"]["src"].startswith("data:image/png;base64,")
+        assert 'url("data:image/png;base64,' in shown["link"]["_cssText"]
+
+
+def test_passwords_and_the_profile_are_nowhere_in_a_recording(chromium: Chromium, tmp_path: Path) -> None:
+    form = (
+        "<form action=/in><input type=password name=p aria-label=Password>"
+        "<input autocomplete=cc-csc aria-label=Code><input aria-label=Email name=e></form>"
+    )
+    profile = TestProfile({"password": "hunter22", "code": "737", "email": 'a"b@shop.example'})
+    with Recorded(chromium, {"/": form, "/in": "<p>In</p>"}, tmp_path, profile=profile) as visit:
+        visit.window.open()
+        for name in ("password", "code"):
+            visit.act(Action(type="input", name=name, text=f"{{{{{name}}}}}"))
+        visit.act(type_and_submit("email", "{{email}}"))
+        recording = visit.written()
+    typed = [each["data"]["text"] for each in recording.events if each["data"].get("source") == 5]
+    assert set(typed) == {"*" * 8, "***", "{{email}}"}
+    everything = json.dumps(recording.events) + "".join(map(str, recording.assets))
+    for copy in (tmp_path / "assets").iterdir():
+        everything += Assets(tmp_path / "assets").read_text(copy.stem.removesuffix(".zst"))
+    for secret in ("hunter22", "737", "b@shop", "b%40shop"):
+        assert secret not in everything.replace("1737", ""), secret
+
+
+def test_without_a_recorder_nothing_is_put_into_pages(chromium: Chromium) -> None:
+    count = "Object.getOwnPropertyNames(window).filter(name => /^_|rrweb/i.test(name)).length"
+    with Window(chromium, {"/": f"<p>x</p><script>window.before = {count}</script>"}) as window:
+        window.open()
+        assert window.evaluate("window.before") == 0
+        assert window.evaluate("window.Element.prototype.attachShadow.toString()").endswith("[native code] }")
+
+
+def test_a_page_finds_no_global_of_rrwebs_and_loses_none_of_its_own(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    page = (
+        "<p>x</p><script>window.found = [typeof rrweb, typeof rrwebRecord, typeof exports, typeof record];"
+        "window.rrweb = 1; window.record = 2; window.rrwebRecord = 3</script>"
+    )
+    with Recorded(chromium, {"/": page}, tmp_path) as visit:
+        visit.window.open()
+        assert visit.window.evaluate("window.found") == ["undefined"] * 4
+        assert visit.window.evaluate("[rrweb, record, rrwebRecord]") == [1, 2, 3]
+        assert len(snapshots(visit.written())) == 1
+
+
+FORGED = {"type": 5, "data": {"tag": "shop-r1", "payload": {"kind": "step", "index": 0}}, "timestamp": 1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "counted"),
+    [
+        (json.dumps([FORGED]), {"events of pages with the tag shop-r1": 1}),
+        ("junk", {"calls that are no events": 1}),
+        ("[1, null, {}]", {"events that are none of rrweb's": 3}),
+        ('[{"type": 6, "data": {}, "timestamp": 1}]', {"events that are none of rrweb's": 1}),
+        ('[{"type": 3, "data": {}, "timestamp": 1}]', {"times of events that cannot be": 1}),
+        ('[{"type": 3, "data": {}, "timestamp": NaN}]', {"batches that cannot be read": 1}),
+        ('[{"type": 3, "data": {}}]', {"times of events that cannot be": 1}),
+        ("[" * 100_000, {"batches that cannot be read": 1}),
+        (
+            '[{"type":3,"data":{"x":' + "[" * 800 + "]" * 800 + '},"timestamp":1}]',
+            {"events that are nested too deeply": 1},
+        ),
+        (
+            '[{"type": 3, "data": {"x": "' + "x" * 3_000_000 + '"}, "timestamp": 1}]',
+            {"batches past the most that a visit may send": 1},
+        ),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_a_page_sends_by_itself_is_checked(
+    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str, counted: dict[str, int]
+) -> None:
+    monkeypatch.setattr(recorder_module, "MAX_VISIT_CHARS", 2_000_000)
+    with Recorded(chromium, {"/": "<p>Mugs</p>"}, tmp_path) as visit:
+        visit.window.open()
+        visit.call(sent)
+        visit.call("x")
+        recording = visit.written()
+    junk = "calls that are no events"
+    assert dropped(recording) == {**counted, junk: counted.get(junk, 0) + 1}
+    assert text_of(snapshots(recording)[0]) == "Mugs"
+    assert [type(mark).__name__ for _, mark in recording.marks()] == ["VisitBegun", "PageSeen", "VisitEnded"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "JSON.stringify = () => 'x'; JSON.parse = null",
+        "Array.prototype.push = () => { throw 1 }; Array.prototype.toJSON = () => 'a list'",
+        "window.Promise = null; window.MutationObserver = null; window.setTimeout = () => {}",
+        "Object.defineProperty(Object.prototype, 'toJSON', {get() { throw 1 }})",
+        "Map.prototype.get = WeakMap.prototype.get = () => ({}); Date.now = () => 5",
+        "Node.prototype.appendChild = Element.prototype.getAttribute = () => { throw 1 }",
+    ],
+)
+def test_a_page_that_breaks_the_language_breaks_its_own_recording_at_most(
+    chromium: Chromium, tmp_path: Path, script: str
+) -> None:
+    page = f"<script>{script}</script><a href=/mugs>Mugs</a>"
+    with Recorded(chromium, {"/": page, "/mugs": "<p>Two mugs</p>"}, tmp_path) as visit:
+        visit.window.open()
+        assert visit.act(click("mugs")).error is None
+        recording = visit.written()
+    assert "Two mugs" in text_of(snapshots(recording)[-1])
+    assert len([mark for _, mark in recording.marks() if isinstance(mark, PageSeen)]) == 2
+
+
+def test_a_page_of_20_megabytes_is_left_out_and_the_next_is_not(chromium: Chromium, tmp_path: Path) -> None:
+    large = "<a href=/mugs>Mugs</a>" + f"<p>{'words and words ' * 1000}</p>" * 1300
+    with Recorded(chromium, {"/": large, "/mugs": "<p>Two mugs</p>"}, tmp_path) as visit:
+        visit.window.open()
+        visit.act(click("mugs"))
+        recording = visit.written()
+    assert dropped(recording)["pages that are too large to be recorded"] == 1
+    assert [text_of(each) for each in snapshots(recording)][-1] == "Two mugs"
+
+
+def test_the_tab_before_the_shopper_is_recorded_and_no_other(chromium: Chromium, tmp_path: Path) -> None:
+    shop = {
+        "/": "<a href=/mugs target=_blank>Mugs</a><p id=t>0</p>"
+        "<script>setInterval(() => { t.firstChild.data = +t.firstChild.data + 1 }, 20)</script>",
+        "/mugs": "<p>Two mugs</p><button onclick='window.close()'>Close</button>",
+    }
+    with Recorded(chromium, shop, tmp_path) as visit:
+        visit.window.open()
+        seen = visit.act(click("mugs")).seen
+        while "close" not in seen.simplified.by_name:  # the tab opens when the browser gets to it
+            seen = visit.act(Action(type="scroll")).seen
+        result = visit.act(click("close"))
+        assert "closed_tab" in {event.kind for event in result.events}
+        recording = visit.written()
+    first, second, third = map(text_of, snapshots(recording))
+    assert "Mugs" in first and "Two mugs" in second and "Mugs" in third and "Two" not in third
+    assert dropped(recording)["events of tabs in the background"] > 0
+    inside = recording.events[
+        recording.events.index(snapshots(recording)[1]) : recording.events.index(snapshots(recording)[2])
+    ]
+    assert not [each for each in inside if each["data"].get("source") == 0 and each["data"]["texts"]]
