@@ -56,6 +56,24 @@ def test_bars_stand_on_a_scale_with_room_for_intervals_and_for_the_papers_value(
     row = predict([("click", "click"), ("terminate", "click")])
     exact = pictures.draw_headline([row])[0]
     assert (exact.bars[0].value, exact.scale) == (50.0, 100)
-    types = {group.title: group for group in pictures.draw_types([row])}
-    assert {name: group.bars[0].value for name, group in types.items()} == {"click": 100, "terminate": 0}
-    assert len({group.scale for group in types.values()}) == 1  # so that they can be compared
+    assert [(bar.label, bar.value) for bar in pictures.draw_types([row])[0].bars] == [
+        ("click", 100),
+        ("terminate", 0),
+    ]
+    types = pictures.draw_types([row, row.model_copy(update={"setting": "b"})])
+    assert [(group.title, [bar.label for bar in group.bars]) for group in types] == [
+        ("Right action at click", ["a", "b"]),
+        ("Right action at terminate", ["a", "b"]),
+    ]
+    assert len({group.scale for group in types}) == 1  # so that they can be compared
+
+
+def test_the_papers_value_has_room_and_stands_beside_ours() -> None:
+    paper = {"source": "Table 2", "model": "m", "setting": "a", "exact": 0.7, "type_accuracy": 0.2}
+    row = predict([("click", "back"), ("click", "back")])
+    shown = TableRow.model_validate(
+        row.model_dump() | {"paper": paper | {"type_f1_macro": 0.1, "exact_per_type": {"click": 0.55}}}
+    )
+    exact = pictures.draw_headline([shown])[0]
+    assert (exact.bars[0].value, exact.bars[0].paper, exact.scale) == (0.0, 70.0, 80)
+    assert pictures.draw_types([shown])[0].bars[0].paper == 55.0

@@ -77,8 +77,14 @@ def test_text_structure_names_and_states_stay() -> None:
     )
     assert safe == (
         '<h1>Mugs &amp; cups</h1><a name="results.red_mug">Red</a>'
-        '<input name="search_input" type="search" value="red" disabled="">[A mug]'
+        '<input name="search_input" type="search" value="red" disabled="">'
+        '<span role="img">A mug</span>'
     )
+
+
+def test_a_picture_s_text_is_text() -> None:
+    assert make_safe('<img alt="a &lt;b&gt; &amp; c">') == '<span role="img">a &lt;b&gt; &amp; c</span>'
+    assert make_safe('x<img alt=""><img src=y>') == "x"
 
 
 def test_names_with_quotes_and_tags_stay_whole() -> None:

@@ -25,6 +25,8 @@ class Bar(NamedTuple):
     high: float
     text: str
     paper: float | None = None
+    type: str = ""
+    """The type of action that it is about; empty where it is about all."""
 
 
 class BarGroup(NamedTuple):
@@ -84,21 +86,20 @@ def draw_headline(rows: Sequence[TableRow]) -> list[BarGroup]:
 
 
 def draw_types(rows: Sequence[TableRow]) -> list[BarGroup]:
-    """Return the exact accuracy of each type, a bar for each setting."""
+    """Return the exact accuracy of each type: a group for each, or all in one where there is one setting."""
     names = dict.fromkeys(name for row in rows for name in row.per_type)
+    if len(rows) == 1 and names:
+        bars = [_type_bar(rows[0], name, name) for name in names]
+        told = "Exact accuracy on the steps at which shoppers did this."
+        return [_group("Right action, type by type", told, bars)]
     groups = []
     for name in names:
         kept = [row for row in rows if name in row.per_type]
-        n = max(row.per_type[name].n for row in kept)
-        bars = [
-            _bar(
-                row.label,
-                row.per_type[name].exact_interval,
-                row.paper.exact_per_type.get(name) if row.paper is not None else None,
-            )
-            for row in kept
-        ]
-        groups.append(_group(name, f"{n:,} step{'s' if n != 1 else ''}", bars))
+        steps = max(row.per_type[name].n for row in kept)
+        about = f"{steps:,} step{'s' if steps != 1 else ''}"
+        groups.append(
+            _group(f"Right action at {name}", about, [_type_bar(row, name, row.label) for row in kept])
+        )
     scale = max((group.scale for group in groups), default=100)
     return [group._replace(scale=scale) for group in groups]
 
@@ -138,6 +139,11 @@ def draw_confusion(row: TableRow) -> Confusion | None:
 def _bar(label: str, share: Interval, paper: float | None) -> Bar:
     low, value, high = (round(100 * each, 2) for each in share)
     return Bar(label, value, low, high, str(share), None if paper is None else round(100 * paper, 2))
+
+
+def _type_bar(row: TableRow, name: str, label: str) -> Bar:
+    paper = row.paper.exact_per_type.get(name) if row.paper is not None else None
+    return _bar(label, row.per_type[name].exact_interval, paper)._replace(type=name)
 
 
 def _paper(row: TableRow, field: str) -> float | None:

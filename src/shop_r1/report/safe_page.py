@@ -57,5 +57,11 @@ def _name_images(html: str) -> str:
     document = LexborHTMLParser(html)
     for image in document.css("img"):
         alternative = image.attributes.get("alt")
-        image.replace_with(f"[{alternative}]" if alternative else "")
+        if alternative:
+            shown = document.create_node("span")
+            shown.attrs["role"] = "img"
+            shown.insert_child(alternative)
+            image.replace_with(shown)
+        else:
+            image.decompose()
     return document.html or ""

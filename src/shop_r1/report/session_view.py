@@ -277,7 +277,7 @@ def _reward(reward: RewardBreakdown) -> tuple[RewardPart, ...]:
     return tuple(
         RewardPart(
             part=part,
-            earned=f"{getattr(reward, part):.6g}",
+            earned=f"{getattr(reward, part):.3f}".rstrip("0").rstrip("."),
             reason=clean_text(reward.reasons.get(part, "")),
         )
         for part in REWARD_PARTS

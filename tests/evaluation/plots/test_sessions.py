@@ -1,9 +1,10 @@
+import re
 import xml.etree.ElementTree as ET
 
 from tests.tiny import LEAVE, make_session, make_sessions
 
 from shop_r1.datasets.statistics import Statistics, Tally
-from shop_r1.evaluation.plots.sessions import plot_statistics
+from shop_r1.evaluation.plots.sessions import plot_panels, plot_statistics
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.sessions import Session
@@ -38,7 +39,7 @@ def test_the_budget_is_drawn_where_prompts_come_near_it() -> None:
     sessions = make_sessions()
     longest = count(sessions)[1].spreads["prompt_tokens"].most
     shown = texts(plot_statistics(*count(sessions, max_tokens=longest + 200)))
-    assert f"budget {longest - 56:,} " in shown
+    assert f"dashed: budget {longest - 56:,}" in shown
 
 
 def test_hostile_names_stay_text() -> None:
@@ -51,4 +52,22 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_one_session_of_one_step_can_be_drawn() -> None:
-    assert "1 sessions, 1 steps" in plot_statistics(*count([make_session("a", LEAVE)]))
+    assert "1 session, 1 step;" in plot_statistics(*count([make_session("a", LEAVE)]))
+
+
+def test_no_axis_counts_half_a_session_a_page_or_a_step() -> None:
+    found = count([make_session("a", LEAVE)])
+    ticks = [text for plot in plot_panels(*found)[1:] for text in texts(plot.svg)]
+    ticks += texts(plot_statistics(*found))
+    halves = [text for text in ticks if re.fullmatch(r"\d+\.\d+", text.replace("\u2212", "-"))]
+    assert halves == []
+
+
+def test_the_panels_are_the_same_four_plots_one_by_one() -> None:
+    found = count(make_sessions())
+    panels = plot_panels(*found)
+    assert len(panels) == 4 and all(panel.caption for panel in panels)
+    whole = set(texts(plot_statistics(*found)))
+    for panel in panels:
+        words = [text for text in texts(panel.svg) if any(map(str.isalpha, text))]
+        assert words and set(words) <= whole

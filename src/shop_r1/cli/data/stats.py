@@ -89,26 +89,30 @@ def _print_statistics(found: "Statistics") -> None:
 
 
 def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:
-    from shop_r1.evaluation.plots.sessions import plot_statistics
+    from shop_r1.evaluation.plots.sessions import plot_panels, plot_statistics
     from shop_r1.jsonl import write_text
-    from shop_r1.records.results import Grid, Plot
+    from shop_r1.records.results import Grid
     from shop_r1.report.build import ReportInputs, build_report
 
-    svg = plot_statistics(tally, found)
     if path.suffix == ".svg":
-        write_text(path, svg)
+        write_text(path, plot_statistics(tally, found))
         return
     header, *rows = _list_lengths(found)
     shown = count_of(len(first), "session")
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
-        summary=f"Below the figures, the file's first {shown} can be read through.",
+        summary=f"The file's first {shown} can be read through below.",
+        about={
+            "sessions": f"{found.sessions:,}",
+            "steps": f"{found.steps:,}",
+            "tokens counted by": found.tokenizer,
+        },
         tables=(
             Grid(title="What is in it", header=("", ""), rows=tuple(_list_counts(found))),
             Grid(title="Lengths", header=header, rows=tuple(rows)),
             Grid(title="Budget, duplicates", header=("", ""), rows=tuple(_list_checks(found))),
         ),
-        plots=(Plot(svg=svg),),
+        plots=tuple(plot_panels(tally, found)),
         sessions=tuple(first),
     )
     build_report(path, inputs)

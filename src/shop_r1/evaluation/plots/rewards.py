@@ -59,7 +59,7 @@ def plot_reward(curve: RewardCurve, colour: str) -> str:
         axes.plot(curve.steps, curve.means, color=colour)
         axes.set_title(curve.part, loc="left")
         axes.set_xlabel("training step")
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="y")
         axes.margins(x=0.02)

@@ -1,7 +1,7 @@
 """What is in a file of sessions, drawn: one SVG with the mix of actions and how lengths are spread."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from shop_r1.datasets.statistics import Statistics, Tally
 from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, drawing, to_svg
+from shop_r1.records.results import Plot
 
 _BINS = 40
 _NAME_CHARS = 60
@@ -20,25 +21,59 @@ def plot_statistics(tally: Tally, found: Statistics) -> str:
     with drawing(7.2, 5.4) as figure, warnings.catch_warnings():
         # The reader's font draws the text; that ours lacks a letter of a file's name is no matter.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        (mix, steps), (pages, prompts) = figure.subplots(2, 2)
-        for axes in (mix, steps, pages, prompts):
-            axes.set_axisbelow(True)
-        _draw_mix(mix, found)
-        most = max(tally.steps)
-        width = -(-most // _BINS)  # whole steps, so that all bars hold equally many numbers of steps
-        steps.hist(tally.steps, np.arange(0.5, most + width + 0.5, width), color=PINK, rwidth=0.9)
-        steps.set_ylabel("sessions")
-        steps.grid(axis="y")
-        _draw_tokens(pages, tally.page_tokens, "pages", GREEN)
-        _draw_tokens(prompts, tally.prompt_tokens, "sessions", SKY)
-        _draw_budget(prompts, found.budget.max_tokens - found.budget.max_completion_length)
-        steps.set_xlabel("steps of a session")
-        pages.set_xlabel("tokens of a page")
-        prompts.set_xlabel("tokens of a session's last prompt")
+        for axes, (_, draw) in zip(figure.subplots(2, 2).ravel(), _panels(tally, found), strict=True):
+            draw(axes)
         name = file if len(file) <= _NAME_CHARS else f"…{file[1 - _NAME_CHARS :]}"
-        title = f"{name}: {found.sessions:,} sessions, {found.steps:,} steps; tokens: {found.tokenizer}"
-        figure.suptitle(title, fontsize=9, parse_math=False)
+        counts = f"{_count_of(found.sessions, 'session')}, {_count_of(found.steps, 'step')}"
+        figure.suptitle(f"{name}: {counts}; tokens: {found.tokenizer}", fontsize=9, parse_math=False)
         return to_svg(figure, f"What is in {file}", _describe(found))
+
+
+def _count_of(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
+def plot_panels(tally: Tally, found: Statistics) -> list[Plot]:
+    """Return the same as four plots, which stand beside or under each other as there is room."""
+    plots = []
+    for title, draw in _panels(tally, found):
+        with drawing(4.0, 2.7) as figure:
+            draw(figure.subplots())
+            plots.append(Plot(svg=to_svg(figure, title, _describe(found)), caption=title))
+    return plots
+
+
+def _panels(tally: Tally, found: Statistics) -> list[tuple[str, Callable[[Any], None]]]:
+    """Return each panel's title and what draws it."""
+    budget = found.budget.max_tokens - found.budget.max_completion_length
+
+    def draw_prompts(axes: Any) -> None:
+        _draw_tokens(axes, tally.prompt_tokens, "sessions", SKY)
+        axes.set_xlabel("tokens of a session's last prompt")
+        _draw_budget(axes, budget)
+
+    def draw_pages(axes: Any) -> None:
+        _draw_tokens(axes, tally.page_tokens, "pages", GREEN)
+        axes.set_xlabel("tokens of a page")
+
+    return [
+        ("Types of action", lambda axes: _draw_mix(axes, found)),
+        ("Lengths of sessions", lambda axes: _draw_steps(axes, tally.steps)),
+        ("Lengths of pages", draw_pages),
+        ("Lengths of last prompts, and the budget", draw_prompts),
+    ]
+
+
+def _draw_steps(axes: Any, steps: Sequence[int]) -> None:
+    most = max(steps)
+    width = -(-most // _BINS)  # whole steps, so that all bars hold equally many numbers of steps
+    axes.set_axisbelow(True)
+    axes.hist(steps, np.arange(0.5, most + width + 0.5, width), color=PINK, rwidth=0.9)
+    axes.set_ylabel("sessions")
+    axes.set_xlabel("steps of a session")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    axes.grid(axis="y")
 
 
 def _draw_mix(axes: Any, found: Statistics) -> None:
@@ -58,28 +93,29 @@ def _draw_mix(axes: Any, found: Statistics) -> None:
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 112)
     axes.set_xlabel("% of actions")
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, borderpad=0)
 
 
 def _draw_tokens(axes: Any, tokens: Sequence[int], what: str, colour: str) -> None:
+    axes.set_axisbelow(True)
     axes.hist(tokens, _BINS, color=colour)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     axes.set_ylabel(what)
     axes.grid(axis="y")
 
 
 def _draw_budget(axes: Any, budget: int) -> None:
-    """Mark where the budget ends, if any prompt comes near; else say that none does."""
+    """Mark where the budget ends, if any prompt comes near; say it above the plot, where nothing is drawn."""
     right = axes.get_xlim()[1]
-    corner = {"ha": "right", "va": "top", "fontsize": 8}
+    above = {"loc": "right", "fontsize": 8, "color": GREY}
     if budget > 2 * right:
-        text = f"budget: {budget:,}, far to the right"
-        axes.text(0.98, 0.95, text, transform=axes.transAxes, color=GREY, **corner)
+        axes.set_title(f"budget {budget:,}: far to the right", **above)
         return
     axes.axvline(budget, color=ORANGE, linestyle="--")
     axes.set_xlim(right=max(right, 1.05 * budget))
-    axes.text(budget, 0.98, f"budget {budget:,} ", transform=axes.get_xaxis_transform(), **corner)
+    axes.set_title(f"dashed: budget {budget:,}", **above)
 
 
 def _describe(found: Statistics) -> str:

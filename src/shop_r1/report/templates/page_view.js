@@ -108,7 +108,8 @@ function simplifiedPage(pages, pageStyle) {
   function box(kind, label, target) {
     const view = frame.contentDocument.defaultView, rect = target.getBoundingClientRect();
     const mark = frame.contentDocument.createElement("div"), badge = frame.contentDocument.createElement("span");
-    mark.className = "shop-r1-mark " + kind;
+    mark.className = "shop-r1-mark " + kind
+      + (rect.width >= 140 ? " wide" : rect.top + view.scrollY < 26 ? " low" : "");
     mark.dataset.of = target.getAttribute("name") || "";
     badge.textContent = label;
     mark.append(badge);
@@ -132,7 +133,7 @@ function simplifiedPage(pages, pageStyle) {
       if (!found) { missing.push(mark); continue; }
       for (let up = found.parentElement; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
       if (mark.text !== undefined && "value" in found && found.tagName === "INPUT") found.value = mark.text;
-      const target = found.closest(".items > li") || found;
+      const target = found.closest(".items > li, .links > li") || found;
       first = first || target;
       inside.body.append(box(mark.kind, mark.label, target));
     }
