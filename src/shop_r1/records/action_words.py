@@ -66,9 +66,13 @@ def element_label(name: str, html: str) -> str:
 
 def _place(name: str) -> str:
     """Return the last part of an element's name in words."""
-    return name.rpartition(".")[2].replace("_", " ").strip() or name or "something without a name"
+    return _cut(name.rpartition(".")[2].replace("_", " ")) or _cut(name) or "something without a name"
 
 
 def _quoted(text: str) -> str:
+    return f"“{_cut(text)}”"
+
+
+def _cut(text: str) -> str:
     text = " ".join(text.split())
-    return f"“{text if len(text) <= _LABEL_MAX else text[: _LABEL_MAX - 1] + '…'}”"
+    return text if len(text) <= _LABEL_MAX else text[: _LABEL_MAX - 1] + "…"

@@ -20,6 +20,7 @@ from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.drivers.browser.acting import Hands
 from shop_r1.drivers.browser.live_page import LivePage, read_page
 from shop_r1.drivers.browser.page_events import StepEvents
+from shop_r1.drivers.browser.picture import take_picture
 from shop_r1.drivers.browser.pool import BrowserPool, first_line
 from shop_r1.drivers.browser.settle import CEILING_S, Activity
 from shop_r1.drivers.protocol import EFFECTS, ActionResult, Observation
@@ -130,6 +131,12 @@ class BrowserDriver:
             is_purchase=is_purchase,
             has_ended=unread is not None or self._has_crashed or self._proxy.is_spent,
         )
+
+    async def picture(self) -> bytes | None:
+        """Return a small JPEG of what the shopper sees; None where the browser gives none in time."""
+        if self._page is None or self._has_crashed:
+            return None
+        return await take_picture(self._page)
 
     async def close(self) -> None:
         """Close the window and its proxy."""

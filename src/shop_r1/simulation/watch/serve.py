@@ -1,0 +1,118 @@
+"""Serves the page for as long as the shoppers are under way, from a thread of its own."""
+
+import asyncio
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from secrets import token_urlsafe
+from threading import Thread
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from shop_r1.errors import ConfigError
+from shop_r1.simulation.watch.app import EVERY_S, Viewers, create_app
+from shop_r1.simulation.watch.board import Board
+from shop_r1.simulation.watch.pictures import PictureOf, Pictures
+
+_HOST = "127.0.0.1"
+_LAST_S = 2.0  # for viewers to take the last change
+_CONNECTIONS_MAX = 64
+
+
+@asynccontextmanager
+async def watched(
+    board: Board, picture_of: PictureOf | None = None, *, port: int = 0, command: str | None = None
+) -> AsyncIterator[str]:
+    """Serve the board on this machine alone, and yield the page's address, which holds its key.
+
+    At the end the pages that are open are told that all is over.
+
+    Args:
+        board: of the visits that run meanwhile on this event loop.
+        picture_of: takes a picture of a shopper's window, on this event loop.
+        port: 0 picks a free one.
+        command: what the page says to run next.
+
+    Raises:
+        ConfigError: the port cannot be had.
+    """
+    viewers, token = Viewers(), token_urlsafe(16)
+    board.has_pictures = picture_of is not None
+    taken = Pictures(board, picture_of or _no_picture, lambda: viewers.count > 0)
+    with _served(create_app(board, token, viewers, taken.of), port) as found:
+        taking = asyncio.create_task(taken.take())
+        try:
+            yield f"http://{_HOST}:{found}/{token}/"
+        finally:
+            taking.cancel()
+            board.finish(command)
+            await _let_see_the_end(board, viewers)
+            with suppress(asyncio.CancelledError):
+                await taking
+
+
+def open_in_browser(address: str) -> bool:
+    """Open the page in the user's browser, and return whether that could be tried.
+
+    Where there is no display, or the user came by SSH, nothing is opened: a browser in the terminal would
+    take it over.
+    """
+    is_remote = "SSH_CONNECTION" in os.environ
+    has_display = sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    return has_display and not is_remote and webbrowser.open(address)
+
+
+async def _no_picture(session_id: str) -> None:
+    return None
+
+
+async def _let_see_the_end(board: Board, viewers: Viewers) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _LAST_S
+    while loop.time() < end and viewers.count:
+        await asyncio.sleep(EVERY_S / 5)
+
+
+@contextmanager
+def _served(app: ASGIApp, port: int) -> Iterator[int]:
+    with _bound(port) as listener:
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=_CONNECTIONS_MAX,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _bound(port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:
+        raise ConfigError(f"--watch-port {port}: expected 0 to 65535")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, port))
+        listener.listen(_CONNECTIONS_MAX)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"--watch-port {port} cannot be used ({error.strerror}); "
+            "choose another, or leave it out for a free one"
+        ) from None
+    return listener
