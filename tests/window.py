@@ -69,9 +69,9 @@ class Window:
 
     def evaluate(self, script: str) -> Any:
         """Return what a script finds in the page's own world."""
-        page = self.driver._page
-        assert page is not None
-        return self._chromium.run(page.evaluate(script))
+        window = self.driver._window
+        assert window is not None
+        return self._chromium.run(window.page.evaluate(script))
 
 
 def as_app(pages: dict[str, str] | Starlette) -> Starlette:

@@ -73,6 +73,8 @@ class FilteringProxy:
             await self._serve(reader, writer)
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a connection that broke off, or was no HTTP: there is nobody to tell
+        except asyncio.CancelledError:
+            pass  # only the proxy itself ends its connections so; asyncio's server would log it
         finally:
             writer.close()
             self._open.discard(task)

@@ -1,5 +1,8 @@
 """robots.txt: what a shop asks automated visitors to leave alone."""
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from protego import Protego
@@ -15,6 +18,16 @@ class Robots:
         """Read them for a visitor with this product name."""
         self._agent = agent
         self._rules: dict[str, Protego | None] = {}
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def ask(self, url: str, fetch: Callable[[str], Awaitable[tuple[int | None, str]]]) -> None:
+        """Learn the rules of the address's host, once for all shoppers.
+
+        `fetch` returns the status and the text of an address, with None as the status where nothing came.
+        """
+        async with self._asking[_origin(url)]:
+            if not self.knows(url):
+                self.learn(url, *await fetch(robots_url(url)))
 
     def learn(self, url: str, status: int | None, text: str) -> None:
         """Take the robots.txt of the address's host, with its HTTP status; None where none came.
@@ -37,8 +50,8 @@ class Robots:
         return rules is None or bool(rules.can_fetch(url, self._agent))
 
     def delay_s(self, url: str) -> float:
-        """Return the seconds that the host asks for between two visits, 0 where it does not say."""
-        rules = self._rules[_origin(url)]
+        """Return the seconds that the host asks for between two visits, 0 where it says nothing."""
+        rules = self._rules.get(_origin(url))
         return float((rules.crawl_delay(self._agent) if rules is not None else None) or 0.0)
 
 

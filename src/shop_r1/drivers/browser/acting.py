@@ -1,11 +1,12 @@
 """Actions on live elements, each within a time of its own; what cannot be done is a `PageError`.
 
 A timeout never proves that nothing happened: on a busy machine a click that worked may be reported late. So
-the page is looked at before anything is done again.
+nothing is done twice that may have been done: a click is aimed first, and what it met is asked afterwards.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
@@ -13,26 +14,33 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
 from shop_r1.drivers.browser.page_events import StepEvents
-from shop_r1.drivers.browser.settle import Activity, quiet_state
+from shop_r1.drivers.browser.traffic import Traffic, now
 from shop_r1.drivers.protocol import TEXT_ROLES
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element, find_element
 
-_FIRST_S, _SECOND_S = 1.0, 3.0
-"""For one click, when it is tried first and when it is tried once more."""
+_READY_S = 2.0
+"""How long an element is waited for that is covered, disabled or not shown, as one that fades in. Ours."""
+_LOOK_S = 0.05
+_DO_S = 8.0
+"""For what Playwright does; a busy machine takes seconds."""
+_ANSWER_S = 2.0
+_MISSES_MAX = 3  # clicks that met something else, since the page moved
 _SCROLL_PIXELS = 600
 _ENTER_S = 0.4
 """Within which an Enter that submits something has begun to."""
-
-_IS_SECRET = (
-    "field => field.type === 'password' || /^(cc-(number|csc)|(current|new)-password|one-time-code)$/"
-    ".test((field.autocomplete || '').split(' ').pop())"
-)
-"""The field's purposes are those of the HTML standard, section 4.10.18.7."""
+_BESIDE = "xpath=ancestor::*[.//button or .//input[@type='submit' or @type='image']][1]"
+_BUTTONS = "button:visible, input[type=submit]:visible, input[type=image]:visible"
 
 Reread = Callable[[], Awaitable[LivePage]]
 Note = Callable[[Locator], Awaitable[None]]
 """Told of the live element before something is done with it."""
+Holds = Callable[[dict[str, Any]], bool]
+"""Whether sending a form, as `observe.js` describes it, is a purchase that is held back."""
+
+
+class HeldBackError(PageError):
+    """Nothing was done, since it would have bought something."""
 
 
 class Hands:
@@ -42,13 +50,14 @@ class Hands:
         self,
         page: Page,
         seen: LivePage,
-        activity: Activity,
+        traffic: Traffic,
         events: StepEvents,
         reread: Reread,
+        holds: Holds,
         note: Note | None = None,
-    ):
-        self._page, self._seen, self._activity, self._events = page, seen, activity, events
-        self._reread, self._note = reread, note
+    ) -> None:
+        self._page, self._seen, self._traffic, self._events = page, seen, traffic, events
+        self._reread, self._holds, self._note = reread, holds, note
 
     async def click(self, name: str) -> None:
         """Click the element; an option is chosen in its list."""
@@ -60,44 +69,45 @@ class Hands:
         What the text takes from the profile is filled in here, and stands in no record.
         """
 
-        async def type_into(element: Element, target: LiveTarget) -> bool:
+        async def type_into(element: Element, targets: list[LiveTarget]) -> None:
             if element.role not in TEXT_ROLES:
                 raise PageError(
                     f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
                 )
-            await self._reveal(target)
-            is_secret = await target.element.evaluate(_IS_SECRET)
-            await self._fill(target.element, profile.fill(text, is_secret=bool(is_secret)))
+            target, _ = await self._ready(element, targets, is_click=False)
+            field = await target.ask("field")
+            if field.get("isFixed"):
+                raise PageError(f"{element.name!r} takes no text: it is disabled or can only be read")
             if submit:
-                is_search = element.role == "searchbox" or "search" in element.name
-                await self._enter(target.element, is_search)
-            return True
+                self._check(field)
+            await self._fill(target, profile.fill(text, is_secret=bool(field.get("isSecret"))))
+            if submit:
+                await self._enter(target, element.role == "searchbox" or "search" in element.name)
 
         await self._with_element(name, type_into)
 
     async def select(self, name: str, text: str) -> None:
         """Choose the option with this text, or this value, in a drop-down list."""
 
-        async def choose(element: Element, target: LiveTarget) -> bool:
+        async def choose(element: Element, targets: list[LiveTarget]) -> None:
             if element.tag != "select":
                 raise PageError(f"{element.name!r} is a {element.role}; expected a drop-down list")
-            try:
-                await target.element.select_option(text, timeout=_SECOND_S * 1000, no_wait_after=True)
-            except PlaywrightTimeout:
-                names = self._seen.observation.simplified.by_name
-                offered = ", ".join(names[option].label for option in element.options[:10] if option in names)
-                raise PageError(f"{element.name!r} has no option {text[:80]!r}; it has {offered}") from None
-            return True
+            target, _ = await self._ready(element, targets, is_click=False)
+            options = (await target.ask("options")).get("options", [])
+            index = _index_of(text, options)
+            if index is None:
+                offered = ", ".join(label for label, _, is_disabled in options if not is_disabled)[:200]
+                raise PageError(f"{element.name!r} has no option {text[:80]!r}; it has {offered}")
+            await target.element.select_option(index=index, timeout=_DO_S * 1000, no_wait_after=True)
 
         await self._with_element(name, choose)
 
     async def hover(self, name: str) -> None:
         """Move the mouse over the element."""
 
-        async def hover_over(element: Element, target: LiveTarget) -> bool:
-            await self._reveal(target)
-            await target.element.hover(timeout=_SECOND_S * 1000)
-            return True
+        async def hover_over(element: Element, targets: list[LiveTarget]) -> None:
+            _, spot = await self._ready(element, targets, is_click=False)
+            await self._page.mouse.move(spot["x"], spot["y"])
 
         await self._with_element(name, hover_over)
 
@@ -105,101 +115,156 @@ class Hands:
         """Scroll down by most of a window."""
         await self._page.mouse.wheel(0, _SCROLL_PIXELS)
 
-    async def back(self) -> None:
-        """Go back one page; nothing happens on the first."""
-        await self._page.go_back(wait_until="commit", timeout=_SECOND_S * 1000)
+    async def back(self) -> bool:
+        """Begin to go back one page; False where this is the tab's first one."""
+        index, entries = await self._traffic.history()
+        if index == 0 or not entries[index - 1]["url"].startswith(("http:", "https:")):
+            return False
+        await self._traffic.go_to_entry(entries[index - 1])
+        return True
 
     async def _with_element(
-        self, name: str, act: Callable[[Element, LiveTarget], Awaitable[bool]], again: bool = True
+        self, name: str, act: Callable[[Element, list[LiveTarget]], Awaitable[None]], again: bool = True
     ) -> None:
-        """Do something with the first live element that a name leads to and that takes it.
+        """Do something with the live elements that a name leads to.
 
         Where none is there any more, since the page was drawn anew, the name is looked up once more on the
         page as it is now.
         """
         element = find_element(self._seen.observation.simplified, name)
-        was_there = False
-        for target in self._seen.targets(element):
-            if not await target.element.count():
-                continue
-            was_there = True
-            if self._note is not None:
-                await self._note(target.element)
-            if await act(element, target):
-                return
-        if was_there:
-            raise PageError(
-                f"{name!r} is on the page, but nothing could be done with it: it is covered or moves"
-            )
-        if not again:
-            raise PageError(f"{name!r} has gone from the page since it was read")
-        self._events.add("named_again", name)
-        self._seen = await self._reread()
-        await self._with_element(name, act, again=False)
-
-    async def _reveal(self, target: LiveTarget) -> None:
-        if target.hovered is not None:
-            await target.hovered.hover(timeout=_SECOND_S * 1000)
-
-    async def _click(self, element: Element, target: LiveTarget) -> bool:
-        if element.tag == "option":
-            return await _choose_option(target.element)
-        url = self._page.url
-        for limit_s in (_FIRST_S, _SECOND_S):
-            try:
-                await self._reveal(target)
-                await target.element.click(timeout=limit_s * 1000, no_wait_after=True)
-                return True
-            except PlaywrightTimeout as error:
-                if self._activity.is_loading or self._page.url != url:  # it was done after all
-                    return True
-                if "intercepts pointer events" in str(error):
-                    self._events.add("covered", element.name)
-                if not await target.element.count():
-                    return False
-                await self._page.mouse.move(1, 1)  # a menu that the mouse holds open may be in the way
-        return False
-
-    async def _fill(self, field: Locator, text: str) -> None:
         try:
-            await field.fill(text, timeout=_SECOND_S * 1000)
-        except PlaywrightTimeout as error:
-            raise PageError(f"text could not be typed ({_first_line(error)})") from None
+            await act(element, self._seen.targets(element))
+        except _GoneError:
+            if not again:
+                raise
+            self._events.add("named_again", name)
+            self._seen = await self._reread()
+            await self._with_element(name, act, again=False)
 
-    async def _enter(self, field: Locator, is_search: bool) -> None:
+    async def _ready(
+        self, element: Element, targets: list[LiveTarget], *, is_click: bool
+    ) -> tuple[LiveTarget, dict[str, Any]]:
+        """Return the first target that the mouse reaches, and where; one is waited for.
+
+        Raises:
+            PageError: it reaches none.
+        """
+        ends_at, looks, was_covered = now() + _READY_S, 0, False
+        while True:
+            reasons = []
+            for target in targets:
+                if target.hovered is not None:
+                    await self._hover(target.hovered)
+                spot = await target.aim(is_click=is_click)
+                if "why" not in spot:
+                    if self._note is not None:
+                        await self._note(target.element)
+                    return target, spot
+                reasons.append(spot)
+            if all(spot["why"] == "gone" for spot in reasons):
+                raise _GoneError(f"{element.name!r} has gone from the page since it was read")
+            why = next(spot for spot in reasons if spot["why"] != "gone")
+            if why["why"] == "covered" and not was_covered:
+                was_covered = True
+                self._events.add("covered", element.name)
+                await self._page.mouse.move(1, 1)  # a menu that the mouse holds open may be in the way
+            looks += 1
+            if now() > ends_at and looks > 1:
+                over = f" by {why['by']}" if "by" in why else ""
+                raise PageError(f"{element.name!r} is on the page, but it is {why['why']}{over}")
+            await asyncio.sleep(_LOOK_S)
+
+    async def _hover(self, target: LiveTarget) -> None:
+        spot = await target.aim()
+        if "why" not in spot:
+            await self._page.mouse.move(spot["x"], spot["y"])
+
+    async def _click(self, element: Element, targets: list[LiveTarget]) -> None:
+        if element.tag == "option" and targets:
+            if self._note is not None:
+                await self._note(targets[0].element)
+            await _choose_option(targets[0], element)
+            return
+        for _ in range(_MISSES_MAX):
+            target, spot = await self._ready(element, targets, is_click=True)
+            if element.role == "submit":
+                self._check(await target.ask("field"))
+            await self._page.mouse.click(spot["x"], spot["y"])
+            met = await self._met(target)
+            if met is None:
+                return
+            self._events.add("covered", element.name)
+        raise PageError(f"{element.name!r} was missed: the click met {met}, since the page moves")
+
+    async def _met(self, target: LiveTarget) -> str | None:
+        """Return what a click met in place of its target; None where it met that, or has led away already."""
+        if self._traffic.is_leaving:
+            return None
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                outcome = await target.outcome()
+        except (Error, TimeoutError):  # the page is being replaced, or is busy with the click
+            return None
+        return None if outcome["hit"] is not False else str(outcome.get("by"))
+
+    def _check(self, field: dict[str, Any]) -> None:
+        form = field.get("form")
+        if form is not None and self._holds(form):
+            raise HeldBackError("it would have bought something")
+
+    async def _fill(self, target: LiveTarget, text: str) -> None:
+        try:
+            await target.element.fill(text, timeout=_DO_S * 1000)
+        except PlaywrightTimeout:
+            raise PageError("text could not be typed: the field takes none") from None
+
+    async def _enter(self, target: LiveTarget, is_search: bool) -> None:
         """Press Enter; where a search box takes no notice, press the one button beside it."""
-        began, url = asyncio.get_running_loop().time(), self._page.url
-        await field.press("Enter", timeout=_SECOND_S * 1000, no_wait_after=True)
-        while is_search and asyncio.get_running_loop().time() < began + _ENTER_S:
-            if self._activity.changed_at > began or self._activity.is_loading or self._page.url != url:
+        began, url = now(), self._page.url
+        await self._page.keyboard.press("Enter")
+        if not is_search:
+            return
+        while now() < began + _ENTER_S:
+            if self._has_noticed(began, url):
                 return
             await asyncio.sleep(0.02)
-        if not is_search or await self._has_changed_since(began):
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                quiet = await self._traffic.quiet(is_first=True)
+        except (Error, TimeoutError):  # the page is being replaced
+            return
+        if self._has_noticed(began, url) or quiet.quiet_s < now() - began:
             return
         self._events.add("enter_ignored")
-        beside = "xpath=ancestor::*[.//button or .//input[@type='submit' or @type='image']][1]"
-        buttons = field.locator(beside).locator(
-            "button:visible, input[type=submit]:visible, input[type=image]:visible"
-        )
+        buttons = target.element.locator(_BESIDE).locator(_BUTTONS)
         if await buttons.count() == 1:  # of several, one may log in, pay or show a password
-            await buttons.click(timeout=_SECOND_S * 1000, no_wait_after=True)
+            await buttons.click(timeout=_READY_S * 1000, no_wait_after=True)
 
-    async def _has_changed_since(self, began: float) -> bool:
-        try:
-            quiet = await quiet_state(self._page)
-        except Error:  # the page is being replaced
-            return True
-        return quiet.quiet_s < asyncio.get_running_loop().time() - began
+    def _has_noticed(self, began: float, url: str) -> bool:
+        return self._traffic.changed_at > began or self._traffic.is_busy() or self._page.url != url
 
 
-async def _choose_option(option: Locator) -> bool:
+class _GoneError(PageError):
+    """The element is no longer connected."""
+
+
+async def _choose_option(target: LiveTarget, element: Element) -> None:
     """Choose an option in its list, as a shopper does by a click on it."""
-    index = await option.evaluate("option => [...option.closest('select').options].indexOf(option)")
-    await option.locator("xpath=ancestor::select[1]").select_option(
-        index=index, timeout=_SECOND_S * 1000, no_wait_after=True
+    found = await target.ask("options")
+    if found.get("why") == "gone":
+        raise _GoneError(f"{element.name!r} has gone from the page since it was read")
+    if found["index"] < 0 or found["options"][found["index"]][2]:
+        raise PageError(f"{element.name!r} cannot be chosen")
+    await target.element.locator("xpath=ancestor::select[1]").select_option(
+        index=found["index"], timeout=_DO_S * 1000, no_wait_after=True
     )
-    return True
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def _index_of(text: str, options: list[tuple[str, str, bool]]) -> int | None:
+    """Return the place of the option with this text, else of the one with this value."""
+    wanted = " ".join(text.split()).lower()
+    for part in (0, 1):
+        for index, option in enumerate(options):
+            if not option[2] and " ".join(str(option[part]).split()).lower() == wanted:
+                return index
+    return None

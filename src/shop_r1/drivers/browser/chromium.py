@@ -10,6 +10,30 @@ VARIABLE = "SHOP_R1_CHROMIUM"
 """The environment variable that names another Chromium."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 _MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+_FEATURES_OFF = (
+    # Playwright's own list, which ours takes the place of: Chromium goes by the last one.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    # What Chromium would ask of the network by itself.
+    "AutofillServerCommunication",
+    "LoadingPredictor",
+    "Prerender2",
+    "Translate",
+    # A page's frames, of any origin, are in its own process, so that all that they send is followed.
+    "IsolateOrigins",
+    "site-per-process",
+)
 FLAGS = (
     # What Chromium would ask of the network by itself.
     "--disable-background-networking",
@@ -19,7 +43,8 @@ FLAGS = (
     "--no-first-run",
     "--no-pings",
     "--dns-prefetch-disable",
-    "--disable-features=AutofillServerCommunication,HttpsUpgrades,LoadingPredictor,MediaRouter,OptimizationHints,Prerender2,Translate",
+    f"--disable-features={','.join(_FEATURES_OFF)}",
+    "--disable-site-isolation-trials",
     # Ways round a proxy.
     "--disable-quic",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",

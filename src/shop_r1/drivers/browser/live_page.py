@@ -1,9 +1,11 @@
 """The page as it stands in the browser: its copy, simplified, and the way from a name to the live element."""
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from playwright.async_api import Error, Frame, Locator, Page
 from selectolax.lexbor import LexborHTMLParser
@@ -18,6 +20,7 @@ from shop_r1.records import sessions
 ENGINE = "shopr1"
 """The selector engine's name, `observe.js`."""
 _ID, _HOVER = "data-shop-r1-id", "data-shop-r1-hover"
+_LARGE_CHARS = 300_000  # of a copy
 _FRAMES_MAX = 8  # in one page, so that advertisements cost no minutes
 _FRAME_TIMEOUT_MS = 1000.0
 _FRAME = re.compile(rf'<iframe((?:\s[^<>]*?)?) {_ID}="(\d+)"></iframe>')
@@ -30,9 +33,61 @@ _TITLE = re.compile(r' title="([^"]*)"')
 class LiveTarget:
     """A live element that a name leads to."""
 
-    element: Locator
-    hovered: Locator | None
+    number: str
+    """Its own in its frame, after those of the frames around it: `3/17`."""
+    frames: dict[str, Frame]
+    hovered: "LiveTarget | None" = None
     """Over which the mouse has to be for the element to be shown; None where it is in plain sight."""
+
+    @property
+    def element(self) -> Locator:
+        """It, for Playwright."""
+        frame, _, inner = self.number.rpartition("/")
+        return self.frames[frame].locator(f"{ENGINE}={inner}")
+
+    async def ask(self, what: str) -> dict[str, Any]:
+        """Return what `observe.js` says of it: `{"why": "gone"}` where it is no longer connected.
+
+        Raises:
+            playwright.async_api.Error: its frame does not answer, or has gone.
+        """
+        frame, _, inner = self.number.rpartition("/")
+        return await ask(self.frames[frame], f"{what}:{inner}")
+
+    async def aim(self, *, is_click: bool = False) -> dict[str, Any]:
+        """Return `x` and `y` where the mouse reaches it in the window, or `why` it does not.
+
+        With `is_click`, the next click reaches it or nothing.
+        """
+        spot = await self.ask("click" if is_click else "aim")
+        holder = self.number
+        while "why" not in spot and "/" in holder:
+            holder = holder.rpartition("/")[0]
+            outer = LiveTarget(holder, self.frames)
+            at = await ask(outer.frame_around, f"frame:{holder.rpartition('/')[2]}:{spot['x']}:{spot['y']}")
+            if not at.get("isHit"):
+                return {"why": at.get("why", "covered"), "by": "what lies over its frame"}
+            spot = {"x": at["x"], "y": at["y"]}
+        return spot
+
+    async def outcome(self) -> dict[str, Any]:
+        """Return whether the click that was aimed reached it."""
+        return await ask(self.frame_around, "outcome")
+
+    @property
+    def frame_around(self) -> Frame:
+        """The frame that it is in."""
+        return self.frames[self.number.rpartition("/")[0]]
+
+
+async def ask(frame: Frame, question: str) -> dict[str, Any]:
+    """Return what `observe.js` answers in a frame.
+
+    Raises:
+        playwright.async_api.Error: it does not answer within the window's time, or has gone.
+    """
+    found: dict[str, Any] = json.loads(await frame.locator(f"{ENGINE}={question}").text_content() or "{}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -53,21 +108,16 @@ class LivePage:
         for path in (element.path, *element.also):
             attributes = locate(self._document, path).attributes
             if number := attributes.get(_ID):
-                hovered = attributes.get(_HOVER)
-                found.setdefault(
-                    number, LiveTarget(self._locator(number), self._locator(hovered) if hovered else None)
-                )
+                over = attributes.get(_HOVER)
+                hovered = LiveTarget(over, self._frames) if over else None
+                found.setdefault(number, LiveTarget(number, self._frames, hovered))
         return list(found.values())
 
-    def _locator(self, number: str) -> Locator:
-        frame, _, inner = number.rpartition("/")
-        return self._frames[frame].locator(f"{ENGINE}={inner}")
 
-
-async def read_page(
-    page: Page, status_of: Callable[[str], int | None], profile: TestProfile, timeout_ms: float
-) -> LivePage:
+async def read_page(page: Page, asked_url: str, profile: TestProfile, timeout_ms: float) -> LivePage:
     """Return the page as it stands now, frames of any origin included, the profile's secrets concealed.
+
+    `asked_url` is what was asked for, which Chromium's own pages about errors do not say.
 
     Raises:
         PageError: it cannot be simplified: it holds no element, or is too large.
@@ -75,9 +125,19 @@ async def read_page(
     """
     read = json.loads(await page.locator(f"{ENGINE}=observe").text_content(timeout=timeout_ms) or "{}")
     frames = {"": page.main_frame}
-    copy = profile.conceal(await _with_frames(page.main_frame, read["html"], "", frames))
+    copy = await _with_frames(page.main_frame, read["html"], "", frames)
+    url = page.url if page.url.startswith(("http:", "https:")) else asked_url or page.url
+    make = partial(_make, copy, without_fragment(url), read, profile, frames)
+    # Elsewhere, so that other shoppers go on; the detour takes longer than a small page.
+    return await asyncio.to_thread(make) if len(copy) > _LARGE_CHARS else make()
+
+
+def _make(
+    copy: str, url: str, read: dict[str, Any], profile: TestProfile, frames: dict[str, Frame]
+) -> LivePage:
+    copy = profile.conceal(copy)
     simplified = simplify_page(copy)
-    shown = sessions.Page(url=without_fragment(page.url), html=simplified.html, status=status_of(page.url))
+    shown = sessions.Page(url=profile.conceal(url), html=simplified.html, status=read["status"])
     return LivePage(Observation(shown, simplified), copy, read["leftOut"], parse_document(copy), frames)
 
 

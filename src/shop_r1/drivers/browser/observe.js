@@ -1,14 +1,18 @@
 // A selector engine of Playwright's that runs in its isolated world (`register(..., content_script=True)`), so the
 // page's scripts neither see nor disturb it, and the page's document is never changed:
-//   observe  a detached <pre> whose text is JSON: the live page as HTML, and what was left out of it
-//   quiet    a detached <pre> whose text is JSON: how long nothing has changed, and how far the page is loaded
-//   17       the live element that the copy calls 17, as long as it is connected
-// Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
+//   17          the live element that the copy calls 17, as long as it is connected
+// The rest are detached <pre> whose text is JSON:
+//   observe     the live page as HTML, what was left out of it, and its status of HTTP
+//   aim:17      where the mouse reaches element 17; `click:17` also lets the next click reach nothing else
+//   outcome     whether that click reached it
+//   frame:17:x:y  where a point of the frame 17 is in this window
+//   field:17    what is asked of a text field, and whether it takes text
+//   options:17  the options of a list, or of the list that an option is in, and that option's place
+// It is read after `dom.js` and `aim.js`. Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
 (() => {
   const ID = 'data-shop-r1-id', HOVER = 'data-shop-r1-hover';
   const NODES_MAX = 60000, DEPTH_MAX = 400, TEXT_MAX = 20000, VALUE_MAX = 2000, CHARS_MAX = 4000000;
   const HIDDEN_TEXT_MAX = 300;  // a hidden part's words only name something else
-  const TICKS_MAX = 20;  // changes after which a node is taken for a clock or a carousel
   const HOVER_RULES_MAX = 400;
   const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '));
   const LEFT_OUT = new Set('SCRIPT STYLE LINK META NOSCRIPT TEMPLATE HEAD TITLE BASE'.split(' '));
@@ -21,21 +25,7 @@
   const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
   const quote = (text) => escape(text).replace(/"/g, '&quot;');
 
-  let nodes = [], lastChange = 0, observer = null;
-  const ticks = new WeakMap();
-
-  const watch = () => {
-    if (observer) return;
-    lastChange = performance.now();
-    observer = new MutationObserver((records) => {
-      for (const { target } of records) {
-        const count = (ticks.get(target) || 0) + 1;
-        ticks.set(target, count);
-        if (count <= TICKS_MAX) lastChange = performance.now();
-      }
-    });
-    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-  };
+  let nodes = [];
 
   // What lies over nearly the whole window: a modal <dialog>, or a fixed box that most of a grid of points hits.
   const findModal = () => {
@@ -45,7 +35,7 @@
     for (const x of [0.1, 0.5, 0.9]) for (const y of [0.1, 0.5, 0.9]) {
       let element = document.elementFromPoint(innerWidth * x, innerHeight * y);
       while (element && element !== document.documentElement && getComputedStyle(element).position !== 'fixed') {
-        element = element.parentElement;
+        element = parentOf(element);
       }
       if (element && element !== document.documentElement && element !== document.body) {
         hits.set(element, (hits.get(element) || 0) + 1);
@@ -53,9 +43,9 @@
     }
     if ([...hits.values()].reduce((sum, count) => sum + count, 0) < 8) return null;
     let top = [...hits.keys()][0];
-    for (const element of hits.keys()) while (!top.contains(element)) top = top.parentElement;
+    for (const element of hits.keys()) while (!contains(top, element)) top = parentOf(top);
     if (top !== document.body && top !== document.documentElement) return top;
-    const boxes = [...hits.keys()].filter((element) => element.querySelector('a,button,input'));
+    const boxes = [...hits.keys()].filter((element) => select(element, 'a,button,input'));
     return boxes.length === 1 ? boxes[0] : null;  // the box and its backdrop are siblings
   };
 
@@ -84,7 +74,6 @@
   };
 
   const observe = () => {
-    watch();
     nodes = [];
     const parts = [], leftOut = {};
     let length = 0;
@@ -100,10 +89,10 @@
     let hovers = null;
 
     const hasBox = (element, depth = 0) => {
-      const box = element.getBoundingClientRect();
+      const box = boxOf(element);
       if (box.width > 1 && box.height > 1) return true;
       if (depth > 4) return false;
-      for (const child of element.children) if (hasBox(child, depth + 1)) return true;
+      for (const child of childrenOf(element)) if (hasBox(child, depth + 1)) return true;
       const range = document.createRange();
       range.selectNodeContents(element);
       return [...range.getClientRects()].some((line) => line.width > 1 && line.height > 1);
@@ -111,7 +100,7 @@
     // The nearest ancestor that cuts off what overflows, and in which directions no hand can scroll it.
     const clipperOf = (element) => {
       if (clippers.has(element)) return clippers.get(element);
-      const parent = element.parentElement;
+      const parent = parentOf(element);
       let found = null;
       if (parent) {
         const [x, y] = [styleOf(parent).overflowX, styleOf(parent).overflowY].map((overflow) => /hidden|clip/.test(overflow));
@@ -120,63 +109,63 @@
       clippers.set(element, found);
       return found;
     };
-    const isBehind = (element) => Boolean(modal) && !modal.contains(element);
+    const isBehind = (element) => Boolean(modal) && !contains(modal, element);
     // Why no hand can reach a control, or ''. Text is never judged by its box: what is only for screen readers is
     // a pixel wide on purpose, and names the control that it stands in.
     const unreachable = (element) => {
       if (!hasBox(element)) return styleOf(element).display === 'contents' ? '' : 'no_box';
-      const box = element.getBoundingClientRect();
+      const box = boxOf(element);
       if (box.right + scrollX <= 0 || box.bottom + scrollY <= 0) return 'off_screen';
       const clipper = clipperOf(element);
       if (clipper) {
-        const edge = clipper.parent.getBoundingClientRect();
+        const edge = boxOf(clipper.parent);
         if (clipper.x && (box.right <= edge.left || box.left >= edge.right)) return 'clipped';
         if (clipper.y && (box.bottom <= edge.top || box.top >= edge.bottom)) return 'clipped';
       }
       if (isBehind(element)) return 'covered';
       // Below the window things fade in when they are scrolled to; a transparent checkbox has its label to show it.
       const fades = /^(?:checkbox|radio|file)$/.test(element.type || '') || box.top >= innerHeight;
-      return !fades && !element.checkVisibility({ opacityProperty: true }) ? 'transparent' : '';
+      return !fades && !isVisible(element, { opacityProperty: true }) ? 'transparent' : '';
     };
     // The visible element under which the mouse has to be for a hidden one to be shown, or null.
     const hoveredFor = (element) => {
       hovers = hovers || hoverRules();
       for (const [before, shown] of hovers) {
         try {
-          if (!element.matches(shown)) continue;
-          for (let around = element.parentElement; around; around = around.parentElement) {
-            if (around.matches(before) && around.checkVisibility({ visibilityProperty: true }) && hasBox(around)) return around;
+          if (!matches(element, shown)) continue;
+          for (let around = parentOf(element); around; around = parentOf(around)) {
+            if (matches(around, before) && isVisible(around, { visibilityProperty: true }) && hasBox(around)) return around;
           }
         } catch { /* a selector that is none without its :hover */ }
       }
       return null;
     };
     const tagOf = (element) => {
-      const tag = element.localName;
+      const tag = tagNameOf(element);
       return /^[a-z][a-z0-9:_-]*$/.test(tag) && tag !== 'plaintext' ? tag : 'div';
     };
     const isOption = (tag) => tag === 'option' || tag === 'optgroup';
 
     const visit = (node, isDrawn, depth, hovered) => {
-      if (node.nodeType === Node.TEXT_NODE) {
+      if (typeOf(node) === Node.TEXT_NODE) {
         if (isDrawn) write(escape(node.data.slice(0, TEXT_MAX)));
         return;
       }
-      if (node.nodeType !== Node.ELEMENT_NODE || LEFT_OUT.has(node.nodeName)) return;
+      if (typeOf(node) !== Node.ELEMENT_NODE || LEFT_OUT.has(nameOf(node))) return;
       if (nodes.length >= NODES_MAX || depth > DEPTH_MAX || length > CHARS_MAX) return count('cut');
       const tag = tagOf(node);
-      if (!hovered && !node.checkVisibility() && !isOption(tag) && styleOf(node).display !== 'contents') {
+      if (!hovered && !isVisible(node) && !isOption(tag) && styleOf(node).display !== 'contents') {
         hovered = hoveredFor(node);
         if (!hovered) return hide(node, tag, 'not_drawn');
         count('shown_by_hover');
       }
-      let drawn = hovered || isOption(tag) || node.checkVisibility({ visibilityProperty: true });
+      let drawn = hovered || isOption(tag) || isVisible(node, { visibilityProperty: true });
       if (!drawn && (hovered = hoveredFor(node))) { drawn = true; count('shown_by_hover'); }
       let extra = '';
-      if (node.matches(CONTROL)) {
+      if (matches(node, CONTROL)) {
         const why = isOption(tag) ? '' : hovered ? (isBehind(hovered) ? 'covered' : '') : drawn ? unreachable(node) : 'invisible';
         if (why && tag !== 'body') return hide(node, tag, why);
-        if (node.matches(':disabled')) extra += ' disabled';
+        if (matches(node, ':disabled')) extra += ' disabled';
       } else if (drawn && !hovered && isClickable(node)) {
         extra += ' role="button"';
         count('clickable_by_cursor');
@@ -191,16 +180,16 @@
       write(`</${tag}>`);
     };
     // A script listens, and nothing in the markup says so but the cursor, which its children inherit.
-    const isClickable = (element) => styleOf(element).cursor === 'pointer' && element.parentElement
-      && styleOf(element.parentElement).cursor !== 'pointer' && !element.closest(NATIVE)
-      && !element.querySelector(NATIVE) && hasBox(element);
+    const isClickable = (element) => styleOf(element).cursor === 'pointer' && parentOf(element)
+      && styleOf(parentOf(element)).cursor !== 'pointer' && !closest(element, NATIVE)
+      && !select(element, NATIVE) && hasBox(element);
     const titleOf = (svg) => {
       for (const child of svg.children) if (child.localName === 'title') write(`<title>${escape(child.textContent.slice(0, HIDDEN_TEXT_MAX))}</title>`);
     };
     const children = (element, isDrawn, depth, hovered) => {
-      const root = element.shadowRoot;  // open ones; closed ones nobody sees into
-      const given = element.localName === 'slot' ? element.assignedNodes({ flatten: true }) : [];
-      for (const child of root ? root.childNodes : given.length ? given : element.childNodes) visit(child, isDrawn, depth + 1, hovered);
+      const root = shadowOf(element);  // open ones; closed ones nobody sees into
+      const given = tagNameOf(element) === 'slot' ? element.assignedNodes({ flatten: true }) : [];
+      for (const child of root ? root.childNodes : given.length ? given : nodesOf(element)) visit(child, isDrawn, depth + 1, hovered);
     };
     // What is hidden may still name something (aria-labelledby, the label of a hidden checkbox): its words stay.
     const hide = (element, tag, why) => {
@@ -209,9 +198,9 @@
       if (tag === 'input' && /^(?:checkbox|radio)$/.test(element.type) && !isBehind(element)) {
         const id = nodes.push(element) - 1;
         write(`<input${attributesOf(element, tag)} ${ID}="${id}" hidden>`);
-      } else if (element.id) {
+      } else if (idOf(element)) {
         const name = tag === 'input' || VOID.has(tag) ? 'span' : tag;
-        write(`<${name} id="${quote(element.id)}" hidden>${escape((element.textContent || '').slice(0, HIDDEN_TEXT_MAX))}</${name}>`);
+        write(`<${name} id="${quote(idOf(element))}" hidden>${escape((textOf(element) || '').slice(0, HIDDEN_TEXT_MAX))}</${name}>`);
       }
     };
     const valueOf = (field) => {
@@ -222,7 +211,7 @@
     const attributesOf = (element, tag) => {
       let text = '';
       const live = tag === 'input' ? ['value', 'checked'] : tag === 'option' ? ['selected'] : [];
-      for (const { name, value } of element.attributes) {
+      for (const { name, value } of allAttributesOf(element)) {
         if (live.includes(name) || ['style', 'hidden', 'srcset', 'disabled', 'srcdoc', 'nonce'].includes(name)) continue;
         if (name.startsWith('data-shop-r1') || !/^[^\s"'<>/=]+$/.test(name)) continue;
         const kept = name === 'onclick' ? '1' : name === 'src' && value.startsWith('data:') ? '' : value.slice(0, VALUE_MAX);
@@ -234,7 +223,34 @@
       return text;
     };
     visit(document.documentElement, true, 0, null);
-    return { html: parts.join(''), leftOut, title: document.title.slice(0, HIDDEN_TEXT_MAX) };
+    return { html: parts.join(''), leftOut, status: statusOf() };
+  };
+
+  // A route that a script has put in the address bar was never asked for, so it has no status.
+  const statusOf = () => {
+    const [loaded] = performance.getEntriesByType('navigation');
+    const bare = (url) => url.split('#')[0];
+    return loaded && loaded.responseStatus && bare(loaded.name) === bare(location.href) ? loaded.responseStatus : null;
+  };
+  const isSecret = (field) => field.type === 'password'
+    || /^(?:cc-(?:number|csc)|(?:current|new)-password|one-time-code)$/.test((field.autocomplete || '').split(' ').pop());
+  const field = (element) => ({
+    isSecret: isSecret(element), isFixed: element.matches(':disabled') || Boolean(element.readOnly), form: formOf(element) });
+  // What sending the form of a field or of a button would do.
+  const formOf = (element) => {
+    const form = element.form || closest(element, 'form');
+    if (!form) return null;
+    const isSender = (it) => matches(it, 'button,input') && /^(?:submit|image)$/.test(it.type);
+    const sender = isSender(element) ? element : [...fieldsOf(form)].find((it) => isSender(it) && !it.disabled);
+    const of = (name, own) => sender?.getAttribute(`form${name}`) || attribute(form, name) || own;
+    let action = '';
+    try { action = new URL(of('action', ''), document.baseURI).href; } catch { /* no address */ }
+    const label = sender ? (sender.innerText || sender.value || sender.getAttribute('aria-label') || '').slice(0, HIDDEN_TEXT_MAX) : '';
+    return { method: of('method', 'get').toUpperCase(), action, label };
+  };
+  const options = (element) => {
+    const list = element.closest('select'), all = list ? [...list.options].slice(0, NODES_MAX) : [];
+    return { index: all.indexOf(element), options: all.map((it) => [it.text.slice(0, VALUE_MAX), it.value.slice(0, VALUE_MAX), it.disabled]) };
   };
 
   const say = (value) => {
@@ -242,14 +258,20 @@
     pre.textContent = JSON.stringify(value);
     return [pre];
   };
+  const ask = (what, number, x, y) => {
+    if (what === 'observe') return observe();
+    if (what === 'outcome') return shopR1Aim.outcome();
+    const element = nodes[number];
+    if (!element?.isConnected) return { why: 'gone' };
+    if (what === 'frame') return shopR1Aim.frame(element, Number(x), Number(y));
+    if (what === 'field') return field(element);
+    if (what === 'options') return options(element);
+    return shopR1Aim.at(element, what === 'click');
+  };
   return {
     query(root, selector) { return this.queryAll(root, selector)[0] || null; },
     queryAll(root, selector) {
-      if (selector === 'observe') return say(observe());
-      if (selector === 'quiet') {
-        watch();
-        return say({ quiet_ms: performance.now() - lastChange, state: document.readyState });
-      }
+      if (!/^\d+$/.test(selector)) return say(ask(...selector.split(':')));
       return nodes[selector]?.isConnected ? [nodes[selector]] : [];
     },
   };

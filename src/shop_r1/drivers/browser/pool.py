@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.async_api import Browser, BrowserContext, Error, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, ProxySettings, async_playwright
 
 from shop_r1.drivers.browser.chromium import FLAGS, find_chromium, needs_no_sandbox
 from shop_r1.drivers.browser.live_page import ENGINE
@@ -13,6 +13,7 @@ from shop_r1.errors import PageError
 
 RESTARTS_MAX = 10
 """After which a Chromium that keeps dying is given up. Ours."""
+_REDIRECTS_MAX = 5  # which a robots.txt is followed through: RFC 9309, section 2.3.1.2
 _START_S, _CLOSE_S = 60.0, 10.0
 _AGENT = "(+https://github.com/shop-r1/shop-r1; simulated shopper)"
 
@@ -36,8 +37,7 @@ class BrowserPool:
     async def __aenter__(self) -> Self:
         self._playwright = await async_playwright().start()
         try:
-            script = (Path(__file__).parent / "observe.js").read_text("utf-8")
-            await self._playwright.selectors.register(ENGINE, script, content_script=True)
+            await self._playwright.selectors.register(ENGINE, engine_script(), content_script=True)
             self._browser = await self._launch()
         except BaseException:
             await self._playwright.stop()
@@ -72,6 +72,18 @@ class BrowserPool:
         except (Error, TimeoutError) as error:
             raise PageError(f"Chromium opened no window ({first_line(error)})") from None
 
+    async def fetch(self, url: str, proxy: str, timeout_s: float) -> tuple[int | None, str]:
+        """Return status and text of an address, asked for apart from any visit; None where none came."""
+        server: ProxySettings = {"server": proxy, "bypass": "<-loopback>"}
+        asking = await self._playwright.request.new_context(proxy=server, user_agent=self.agent)
+        try:
+            response = await asking.get(url, timeout=timeout_s * 1000, max_redirects=_REDIRECTS_MAX)
+            return response.status, await response.text()
+        except (Error, UnicodeDecodeError):
+            return None, ""
+        finally:
+            await asking.dispose()
+
     async def _launch(self) -> Browser:
         if self.restarts >= RESTARTS_MAX:
             raise PageError(f"Chromium has died {RESTARTS_MAX} times; it is not started again")
@@ -91,6 +103,12 @@ class BrowserPool:
         self.name = f"Chromium {found['product'].rpartition('/')[2]}"
         self.agent = f"{found['userAgent']} shop-r1/{self._version} {_AGENT}"
         return browser
+
+
+def engine_script() -> str:
+    """Return the selector engine with what it is read after, as one expression."""
+    parts = [Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("dom", "aim", "observe")]
+    return "(() => {{\n{}\n{}\nreturn (\n{}\n);\n}})()".format(*parts)
 
 
 def first_line(error: Exception) -> str:

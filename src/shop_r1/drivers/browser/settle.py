@@ -1,121 +1,66 @@
 """When a page has settled: by its navigations, requests and changes, never after a fixed time."""
 
 import asyncio
-import json
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from enum import Enum
 
-from playwright.async_api import CDPSession, Error, Page, Request
+from playwright.async_api import Error
+
+from shop_r1.drivers.browser.traffic import Quiet, Traffic, now
 
 QUIET_S = 0.1
 """Without a change and a request, after which a page counts as settled. What a shop delays for longer,
 such as filters that wait for more typing, is seen at the next step. Ours."""
 CEILING_S = 5.0
-"""After which a page is taken as it is. Ours."""
-LONG_POLL_S = 2.0
-"""Requests that are older are waited for no longer: a long poll never ends. Ours."""
+"""After which a page that keeps changing is taken as it is. Ours."""
+LOAD_CEILING_S = 15.0
+"""After which a page that was asked for and has not come is given up. Ours."""
+ANSWER_S = 2.0
+"""Within which a page says how quiet it is, if it is to say so at all. Ours."""
 _STEP_S = 0.01
-_UNWAITED = frozenset({"websocket", "eventsource", "ping", "media", "manifest"})
-"""Requests that never end, or say nothing of the page."""
-# What an action starts is asked for by the page's own tasks: let them run, however busy the machine is.
-_BARRIER = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
 
 
-@dataclass
-class Activity:
-    """What one page is doing: its navigations, from when it asks for one, and its requests."""
+class Settled(Enum):
+    """How the wait ended."""
 
-    page: Page
-    is_loading: bool = False
-    changed_at: float = 0.0
-    """When a navigation or a request last began or ended, in the loop's time."""
-    acted_at: float = 0.0
-    """When the last action was done."""
-    _requests: dict[Request, float] = field(default_factory=dict)
-
-    async def follow(self) -> None:
-        """Listen. On a busy machine a navigation's request comes hundreds of milliseconds after its event."""
-        self.page.on("request", self._begin)
-        self.page.on("requestfinished", self._end)
-        self.page.on("requestfailed", self._end)
-        try:
-            session = await self.page.context.new_cdp_session(self.page)
-            tree = await session.send("Page.getFrameTree")
-            self._follow_loads(session, tree["frameTree"]["frame"]["id"])
-            await session.send("Page.enable")
-        except Error:  # closed meanwhile: nothing is left to follow
-            return
-
-    def _follow_loads(self, session: CDPSession, main: str) -> None:
-        def listen(event: str, is_loading: bool) -> None:
-            def note(data: dict[str, object]) -> None:
-                if data.get("frameId") == main:
-                    self.is_loading, self.changed_at = is_loading, _now()
-
-            session.on(f"Page.{event}", note)
-
-        listen("frameRequestedNavigation", True)
-        listen("frameStartedLoading", True)
-        listen("frameStoppedLoading", False)
-
-    def _begin(self, request: Request) -> None:
-        if request.resource_type not in _UNWAITED:
-            self._requests[request] = self.changed_at = _now()
-
-    def _end(self, request: Request) -> None:
-        self._requests.pop(request, None)
-        self.changed_at = _now()
-
-    def is_busy(self) -> bool:
-        """Return whether a navigation or a request is under way."""
-        now = _now()
-        return self.is_loading or any(now - begun < LONG_POLL_S for begun in self._requests.values())
-
-    async def settle(self, ceiling_s: float = CEILING_S) -> bool:
-        """Wait until the page has settled; False where it was still busy after `ceiling_s`."""
-        end = _now() + ceiling_s
-        try:
-            async with asyncio.timeout(1.0):
-                await self.page.evaluate(_BARRIER)
-        except (Error, TimeoutError):
-            pass  # the page is being replaced, or its scripts hold it up
-        while (now := _now()) < end:
-            if self.is_busy():
-                await asyncio.sleep(_STEP_S)
-                continue
-            try:
-                async with asyncio.timeout(max(0.1, min(2.0, end - now))):
-                    state = await quiet_state(self.page)
-            except (Error, TimeoutError):  # the page is being replaced, or does not answer
-                await asyncio.sleep(2 * _STEP_S)
-                continue
-            # From the action on, too: a navigation or a request of its may begin only after it has returned.
-            since = _now() - max(self.changed_at, self.acted_at)
-            left = QUIET_S - min(state.quiet_s, since)
-            if left <= 0 and state.is_complete:
-                return True
-            await asyncio.sleep(max(left, _STEP_S))
-        return False
+    YES = "it has settled"
+    CHANGING = "it was still changing"
+    LOADING = "a page that was asked for has not come"
+    SILENT = "it did not answer"
 
 
-class Quiet(NamedTuple):
-    """How quiet a page's document is."""
+async def settle(traffic: Traffic, ceiling_s: float = CEILING_S) -> Settled:
+    """Wait until the page has settled, or until a ceiling."""
+    begun = stays_from = now()
+    is_first = answers = True
+    while True:
+        at = now()
+        if traffic.is_leaving:
+            stays_from = at
+        if at - begun > LOAD_CEILING_S:
+            return Settled.LOADING if traffic.is_leaving else Settled.CHANGING
+        if at - stays_from > ceiling_s:
+            return Settled.CHANGING if answers else Settled.SILENT
+        if traffic.is_leaving or (traffic.is_busy() and not is_first):
+            is_first = False
+            await asyncio.sleep(_STEP_S)
+            continue
+        state = await _ask(traffic, is_first)
+        is_first, answers = False, state is not None
+        if state is None:
+            await asyncio.sleep(2 * _STEP_S)
+            continue
+        # From the action on, too: a navigation or a request of its may begin only after it has returned.
+        since = now() - max(traffic.changed_at, traffic.acted_at)
+        left = QUIET_S - min(state.quiet_s, since)
+        if left <= 0 and state.is_complete and not traffic.is_busy():
+            return Settled.YES
+        await asyncio.sleep(max(left, _STEP_S))
 
-    quiet_s: float
-    """Since its last change."""
-    is_complete: bool
-    """Whether it is loaded."""
 
-
-async def quiet_state(page: Page) -> Quiet:
-    """Return how quiet the page is.
-
-    Raises:
-        playwright.async_api.Error: it is being replaced, or has gone.
-    """
-    found = json.loads(await page.locator("shopr1=quiet").text_content() or "")
-    return Quiet(found["quiet_ms"] / 1000, found["state"] == "complete")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+async def _ask(traffic: Traffic, is_first: bool) -> Quiet | None:
+    """Return how quiet the page is; None where it is being replaced, or does not answer."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await traffic.quiet(is_first=is_first)
+    except (Error, TimeoutError, KeyError, TypeError):  # also: the document is too new for our script
+        return None

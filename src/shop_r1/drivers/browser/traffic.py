@@ -1,0 +1,234 @@
+"""What one page asks of the network: followed, to know when it has settled, and judged before it is sent."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.async_api import CDPSession, Error, Page
+
+from shop_r1.drivers.browser.background import in_background
+
+LONG_POLL_S = 2.0
+"""Requests that are older are waited for no longer: a long poll never ends. Ours."""
+_POLLS_MAX = 5  # requests of one address by one document, after which it is a poll
+_STARTS_S = 3.0  # within which a navigation that was asked for has begun, or never will
+_UNWAITED = frozenset(
+    {"Image", "Font", "Media", "Manifest", "Ping", "EventSource", "WebSocket", "TextTrack", "Prefetch"}
+    | {"CSPViolationReport"}
+)
+"""Requests that never end, or after which a page looks as before. The first pictures are waited for by the
+document itself."""
+_ASKED_ABOUT = ("Document", "XHR", "Fetch", "Ping", "Other")
+"""Kinds that may do something in a shop, such as buy. The others cost no round trip."""
+_WORLD = "shop-r1"
+_SCRIPT = Path(__file__).with_name("settle.js")
+
+
+class Outgoing(NamedTuple):
+    """A request that a page is about to send."""
+
+    method: str
+    url: str
+    is_page: bool
+    """Whether it is for the page itself, not for a frame or a part of it."""
+    is_document: bool
+
+
+class Quiet(NamedTuple):
+    """How quiet a page's document is."""
+
+    quiet_s: float
+    """Since its last change."""
+    is_complete: bool
+    """Whether it is loaded."""
+
+
+class Traffic:
+    """One page's requests and navigations, from a session of Chromium's protocol.
+
+    Attributes:
+        is_loading: whether the page, or what it is made of, is on its way.
+        changed_at: when a navigation or a request that matters last began or ended, in the loop's time.
+        acted_at: when the last action was done, set by the driver.
+        document_url: the address that was last asked for as the page.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        permits: Callable[[Outgoing], Awaitable[bool]],
+        sees: Callable[[Outgoing], None],
+    ) -> None:
+        """Ask `permits` before what may do something is sent; `sees` is told of every request."""
+        self.page, self._permits, self._sees = page, permits, sees
+        self.is_loading = False
+        self.changed_at = self.acted_at = 0.0
+        self.document_url = ""
+        self._session: CDPSession | None = None
+        self._main = ""
+        self._asked_at: float | None = None
+        self._world: int | None = None
+        self._pending: str | None = None
+        self._open: dict[str, float] = {}
+        self._seen: Counter[str] = Counter()
+
+    async def follow(self) -> None:
+        """Listen, and stand between the page and its requests from now on.
+
+        Raises:
+            playwright.async_api.Error: the page has gone.
+        """
+        session = self._session = await self.page.context.new_cdp_session(self.page)
+        tree = await session.send("Page.getFrameTree")
+        self._main = tree["frameTree"]["frame"]["id"]
+        self.changed_at = now()
+        for event, heard in (
+            ("Page.frameRequestedNavigation", self._on_asked),
+            ("Page.frameStartedLoading", self._on_started),
+            ("Page.frameNavigated", self._on_navigated),
+            ("Page.frameStoppedLoading", self._on_stopped),
+            ("Network.requestWillBeSent", self._on_request),
+            ("Network.loadingFinished", self._on_end),
+            ("Network.loadingFailed", self._on_end),
+            ("Fetch.requestPaused", self._on_paused),
+        ):
+            session.on(event, heard)
+        patterns = [{"urlPattern": "*", "resourceType": kind} for kind in _ASKED_ABOUT]
+        script = {"source": _SCRIPT.read_text("utf-8"), "worldName": _WORLD, "runImmediately": True}
+        await asyncio.gather(
+            session.send("Page.enable"),
+            session.send("Network.enable"),
+            session.send("Fetch.enable", {"patterns": patterns}),
+            session.send("Page.addScriptToEvaluateOnNewDocument", script),
+        )
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether another page was asked for and has not come yet."""
+        is_asked = self._asked_at is not None and now() - self._asked_at < _STARTS_S
+        return is_asked or self._pending is not None
+
+    def is_busy(self) -> bool:
+        """Return whether a navigation or a request is under way."""
+        at = now()
+        waits = any(at - begun < LONG_POLL_S for begun in self._open.values())
+        return self.is_loading or self.is_leaving or waits
+
+    async def quiet(self, *, is_first: bool) -> Quiet:
+        """Return how quiet the page is; the first time after its own tasks that are due have run.
+
+        Raises:
+            playwright.async_api.Error: it is being replaced, or has gone.
+        """
+        assert self._session is not None
+        if self._world is None:
+            found = await self._session.send(
+                "Page.createIsolatedWorld", {"frameId": self._main, "worldName": _WORLD}
+            )
+            self._world = found["executionContextId"]
+        try:
+            found = await self._session.send(
+                "Runtime.evaluate",
+                {
+                    "expression": f"shopR1Quiet({json.dumps(is_first)})",
+                    "contextId": self._world,
+                    "awaitPromise": True,
+                    "returnByValue": True,
+                },
+            )
+        except Error:
+            self._world = None
+            raise
+        quiet_ms, is_complete = found["result"]["value"]
+        return Quiet(quiet_ms / 1000, is_complete)
+
+    async def stop_loading(self) -> None:
+        """Give up what is still on its way, so that it does not come in the midst of what is done next."""
+        assert self._session is not None
+        await self._session.send("Page.stopLoading")
+        self.is_loading, self._asked_at, self._pending = False, None, None
+
+    async def history(self) -> tuple[int, list[dict[str, Any]]]:
+        """Return the index of the page in its tab's history, and the history."""
+        assert self._session is not None
+        found = await self._session.send("Page.getNavigationHistory")
+        return found["currentIndex"], found["entries"]
+
+    async def go_to_entry(self, entry: dict[str, Any]) -> None:
+        """Begin to go to an entry of the tab's history."""
+        assert self._session is not None
+        self._asked_at = self.changed_at = now()
+        await self._session.send("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
+
+    # What Chromium says
+
+    def _on_asked(self, data: dict[str, Any]) -> None:
+        """On a busy machine a navigation begins hundreds of milliseconds after it was asked for."""
+        if data["frameId"] == self._main and data.get("disposition") == "currentTab":
+            self._asked_at = self.changed_at = now()
+
+    def _on_started(self, data: dict[str, Any]) -> None:
+        if data["frameId"] == self._main:
+            self.is_loading, self._asked_at, self.changed_at = True, None, now()
+
+    def _on_stopped(self, data: dict[str, Any]) -> None:
+        if data["frameId"] == self._main:
+            self.is_loading, self._asked_at, self._pending, self.changed_at = False, None, None, now()
+
+    def _on_navigated(self, data: dict[str, Any]) -> None:
+        if data["frame"]["id"] == self._main:
+            self._world, self._pending, self.changed_at = None, None, now()
+            self._seen.clear()
+            document = data["frame"]["loaderId"]
+            self._open = {request: at for request, at in self._open.items() if request == document}
+
+    def _on_request(self, data: dict[str, Any]) -> None:
+        request, kind = data["request"], data.get("type", "Other")
+        outgoing = self._outgoing(data, request, kind)
+        self._sees(outgoing)
+        if outgoing.is_page:
+            self.document_url, self._pending = request["url"], data["requestId"]
+        address = request["url"].partition("?")[0]
+        self._seen[address] += 1
+        if kind not in _UNWAITED and (outgoing.is_document or self._seen[address] <= _POLLS_MAX):
+            self._open[data["requestId"]] = self.changed_at = now()
+
+    def _on_end(self, data: dict[str, Any]) -> None:
+        if data["requestId"] == self._pending:
+            self._pending = None
+        if self._open.pop(data["requestId"], None) is not None:
+            self.changed_at = now()
+
+    def _on_paused(self, data: dict[str, Any]) -> None:
+        in_background(self._decide(data))
+
+    async def _decide(self, data: dict[str, Any]) -> None:
+        assert self._session is not None
+        is_permitted = False
+        try:
+            is_permitted = await self._permits(
+                self._outgoing(data, data["request"], data.get("resourceType", "Other"))
+            )
+        finally:
+            answer: dict[str, Any] = {"requestId": data["requestId"]}
+            if not is_permitted:
+                # A page that is aborted leaves the last one as it was; a blocked one shows an error.
+                answer["errorReason"] = "Aborted"
+            with suppress(Error):  # the page may have gone, and its request with it
+                await self._session.send(
+                    "Fetch.continueRequest" if is_permitted else "Fetch.failRequest", answer
+                )
+
+    def _outgoing(self, data: dict[str, Any], request: dict[str, Any], kind: str) -> Outgoing:
+        is_document = kind == "Document"
+        is_page = is_document and data.get("frameId") == self._main
+        return Outgoing(request["method"], request["url"], is_page, is_document)
+
+
+def now() -> float:
+    """Return the loop's time."""
+    return asyncio.get_running_loop().time()
