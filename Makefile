@@ -11,7 +11,7 @@ ARGS ?=
 LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest nightly bench lint types docs smoke check lock clean
+.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest nightly nightly-shop bench lint types docs smoke check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -68,6 +68,10 @@ lowest: chromium ## all tests with the lowest versions that pyproject.toml admit
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier
 	@SHOP_R1_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/pages/test_fuzz.py --hypothesis-show-statistics $(ARGS)
+
+# Needs node 20 or newer and, the first time, the network; PostgreSQL is installed where it is missing.
+nightly-shop: chromium ## shoppers in EverShop, a real shop: 40 visits recorded, imported back, names looked at
+	@$(BIN)/python -m recipes.evershop.nightly build/evershop $(ARGS)
 
 bench: $(READY) ## time training and evaluation beside stock TRL (50 minutes); docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.grpo_step --json benchmarks/results/grpo_step.json

@@ -53,6 +53,12 @@ class Cluster:
         self._folder.mkdir(parents=True)
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(self._folder, USER, USER)
+            if subprocess.run(
+                ["runuser", "-u", USER, "--", "test", "-w", self._folder], check=False
+            ).returncode:
+                sys.exit(
+                    f"{self._folder}: the user {USER!r} cannot get there; take a DIR such as /var/tmp/evershop"
+                )
         self._run("initdb", "-D", self._folder, "-A", "trust", "-U", USER, "--no-sync", "-E", "UTF8")
 
     def start(self) -> None:

@@ -110,13 +110,13 @@ class EverShop:
 
     # Each time
 
-    def start(self) -> None:
-        """Start the shop as it was filled, with no cart and no order; return when its home page comes.
+    def start(self) -> bool:
+        """Start the shop as it was filled, with no cart and no order, and wait for its home page.
 
-        One that runs is left as it is.
+        Return whether it was started: one that runs is left as it is.
         """
         if self._is_running() and self.answers():
-            return
+            return False
         if self.answers():
             sys.exit(f"{self.url} answers already; stop what runs there, or take another --port")
         self.prepare()
@@ -138,6 +138,7 @@ class EverShop:
                 self.stop()
                 sys.exit(f"the shop did not start; its last words:\n{self._last_words()}")
             time.sleep(0.2)
+        return True
 
     def stop(self) -> None:
         """Stop the shop and its database, where they run."""

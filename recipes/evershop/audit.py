@@ -1,0 +1,162 @@
+"""Where the names on live pages lead: whether elements are found, right, visible and can be clicked."""
+
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import urljoin
+
+from playwright.async_api import Error
+
+from shop_r1.drivers.bounds.hosts import Hosts
+from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
+from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
+from shop_r1.drivers.browser.pool import BrowserPool
+from shop_r1.errors import PageError
+from shop_r1.pages.elements import Element
+from shop_r1.records.actions import Action
+
+Step = tuple[str, str, str]
+"""An action's type, the label of its element, and its text, each empty where there is none."""
+WALKS: tuple[tuple[str, tuple[Step, ...]], ...] = (
+    (
+        "",
+        (("click", "Search", ""), ("type_and_submit", "Search", "lamp"), ("click", "Desk Lamp - Green", "")),
+    ),
+    ("kitchen", ()),
+    ("clothing", ()),
+    ("bags?ob=price&od=asc", ()),
+    ("desk", (("click", "Black", ""),)),
+    ("garden", ()),
+    ("lighting", ()),
+    ("search?keyword=red", ()),
+    ("search?keyword=zzz", ()),
+    ("bags/city-backpack-blue", ()),
+    ("kitchen/stoneware-bowl-white", ()),
+    ("account/login", ()),
+    ("account/register", ()),
+    ("page/about-us", ()),
+    ("no-such-page", ()),
+    ("cart", ()),
+    (
+        "desk/desk-lamp-green",
+        (
+            ("click", "Navy", ""),
+            ("click", "Add to cart", ""),
+            ("click", "View Cart (1)", ""),
+            ("click", "Proceed to checkout", ""),
+            ("input", "Email", "jo@shop.example"),
+            ("input", "Full name", "Jo Example"),
+            ("input", "Telephone", "5550100"),
+            ("input", "Address", "1 Example Street"),
+            ("input", "City", "Springfield"),
+            ("click", "Country", ""),
+            ("click", "United States", ""),
+            ("click", "Province", ""),
+            ("click", "Wyoming", ""),
+            ("input", "Postcode", "82001"),
+            ("click", "Cash on Delivery", ""),
+            ("click", "Place Order", ""),
+        ),
+    ),
+)
+"""Where each begins, and what is done then; every page on the way is looked at."""
+_TRIAL_MS = 2000.0
+
+
+class Audit:
+    """What was found of all pages.
+
+    Attributes:
+        counts: names by what is true of them: `names`, `found`, `right`, `visible`, `clickable`, `disabled`.
+        problems: what is not as it should be, a line for each name.
+        lost: steps of a walk that could not be done.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.lost: list[str] = []
+        self.pages = 0
+
+    async def look(self, address: str) -> None:
+        """Walk through the shop at this address."""
+        async with BrowserPool() as pool:
+            driver = BrowserDriver(pool, Bounds(Hosts.of(address)))
+            for start, steps in WALKS:
+                await driver.open(urljoin(address, start))
+                await self._look_at(driver)
+                await self._walk(driver, steps)
+            await driver.close()
+
+    async def _walk(self, driver: BrowserDriver, steps: Sequence[Step]) -> None:
+        for kind, label, text in steps:
+            live = _live(driver)
+            element = _labelled(live, label)
+            if element is None:
+                self.lost.append(f"{live.observation.page.url}: nothing is labelled {label!r}")
+                return
+            result = await driver.act(Action(type=kind, name=element.name, text=text or None))
+            if result.error is not None:
+                self.lost.append(f"{live.observation.page.url}: {kind} {element.name}: {result.error}")
+            await self._look_at(driver)
+
+    async def _look_at(self, driver: BrowserDriver) -> None:
+        live = _live(driver)
+        self.pages += 1
+        for element in live.observation.simplified.elements:
+            if element.tag == "option":  # chosen in its list
+                continue
+            self.counts["names"] += 1
+            for fact, holds in (await _facts(live, element)).items():
+                self.counts[fact] += holds
+                if not holds and fact != "disabled":
+                    self.problems.append(f"{live.observation.page.url}: {element.name} is not {fact}")
+
+
+async def _facts(live: LivePage, element: Element) -> dict[str, bool]:
+    targets = live.targets(element)
+    if not targets or not await targets[0].element.count():
+        return {"found": False}
+    target = targets[0]
+    facts = {"found": True, "right": await _is_right(target, element)}
+    if target.hovered is not None:
+        over = getattr(target.hovered, "element", target.hovered)
+        await over.hover(timeout=_TRIAL_MS)
+    facts["visible"] = await target.element.is_visible()
+    if "disabled" in element.states:
+        return facts | {"disabled": True}
+    return facts | {"clickable": any([await _can_be_clicked(each) for each in targets])}
+
+
+async def _is_right(target: LiveTarget, element: Element) -> bool:
+    """Return whether the live element has the tag and the address that the name's has."""
+    tag, href = await target.element.evaluate("it => [it.localName, it.getAttribute('href')]")
+    return bool(tag == element.tag and (element.href is None or href == element.href))
+
+
+async def _can_be_clicked(target: LiveTarget) -> bool:
+    """Return whether Playwright would click it; it is not clicked.
+
+    A menu that the mouse holds open from the last name may lie over it, and closes when the mouse goes.
+    """
+    for _ in range(2):
+        try:
+            await target.element.click(trial=True, timeout=_TRIAL_MS)
+        except Error:
+            await target.element.page.mouse.move(1, 1)
+        else:
+            return True
+    return False
+
+
+def _labelled(live: LivePage, label: str) -> Element | None:
+    """Return the element with this label, else the first whose label begins so."""
+    elements = live.observation.simplified.elements
+    same = [each for each in elements if each.label == label]
+    return next(iter(same or [each for each in elements if each.label.startswith(label)]), None)
+
+
+def _live(driver: BrowserDriver) -> LivePage:
+    live = driver._live
+    if live is None:
+        raise PageError("no page is open")
+    return live
