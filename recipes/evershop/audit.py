@@ -119,8 +119,7 @@ async def _facts(live: LivePage, element: Element) -> dict[str, bool]:
     target = targets[0]
     facts = {"found": True, "right": await _is_right(target, element)}
     if target.hovered is not None:
-        over = getattr(target.hovered, "element", target.hovered)
-        await over.hover(timeout=_TRIAL_MS)
+        await target.hovered.element.hover(timeout=_TRIAL_MS)
     facts["visible"] = await target.element.is_visible()
     if "disabled" in element.states:
         return facts | {"disabled": True}

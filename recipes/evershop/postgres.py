@@ -57,7 +57,7 @@ class Cluster:
                 ["runuser", "-u", USER, "--", "test", "-w", self._folder], check=False
             ).returncode:
                 sys.exit(
-                    f"{self._folder}: the user {USER!r} cannot get there; take a DIR such as /var/tmp/evershop"
+                    f"{self._folder}: user {USER} cannot get there; take a DIR such as /var/tmp/evershop"
                 )
         self._run("initdb", "-D", self._folder, "-A", "trust", "-U", USER, "--no-sync", "-E", "UTF8")
 
