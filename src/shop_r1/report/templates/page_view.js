@@ -105,12 +105,12 @@ function simplifiedPage(pages, pageStyle) {
     return [...frame.contentDocument.querySelectorAll("[name]")].find((each) => each.getAttribute("name") === name);
   }
 
-  function box(kind, label, target) {
+  function box({ kind, label, name }, target) {
     const view = frame.contentDocument.defaultView, rect = target.getBoundingClientRect();
     const mark = frame.contentDocument.createElement("div"), badge = frame.contentDocument.createElement("span");
     mark.className = "shop-r1-mark " + kind
       + (rect.width >= 140 ? " wide" : rect.top + view.scrollY < 26 ? " low" : "");
-    mark.dataset.of = target.getAttribute("name") || "";
+    mark.dataset.of = name;
     badge.textContent = label;
     mark.append(badge);
     const grow = kind === "predicted" ? 7 : 3;
@@ -135,7 +135,7 @@ function simplifiedPage(pages, pageStyle) {
       if (mark.text !== undefined && "value" in found && found.tagName === "INPUT") found.value = mark.text;
       const target = found.closest(".items > li, .links > li") || found;
       first = first || target;
-      inside.body.append(box(mark.kind, mark.label, target));
+      inside.body.append(box(mark, target));
     }
     legend.replaceChildren(...missing.map((mark) => make("span", "", "“" + mark.name + "”, which was "
       + (mark.kind === "predicted" ? "predicted" : "acted on") + ", is not on this page"
