@@ -283,19 +283,28 @@ def read_recording(path: Path) -> Recording:
         events = json.loads(_read_bytes(path, MAX_RECORDING_BYTES), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise DataError.at(path, None, f"is not JSON ({error}); expected rrweb's events as a list") from None
+    try:
+        return as_recording(events)
+    except DataError as error:
+        raise DataError.at(path, None, str(error)) from None
+
+
+def as_recording(events: Any) -> Recording:
+    """Return the recording that a JSON value is.
+
+    Raises:
+        DataError: it is no list of rrweb's events, or its last one is no mark of ours though it has the tag.
+    """
     if not isinstance(events, list):
-        raise DataError.at(path, None, "is no list; expected rrweb's events as a list")
+        raise DataError("is no list; expected rrweb's events as a list")
     wrong = next((number for number, event in enumerate(events) if not _is_event(event)), None)
     if wrong is not None:
-        problem = f"[{wrong}] is no event of rrweb's; expected an object with type, data and timestamp"
-        raise DataError.at(path, None, problem)
-    assets: Mapping[str, Asset] = {}
+        raise DataError(f"[{wrong}] is no event of rrweb's; expected an object with type, data and timestamp")
     if events and is_mark(events[-1]):
         mark = _read_mark(events[-1], len(events) - 1)
         if isinstance(mark, AssetsKept):
-            assets = mark.assets
-            events.pop()
-    return Recording(events, assets)
+            return Recording(events[:-1], mark.assets)
+    return Recording(events)
 
 
 def _refuse(constant: str) -> None:

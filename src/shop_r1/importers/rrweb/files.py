@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shop_r1.errors import DataError, file_errors
+from shop_r1.records.visits import RECORDINGS_FOLDER, VISITS_FILE
 from shop_r1.text_files import CorruptError, WholeFrames
 
 MAX_RECORDING_BYTES: Final = 200_000_000  # ours: JSON takes some ten times as much memory once it is read
@@ -21,13 +22,16 @@ _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 def list_recordings(paths: Sequence[Path]) -> list[Path]:
     """Return the recordings' files: those given, and those in the folders given, by name.
 
+    A simulation's folder, which has `visits.jsonl`, has them in its `recordings/`.
+
     Raises:
         DataError: none is given, or a folder holds none.
     """
     files: list[Path] = []
     if not paths:
         raise DataError("no recordings are given; expected files of rrweb events, or folders of them")
-    for path in paths:
+    for given in paths:
+        path = given / RECORDINGS_FOLDER if (given / VISITS_FILE).exists() else given
         found = [path]
         if path.is_dir():
             found = sorted(file for file in path.iterdir() if _split_name(file.name)[1])

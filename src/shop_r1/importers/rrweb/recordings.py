@@ -9,6 +9,7 @@ from shop_r1.errors import DataError
 from shop_r1.importers.rrweb.events import Event, order_events, split_tabs
 from shop_r1.importers.rrweb.exports import EventReader
 from shop_r1.importers.rrweb.files import list_recordings, read_values, recording_name
+from shop_r1.importers.rrweb.own_recordings import is_own, read_own
 from shop_r1.importers.rrweb.visit import RecordingOptions, Visit
 from shop_r1.records.sessions import Session
 from shop_r1.validation_messages import list_counts
@@ -35,7 +36,8 @@ def import_recordings(
     """Yield a session for each recording, or for each browser tab of it.
 
     A session's id is the file's name without the ending; of several tabs `-tab1`, `-tab2`, … stand behind it,
-    in the order of their first events.
+    in the order of their first events. A recording of a simulation's (`own_recordings`) says its session's id
+    itself, and of the options only the recipes count for it.
 
     `paths` are of recordings, or of folders of them (`files.list_recordings`). The tally is complete when all
     is yielded. `progress` is called before each recording and in the end with how many are done and how many
@@ -51,11 +53,15 @@ def import_recordings(
         raise DataError(
             f"{times} recordings are named {name!r}; their names become session ids, so rename all but one"
         )
+    ids: set[str] = set()
     for done, file in enumerate(files):
         if progress is not None:
             progress(done, len(files))
         try:
             sessions = _read_recording(file, tally, options or RecordingOptions())
+            if taken := ids & {session.session_id for session in sessions}:
+                raise DataError.at(file, None, f"is of session {min(taken)!r}, as another recording is")
+            ids.update(session.session_id for session in sessions)
         except DataError as error:
             tally.left_out.append(str(error))
             continue
@@ -77,7 +83,11 @@ def _read_recording(path: Path, tally: RecordingTally, options: RecordingOptions
     """
     passed: Counter[str] = Counter()
     reader = EventReader(passed)
-    tabs = split_tabs(list(reader.read(read_values(path, passed))))
+    values = list(read_values(path, passed))
+    if len(values) == 1 and is_own(values[0]):
+        session = read_own(path, values[0], options.recipes, tally.counts, tally.remarks)
+        return [session]
+    tabs = split_tabs(list(reader.read(values)))
     visits = [_follow(events, options) for events in tabs.values()]
     if not any(visit.has_page for visit in visits):
         raise DataError.at(path, None, _describe_no_page(reader, tabs))
