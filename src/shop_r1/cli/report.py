@@ -1,4 +1,4 @@
-"""`report`: an evaluation as a page."""
+"""`report`: an evaluation as a page, or a simulation as a folder of pages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,19 @@ from shop_r1.runs import RunFolder
 
 
 def report(
-    folder: Annotated[Path, Argument(metavar="DIR", help="A folder that evaluate wrote.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A folder that evaluate or simulate wrote.")],
     data: Annotated[
         Path | None, Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
     ] = None,
     training: Annotated[
         Path | None, Option(metavar="DIR", help="A folder that grpo wrote, for its reward curves.")
     ] = None,
-    title: Annotated[str, Option(help="The page's title.")] = "Shop-R1: evaluation",
+    title: Annotated[str | None, Option(help="The page's title.")] = None,
     force: Force = False,
 ) -> None:
-    """Write DIR/report/index.html: tables, plots and a reader for sessions, in one file.
+    """Write DIR/report/index.html: of an evaluation its figures and sessions, in one file.
+
+    Of a simulation it is an overview; beside it stands a page with a player for each session.
 
     Example: shop-r1 report runs/evaluation --training runs/grpo
     """
@@ -36,11 +38,20 @@ def report(
     from shop_r1.evaluation.tables import list_grids
     from shop_r1.report import evaluation_folder as evaluated
     from shop_r1.report.build import ReportInputs, build_report
+    from shop_r1.report.simulation.build import build_simulation_report
+    from shop_r1.report.simulation_folder import is_simulation, read_simulation
 
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` wrote")
+        raise ConfigError(
+            f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` or simulate wrote"
+        )
     page = folder / "report" / "index.html"
     check_output(page, [data, training], force=force, endings=(), is_own=is_sealed)
+    if is_simulation(folder):
+        if data is not None or training is not None:
+            raise ConfigError(f"{folder} holds a simulation; --data and --training are for evaluations")
+        console.echo(f"{build_simulation_report(read_simulation(folder), page, title or 'Simulation')}")
+        return
     rows = read_table(folder / "table.json")
     settings = RunFolder(folder).read_settings()
     path, warning = (data, None) if data is not None else evaluated.find_sessions(settings)
@@ -51,7 +62,7 @@ def report(
     # The main table is drawn from the rows, with the paper's figures.
     tables = [grid for grid in list_grids(rows)[1:] if grid.rows]
     inputs = ReportInputs(
-        title=title,
+        title=title or "Shop-R1: evaluation",
         about=evaluated.describe_evaluation(folder, settings),
         settings=evaluated.describe_settings(settings),
         rows=tuple(rows),
