@@ -45,6 +45,9 @@ def simulate(
     screenshots: Annotated[bool, Option("--screenshots", help="Keep a picture of each step.")] = False,
     trace: Annotated[bool, Option("--trace", help="Keep Playwright's traces, secrets included.")] = False,
     watch: Annotated[bool, Option("--watch", help="Open a page that shows the shoppers.")] = False,
+    watch_port: Annotated[
+        int, Option(min=0, max=65_535, help="Of that page, on this machine alone; 0: a free one.")
+    ] = 0,
     resume: Annotated[bool, Option("--resume", help="Go on with a run: do what is missing.")] = False,
     force: Force = False,
     seed: Annotated[int, Option(help="Of the shoppers.")] = 0,

@@ -72,7 +72,7 @@ class Site:
 def site(board: Board, **options: Any) -> Iterator[Site]:
     with asyncio.Runner() as runner:
         manager = watched(board, **options)
-        yield_site = Site(runner.run(manager.__aenter__()))
+        yield_site = Site(runner.run(manager.__aenter__()).address)
         try:
             yield yield_site
         finally:
@@ -207,8 +207,8 @@ def test_pictures_are_served_by_number_and_are_jpeg_alone() -> None:
         for number in (1, 2):
             await board.begin(visit(number))
             await board.before_step(visit(number), page())
-        async with watched(board, picture_of) as address:
-            found = Site(address)
+        async with watched(board, picture_of) as page_:
+            found = Site(page_.address)
             with found.events():
                 async with asyncio.timeout(10):
                     while not board.changes().shoppers[0].picture:
@@ -256,8 +256,8 @@ def test_a_browser_that_gives_no_picture_holds_nobody_up() -> None:
             await asyncio.sleep(3600)
             return None
 
-        async with watched(board, picture_of) as address:
-            with Site(address).events():
+        async with watched(board, picture_of) as page_:
+            with Site(page_.address).events():
                 running = run_visits(
                     [visit()],
                     lambda _: Walker(),
@@ -287,8 +287,8 @@ def test_a_viewer_that_reads_nothing_holds_nobody_up_and_nothing_piles_up() -> N
     async def check() -> None:
         visits = [visit(number, persona="x" * 200) for number in range(1, 301)]
         board = Board(visits)
-        async with watched(board) as address:
-            found = Site(address)
+        async with watched(board) as page_:
+            found = Site(page_.address)
             with stalled(found), found.events() as events:
                 first = await asyncio.to_thread(next, events)
                 assert len(first["shoppers"]) == 300
@@ -334,7 +334,7 @@ def test_at_the_end_every_viewer_is_told_and_its_connection_ends() -> None:
     board = Board([visit()])
     with asyncio.Runner() as runner:
         manager = watched(board, command="shop-r1 report runs/simulation")
-        found = Site(runner.run(manager.__aenter__()))
+        found = Site(runner.run(manager.__aenter__()).address)
         with found.events() as events:
             next(events)
             runner.run(manager.__aexit__(None, None, None))
@@ -361,8 +361,8 @@ def test_a_person_pauses_and_stops_a_run_by_the_page() -> None:
                 while not holds():
                     await asyncio.sleep(0.005)
 
-        async with watched(board) as address:
-            found = Site(address)
+        async with watched(board) as page_:
+            found = Site(page_.address)
             running = asyncio.create_task(
                 run_visits(
                     board.not_stopped(visits),

@@ -55,6 +55,7 @@ class Options:
     screenshots: bool
     trace: bool
     watch: bool
+    watch_port: int
     resume: bool
     force: bool
     seed: int
@@ -141,6 +142,8 @@ class Options:
             yield "--max-cost is for models over a network; leave it out"
 
     def _wrong_out(self) -> Iterator[str]:
+        if self.watch_port and not self.watch:
+            yield "--watch-port is of the page that --watch opens; add --watch"
         if self.resume and self.force:
             yield "--resume keeps what is finished and --force begins anew; give one of them"
         for name, option in _OF_FOLDERS.items():

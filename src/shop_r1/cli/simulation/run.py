@@ -14,6 +14,7 @@ from shop_r1.cli.simulation.live import LiveView, Totals
 from shop_r1.cli.simulation.options import Options
 from shop_r1.cli.simulation.policies import Deciders, open_policy
 from shop_r1.cli.simulation.shops import Shop, open_shop
+from shop_r1.cli.simulation.watch_page import watch_page
 from shop_r1.errors import Terminated, file_errors
 from shop_r1.records.visits import SESSIONS_FILE
 from shop_r1.runs import make_record
@@ -23,7 +24,7 @@ from shop_r1.simulation.run_folder import opened, sort_by_visit
 
 FREE = ("shoppers", "concurrency", "max_cost", "rate", "screenshots", "trace", "no_recording")
 """Settings that may differ when a run goes on."""
-_NOT_RECORDED = ("words", "out", "force", "resume", "watch")
+_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port")
 
 
 def simulate_visits(options: Options, out: Path) -> None:
@@ -92,17 +93,18 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
         with opened(path, _record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
             left = [visit for visit in visits if visit.session_id not in folder.finished]
             messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
-            with LiveView(len(left), totals) as view:
-                await run_visits(
-                    left,
-                    deciders.policy_of,
-                    shop.driver_of,
-                    Observers(folder, totals, view),
-                    concurrency=options.concurrency,
-                    limits=Limits(max_steps=options.max_steps, max_seconds=options.max_seconds),
-                    timed=options.in_browser,
-                    cost_of=deciders.cost_of,
-                )
+            async with watch_page(options, shop, deciders, left, path) as watch:
+                with LiveView(len(left), totals) as view:
+                    await run_visits(
+                        watch.visits,
+                        deciders.policy_of,
+                        shop.driver_of,
+                        Observers(folder, totals, view, *watch.observers),
+                        concurrency=options.concurrency,
+                        limits=Limits(max_steps=options.max_steps, max_seconds=options.max_seconds),
+                        timed=options.in_browser,
+                        cost_of=deciders.cost_of,
+                    )
         sort_by_visit(path, [visit.session_id for visit in visits])
 
 

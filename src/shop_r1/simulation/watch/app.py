@@ -50,6 +50,8 @@ class Viewers:
     def __init__(self) -> None:
         self._lock = Lock()
         self.count = 0
+        self.ever = 0
+        """How many there have been."""
 
     def enter(self) -> bool:
         """Take a new one; False where there are too many."""
@@ -57,6 +59,7 @@ class Viewers:
             if self.count >= VIEWERS_MAX:
                 return False
             self.count += 1
+            self.ever += 1
             return True
 
     def leave(self) -> None:

@@ -5,8 +5,9 @@ import os
 import socket
 import sys
 import webbrowser
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from secrets import token_urlsafe
 from threading import Thread
 
@@ -19,17 +20,28 @@ from shop_r1.simulation.watch.board import Board
 from shop_r1.simulation.watch.pictures import PictureOf, Pictures
 
 _HOST = "127.0.0.1"
-_LAST_S = 2.0  # for viewers to take the last change
+_OPENING_S = 10.0  # for a browser to open the page
+_LAST_S, _PICTURES_S = 2.0, 0.4  # for viewers to take the last change, and then the last pictures
 _CONNECTIONS_MAX = 64
+
+
+@dataclass
+class WatchPage:
+    """The page as it is served."""
+
+    address: str
+    """It holds the page's key."""
+    is_awaited: bool = False
+    """Whether a browser was told to open it: visits that are over at once then wait for it a while."""
 
 
 @asynccontextmanager
 async def watched(
     board: Board, picture_of: PictureOf | None = None, *, port: int = 0, command: str | None = None
-) -> AsyncIterator[str]:
-    """Serve the board on this machine alone, and yield the page's address, which holds its key.
+) -> AsyncIterator[WatchPage]:
+    """Serve the board as a page, on this machine alone.
 
-    At the end the pages that are open are told that all is over.
+    At the end the browsers that show it are told that all is over.
 
     Args:
         board: of the visits that run meanwhile on this event loop.
@@ -44,13 +56,14 @@ async def watched(
     board.has_pictures = picture_of is not None
     taken = Pictures(board, picture_of or _no_picture, lambda: viewers.count > 0)
     with _served(create_app(board, token, viewers, taken.of), port) as found:
+        page = WatchPage(f"http://{_HOST}:{found}/{token}/")
         taking = asyncio.create_task(taken.take())
         try:
-            yield f"http://{_HOST}:{found}/{token}/"
+            yield page
         finally:
             taking.cancel()
             board.finish(command)
-            await _let_see_the_end(board, viewers)
+            await _let_see_the_end(page, viewers)
             with suppress(asyncio.CancelledError):
                 await taking
 
@@ -72,10 +85,19 @@ async def _no_picture(session_id: str) -> None:
     return None
 
 
-async def _let_see_the_end(board: Board, viewers: Viewers) -> None:
+async def _let_see_the_end(page: WatchPage, viewers: Viewers) -> None:
+    """Wait, but not for long, until who watches has seen the end."""
+    if page.is_awaited:
+        await _wait(_OPENING_S, lambda: viewers.ever > 0)
+    await _wait(_LAST_S, lambda: viewers.count == 0)
+    if viewers.ever:
+        await asyncio.sleep(_PICTURES_S)
+
+
+async def _wait(longest_s: float, holds: Callable[[], bool]) -> None:
     loop = asyncio.get_running_loop()
-    end = loop.time() + _LAST_S
-    while loop.time() < end and viewers.count:
+    end = loop.time() + longest_s
+    while loop.time() < end and not holds():
         await asyncio.sleep(EVERY_S / 5)
 
 

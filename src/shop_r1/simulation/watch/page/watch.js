@@ -41,8 +41,6 @@ function makeTile(number) {
   const names = ["heading", "number", "chip", "count", "end", "url", "action", "rationale", "trouble", "events", "persona"];
   const parts = Object.fromEntries(names.map((name) => [name, part(name)]));
   parts.image = item.querySelector("img");
-  parts.image.addEventListener("error", () => { parts.image.hidden = true; });
-  parts.image.addEventListener("load", () => { parts.image.hidden = false; });
   parts.end.addEventListener("click", () => send(`stop/${number}`, parts.end));
   setText(parts.number, `#${number}`);
   parts.end.setAttribute("aria-label", `Stop shopper ${number}`);
@@ -76,9 +74,20 @@ function drawTile(view) {
   parts.end.disabled = view.state === "stopping" || !isLive();
   if (view.picture !== tile.picture) {
     tile.picture = view.picture;
-    parts.image.src = `picture/${view.number}?taken=${view.picture}`;
+    showPicture(tile, `picture/${view.number}?taken=${view.picture}`);
   }
   item.hidden = shown !== "all" && shown !== item.dataset.group;
+}
+
+// A picture takes the last one's place once it is there, so that none is lost when the simulation ends.
+function showPicture(tile, address) {
+  const image = new Image();
+  image.alt = "";
+  image.onload = () => {
+    tile.parts.image.replaceWith(image);
+    tile.parts.image = image;
+  };
+  image.src = address;
 }
 
 function shortUrl(url) {
@@ -113,7 +122,7 @@ function drawTotals() {
   setText(byId("cost"), totals.cost_usd === undefined ? "–" : money(totals.cost_usd));
   setText(byId("budget"), totals.budget_usd !== undefined ? `of ${money(totals.budget_usd)}` : totals.cost_usd === undefined ? "not known" : "");
   setText(byId("errors"), totals.errors.toLocaleString("en"));
-  setText(byId("invalid"), plural(totals.invalid, "invalid response"));
+  setText(byId("invalid"), `${totals.invalid.toLocaleString("en")} invalid`);
   totals.funnel.forEach(drawStage);
 }
 
@@ -131,7 +140,7 @@ function drawStage({ stage, reached, left }) {
   }
   row.querySelector("i").style.transform = `scaleX(${totals.begun ? reached / totals.begun : 0})`;
   setText(row.querySelector(".reached"), reached.toLocaleString("en"));
-  setText(row.querySelector(".left"), left ? `${left.toLocaleString("en")} left here` : "");
+  setText(row.querySelector(".left"), left ? `${left.toLocaleString("en")} left` : "");
 }
 
 function drawFilters() {

@@ -1,0 +1,69 @@
+"""`simulate --watch`: the page on which a person watches, opened where there is a display."""
+
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.simulation.policies import Deciders
+from shop_r1.cli.simulation.shops import Shop
+from shop_r1.cli.terminal import console
+from shop_r1.simulation.loop import Observer, Visit
+
+
+class Watch:
+    """Who watches the visits, if anybody does."""
+
+    def __init__(self, visits: Sequence[Visit]) -> None:
+        self.visits: Iterator[Visit] = iter(visits)
+        """Those to run: a person may stop some before they begin."""
+        self.observers: tuple[Observer, ...] = ()
+
+
+@asynccontextmanager
+async def watch_page(
+    options: Options, shop: Shop, deciders: Deciders, visits: Sequence[Visit], out: Path
+) -> AsyncIterator[Watch]:
+    """Serve the page, with `--watch`, for as long as the visits run, and say where it is.
+
+    Raises:
+        ConfigError: its port cannot be had.
+    """
+    watch = Watch(visits)
+    if not options.watch or not visits:
+        yield watch
+        return
+    from shop_r1.simulation.watch.board import Board
+    from shop_r1.simulation.watch.serve import open_in_browser, watched
+
+    def spent() -> float | None:
+        known = [cost for visit in visits if (cost := deciders.cost_of(visit)) is not None]
+        return sum(known) if known else None
+
+    async def picture_of(session_id: str) -> bytes | None:
+        window = shop.windows.get(session_id)
+        return await window.picture() if window is not None else None
+
+    board = Board(visits, cost_of=spent, budget_usd=options.max_cost)
+    watch.visits, watch.observers = board.not_stopped(visits), (board,)
+    async with watched(
+        board,
+        picture_of if options.in_browser else None,
+        port=options.watch_port,
+        command=f"shop-r1 report {out}",
+    ) as page:
+        page.is_awaited = open_in_browser(page.address)
+        _print_address(page.address)
+        yield watch
+    if left := sum(view.outcome in (None, "stopped") for view in board.changes().shoppers):
+        how = "to go on with them, give the same command with --resume"
+        console.note(f"{left} of {len(visits)} visits were stopped; {how}")
+
+
+def _print_address(address: str) -> None:
+    console.echo(f"watch at {address}")
+    if "SSH_CONNECTION" in os.environ:
+        port = urlsplit(address).port
+        console.note(f"from the machine you sit at: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE")
