@@ -10,12 +10,13 @@ from setuptools import setup
 # What `simplify_page` runs.
 COMPILED = (
     "addresses", "elements", "rules", "simplify",
-    "naming/labels", "naming/names", "naming/repeats", "naming/same_links", "naming/sections",
+    "naming/counts", "naming/identifiers", "naming/labels", "naming/names", "naming/repeats",
+    "naming/same_links", "naming/search_fields", "naming/sections", "naming/vocabulary",
     "parse/builder", "parse/controls", "parse/document", "parse/encodings", "parse/items", "parse/mhtml",
     "parse/node", "parse/prices", "parse/ratings", "parse/shadow_roots", "parse/streamed_parts",
     "parse/tree", "parse/visibility",
-    "serialize/blocks", "serialize/controls", "serialize/nodes", "serialize/page", "serialize/registry",
-    "serialize/writer",
+    "serialize/blocks", "serialize/controls", "serialize/drawn_toggles", "serialize/nodes",
+    "serialize/page", "serialize/registry", "serialize/writer",
     "styles/hiding", "styles/media", "styles/sheets",
 )  # fmt: skip
 

@@ -25,7 +25,8 @@ class Element(NamedTuple):
     tag: str
     """The tag in the original document."""
     role: str
-    """link, button, submit, reset, textbox, searchbox, checkbox, radio, combobox, option, or as given."""
+    """link, button, submit, reset, textbox, searchbox, checkbox, radio, slider, combobox, option, or as given
+    by the page."""
     label: str
     """Its accessible name, as far as static HTML tells."""
     path: str

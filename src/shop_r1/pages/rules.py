@@ -30,6 +30,7 @@ REASONS: Final[dict[str, str]] = {
     "closed_popover": "a popover, which is hidden until it is opened",
     "comment": "comments",
     "decoration": "lines, bars and bullets",
+    "drawn_toggle": "a native checkbox, or its label, beside the one that the shop draws for it",
     "duplicate_image": "a picture that says the title of its item again",
     "duplicate_link": "a link to where one beside it leads; its text stays where it says more",
     "embedded": "frames, films and plug-ins, whose content is elsewhere",
@@ -269,38 +270,22 @@ ROLES: Final = frozenset(ACTION_ROLES) | frozenset({
     "toolbar", "tooltip", "tree", "treegrid",
 })  # fmt: skip
 
+# Roles whose content is what was chosen or typed, not what the control is called (WAI-ARIA 1.2: no name from
+# content); of a text box only where one can type.
+VALUED_ROLES: Final = frozenset({"combobox", "spinbutton", "slider"})
+TYPED_ROLES: Final = frozenset({"textbox", "searchbox"})
+
 FIELD_TAGS: Final = frozenset({"input", "select", "textarea"})
 TOGGLE_TYPES: Final = frozenset({"checkbox", "radio"})
+TOGGLE_ROLES: Final = frozenset({"checkbox", "radio", "switch"})
 BUTTON_TYPES: Final = frozenset({"submit", "button", "reset", "image"})
 TEXT_TYPES: Final = frozenset({
     "text", "search", "email", "tel", "url", "number", "password", "date", "month", "week", "time",
     "datetime-local",
 })  # fmt: skip
 
-# Names of query fields as shops write them, when neither type=search nor role=search says so.
-SEARCH_FIELDS: Final = frozenset({
-    "q", "query", "search", "keyword", "keywords", "searchterm", "search_query", "searchquery",
-    "search_field", "searchtext", "s",
-})  # fmt: skip
-
-# Words that a label may not end with once the item's title has been cut out of it ("reviews of", "add to").
-DANGLING_WORDS: Final = frozenset({
-    "a", "an", "the", "of", "for", "to", "from", "on", "in", "by", "with",
-})  # fmt: skip
-
 # Addresses that say nothing about where a link leads.
 EMPTY_HREFS: Final = ("#", "javascript:", "void(")
-SLUG_NOISE: Final = frozenset({
-    "html", "htm", "php", "asp", "aspx", "jsp", "index", "www", "com", "http", "https", "do", "cgi",
-})  # fmt: skip
-
-# Words of class names that say how a thing looks, not what it does.
-CLASS_NOISE: Final = frozenset({
-    "a", "btn", "button", "link", "icon", "ico", "img", "image", "js", "css", "left", "right", "top",
-    "bottom", "small", "large", "big", "md", "lg", "sm", "xs", "col", "row", "active", "first", "last", "no",
-    "has", "is", "primary", "secondary", "default", "visible", "hidden", "inline", "block", "clearfix",
-    "wrapper",
-})  # fmt: skip
 
 # An item's first link with fewer words than this is called after its picture, where that says more (ours).
 TITLE_WORDS_MIN: Final = 3

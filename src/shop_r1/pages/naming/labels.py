@@ -5,16 +5,19 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from shop_r1.pages import rules
-from shop_r1.pages.naming.names import is_identifier, join_words, query_words, slug_words, to_words
-from shop_r1.pages.parse.node import Node, clean, spoken_text
+from shop_r1.pages.naming.counts import is_counted, is_number, without_count
+from shop_r1.pages.naming.identifiers import class_words, id_words
+from shop_r1.pages.naming.names import join_words, query_words, slug_words, to_words
+from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
 
-_SEARCH = re.compile(r"search|suche|recherche|buscar|ricerca|zoek", re.I)
 _DIGIT = re.compile(r"\d")
 _SKIP = re.compile(r"#[A-Za-z][\w-]*")  # not #/page or #!page, which are addresses that a script reads
 _CAPTION_TAGS = {"fieldset": "legend", "table": "caption", "details": "summary"}
 _NATIVE_LABELS = rules.FIELD_TAGS | {"option", "area"}
-_CLIMB_MAX = 8  # ancestors looked at for a label or a search form (ours)
+_CLIMB_MAX = 8  # ancestors looked at for a label (ours)
+_ABOVE_CLIMB = 3  # ancestors in which the text before a control is looked for (ours)
+_COUNTING = frozenset({"a", "button", "summary"})  # what may say how much is in the cart
 
 
 def accessible_label(node: Node, tree: Tree) -> str:
@@ -23,13 +26,29 @@ def accessible_label(node: Node, tree: Tree) -> str:
     if not label and node.tag in _NATIVE_LABELS:
         label = _native_label(node, tree)
     if not label and node.tag not in rules.FIELD_TAGS:
-        heading = node.heading if node.control == "a" and node.heading is not node else None
-        label = (spoken_text(heading) if heading else "") or spoken_text(node)
+        is_valued = False
+        if "role" in node.attributes:
+            is_valued = holds_value(node)
+            if is_valued or node.role in rules.TOGGLE_ROLES:
+                label = _label_element_text(node, tree)
+        if not label and not is_valued:
+            heading = node.heading if node.control == "a" and node.heading is not node else None
+            label = (spoken_text(heading) if heading else "") or spoken_text(node)
     return clean(label or node.get("title") or node.get("placeholder"))
+
+
+def holds_value(node: Node) -> bool:
+    """Return whether what stands in a control is what was chosen or typed there, not what it is called."""
+    if "role" not in node.attributes:
+        return False
+    role = node.role
+    return role in rules.VALUED_ROLES or (role in rules.TYPED_ROLES and "contenteditable" in node.attributes)
 
 
 def _aria_label(node: Node, tree: Tree) -> str:
     by = node.get("aria-labelledby")
+    if by and holds_value(node):  # some are labelled by their value as well
+        by = " ".join(each for each in by.split() if each != node.get("id"))
     if by and (text := " ".join(filter(None, map(tree.text_of, by.split()[:4])))):
         return text
     return " ".join(node.get("aria-label").split())
@@ -42,6 +61,10 @@ def _native_label(node: Node, tree: Tree) -> str:
         return node.text or node.get("label")
     if node.tag == "area":
         return node.get("alt")
+    return _label_element_text(node, tree)
+
+
+def _label_element_text(node: Node, tree: Tree) -> str:
     label = label_of(node, tree)
     return spoken_text(label) if label is not None else ""
 
@@ -56,29 +79,64 @@ def label_words(node: Node, label: str, before: str) -> list[str]:
     """Return the words that name an element.
 
     They are its label's; without one a field's are those of the text before it on its line, and else come
-    from its address, picture, field name or classes, in this order; at last from what it is.
+    from its address, picture, field name or classes, in this order; at last from what it is. What changes
+    from page to page, such as how much is in the cart, is in none.
     """
-    if words := to_words(label):
-        return _without_count(node, words)
-    return next(filter(None, _other_words(node, before)))
+    words = to_words(label)
+    if not words:
+        return next(filter(None, _other_words(node, before)))
+    if node.control not in _COUNTING or not any(word.isdigit() for word in words):
+        return words
+    if is_number(words):  # a badge at the cart's picture
+        named = next(filter(None, _other_words(node, "")))
+        return named if is_counted(named) else words
+    return without_count(_without_count(node, words))
 
 
 def _other_words(node: Node, before: str) -> Iterator[list[str]]:
     """Yield what else tells of an element without a label: what its author wrote, at last what it is."""
-    if node.tag in rules.FIELD_TAGS and node.control != "button":
+    is_valued = holds_value(node)
+    if is_valued or (node.tag in rules.FIELD_TAGS and node.control != "button"):
         yield to_words(before[-rules.LABEL_MAX :])
+    if is_valued or node.get("type").lower() == "range":
+        yield [word for word in to_words(node.get("aria-valuetext")) if not word.isdigit()]
+        yield to_words(text_above(node))
+    if is_valued:
+        yield to_words(node.text)
     if node.control == "a":
         yield slug_words(node.get("href"))
         yield query_words(node.get("href"))
     yield to_words(node.get("value")) if node.tag == "img" else []
     yield slug_words(node.get("src"))
     for attribute in ("name", "id"):
-        yield [word for word in to_words(_spaced(node.get(attribute))) if not is_identifier(word)]
+        yield id_words(node.get(attribute))
     if node.control != "input":
-        words = to_words(_spaced(node.get("class")))
-        yield [word for word in words if word not in rules.CLASS_NOISE and not is_identifier(word)]
+        yield class_words(node.get("class"))
     yield to_words(node.get("type") if node.tag == "input" else node.role)
     yield ["link" if node.control == "a" else node.control]
+
+
+def text_above(node: Node) -> str:
+    """Return the text that stands right before a control in what is around it; "" where a control does.
+
+    A sentence is no label: what is longer than a label can be is left.
+    """
+    found = node  # what stands for the control among the children: plain blocks around it are taken apart
+    for around in node.ancestors(_ABOVE_CLIMB):
+        children = around.children
+        if len(children) > rules.SIBLINGS_MAX:
+            return ""
+        place = next((index for index, each in enumerate(children) if each is found or each is node), -1)
+        for child in reversed(children[: max(0, place)]):
+            if isinstance(child, Node) and (child.control or child.controls):
+                return ""
+            text = child.text if isinstance(child, Node) else child or ""
+            if WORD.search(text):
+                text = clean(text)
+                return text if len(text) <= rules.LABEL_MAX else ""
+        if place >= 0:
+            found = around
+    return ""
 
 
 def _without_count(node: Node, words: list[str]) -> list[str]:
@@ -86,34 +144,11 @@ def _without_count(node: Node, words: list[str]) -> list[str]:
 
     A count changes from page to page, and the name should not change with it.
     """
-    if not node.get("aria-label") or not any(word.isdigit() for word in words):
-        return words
-    shown = to_words(node.text)
+    shown = to_words(node.text) if node.get("aria-label") else []
     rest = words[len(shown) :]
     if shown and words[: len(shown)] == shown and any(word.isdigit() for word in rest):
         return shown
     return words
-
-
-def _spaced(identifier: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", identifier[: rules.LABEL_TEXT_MAX])
-
-
-def is_search_field(node: Node) -> bool:
-    """Return whether an input is where one types a query: by type, role, form or its field name."""
-    kind = node.get("type").lower() or "text"
-    if kind == "search" or node.role == "searchbox":
-        return True
-    if node.tag != "input" or kind not in rules.TEXT_TYPES:
-        return False
-    if kind == "text" and node.get("name").lower() in rules.SEARCH_FIELDS:
-        return True
-    for ancestor in node.ancestors(_CLIMB_MAX):
-        if ancestor.tag == "search" or ancestor.role == "search":
-            return True
-        if ancestor.tag == "form":
-            return _SEARCH.search(f"{ancestor.get('action')} {ancestor.get('id')}") is not None
-    return False
 
 
 def section_name(node: Node, tree: Tree) -> str:
@@ -225,6 +260,6 @@ def place_words(node: Node) -> str:
         identity = ancestor.get("id") if ancestor.bits & rules.KNOWN else ""
         if not identity or _DIGIT.search(identity):  # with digits a machine may have made it
             continue
-        if words := to_words(_spaced(identity)):
+        if words := id_words(identity):
             return join_words(words, rules.SECTION_MAX)
     return ""

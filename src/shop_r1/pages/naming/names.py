@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from shop_r1.pages import rules
+from shop_r1.pages.naming import vocabulary
 
 _ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _COUNT = re.compile(r"\s*[(\[]\s*[\d.,\s+]+\s*[)\]]\s*$")
@@ -73,7 +74,7 @@ def label_within(label: Sequence[str], title: Sequence[str]) -> list[str]:
     for start in range(len(label) - size + 1):
         if list(label[start : start + size]) == list(title):
             rest = [*label[:start], *label[start + size :]]
-            while len(rest) > 1 and rest[-1] in rules.DANGLING_WORDS:
+            while len(rest) > 1 and rest[-1] in vocabulary.DANGLING_WORDS:
                 rest.pop()
             return rest
     return list(label)
@@ -107,7 +108,7 @@ def query_words(href: str) -> list[str]:
 
 
 def _telling_words(text: str) -> list[str]:
-    words = [word for word in to_words(text) if len(word) > 1 and word not in rules.SLUG_NOISE]
+    words = [word for word in to_words(text) if len(word) > 1 and word not in vocabulary.SLUG_NOISE]
     return [word for word in words if not word.isdigit() and not is_identifier(word)]
 
 

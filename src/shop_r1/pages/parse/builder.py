@@ -252,6 +252,8 @@ class _Builder:
         node.control = "a" if self.tree.is_simplified and tag == "a" else printed_tag(tag, attributes)
         if node.control == "a" and attributes:
             self.tree.links.append(node)
+        if "role" in attributes and tag != "input" and node.control and node.role in rules.TOGGLE_ROLES:
+            self.tree.drawn_toggles.append(node)
 
     def _note_choice(self, choice: Attributes, parent: Node) -> None:
         """Remember a hidden checkbox or radio button: its label, which the shop draws, is what one clicks."""

@@ -67,6 +67,8 @@ def role_of(node: Node) -> str:
         case "input":
             if kind in ("checkbox", "radio", "button", "reset"):
                 return kind
+            if kind == "range":
+                return "slider"
             return "submit" if kind in ("submit", "image") else "searchbox" if kind == "search" else "textbox"
     return _TAG_ROLES.get(node.tag, "button")
 

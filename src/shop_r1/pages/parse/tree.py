@@ -43,6 +43,8 @@ class Tree:
     root: Node
     is_simplified: bool
     links: list[Node] = field(default_factory=list)
+    drawn_toggles: list[Node] = field(default_factory=list)
+    """Elements that are no fields and have a checkbox's, radio button's or switch's role."""
     menus: list[tuple[int, int, Node]] = field(default_factory=list)
     """Elements in which only links can be acted on, each with the range of its links in `links`."""
     ids: dict[str, Node] = field(default_factory=dict)

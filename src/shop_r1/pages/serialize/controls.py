@@ -7,6 +7,7 @@ from shop_r1.pages.naming.labels import accessible_label, label_of
 from shop_r1.pages.naming.sections import Sections
 from shop_r1.pages.parse.node import WORD, Node, clean, spoken_text
 from shop_r1.pages.parse.tree import Tree
+from shop_r1.pages.serialize.drawn_toggles import DrawnToggles
 from shop_r1.pages.serialize.nodes import Attributes, Nodes, Tag, attribute, escape, plain_tag
 from shop_r1.pages.serialize.registry import Registry
 from shop_r1.pages.serialize.writer import Writer
@@ -14,6 +15,7 @@ from shop_r1.pages.serialize.writer import Writer
 _NATIVE_TAGS = frozenset({"a", "area", "button", "input", "select", "textarea", "summary"})
 _CLICKED = frozenset({"a", "button", "summary"})
 _TYPES_WRITTEN = rules.TEXT_TYPES - {"text"} | {"checkbox", "radio", "range", "file", "color"}
+_LABEL_CLIMB = 8  # ancestors looked at for a label (ours)
 _CUT_MARGIN = 20  # a label ends before its length, at a word
 _VALUE_MAX = 10 * rules.LABEL_TEXT_MAX  # characters of what a text field holds, and of a link's own text
 
@@ -34,6 +36,7 @@ class Controls:
         self._writer = writer
         self._sections = sections
         self._registry = registry
+        self._drawn_toggles = DrawnToggles(tree)
         self._open: list[Node] = []  # the links and buttons that we are in
 
     def write(self, node: Node) -> Node | OpenControl | None:
@@ -47,7 +50,7 @@ class Controls:
         if node.controls and node.tag not in _NATIVE_TAGS:
             self._merge("clickable_wrapper", node, _stands_for(node))
             return node
-        label = accessible_label(node, self._tree)
+        label = accessible_label(node, self._tree) or self._drawn_toggles.label_of(node)
         if node.controls and not node.text and control in _CLICKED:
             label = self._take_in(node, label)
         if node.heading is not None and self._is_raw:
@@ -56,6 +59,8 @@ class Controls:
             case "select":
                 self._select(node, label)
             case "input" | "choice":
+                if (drawn := self._drawn(node)) is not None:
+                    return self._merge_toggle(node, drawn)
                 self._note_toggle_label(node)
                 attributes = _input_attributes(node, label, simplified=not self._is_raw)
                 self._writer.control([self._registry.add(node, label, "input", attributes)])
@@ -77,6 +82,22 @@ class Controls:
                 self._merge("nested_control", inner, node)
         return label
 
+    def _drawn(self, node: Node) -> Node | None:
+        """Return what the shop draws for a checkbox or radio button, or for a hidden one's label."""
+        is_toggle = node.control == "choice" or node.get("type").lower() in rules.TOGGLE_TYPES
+        return self._drawn_toggles.of(node) if is_toggle and self._is_raw else None
+
+    def _merge_toggle(self, node: Node, drawn: Node) -> Node | None:
+        """Let a native field, or a label of one, lead to what is drawn for it; what is said twice goes."""
+        self._merge("drawn_toggle", node, drawn)
+        if node.control != "choice":
+            if (around := label_of(node, self._tree)) is not None:
+                drawn.stand_for(around)
+            return None
+        label = accessible_label(drawn, self._tree) or self._drawn_toggles.label_of(drawn)
+        is_said = not node.controls and spoken_text(node) == label
+        return None if is_said else node
+
     def _note_toggle_label(self, node: Node) -> None:
         """Let a checkbox's or radio button's label lead to the same name: clicking either does the same."""
         if node.tag == "input" and node.get("type").lower() in rules.TOGGLE_TYPES:
@@ -96,7 +117,7 @@ class Controls:
         is_block = self._is_raw and node.tag not in rules.INLINE_TAGS
         if is_block:
             self._writer.break_line()
-        shown = _shown_text(node, label)
+        shown = "" if _is_said_around(node, label) else _shown_text(node, label)
         if shown is None:
             self._writer.open_control(tag)
             self._open.append(node)
@@ -165,6 +186,13 @@ def _shown_text(node: Node, label: str) -> str | None:
     if len(node.children) == 1 and isinstance(node.children[0], str) and not is_cut:
         return clean(node.children[0])
     return None
+
+
+def _is_said_around(node: Node, label: str) -> bool:
+    """Return whether what a drawn checkbox is called stands beside it, in a label around both."""
+    if node.role not in rules.TOGGLE_ROLES or "role" not in node.attributes or node.text:
+        return False
+    return any(each.tag == "label" and spoken_text(each) == label for each in node.ancestors(_LABEL_CLIMB))
 
 
 def _stands_for(wrapper: Node) -> Node | None:

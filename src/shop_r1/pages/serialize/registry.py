@@ -3,8 +3,9 @@
 from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.elements import Element
-from shop_r1.pages.naming.labels import is_search_field, label_words, nearby_title, place_words
+from shop_r1.pages.naming.labels import label_words, nearby_title, place_words
 from shop_r1.pages.naming.names import NameRequest, is_name, join_words, label_within, unique_names
+from shop_r1.pages.naming.search_fields import is_search_field
 from shop_r1.pages.naming.sections import Sections
 from shop_r1.pages.parse.controls import role_of, states_of, value_of
 from shop_r1.pages.parse.node import Node
@@ -37,7 +38,7 @@ class Registry:
         tag = Tag(kind, (*attributes, *[(state, None) for state in states]) if states else attributes)
         self._entries.append((node, label, states, tag))
         given = node.get("name") if self._tree.is_simplified and is_name(node.get("name")) else ""
-        if not given and node.control == "input" and is_search_field(node):
+        if not given and node.control == "input" and is_search_field(node, label):
             request = NameRequest(self._sections.words, "search_input", shown=0, subject=node)
         else:
             request = self._request(node, label, select)
