@@ -1,4 +1,4 @@
-"""Saved pages of EverShop, a real shop: see tests/pages/evershop/README.md."""
+"""Saved pages and recordings of EverShop, a real shop: see tests/pages/evershop/README.md."""
 
 import json
 import re
@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 FOLDER = Path(__file__).parent / "pages" / "evershop"
+RECORDINGS = FOLDER / "recordings"
+"""Of three visits, as a simulation's folder has them."""
 _STYLE = re.compile(r"\{\{([0-9a-f]{16})\}\}")
 
 

@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 from recipes.evershop.catalogue import COLOURS, KINDS, write_seed
 from recipes.evershop.pictures import SHAPES, SIZE, draw
+from recipes.evershop.walks import WALKS
 from starlette.testclient import TestClient
-from tests.evershop import FOLDER, saved_pages, saved_shop
+from tests.evershop import FOLDER, RECORDINGS, saved_pages, saved_shop
 
+from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
+from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.pages.simplify import simplify_page
 
 
@@ -23,7 +26,7 @@ def test_the_saved_pages_are_whole_small_and_run_nothing() -> None:
             assert "<script" not in html, page.name
             assert "{{" not in html, page.name
             assert "@media" in html, page.name
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 200_000
+    assert sum(file.stat().st_size for file in FOLDER.rglob("*")) < 1_000_000
 
 
 def test_a_page_as_served_shows_what_was_asked_for() -> None:
@@ -73,3 +76,21 @@ def test_the_shop_sells_72_products_each_with_a_picture(tmp_path: Path) -> None:
         url = product["images"][0]["url"]
         assert (pictures / url.removeprefix("http://pictures.test/")).is_file()
         assert product["attributes"][0]["value"] in COLOURS
+
+
+def test_recordings_of_the_real_shop_give_the_visits_that_were_made() -> None:
+    tally = RecordingTally()
+    sessions = {each.session_id: each for each in import_recordings([RECORDINGS], tally, RecordingOptions())}
+    assert tally.left_out == []
+    walks = {"checkout": WALKS["desk/desk-lamp-green"], "filters": WALKS["desk"], "search": WALKS[""]}
+    for name, walk in walks.items():
+        session = sessions.pop(f"evershop-{name}")
+        left = [] if name == "checkout" else [("terminate", None)]
+        done = [(step.action.type, step.action.text) for step in session.steps]
+        assert done == [(kind, text or None) for kind, _, text in walk] + left
+        assert session.outcome == ("purchase" if name == "checkout" else "terminate")
+        assert [step.error for step in session.steps if step.error] == []
+        for step in session.steps:
+            assert step.page.html.startswith("<page>")
+            assert step.page.url.startswith("http://127.0.0.1:8300/")
+    assert sessions == {}

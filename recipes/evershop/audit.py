@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import urljoin
 
 from playwright.async_api import Error
+from recipes.evershop.walks import WALKS, Deed, labelled
 
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
@@ -14,51 +15,6 @@ from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element
 from shop_r1.records.actions import Action
 
-Step = tuple[str, str, str]
-"""An action's type, the label of its element, and its text, each empty where there is none."""
-WALKS: tuple[tuple[str, tuple[Step, ...]], ...] = (
-    (
-        "",
-        (("click", "Search", ""), ("type_and_submit", "Search", "lamp"), ("click", "Desk Lamp - Green", "")),
-    ),
-    ("kitchen", ()),
-    ("clothing", ()),
-    ("bags?ob=price&od=asc", ()),
-    ("desk", (("click", "Black", ""),)),
-    ("garden", ()),
-    ("lighting", ()),
-    ("search?keyword=red", ()),
-    ("search?keyword=zzz", ()),
-    ("bags/city-backpack-blue", ()),
-    ("kitchen/stoneware-bowl-white", ()),
-    ("account/login", ()),
-    ("account/register", ()),
-    ("page/about-us", ()),
-    ("no-such-page", ()),
-    ("cart", ()),
-    (
-        "desk/desk-lamp-green",
-        (
-            ("click", "Navy", ""),
-            ("click", "Add to cart", ""),
-            ("click", "View Cart (1)", ""),
-            ("click", "Proceed to checkout", ""),
-            ("input", "Email", "jo@shop.example"),
-            ("input", "Full name", "Jo Example"),
-            ("input", "Telephone", "5550100"),
-            ("input", "Address", "1 Example Street"),
-            ("input", "City", "Springfield"),
-            ("click", "Country", ""),
-            ("click", "United States", ""),
-            ("click", "Province", ""),
-            ("click", "Wyoming", ""),
-            ("input", "Postcode", "82001"),
-            ("click", "Cash on Delivery", ""),
-            ("click", "Place Order", ""),
-        ),
-    ),
-)
-"""Where each begins, and what is done then; every page on the way is looked at."""
 _TRIAL_MS = 2000.0
 
 
@@ -81,16 +37,16 @@ class Audit:
         """Walk through the shop at this address."""
         async with BrowserPool() as pool:
             driver = BrowserDriver(pool, Bounds(Hosts.of(address)))
-            for start, steps in WALKS:
+            for start, steps in WALKS.items():
                 await driver.open(urljoin(address, start))
                 await self._look_at(driver)
                 await self._walk(driver, steps)
             await driver.close()
 
-    async def _walk(self, driver: BrowserDriver, steps: Sequence[Step]) -> None:
+    async def _walk(self, driver: BrowserDriver, steps: Sequence[Deed]) -> None:
         for kind, label, text in steps:
             live = _live(driver)
-            element = _labelled(live, label)
+            element = labelled(live.observation.simplified, label)
             if element is None:
                 self.lost.append(f"{live.observation.page.url}: nothing is labelled {label!r}")
                 return
@@ -145,13 +101,6 @@ async def _can_be_clicked(target: LiveTarget) -> bool:
         else:
             return True
     return False
-
-
-def _labelled(live: LivePage, label: str) -> Element | None:
-    """Return the element with this label, else the first whose label begins so."""
-    elements = live.observation.simplified.elements
-    same = [each for each in elements if each.label == label]
-    return next(iter(same or [each for each in elements if each.label.startswith(label)]), None)
 
 
 def _live(driver: BrowserDriver) -> LivePage:

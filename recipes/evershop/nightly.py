@@ -18,7 +18,7 @@ from tests.endpoints.serving import ModelServer
 
 from shop_r1.datasets.session_files import read_sessions
 from shop_r1.records.sessions import Session
-from shop_r1.records.visits import RECORDINGS_FOLDER, SESSIONS_FILE
+from shop_r1.records.visits import SESSIONS_FILE
 
 SHOPPERS = 20
 _CLICKABLE_MIN = 0.97
@@ -49,8 +49,7 @@ def visit(url: str, policy: str, out: Path) -> list[str]:
     """Let shoppers of one policy in, and return what is wrong with what they left."""
     _run("simulate", url, "--policy", policy, "--shoppers", str(SHOPPERS), "--out", str(out), *_BOUNDS)
     again = out / "imported.jsonl"
-    recordings = out / RECORDINGS_FOLDER
-    _run("data", "import", "rrweb", str(recordings), "--space", "live", "--out", str(again), "--force")
+    _run("data", "import", "rrweb", str(out), "--out", str(again), "--force")
     recorded = {session.session_id: session for session in read_sessions(out / SESSIONS_FILE)}
     imported = {session.session_id: session for session in read_sessions(again)}
     steps = [step for session in recorded.values() for step in session.steps]
