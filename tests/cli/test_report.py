@@ -150,3 +150,15 @@ def test_a_report_shows_each_table_and_each_alert_once(shell: Shell, tmp_path: P
     assert html.count("of the predictions are terminate") == 1
     titles = Counter(re.findall(r'<table aria-label="([^"]*)"', html))
     assert titles == Counter(["Results by setting", "Per type of action", "Mix of predicted types, %"])
+
+
+def test_a_simulation_becomes_a_folder_of_pages_and_takes_no_options_of_evaluations(
+    shell: Shell, tmp_path: Path
+) -> None:
+    write_records(tmp_path / "sessions.jsonl", many_sessions(3))
+    page = tmp_path / "report" / "index.html"
+    assert shell("report", tmp_path, "--title", "Autumn")[:2] == (0, f"{page}\n")
+    assert "<h1>Autumn</h1>" in page.read_text("utf-8")
+    assert len(list((tmp_path / "report" / "sessions").glob("*.html"))) == 3
+    code, _, err = shell("report", tmp_path, "--training", tmp_path)
+    assert code == 2 and "holds a simulation; --data and --training are for evaluations" in err

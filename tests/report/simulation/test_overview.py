@@ -137,3 +137,17 @@ def test_what_a_reader_should_know_is_said_first(end: dict[str, Any], alert: str
 def test_costs_are_added() -> None:
     assert simulation_facts({}, journeys(VISITS, cost_usd=0.125))["cost"] == "$0.75"
     assert "cost" not in simulation_facts({}, journeys(VISITS))
+
+
+def test_what_follows_a_search_is_counted() -> None:
+    opened = session("opened", searching(), opening(), step("/product/mug-3", "<page>", click("reviews")))
+    filtered = session("filtered", searching(), step("/search?q=mug", LIST, click("refine.red")), leaving())
+    overview = make_overview(journeys([*VISITS, opened, filtered]))
+    # The cart's visitor opened one too; who clicked one and is then on a list again did not.
+    assert [(each.label, each.times) for each in overview.after_search] == [
+        ("used the list in another way", 2),
+        ("opened a product", 2),
+        ("left", 1),
+        ("searched again", 1),
+        ("the visit ended", 1),
+    ]

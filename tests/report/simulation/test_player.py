@@ -208,7 +208,7 @@ def test_a_part_of_the_funnel_opens_its_sessions_and_filters_choose_among_all(
     shown = page.locator("#entries li:visible")
     expect(page.locator(".verdict")).to_have_text("3 shoppers: 2 left and 1 reached the step limit.")
     expect(shown).to_have_count(3)
-    page.locator(".funnel .reached").nth(3).click()
+    page.locator(".funnel .stage-name").nth(3).click()
     expect(shown).to_have_count(1)
     expect(shown.locator(".entry-id")).to_have_text("plain")
     expect(page.locator("#only")).to_have_text("used the cart")

@@ -31,6 +31,8 @@ def simulation_facts(record: Mapping[str, Any], journeys: Sequence[Journey]) -> 
     held = _events(journeys)["purchase_held"]
     if held:
         facts["purchases held back"] = str(held)
+    if isinstance(record.get("browser"), str):
+        facts["browser"] = _short(record["browser"])
     recorded = sum(1 for each in journeys if each.recording is not None)
     if recorded:
         facts["recordings"] = str(recorded)

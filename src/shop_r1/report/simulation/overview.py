@@ -36,6 +36,12 @@ class FunnelStage:
     ended: tuple[Journey, ...]
     """Of these, the ones that came no further and bought nothing."""
 
+    @property
+    def went_on(self) -> tuple[Journey, ...]:
+        """Of these, the others."""
+        numbers = {each.number for each in self.ended}
+        return tuple(each for each in self.reached if each.number not in numbers)
+
 
 @dataclass(frozen=True)
 class Count:
@@ -77,6 +83,8 @@ class Overview:
     exits: tuple[Count, ...]
     """Pages on which visits ended without a purchase."""
     queries: tuple[Count, ...]
+    after_search: tuple[Count, ...]
+    """What was done next after a query."""
     events: tuple[Count, ...]
     errors: tuple[Count, ...]
     outcomes: tuple[tuple[str, tuple[Journey, ...]], ...]
@@ -94,6 +102,9 @@ def make_overview(journeys: Sequence[Journey]) -> Overview:
         clicks=_clicked_pages(steps),
         exits=_counts((_place(each.last), each) for each in gone if each.last is not None),
         queries=_counts((query, each) for each in journeys for query in each.queries),
+        after_search=_counts(
+            (_next(each, step), each) for each, step in steps if step.is_search and step.step.error is None
+        ),
         events=_events(steps),
         errors=_counts((clean_text(step.step.error), each) for each, step in steps if step.step.error),
         outcomes=tuple(
@@ -124,6 +135,19 @@ def _where_left(journeys: Sequence[Journey]) -> str:
     return (
         f"; of those who left, {times} did so from {place}, more than from any other page" if is_first else ""
     )
+
+
+def _next(journey: Journey, search: ShownStep) -> str:
+    """Return what came after a search: another, a product, leaving, or something else."""
+    later = journey.steps[search.index + 1 :]
+    if not later:
+        return "the visit ended"
+    if later[0].is_search:
+        return "searched again"
+    if later[0].step.action.type == "terminate":
+        return "left"
+    opened = later[0].kind == "product" or (len(later) > 1 and later[1].kind == "product")
+    return "opened a product" if opened else "used the list in another way"
 
 
 def _place(step: ShownStep | None) -> str:

@@ -117,7 +117,7 @@
     if (!player || view !== "replay") return;
     const box = find("viewport"), fitted = find("fitted");
     const width = Number(player.iframe.width) || 1280, height = Number(player.iframe.height) || 800;
-    if (box.clientWidth) box.style.height = Math.round(Math.min(box.clientWidth * height / width, innerHeight * 0.54)) + "px";
+    if (box.clientWidth) box.style.height = Math.round(Math.min(box.clientWidth * height / width, innerHeight * 0.5)) + "px";
     const whole = Math.min(box.clientWidth / width, box.clientHeight / height);
     find("zoom").hidden = whole >= 0.95;
     const isClose = find("zoom").getAttribute("aria-pressed") === "true";
