@@ -45,11 +45,11 @@ def report(
         raise ConfigError(
             f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` or simulate wrote"
         )
+    if is_simulation(folder) and (data is not None or training is not None):
+        raise ConfigError(f"{folder} holds a simulation; --data and --training are for evaluations")
     page = folder / "report" / "index.html"
     check_output(page, [data, training], force=force, endings=(), is_own=is_sealed)
     if is_simulation(folder):
-        if data is not None or training is not None:
-            raise ConfigError(f"{folder} holds a simulation; --data and --training are for evaluations")
         console.echo(f"{build_simulation_report(read_simulation(folder), page, title or 'Simulation')}")
         return
     rows = read_table(folder / "table.json")
