@@ -1,10 +1,11 @@
 """A shopper's window in real Chromium, a call at a time, for tests written line by line."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from playwright.async_api import Page
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -17,6 +18,8 @@ from shop_r1.records.actions import Action
 from shop_r1.store.serve import served
 
 T = TypeVar("T")
+Content = str | Response | Callable[[Request], Awaitable[Response]]
+"""A page's HTML, a response, or what makes one."""
 SHOP = "http://shop.test/"
 
 
@@ -40,17 +43,21 @@ class Chromium:
 
 
 class Window:
-    """One window at `SHOP`, whose pages are given by their paths, or answered by an app."""
+    """One window at `SHOP`, whose pages are given by their paths, or answered by an app.
 
-    def __init__(self, chromium: Chromium, pages: dict[str, str] | Starlette, **bounds: Any) -> None:
+    `more_hosts` may be visited too, and have the same pages.
+    """
+
+    def __init__(self, chromium: Chromium, pages: Mapping[str, Content] | Starlette, **bounds: Any) -> None:
         self._chromium, self._app = chromium, as_app(pages)
         self._bounds = bounds
 
     def __enter__(self) -> Self:
         self._served = served(self._app)
         port = self._served.__enter__()
-        routes = {"shop.test": ("127.0.0.1", port), **self._bounds.pop("routes", {})}
-        hosts = self._bounds.pop("hosts", Hosts.of(SHOP))
+        names = ["shop.test", *(more := self._bounds.pop("more_hosts", ()))]
+        routes = {**dict.fromkeys(names, ("127.0.0.1", port)), **self._bounds.pop("routes", {})}
+        hosts = self._bounds.pop("hosts", Hosts.of(SHOP, more))
         recorder = self._bounds.pop("recorder", None)
         self.driver = BrowserDriver(
             self._chromium.pool, Bounds(hosts, routes=routes, **self._bounds), recorder
@@ -67,21 +74,33 @@ class Window:
     def act(self, action: Action) -> ActionResult:
         return self._chromium.run(self.driver.act(action))
 
-    def evaluate(self, script: str) -> Any:
-        """Return what a script finds in the page's own world."""
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self._chromium.run(doing)
+
+    @property
+    def page(self) -> Page:
+        """The tab in front, for what no shopper does."""
         window = self.driver._window
         assert window is not None
-        return self._chromium.run(window.page.evaluate(script))
+        return window.page
+
+    def evaluate(self, script: str) -> Any:
+        """Return what a script finds in the page's own world."""
+        return self.run(self.page.evaluate(script))
 
 
-def as_app(pages: dict[str, str] | Starlette) -> Starlette:
+def as_app(pages: Mapping[str, Content] | Starlette) -> Starlette:
     if isinstance(pages, Starlette):
         return pages
 
     async def show(request: Request) -> Response:
-        path = request.url.path
-        return HTMLResponse(pages.get(path, "<h1>No such page</h1>"), 200 if path in pages else 404)
+        content = pages.get(request.url.path)
+        if content is None:
+            return HTMLResponse("<h1>No such page</h1>", 404)
+        if isinstance(content, str):
+            return HTMLResponse(content)
+        return content if isinstance(content, Response) else await content(request)
 
     app = Starlette()
-    app.add_route("/{path:path}", show, methods=["GET", "POST"])
+    app.add_route("/{path:path}", show, methods=["GET", "POST", "PUT", "OPTIONS"])
     return app

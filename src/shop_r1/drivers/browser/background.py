@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from typing import Any
 
 from playwright.async_api import Error
 
 _tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
 
-def in_background(doing: Awaitable[None]) -> asyncio.Task[None]:
+def in_background(doing: Awaitable[Any]) -> asyncio.Task[None]:
     """Do something that fails only where its page has gone."""
 
     async def do() -> None:

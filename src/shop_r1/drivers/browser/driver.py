@@ -183,7 +183,7 @@ class BrowserDriver:
 
         async def wait() -> None:
             window.traffic.acted_at = now()
-            outcome = await settle(window.traffic)
+            outcome = await window.settle()
             if outcome is not Settled.YES:
                 window.events.add("not_settled", outcome.value)
             if outcome is Settled.LOADING:

@@ -52,6 +52,7 @@ class Traffic:
 
     Attributes:
         is_loading: whether the page, or what it is made of, is on its way.
+        is_opening: whether it has opened a tab that has not come yet.
         changed_at: when a navigation or a request that matters last began or ended, in the loop's time.
         acted_at: when the last action was done, set by the driver.
         document_url: the address that was last asked for as the page.
@@ -62,10 +63,14 @@ class Traffic:
         page: Page,
         permits: Callable[[Outgoing], Awaitable[bool]],
         sees: Callable[[Outgoing], None],
+        meets_login: Callable[[str], None],
     ) -> None:
-        """Ask `permits` before what may do something is sent; `sees` is told of every request."""
-        self.page, self._permits, self._sees = page, permits, sees
-        self.is_loading = False
+        """Ask `permits` before what may do something is sent.
+
+        `sees` is told of every request, `meets_login` of pages that want a login of HTTP's.
+        """
+        self.page, self._permits, self._sees, self._meets_login = page, permits, sees, meets_login
+        self.is_loading = self.is_opening = False
         self.changed_at = self.acted_at = 0.0
         self.document_url = ""
         self._session: CDPSession | None = None
@@ -95,6 +100,8 @@ class Traffic:
             ("Network.loadingFinished", self._on_end),
             ("Network.loadingFailed", self._on_end),
             ("Fetch.requestPaused", self._on_paused),
+            ("Fetch.authRequired", self._on_login),
+            ("Page.windowOpen", self._on_opening),
         ):
             session.on(event, heard)
         patterns = [{"urlPattern": "*", "resourceType": kind} for kind in _ASKED_ABOUT]
@@ -102,15 +109,21 @@ class Traffic:
         await asyncio.gather(
             session.send("Page.enable"),
             session.send("Network.enable"),
-            session.send("Fetch.enable", {"patterns": patterns}),
+            session.send("Fetch.enable", {"patterns": patterns, "handleAuthRequests": True}),
             session.send("Page.addScriptToEvaluateOnNewDocument", script),
         )
 
     @property
+    def _chromium(self) -> CDPSession:
+        if self._session is None:
+            raise Error("the page has gone")
+        return self._session
+
+    @property
     def is_leaving(self) -> bool:
-        """Whether another page was asked for and has not come yet."""
+        """Whether another page was asked for, here or in a new tab, and has not come yet."""
         is_asked = self._asked_at is not None and now() - self._asked_at < _STARTS_S
-        return is_asked or self._pending is not None
+        return is_asked or self._pending is not None or self.is_opening
 
     def is_busy(self) -> bool:
         """Return whether a navigation or a request is under way."""
@@ -124,14 +137,13 @@ class Traffic:
         Raises:
             playwright.async_api.Error: it is being replaced, or has gone.
         """
-        assert self._session is not None
         if self._world is None:
-            found = await self._session.send(
+            found = await self._chromium.send(
                 "Page.createIsolatedWorld", {"frameId": self._main, "worldName": _WORLD}
             )
             self._world = found["executionContextId"]
         try:
-            found = await self._session.send(
+            found = await self._chromium.send(
                 "Runtime.evaluate",
                 {
                     "expression": f"shopR1Quiet({json.dumps(is_first)})",
@@ -148,21 +160,18 @@ class Traffic:
 
     async def stop_loading(self) -> None:
         """Give up what is still on its way, so that it does not come in the midst of what is done next."""
-        assert self._session is not None
-        await self._session.send("Page.stopLoading")
-        self.is_loading, self._asked_at, self._pending = False, None, None
+        await self._chromium.send("Page.stopLoading")
+        self.is_loading, self.is_opening, self._asked_at, self._pending = False, False, None, None
 
     async def history(self) -> tuple[int, list[dict[str, Any]]]:
         """Return the index of the page in its tab's history, and the history."""
-        assert self._session is not None
-        found = await self._session.send("Page.getNavigationHistory")
+        found = await self._chromium.send("Page.getNavigationHistory")
         return found["currentIndex"], found["entries"]
 
     async def go_to_entry(self, entry: dict[str, Any]) -> None:
         """Begin to go to an entry of the tab's history."""
-        assert self._session is not None
         self._asked_at = self.changed_at = now()
-        await self._session.send("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
+        await self._chromium.send("Page.navigateToHistoryEntry", {"entryId": entry["id"]})
 
     # What Chromium says
 
@@ -203,11 +212,20 @@ class Traffic:
         if self._open.pop(data["requestId"], None) is not None:
             self.changed_at = now()
 
+    def _on_opening(self, _: dict[str, Any]) -> None:
+        """A tab is on its way; Playwright tells of it when its first page comes."""
+        self.changed_at = now()
+        self.is_opening = True
+
+    def _on_login(self, data: dict[str, Any]) -> None:
+        self._meets_login(data["request"]["url"])
+        answer = {"requestId": data["requestId"], "authChallengeResponse": {"response": "CancelAuth"}}
+        in_background(self._chromium.send("Fetch.continueWithAuth", answer))
+
     def _on_paused(self, data: dict[str, Any]) -> None:
         in_background(self._decide(data))
 
     async def _decide(self, data: dict[str, Any]) -> None:
-        assert self._session is not None
         is_permitted = False
         try:
             is_permitted = await self._permits(
@@ -219,7 +237,7 @@ class Traffic:
                 # A page that is aborted leaves the last one as it was; a blocked one shows an error.
                 answer["errorReason"] = "Aborted"
             with suppress(Error):  # the page may have gone, and its request with it
-                await self._session.send(
+                await self._chromium.send(
                     "Fetch.continueRequest" if is_permitted else "Fetch.failRequest", answer
                 )
 

@@ -14,6 +14,7 @@ from shop_r1.drivers.bounds.rules import Bounds
 from shop_r1.drivers.browser.background import in_background
 from shop_r1.drivers.browser.page_events import StepEvents
 from shop_r1.drivers.browser.pool import BrowserPool, first_line
+from shop_r1.drivers.browser.settle import Settled, settle
 from shop_r1.drivers.browser.traffic import Outgoing, Traffic
 from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.errors import PageError
@@ -29,7 +30,7 @@ OPTIONS: dict[str, Any] = {
     "reduced_motion": "reduce",
 }
 _TABS_MAX = 5
-_DIALOGS_MAX = 50  # in one step; after them a page asks for ever
+_POP_UPS_MAX = 50  # tabs and dialogs of one step; after them a page goes on for ever
 _INNER = ("data:", "blob:", "about:")
 
 T = TypeVar("T")
@@ -54,7 +55,8 @@ class Window:
         self._tabs: dict[Page, Traffic] = {}
         self._following: dict[Page, asyncio.Task[None]] = {}
         self._current: Page | None = None
-        self._dialogs = 0
+        self._acting: Page | None = None
+        self._pop_ups = 0
         self._lost = asyncio.Event()
         self._why_lost = ""
         self.events = StepEvents(bounds.profile.conceal)
@@ -123,9 +125,18 @@ class Window:
             return f"the visit has received the {self._bounds.max_bytes} bytes that it may"
         return None
 
+    async def settle(self) -> Settled:
+        """Wait until the tab in front has settled, and the one that takes its place meanwhile."""
+        while True:
+            page = self.page
+            await self._following[page]
+            outcome = await settle(self.traffic)
+            if self.page is page:
+                return outcome
+
     def begin_step(self) -> None:
         """Forget what belonged to the step before."""
-        self.bought, self._dialogs = None, 0
+        self.bought, self._pop_ups, self._acting = None, 0, self._current
 
     async def go_to(self, url: str) -> None:
         """Open an address in the tab in front, when it is its host's turn.
@@ -175,6 +186,8 @@ class Window:
 
     def _adopt(self, page: Page) -> None:
         """A new tab takes the shopper along; the ones before it stay open, for pages that talk to theirs."""
+        for traffic in self._tabs.values():
+            traffic.is_opening = False
         if not self._may_show(page.url):
             self.events.add("blocked", urlsplit(page.url).netloc)
             in_background(page.close())
@@ -182,14 +195,18 @@ class Window:
         if self._current is not None:
             self.events.add("new_tab", page.url)
         self._current = page
-        traffic = self._tabs[page] = Traffic(page, self._permits, self._note)
+        traffic = self._tabs[page] = Traffic(page, self._permits, self._note, self._meet_login)
         self._following[page] = in_background(traffic.follow())
         page.on("dialog", self._answer)
         page.on("download", lambda download: self.events.add("download", download.suggested_filename))
         page.on("filechooser", lambda _: self.events.add("file_chooser"))
         page.on("crash", self._note_crash)
         page.on("close", self._leave_tab)
-        for oldest in list(self._tabs)[: max(0, len(self._tabs) - _TABS_MAX)]:
+        self._pop_ups += 1
+        if self._pop_ups > _POP_UPS_MAX:
+            self._lose("the page opens tabs or dialogs without end")
+        others = [tab for tab in self._tabs if tab not in (page, self._acting)]
+        for oldest in others[: max(0, len(self._tabs) - _TABS_MAX)]:
             in_background(oldest.close())
 
     def _may_show(self, url: str) -> bool:
@@ -221,9 +238,9 @@ class Window:
     async def _answer(self, dialog: Dialog) -> None:
         """Say yes to what only informs or lets leave, and no to what asks for something."""
         self.events.add("dialog", f"{dialog.type}: {dialog.message}")
-        self._dialogs += 1
-        if self._dialogs > _DIALOGS_MAX:
-            self._lose("the page opens dialogs without end")
+        self._pop_ups += 1
+        if self._pop_ups > _POP_UPS_MAX:
+            self._lose("the page opens tabs or dialogs without end")
         with suppress(Error):  # the page may have gone, and its dialog with it
             await (dialog.accept() if dialog.type in ("alert", "beforeunload") else dialog.dismiss())
 
@@ -233,6 +250,9 @@ class Window:
         """Record what the wall, which is the proxy, is about to refuse."""
         if not outgoing.is_document and not self._is_within(outgoing.url):
             self.events.add("blocked", urlsplit(outgoing.url).netloc)
+
+    def _meet_login(self, url: str) -> None:
+        self.events.add("http_authentication", url)
 
     async def _permits(self, outgoing: Outgoing) -> bool:
         """Return whether a request may be sent that might do something."""
