@@ -75,7 +75,14 @@ class Walk:
 
 
 def labelled(page: SimplifiedPage, label: str) -> Element | None:
-    """Return the element with this label, or a name made of it, else the first whose label begins so."""
+    """Return the element with this label, or a name made of it, else the first that begins so."""
     slug = _APART.sub("_", label.lower()).strip("_")
-    same = [each for each in page.elements if label == each.label or slug == each.name.rpartition(".")[2]]
-    return next(iter(same or [each for each in page.elements if each.label.startswith(label)]), None)
+
+    def is_so(element: Element) -> bool:
+        return label == element.label or slug == element.name.rpartition(".")[2]
+
+    def begins_so(element: Element) -> bool:
+        return element.label.startswith(label) or element.name.rpartition(".")[2].startswith(slug)
+
+    found = [*filter(is_so, page.elements), *filter(begins_so, page.elements)]
+    return found[0] if found else None
