@@ -10,7 +10,7 @@ from shop_r1.config import load_config
 from shop_r1.datasets.examples import Example, list_examples
 from shop_r1.endpoints.failures import InvalidRequestError
 from shop_r1.endpoints.pricing import Price
-from shop_r1.endpoints.protocol import Completion, Request, Stop, Usage
+from shop_r1.endpoints.protocol import Completion, RemoteSampling, Request, Stop, Usage
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.evaluation import remote
@@ -20,7 +20,6 @@ from shop_r1.evaluation.related_metrics import measure_related
 from shop_r1.evaluation.remote import (
     REFUSED,
     RemoteConfig,
-    RemoteSampling,
     StepRequest,
     make_requests,
     summarize_requests,

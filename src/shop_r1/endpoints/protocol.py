@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from shop_r1.config import Config
 from shop_r1.jsonl import Record
 
 Stop = Literal["end", "length", "refused"]
@@ -36,6 +37,19 @@ class Request(Record):
     def sampling(self) -> dict[str, float]:
         """Temperature and top-p, where they are not left to the endpoint."""
         return self.model_dump(include={"temperature", "top_p"}, exclude_none=True)
+
+
+class RemoteSampling(Config):
+    """How an endpoint samples completions."""
+
+    temperature: float = Field(0.6, ge=0)
+    """0 is greedy. Paper 4.1."""
+    send_temperature: bool = True
+    """Off for endpoints that accept no temperature; theirs is then used."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample among the likeliest tokens that together reach this probability; 1, all tokens, is not sent."""
+    max_new_tokens: int = Field(128, ge=1)
+    """Longest completion, in tokens. A reasoning model needs more."""
 
 
 class Usage(Record):

@@ -74,9 +74,10 @@ class ResponseCache(AppendedFile):
         line = cached.model_dump_json().encode() + b"\n"
         self._remember(cached, self._append(line), len(line))
 
-    def usage(self, keys: Iterable[str]) -> Usage:
-        """Return the usage of all completions of requests with these keys, each counted once."""
-        return sum((line.usage for key in set(keys) for line in self._lines.get(key, ())), NO_USAGE)
+    def usage(self, keys: Iterable[str] | None = None) -> Usage:
+        """Return the usage of all completions, or of those to requests with these keys, each counted once."""
+        wanted = self._lines if keys is None else set(keys)
+        return sum((line.usage for key in wanted for line in self._lines.get(key, ())), NO_USAGE)
 
     def _read(self) -> None:
         for number, text, size in self._whole_lines():

@@ -8,13 +8,11 @@ here; and self-certainty is not measured, since these APIs return no distributio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import Field
-
 from shop_r1.config import Config
 from shop_r1.datasets.examples import Example, remember_counts
 from shop_r1.endpoints.batch import Progress, send_all
 from shop_r1.endpoints.pricing import Price
-from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, Request
+from shop_r1.endpoints.protocol import NO_USAGE, Completion, Endpoint, Instead, RemoteSampling, Request
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.endpoints.retry import RequestConfig
 from shop_r1.errors import ConfigError, ModelError
@@ -34,19 +32,6 @@ WITHOUT_TEXT: Mapping[Instead, str] = {
     "(a model that thinks first may need a larger sampling.max_new_tokens)",
 }
 """The failures of completions that hold something else in place of text."""
-
-
-class RemoteSampling(Config):
-    """How an endpoint samples completions."""
-
-    temperature: float = Field(0.6, ge=0)
-    """0 is greedy. Paper 4.1."""
-    send_temperature: bool = True
-    """Off for endpoints that accept no temperature; theirs is then used."""
-    top_p: float = Field(1.0, gt=0, le=1)
-    """Sample among the likeliest tokens that together reach this probability; 1, all tokens, is not sent."""
-    max_new_tokens: int = Field(128, ge=1)
-    """Longest completion, in tokens. A reasoning model needs more."""
 
 
 class RemoteConfig(Config):

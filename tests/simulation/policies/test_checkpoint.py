@@ -16,9 +16,9 @@ from shop_r1.models.prefix_tree import Tree
 from shop_r1.models.sampling import SampledCompletion, Sampling
 from shop_r1.prompts.parse import ParseFailure
 from shop_r1.prompts.render import PromptConfig, render_completion, render_history
-from shop_r1.records.actions import SHOP, Action, terminate
+from shop_r1.records.actions import LIVE, SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.simulation.loop import Limits, Progress, Tally, run_sessions
+from shop_r1.simulation.loop import EndVisit, Limits, Progress, Tally, run_sessions
 from shop_r1.simulation.policies import checkpoint as policy
 from shop_r1.simulation.policies.checkpoint import ModelPolicy, PolicyConfig
 
@@ -199,3 +199,98 @@ def test_errors_are_forgotten_when_the_next_response_is_valid(driver: InStep) ->
     assert [step.action.type for step in session.steps] == ["type_and_submit", "terminate"]
     assert session.outcome == "terminate"
     assert tally.errors == {"invalid response: empty": 2}
+
+
+async def _act_all(
+    policy: ModelPolicy, asked: Sequence[tuple[Sequence[Step], Page, int]]
+) -> list[Step | ParseFailure | BaseException]:
+    acts = [policy.act(history, page, random.Random(seed)) for history, page, seed in asked]
+    found = await asyncio.gather(*acts, return_exceptions=True)
+    await policy.close()
+    return found
+
+
+def test_many_shoppers_are_answered_in_one_batch_as_each_would_be_alone(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[int]] = []
+    seen: list[int] = []
+    real = sampling.sample_completions
+
+    def watch(*arguments: Any) -> list[SampledCompletion]:
+        completions = real(*arguments)
+        drawn.extend(completion.ids for completion in completions)
+        seen.extend(arguments[5])
+        return completions
+
+    monkeypatch.setattr(policy, "sample_completions", watch)
+    first = Page(html="<page>\n<a name='results.mug'>Mug</a>\n</page>")
+    step = Step(page=first, action=Action(type="click", name="results.mug"))
+    others = [Page(html=f"<page>\n{word * 40}\n</page>") for word in ("a mug ", "a rug ", "a lamp ")]
+    asked: list[tuple[Sequence[Step], Page, int]] = [([], first, seed) for seed in range(4)]
+    asked += [([step], page, seed) for seed, page in enumerate(others, 10)]
+    together = model_policy(model)
+    assert len(asyncio.run(_act_all(together, asked))) == 7
+    assert together.batches == [7]
+    by_seed = dict(zip(seen, drawn, strict=True))
+    drawn.clear()
+    seen.clear()
+    for each in asked:
+        asyncio.run(_act_all(model_policy(model), [each]))
+    assert dict(zip(seen, drawn, strict=True)) == by_seed
+    assert len(by_seed) == 7
+
+
+def test_a_prompt_over_the_budget_ends_its_visit_alone(model: LocalModel, says: list[str]) -> None:
+    says.append(render_completion("Nothing.", terminate()))
+    page = Page(html="<page></page>")
+    typed = Action(type="type_and_submit", name="search_input", text="mug " * 4000)
+    asked: list[tuple[Sequence[Step], Page, int]] = [
+        ([], page, 1),
+        ([Step(page=page, action=typed)], page, 2),
+    ]
+    good, long = asyncio.run(_act_all(model_policy(model), asked))
+    assert isinstance(good, Step)
+    assert isinstance(long, EndVisit)
+    assert (long.outcome, "raise max_tokens" in long.reason) == ("error", True)
+
+
+def test_an_error_of_the_batch_ends_each_of_its_visits_and_later_ones_are_answered(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[SampledCompletion]:
+        monkeypatch.setattr(policy, "sample_completions", sampling.sample_completions)
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(policy, "sample_completions", fail)
+    page = Page(html="<page></page>")
+
+    async def twice() -> tuple[list[Step | ParseFailure | BaseException], Step | ParseFailure]:
+        one = model_policy(model)
+        acts = [one.act([], page, random.Random(seed)) for seed in range(2)]
+        failed = await asyncio.gather(*acts, return_exceptions=True)
+        later = await one.act([], page, random.Random(3))
+        await one.close()
+        return failed, later
+
+    failed, later = asyncio.run(twice())
+    assert [str(each) for each in failed] == ["out of memory", "out of memory"]
+    assert isinstance(later, ParseFailure)
+
+
+def test_the_persona_and_the_space_are_in_the_prompt(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledCompletion]:
+        seen.extend((*trees[0].trunk, *trees[0].branches[0].prompt))
+        return [SampledCompletion([END], torch.zeros(1))]
+
+    monkeypatch.setattr(policy, "sample_completions", watch)
+    prompt = PROMPT.model_copy(update={"persona": True})
+    live = ModelPolicy(model, PolicyConfig(prompt=prompt), LIVE, "A student with 20 dollars.")
+    asyncio.run(live.act([], Page(html="<page></page>"), random.Random(0)))
+    text = model.decode(seen)
+    assert "A student with 20 dollars." in text
+    assert "`select`" in text

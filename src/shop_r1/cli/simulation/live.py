@@ -52,7 +52,8 @@ class Totals:
     events: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """Hosts, or what of robots.txt."""
-    cost_usd: float | None = None
+    cost: Callable[[], float | None] = lambda: None
+    """What an endpoint's requests cost so far, in US dollars; None where that is not known."""
 
     async def begin(self, visit: Visit) -> None:
         """Nothing is counted yet."""
@@ -77,8 +78,6 @@ class Totals:
         self.invalid += end.invalid
         if end.outcome in ("no step", "stopped") and end.reason:
             self.errors[end.reason] += 1
-        if end.cost_usd is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + end.cost_usd
 
 
 class LiveView:
@@ -190,7 +189,8 @@ class LiveView:
         totals = self._totals
         parts = [join_counts(totals.outcomes.most_common()) or "no visit has ended", f"{totals.steps} steps"]
         parts += [f"{totals.invalid} invalid responses"] if totals.invalid else []
-        parts += [f"{totals.cost_usd:.2f} USD"] if totals.cost_usd is not None else []
+        cost = totals.cost()
+        parts += [f"{cost:.2f} USD"] if cost is not None else []
         return ", ".join(parts)
 
 

@@ -28,7 +28,8 @@ _EVENTS = {
 def print_plan(options: Options, shop: Shop, deciders: Deciders, out: Path, finished: int) -> None:
     """Print what will be done, before anything is."""
     count = options.shoppers
-    rows = [*shop.facts[:1], ("shoppers", f"{count} {deciders.fact}; seed {options.seed}")]
+    (title, words), *more = deciders.facts
+    rows = [*shop.facts[:1], (title, f"{count} {words}; seed {options.seed}"), *more]
     if deciders.persona:
         rows.append(("persona", harmless(deciders.persona)))
     at_once = f"{min(options.concurrency, count)} at a time, " if count > 1 else ""
@@ -86,7 +87,8 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
             console.note(f"{count} {words}{hosts}")
     sessions = totals.outcomes.total() - totals.outcomes["no step"]
     outcomes = console.join_counts(totals.outcomes.most_common()) or "none, all visits were finished before"
-    cost = f"; {totals.cost_usd:.2f} USD" if totals.cost_usd is not None else ""
+    spent = totals.cost()
+    cost = f"; {spent:.2f} USD" if spent is not None else ""
     console.echo_wrapped(f"{out}: {sessions} sessions, {totals.steps} steps; outcomes: {outcomes}{cost}")
     if options.is_one_file:
         console.print_next("data split", out, "--out", console.unused_path("data"))

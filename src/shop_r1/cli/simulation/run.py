@@ -92,6 +92,7 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
         visits = plan_visits(options, shop, deciders)
         with opened(path, _record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
             left = [visit for visit in visits if visit.session_id not in folder.finished]
+            totals.cost = deciders.total_cost
             messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
             async with watch_page(options, shop, deciders, left, path) as watch:
                 with LiveView(len(left), totals) as view:

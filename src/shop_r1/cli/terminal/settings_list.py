@@ -14,7 +14,10 @@ from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
     "demo": {"": "shop_r1.cli.pipeline.config:DemoConfig"},
-    "simulate": {"of a model": "shop_r1.simulation.policies.checkpoint:PolicyConfig"},
+    "simulate": {
+        "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
+        "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
+    },
     "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
     "sft": {"": "shop_r1.training.settings:SftConfig"},
     "grpo": {"": "shop_r1.training.settings:GrpoConfig"},

@@ -1,18 +1,37 @@
-"""A trained model as a policy: the session so far to a prompt, to a completion, to the next action."""
+"""A trained model as a policy: the session so far to a prompt, to a completion, to the next action.
 
+One model decides for many shoppers: what waits when it is free is completed in one batch, in a thread of its
+own, so that browsers go on meanwhile.
+"""
+
+import asyncio
 import random
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Literal
+
+from pydantic import Field
 
 from shop_r1.config import Config
+from shop_r1.errors import ConfigError
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
-from shop_r1.models.prefix_tree import grow_tree
+from shop_r1.models.prefix_tree import Tree, common_prefix, grow_tree
 from shop_r1.models.sampling import SEEDS, Sampling, sample_completions
+from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
-from shop_r1.records.actions import SHOP
+from shop_r1.records.actions import SHOP, ActionSpace
 from shop_r1.records.sessions import Page, Step
+from shop_r1.simulation.loop import EndVisit
+
+_GATHER_S = 0.005
+"""How long nobody has to join before a batch begins. Ours."""
+_SHARED = 0.5
+"""Prompts that begin alike for this share of the longer one are run as one tree. Ours, measured: with less in
+common, the attention between branches costs more than what they share."""
 
 
 class PolicyConfig(Config):
@@ -24,30 +43,139 @@ class PolicyConfig(Config):
     """How completions are drawn."""
     bf16: Bf16 = "auto"
     """The number format: see `TrainConfig.bf16`."""
+    space: Literal["auto", "shop", "live"] = "auto"
+    """The actions that the prompt offers: `shop` is the paper's space, `live` the one for browsers. `auto` is
+    `live` in a browser, but for a checkpoint that was trained here, which knows `shop` alone."""
+    batch_tokens: int = Field(24_000, gt=0)
+    """Prompts that are completed at once, in tokens when padded. Ours."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A visit that waits for its next step."""
+
+    steps: tuple[Step, ...]
+    page: Page
+    seed: int
+    answer: "asyncio.Future[Step | ParseFailure]"
 
 
 class ModelPolicy:
-    """A policy that samples from a checkpoint; it sees the prompt of training, nothing else."""
+    """A policy that samples from a checkpoint; it sees the prompt of training, nothing else.
 
-    def __init__(self, model: LocalModel, config: PolicyConfig) -> None:
-        self._model, self._config = model, config
+    It serves any number of visits on one event loop. A completion depends on its visit's seed alone, whoever
+    else is in the batch (up to rounding). `batches` has the size of each batch so far.
+    """
+
+    def __init__(
+        self,
+        model: LocalModel,
+        config: PolicyConfig,
+        space: ActionSpace = SHOP,
+        persona: str | None = None,
+    ) -> None:
+        self._model, self._config, self._space, self._persona = model, config, space, persona
         self._count = lru_cache(maxsize=10_000)(model.count_tokens)
+        self._waiting: list[_Asked] = []
+        self._answering: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self.batches: list[int] = []
 
     async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
-        """Return the model's next step, or why its completion is no valid response."""
-        prompt = render_history(
-            [*(step.page.html for step in history), page.html],
-            [step.action for step in history],
-            SHOP,
-            self._config.prompt,
-            self._count,
-        )
-        model, sampling = self._model, self._config.sampling
-        tree = grow_tree([model.prompt_ids(prompt.messages, self._config.prompt.chat_template_kwargs)])
-        seeds = [rng.getrandbits(63) % SEEDS]
+        """Return the model's next step, or why its completion is no valid response.
+
+        Raises:
+            EndVisit: the actions so far are over the prompt's budget.
+        """
+        answer: asyncio.Future[Step | ParseFailure] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Asked(tuple(history), page, rng.getrandbits(63) % SEEDS, answer))
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.ensure_future(self._answer_all())
+        return await answer
+
+    async def close(self) -> None:
+        """Wait for the batch under way, and let go of the thread."""
+        await asyncio.to_thread(partial(self._thread.shutdown, cancel_futures=True))
+
+    async def _answer_all(self) -> None:
+        """Answer those that wait, batch by batch, until nobody does."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            count = 0
+            while count < len(self._waiting):
+                count = len(self._waiting)
+                await asyncio.sleep(_GATHER_S)
+            # Those whose visit was ended meanwhile need no answer.
+            batch, self._waiting = [each for each in self._waiting if not each.answer.done()], []
+            if not batch:
+                continue
+            self.batches.append(len(batch))
+            doing = loop.run_in_executor(self._thread, self._complete, batch)
+            (found,) = await asyncio.gather(doing, return_exceptions=True)
+            # An error of the batch as a whole ends each of its visits.
+            results = [found] * len(batch) if isinstance(found, BaseException) else found
+            for each, result in zip(batch, results, strict=True):
+                if each.answer.done():
+                    continue
+                if isinstance(result, BaseException):
+                    each.answer.set_exception(result)
+                else:
+                    each.answer.set_result(result)
+
+    def _complete(self, batch: Sequence[_Asked]) -> list[Step | ParseFailure | Exception]:
+        """Return each one's step, or what stands against it."""
+        found: dict[int, Step | ParseFailure | Exception] = {}
+        prompts: dict[int, list[int]] = {}
+        for index, each in enumerate(batch):
+            try:
+                prompts[index] = self._prompt(each)
+            except ConfigError as error:
+                found[index] = EndVisit("error", str(error))
+        groups = group_prompts(prompts)
+        sizes = [max(len(prompts[index]) for index in group) for group in groups]
+        for numbers in batch_by_length(sizes, self._config.batch_tokens):
+            indices = [index for number in numbers for index in groups[number]]
+            trees = [grow_tree([prompts[index] for index in groups[number]]) for number in numbers]
+            texts = self._sample(trees, [batch[index].seed for index in indices])
+            for index, text in zip(indices, texts, strict=True):
+                found[index] = read_step(text, batch[index].page, self._space)
+        return [found[index] for index in range(len(batch))]
+
+    def _prompt(self, asked: _Asked) -> list[int]:
+        pages = [*(step.page.html for step in asked.steps), asked.page.html]
+        actions, config = [step.action for step in asked.steps], self._config.prompt
+        prompt = render_history(pages, actions, self._space, config, self._count, self._persona)
+        return self._model.prompt_ids(prompt.messages, config.chat_template_kwargs)
+
+    def _sample(self, trees: Sequence[Tree], seeds: Sequence[int]) -> list[str]:
+        model = self._model
         with autocast(self._config.bf16, model.model.device.type):
-            (sampled,) = sample_completions(model.model, [tree], sampling, model.end_ids, model.pad_id, seeds)
-        response = parse_response(model.decode(sampled.ids), SHOP)
-        if isinstance(response, ParseFailure):
-            return response
-        return Step(page=page, action=response.action, rationale=response.rationale)
+            completions = sample_completions(
+                model.model, trees, self._config.sampling, model.end_ids, model.pad_id, seeds
+            )
+        return [model.decode(each.ids) for each in completions]
+
+
+def group_prompts(prompts: dict[int, list[int]]) -> list[list[int]]:
+    """Return the prompts' numbers in groups that share enough of their beginning to be one tree each.
+
+    >>> group_prompts({0: [1, 2, 3], 1: [7, 8], 2: [1, 2, 4], 3: [1, 9, 9, 9]})
+    [[0, 2], [3], [1]]
+    """
+    groups: list[list[int]] = []
+    for index in sorted(prompts, key=lambda each: (prompts[each], each)):
+        first = prompts[groups[-1][0]] if groups else []
+        longest = max(len(first), len(prompts[index]))
+        if groups and common_prefix(first, prompts[index]) >= _SHARED * longest:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def read_step(completion: str, page: Page, space: ActionSpace) -> Step | ParseFailure:
+    """Return the step that a completion says, or why it is no valid response."""
+    response = parse_response(completion, space)
+    if isinstance(response, ParseFailure):
+        return response
+    return Step(page=page, action=response.action, rationale=response.rationale)
