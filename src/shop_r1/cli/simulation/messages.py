@@ -9,7 +9,14 @@ from shop_r1.cli.simulation.policies import Deciders
 from shop_r1.cli.simulation.shops import Shop
 from shop_r1.cli.terminal import console
 from shop_r1.errors import DataError
-from shop_r1.records.visits import RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER
+from shop_r1.records.visits import (
+    RECORDINGS_FOLDER,
+    SCREENSHOTS_FOLDER,
+    SESSIONS_FILE,
+    STEPS_FILE,
+    TRACES_FOLDER,
+    VISITS_FILE,
+)
 from shop_r1.validation_messages import harmless
 
 _SHOWN, _CHARS = 5, 150
@@ -54,6 +61,13 @@ def _describe_kept(options: Options) -> str:
     return ", ".join(parts)
 
 
+def print_dropped(shop: Shop) -> None:
+    """Print what is in no recording and no picture."""
+    if shop.windows is not None and shop.windows.dropped:
+        found = ", ".join(f"{count} {what}" for what, count in _most(shop.windows.dropped))
+        console.note(f"Not recorded: {found}")
+
+
 def check_sessions(totals: Totals, out: Path) -> None:
     """Make sure that this run gave a session, or had none to give.
 
@@ -95,12 +109,9 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
         return
     kept = (RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER)
     beside = [name for name in kept if (out / name).is_dir()]
-    console.echo_wrapped(f"sessions.jsonl, steps.jsonl and visits.jsonl are there{_and(beside)}")
+    written = [SESSIONS_FILE, STEPS_FILE, VISITS_FILE, *(f"{name}/" for name in beside)]
+    console.echo_wrapped(f"Written: {', '.join(written)}")
     console.print_next("report", out)
-
-
-def _and(names: list[str]) -> str:
-    return "".join(f", {name}/" for name in names)
 
 
 def _print_problems(totals: Totals) -> None:

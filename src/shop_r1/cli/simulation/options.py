@@ -159,10 +159,11 @@ class Options:
         if self.is_one_file:
             assert self.out is not None
             check_output(self.out, inputs, force=self.force)
-            if self.in_browser:
-                raise ConfigError(
-                    f"{self.out}: shoppers in a browser leave recordings too; give --out a folder"
-                )
+            if self.in_browser or self.kind == "endpoint":
+                more = "shoppers in a browser leave recordings too"
+                if not self.in_browser:
+                    more = "a model over a network leaves completions too, which were paid for"
+                raise ConfigError(f"{self.out}: {more}; give --out a folder")
             return self.out
         out = self.out or self._default_out()
         if self.resume and (out / "settings.json").exists():

@@ -88,24 +88,27 @@ async def _until_terminated(doing: Coroutine[Any, Any, None]) -> None:
 
 async def _run(options: Options, path: Path, totals: Totals) -> None:
     """Run what is missing in the folder."""
-    async with open_shop(options) as shop, open_policy(options, shop, path) as deciders:
+    async with open_shop(options, path) as shop, open_policy(options, shop, path) as deciders:
         visits = plan_visits(options, shop, deciders)
         with opened(path, _record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
             left = [visit for visit in visits if visit.session_id not in folder.finished]
             totals.cost = deciders.total_cost
             messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
+            kept = [shop.windows] if shop.windows is not None else []
             async with watch_page(options, shop, deciders, left, path) as watch:
                 with LiveView(len(left), totals) as view:
                     await run_visits(
                         watch.visits,
                         deciders.policy_of,
                         shop.driver_of,
-                        Observers(folder, totals, view, *watch.observers),
+                        # A recording is there before its visit counts as finished.
+                        Observers(*kept, folder, totals, view, *watch.observers),
                         concurrency=options.concurrency,
                         limits=Limits(max_steps=options.max_steps, max_seconds=options.max_seconds),
                         timed=options.in_browser,
                         cost_of=deciders.cost_of,
                     )
+            messages.print_dropped(shop)
         sort_by_visit(path, [visit.session_id for visit in visits])
 
 

@@ -1,9 +1,10 @@
 """The shop that `simulate` visits: the built-in store in this process or in Chromium, or any other there."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,8 +14,8 @@ from shop_r1.drivers.protocol import PageDriver
 from shop_r1.simulation.loop import Visit
 
 if TYPE_CHECKING:
-    from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
-    from shop_r1.drivers.browser.pool import BrowserPool
+    from shop_r1.cli.simulation.kept import Windows
+    from shop_r1.drivers.bounds.rules import Bounds
 
 RATE = 2.0
 """Page loads a second and host at most, of all shoppers together, unless `--rate` says another. Ours."""
@@ -36,13 +37,15 @@ class Shop:
     """Which browser shoppers go by; None for none."""
     typed: tuple[str, ...] = ()
     """Names that the test profile has."""
-    windows: "Mapping[str, BrowserDriver]" = field(default_factory=dict)
-    """The windows of visits under way, by session id."""
+    windows: "Windows | None" = None
+    """The windows of visits under way; None without a browser."""
 
 
 @asynccontextmanager
-async def open_shop(options: Options) -> AsyncIterator[Shop]:
+async def open_shop(options: Options, folder: Path) -> AsyncIterator[Shop]:
     """Open the shop that the options name, and close all of it at the end.
+
+    What browsers leave beside sessions is written into the folder.
 
     Raises:
         ConfigError: there is no Chromium, or the address or a host is none.
@@ -57,6 +60,7 @@ async def open_shop(options: Options) -> AsyncIterator[Shop]:
         facts = (("shop", "the built-in store, in this process"),)
         yield Shop(HOME, "store", lambda _: InProcessDriver(app), facts)
         return
+    from shop_r1.cli.simulation.kept import Windows
     from shop_r1.drivers.browser.pool import BrowserPool
     from shop_r1.store.serve import served
 
@@ -64,28 +68,16 @@ async def open_shop(options: Options) -> AsyncIterator[Shop]:
         port = stack.enter_context(served(app)) if app is not None else None
         bounds = _bounds(options, port)
         pool = await stack.enter_async_context(BrowserPool(version=version("shop-r1")))
-        windows: dict[str, BrowserDriver] = {}
+        windows = Windows(pool, bounds, options, folder)
         yield Shop(
             options.url or HOME,
             "live" if options.url else "store",
-            _window_opener(pool, bounds, windows),
+            windows.driver_of,
             (*_facts(options, bounds),),
             browser=pool.name,
             typed=bounds.profile.names,
             windows=windows,
         )
-
-
-def _window_opener(
-    pool: "BrowserPool", bounds: "Bounds", windows: "dict[str, BrowserDriver]"
-) -> Callable[[Visit], PageDriver]:
-    from shop_r1.drivers.browser.driver import BrowserDriver
-
-    def open_window(visit: Visit) -> PageDriver:
-        driver = windows[visit.session_id] = BrowserDriver(pool, bounds)
-        return driver
-
-    return open_window
 
 
 def _bounds(options: Options, port: int | None) -> "Bounds":
@@ -98,8 +90,8 @@ def _bounds(options: Options, port: int | None) -> "Bounds":
     from shop_r1.drivers.bounds.hosts import Hosts
     from shop_r1.drivers.bounds.rate import Rate
     from shop_r1.drivers.bounds.robots import Robots
+    from shop_r1.drivers.bounds.rules import Bounds
     from shop_r1.drivers.bounds.test_profile import TestProfile
-    from shop_r1.drivers.browser.driver import Bounds
 
     profile = TestProfile.load(options.test_profile) if options.test_profile else TestProfile()
     rate = options.rate if options.rate is not None else RATE if options.url else 0.0

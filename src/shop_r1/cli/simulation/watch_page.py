@@ -38,19 +38,11 @@ async def watch_page(
     from shop_r1.simulation.watch.board import Board
     from shop_r1.simulation.watch.serve import open_in_browser, watched
 
-    def spent() -> float | None:
-        known = [cost for visit in visits if (cost := deciders.cost_of(visit)) is not None]
-        return sum(known) if known else None
-
-    async def picture_of(session_id: str) -> bytes | None:
-        window = shop.windows.get(session_id)
-        return await window.picture() if window is not None else None
-
-    board = Board(visits, cost_of=spent, budget_usd=options.max_cost)
+    board = Board(visits, cost_of=deciders.total_cost, budget_usd=options.max_cost)
     watch.visits, watch.observers = board.not_stopped(visits), (board,)
     async with watched(
         board,
-        picture_of if options.in_browser else None,
+        shop.windows.picture_of if shop.windows is not None else None,
         port=options.watch_port,
         command=f"shop-r1 report {out}",
     ) as page:

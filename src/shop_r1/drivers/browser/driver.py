@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Error
@@ -10,7 +11,7 @@ from playwright.async_api import Error
 from shop_r1.drivers.bounds.rules import Bounds as Bounds
 from shop_r1.drivers.browser.acting import Hands, HeldBackError
 from shop_r1.drivers.browser.live_page import LivePage, read_page
-from shop_r1.drivers.browser.picture import take_picture
+from shop_r1.drivers.browser.picture import QUALITY, WIDTH, take_picture
 from shop_r1.drivers.browser.pool import BrowserPool
 from shop_r1.drivers.browser.settle import CEILING_S, LOAD_CEILING_S, Settled, settle
 from shop_r1.drivers.browser.traffic import now
@@ -30,8 +31,15 @@ _LOADS = frozenset({"click", "submit", "back"})
 class BrowserDriver:
     """One shopper's window (`drivers.protocol.PageDriver`)."""
 
-    def __init__(self, pool: BrowserPool, bounds: Bounds, recorder: Recorder | None = None) -> None:
-        self._pool, self._bounds, self._recorder = pool, bounds, recorder
+    def __init__(
+        self,
+        pool: BrowserPool,
+        bounds: Bounds,
+        recorder: Recorder | None = None,
+        trace: Path | None = None,
+    ) -> None:
+        """Drive a window of the pool's within the bounds; `trace` is where Playwright's trace of it goes."""
+        self._pool, self._bounds, self._recorder, self._trace = pool, bounds, recorder, trace
         self._window: Window | None = None
         self._live: LivePage | None = None
 
@@ -44,7 +52,9 @@ class BrowserDriver:
         await self.close()
         if not self._bounds.hosts.allows_url(url):
             raise PageError(f"{url[:120]!r} is out of bounds; only the hosts that were given may be visited")
-        window = self._window = await Window(self._pool, self._bounds, self._recorder).__aenter__()
+        window = self._window = await Window(
+            self._pool, self._bounds, self._recorder, self._trace
+        ).__aenter__()
         await window.go_to(url)
         await self._settle(window)
         live = await window.within(2 * ANSWER_S, self._read(), "no page")
@@ -92,11 +102,11 @@ class BrowserDriver:
             has_ended=unread is not None or over is not None,
         )
 
-    async def picture(self) -> bytes | None:
-        """Return a small JPEG of what the shopper sees; None where the browser gives none in time."""
+    async def picture(self, width: int = WIDTH, quality: int = QUALITY) -> bytes | None:
+        """Return a JPEG of what the shopper sees; None where the browser gives none in time."""
         if self._window is None or self._window.why_over is not None:
             return None
-        return await take_picture(self._window.page)
+        return await take_picture(self._window.page, width, quality)
 
     async def close(self) -> None:
         """Close the window and its proxy."""

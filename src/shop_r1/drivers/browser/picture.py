@@ -8,11 +8,12 @@ from playwright.async_api import CDPSession, Error, Page
 
 PICTURE_S = 1.5
 """A browser that has given no picture by then is not waited for. Ours."""
-_QUALITY, _WIDTH = 50, 640
+WIDTH, QUALITY = 640, 50
+"""Of a small picture, in pixels and in JPEG's per cent. Ours."""
 
 
-async def take_picture(page: Page) -> bytes | None:
-    """Return the part of the page that the window shows as a JPEG, 640 pixels wide; None where none came.
+async def take_picture(page: Page, width: int = WIDTH, quality: int = QUALITY) -> bytes | None:
+    """Return what the window shows of the page as a JPEG, at most so wide; None where none came.
 
     It is asked for by Chromium's own protocol: Playwright's way adds styles to the page, which a recording
     would show.
@@ -23,7 +24,7 @@ async def take_picture(page: Page) -> bytes | None:
     try:
         async with asyncio.timeout(PICTURE_S):
             session = await page.context.new_cdp_session(page)
-            taken = await _capture(session, size["width"], size["height"])
+            taken = await _capture(session, size["width"], size["height"], width, quality)
     except (Error, TimeoutError, ValueError):
         return None  # a session that was opened goes with its page
     with suppress(Error, TimeoutError):
@@ -32,15 +33,15 @@ async def take_picture(page: Page) -> bytes | None:
     return taken
 
 
-async def _capture(session: CDPSession, width: int, height: int) -> bytes:
+async def _capture(session: CDPSession, width: int, height: int, most: int, quality: int) -> bytes:
     seen = (await session.send("Page.getLayoutMetrics"))["cssVisualViewport"]
     clip = {
         "x": seen["pageX"],
         "y": seen["pageY"],
         "width": width,
         "height": height,
-        "scale": min(1.0, _WIDTH / width),
+        "scale": min(1.0, most / width),
     }
-    options = {"format": "jpeg", "quality": _QUALITY, "optimizeForSpeed": True, "clip": clip}
+    options = {"format": "jpeg", "quality": quality, "optimizeForSpeed": True, "clip": clip}
     taken = await session.send("Page.captureScreenshot", options)
     return b64decode(taken["data"])

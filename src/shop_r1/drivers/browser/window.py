@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ OPTIONS: dict[str, Any] = {
     "timezone_id": "UTC",
     "reduced_motion": "reduce",
 }
+_TRACE_S = 30.0  # in place of closing's limit: a trace is packed then
 _TABS_MAX = 5
 _POP_UPS_MAX = 50  # tabs and dialogs of one step; after them a page goes on for ever
 _INNER = ("data:", "blob:", "about:")
@@ -48,8 +50,14 @@ class Window:
         bought: the purchase that was last made or held back; None before each action.
     """
 
-    def __init__(self, pool: BrowserPool, bounds: Bounds, recorder: Recorder | None = None) -> None:
-        self._pool, self._bounds, self._recorder = pool, bounds, recorder
+    def __init__(
+        self,
+        pool: BrowserPool,
+        bounds: Bounds,
+        recorder: Recorder | None = None,
+        trace: Path | None = None,
+    ) -> None:
+        self._pool, self._bounds, self._recorder, self._trace = pool, bounds, recorder, trace
         self._proxy = FilteringProxy(bounds.hosts, bounds.routes, bounds.max_bytes)
         self._stack = AsyncExitStack()
         self._tabs: dict[Page, Traffic] = {}
@@ -74,6 +82,8 @@ class Window:
                 **OPTIONS, proxy={"server": self._proxy.url, "bypass": "<-loopback>"}
             )
             self._stack.push_async_callback(self.context.close)
+            if self._trace is not None:
+                await self.within(LOAD_S, self._begin_trace(self._trace), "no window")
             self.context.set_default_timeout(ANSWER_S * 1000)
             self.context.on("page", self._adopt)
             self.context.on("close", lambda _: self._lose("Chromium has died"))
@@ -90,11 +100,15 @@ class Window:
     async def __aexit__(self, *_: object) -> None:
         self._lose("it was closed")
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(CLOSE_S if self._trace is None else _TRACE_S):
                 await self._stack.aclose()
         except (Error, TimeoutError):
             pass  # Chromium is gone, and the window with it
         await asyncio.gather(*self._following.values(), return_exceptions=True)
+
+    async def _begin_trace(self, path: Path) -> None:
+        await self.context.tracing.start(screenshots=True, snapshots=True)
+        self._stack.push_async_callback(self.context.tracing.stop, path=path)
 
     @property
     def page(self) -> Page:
