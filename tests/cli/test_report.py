@@ -1,6 +1,7 @@
 """`report` and `card` on the command line: what they read, and what they leave as it is."""
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -87,6 +88,20 @@ def test_without_sessions_every_prediction_is_counted_as_not_shown(shell: Shell,
     assert shell("report", out)[0] == 0
     text = (out / "report" / "index.html").read_text("utf-8")
     assert "No recorded session was given to this report; 8 predictions are not shown" in text
+
+
+def test_without_a_folder_the_newest_run_is_taken_and_named(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = shell("report")
+    assert code == 2 and "no run was found in runs/" in err
+    for time, name in enumerate(("newer", "older")):
+        out = write_evaluation(Path("runs") / name, None, predictions_of(many_sessions(4)))
+        os.utime(out / "table.json", (1000 - time, 1000 - time))
+    code, text, err = shell("report")
+    assert code == 0 and text.strip() == str(Path("runs") / "newer" / "report" / "index.html")
+    assert f"The newest run is the evaluation in {Path('runs') / 'newer'}" in err
 
 
 def test_a_report_is_made_again_but_one_that_was_changed_by_hand_only_with_force(

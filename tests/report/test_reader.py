@@ -151,7 +151,7 @@ def facet(page: Page, label: str) -> Any:
 
 def test_a_step_is_told_in_three_lines(page: Page) -> None:
     assert told(page) == {
-        "saw": "“What are you looking for?”, with 5 things to act on",
+        "saw": "Home page “What are you looking for?”",
         "did": "Searched for “red mug”\ntype_and_submit",
         "why": "“I need a mug.”",
     }

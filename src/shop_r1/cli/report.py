@@ -16,7 +16,10 @@ from shop_r1.runs import RunFolder
 
 
 def report(
-    folder: Annotated[Path, Argument(metavar="DIR", help="A folder that evaluate or simulate wrote.")],
+    folder: Annotated[
+        Path | None,
+        Argument(metavar="[DIR]", help="A folder of evaluate or simulate; default: the newest in runs/."),
+    ] = None,
     data: Annotated[
         Path | None, Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
     ] = None,
@@ -32,6 +35,11 @@ def report(
 
     Example: shop-r1 report runs/evaluation --training runs/grpo
     """
+    if folder is None:
+        from shop_r1.report.newest_run import find_newest_run
+
+        folder, kind = find_newest_run()
+        console.note(f"The newest run is the {kind} in {folder}")
     from shop_r1.datasets.session_files import outlines
     from shop_r1.evaluation.plots.results import plot_evaluation
     from shop_r1.evaluation.plots.rewards import read_curves

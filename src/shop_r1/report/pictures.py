@@ -75,7 +75,7 @@ class Confusion(NamedTuple):
 def draw_headline(rows: Sequence[TableRow]) -> list[BarGroup]:
     """Return the three headline figures, a bar for each setting."""
     shown = (
-        ("Right action", "Type, element and text all equal the shopper's: exact accuracy.", "exact"),
+        ("Right action", "The whole action equals the shopper's: exact accuracy.", "exact"),
         ("Right type", "The type of action equals the shopper's: type accuracy.", "type_accuracy"),
         ("Macro F1", "F1 of the types, in which each type counts the same.", "type_f1_macro"),
     )

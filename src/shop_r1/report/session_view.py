@@ -5,34 +5,23 @@
 in it is clean of what HTML cannot carry; the scripts show it as text.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from selectolax.lexbor import LexborHTMLParser
-
 from shop_r1.jsonl import Record
-from shop_r1.records.action_words import action_words
 from shop_r1.records.actions import Action, exact_match
-from shop_r1.records.page_kinds import page_kind
 from shop_r1.records.results import Prediction, RewardBreakdown
-from shop_r1.records.sessions import Page, Session, Step
+from shop_r1.records.sessions import Session
 from shop_r1.report.safe_page import clean_text, make_safe
+from shop_r1.report.simulation.journey import Journey, make_steps
+from shop_r1.report.simulation.journey import ShownStep as ToldStep
 
 REWARD_PARTS = tuple(name for name in RewardBreakdown.model_fields if name != "reasons")
 SESSIONS_SHOWN = 20
 """Sessions that the reader shows at most."""
 PAGE_LIMIT_CHARS = 60_000
 """Of a page's simplified HTML, what the reader shows at most."""
-OUTCOME_WORDS: Mapping[str | None, str] = {
-    "purchase": "bought",
-    "terminate": "left",
-    "max_steps": "step limit",
-    "error": "error",
-    None: "outcome unknown",
-}
 _MARK_WORDS = {"click": "clicked", "select": "chosen", "hover": "pointed at"}
 Predicted = Mapping[tuple[str, int], Sequence[tuple[str, Prediction]]]
 """For each (session, step): each setting's predictions, in the settings' order."""
@@ -91,6 +80,8 @@ class ShownStep(Record):
     why: str | None
     error: str | None
     """Why the action could not be carried out."""
+    events: tuple[str, ...] = ()
+    """What happened in the browser meanwhile."""
     marked: str
     """What the mark on the page says of the element that was acted on."""
     predictions: tuple[ShownPrediction, ...] = ()
@@ -170,79 +161,42 @@ def _page(url: str, html: str) -> ShownPage:
 
 
 def _session(session: Session, predicted: Predicted, pages: dict[tuple[str, str], int]) -> ShownSession:
+    outcome = session.outcome or "unknown"
+    told = Journey(session.session_id, 1, outcome, make_steps(session.steps))
     return ShownSession(
         id=clean_text(session.session_id),
-        summary=_summary(session),
-        outcome=session.outcome or "unknown",
-        outcome_words=OUTCOME_WORDS[session.outcome],
+        summary=told.summary,
+        outcome=outcome,
+        outcome_words=told.outcome_words,
         persona=_optional(session.persona),
         chips=(clean_text(session.source),),
         steps=tuple(
             _step(
-                step,
-                pages.setdefault((step.page.url, step.page.html), len(pages)),
+                each,
+                pages.setdefault((each.step.page.url, each.step.page.html), len(pages)),
                 predicted.get((session.session_id, place), ()),
             )
-            for place, step in enumerate(session.steps)
+            for place, each in enumerate(told.steps)
         ),
     )
 
 
-def _step(step: Step, page: int, predictions: Sequence[tuple[str, Prediction]]) -> ShownStep:
+def _step(told: ToldStep, page: int, predictions: Sequence[tuple[str, Prediction]]) -> ShownStep:
+    action = told.step.action
     return ShownStep(
         page=page,
-        url=clean_text(step.page.url),
-        kind=page_kind(step.page),
-        type=step.action.type,
-        action=_action(step.action),
-        saw=_saw(step.page),
-        did=_did(step.action, step.page.html, was_done=step.error is None),
-        why=_optional(step.rationale),
-        error=_optional(step.error),
-        marked=_MARK_WORDS.get(step.action.type, "typed here"),
-        predictions=tuple(_prediction(setting, prediction, step) for setting, prediction in predictions),
+        url=told.url,
+        kind=told.kind,
+        type=action.type,
+        action=_action(action),
+        saw=told.saw,
+        did=told.did,
+        why=told.why,
+        error=_optional(told.step.error),
+        events=told.events_told,
+        marked=_MARK_WORDS.get(action.type, "typed here"),
+        predictions=tuple(_prediction(setting, prediction, told) for setting, prediction in predictions),
     )
-
-
-def _saw(page: Page) -> str:
-    heading, controls = _read_page(page.html)
-    kind = {"search": "search results", "other": "page"}.get(page_kind(page), page_kind(page))
-    shown = f"“{heading}”" if heading else f"A {kind} without a heading"
-    return f"{shown}, with {controls} thing{'s' if controls != 1 else ''} to act on"
-
-
-@lru_cache(maxsize=512)
-def _read_page(html: str) -> tuple[str, int]:
-    """Return a simplified page's heading, empty where it has none, and how many elements are named."""
-    document = LexborHTMLParser(clean_text(html))
-    headings = [node for tag in ("h1", "h2", "title") for node in document.css(tag)[:1]]
-    heading = " ".join(headings[0].text().split()) if headings else ""
-    return (heading if len(heading) <= 90 else heading[:89] + "…"), len(document.css("[name]"))
-
-
-def _did(action: Action, html: str, was_done: bool = True) -> str:
-    if action.type == "type_and_submit" and was_done and _is_search(action):
-        return f"Searched for “{clean_text(' '.join(action.value('text').split()))[:80]}”"
-    return clean_text(action_words(action, html, was_done=was_done))
-
-
-def _is_search(action: Action) -> bool:
-    return re.search("search|query", action.value("name"), re.IGNORECASE) is not None
-
-
-def _summary(session: Session) -> str:
-    """Return what the session was about: its searches, and how it ended."""
-    found = [
-        f"“{clean_text(' '.join(step.action.value('text').split()))[:60]}”"
-        for step in session.steps
-        if step.action.type == "type_and_submit" and _is_search(step.action)
-    ]
-    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
-    first = f"Searched for {', then '.join(found[:2])}{more}" if found else "Looked around"
-    count = len(session.steps)
-    steps = f"{count} step{'s' if count != 1 else ''}"
-    end = {"purchase": "bought", "terminate": "left", "max_steps": "reached the step limit"}
-    return f"{first}, {end.get(session.outcome or '', 'ended')} after {steps}."
 
 
 def _action(action: Action) -> dict[str, str]:
@@ -250,19 +204,19 @@ def _action(action: Action) -> dict[str, str]:
     return {key: clean_text(value) for key, value in shown.items()}
 
 
-def _prediction(setting: str, prediction: Prediction, step: Step) -> ShownPrediction:
-    action = prediction.action
+def _prediction(setting: str, prediction: Prediction, told: ToldStep) -> ShownPrediction:
+    action, target = prediction.action, told.step.action
     same: Literal["action", "type", "none", "unparsable"]
     if action is None:
         same = "unparsable"
-    elif exact_match(action, step.action):
+    elif exact_match(action, target):
         same = "action"
     else:
-        same = "type" if action.type == step.action.type else "none"
+        same = "type" if action.type == target.type else "none"
     return ShownPrediction(
         setting=clean_text(setting),
         same=same,
-        did=_did(action, step.page.html) if action is not None else None,
+        did=told.say(action) if action is not None else None,
         action=_action(action) if action is not None else None,
         rationale=_optional(prediction.rationale),
         failure=_optional(prediction.failure),

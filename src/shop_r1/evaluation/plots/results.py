@@ -23,7 +23,9 @@ def plot_evaluation(
     ]
     sweep = sweep or rows
     if sum(bool(row.temperature) for row in sweep) > 1:
-        plots.append(Plot(svg=plot_temperature(sweep), caption="Sampling temperature (paper, Figure 2)."))
+        plots.append(
+            Plot(svg=plot_temperature(sweep), caption="Accuracy by sampling temperature (paper, Figure 2)")
+        )
     return plots
 
 

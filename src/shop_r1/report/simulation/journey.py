@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from shop_r1.records.action_words import action_words
+from shop_r1.records.actions import Action
 from shop_r1.records.page_kinds import PageKind, Stage, adds_to_cart, page_kind, visit_stage
 from shop_r1.records.sessions import Step
 from shop_r1.report.safe_page import clean_text
@@ -68,10 +69,13 @@ class ShownStep:
     @property
     def did(self) -> str:
         """The action as a sentence without a full stop."""
-        step = self.step
-        if self.is_search and step.error is None:
-            return f"Searched for “{clean_text(step.action.value('text'))}”"
-        return clean_text(action_words(step.action, step.page.html, was_done=step.error is None))
+        return self.say(self.step.action, was_done=self.step.error is None)
+
+    def say(self, action: Action, was_done: bool = True) -> str:
+        """Return an action on this page as a sentence without a full stop."""
+        if was_done and action.type == "type_and_submit" and self._is_search_box(action.value("name")):
+            return f"Searched for “{clean_text(action.value('text'))}”"
+        return clean_text(action_words(action, self.step.page.html, was_done=was_done))
 
     @property
     def why(self) -> str | None:
@@ -87,10 +91,12 @@ class ShownStep:
     @property
     def is_search(self) -> bool:
         """Whether a query was sent."""
-        in_box = (
-            self.element.is_search if self.element is not None else "search" in self.step.action.value("name")
-        )
-        return self.step.action.type == "type_and_submit" and in_box
+        action = self.step.action
+        return action.type == "type_and_submit" and self._is_search_box(action.value("name"))
+
+    def _is_search_box(self, name: str) -> bool:
+        element = self.texts.find(name)
+        return element.is_search if element is not None else "search" in name
 
     @property
     def adds(self) -> bool:

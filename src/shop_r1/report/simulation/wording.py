@@ -15,6 +15,7 @@ OUTCOMES: Mapping[str, str] = {
     "no step": "took no step",
     "stopped": "stopped from outside",
     "unfinished": "unfinished",
+    "unknown": "ended",
 }
 """How a visit ended, as the end of a sentence about shoppers."""
 KIND_WORDS: Mapping[PageKind, str] = {

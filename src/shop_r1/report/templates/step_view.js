@@ -65,6 +65,7 @@ function mountStepView(root, options) {
     find("saw").textContent = step.saw;
     find("did").replaceChildren(make("span", "", step.did), make("span", "type-name type-" + step.type, step.type));
     if (step.error) find("did").append(make("span", "step-error", "It could not be done: " + step.error));
+    for (const event of step.events || []) find("did").append(make("span", "step-event", event));
     const why = find("why");
     why.textContent = step.why ? "“" + step.why + "”" : "not recorded";
     why.classList.toggle("none", !step.why);
