@@ -11,6 +11,7 @@ from tests.window import Chromium
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.in_process import HOME, HOST, PURCHASES
+from shop_r1.importers.rrweb.own_recordings import DROPPED
 from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
 from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.jsonl import write_json
@@ -97,7 +98,8 @@ def test_visits_of_scripted_shoppers_are_imported_as_they_were(
     expected = shop(chromium, tmp_path, visits, policies)
     found, tally = imported([tmp_path])
     assert found == expected and len(found) == count
-    assert (tally.recordings, tally.left_out) == (count, []) and not tally.counts and not tally.remarks
+    assert (tally.recordings, tally.left_out, tally.remarks) == (count, [], {})
+    assert set(tally.counts) <= {DROPPED}  # on a busy machine a target may be looked for too long
 
     for session in expected.values():
         recording = read_recording(tmp_path / f"{session.session_id}.json.zst")

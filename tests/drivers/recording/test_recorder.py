@@ -123,6 +123,27 @@ def test_each_page_has_a_snapshot_and_each_step_its_place_and_target(
     assert step_time <= clicked["timestamp"], "the step stands before what it does"
 
 
+def test_a_target_in_a_frame_has_its_number_and_its_box_in_the_window(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    style = "<style>* { margin: 0 } iframe { margin: 40px 70px; border: 5px solid; width: 300px }</style>"
+    shop = {
+        "/": f"{style}<iframe src=/frame></iframe>",
+        "/frame": "<style>* { margin: 0; font: 16px/20px monospace }</style><p>Mugs</p><button>Add</button>",
+    }
+    with Recorded(chromium, shop, tmp_path) as visit:
+        visit.window.open()
+        visit.act(click("frame.add"))
+        recording = visit.written()
+    (target,) = (mark.target for _, mark in recording.marks() if isinstance(mark, StepDone))
+    assert target is not None and target.box is not None
+    assert target.box[:2] == (75, 65), "the margin and border of the frame, and in it the line before"
+    (shown,) = (
+        node for event in recording.events for node, _ in nodes_in(event) if node.get("id") == target.node
+    )
+    assert shown["tagName"] == "button"
+
+
 def test_pictures_and_sheets_are_stored_once_whoever_shows_them(chromium: Chromium, tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -212,6 +233,7 @@ FORGED = {"type": 5, "data": {"tag": "shop-r1", "payload": {"kind": "step", "ind
         ('[{"type": 6, "data": {}, "timestamp": 1}]', {"events that are none of rrweb's": 1}),
         ('[{"type": 3, "data": {}, "timestamp": 1}]', {"times of events that cannot be": 1}),
         ('[{"type": 3, "data": {}, "timestamp": NaN}]', {"batches that cannot be read": 1}),
+        ('[{"type": 3, "data": {}, "timestamp": ' + "9" * 400 + "}]", {"times of events that cannot be": 1}),
         ('[{"type": 3, "data": {}}]', {"times of events that cannot be": 1}),
         ("[" * 100_000, {"batches that cannot be read": 1}),
         (

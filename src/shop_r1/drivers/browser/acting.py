@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from playwright.async_api import Error, Locator, Page
+from playwright.async_api import Error, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from shop_r1.drivers.bounds.test_profile import TestProfile
@@ -33,8 +33,9 @@ _BESIDE = "xpath=ancestor::*[.//button or .//input[@type='submit' or @type='imag
 _BUTTONS = "button:visible, input[type=submit]:visible, input[type=image]:visible"
 
 Reread = Callable[[], Awaitable[LivePage]]
-Note = Callable[[Locator], Awaitable[None]]
-"""Told of the live element before something is done with it."""
+BoxOf = Callable[[str], Awaitable[tuple[float, float, float, float] | None]]
+Note = Callable[[BoxOf], Awaitable[None]]
+"""Told of the live element (`LiveTarget.announce`) before something is done with it."""
 Holds = Callable[[dict[str, Any]], bool]
 """Whether sending a form, as `observe.js` describes it, is a purchase that is held back."""
 
@@ -158,7 +159,7 @@ class Hands:
                 spot = await target.aim(is_click=is_click)
                 if "why" not in spot:
                     if self._note is not None:
-                        await self._note(target.element)
+                        await self._note(target.announce)
                     return target, spot
                 reasons.append(spot)
             if all(spot["why"] == "gone" for spot in reasons):
@@ -182,7 +183,7 @@ class Hands:
     async def _click(self, element: Element, targets: list[LiveTarget]) -> None:
         if element.tag == "option" and targets:
             if self._note is not None:
-                await self._note(targets[0].element)
+                await self._note(targets[0].announce)
             await _choose_option(targets[0], element)
             return
         for _ in range(_MISSES_MAX):

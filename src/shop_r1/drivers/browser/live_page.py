@@ -70,6 +70,25 @@ class LiveTarget:
             spot = {"x": at["x"], "y": at["y"]}
         return spot
 
+    async def announce(self, event: str) -> tuple[float, float, float, float] | None:
+        """Send it an event of this name, and return its box in the window; None where it is gone.
+
+        Raises:
+            playwright.async_api.Error: its frame does not answer, or has gone.
+        """
+        frame, _, inner = self.number.rpartition("/")
+        found = await ask(self.frames[frame], f"announce:{inner}:{event}")
+        if "why" in found:
+            return None
+        left, top, width, height = found["box"]
+        while frame:
+            outer = LiveTarget(frame, self.frames)
+            at = await ask(outer.frame_around, f"frame:{frame.rpartition('/')[2]}:{left}:{top}")
+            if "why" in at:
+                return None
+            left, top, frame = at["x"], at["y"], frame.rpartition("/")[0]
+        return left, top, width, height
+
     async def outcome(self) -> dict[str, Any]:
         """Return whether the click that was aimed reached it."""
         return await ask(self.frame_around, "outcome")

@@ -258,6 +258,13 @@
     pre.textContent = JSON.stringify(value);
     return [pre];
   };
+  // A recorder in the page's world is shown an element by an event that only it listens for.
+  const announce = (element, event) => {
+    element.dispatchEvent(new Event(event, { composed: true }));
+    const { left, top, width, height } = boxOf(element);
+    return { box: [left, top, width, height] };
+  };
+
   const ask = (what, number, x, y) => {
     if (what === 'observe') return observe();
     if (what === 'outcome') return shopR1Aim.outcome();
@@ -266,6 +273,7 @@
     if (what === 'frame') return shopR1Aim.frame(element, Number(x), Number(y));
     if (what === 'field') return field(element);
     if (what === 'options') return options(element);
+    if (what === 'announce') return announce(element, x);
     return shopR1Aim.at(element, what === 'click');
   };
   return {

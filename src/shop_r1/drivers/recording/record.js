@@ -1,7 +1,11 @@
 // Runs before a page's own scripts and in their world, since rrweb has to see what they do to style sheets and fields.
 // BINDING and REACH are names that the recorder makes up for each visit. The page's scripts may find and call both: what
 // comes through the binding is data that the recorder checks, and REACH tells numbers of nodes and takes snapshots.
-if (window === window.top && location.protocol !== 'about:') (() => {
+if (window !== window.top) {
+  let reach = null;
+  try { reach = window.top.REACH; } catch { /* a frame of another origin */ }
+  if (reach) addEventListener('REACH', (event) => reach.tell(event.composedPath()[0]), true);
+} else if (location.protocol !== 'about:') (() => {
   const bundle = {};  // the global of rrweb's bundle, which the page never sees
   (function () {
 /*BUNDLE*/
@@ -68,15 +72,16 @@ if (window === window.top && location.protocol !== 'about:') (() => {
       errorHandler: () => true,  // an error of rrweb's is none of the page's
     });
   };
-  setProperty(window, 'REACH', {
-    value: Object.freeze({
-      id(node) {
-        const id = record.mirror.getId(node);
-        return typeof id === 'number' ? id : -1;
-      },
-      again() { if (stop && !isOver) record.takeFullSnapshot(true); },
-    }),
+  const reach = Object.freeze({
+    tell(node) {
+      const id = record.mirror.getId(node);
+      if (typeof id === 'number' && canSend()) send(`node:${id}`);
+    },
+    again() { if (stop && !isOver) record.takeFullSnapshot(true); },
   });
+  setProperty(window, 'REACH', { value: reach });
+  // What the shopper is about to act on: the driver's own world sends it this event, of which nobody else knows.
+  addEventListener('REACH', (event) => reach.tell(event.composedPath()[0]), true);
   if (document.readyState === 'loading') addEventListener('DOMContentLoaded', start, { once: true }); else start();
   for (const leaving of ['pagehide', 'visibilitychange']) addEventListener(leaving, flush, true);
 })();

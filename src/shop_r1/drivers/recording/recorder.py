@@ -6,19 +6,19 @@ within limits; those with our own tag are dropped, and all that is dropped is co
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, Error, Locator, Page
+from playwright.async_api import BrowserContext, Error, Page
 
 from shop_r1.drivers.recording.assets import SharedAssets, VisitAssets
 from shop_r1.errors import DataError
@@ -44,7 +44,8 @@ MAX_VISIT_CHARS = 150_000_000
 MAX_VISIT_BATCHES = 100_000
 """Batches that a visit's pages may send. Ours."""
 _FOLDER = Path(__file__).parent
-_TARGET_S, _SNAPSHOT_S = 0.5, 2.0
+_TARGET_S, _SNAPSHOT_S = 1.0, 2.0
+_NODE = re.compile(r"node:([1-9]\d{0,8})")
 _TYPES = range(5)  # of rrweb's events: the custom ones and plugins' are none of a page's
 _EARLY_MS, _LATE_MS = 5000, 1000  # how far the clock of a page may be from ours
 _DEPTH_MAX = (
@@ -53,12 +54,9 @@ _DEPTH_MAX = (
 _META = 4  # the first event of each page
 _BACKGROUND = "events of tabs in the background"
 _TOO_LARGE = "pages that are too large to be recorded"
-_FIND = """(node, name) => {
-  for (const world of [window, window.top]) {
-    try { if (world[name]) return world[name].id(node); } catch { /* a frame of another origin */ }
-  }
-  return -1;
-}"""
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in the window, in CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,15 @@ class _Begun:
     """A step under way."""
 
     time_ms: float
-    target: Target | None = None
     step: Step | None = None
+    is_asking: bool = False  # for the target's number
+    node: int | None = None
+    box: Box | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """What it was done on; None where nothing is known of it."""
+        return Target(node=self.node, box=self.box) if self.box is not None else None
 
 
 @dataclass(frozen=True)
@@ -130,22 +135,21 @@ class Recorder:
         """Take the moment at which an action begins."""
         self._steps.append(_Begun(_now_ms()))
 
-    async def note_target(self, element: Locator) -> None:
-        """Take the element that is about to be acted on: afterwards its page may be gone."""
-        node, box = None, None
+    async def note_target(self, box_of: Callable[[str], Awaitable[Box | None]]) -> None:
+        """Take the element that is about to be acted on: afterwards its page may be gone.
+
+        `box_of` sends the element an event of this name, which the page's recorder answers by the binding,
+        and returns its box.
+        """
+        step = self._steps[-1]
+        step.node, step.is_asking = None, True
         try:
             async with asyncio.timeout(_TARGET_S):
-                found, bounds = await asyncio.gather(
-                    element.evaluate(_FIND, self._reach), element.bounding_box()
-                )
+                step.box = await box_of(self._reach)
         except (Error, TimeoutError):
             self.dropped["targets that were not found"] += 1
-            return
-        if type(found) is int and found > 0:
-            node = found
-        if bounds is not None:
-            box = (bounds["x"], bounds["y"], bounds["width"], bounds["height"])
-        self._steps[-1].target = Target(node=node, box=box)
+        finally:
+            step.is_asking = False
 
     def see(self, page: SeenPage, copy: str, hidden: dict[str, int]) -> None:
         """Take the page as it was read for the shopper."""
@@ -195,6 +199,8 @@ class Recorder:
         text, incoming = call["payload"], self._incoming
         if text == "too large":
             self.dropped[_TOO_LARGE] += 1
+        elif (number := _NODE.fullmatch(text)) and self._steps and self._steps[-1].is_asking:
+            self._steps[-1].node = int(number[1])
         elif not text.startswith("["):
             self.dropped["calls that are no events"] += 1
         elif incoming.chars + len(text) > MAX_VISIT_CHARS or len(incoming.batches) >= MAX_VISIT_BATCHES:
@@ -264,6 +270,7 @@ class Recorder:
     def _events(self) -> Iterator[Event]:
         """Yield the pages' events, in the order of their coming."""
         shown: Page | None = None  # the tab whose page the recording has
+        since = latest = 0.0  # when it came before the shopper, and the time of the last event
         for batch in self._incoming.batches:
             if self._shown_at(batch.arrived_ms) is not batch.page:
                 self.dropped[_BACKGROUND] += 1
@@ -272,8 +279,11 @@ class Recorder:
                 if shown is not batch.page and event["type"] != _META:  # its snapshot is still to come
                     self.dropped[_BACKGROUND] += 1
                     continue
-                shown = batch.page
-                event["timestamp"] = self._time(event.get("timestamp"), batch.arrived_ms)
+                if shown is not batch.page:
+                    shown, since = batch.page, latest
+                # A new tab may have waited with what it sends: none of it comes before the tab itself.
+                time_ms = max(since, self._time(event.get("timestamp"), batch.arrived_ms))
+                event["timestamp"], latest = time_ms, max(latest, time_ms)
                 if self._conceal is not None:
                     _conceal(event, self._conceal)
                 yield event
@@ -313,7 +323,7 @@ class Recorder:
 
     def _time(self, found: Any, arrived_ms: float) -> float:
         """Return when it was, as the page says, or else when it came: a page may say anything."""
-        is_number = type(found) in (int, float) and isfinite(found)
+        is_number = type(found) in (int, float)
         if is_number and self._began_ms - _EARLY_MS <= found <= arrived_ms + _LATE_MS:
             return min(float(found), arrived_ms)
         self.dropped["times of events that cannot be"] += 1
