@@ -1,12 +1,14 @@
 """The report of a simulation in real Chromium: the player of a session, and the overview's list."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests.evershop import RECORDINGS
 from tests.report.simulation.visits import (
     BEGAN,
     adding,
@@ -23,6 +25,9 @@ from tests.report.simulation.visits import (
     write_folder,
 )
 
+from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
+from shop_r1.jsonl import write_records
+from shop_r1.records.visits import SESSIONS_FILE
 from shop_r1.report.seal import is_sealed
 from shop_r1.report.simulation.build import build_simulation_report
 from shop_r1.report.simulation_folder import read_simulation
@@ -264,3 +269,26 @@ def test_a_report_takes_the_place_of_its_own_pages_and_of_no_other(report: Path)
     assert not old.exists() and changed.exists()
     assert is_sealed(report) and is_sealed(pages / "0001-recorded.html")
     changed.unlink()
+
+
+def test_a_recording_of_a_real_shop_shows_its_pictures_lists_and_animations(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    recordings = tmp_path / "recordings"
+    shutil.copytree(RECORDINGS, recordings)
+    write_records(tmp_path / SESSIONS_FILE, import_recordings([recordings], RecordingTally()))
+    report = build_simulation_report(read_simulation(tmp_path), tmp_path / "report" / "index.html")
+    page = chromium.new_page(viewport={"width": 1300, "height": 900})
+    show(page, report, "evershop-filters", "#step-1")
+    drawn = "each => each.filter(one => one.complete && one.naturalWidth > 100).length"
+    expect(replayed(page).get_by_text("12 products").first).to_be_attached()
+    assert replayed(page).locator("img").evaluate_all(drawn) >= 12
+    show(page, report, "evershop-checkout", "#step-13")
+    expect(page.locator(".step.current .did")).to_have_text("Clicked “Wyoming”")
+    # The list has opened with an animation from nothing, and has been scrolled to its last entry.
+    chosen = replayed(page).get_by_role("option", name="Wyoming", include_hidden=True)
+    expect(chosen).to_be_in_viewport()
+    expect(replayed(page).locator('[role="presentation"][data-side]:visible').last).to_have_css(
+        "opacity", "1"
+    )
+    page.close()

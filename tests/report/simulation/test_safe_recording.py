@@ -109,6 +109,13 @@ def test_attributes(tag: str, name: str, value: Any, kept: Any) -> None:
     assert cleaned(element(tag, {name: value}))["attributes"].get(name) == kept
 
 
+def test_of_pictures_in_several_sizes_the_stored_one_is_kept() -> None:
+    sizes = {"src": "data:,", "srcset": f"data:, 320w, {SHEET} 640w, {OUT} 2x"}
+    assert cleaned(element("img", sizes))["attributes"] == {"src": SHEET}
+    assert cleaned(element("source", sizes))["attributes"] == {"srcset": SHEET}
+    assert cleaned(element("img", {"src": PICTURE, "srcset": OUT}))["attributes"] == {"src": PICTURE}
+
+
 def test_elements_are_not_defined_and_deep_ones_are_counted() -> None:
     assert "isCustom" not in cleaned(element("x-mug", {}, isCustom=True))
     deep = element("p", {}, "end")

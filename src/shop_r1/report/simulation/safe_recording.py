@@ -40,6 +40,8 @@ _LENGTHS = frozenset({"rr_width", "rr_height"})
 _LINKS = frozenset({"a", "area"})
 _LINK_TARGET: Final = "#"
 """In place of every link's address: it is drawn as a link, and leads nowhere."""
+_SIZED = {"img": "src", "source": "srcset"}
+"""Elements that offer pictures in several sizes, and the attribute that then has the one that is kept."""
 _PICTURES = frozenset({"img", "input", "image", "feimage"})
 
 _REPLACED_TAGS, _DROPPED_ATTRIBUTES = frozenset(_REPLACED.split()), frozenset(_DROPPED.split())
@@ -48,6 +50,7 @@ _ATTRIBUTE = re.compile(r"[A-Za-z_@:][A-Za-z0-9_:.@-]{0,100}")
 _PROPERTY = re.compile(r"-{0,2}[A-Za-z_][A-Za-z0-9_-]{0,100}")
 _IMAGE = re.compile(r"data:image/[a-z0-9.+-]+[;,]", re.IGNORECASE)
 _ASSET = re.compile(rf"{REFERENCE}[0-9a-f]{{1,64}}:[0-9a-f]{{64}}")
+_IN_SET = re.compile(rf"{_ASSET.pattern}|data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=]+")
 _OUTSIDE = re.compile(
     rf"""(@import)\b|\b(url|src|image-set)\((?!\s*["']?\s*(?:data:|#|{REFERENCE}))""", re.IGNORECASE
 )
@@ -206,6 +209,9 @@ class _Cleaner:
                 kept[name] = None
             elif (found := _attribute(tag, name, value)) is not None:
                 kept[name] = found
+        # Of several sizes that a page offers, the one that was loaded is the one that is stored.
+        if tag in _SIZED and (stored := _IN_SET.search(str(attributes.get("srcset")))):
+            kept[_SIZED[tag]] = stored[0]
         return kept
 
     def _text(self, text: str, number: int) -> str:

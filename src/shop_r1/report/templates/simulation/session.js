@@ -18,7 +18,7 @@
   const items = [...document.querySelectorAll(".step")], marks = [...find("track").children];
   const begin = steps[0].seen, end = steps[steps.length - 1].until;
   let current = 0, time = steps[0].at, view = recorded ? "replay" : "page";
-  let playing = false, held = 0, last = 0, player = null, drawnAt = -1, scrolled = null;
+  let playing = false, held = 0, last = 0, player = null, drawnAt = -1, scrolled = [];
 
   // The recording
 
@@ -50,8 +50,8 @@
     say("Loading the recording …");
     const events = await unpack(read("recording"));
     const made = new rrwebReplay.Replayer(events, {
-      root: find("replay"), triggerFocus: false, showWarning: false, mouseTail: false, UNSAFE_replayCanvas: false,
-      insertStyleRules: ["html { scroll-behavior: auto !important; }"],
+      root: find("replay"), triggerFocus: false, showWarning: false, mouseTail: false, pauseAnimation: false, UNSAFE_replayCanvas: false,
+      insertStyleRules: ["html { scroll-behavior: auto !important; }", "img:not([src]) { background: #e9e9ec; }"],
     });
     if (made.iframe.getAttribute("sandbox") !== "allow-same-origin") throw new Error("the frame is not sandboxed");
     made.iframe.inert = true;
@@ -72,8 +72,8 @@
 
   function drawReplay() {
     if (!player) return;
-    if (scrolled) player.iframe.contentWindow.scrollTo(scrolled.x, scrolled.y);
-    scrolled = null;
+    for (const [element, left, top] of scrolled) element.scrollTo({ left, top, behavior: "instant" });
+    scrolled = [];
     if (time !== drawnAt) {
       player.pause(Math.max(1, time));
       drawnAt = time;
@@ -83,29 +83,53 @@
   }
 
   function targetRect() {
-    const step = steps[current];
-    if (!step || current === steps.length || time !== step.at) return null;
-    const node = step.node === null ? null : player.getMirror().getNode(step.node);
-    if (node && node.getBoundingClientRect) {
+    const step = steps[current], node = targetNode();
+    if (!step || time !== step.at) return null;
+    if (node) {
       const rect = node.getBoundingClientRect();
       if (rect.width && rect.height) return { left: rect.left, top: rect.top, width: rect.width, height: rect.height };
     }
     return step.box && { left: step.box[0], top: step.box[1], width: step.box[2], height: step.box[3] };
   }
 
+  function targetNode() {
+    const step = steps[current];
+    const node = step && step.node !== null && time === step.at ? player.getMirror().getNode(step.node) : null;
+    return node && node.getBoundingClientRect ? node : null;
+  }
+
+  // Whether it lies outside of the window, or of a part that scrolls by itself.
+  function isOutside(rect) {
+    const middle = rect.top + Math.min(rect.height / 2, 40), node = targetNode();
+    if (middle < 0 || middle > Number(player.iframe.height)) return true;
+    for (let up = node && node.parentElement; up && up !== up.ownerDocument.body; up = up.parentElement) {
+      const box = up.getBoundingClientRect();
+      if (up.scrollHeight > up.clientHeight + 1 && box.height && (middle < box.top || middle > box.bottom)) return true;
+    }
+    return false;
+  }
+
+  // What was scrolled for this is put back before anything else is drawn.
+  function bringIntoView() {
+    const node = targetNode(), root = player.iframe.contentDocument.scrollingElement;
+    const above = [];
+    for (let up = node && node.parentElement; up; up = up.parentElement) above.push(up);
+    scrolled = [...new Set([...above, root])].filter(Boolean).map((each) => [each, each.scrollLeft, each.scrollTop]);
+    if (node) node.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+  }
+
   function outline() {
     const mark = find("outline");
     if (view !== "replay" || !player) { mark.hidden = true; return; }
-    const inside = player.iframe.contentWindow, height = Number(player.iframe.height);
     let rect = targetRect();
-    if (rect && (rect.top < 0 || rect.top + Math.min(rect.height, height / 2) > height)) {
-      scrolled = scrolled || { x: inside.scrollX, y: inside.scrollY };
-      inside.scrollBy(0, rect.top - height / 3);
+    if (rect && !scrolled.length && isOutside(rect)) {
+      bringIntoView();
       rect = targetRect();
     }
     mark.hidden = !rect;
     if (rect) {
       Object.assign(mark.style, { left: rect.left + "px", top: rect.top + "px", width: rect.width + "px", height: rect.height + "px" });
+      mark.classList.toggle("beside", rect.left > 60);
       mark.classList.toggle("failed", items[current].classList.contains("failed"));
       mark.firstChild.textContent = String(current + 1);
     }
