@@ -11,6 +11,7 @@ from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
 from shop_r1.drivers.browser.pool import BrowserPool
+from shop_r1.drivers.protocol import Observation
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element
 from shop_r1.records.actions import Action
@@ -22,7 +23,8 @@ class Audit:
     """What was found of all pages.
 
     Attributes:
-        counts: names by what is true of them: `names`, `found`, `right`, `visible`, `clickable`, `disabled`.
+        counts: names by what is true of them: `names`, `found`, `right`, `visible`, `clickable`, `disabled`;
+            `gone` are those that the shop itself took away before they were looked at.
         problems: what is not as it should be, a line for each name.
         lost: steps of a walk that could not be done.
     """
@@ -58,14 +60,29 @@ class Audit:
     async def _look_at(self, driver: BrowserDriver) -> None:
         live = _live(driver)
         self.pages += 1
+        lost = []
         for element in live.observation.simplified.elements:
             if element.tag == "option":  # chosen in its list
                 continue
+            facts = await _facts(live, element)
+            if not facts["found"]:
+                lost.append(element.name)
+                continue
             self.counts["names"] += 1
-            for fact, holds in (await _facts(live, element)).items():
+            for fact, holds in facts.items():
                 self.counts[fact] += holds
-                if not holds and fact != "disabled":
+                if not holds:
                     self.problems.append(f"{live.observation.page.url}: {element.name} is not {fact}")
+        if lost:
+            self._count_lost(lost, (await driver._read()).observation)
+
+    def _count_lost(self, names: Sequence[str], now: Observation) -> None:
+        """Count names that led to nothing, unless the shop has drawn the page anew without them."""
+        for name in names:
+            is_there = name in now.simplified.by_name
+            self.counts["names" if is_there else "gone"] += 1
+            if is_there:
+                self.problems.append(f"{now.page.url}: {name} is not found")
 
 
 async def _facts(live: LivePage, element: Element) -> dict[str, bool]:
