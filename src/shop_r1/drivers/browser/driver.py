@@ -22,8 +22,9 @@ from shop_r1.errors import PageError
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Timing
 
-_ACT_S, _REPLACED_S = 20.0, 1.0
-"""Hard limits on an action, and on waiting for a page that was replaced while it was read. Ours."""
+ACT_S, READ_S = 20.0, 16.0
+"""Hard limits on an action and on reading a page. Ours."""
+_REPLACED_S = 1.0  # for a page that was replaced while it was read
 _LOADS = frozenset({"click", "submit", "back"})
 """What may load a page, and so waits for the host's turn."""
 
@@ -57,7 +58,7 @@ class BrowserDriver:
         ).__aenter__()
         await window.go_to(url)
         await self._settle(window)
-        live = await window.within(2 * ANSWER_S, self._read(), "no page")
+        live = await window.within(READ_S, self._read(), "no page")
         window.events.take()  # what happened on the way to the first page belongs to no step
         self._record_page()
         return live.observation
@@ -81,11 +82,11 @@ class BrowserDriver:
             return ActionResult(before, events=window.events.take(), is_purchase=True)
         problem = await self._wait_for_turn(effect, before)
         times = [time.perf_counter()]
-        problem = problem or await self._problem(_ACT_S, self._do(action, window), window)
+        problem = problem or await self._problem(ACT_S, self._do(action, window), window)
         times.append(time.perf_counter())
         await self._settle(window)
         times.append(time.perf_counter())
-        unread = await self._problem(2 * ANSWER_S, self._read(), window)
+        unread = await self._problem(READ_S, self._read(), window)
         times.append(time.perf_counter())
         if unread is None:
             self._record_page()

@@ -11,7 +11,7 @@
 // It is read after `dom.js` and `aim.js`. Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
 (() => {
   const ID = 'data-shop-r1-id', HOVER = 'data-shop-r1-hover';
-  const NODES_MAX = 60000, DEPTH_MAX = 400, TEXT_MAX = 20000, VALUE_MAX = 2000, CHARS_MAX = 4000000;
+  const NODES_MAX = 60000, DEPTH_MAX = 400, TEXT_MAX = 20000, VALUE_MAX = 2000, CHARS_MAX = 2000000;
   const HIDDEN_TEXT_MAX = 300;  // a hidden part's words only name something else
   const HOVER_RULES_MAX = 400;
   const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '));

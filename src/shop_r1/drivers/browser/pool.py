@@ -53,6 +53,11 @@ class BrowserPool:
         await self._playwright.stop()
 
     @property
+    def browser(self) -> Browser:
+        """Chromium as it runs now."""
+        return self._browser
+
+    @property
     def is_alive(self) -> bool:
         """Whether Chromium is there."""
         return self._browser.is_connected()

@@ -28,8 +28,9 @@ class Settled(Enum):
     SILENT = "it did not answer"
 
 
-async def settle(traffic: Traffic, ceiling_s: float = CEILING_S) -> Settled:
-    """Wait until the page has settled, or until a ceiling."""
+async def settle(traffic: Traffic, ceiling_s: float | None = None) -> Settled:
+    """Wait until the page has settled, or until a ceiling; `CEILING_S` where none is given."""
+    ceiling_s = CEILING_S if ceiling_s is None else ceiling_s
     begun = stays_from = now()
     is_first = answers = True
     while True:

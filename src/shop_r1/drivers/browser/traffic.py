@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from playwright.async_api import CDPSession, Error, Page
 
 from shop_r1.drivers.browser.background import in_background
+from shop_r1.records.sessions import EventKind
 
 LONG_POLL_S = 2.0
 """Requests that are older are waited for no longer: a long poll never ends. Ours."""
@@ -24,6 +25,7 @@ _UNWAITED = frozenset(
 document itself."""
 _ASKED_ABOUT = ("Document", "XHR", "Fetch", "Ping", "Other")
 """Kinds that may do something in a shop, such as buy. The others cost no round trip."""
+_ABORTED = "net::ERR_ABORTED"  # by the page, by a download, or by us
 _WORLD = "shop-r1"
 _SCRIPT = Path(__file__).with_name("settle.js")
 
@@ -63,13 +65,13 @@ class Traffic:
         page: Page,
         permits: Callable[[Outgoing], Awaitable[bool]],
         sees: Callable[[Outgoing], None],
-        meets_login: Callable[[str], None],
+        meets: Callable[[EventKind, str], None],
     ) -> None:
         """Ask `permits` before what may do something is sent.
 
-        `sees` is told of every request, `meets_login` of pages that want a login of HTTP's.
+        `sees` is told of every request, `meets` of pages that do not come or want a login of HTTP's.
         """
-        self.page, self._permits, self._sees, self._meets_login = page, permits, sees, meets_login
+        self.page, self._permits, self._sees, self._meets = page, permits, sees, meets
         self.is_loading = self.is_opening = False
         self.changed_at = self.acted_at = 0.0
         self.document_url = ""
@@ -209,6 +211,9 @@ class Traffic:
     def _on_end(self, data: dict[str, Any]) -> None:
         if data["requestId"] == self._pending:
             self._pending = None
+            why = data.get("errorText", _ABORTED)
+            if why != _ABORTED:
+                self._meets("no_answer", f"{self.document_url} ({why})")
         if self._open.pop(data["requestId"], None) is not None:
             self.changed_at = now()
 
@@ -218,7 +223,7 @@ class Traffic:
         self.is_opening = True
 
     def _on_login(self, data: dict[str, Any]) -> None:
-        self._meets_login(data["request"]["url"])
+        self._meets("http_authentication", data["request"]["url"])
         answer = {"requestId": data["requestId"], "authChallengeResponse": {"response": "CancelAuth"}}
         in_background(self._chromium.send("Fetch.continueWithAuth", answer))
 

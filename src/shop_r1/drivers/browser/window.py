@@ -19,6 +19,7 @@ from shop_r1.drivers.browser.settle import Settled, settle
 from shop_r1.drivers.browser.traffic import Outgoing, Traffic
 from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.errors import PageError
+from shop_r1.records.sessions import EventKind
 
 LOAD_S, ANSWER_S, CLOSE_S = 20.0, 8.0, 5.0
 """Hard limits on a first page, on other questions to the browser, and on closing a window. Ours."""
@@ -33,7 +34,7 @@ OPTIONS: dict[str, Any] = {
 _TRACE_S = 30.0  # in place of closing's limit: a trace is packed then
 _TABS_MAX = 5
 _POP_UPS_MAX = 50  # tabs and dialogs of one step; after them a page goes on for ever
-_INNER = ("data:", "blob:", "about:")
+_INNER = ("data:", "blob:", "about:", "chrome-extension:")  # the last shows PDFs
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class Window:
             LostError: there is none.
         """
         if self._lost.is_set() or self._current is None:
-            raise LostError(self._why_lost)
+            raise LostError(self._reason)
         return self._current
 
     @property
@@ -134,7 +135,7 @@ class Window:
     def why_over(self) -> str | None:
         """Why the visit cannot go on: the window is lost, or has received all that it may; else None."""
         if self._lost.is_set():
-            return self._why_lost
+            return self._reason
         if self._proxy.is_spent:
             return f"the visit has received the {self._bounds.max_bytes} bytes that it may"
         return None
@@ -185,11 +186,11 @@ class Window:
             if task.done():
                 return task.result()
             if lost.done():
-                raise LostError(self._why_lost)
+                raise LostError(self._reason)
             raise PageError(f"{what} within {limit_s:g} s")
         except Error as error:
             if self._lost.is_set():
-                raise LostError(self._why_lost) from None
+                raise LostError(self._reason) from None
             raise PageError(f"{what}: {first_line(error)}") from None
         finally:
             for each in (task, lost):
@@ -209,7 +210,7 @@ class Window:
         if self._current is not None:
             self.events.add("new_tab", page.url)
         self._current = page
-        traffic = self._tabs[page] = Traffic(page, self._permits, self._note, self._meet_login)
+        traffic = self._tabs[page] = Traffic(page, self._permits, self._note, self._meet)
         self._following[page] = in_background(traffic.follow())
         page.on("dialog", self._answer)
         page.on("download", lambda download: self.events.add("download", download.suggested_filename))
@@ -244,6 +245,12 @@ class Window:
         if page is self._current:
             self._lose("the page has crashed")
 
+    @property
+    def _reason(self) -> str:
+        """Why it was lost; tabs are closed before it is known that Chromium has died."""
+        browser = self.context.browser
+        return self._why_lost if browser is None or browser.is_connected() else "Chromium has died"
+
     def _lose(self, why: str) -> None:
         if not self._lost.is_set():
             self._why_lost = why
@@ -265,8 +272,8 @@ class Window:
         if not outgoing.is_document and not self._is_within(outgoing.url):
             self.events.add("blocked", urlsplit(outgoing.url).netloc)
 
-    def _meet_login(self, url: str) -> None:
-        self.events.add("http_authentication", url)
+    def _meet(self, kind: EventKind, detail: str) -> None:
+        self.events.add(kind, detail)
 
     async def _permits(self, outgoing: Outgoing) -> bool:
         """Return whether a request may be sent that might do something."""
