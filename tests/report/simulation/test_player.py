@@ -250,6 +250,22 @@ def test_sessions_lead_to_each_other_and_back(page: Page, report: Path) -> None:
     expect(page.locator("#sessions-title")).to_be_in_viewport()
 
 
+def test_a_recording_that_cannot_be_read_is_told_of_and_the_session_shown_without_it(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    write_folder(tmp_path, [session("corrupt", searching(), leaving()), session("whole", leaving())])
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "corrupt.json.zst").write_bytes(b"no zstd")
+    report = build_simulation_report(read_simulation(tmp_path), tmp_path / "report" / "index.html")
+    page = chromium.new_page()
+    page.goto(report.as_uri())
+    expect(page.locator(".alert")).to_contain_text("1 recording could not be read, the first since:")
+    show(page, report, "corrupt", "#step-2")
+    expect(page.locator(".alert")).to_contain_text("corrupt.json.zst")
+    expect(page.frame_locator("#page iframe").locator("h1")).to_have_text("Results for mug")
+    page.close()
+
+
 @pytest.mark.parametrize("width", [390, 1300])
 def test_no_page_is_wider_than_its_window(chromium: Browser, report: Path, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 844})

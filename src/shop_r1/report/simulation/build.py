@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,31 @@ _PAGES_LISTED = 60
 def build_simulation_report(folder: SimulationFolder, out: Path, title: str = "Simulation") -> Path:
     """Write the overview to `out`, `index.html`, and the sessions' pages beside it; return `out`.
 
-    Pages of an earlier report that are as it wrote them are removed.
+    Pages of an earlier report that are as it wrote them are removed. A recording that cannot be read is told
+    of in the overview and on its session's page, which then shows the pages as they were read.
 
     Raises:
-        DataError: a recording is not what it should be, or a file cannot be written.
+        DataError: a file cannot be written.
     """
     journeys = [make_journey(visit, number) for number, visit in enumerate(folder.visits, 1)]
     _remove_old(out.parent / SESSIONS)
+    unread = list[str]()
     for place, journey in enumerate(journeys):
         beside = [journeys[at].file if 0 <= at < len(journeys) else None for at in (place - 1, place + 1)]
-        write_text(out.parent / SESSIONS / journey.file, render_session(journey, beside))
-    write_text(out, render_overview(folder, journeys, title))
+        try:
+            page = render_session(journey, beside)
+        except DataError as error:
+            unread.append(str(error))
+            page = render_session(replace(journey, recording=None), beside, notice=str(error))
+        write_text(out.parent / SESSIONS / journey.file, page)
+    write_text(out, render_overview(folder, journeys, title, unread))
     return out
 
 
-def render_session(journey: Journey, beside: Sequence[str | None] = (None, None)) -> str:
+def render_session(journey: Journey, beside: Sequence[str | None] = (None, None), notice: str = "") -> str:
     """Return the page of one session; `beside` are the files of the ones before and after it.
+
+    `notice` is what else its readers should know.
 
     Raises:
         DataError: its recording is not what it should be.
@@ -68,13 +78,16 @@ def render_session(journey: Journey, beside: Sequence[str | None] = (None, None)
         ending=f"{OUTCOMES[journey.outcome].capitalize()} after {count_of(len(journey.steps), 'step')}",
         has_events=any(each.step.events for each in journey.steps),
         left_out=list_counts(player.left_out),
+        notice=notice,
         before=beside[0],
         after=beside[1],
     )
 
 
-def render_overview(folder: SimulationFolder, journeys: Sequence[Journey], title: str) -> str:
-    """Return the overview of all sessions."""
+def render_overview(
+    folder: SimulationFolder, journeys: Sequence[Journey], title: str, unread: Sequence[str] = ()
+) -> str:
+    """Return the overview of all sessions; `unread` says why recordings could not be read."""
     return render_page(
         "simulation/overview.html.jinja",
         title,
@@ -82,7 +95,7 @@ def render_overview(folder: SimulationFolder, journeys: Sequence[Journey], title
         scripts=("simulation/overview.js",),
         overview=make_overview(journeys),
         facts=simulation_facts(folder.settings, journeys),
-        alerts=simulation_alerts(journeys),
+        alerts=[*simulation_alerts(journeys), *_unread_alert(unread)],
         words=OUTCOMES,
         kinds={kind: words[0].upper() + words[1:] for kind, words in KIND_WORDS.items()},
         rules=KIND_RULES.items(),
@@ -90,6 +103,12 @@ def render_overview(folder: SimulationFolder, journeys: Sequence[Journey], title
         page_counts=Counter(name for each in journeys for name in each.templates).most_common(_PAGES_LISTED),
         settings_text=json.dumps(folder.settings, indent=1, ensure_ascii=False) if folder.settings else "",
     )
+
+
+def _unread_alert(unread: Sequence[str]) -> list[str]:
+    if not unread:
+        return []
+    return [f"{count_of(len(unread), 'recording')} could not be read, the first since: {unread[0]}"]
 
 
 def _session_facts(journey: Journey) -> dict[str, str]:

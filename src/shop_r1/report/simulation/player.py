@@ -31,7 +31,7 @@ class Player:
 
     timeline: Timeline
     data: dict[str, Any]
-    """JSON values: `steps`, `pages` that they point into, and `recorded`, whether there is a recording."""
+    """JSON values: `steps`, the `pages` that they point into, `last_path`, and whether it is `recorded`."""
     recording: str | None = None
     """Base64 of gzip of JSON: rrweb's `events`, and by `reference` and SHA-256 the `assets` in them."""
     left_out: Counter[str] = field(default_factory=Counter)
@@ -60,9 +60,19 @@ def make_player(journey: Journey) -> Player:
         for step, moment in zip(journey.steps, timeline.moments, strict=True)
     ]
     shown = [_page(url, html) for url, html in pages]
-    return Player(
-        timeline, {"recorded": packed is not None, "steps": steps, "pages": shown}, packed, left_out
-    )
+    data = {
+        "recorded": packed is not None,
+        "steps": steps,
+        "pages": shown,
+        "last_path": _last_path(journey, timeline),
+    }
+    return Player(timeline, data, packed, left_out)
+
+
+def _last_path(journey: Journey, timeline: Timeline) -> str:
+    """Return where the visit ended: on the page that loaded last, as far as that is known."""
+    loads = timeline.moments[-1].loads if timeline.moments else ()
+    return loads[-1].path if loads else journey.last.path if journey.last is not None else ""
 
 
 def _pack(recording: Recording, timeline: Timeline, assets: Path, left_out: Counter[str]) -> str | None:

@@ -9,7 +9,7 @@
   const FILLED_MAX = 100e6; // Characters of style sheets and pictures that one recording may come to.
   const find = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(find(id).textContent);
-  const { steps, pages, recorded } = read("session");
+  const { steps, pages, recorded, last_path: lastPath } = read("session");
   if (!steps.length) return;
   const pageView = simplifiedPage(pages, read("page-style"));
   pageView.element.id = "page";
@@ -129,9 +129,7 @@
     mark.hidden = !rect;
     if (rect) {
       Object.assign(mark.style, { left: rect.left + "px", top: rect.top + "px", width: rect.width + "px", height: rect.height + "px" });
-      mark.classList.toggle("beside", rect.left > 60);
       mark.classList.toggle("failed", items[current].classList.contains("failed"));
-      mark.firstChild.textContent = String(current + 1);
     }
     fit(rect);
   }
@@ -169,7 +167,7 @@
     const shownStep = items[Math.min(current, steps.length - 1)];
     items.forEach((each, place) => each.classList.toggle("current", place === current));
     marks.forEach((each, place) => place === current ? each.setAttribute("aria-current", "step") : each.removeAttribute("aria-current"));
-    find("address").textContent = step.path;
+    find("address").textContent = isEnd ? lastPath : step.path;
     const why = isEnd ? null : item.querySelector(".why");
     find("caption-number").textContent = isEnd ? "■" : String(current + 1);
     find("caption-why").textContent = why ? why.textContent : "";
