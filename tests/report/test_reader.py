@@ -38,6 +38,16 @@ $18.49 4.4 stars (26) Sponsored
 <li><a name="footer.privacy">Privacy</a>
 </ul>
 """
+LINKS = """<page>
+<a name="account">Account</a>
+<a name="cart">Cart</a>
+<a name="help">Help</a>
+Featured
+<a name="lamp"><img alt="A lamp"> Lamp $21.00</a>
+<a name="can"><img alt="A can"> Can $27.00</a>
+The end
+<button name="agree" role="checkbox" checked>I agree</button>
+"""
 HOSTILE = """<page>
 <h1>Hostile</h1>
 <img src="http://outside.example/a.png" onerror="parent.document.title='ran'" alt="picture">
@@ -265,6 +275,28 @@ def test_the_page_is_shown_as_a_page_and_the_whole_card_is_the_target(page: Page
     assert outer["x"] < inner["x"] and outer["y"] < inner["y"]
     assert outer["x"] + outer["width"] > inner["x"] + inner["width"]
     assert outer["height"] - inner["height"] == pytest.approx(6, abs=0.5)
+
+
+def test_links_with_pictures_and_prices_are_cards_too_and_short_ones_stand_in_a_row(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    session = Session(session_id="s", steps=(make_step(LINKS, click("can")),))
+    report = build_report(tmp_path / "index.html", ReportInputs(title="Links", sessions=(session,)))
+    page = chromium.new_page()
+    page.goto(report.as_uri())
+    frame = page.frame_locator(".page-view iframe")
+    expect(frame.locator(".shop-r1-mark")).to_have_attribute("data-of", "can")
+    assert frame.locator(".row > a").all_inner_texts() == ["Account", "Cart", "Help"]
+    assert [text.split() for text in frame.locator(".items > a").all_inner_texts()] == [
+        ["A", "lamp", "Lamp", "$21.00"],
+        ["A", "can", "Can", "$27.00"],
+    ]
+    boxes = [frame.locator(".items > a").nth(place).bounding_box() for place in (0, 1)]
+    assert boxes[0] is not None and boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    words = frame.locator("body").inner_text().split()
+    assert words.index("Featured") < words.index("Lamp") < words.index("end") < words.index("agree")
+    page.close()
 
 
 def test_what_was_typed_stands_in_its_field_and_what_was_predicted_is_marked_too(page: Page) -> None:

@@ -1,9 +1,11 @@
 """What a shopper did, in words for people; the same wherever a step is shown."""
 
+import re
 from html import unescape
 
 from shop_r1.records.actions import Action
 
+_TAG = re.compile("<[^<>]*>")
 _LABEL_MAX = 80
 """Characters of a label or a text that are shown. Ours."""
 
@@ -53,14 +55,20 @@ def _forms(action: Action, html: str) -> tuple[str, str]:
 
 
 def element_label(name: str, html: str) -> str:
-    """Return the text of the link or button with this name on a simplified page, else the name in words."""
+    """Return the text of the link or button with this name on a simplified page, else the name in words.
+
+    >>> element_label("mugs.red_mug", '<a name="mugs.red_mug"><img alt="A mug"> Red Mug $4</a>')
+    'Red Mug $4'
+    """
     at = html.find(f' name="{name}"')
     tag = html.rfind("<", 0, at) if at >= 0 else -1
-    if tag >= 0 and html.startswith(("<a ", "<button "), tag):
-        begin = html.find(">", at) + 1
-        end = html.find("<", begin)
-        if begin > 0 and end > begin and (label := " ".join(unescape(html[begin:end]).split())):
-            return label
+    for kind in ("a", "button"):
+        if tag >= 0 and html.startswith(f"<{kind} ", tag):
+            begin = html.find(">", at) + 1
+            end = html.find(f"</{kind}>", begin)
+            inside = _TAG.sub(" ", html[begin:end]) if 0 < begin < end else ""
+            if label := " ".join(unescape(inside).split()):
+                return label
     return _place(name)
 
 

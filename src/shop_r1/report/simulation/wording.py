@@ -61,7 +61,8 @@ EVENTS: Mapping[EventKind, str] = {
 def say_page(kind: PageKind, texts: PageTexts) -> str:
     """Return what was seen: the kind of page and its heading."""
     words = KIND_WORDS[kind]
-    return words[0].upper() + words[1:] + (f" “{texts.heading}”" if texts.heading else "")
+    has_name = texts.heading and texts.heading.lower() != words  # as “Checkout” at the checkout has none
+    return words[0].upper() + words[1:] + (f" “{texts.heading}”" if has_name else "")
 
 
 def count_of(number: int, thing: str, many: str | None = None) -> str:

@@ -88,5 +88,8 @@
     const was = location.hash;
     goTo(0, 0);
     try { history.replaceState(null, "", was || location.pathname); } catch { /* as above */ }
-  } else document.getElementById("sessions").scrollIntoView();
+  } else {
+    history.scrollRestoration = "manual"; // or a reload would scroll away from the step again
+    document.getElementById("sessions").scrollIntoView({ behavior: "instant" });
+  }
 })();

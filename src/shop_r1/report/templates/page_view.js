@@ -18,6 +18,36 @@ function isInline(node) {
   return node.nodeType === 3 || (node.nodeType === 1 && INLINE.has(node.tagName));
 }
 
+function isCard(link) {
+  return link.querySelector('[role="img"]') !== null || link.textContent.search(PRICE) >= 0;
+}
+
+// Things of one kind that follow each other with nothing between stand together.
+function groupRuns(lines, belongs, least, className) {
+  let run = [];
+  const close = () => {
+    if (run.length >= least) {
+      const group = lines.ownerDocument.createElement("div");
+      group.className = className;
+      run[0].before(group);
+      const before = group.previousSibling, after = run[run.length - 1].nextSibling;
+      if (before && before.nodeType === 3) before.data = before.data.replace(/\s+$/, "");
+      if (after && after.nodeType === 3) after.data = after.data.replace(/^\s+/, "");
+      for (const node of run) {
+        const gap = node.nextSibling;
+        group.append(node);
+        if (gap && gap.nodeType === 3 && !gap.data.trim()) gap.remove();
+      }
+    }
+    run = [];
+  };
+  for (const node of [...lines.childNodes]) {
+    if (node.nodeType === 1 && belongs(node)) run.push(node);
+    else if (node.nodeType === 1 || node.data.trim()) close();
+  }
+  close();
+}
+
 // Text between blocks becomes paragraphs that keep their lines.
 function keepLines(container) {
   let run = [];
@@ -30,6 +60,8 @@ function keepLines(container) {
       const first = lines.firstChild, last = lines.lastChild;
       if (first.nodeType === 3) first.data = first.data.trimStart();
       if (last.nodeType === 3) last.data = last.data.trimEnd();
+      groupRuns(lines, (node) => node.tagName === "A" && isCard(node), 2, "items");
+      groupRuns(lines, (node) => node.tagName === "A" || node.tagName === "BUTTON", 3, "row");
     }
     run = [];
   };
@@ -78,7 +110,7 @@ function dressPage(inside) {
   const body = inside.body;
   for (const list of [...body.querySelectorAll("ul, ol")].reverse()) dressList(list);
   keepLines(body);
-  for (const items of body.querySelectorAll(".items")) markPrices(items);
+  markPrices(body);
 }
 
 // Returns what a step view shows: `element`, and `show(step, marks)` where each mark is {kind, name, text, label}.
@@ -133,7 +165,7 @@ function simplifiedPage(pages, pageStyle) {
       if (!found) { missing.push(mark); continue; }
       for (let up = found.parentElement; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
       if (mark.text !== undefined && "value" in found && found.tagName === "INPUT") found.value = mark.text;
-      const target = found.closest(".items > li, .links > li") || found;
+      const target = found.closest(".items > *, .links > li") || found;
       first = first || target;
       inside.body.append(box(mark, target));
     }
