@@ -181,22 +181,25 @@ def test_pictures_and_sheets_are_stored_once_whoever_shows_them(chromium: Chromi
 def test_passwords_and_the_profile_are_nowhere_in_a_recording(chromium: Chromium, tmp_path: Path) -> None:
     form = (
         "<form action=/in><input type=password name=p aria-label=Password>"
-        "<input autocomplete=cc-csc aria-label=Code><input aria-label=Email name=e></form>"
+        "<input autocomplete=cc-csc aria-label=Code><input aria-label=Email name=e><button>Go</button></form>"
     )
-    profile = TestProfile({"password": "hunter22", "code": "737", "email": 'a"b@shop.example'})
+    profile = TestProfile({"password": "hunter22", "code": "zq7", "email": 'a"b@shop.example'})
     with Recorded(chromium, {"/": form, "/in": "<p>In</p>"}, tmp_path, profile=profile) as visit:
         visit.window.open()
         for name in ("password", "code"):
             visit.act(Action(type="input", name=name, text=f"{{{{{name}}}}}"))
-        visit.act(type_and_submit("email", "{{email}}"))
+        sent = visit.act(type_and_submit("email", "{{email}}"))
+        assert sent.seen.page.url == f"{SHOP}in?p={{{{password}}}}&e={{{{email}}}}"
         recording = visit.written()
     typed = [each["data"]["text"] for each in recording.events if each["data"].get("source") == 5]
     assert set(typed) == {"*" * 8, "***", "{{email}}"}
+    (href,) = (each["data"]["href"] for each in recording.events if "/in" in each["data"].get("href", ""))
+    assert href == sent.seen.page.url
     everything = json.dumps(recording.events) + "".join(map(str, recording.assets))
     for copy in (tmp_path / "assets").iterdir():
         everything += Assets(tmp_path / "assets").read_text(copy.stem.removesuffix(".zst"))
-    for secret in ("hunter22", "737", "b@shop", "b%40shop"):
-        assert secret not in everything.replace("1737", ""), secret
+    for secret in ("hunter22", "zq7", "b@shop", "b%40shop"):
+        assert secret not in everything, secret
 
 
 def test_without_a_recorder_nothing_is_put_into_pages(chromium: Chromium) -> None:
@@ -291,8 +294,8 @@ def test_a_page_of_20_megabytes_is_left_out_and_the_next_is_not(chromium: Chromi
         visit.window.open()
         visit.act(click("mugs"))
         recording = visit.written()
-    assert dropped(recording)["pages that are too large to be recorded"] == 1
-    assert [text_of(each) for each in snapshots(recording)][-1] == "Two mugs"
+    assert [text_of(each) for each in snapshots(recording)] == ["Two mugs"]
+    assert set(dropped(recording)) <= {"pages that are too large to be recorded"}
 
 
 def test_the_tab_before_the_shopper_is_recorded_and_no_other(chromium: Chromium, tmp_path: Path) -> None:

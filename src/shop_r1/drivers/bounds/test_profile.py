@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote, quote_plus
 
 from shop_r1.errors import ConfigError, PageError, file_errors
 
@@ -66,10 +67,11 @@ class TestProfile:
         return _PLACEHOLDER.sub(lambda match: self._values[match[1]], text)
 
     def conceal(self, text: str) -> str:
-        """Return a text with the profile's values replaced by their names, as in HTML or plain."""
+        """Return a text with the profile's values replaced by their names, wherever they stand in it."""
         for name, value in sorted(self._values.items(), key=lambda item: -len(item[1])):
             if len(value) >= _SHORTEST:
-                for form in {value, escape(value), escape(value, quote=False)}:
+                in_html, in_address = (escape(value), escape(value, quote=False)), quote_plus(value)
+                for form in dict.fromkeys((value, *in_html, quote(value, safe=""), in_address)):
                     text = text.replace(form, f"{{{{{name}}}}}")
         return text
 

@@ -75,7 +75,7 @@ if (window !== window.top) {
   const reach = Object.freeze({
     tell(node) {
       const id = record.mirror.getId(node);
-      if (typeof id === 'number' && canSend()) send(`node:${id}`);
+      if (id > 0 && canSend()) send(`node:${id}`);
     },
     again() { if (stop && !isOver) record.takeFullSnapshot(true); },
   });
