@@ -10,8 +10,8 @@ from shop_r1.records.actions import click, terminate, type_and_submit
 from shop_r1.records.sessions import StepEvent
 from shop_r1.simulation.concurrent import run_visits
 from shop_r1.simulation.loop import Limits
-from shop_r1.simulation.watch.board import Board, funnel, seconds_left
-from shop_r1.simulation.watch.views import ShopperView, StageView
+from shop_r1.simulation.watch.board import STEPS_MAX, Board, funnel, seconds_left
+from shop_r1.simulation.watch.views import ShopperView, StageView, StepView
 
 
 class Clock:
@@ -98,6 +98,23 @@ def test_long_and_hostile_texts_are_cut_and_stay_on_one_line() -> None:
     shown = [view.persona, view.url, view.title, view.rationale, view.error, view.action]
     assert all(each is not None and "\n" not in each and len(each) <= 600 for each in shown)
     assert len(view.model_dump_json()) < 4000
+
+
+def test_a_shoppers_last_steps_are_kept() -> None:
+    board = Board([visit()])
+    assert board.trail(0) is None and board.trail(2) is None
+    for number in range(1, STEPS_MAX + 3):
+        run(board.after_step(visit(), step(f"/room/{number}", rationale=f"Reason {number}")))
+    trail = board.trail(1)
+    assert trail is not None and trail.shopper == board.changes().shoppers[0]
+    assert [each.number for each in trail.steps] == list(range(3, STEPS_MAX + 3))
+    assert trail.steps[0] == StepView(
+        number=3,
+        url="http://shop.test/room/3",
+        title="Welcome",
+        action="Clicked “red mug”",
+        rationale="Reason 3",
+    )
 
 
 def test_only_what_has_changed_is_given_again() -> None:

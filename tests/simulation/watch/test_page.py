@@ -146,6 +146,33 @@ def test_a_person_pauses_goes_on_stops_one_and_stops_all(chromium: Chromium) -> 
     chromium.run(check())
 
 
+def test_all_steps_of_a_shopper_are_read_and_grow_while_they_are_open(chromium: Chromium) -> None:
+    async def check() -> None:
+        board = Board([visit(number) for number in (1, 2, 3)])
+        for number in (1, 2):
+            await board.begin(visit(number))
+            await board.before_step(visit(number), page())
+            await board.after_step(visit(number), step(rationale=HOSTILE, error=HOSTILE))
+        async with watched(board) as served, opened(chromium, served.address) as window:
+            await window.get_by_role("button", name="All steps of shopper 1").click()
+            details = window.get_by_role("dialog")
+            steps = details.locator("#trail li")
+            await expect(steps).to_have_count(1)
+            await expect(steps.first).to_contain_text("Tried to click “red mug”")
+            await expect(steps.first.locator(".rationale")).to_have_text(" ".join(HOSTILE.split()))
+            await board.after_step(visit(1), step("/cart", rationale="Now to the cart."))
+            await expect(steps).to_have_count(2)
+            await expect(steps.last).to_contain_text("Now to the cart.")
+            await window.keyboard.press("ArrowRight")
+            await expect(details.locator("h2")).to_have_text("Shopper 2")
+            await expect(steps).to_have_count(1)
+            await window.keyboard.press("Escape")
+            await expect(details).to_be_hidden()
+            assert await window.evaluate("typeof hacked") == "undefined"
+
+    chromium.run(check())
+
+
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not holds():

@@ -95,6 +95,12 @@ def create_app(
         jpeg = picture_of(request.path_params["number"])
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=404)
 
+    async def show_trail(request: Request) -> Response:
+        trail = board.trail(request.path_params["number"])
+        if trail is None:
+            return Response(status_code=404)
+        return Response(trail.model_dump_json(exclude_none=True), media_type="application/json")
+
     async def follow(request: Request) -> Response:
         if not viewers.enter():
             return PlainTextResponse(f"{VIEWERS_MAX} pages are open already; close one of them.", 503)
@@ -105,6 +111,7 @@ def create_app(
         *(Route(f"/{name}", _file(name)) for name in ("watch.css", "watch.js", "tokens.css")),
         Route("/events", follow),
         Route("/picture/{number:int}", show_picture),
+        Route("/shopper/{number:int}", show_trail),
         Route("/pause", _command(lambda _: board.pause()), methods=["POST"]),
         Route("/resume", _command(lambda _: board.resume()), methods=["POST"]),
         Route("/stop", _command(lambda _: board.stop()), methods=["POST"]),

@@ -21,11 +21,15 @@ from shop_r1.simulation.watch.views import (
     ShopperView,
     StageView,
     State,
+    StepView,
     TotalsView,
+    TrailView,
 )
 
 SPEED_WINDOW_S = 30.0
 """Over which the speed is measured. Ours."""
+STEPS_MAX = 100
+"""So many of a shopper's last steps are kept. Ours."""
 _PERSONA_MAX, _RATIONALE_MAX, _URL_MAX, _REASON_MAX = 160, 600, 300, 300  # characters that are shown
 Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
@@ -34,6 +38,7 @@ Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 class _Shopper:
     view: ShopperView
     version: int
+    trail: deque[StepView]
     is_stopped: bool = False
     is_deciding: bool = False
     """Whether it was shown a page and no step of it is known; a second page means an invalid response."""
@@ -110,18 +115,19 @@ class Board:
 
     async def after_step(self, visit: Visit, step: Step) -> None:
         """Take a step that is done."""
-        words = action_words(step.action, step.page.html, was_done=step.error is None)
         with self._lock:
             shopper = self._shopper(visit)
             shopper.is_deciding = False
             view = shopper.view
+            done = _step_view(view.steps + 1, step)
+            shopper.trail.append(done)
             self._step_times.append(self._clock())
             self._change(
                 shopper,
-                action=words,
-                rationale=cut(step.rationale, _RATIONALE_MAX) if step.rationale else None,
-                error=cut(step.error, _REASON_MAX) if step.error else None,
-                events=tuple(event_words(event) for event in step.events or ()),
+                action=done.action,
+                rationale=done.rationale,
+                error=done.error,
+                events=done.events,
                 stage=furthest((view.stage, step_stage(step))),
                 steps=view.steps + 1,
                 errors=view.errors + (step.error is not None),
@@ -252,6 +258,14 @@ class Board:
                 if shopper.view.state in ("shopping", "paused", "stopping")
             ]
 
+    def trail(self, number: int) -> TrailView | None:
+        """Return a shopper and its last steps; None where there is no such shopper."""
+        with self._lock:
+            if not 1 <= number <= len(self._numbers):
+                return None
+            shopper = self._shoppers[self._numbers[number - 1]]
+            return TrailView(shopper=shopper.view, steps=tuple(shopper.trail))
+
     def changes(self, since: int = 0) -> BoardView:
         """Return what has changed since the view of that version; by default all there is."""
         with self._lock:
@@ -300,7 +314,7 @@ class Board:
             number = len(self._shoppers) + 1
             view = ShopperView(number=number, session_id=visit.session_id, persona=persona)
             self._version += 1
-            found = self._shoppers[visit.session_id] = _Shopper(view, self._version)
+            found = self._shoppers[visit.session_id] = _Shopper(view, self._version, deque(maxlen=STEPS_MAX))
             self._numbers.append(visit.session_id)
         return found
 
@@ -308,6 +322,18 @@ class Board:
         self._version += 1
         shopper.version = self._version
         shopper.view = shopper.view.model_copy(update=values | ({"state": state} if state else {}))
+
+
+def _step_view(number: int, step: Step) -> StepView:
+    return StepView(
+        number=number,
+        url=cut(step.page.url, _URL_MAX),
+        title=heading(step.page.html),
+        action=action_words(step.action, step.page.html, was_done=step.error is None),
+        rationale=cut(step.rationale, _RATIONALE_MAX) if step.rationale else None,
+        error=cut(step.error, _REASON_MAX) if step.error else None,
+        events=tuple(event_words(event) for event in step.events or ()),
+    )
 
 
 def funnel(views: Iterable[ShopperView]) -> tuple[StageView, ...]:

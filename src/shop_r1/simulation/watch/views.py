@@ -55,6 +55,27 @@ class ShopperView(Record):
     """How many pictures of it were taken; the last one is kept."""
 
 
+class StepView(Record):
+    """One step of a shopper, its texts cut short as in `ShopperView`."""
+
+    number: int
+    """From 1."""
+    url: str
+    title: str
+    action: str
+    rationale: str | None = None
+    error: str | None = None
+    events: tuple[str, ...] = ()
+
+
+class TrailView(Record):
+    """One shopper and what it did."""
+
+    shopper: ShopperView
+    steps: tuple[StepView, ...]
+    """The last ones, the oldest first."""
+
+
 class StageView(Record):
     """One part of the funnel."""
 

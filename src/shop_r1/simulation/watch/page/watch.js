@@ -43,10 +43,31 @@ function makeTile(number) {
   parts.image = item.querySelector("img");
   parts.end.addEventListener("click", () => send(`stop/${number}`, parts.end));
   setText(parts.number, `#${number}`);
+  const picture = part("picture");
+  picture.setAttribute("aria-label", `All steps of shopper ${number}`);
+  picture.addEventListener("click", () => openDetails(number));
   parts.end.setAttribute("aria-label", `Stop shopper ${number}`);
   const after = [...tiles.keys()].filter((other) => other > number);
   byId("tiles").insertBefore(item, after.length ? tiles.get(Math.min(...after)).item : null);
   return { item, parts, view: null, picture: 0 };
+}
+
+function chipOf(view) {
+  return view.state === "done" ? (OUTCOMES[view.outcome] || ["", view.outcome || "Done"])[1] : STATES[view.state];
+}
+
+function countOf(view) {
+  const stage = view.stage && view.state !== "done" ? ` · ${STAGES[view.stage].toLowerCase()}` : "";
+  return view.started ? `${plural(view.steps, "step")}${stage}` : "";
+}
+
+function troubleOf(view) {
+  const invalid = view.invalid ? [plural(view.invalid, "invalid response")] : [];
+  return [view.state === "done" ? view.reason : view.error, ...invalid].filter(Boolean).join(" · ");
+}
+
+function pictureOf(view) {
+  return `picture/${view.number}?taken=${view.picture}`;
 }
 
 function drawTile(view) {
@@ -57,24 +78,22 @@ function drawTile(view) {
   item.dataset.state = view.state;
   item.dataset.group = groupOf(view);
   const isDone = view.state === "done";
-  setText(parts.chip, isDone ? (OUTCOMES[view.outcome] || ["", view.outcome || "Done"])[1] : STATES[view.state]);
-  const stage = view.stage ? ` · ${STAGES[view.stage].toLowerCase()}` : "";
-  setText(parts.count, view.started ? `${plural(view.steps, "step")}${isDone ? "" : stage}` : "");
+  setText(parts.chip, chipOf(view));
+  setText(parts.count, countOf(view));
   setText(parts.heading, view.title || shortUrl(view.url) || (view.state === "waiting" ? "Has not begun" : "No page yet"));
   const status = view.status >= 400 ? ` (HTTP ${view.status})` : "";
   setText(parts.url, view.url + status);
   parts.url.title = view.url;
   setText(parts.action, view.action || "");
   setText(parts.rationale, view.rationale || "");
-  const invalid = view.invalid ? [plural(view.invalid, "invalid response")] : [];
-  setText(parts.trouble, [isDone ? view.reason : view.error, ...invalid].filter(Boolean).join(" · "));
+  setText(parts.trouble, troubleOf(view));
   setText(parts.events, (view.events || []).join(" · "));
   setText(parts.persona, view.persona || view.session_id);
   parts.end.hidden = isDone;
   parts.end.disabled = view.state === "stopping" || !isLive();
   if (view.picture !== tile.picture) {
     tile.picture = view.picture;
-    showPicture(tile, `picture/${view.number}?taken=${view.picture}`);
+    showPicture(tile, pictureOf(view));
   }
   item.hidden = shown !== "all" && shown !== item.dataset.group;
 }
@@ -86,6 +105,7 @@ function showPicture(tile, address) {
   image.onload = () => {
     tile.parts.image.replaceWith(image);
     tile.parts.image = image;
+    if (tile.view.number === detailed) drawDetailsHead(tile.view);
   };
   image.src = address;
 }
@@ -96,6 +116,93 @@ function shortUrl(url) {
 
 function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+// One shopper, with all its steps
+
+let detailed = null; // the number of the shopper whose details are open
+
+async function openDetails(number) {
+  detailed = number;
+  const details = byId("details");
+  byId("trail").replaceChildren();
+  details.querySelector("img").hidden = true;
+  if (!details.open) details.showModal();
+  await drawDetails();
+}
+
+async function drawDetails() {
+  const number = detailed;
+  const tile = tiles.get(number);
+  drawDetailsHead(tile.view);
+  let trail = null;
+  try {
+    const response = await fetch(`shopper/${number}`);
+    trail = await response.json();
+  } catch {
+    return; // not reached: what is shown stays
+  }
+  if (number !== detailed) return;
+  const list = byId("trail");
+  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  const shownFrom = list.firstElementChild ? Number(list.firstElementChild.value) : 0;
+  if (trail.steps.length && shownFrom !== trail.steps[0].number) list.replaceChildren();
+  list.append(...trail.steps.slice(list.children.length).map(makeStep));
+  if (isAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+function drawDetailsHead(view) {
+  const details = byId("details");
+  details.dataset.state = view.state;
+  details.dataset.group = groupOf(view);
+  setText(byId("details-title"), `Shopper ${view.number}`);
+  const set = (name, text) => setText(details.querySelector(`:scope > .${name}, :scope > .line > .${name}`), text);
+  set("chip", chipOf(view));
+  set("count", countOf(view));
+  set("persona", view.persona || view.session_id);
+  set("url", [view.title, view.url].filter(Boolean).join(" · "));
+  set("trouble", troubleOf(view));
+  const image = details.querySelector("img");
+  const shownPicture = tiles.get(view.number).parts.image;
+  image.hidden = shownPicture.hidden;
+  if (!shownPicture.hidden && image.src !== shownPicture.src) image.src = shownPicture.src;
+  for (const [id, step] of [["before", -1], ["after", 1]]) byId(id).disabled = besideDetails(step) === null;
+}
+
+function makeStep(step) {
+  const item = byId("step").content.firstElementChild.cloneNode(true);
+  item.value = step.number;
+  const set = (name, text) => setText(item.querySelector(`.${name}`), text || "");
+  set("action", step.action);
+  set("rationale", step.rationale);
+  set("trouble", step.error);
+  set("events", (step.events || []).join(" · "));
+  set("url", [step.title, step.url].filter(Boolean).join(" · "));
+  return item;
+}
+
+function besideDetails(by) {
+  const shownNumbers = [...tiles.keys()].filter((number) => !tiles.get(number).item.hidden || number === detailed);
+  shownNumbers.sort((a, b) => a - b);
+  return shownNumbers[shownNumbers.indexOf(detailed) + by] || null;
+}
+
+function moveDetails(by) {
+  const number = besideDetails(by);
+  if (number !== null) openDetails(number);
+}
+
+function beginDetails() {
+  const details = byId("details");
+  byId("close").addEventListener("click", () => details.close());
+  byId("before").addEventListener("click", () => moveDetails(-1));
+  byId("after").addEventListener("click", () => moveDetails(1));
+  details.addEventListener("click", (event) => { if (event.target === details) details.close(); });
+  document.addEventListener("keydown", (event) => { // a button that was just disabled has lost the focus
+    if (details.open && event.key === "ArrowLeft") moveDetails(-1);
+    if (details.open && event.key === "ArrowRight") moveDetails(1);
+  });
+  details.addEventListener("close", () => { detailed = null; });
 }
 
 // All of them
@@ -203,6 +310,7 @@ function take(message) {
   if (!isDenseChosen) setDense(totals.planned >= DENSE_FROM);
   document.body.classList.toggle("without-pictures", !totals.has_pictures);
   if (totals.state === "finished") source.close();
+  if (detailed !== null && change.shoppers.some((view) => view.number === detailed)) drawDetails();
   drawTotals();
   drawFilters();
   drawState();
@@ -255,6 +363,7 @@ function begin() {
     byId("filters").append(button);
   }
   drawFilters();
+  beginDetails();
   byId("pause").addEventListener("click", (event) => send(totals.state === "paused" ? "resume" : "pause", event.target));
   byId("stop").addEventListener("click", (event) => {
     if (confirm("End the visits of all shoppers before their next step?")) send("stop", event.target);
