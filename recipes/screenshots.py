@@ -28,6 +28,9 @@ def take(address: str, out: Path, width: int, height: int) -> list[Path]:
                 viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
             )
             page.goto(address)
+            # Until a recording is unpacked, the player of a session says so.
+            page.wait_for_function("document.getElementById('message')?.hidden ?? true")
+            page.wait_for_timeout(500)
             page.screenshot(path=path)
         browser.close()
     return paths
