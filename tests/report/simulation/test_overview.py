@@ -81,6 +81,8 @@ def test_elements_of_a_page_are_counted_and_long_lists_by_place() -> None:
         ("results", "no. 2", 1),
         ("results", "no. 3", 1),
     ]
+    (filters,) = make_overview(journeys([*clicks, *clicks])).clicks
+    assert [each.label for each in filters.elements] == ["Mug 4", "Mug 1", "Mug 2", "Mug 3"]
     (few,) = make_overview(journeys(clicks[:3])).clicks
     assert [each.label for each in few.elements] == ["Mug 1", "Mug 2", "Mug 3"]
 

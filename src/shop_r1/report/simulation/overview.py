@@ -21,8 +21,9 @@ STAGE_WORDS: dict[Stage, str] = {
     "purchase": "Bought",
 }
 _CLICKS_SHOWN = 8
-_LISTED_FROM = 4
-"""A part of a page in which so many different elements were clicked is shown by their places in it."""
+_LISTED_FROM, _ALWAYS_LISTED_FROM = 4, 20
+"""A part of a page in which so many different elements were acted on is shown by their places in it: from the
+second number on, or where most actions were on another one. Filters are few, and their names say more. Ours."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def make_overview(journeys: Sequence[Journey]) -> Overview:
 def _verdict(journeys: Sequence[Journey]) -> str:
     """Return one sentence: how many did what, and where those that left did so."""
     counts = Counter(each.outcome for each in journeys)
-    parts = [f"{counts[outcome]} {words}" for outcome, words in OUTCOMES.items() if counts[outcome]]
+    parts = [f"{counts[outcome]:,} {words}" for outcome, words in OUTCOMES.items() if counts[outcome]]
     return f"{count_of(len(journeys), 'shopper')}: {join_words(parts)}{_where_left(journeys)}."
 
 
@@ -206,7 +207,9 @@ def _clicked_page(template: str, kind: PageKind, steps: Sequence[tuple[Journey, 
     names: dict[str, set[str]] = defaultdict(set)
     for _, step in acted:
         names[_section(step)].add(step.step.action.value("name"))
-    groups = _grouped(acted, lambda each: _element(each[1], len(names[_section(each[1])]) >= _LISTED_FROM))
+    times = Counter(_section(step) for _, step in acted)
+    lists = {name for name, found in names.items() if _is_list(len(found), times[name])}
+    groups = _grouped(acted, lambda each: _element(each[1], _section(each[1]) in lists))
     counts = [
         Count(label, len(found), _unique(journey for journey, _ in found), section)
         for (label, section), found in groups.items()
@@ -214,6 +217,10 @@ def _clicked_page(template: str, kind: PageKind, steps: Sequence[tuple[Journey, 
     counts.sort(key=lambda each: -each.times)
     left_out = sum(each.times for each in counts[_CLICKS_SHOWN:])
     return ClickedPage(template, kind, len(steps), tuple(counts[:_CLICKS_SHOWN]), left_out)
+
+
+def _is_list(elements: int, times: int) -> bool:
+    return elements >= _ALWAYS_LISTED_FROM or (elements >= _LISTED_FROM and 2 * elements > times)
 
 
 def _section(step: ShownStep) -> str:

@@ -70,8 +70,10 @@ def count_of(number: int, thing: str, many: str | None = None) -> str:
 
     >>> count_of(1, "step"), count_of(2, "step")
     ('1 step', '2 steps')
+    >>> count_of(1000, "visit")
+    '1,000 visits'
     """
-    return f"{number} {thing if number == 1 else many or thing + 's'}"
+    return f"{number:,} {thing if number == 1 else many or thing + 's'}"
 
 
 def join_words(parts: Iterable[str]) -> str:
