@@ -23,7 +23,7 @@ STAGE_WORDS: dict[Stage, str] = {
 _CLICKS_SHOWN = 8
 _LISTED_FROM, _ALWAYS_LISTED_FROM = 4, 20
 """A part of a page in which so many different elements were acted on is shown by their places in it: from the
-second number on, or where most actions were on another one. Filters are few, and their names say more. Ours."""
+second number on, or where most actions were on another one. Filters are few, and their names say more."""
 
 
 @dataclass(frozen=True)
