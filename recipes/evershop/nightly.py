@@ -48,7 +48,7 @@ def main(folder: str = "build/evershop", port: str = "8300") -> None:
 def visit(url: str, policy: str, out: Path) -> list[str]:
     """Let shoppers of one policy in, and return what is wrong with what they left."""
     _run("simulate", url, "--policy", policy, "--shoppers", str(SHOPPERS), "--out", str(out), *_BOUNDS)
-    again = out / "imported.jsonl"
+    again = out.with_name(f"{out.name}_imported.jsonl")
     _run("data", "import", "rrweb", str(out), "--out", str(again), "--force")
     recorded = {session.session_id: session for session in read_sessions(out / SESSIONS_FILE)}
     imported = {session.session_id: session for session in read_sessions(again)}

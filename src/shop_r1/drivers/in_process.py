@@ -8,7 +8,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from shop_r1.drivers.forms import form_of
-from shop_r1.drivers.protocol import EFFECTS, TEXT_ROLES, ActionResult, Observation
+from shop_r1.drivers.protocol import EFFECTS, ActionResult, Observation, takes_text
 from shop_r1.errors import PageError
 from shop_r1.pages.addresses import in_full
 from shop_r1.pages.elements import Element, find_element
@@ -91,7 +91,7 @@ class InProcessDriver:
             raise PageError(f"{action.type} needs a browser; the in-process store knows clicks and searches")
         element = find_element(seen.simplified, action.value("name"))
         if effect == "submit":
-            if element.role not in TEXT_ROLES:
+            if not takes_text(element):
                 raise PageError(
                     f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
                 )

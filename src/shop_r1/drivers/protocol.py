@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from shop_r1.pages.elements import SimplifiedPage
+from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.records.actions import SPACES, Action, Effect
 from shop_r1.records.sessions import Page, StepEvent, Timing
 
@@ -11,6 +11,14 @@ EFFECTS: dict[str, Effect] = {kind.name: kind.effect for space in SPACES.values(
 """What each type of action does."""
 TEXT_ROLES = frozenset({"searchbox", "textbox", "combobox", "spinbutton"})
 """Roles of elements that text can be typed into."""
+
+
+def takes_text(element: Element) -> bool:
+    """Return whether text can be typed into an element, as far as its page says.
+
+    Lists have the role of a combobox like fields with suggestions; they are opened by a click.
+    """
+    return element.role in TEXT_ROLES and element.tag not in ("button", "a", "select") and not element.options
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from tests.window import Chromium, Window
 
-from shop_r1.records.actions import click
+from shop_r1.records.actions import Action, click
 
 _MARK = "onclick=\"document.title = this.textContent; this.closest('body').append(this.textContent)\""
 
@@ -36,3 +36,14 @@ def test_nothing_that_opens_by_hover_behind_a_dialog_has_a_name(chromium: Chromi
     with Window(chromium, {"/": card, "/dialog": card + dialog}) as window:
         assert [element.name for element in window.open().simplified.elements] == ["add_to_cart"]
         assert [element.name for element in window.open("/dialog").simplified.elements] == ["close"]
+
+
+def test_a_list_that_opens_by_a_click_takes_no_text(chromium: Chromium) -> None:
+    lists = '<button role="combobox">Size</button><div role="combobox" tabindex="0">Colour</div>'
+    field = '<input role="combobox" aria-label="City">'
+    with Window(chromium, {"/": lists + field}) as window:
+        window.open()
+        for name, said in {"size": "expected a field", "colour": "takes no text", "city": None}.items():
+            error = window.act(Action(type="input", name=name, text="large")).error
+            assert (error is None) if said is None else (said in (error or "")), name
+        assert window.evaluate("document.querySelector('input').value") == "large"

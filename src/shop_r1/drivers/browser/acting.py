@@ -15,7 +15,7 @@ from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
 from shop_r1.drivers.browser.page_events import StepEvents
 from shop_r1.drivers.browser.traffic import Traffic, now
-from shop_r1.drivers.protocol import TEXT_ROLES
+from shop_r1.drivers.protocol import takes_text
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element, find_element
 
@@ -71,14 +71,16 @@ class Hands:
         """
 
         async def type_into(element: Element, targets: list[LiveTarget]) -> None:
-            if element.role not in TEXT_ROLES:
+            if not takes_text(element):
                 raise PageError(
                     f"{element.name!r} is a {element.role}; expected a field that text can be typed into"
                 )
             target, _ = await self._ready(element, targets, is_click=False)
             field = await target.ask("field")
             if field.get("isFixed"):
-                raise PageError(f"{element.name!r} takes no text: it is disabled or can only be read")
+                raise PageError(
+                    f"{element.name!r} takes no text: it is disabled, can only be read, or is a list"
+                )
             if submit:
                 self._check(field)
             await self._fill(target, profile.fill(text, is_secret=bool(field.get("isSecret"))))

@@ -234,8 +234,9 @@
   };
   const isSecret = (field) => field.type === 'password'
     || /^(?:cc-(?:number|csc)|(?:current|new)-password|one-time-code)$/.test((field.autocomplete || '').split(' ').pop());
-  const field = (element) => ({
-    isSecret: isSecret(element), isFixed: element.matches(':disabled') || Boolean(element.readOnly), form: formOf(element) });
+  const takesText = (element) => (element.matches('input,textarea') || element.isContentEditable)
+    && !element.matches(':disabled') && !element.readOnly;
+  const field = (element) => ({ isSecret: isSecret(element), isFixed: !takesText(element), form: formOf(element) });
   // What sending the form of a field or of a button would do.
   const formOf = (element) => {
     const form = element.form || closest(element, 'form');

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from shop_r1.drivers.protocol import TEXT_ROLES
+from shop_r1.drivers.protocol import takes_text
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element, SimplifiedPage
 from shop_r1.pages.simplify import simplify_page
@@ -135,7 +135,7 @@ class RandomPolicy:
                 words = self._query if not history else None
                 weight = _SEARCH_FIRST if not history else _SEARCH_LATER
                 yield type_and_submit(each.name, words or _words(elements, rng)), weight
-            elif each.role in TEXT_ROLES and not each.options:
+            elif takes_text(each):
                 text = self._text(each)
                 if self._has(INPUT.name) and each.name not in done and not each.value and text:
                     yield Action(type=INPUT.name, name=each.name, text=text), _FIELD
@@ -198,7 +198,7 @@ def _first_fit(table: Sequence[tuple[str, float]], text: str) -> float | None:
 
 def _search_box(elements: Sequence[Element]) -> Element | None:
     """Return the box that searches the shop, as far as names tell."""
-    boxes = [each for each in elements if each.role in TEXT_ROLES and not each.options]
+    boxes = [each for each in elements if takes_text(each)]
     own = [each for each in boxes if each.role == "searchbox"]
     named = [each for each in boxes if re.search(r"search|query|keyword", each.name)]
     return next(iter([*own, *named]), None)
