@@ -127,7 +127,7 @@ def test_events_are_counted_by_kind_and_errors_by_text() -> None:
 @pytest.mark.parametrize(
     ("end", "alert"),
     [
-        ({"outcome": "stopped"}, "6 visits did not come to an end; what they did until then counts."),
+        ({"outcome": "stopped"}, "6 visits did not come to an end; what was done until then counts."),
         ({"invalid": 2}, "12 responses of the policy were invalid and left no step."),
         ({"outcome": "no step"}, "6 visits took no step and are in no figure below."),
     ],

@@ -44,15 +44,17 @@ def simulation_alerts(journeys: Sequence[Journey]) -> list[str]:
     alerts = []
     counts = Counter(each.outcome for each in journeys)
     if counts["no step"]:
-        alerts.append(f"{count_of(counts['no step'], 'visit')} took no step and are in no figure below.")
+        said = count_of(counts["no step"], "visit took no step and is", "visits took no step and are")
+        alerts.append(f"{said} in no figure below.")
     if counts["unfinished"] or counts["stopped"]:
         unfinished = counts["unfinished"] + counts["stopped"]
         alerts.append(
-            f"{count_of(unfinished, 'visit')} did not come to an end; what they did until then counts."
+            f"{count_of(unfinished, 'visit')} did not come to an end; what was done until then counts."
         )
     invalid = sum(each.invalid for each in journeys)
     if invalid:
-        alerts.append(f"{count_of(invalid, 'response')} of the policy were invalid and left no step.")
+        said = count_of(invalid, "response of the policy was", "responses of the policy were")
+        alerts.append(f"{said} invalid and left no step.")
     failed = sum(1 for each in journeys for step in each.steps if step.step.error is not None)
     steps = sum(len(each.steps) for each in journeys)
     if failed and 10 * failed >= steps:

@@ -13,7 +13,7 @@ OUTCOMES: Mapping[str, str] = {
     "max_steps": "reached the step limit",
     "error": "ended in an error",
     "no step": "took no step",
-    "stopped": "stopped from outside",
+    "stopped": "broke off",
     "unfinished": "unfinished",
     "unknown": "ended",
 }
