@@ -36,6 +36,8 @@ def shown(css: str, body: str = "<p class='a b' id=i>x</p>") -> bool:
         "@layer x{.a{display:none!important}}#i{display:block!important}",
         r".\61{display:none}",
         r".p:is(.c,.a) .d{color:red}.a{display:none}",
+        ":is(.c,.a){display:none}",
+        ".a{display:none}:is(.a):is(.c){display:block}",
     ],
 )
 def test_a_rule_hides(css: str) -> None:
@@ -104,6 +106,8 @@ def test_what_a_longer_rule_with_escapes_shows_stays() -> None:
         "@layer x{#i{display:none}}.a{display:block}",
         "@layer x{#i{display:block!important}}.a{display:none!important}",
         ".a{display:none}.a:is(:where(.group):hover *){display:block}",
+        ".a{display:none}:is(:where(.group):hover .a){display:block}",
+        ".a{visibility:hidden}:is(.c,:where(.g):focus-within .a){visibility:visible}",
         ".z{" * 40 + ".a{display:none}" + "}" * 40,
     ],
 )

@@ -19,7 +19,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from shop_r1.pages import rules
 from shop_r1.pages.parse.node import Attributes
 from shop_r1.pages.styles.media import media_holds
-from shop_r1.pages.styles.sheets import ASIDE, read_blocks, rewrite, split_selectors, unescape
+from shop_r1.pages.styles.sheets import ASIDE, read_blocks, rewrite, split_selectors, unescape, unwrap
 
 _MAY_HIDE = re.compile(rules.HIDDEN_STYLE, re.I)
 _DECLARATION = re.compile(r"(?:^|;)\s*(display|visibility)\s*:\s*([a-z-]+)\s*(!\s*important)?", re.I)
@@ -198,7 +198,7 @@ def hiding_of(document: LexborHTMLParser, styles: Iterable[LexborNode]) -> Hidin
             (prop.lower(), bool(important)): value.lower() in ("none", "hidden", "collapse")
             for prop, value, important in _DECLARATION.findall(block.body)
         }
-        for selector in split_selectors(block.selectors) if declared else ():
+        for selector in _selectors(block.selectors) if declared else ():
             hiding.work_left -= rules.STYLE_RULE_WORK
             if hiding.work_left <= 0:
                 return hiding
@@ -207,6 +207,14 @@ def hiding_of(document: LexborHTMLParser, styles: Iterable[LexborNode]) -> Hidin
                 precedence = important, -block.layer if important else block.layer, order
                 _add_rule(hiding, selector, prop, hides, precedence)
     return hiding
+
+
+def _selectors(text: str) -> Iterator[str]:
+    for selector in split_selectors(text):
+        if selector.startswith(":") and len(selector) <= rules.SELECTOR_MAX_CHARS:
+            yield from unwrap(selector)
+        else:
+            yield selector
 
 
 def _add_rule(

@@ -21,6 +21,7 @@ _BRACE = re.compile(r"[{}]")
 _AT_RULE = re.compile(r"@([\w-]+)(.*)", re.S)
 _LAYERS = re.compile(r"@layer\s+([^;{}@]*)", re.I)
 _SEPARATOR = re.compile(r"[,()\[\]]")
+_WRAPPED = re.compile(r":(?:is|where)\((.*)\)", re.S)
 _ESCAPED = re.compile(f"[{ASIDE}]")
 _DEPTH_MAX = 32  # blocks within blocks (ours)
 _NESTED_MAX = 50  # selectors of one nested rule (ours)
@@ -108,6 +109,28 @@ def split_selectors(text: str) -> list[str]:
         else:
             depth += 1 if mark.group() in "([" else -1
     return [*parts, text[start:].strip()]
+
+
+def unwrap(selector: str) -> list[str]:
+    """Return the selectors that a `:is(…)` or `:where(…)` around all of one holds, as compilers of CSS write.
+
+    >>> unwrap(":is(:where(.group):hover .a)"), unwrap(":is(.a) .b")
+    ([':where(.group):hover .a'], [':is(.a) .b'])
+    """
+    whole = _WRAPPED.fullmatch(selector)
+    if whole is None:
+        return [selector]
+    return split_selectors(whole[1]) if _is_closed_once(whole[1]) else [selector]
+
+
+def _is_closed_once(inner: str) -> bool:
+    """Return whether no bracket closes before it was opened, so that what is around it is one pair."""
+    depth = 0
+    for mark in _SEPARATOR.finditer(inner):
+        depth += {"(": 1, ")": -1}.get(mark.group(), 0)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _begin(head: str, around: _Open, layers: dict[str, int]) -> _Open:
