@@ -252,6 +252,16 @@ def test_a_deep_link_opens_its_step_and_a_changed_one_is_followed(page: Page, re
     assert told(page)["did"].startswith("Searched")
 
 
+def test_on_a_phone_an_opened_session_comes_into_view(chromium: Browser, report: Path) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.goto(report.as_uri())
+    page.locator(".entry").nth(1).click()
+    expect(page.locator('[data-role="summary"]')).to_be_in_viewport()
+    expect(page.locator('[data-role="did"]')).to_be_in_viewport()
+    assert place(page) == "#second/1"
+    page.close()
+
+
 def test_the_link_to_a_step_is_copied(page: Page, report: Path) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.keyboard.press("ArrowRight")

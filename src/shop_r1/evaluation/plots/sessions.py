@@ -12,16 +12,20 @@ from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY,
 from shop_r1.records.results import Plot
 
 _BINS = 40
-_NAME_CHARS = 60
+_NAME_CHARS = 40
+_HEIGHT = 2.7
+"""Of a plot, in inches."""
 
 
 def plot_statistics(tally: Tally, found: Statistics) -> str:
     """Return the actions, the steps of sessions, the tokens of pages and of last prompts, and the budget."""
     file = "".join(each if each.isprintable() else "\ufffd" for each in found.file)
-    with drawing(7.2, 5.4) as figure, warnings.catch_warnings():
+    top = _mix_height(found)
+    with drawing(7.2, top + _HEIGHT) as figure, warnings.catch_warnings():
         # The reader's font draws the text; that ours lacks a letter of a file's name is no matter.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        for axes, (_, draw) in zip(figure.subplots(2, 2).ravel(), _panels(tally, found), strict=True):
+        grid = figure.subplots(2, 2, height_ratios=[top, _HEIGHT]).ravel()
+        for axes, (_, draw) in zip(grid, _panels(tally, found), strict=True):
             draw(axes)
         name = file if len(file) <= _NAME_CHARS else f"…{file[1 - _NAME_CHARS :]}"
         counts = f"{_count_of(found.sessions, 'session')}, {_count_of(found.steps, 'step')}"
@@ -36,11 +40,16 @@ def _count_of(number: int, thing: str) -> str:
 def plot_panels(tally: Tally, found: Statistics) -> list[Plot]:
     """Return the same as four plots, which stand beside or under each other as there is room."""
     plots = []
-    for title, draw in _panels(tally, found):
-        with drawing(4.0, 2.7) as figure:
+    for place, (title, draw) in enumerate(_panels(tally, found)):
+        with drawing(4.0, _HEIGHT if place else _mix_height(found)) as figure:
             draw(figure.subplots())
             plots.append(Plot(svg=to_svg(figure, title, _describe(found)), caption=title))
     return plots
+
+
+def _mix_height(found: Statistics) -> float:
+    """Return the height that each type's two bars need beside each other, in inches."""
+    return max(_HEIGHT, 1.0 + 0.36 * len(found.actions))
 
 
 def _panels(tally: Tally, found: Statistics) -> list[tuple[str, Callable[[Any], None]]]:

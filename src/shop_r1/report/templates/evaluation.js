@@ -28,6 +28,13 @@
 
   const hashOf = (session, step) => "#" + encodeURIComponent(session.id) + "/" + (step + 1);
 
+  // Where the list stands above the step, on narrow screens, what was asked for would be out of sight.
+  function scrollToStep(otherwise) {
+    const isNarrow = matchMedia("(max-width: 1100px)").matches;
+    const place = isNarrow ? root.querySelector('[data-role="step-view"]') : otherwise;
+    if (place) place.scrollIntoView({ behavior: "instant" });
+  }
+
   function goTo(nextSession, nextStep, again) {
     at = nextSession;
     place = Math.min(Math.max(nextStep, 0), sessions[at].steps.length - 1);
@@ -60,7 +67,7 @@
     dotsOf: (session) => data.settings.length ? session.steps.map((step) => predictionDot(step, setting))
       : session.steps.map((step) => ({ kind: "type-" + step.type, label: step.type })),
     facets: data.settings.length ? [predictionFacet(() => setting)] : [],
-    onOpen: (next) => goTo(next, 0),
+    onOpen: (next) => { goTo(next, 0); scrollToStep(null); },
   });
 
   if (choice) {
@@ -90,6 +97,6 @@
     try { history.replaceState(null, "", was || location.pathname); } catch { /* as above */ }
   } else {
     history.scrollRestoration = "manual"; // or a reload would scroll away from the step again
-    document.getElementById("sessions").scrollIntoView({ behavior: "instant" });
+    scrollToStep(document.getElementById("sessions"));
   }
 })();

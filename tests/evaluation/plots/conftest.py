@@ -1,0 +1,3 @@
+from tests.report.conftest import chromium
+
+__all__ = ["chromium"]
