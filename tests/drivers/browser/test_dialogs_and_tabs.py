@@ -1,8 +1,10 @@
 """Dialogs, tabs, downloads, choosers: what pops up besides the page is answered and recorded."""
 
+import pytest
 from starlette.responses import HTMLResponse, Response
 from tests.window import SHOP, Chromium, Window
 
+from shop_r1.drivers.browser import window as browser_window
 from shop_r1.drivers.protocol import ActionResult
 from shop_r1.records.actions import Action, click
 
@@ -92,8 +94,12 @@ def test_many_new_tabs_are_not_kept(chromium: Chromium) -> None:
         result = window.act(click("many"))
         assert result.error is None and result.seen.page.url.startswith(f"{SHOP}two?")
         assert len(window.page.context.pages) <= 6  # five, and one that is being closed
-    endless = "<button onclick=\"for (let i = 0; i < 80; i++) window.open('/two?' + i)\">Many</button>"
-    with Window(chromium, {"/": endless, "/two": TWO}) as window:
+
+
+def test_tabs_without_end_end_the_visit(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser_window, "POP_UPS_MAX", 5)
+    page = "<button onclick=\"for (let i = 0; i < 12; i++) window.open('/two?' + i)\">Many</button>"
+    with Window(chromium, {"/": page, "/two": TWO}) as window:
         window.open()
         result = window.act(click("many"))
     assert result.has_ended and result.error == "the page opens tabs or dialogs without end"

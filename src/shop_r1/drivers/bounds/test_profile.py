@@ -12,6 +12,7 @@ from shop_r1.errors import ConfigError, PageError, file_errors
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*\}\}")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")
 _SHORTEST = 4
 """Characters from which a value is concealed in what is recorded; shorter ones are all over a page. Ours."""
 
@@ -23,6 +24,11 @@ class TestProfile:
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
+        shown = [item for item in self._values.items() if len(item[1]) >= _SHORTEST]
+        shown.sort(key=lambda item: -len(item[1]))
+        self._named = {f"v{index}": name for index, (name, _) in enumerate(shown)}
+        forms = "|".join(f"(?P<v{index}>{_forms_of(value)})" for index, (_, value) in enumerate(shown))
+        self._forms = re.compile(forms, re.IGNORECASE) if forms else None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -67,13 +73,21 @@ class TestProfile:
         return _PLACEHOLDER.sub(lambda match: self._values[match[1]], text)
 
     def conceal(self, text: str) -> str:
-        """Return a text with the profile's values replaced by their names, wherever they stand in it."""
-        for name, value in sorted(self._values.items(), key=lambda item: -len(item[1])):
-            if len(value) >= _SHORTEST:
-                in_html, in_address = (escape(value), escape(value, quote=False)), quote_plus(value)
-                for form in dict.fromkeys((value, *in_html, quote(value, safe=""), in_address)):
-                    text = text.replace(form, f"{{{{{name}}}}}")
-        return text
+        """Return a text with the profile's values replaced by their names: plain, in HTML, in addresses."""
+        if self._forms is None:
+            return text
+        return self._forms.sub(lambda match: f"{{{{{self._named[match.lastgroup or '']}}}}}", text)
+
+
+def _forms_of(value: str) -> str:
+    """Return a pattern of the ways in which a value may be written."""
+    if _NUMBER.fullmatch(value):  # as cards are grouped
+        digits = [digit for digit in value if digit.isdigit()]
+        return rf"(?<!\d){'(?:[ +-]|%20)?'.join(digits)}(?!\d)"
+    forms = {value, escape(value), escape(value, quote=False)}
+    forms |= {quote(value), quote(value, ""), quote_plus(value)}
+    patterns = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+    return "|".join(rf"(?:(?<![^\W_])|(?<=%[\da-f]{{2}})){form}(?![^\W_])" for form in patterns)
 
 
 def _is_card(text: str) -> bool:

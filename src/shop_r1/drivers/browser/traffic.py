@@ -217,8 +217,9 @@ class Traffic:
         if self._open.pop(data["requestId"], None) is not None:
             self.changed_at = now()
 
-    def _on_opening(self, _: dict[str, Any]) -> None:
+    def _on_opening(self, data: dict[str, Any]) -> None:
         """A tab is on its way; Playwright tells of it when its first page comes."""
+        self._sees(Outgoing("GET", data["url"], is_page=False, is_document=False))
         self.changed_at = now()
         self.is_opening = True
 

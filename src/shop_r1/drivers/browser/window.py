@@ -33,7 +33,8 @@ OPTIONS: dict[str, Any] = {
 }
 _TRACE_S = 30.0  # in place of closing's limit: a trace is packed then
 _TABS_MAX = 5
-_POP_UPS_MAX = 50  # tabs and dialogs of one step; after them a page goes on for ever
+POP_UPS_MAX = 50
+"""Tabs and dialogs of one step; after them a page would go on for ever. Ours."""
 _INNER = ("data:", "blob:", "about:", "chrome-extension:")  # the last shows PDFs
 
 T = TypeVar("T")
@@ -203,8 +204,10 @@ class Window:
         """A new tab takes the shopper along; the ones before it stay open, for pages that talk to theirs."""
         for traffic in self._tabs.values():
             traffic.is_opening = False
-        if not self._may_show(page.url):
-            self.events.add("blocked", urlsplit(page.url).netloc)
+        if not self._may_show(
+            page.url
+        ):  # the wall has refused it, or it did not come: there is nothing to see
+            self.events.add("no_answer", "the page of a new tab")
             in_background(page.close())
             return
         if self._current is not None:
@@ -218,14 +221,14 @@ class Window:
         page.on("crash", self._note_crash)
         page.on("close", self._leave_tab)
         self._pop_ups += 1
-        if self._pop_ups > _POP_UPS_MAX:
+        if self._pop_ups > POP_UPS_MAX:
             self._lose("the page opens tabs or dialogs without end")
         others = [tab for tab in self._tabs if tab not in (page, self._acting)]
         for oldest in others[: max(0, len(self._tabs) - _TABS_MAX)]:
             in_background(oldest.close())
 
     def _may_show(self, url: str) -> bool:
-        return url.startswith(_INNER) or not url.startswith("http") or self._bounds.hosts.allows_url(url)
+        return url in ("", ":") or self._is_within(url)
 
     def _leave_tab(self, page: Page) -> None:
         self._tabs.pop(page, None)
@@ -260,7 +263,7 @@ class Window:
         """Say yes to what only informs or lets leave, and no to what asks for something."""
         self.events.add("dialog", f"{dialog.type}: {dialog.message}")
         self._pop_ups += 1
-        if self._pop_ups > _POP_UPS_MAX:
+        if self._pop_ups > POP_UPS_MAX:
             self._lose("the page opens tabs or dialogs without end")
         with suppress(Error):  # the page may have gone, and its dialog with it
             await (dialog.accept() if dialog.type in ("alert", "beforeunload") else dialog.dismiss())
