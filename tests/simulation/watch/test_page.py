@@ -202,7 +202,12 @@ def test_pictures_come_filters_hide_and_the_end_is_told_and_stays(chromium: Chro
             await expect(window.locator("#cost")).to_have_text("$0.5000")
             await manager.__aexit__(None, None, None)
             await expect(window.get_by_role("status")).to_have_text("Finished")
-            await expect(window.locator("#over")).to_contain_text("shop-r1 report runs/simulation")
+            over = window.locator("#over")
+            await expect(over).to_contain_text("2 visits of 3 did not come to an end")
+            await expect(over).to_contain_text("shop-r1 report runs/simulation")
+            await window.locator("#filters button").first.click()
+            await expect(window.locator(".tile").nth(2).locator(".chip")).to_have_text("Not begun")
+            await window.get_by_role("button", name="Bought").click()
             await expect(window.get_by_role("button", name="Stop all")).to_be_disabled()
             await expect(image).to_be_visible()
             assert await window.locator("a").count() == 0  # nothing leads to what is no longer there

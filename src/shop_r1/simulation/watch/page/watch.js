@@ -52,7 +52,12 @@ function makeTile(number) {
   return { item, parts, view: null, picture: 0 };
 }
 
+function isFinished() {
+  return totals !== null && totals.state === "finished";
+}
+
 function chipOf(view) {
+  if (view.state === "waiting" && isFinished()) return "Not begun";
   return view.state === "done" ? (OUTCOMES[view.outcome] || ["", view.outcome || "Done"])[1] : STATES[view.state];
 }
 
@@ -223,7 +228,7 @@ function drawTotals() {
   setText(byId("planned"), `of ${totals.planned.toLocaleString("en")} shoppers`);
   setText(byId("steps"), totals.steps.toLocaleString("en"));
   const speed = totals.steps_per_s;
-  setText(byId("speed"), speed === undefined || totals.state === "finished" ? "" : `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} a second`);
+  setText(byId("speed"), speed === undefined || isFinished() ? "" : `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} a second`);
   setText(byId("elapsed"), clock(totals.elapsed_s));
   setText(byId("left"), totals.left_s === undefined ? "" : `about ${clock(totals.left_s)} left`);
   setText(byId("cost"), totals.cost_usd === undefined ? "–" : money(totals.cost_usd));
@@ -269,12 +274,19 @@ const RUN_STATES = {
 };
 
 function isLive() {
-  return totals !== null && totals.state !== "finished" && source !== null && source.readyState === EventSource.OPEN;
+  return totals !== null && !isFinished() && source !== null && source.readyState === EventSource.OPEN;
+}
+
+function endText() {
+  const unfinished = totals.planned - totals.done + (totals.outcomes.stopped || 0);
+  const rest = unfinished
+    ? `${plural(unfinished, "visit")} of ${totals.planned.toLocaleString("en")} did not come to an end; the same command with --resume goes on with them.`
+    : "All visits are done.";
+  return `${rest} This page stays as it is.${totals.command ? " To read what they did:" : ""}`;
 }
 
 function drawState() {
-  const isFinished = totals !== null && totals.state === "finished";
-  const isLost = !isFinished && source !== null && source.readyState !== EventSource.OPEN && totals !== null;
+  const isLost = !isFinished() && source !== null && source.readyState !== EventSource.OPEN && totals !== null;
   const state = byId("state");
   state.className = `state ${isLost ? "lost" : totals ? totals.state : ""}`;
   setText(state, isLost ? "Disconnected" : totals ? RUN_STATES[totals.state] : "Connecting …");
@@ -282,12 +294,12 @@ function drawState() {
   setText(byId("pause"), isPaused ? "Go on" : "Pause all");
   byId("pause").disabled = !isLive() || totals.state === "stopping";
   byId("stop").disabled = !isLive() || totals.state === "stopping";
-  byId("over").hidden = !isFinished && !isLost;
+  byId("over").hidden = !isFinished() && !isLost;
   byId("over").classList.toggle("lost", isLost);
   setText(byId("over-text"), isLost
     ? "The simulation has ended or cannot be reached; what is shown is its last known state. Trying to reach it again …"
-    : totals && totals.command ? "All is over, and this page stays as it is. Next:" : "All is over, and this page stays as it is.");
-  const command = isFinished && totals.command ? totals.command : "";
+    : isFinished() ? endText() : "");
+  const command = isFinished() && totals.command ? totals.command : "";
   setText(byId("command"), command);
   byId("copy").hidden = !command || !navigator.clipboard;
   const done = totals ? `${totals.done} of ${totals.planned} · ` : "";
@@ -309,7 +321,10 @@ function take(message) {
   change.shoppers.forEach(drawTile);
   if (!isDenseChosen) setDense(totals.planned >= DENSE_FROM);
   document.body.classList.toggle("without-pictures", !totals.has_pictures);
-  if (totals.state === "finished") source.close();
+  if (isFinished()) {
+    source.close();
+    for (const { view } of [...tiles.values()]) drawTile(view);
+  }
   if (detailed !== null && change.shoppers.some((view) => view.number === detailed)) drawDetails();
   drawTotals();
   drawFilters();
@@ -338,8 +353,7 @@ function connect() {
 
 // A page that nobody looks at follows nothing, and no pictures are taken for it.
 function follow() {
-  const isOver = totals !== null && totals.state === "finished";
-  if (isOver) return;
+  if (isFinished()) return;
   if (document.hidden) {
     if (source) source.close();
     source = null;
