@@ -2,13 +2,16 @@
 
 import os
 import platform
-import shutil
+import re
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from shop_r1.cli.terminal.checkpoints import hide_loading
+from shop_r1.drivers.browser.chromium import find_chromium
 from shop_r1.endpoints.secrets import KEYS
+from shop_r1.errors import ConfigError
 from shop_r1.models.precision import choose_precision
 from shop_r1.runs import package_versions
 
@@ -21,8 +24,8 @@ PARAMETERS = {
 """Parameters by model, embeddings included (the model cards)."""
 BYTES = {"evaluate": 4, "sft": 16, "grpo": 20}
 """Bytes per parameter: float32 weights; with gradients and Adam's two moments; with the reference as well."""
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _GIB = 1 << 30
+_VERSION_S = 20.0  # for a program to say its version
 
 
 def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
@@ -38,7 +41,7 @@ def describe_machine() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         ("strategy", strategy),
         ("base checkpoint", _base_checkpoint()),
         ("endpoints", _endpoints()),
-        ("browser", _browser() or "none; only simulation in a real browser needs one"),
+        ("browser", describe_browser()),
     ]
     facts += [(name, found) for name, found in package_versions().items() if name != "python"]
     capacity = [
@@ -107,12 +110,24 @@ def _endpoints() -> str:
     return f"can be asked; keys in the environment: {found or 'none'}"
 
 
-def _browser() -> str | None:
-    if found := next(filter(shutil.which, _BROWSERS), None):
-        return found
+def describe_browser() -> str:
+    """Return which Chromium `simulate --browser` starts, with its version, or what is missing for it."""
+    if any(find_spec(name) is None for name in ("playwright", "protego")):
+        return "cannot be driven: pip install 'shop-r1[browser]'"
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    own = max(cache.glob("chromium*"), default=None)
-    return f"Playwright's {own.name}" if own else None
+    own = max(cache.glob("chromium-*/chrome-*/chrome"), default=None)
+    try:
+        path = find_chromium(str(own) if own else None)
+    except ConfigError as error:
+        return f"{error}; only simulate in a browser needs it"
+    try:
+        found = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{path} does not say its version ({type(error).__name__}); is it Chromium?"
+    version = re.match(r"[\w ]*?[\d.]+", found.stdout.strip())
+    return f"{version[0] if version else 'a browser of unknown version'} at {path}"
 
 
 def _gib(size: int | None) -> str:

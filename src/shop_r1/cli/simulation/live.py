@@ -1,5 +1,6 @@
 """What a person sees of a simulation: a table on a terminal, plain lines anywhere else."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -66,7 +67,7 @@ class Totals:
         """Count a step and its events."""
         self.steps += 1
         if step.error:
-            self.errors[step.error] += 1
+            self.errors[_kind(step.error)] += 1
         for event in step.events or ():
             self.events[event.kind] += event.count
             if event.kind == "blocked":
@@ -77,7 +78,7 @@ class Totals:
         self.outcomes[end.outcome] += 1
         self.invalid += end.invalid
         if end.outcome in ("no step", "stopped") and end.reason:
-            self.errors[end.reason] += 1
+            self.errors[_kind(end.reason)] += 1
 
 
 class LiveView:
@@ -119,7 +120,9 @@ class LiveView:
 
     async def before_step(self, visit: Visit, page: Page) -> bool:
         """Show the page's path."""
-        self._rows[visit.session_id].path = _path(page.url)
+        row = self._rows[visit.session_id]
+        row.path = _path(page.url)
+        row.did = row.did if row.step else "looking at the first page"
         return True
 
     async def after_step(self, visit: Visit, step: Step) -> None:
@@ -201,6 +204,15 @@ _COLUMNS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("page", {"ratio": 2}),
     ("outcome", {"min_width": 9}),
 )
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without what is different each time: what is quoted, and numbers.
+
+    >>> _kind("2 in a row: none of the page's names is 'results.mug' (of 31)")
+    "2 in a row: none of the page's names is '…' (of N)"
+    """
+    return re.sub(r"(?!^)\d+", "N", re.sub(r"(?<!\w)'[^']*'", "'…'", reason))
 
 
 def _path(url: str) -> str:
