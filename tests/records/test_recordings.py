@@ -150,6 +150,22 @@ def test_pictures_become_data_wherever_rrweb_keeps_their_addresses(tmp_path: Pat
     )
 
 
+def test_of_a_pictures_sizes_those_are_kept_that_were_fetched(tmp_path: Path) -> None:
+    events = page(
+        element(3, "img", src="/small.png", srcset="/small.png 1x, /p.png 2x,/large.png 3x"),
+        element(4, "img", src="/p.png", srcset="/small.png 300w, /large.png 900w", sizes="50vw"),
+        element(5, "source", srcset="/small.png"),
+        element(6, "img", srcset="x " * 500_000),
+        element(7, "img", srcset="x" * 500_000 + " y"),
+    )
+    replay = make_replay(Recording(events, kept(tmp_path)), Assets(tmp_path / "assets"))
+    (data,) = replay.assets.values()
+    first, second, source, *_ = (node["attributes"] for node in nodes(replay.self_contained()))
+    assert first == {"src": data, "srcset": f"{data} 2x"}
+    assert second == {"src": data, "sizes": "50vw"} and source == {}
+    assert replay.left_out == {}, "a size that was not fetched is no picture that is missing"
+
+
 def test_a_sheet_of_another_origin_comes_from_what_the_page_fetched(tmp_path: Path) -> None:
     sheet = "a{background:url(../p.png)}"
     assets = Assets(tmp_path / "assets")

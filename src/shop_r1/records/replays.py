@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urldefrag, urljoin
@@ -38,7 +39,6 @@ _PICTURE_SETS = frozenset({"srcset", "imagesrcset"})
 _LINKS = frozenset({"a", "area"})
 _DROPPED = frozenset({"srcdoc", "ping", "integrity", "crossorigin", "rrweb-original-srcset"})
 _FRAMES = frozenset({"iframe", "frame", "object", "embed", "script", "base"})
-_IN_SET = re.compile(r"([^\s,]\S*[^\s,])(\s+[\d.]+[wxh])?\s*(?:,|$)")
 _CSS_URL = re.compile(
     r"""(@import\s+)?(?:url\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|((?:[^\s"'()\\]|\\.)*))\s*\)"""
     r"""|(?<=@import)\s+(?:"([^"]*)"|'([^']*)'))""",
@@ -48,6 +48,7 @@ _CSS_SET = re.compile(
     r"""(image-set\(\s*|,\s*)(?:"([^"]*)"|'([^']*)')(?=\s+[\d.]+(?:x|dppx|dpi)|\s+type\()""", re.I
 )
 _EMBEDDED = ("data:", "#")
+_SIZES_MAX = 100  # of one picture
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 
 
@@ -151,6 +152,8 @@ class _Maker:
     def _attributes(self, tag: str, attributes: dict[str, Any]) -> None:
         if tag == "link" and "_cssText" not in attributes:
             self._link(attributes)
+        for name in _PICTURE_SETS & attributes.keys():
+            self._picture_set(attributes, name)
         for name in list(attributes):
             value = attributes[name]
             if name == "style" and isinstance(value, dict):
@@ -176,7 +179,7 @@ class _Maker:
         if lower in _PICTURES:
             return self._picture(value)
         if lower in _PICTURE_SETS:
-            return self._picture_set(value)
+            return value
         if lower in ("href", "xlink:href") and tag not in _LINKS:
             return self._picture(value)
         # Of SVG: fill, mask, filter and the like.
@@ -189,6 +192,7 @@ class _Maker:
     def _link(self, attributes: dict[str, Any]) -> None:
         """Put the sheet of another origin, which rrweb cannot read, where rrweb has those that it can."""
         href, rel = attributes.pop("href", None), str(attributes.pop("rel", ""))
+        attributes.pop("imagesrcset", None)
         if not isinstance(href, str) or "stylesheet" not in rel.lower():
             return
         asset = self._find(href)
@@ -252,12 +256,21 @@ class _Maker:
 
     # Pictures
 
-    def _picture_set(self, value: str) -> str:
-        return ", ".join(self._picture(url) + size for url, size in _IN_SET.findall(value))
+    def _picture_set(self, attributes: dict[str, Any], name: str) -> None:
+        """Keep of a picture's sizes those that were fetched, which is one mostly."""
+        value = attributes.pop(name)
+        if not isinstance(value, str):
+            return
+        kept = [(url, size) for url, size in _sizes_in(value) if _is_embedded(url) or self._find(url)]
+        if kept:
+            attributes[name] = ", ".join(f"{self._picture(url)} {size}".strip() for url, size in kept)
+            source = attributes.get("src")
+            if isinstance(source, str) and not _is_embedded(source) and not self._find(source):
+                attributes["src"] = kept[0][0]
 
     def _picture(self, url: str, base: str | None = None) -> str:
         """Return a picture's reference, or `BLANK`; an address in the same page stays."""
-        if url.strip().lower().startswith(_EMBEDDED) or not url.strip():
+        if _is_embedded(url):
             return url
         asset = self._find(url, base)
         if asset is None:
@@ -287,6 +300,36 @@ class _Maker:
 
 def _number(value: Any) -> int:
     return value if type(value) is int else -1
+
+
+def _is_embedded(url: str) -> bool:
+    """Return whether an address holds its data, or is a place in the page: nothing has to be fetched."""
+    address = url.strip().lower()
+    return not address or address.startswith(_EMBEDDED)
+
+
+def _sizes_in(srcset: str) -> Iterator[tuple[str, str]]:
+    """Yield each address in the attribute with its size, such as `2x`, or an empty text.
+
+    >>> list(_sizes_in("/a.png, /b.png 2x,/c.png 300w"))
+    [('/a.png', ''), ('/b.png', '2x'), ('/c.png', '300w')]
+    """
+    url = ""
+    for word in srcset.split()[: 2 * _SIZES_MAX]:
+        if not url:
+            url = word.lstrip(",")
+            if url.endswith(","):
+                yield url.rstrip(","), ""
+                url = ""
+        elif "," in word:
+            size, _, rest = word.partition(",")
+            yield url, size
+            url = rest.strip(",")
+        else:
+            yield url, word
+            url = ""
+    if url:
+        yield url, ""
 
 
 def _unescaped(url: str) -> str:

@@ -11,41 +11,32 @@ from tests.window import Chromium
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.in_process import HOME, HOST, PURCHASES
-from shop_r1.drivers.recording.assets import SharedAssets
-from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.importers.rrweb.own_recordings import DROPPED
 from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
 from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.jsonl import write_json
 from shop_r1.records.actions import Action, click
-from shop_r1.records.recordings import Assets, VisitBegun, is_mark, read_recording
+from shop_r1.records.recordings import Assets, is_mark, read_recording
 from shop_r1.records.replays import make_replay
 from shop_r1.records.sessions import Alternative, Page, Session, Step
 from shop_r1.records.visits import VisitEnd
 from shop_r1.shoppers.persona import Market
 from shop_r1.shoppers.scripted import scripted_policy
-from shop_r1.simulation.concurrent import run_visits
+from shop_r1.simulation.concurrent import Observers, run_visits
 from shop_r1.simulation.loop import Limits, Policy, Visit, make_session
+from shop_r1.simulation.recordings import Recordings
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.store.serve import served
 
 
-class Recorded:
-    """An observer that keeps sessions as a simulation's folder does, and has the visits recorded."""
+class Sessions:
+    """An observer that keeps sessions as a simulation's folder does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.found: dict[str, Session] = {}
         self._steps: dict[str, list[Step]] = {}
-        self._folder, self._assets = folder, SharedAssets(folder)
-        self._recorders: dict[str, Recorder] = {}
-
-    def recorder_of(self, visit: Visit) -> Recorder:
-        parts = {name: getattr(visit, name) for name in VisitBegun.model_fields if name != "kind"}
-        recorder = Recorder(self._folder, self._assets, VisitBegun(**parts))
-        self._recorders[visit.session_id] = recorder
-        return recorder
 
     async def begin(self, visit: Visit) -> None:
         self._steps[visit.session_id] = []
@@ -55,12 +46,10 @@ class Recorded:
 
     async def after_step(self, visit: Visit, step: Step) -> None:
         self._steps[visit.session_id].append(step)
-        self._recorders[visit.session_id].finish_step(step)
 
     async def end(self, visit: Visit, end: VisitEnd) -> None:
         outcome = end.outcome
         assert outcome != "no step" and outcome != "stopped", end.reason
-        await self._recorders[visit.session_id].write(outcome)
         self.found[visit.session_id] = make_session(visit, self._steps[visit.session_id], outcome)
 
 
@@ -72,21 +61,21 @@ def shop(
     app: Starlette | None = None,
 ) -> dict[str, Session]:
     """Return the sessions of visits whose recordings are then in the folder."""
-    recorded = Recorded(folder)
+    sessions, recordings = Sessions(), Recordings(folder)
     with served(app or create_app(generate_catalogue(seed=5, size=1200))) as port:
         bounds = Bounds(Hosts.of(HOME), {HOST: ("127.0.0.1", port)}, purchase_labels=PURCHASES)
         chromium.run(
             run_visits(
                 visits,
                 lambda visit: policies[visit.session_id],
-                lambda visit: BrowserDriver(chromium.pool, bounds, recorded.recorder_of(visit)),
-                recorded,
+                lambda visit: BrowserDriver(chromium.pool, bounds, recordings.recorder_of(visit)),
+                Observers(recordings, sessions),
                 concurrency=2,
                 limits=Limits(max_errors=2),
                 timed=True,
             )
         )
-    return recorded.found
+    return sessions.found
 
 
 def imported(paths: Sequence[Path]) -> tuple[dict[str, Session], RecordingTally]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from shop_r1.cli.simulation.options import Options
 from shop_r1.errors import file_errors
-from shop_r1.records.recordings import VisitBegun
 from shop_r1.records.sessions import Page, Step
 from shop_r1.records.visits import RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER, VisitEnd
 from shop_r1.simulation.loop import Visit
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from shop_r1.drivers.bounds.rules import Bounds
     from shop_r1.drivers.browser.driver import BrowserDriver
     from shop_r1.drivers.browser.pool import BrowserPool
-    from shop_r1.drivers.recording.recorder import Recorder
 
 _PICTURE_WIDTH, _PICTURE_QUALITY = 1280, 70
 """Of screenshots, in pixels and in JPEG's per cent. Ours."""
@@ -34,37 +32,25 @@ class Windows:
     """By session id."""
     dropped: Counter[str] = field(default_factory=Counter)
     """What is in no recording, in words."""
-    _recorders: "dict[str, Recorder]" = field(default_factory=dict)
     _steps: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        from shop_r1.drivers.recording.assets import SharedAssets
+        from shop_r1.simulation.recordings import Recordings
 
-        self._assets: SharedAssets = SharedAssets(self.folder / RECORDINGS_FOLDER)
+        self._recordings: Recordings | None = None
+        if not self.options.no_recording:
+            self._recordings = Recordings(self.folder / RECORDINGS_FOLDER, self.bounds.profile.conceal)
 
     def driver_of(self, visit: Visit) -> "BrowserDriver":
         """Return a visit's driver; its window opens with its first page."""
         from shop_r1.drivers.browser.driver import BrowserDriver
 
         name = visit.session_id
-        if not self.options.no_recording:
-            self._recorders[name] = self._recorder(visit)
+        recorder = self._recordings.recorder_of(visit) if self._recordings is not None else None
         trace = self.folder / TRACES_FOLDER / f"{name}.zip" if self.options.trace else None
-        driver = BrowserDriver(self.pool, self.bounds, self._recorders.get(name), trace)
+        driver = BrowserDriver(self.pool, self.bounds, recorder, trace)
         self.open[name] = driver
         return driver
-
-    def _recorder(self, visit: Visit) -> "Recorder":
-        from shop_r1.drivers.recording.recorder import Recorder
-
-        begun = VisitBegun(
-            session_id=visit.session_id,
-            user_id=visit.user_id,
-            persona=visit.persona,
-            source=visit.source,
-            space=visit.space,
-        )
-        return Recorder(self.folder / RECORDINGS_FOLDER, self._assets, begun, self.bounds.profile.conceal)
 
     async def picture_of(self, session_id: str) -> bytes | None:
         """Return a small JPEG of a shopper's window; None where there is none."""
@@ -94,15 +80,14 @@ class Windows:
     async def after_step(self, visit: Visit, step: Step) -> None:
         """Let the recording have the step."""
         self._steps[visit.session_id] += 1
-        if recorder := self._recorders.get(visit.session_id):
-            recorder.finish_step(step)
+        if self._recordings is not None:
+            await self._recordings.after_step(visit, step)
 
     async def end(self, visit: Visit, end: VisitEnd) -> None:
         """Write the recording of a visit that has a step; the window is closed."""
         self.open.pop(visit.session_id, None)
         self._steps.pop(visit.session_id, None)
-        recorder = self._recorders.pop(visit.session_id, None)
-        if recorder is not None and end.steps:
-            outcome = end.outcome
-            await recorder.write(None if outcome == "no step" or outcome == "stopped" else outcome)
-            self.dropped += recorder.dropped
+        if self._recordings is not None:
+            await self._recordings.end(visit, end)
+            self.dropped += self._recordings.dropped
+            self._recordings.dropped.clear()
