@@ -144,6 +144,15 @@ def test_a_target_in_a_frame_has_its_number_and_its_box_in_the_window(
     assert shown["tagName"] == "button"
 
 
+def test_a_purchase_that_is_held_back_has_its_target_too(chromium: Chromium, tmp_path: Path) -> None:
+    with Recorded(chromium, {"/": "<button>Place order</button>"}, tmp_path) as visit:
+        visit.window.open()
+        assert visit.act(click("place_order")).is_purchase
+        recording = visit.written()
+    (target,) = (mark.target for _, mark in recording.marks() if isinstance(mark, StepDone))
+    assert target is not None and target.node is not None and target.box is not None
+
+
 def test_pictures_and_sheets_are_stored_once_whoever_shows_them(chromium: Chromium, tmp_path: Path) -> None:
     asked: list[str] = []
 

@@ -79,6 +79,7 @@ class BrowserDriver:
             return ActionResult(before)
         window.begin_step()
         if self._is_held_back(action, before, window):
+            await self._problem(ANSWER_S, self._show_target(action), window)
             return ActionResult(before, events=window.events.take(), is_purchase=True)
         problem = await self._wait_for_turn(effect, before)
         times = [time.perf_counter()]
@@ -127,6 +128,13 @@ class BrowserDriver:
             return False
         window.events.add("purchase_held", window.bought.found)
         return True
+
+    async def _show_target(self, action: Action) -> None:
+        """Let the recorder have the element that is not acted on."""
+        if self._recorder is not None and self._live is not None:
+            element = self._live.observation.simplified.by_name[action.value("name")]
+            for target in self._live.targets(element)[:1]:
+                await self._recorder.note_target(target.announce)
 
     async def _wait_for_turn(self, effect: str, seen: Observation) -> str | None:
         if effect in _LOADS:
