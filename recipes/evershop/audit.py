@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import urljoin
 
 from playwright.async_api import Error
-from recipes.evershop.walks import WALKS, Deed, labelled
+from recipes.evershop.walks import WAIT, WAITS_MAX, WALKS, Deed, labelled
 
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
@@ -39,17 +39,21 @@ class Audit:
         """Walk through the shop at this address."""
         async with BrowserPool() as pool:
             driver = BrowserDriver(pool, Bounds(Hosts.of(address)))
-            for start, steps in WALKS.items():
+            for start, deeds in WALKS.items():
                 await driver.open(urljoin(address, start))
                 await self._look_at(driver)
-                await self._walk(driver, steps)
+                await self._walk(driver, deeds)
             await driver.close()
 
-    async def _walk(self, driver: BrowserDriver, steps: Sequence[Deed]) -> None:
-        for kind, label, text in steps:
-            live = _live(driver)
-            element = labelled(live.observation.simplified, label)
-            if element is None:
+    async def _walk(self, driver: BrowserDriver, deeds: Sequence[Deed]) -> None:
+        for kind, label, text in deeds:
+            for _ in range(WAITS_MAX):
+                live = _live(driver)
+                element = labelled(live.observation.simplified, label)
+                if element is not None:
+                    break
+                await driver.act(WAIT)
+            else:
                 self.lost.append(f"{live.observation.page.url}: nothing is labelled {label!r}")
                 return
             result = await driver.act(Action(type=kind, name=element.name, text=text or None))

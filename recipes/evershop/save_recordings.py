@@ -6,6 +6,7 @@ python -m recipes.evershop.save_recordings [ADDRESS]
 import asyncio
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipes.evershop.walks import WALKS, Walk
@@ -13,34 +14,57 @@ from recipes.evershop.walks import WALKS, Walk
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.browser.pool import BrowserPool
-from shop_r1.records.visits import RECORDINGS_FOLDER
-from shop_r1.simulation.concurrent import run_visits
-from shop_r1.simulation.loop import Limits, Visit
-from shop_r1.simulation.recordings import Recordings
+from shop_r1.drivers.recording.assets import SharedAssets
+from shop_r1.drivers.recording.recorder import Recorder
+from shop_r1.records.recordings import VisitBegun
+from shop_r1.records.sessions import Page, Step
+from shop_r1.records.visits import RECORDINGS_FOLDER, VisitEnd
+from shop_r1.simulation.loop import Limits, Visit, run_session
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "pages" / "evershop" / RECORDINGS_FOLDER
 _WALKS = {"checkout": "desk/desk-lamp-green", "filters": "desk", "search": ""}
 """By the name of the visit: the start of the walk that it takes."""
 
 
+@dataclass
+class _Kept:
+    """An observer that hands a visit's steps to its recorder."""
+
+    recorder: Recorder
+
+    async def begin(self, visit: Visit) -> None:
+        """Nothing is to be done."""
+
+    async def before_step(self, visit: Visit, page: Page) -> bool:
+        """Let it go on."""
+        return True
+
+    async def after_step(self, visit: Visit, step: Step) -> None:
+        """Record a step."""
+        self.recorder.finish_step(step)
+
+    async def end(self, visit: Visit, end: VisitEnd) -> None:
+        """Nothing is to be done."""
+
+
 async def record(address: str) -> None:
     """Record the visits, one after the other."""
-    visits = [
-        Visit(name, f"evershop-{name}", start=address + start, source="live", space="live")
-        for name, start in _WALKS.items()
-    ]
-    recordings = Recordings(OUT)
+    assets, bounds = SharedAssets(OUT), Bounds(Hosts.of(address))
     async with BrowserPool() as pool:
-        bounds = Bounds(Hosts.of(address))
-        await run_visits(
-            visits,
-            lambda visit: Walk(WALKS[_WALKS[visit.key]]),
-            lambda visit: BrowserDriver(pool, bounds, recordings.recorder_of(visit)),
-            recordings,
-            concurrency=1,
-            limits=Limits(max_steps=30),
-            timed=True,
-        )
+        for name, start in _WALKS.items():
+            visit = Visit(name, f"evershop-{name}", start=address + start, source="live", space="live")
+            recorder = Recorder(OUT, assets, VisitBegun(session_id=visit.session_id))
+            driver = BrowserDriver(pool, bounds, recorder)
+            session = await run_session(
+                Walk(WALKS[start]),
+                driver,
+                visit,
+                Limits(max_steps=30),
+                observer=_Kept(recorder),
+                timed=True,
+            )
+            await driver.close()
+            await recorder.write(session.outcome)
 
 
 def main(address: str = "http://127.0.0.1:8300/") -> None:

@@ -10,6 +10,9 @@ from shop_r1.records.actions import Action, terminate
 from shop_r1.records.sessions import Page, Step
 from shop_r1.simulation.loop import EndVisit
 
+WAIT = Action(type="scroll")
+WAITS_MAX = 3
+"""In a row."""
 _APART = re.compile(r"[^a-z0-9]+")
 
 Deed = tuple[str, str, str]
@@ -52,7 +55,7 @@ WALKS: dict[str, tuple[Deed, ...]] = {
 
 
 class Walk:
-    """A policy that takes one of the ways, then leaves."""
+    """A policy that takes one of the ways, then leaves; what is not there yet is waited for by scrolling."""
 
     def __init__(self, deeds: Sequence[Deed]) -> None:
         self._deeds = deeds
@@ -63,15 +66,16 @@ class Walk:
         Raises:
             EndVisit: nothing on the page has the label.
         """
-        if len(history) >= len(self._deeds):
+        done = sum(step.action.type != WAIT.type for step in history)
+        if done >= len(self._deeds):
             return Step(page=page, action=terminate())
-        kind, label, text = self._deeds[len(history)]
-        if not label:
-            return Step(page=page, action=Action(type=kind))
+        kind, label, text = self._deeds[done]
         element = labelled(simplify_page(page.html), label)
-        if element is None:
+        if element is not None:
+            return Step(page=page, action=Action(type=kind, name=element.name, text=text or None))
+        if all(step.action == WAIT for step in history[-WAITS_MAX:]) and len(history) >= WAITS_MAX:
             raise EndVisit("error", f"{page.url}: nothing is labelled {label!r}")
-        return Step(page=page, action=Action(type=kind, name=element.name, text=text or None))
+        return Step(page=page, action=WAIT)
 
 
 def labelled(page: SimplifiedPage, label: str) -> Element | None:
