@@ -1,5 +1,7 @@
 import pytest
+from tests.evershop import saved_pages
 
+from shop_r1.pages.simplify import simplify_page
 from shop_r1.records.actions import Action, click, terminate, type_and_submit
 from shop_r1.records.page_kinds import (
     STAGES,
@@ -12,6 +14,7 @@ from shop_r1.records.page_kinds import (
 )
 from shop_r1.records.sessions import Page, Step
 
+SHOP = "http://127.0.0.1:8300"
 ADD = '<button name="buy_box.add_to_cart">Add to cart</button>'
 LIST = "\n".join(f'<li><a name="results.mug_{n}">Mug {n}</a>\n$1{n}.00' for n in range(4))
 
@@ -78,6 +81,35 @@ def test_where_the_address_says_nothing_the_page_does() -> None:
 def test_a_product_under_its_category_is_a_product_and_the_category_a_list() -> None:
     assert kind("https://shop.example/category/mugs/red", f"<page>\n{ADD}\n{LIST}") == "product"
     assert kind("https://shop.example/category/mugs", "<page>") == "search"
+
+
+def test_a_cart_that_covers_a_page_is_a_cart() -> None:
+    drawer = '<page>\n<h2>Your Cart</h2>\n$9.00\n<button name="your_cart.checkout">Checkout</button>'
+    assert kind("https://shop.example/products/red", drawer) == "cart"
+    link = '\n<a name="cart.view">Cart</a>'
+    assert kind("https://shop.example/products/red", f"<page>\n{ADD}{link}") == "product"
+
+
+EVERSHOP = {
+    "home": "home",
+    "kitchen": "search",
+    "desk_filtered": "search",
+    "search_nothing": "search",
+    "product_lamp": "product",
+    "product_variant": "product",
+    "cart_drawer": "cart",
+    "cart": "cart",
+    "checkout_payment": "checkout",
+    "login": "other",
+    "about_us": "other",
+    "not_found": "other",
+}
+
+
+def test_pages_of_a_real_shop_have_their_kinds() -> None:
+    pages = {each.name: each for each in saved_pages()}
+    shown = {name: simplify_page(pages[name].rendered).html for name in EVERSHOP}
+    assert {name: kind(SHOP + pages[name].path, html) for name, html in shown.items()} == EVERSHOP
 
 
 def test_an_error_is_no_product() -> None:

@@ -49,6 +49,7 @@ _FILE_ENDING = re.compile(r"\.(?:html?|php|aspx?|jsp|do)\Z")
 
 _NAME = re.compile(r'<(?:a|button|input|select)\b[^<>]*? name="([^"<>]*)"')
 _ADDS = re.compile(r"add(?:_[a-z]{1,12}){0,3}_to(?:_[a-z]{1,12})?_(?:cart|basket|bag|trolley)(?:_\d+)?")
+_OF_CART = re.compile(r"(?:your_|my_|shopping_)?(?:cart|basket|bag)\..*")
 _BUYS = re.compile(r"buy_(?:it_)?now(?:_\d+)?")
 _PRICE = re.compile(r"(?:[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|SEK)) ?\d|\d ?(?:[$€£¥₹]|(?:USD|EUR|GBP|CHF|SEK)\b)")
 _COUNTED = re.compile(r"\b\d[\d,.]* (?:found|results?|products?|items?)\b", re.IGNORECASE)
@@ -67,6 +68,9 @@ def page_kind(page: Page) -> PageKind:
     """
     if page.status is not None and page.status >= 400:
         return "other"
+    names = _NAME.findall(page.html)
+    if names and all(map(_OF_CART.fullmatch, names)):  # a drawer that covers the page whose address stays
+        return "cart"
     segments, is_searched = _read_url(page.url)
     if is_searched:
         return "search"
