@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from recipes.evershop.catalogue import COLOURS, KINDS, write_seed
+from recipes.evershop.nightly import differences
 from recipes.evershop.pictures import SHAPES, SIZE, draw
+from recipes.evershop.random_model import RandomModel
 from recipes.evershop.walks import WAIT, WALKS
 from starlette.testclient import TestClient
 from tests.evershop import FOLDER, RECORDINGS, saved_pages, saved_shop
 
+from shop_r1.drivers.protocol import takes_text
 from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
 from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.pages.simplify import simplify_page
+from shop_r1.prompts.parse import Response, parse_response
+from shop_r1.records.actions import LIVE, terminate
+from shop_r1.records.sessions import Page, Session, Step
 
 
 def test_the_saved_pages_are_whole_small_and_run_nothing() -> None:
@@ -94,3 +100,29 @@ def test_recordings_of_the_real_shop_give_the_visits_that_were_made() -> None:
             assert step.page.html.startswith("<page>")
             assert step.page.url.startswith("http://127.0.0.1:8300/")
     assert sessions == {}
+
+
+def test_the_random_model_acts_on_what_it_is_shown() -> None:
+    model, types = RandomModel(seed=1), set()
+    for page in saved_pages():
+        shown = simplify_page(page.rendered)
+        response = parse_response(model({"messages": [{"role": "user", "content": shown.html}]}), LIVE)
+        assert isinstance(response, Response), response
+        types.add(response.action.type)
+        element = shown.by_name.get(response.action.value("name"))
+        assert (element is None) == (response.action.name is None), response.action
+        assert element is None or "disabled" not in element.states
+        assert response.action.type != "input" or (element is not None and takes_text(element))
+    assert {"click", "input"} <= types
+
+
+def test_a_session_that_was_imported_otherwise_is_told_by_its_fields() -> None:
+    page = Page(url="https://shop.example/", html="<page>")
+    step = Step(page=page, action=terminate(), time=1.0)
+    session = Session(session_id="1", source="live", space="live", outcome="terminate", steps=(step,))
+    later = session.model_copy(update={"steps": (step.model_copy(update={"time": 2.0}),)})
+    bought = session.model_copy(update={"outcome": "purchase"})
+    assert differences({"1": session}, {"1": session}) == []
+    assert differences({"1": session}, {}) == ["1: not imported"]
+    assert differences({"1": session}, {"1": later}) == ["1, step 0: time differ"]
+    assert differences({"1": session}, {"1": bought}) == ["1: outcome differ"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.evershop.audit import Audit
-from recipes.evershop.random_model import complete
+from recipes.evershop.random_model import RandomModel
 from recipes.evershop.shop import EverShop
 from tests.endpoints.serving import ModelServer
 
@@ -31,7 +31,7 @@ def main(folder: str = "build/evershop", port: str = "8300") -> None:
     shop = EverShop(Path(folder), int(port))
     is_ours = shop.start()
     try:
-        with ModelServer(complete) as server:
+        with ModelServer(RandomModel()) as server:
             policies = {"random": "random", "endpoint": server.name("openai")}
             problems = [
                 problem

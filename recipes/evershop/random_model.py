@@ -18,14 +18,18 @@ _TYPED = {
 }
 
 
-def complete(body: dict[str, Any]) -> str:
-    """Return the completion for the messages of a request: the same for the same messages."""
-    texts = [str(message["content"]) for message in body["messages"]]
-    rng = random.Random("\0".join(texts))
-    page = texts[-1].rpartition(_PAGE)[2]
-    action = _choose(page, rng)
-    where = action.get("name", "this shop")
-    return json.dumps({"rationale": f"I go on with {where}.", "action": action})
+class RandomModel:
+    """The model; called with the body of a request it returns the completion."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rng = random.Random(seed)
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        """Return another completion each time, as a model does that samples."""
+        page = str(body["messages"][-1]["content"]).rpartition(_PAGE)[2]
+        action = _choose(page, self._rng)
+        where = action.get("name", "this shop")
+        return json.dumps({"rationale": f"I go on with {where}.", "action": action})
 
 
 def _choose(page: str, rng: random.Random) -> dict[str, str]:
