@@ -10,6 +10,8 @@ from shop_r1.cli.terminal.outputs import Force
 from shop_r1.cli.terminal.settings_list import ListSettings
 
 _HOST = "A further host that pages may reach, such as cdn.example or *.cdn.example; may be repeated."
+WHERE, WHO, BOUNDS = "The shop", "Who shops", "What a shopper may do"
+KEPT, RUN = "What is kept", "How it runs"
 _POLICY = "scripted, random, base, a checkpoint folder, a name on the hub, openai:… or anthropic:…"
 
 
@@ -18,42 +20,85 @@ def simulate(
         list[str] | None,
         Argument(metavar="[URL] [key=value]", help="The shop, by a browser; settings of a model."),
     ] = None,
-    store: Annotated[str | None, Option(help="builtin, which is the default without a URL.")] = None,
-    browser: Annotated[bool, Option("--browser", help="By Chromium, as a URL is.")] = False,
-    shoppers: Annotated[int, Option(min=1, help="How many visits.")] = 20,
-    policy: Annotated[str | None, Option(metavar="NAME", help=_POLICY)] = None,
-    persona: Annotated[str | None, Option(metavar="TEXT", help="Who a model pretends to be.")] = None,
-    intent: Annotated[str | None, Option(metavar="TEXT", help="What it comes for.")] = None,
+    store: Annotated[
+        str | None, Option(help="builtin, which is the default without a URL.", rich_help_panel=WHERE)
+    ] = None,
+    browser: Annotated[
+        bool, Option("--browser", help="By Chromium, as a URL is.", rich_help_panel=WHERE)
+    ] = False,
+    shoppers: Annotated[int, Option(min=1, help="How many visits.", rich_help_panel=WHO)] = 20,
+    policy: Annotated[str | None, Option(metavar="NAME", help=_POLICY, rich_help_panel=WHO)] = None,
+    persona: Annotated[
+        str | None, Option(metavar="TEXT", help="Who a model pretends to be.", rich_help_panel=WHO)
+    ] = None,
+    intent: Annotated[
+        str | None, Option(metavar="TEXT", help="What it comes for.", rich_help_panel=WHO)
+    ] = None,
     query: Annotated[
-        str | None, Option(metavar="TEXT", help="What is searched for first; a hint for models.")
+        str | None,
+        Option(metavar="TEXT", help="What is searched for first; a hint for models.", rich_help_panel=WHO),
     ] = None,
-    concurrency: Annotated[int, Option(min=1, max=1000, help="Visits at a time.")] = 8,
-    max_steps: Annotated[int, Option(min=1, help="Of a visit.")] = 20,
-    max_seconds: Annotated[float, Option(min=1, help="Of a visit, waiting for a model apart.")] = 600.0,
-    max_bytes: Annotated[float | None, Option(min=0.1, metavar="MB", help="That a visit may load.")] = None,
+    concurrency: Annotated[int, Option(min=1, max=1000, help="Visits at a time.", rich_help_panel=RUN)] = 8,
+    max_steps: Annotated[int, Option(min=1, help="Of a visit.", rich_help_panel=BOUNDS)] = 20,
+    max_seconds: Annotated[
+        float, Option(min=1, help="Of a visit, waiting for a model apart.", rich_help_panel=BOUNDS)
+    ] = 600.0,
+    max_bytes: Annotated[
+        float | None, Option(min=0.1, metavar="MB", help="That a visit may load.", rich_help_panel=BOUNDS)
+    ] = None,
     rate: Annotated[
-        float | None, Option(min=0, help="Page loads a second and host; 0: no limit. 2 at an address.")
+        float | None,
+        Option(
+            min=0, help="Page loads a second and host; 0: no limit. 2 at an address.", rich_help_panel=BOUNDS
+        ),
     ] = None,
-    allow_host: Annotated[list[str] | None, Option(metavar="HOST", help=_HOST)] = None,
-    allow_purchase: Annotated[bool, Option("--allow-purchase", help="Really buy.")] = False,
+    allow_host: Annotated[
+        list[str] | None, Option(metavar="HOST", help=_HOST, rich_help_panel=BOUNDS)
+    ] = None,
+    allow_purchase: Annotated[
+        bool, Option("--allow-purchase", help="Really buy.", rich_help_panel=BOUNDS)
+    ] = False,
     test_profile: Annotated[
-        Path | None, Option(metavar="FILE.toml", help="What may be typed into logins and card fields.")
+        Path | None,
+        Option(
+            metavar="FILE.toml", help="What may be typed into logins and card fields.", rich_help_panel=BOUNDS
+        ),
     ] = None,
-    ignore_robots: Annotated[bool, Option("--ignore-robots", help="For a shop of your own.")] = False,
-    max_cost: Annotated[float | None, Option(min=0, metavar="USD", help="Of a model's requests.")] = None,
-    no_recording: Annotated[bool, Option("--no-recording", help="Sessions only, no replays.")] = False,
-    screenshots: Annotated[bool, Option("--screenshots", help="Keep a picture of each step.")] = False,
-    trace: Annotated[bool, Option("--trace", help="Keep Playwright's traces, secrets included.")] = False,
-    watch: Annotated[bool, Option("--watch", help="Open a page that shows the shoppers.")] = False,
+    ignore_robots: Annotated[
+        bool, Option("--ignore-robots", help="For a shop of your own.", rich_help_panel=BOUNDS)
+    ] = False,
+    max_cost: Annotated[
+        float | None, Option(min=0, metavar="USD", help="Of a model's requests.", rich_help_panel=WHO)
+    ] = None,
+    no_recording: Annotated[
+        bool, Option("--no-recording", help="Sessions only, no replays.", rich_help_panel=KEPT)
+    ] = False,
+    screenshots: Annotated[
+        bool, Option("--screenshots", help="Keep a picture of each step.", rich_help_panel=KEPT)
+    ] = False,
+    trace: Annotated[
+        bool, Option("--trace", help="Keep Playwright's traces, secrets included.", rich_help_panel=KEPT)
+    ] = False,
+    watch: Annotated[
+        bool, Option("--watch", help="Open a page that shows the shoppers.", rich_help_panel=RUN)
+    ] = False,
     watch_port: Annotated[
-        int, Option(min=0, max=65_535, help="Of that page, on this machine alone; 0: a free one.")
+        int,
+        Option(
+            min=0, max=65_535, help="Of that page, on this machine alone; 0: a free one.", rich_help_panel=RUN
+        ),
     ] = 0,
-    resume: Annotated[bool, Option("--resume", help="Go on with a run: do what is missing.")] = False,
+    resume: Annotated[
+        bool, Option("--resume", help="Go on with a run: do what is missing.", rich_help_panel=KEPT)
+    ] = False,
     force: Force = False,
-    seed: Annotated[int, Option(help="Of the shoppers.")] = 0,
-    catalogue_seed: Annotated[int, Option(help="Of the built-in store's goods.")] = 0,
+    seed: Annotated[int, Option(help="Of the shoppers.", rich_help_panel=WHO)] = 0,
+    catalogue_seed: Annotated[int, Option(help="Of the built-in store's goods.", rich_help_panel=WHERE)] = 0,
     out: Annotated[
-        Path | None, Option(metavar="DIR", help="Default: runs/simulation. FILE.jsonl: sessions alone.")
+        Path | None,
+        Option(
+            metavar="DIR", help="Default: runs/simulation. FILE.jsonl: sessions alone.", rich_help_panel=KEPT
+        ),
     ] = None,
     list_settings: ListSettings = False,
 ) -> None:
