@@ -11,7 +11,6 @@ from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
 from shop_r1.drivers.browser.pool import BrowserPool
-from shop_r1.drivers.protocol import Observation
 from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element
 from shop_r1.records.actions import Action
@@ -64,29 +63,33 @@ class Audit:
     async def _look_at(self, driver: BrowserDriver) -> None:
         live = _live(driver)
         self.pages += 1
-        lost = []
+        moved = []
         for element in live.observation.simplified.elements:
             if element.tag == "option":  # chosen in its list
                 continue
             facts = await _facts(live, element)
-            if not facts["found"]:
-                lost.append(element.name)
-                continue
-            self.counts["names"] += 1
-            for fact, holds in facts.items():
-                self.counts[fact] += holds
-                if not holds:
-                    self.problems.append(f"{live.observation.page.url}: {element.name} is not {fact}")
-        if lost:
-            self._count_lost(lost, (await driver._read()).observation)
+            if facts["found"]:
+                self._count(live, element, facts)
+            else:
+                moved.append(element.name)
+        if moved:
+            await self._look_again(moved, await driver._read())
 
-    def _count_lost(self, names: Sequence[str], now: Observation) -> None:
-        """Count names that led to nothing, unless the shop has drawn the page anew without them."""
+    async def _look_again(self, names: Sequence[str], live: LivePage) -> None:
+        """Look for names on the page as it is now: the shop may have drawn it anew, as shoppers find out."""
         for name in names:
-            is_there = name in now.simplified.by_name
-            self.counts["names" if is_there else "gone"] += 1
-            if is_there:
-                self.problems.append(f"{now.page.url}: {name} is not found")
+            element = live.observation.simplified.by_name.get(name)
+            if element is None:
+                self.counts["gone"] += 1
+            else:
+                self._count(live, element, await _facts(live, element))
+
+    def _count(self, live: LivePage, element: Element, facts: dict[str, bool]) -> None:
+        self.counts["names"] += 1
+        for fact, holds in facts.items():
+            self.counts[fact] += holds
+            if not holds:
+                self.problems.append(f"{live.observation.page.url}: {element.name} is not {fact}")
 
 
 async def _facts(live: LivePage, element: Element) -> dict[str, bool]:
