@@ -288,7 +288,7 @@ def test_nothing_of_a_recorded_page_runs_loads_or_leads_anywhere(
     write_hostile(tmp_path, witness.url)
     page, happened = open_session(chromium, tmp_path, "hostile")
     at = page.url
-    for key in ("j", "k", " ", " ", "End", "Home", "Tab", "Enter"):
+    for key in ("ArrowRight", "ArrowLeft", " ", " ", "End", "Home", "Tab", "Enter"):
         page.keyboard.press(key)
     assert page.locator("#replay iframe").get_attribute("sandbox") == "allow-same-origin"
     assert click_baits(page, ("left", "Enter", *(["middle"] if wall == "all" else []))) >= 8

@@ -136,6 +136,17 @@ def test_what_a_reader_should_know_is_said_first(end: dict[str, Any], alert: str
     assert simulation_alerts(journeys(VISITS, **end)) == [alert]
 
 
+def test_a_shop_is_called_by_its_host_unless_it_is_the_built_in_store() -> None:
+    visits = journeys(VISITS)
+    assert (
+        simulation_facts({"command": "simulate", "settings": {"url": None}}, visits)["shop"]
+        == "the built-in store"
+    )
+    assert simulation_facts({"command": "simulate", "settings": {"url": "x"}}, visits)["shop"] == "shop.test"
+    hosts = {"url": "x", "allow_host": ["cdn.test", "*.img.test"]}
+    assert simulation_facts({"settings": hosts}, visits)["further hosts"] == "cdn.test, *.img.test"
+
+
 def test_costs_are_added() -> None:
     assert simulation_facts({}, journeys(VISITS, cost_usd=0.125))["cost"] == "$0.75"
     assert "cost" not in simulation_facts({}, journeys(VISITS))
@@ -153,3 +164,20 @@ def test_what_follows_a_search_is_counted() -> None:
         ("searched again", 1),
         ("the visit ended", 1),
     ]
+
+
+def test_the_map_is_drawn_on_the_commonest_page_and_lists_by_place() -> None:
+    other = LIST.replace("Mug", "Cup").replace("mug_", "cup_")
+    visits = [session(f"{n}", step("/search?q=mug", LIST, click(f"results.mug_{n}"))) for n in (1, 2, 3, 4)]
+    visits += [session(f"cup {n}", step("/search?q=cup", other, click(f"results.cup_{n}"))) for n in (2, 5)]
+    visits.append(session("box", step("/search?q=cup", other + '<input name="box">', click("box"))))
+    (page,) = make_overview(journeys(visits)).clicks
+    assert page.page.url == "http://shop.test/search?q=mug"
+    # The second cup is in the place of the second mug; the box is not on this page.
+    assert page.marks == (
+        ("results.mug_2", 2),
+        ("results.mug_1", 1),
+        ("results.mug_3", 1),
+        ("results.mug_4", 1),
+        ("results.mug_5", 1),
+    )

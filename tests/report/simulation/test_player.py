@@ -142,10 +142,9 @@ def test_keys_go_from_step_to_step_and_back_and_the_address_follows(page: Page, 
     show(page, report, "recorded")
     expect(page.locator("#previous")).to_be_disabled()
     for key, hash, heading in [
-        ("j", "#step-2", "List"),
+        ("ArrowRight", "#step-2", "List"),
         ("ArrowRight", "#step-3", "Product"),
-        ("k", "#step-2", "List"),
-        ("ArrowLeft", "#step-1", "Home"),
+        ("ArrowLeft", "#step-2", "List"),
         ("End", "#end", "Product"),
         ("Home", "#step-1", "Home"),
     ]:
@@ -201,7 +200,7 @@ def test_a_visit_without_a_recording_shows_the_pages_as_they_were_read(page: Pag
     expect(page.locator(".step.current .error")).to_have_text("a banner covers it")
     assert page.locator("#replay iframe").count() == 0
     assert "new rrwebReplay" in page.content() and len(page.content()) < 80_000  # without the player itself
-    page.keyboard.press("j")
+    page.keyboard.press("ArrowRight")
     expect(read.locator("h1")).to_have_text("Mug 3")
 
 
@@ -238,6 +237,19 @@ def test_a_part_of_the_funnel_opens_its_sessions_and_filters_choose_among_all(
     expect(page.locator("#none")).to_be_visible()
 
 
+def test_the_click_map_draws_on_a_page_how_often_its_elements_were_acted_on(page: Page, report: Path) -> None:
+    page.goto("about:blank")
+    page.goto(report.as_uri())
+    page.locator(".clicked .card").filter(has_text="/search").get_by_role("button").click()
+    marks = page.frame_locator("#map-page iframe").locator(".shop-r1-mark")
+    expect(marks).to_have_text(["2"])  # the third mug, by two shoppers
+    mug = page.frame_locator("#map-page iframe").locator("li", has_text="Mug 3").bounding_box()
+    mark = marks.bounding_box()
+    assert mug is not None and mark is not None and mark["x"] == pytest.approx(mug["x"], abs=6)
+    page.keyboard.press("Escape")
+    expect(page.locator("#map")).to_be_hidden()
+
+
 def test_sessions_lead_to_each_other_and_back(page: Page, report: Path) -> None:
     page.goto("about:blank")
     page.goto(report.as_uri())
@@ -246,6 +258,8 @@ def test_sessions_lead_to_each_other_and_back(page: Page, report: Path) -> None:
     page.locator("#after").click()
     expect(page.locator("h1")).to_have_text("Session third")
     assert page.locator("#after").count() == 0
+    page.keyboard.press("k")
+    expect(page.locator("h1")).to_have_text("Session plain")
     page.get_by_text("All sessions").click()
     expect(page.locator("#sessions-title")).to_be_in_viewport()
 

@@ -23,11 +23,18 @@ from shop_r1.validation_messages import list_counts
 SESSIONS = "sessions"
 """The folder of the sessions' pages, beside the overview."""
 _REPLAYER = "vendor/rrweb-replay-2.1.6.umd.min.cjs"
+PAGES_MAPPED = 12
+"""Addresses whose elements are shown."""
+_HEAT = "".join(
+    f".shop-r1-mark.heat-{level} {{ background: color-mix(in srgb, var(--target) {share}%, transparent); }}"
+    for level, share in enumerate((8, 16, 24, 32, 40), 1)
+)
+"""The five shades of what was acted on."""
 _PAGES_LISTED = 60
 """Addresses that the filter by page offers."""
 
 
-def build_simulation_report(folder: SimulationFolder, out: Path, title: str = "Simulation") -> Path:
+def build_simulation_report(folder: SimulationFolder, out: Path, title: str | None = None) -> Path:
     """Write the overview to `out`, `index.html`, and the sessions' pages beside it; return `out`.
 
     Pages of an earlier report that are as it wrote them are removed. A recording that cannot be read is told
@@ -69,7 +76,7 @@ def render_session(journey: Journey, beside: Sequence[str | None] = (None, None)
     return render_page(
         "simulation/session.html.jinja",
         f"Session {journey.session_id}",
-        styles=("simulation/session.css",),
+        styles=("simulation/shared.css", "simulation/session.css"),
         scripts=("page_view.js", *([_REPLAYER] if player.recording else []), "simulation/session.js"),
         data=data,
         journey=journey,
@@ -85,16 +92,22 @@ def render_session(journey: Journey, beside: Sequence[str | None] = (None, None)
 
 
 def render_overview(
-    folder: SimulationFolder, journeys: Sequence[Journey], title: str, unread: Sequence[str] = ()
+    folder: SimulationFolder, journeys: Sequence[Journey], title: str | None, unread: Sequence[str] = ()
 ) -> str:
     """Return the overview of all sessions; `unread` says why recordings could not be read."""
+    overview, facts = make_overview(journeys), simulation_facts(folder.settings, journeys)
     return render_page(
         "simulation/overview.html.jinja",
-        title,
-        styles=("simulation/overview.css",),
-        scripts=("simulation/overview.js",),
-        overview=make_overview(journeys),
-        facts=simulation_facts(folder.settings, journeys),
+        title or f"Shoppers in {facts.get('shop', 'a shop')}",
+        styles=("simulation/shared.css", "simulation/overview.css"),
+        scripts=("page_view.js", "simulation/overview.js"),
+        data={
+            "maps": [each.map_data() for each in overview.clicks[:PAGES_MAPPED]],
+            "page-style": read_template("tokens.css") + read_template("page.css") + _HEAT,
+        },
+        pages_mapped=PAGES_MAPPED,
+        overview=overview,
+        facts=facts,
         alerts=[*simulation_alerts(journeys), *_unread_alert(unread)],
         words=OUTCOMES,
         kinds={kind: words[0].upper() + words[1:] for kind, words in KIND_WORDS.items()},

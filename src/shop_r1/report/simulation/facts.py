@@ -24,6 +24,8 @@ def simulation_facts(record: Mapping[str, Any], journeys: Sequence[Journey]) -> 
     began = [each.started for each in journeys if each.started is not None]
     if began:
         facts["date"] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(min(began)))
+    if hosts := settings.get("allow_host"):
+        facts["further hosts"] = _short(", ".join(map(str, hosts)) if isinstance(hosts, list) else hosts)
     costs = [each.cost_usd for each in journeys if each.cost_usd is not None]
     if costs:
         facts["cost"] = f"${sum(costs):.2f}"
@@ -68,7 +70,8 @@ def _shop(settings: Mapping[str, Any], journeys: Sequence[Journey]) -> str:
     hosts.pop("", None)
     shown = ", ".join(host for host, _ in hosts.most_common(_HOSTS_SHOWN))
     more = f" and {len(hosts) - _HOSTS_SHOWN} more" if len(hosts) > _HOSTS_SHOWN else ""
-    return "built-in store" if settings.get("store") == "builtin" else shown + more
+    is_builtin = settings.get("command") == "simulate" and settings.get("url") is None
+    return "the built-in store" if is_builtin else shown + more
 
 
 def _events(journeys: Sequence[Journey]) -> Counter[str]:

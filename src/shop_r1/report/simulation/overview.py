@@ -1,13 +1,16 @@
 """What all visits come to: a verdict, the funnel, clicks, exits, searches, events and errors."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shop_r1.records.page_kinds import STAGES, PageKind, Stage
+from shop_r1.records.sessions import Page
 from shop_r1.report.safe_page import clean_text
 from shop_r1.report.simulation.journey import Journey, ShownStep
+from shop_r1.report.simulation.page_texts import PageTexts
+from shop_r1.report.simulation.player import page_data
 from shop_r1.report.simulation.wording import EVENTS, OUTCOMES, count_of, join_words
 
 Key = TypeVar("Key", bound=Hashable)
@@ -66,11 +69,20 @@ class ClickedPage:
     """The most often acted on first; the label is the element, the detail the part of the page."""
     left_out: int
     """Actions on the elements that are not listed."""
+    page: Page
+    """The page of this address that was acted on most often."""
+    marks: tuple[tuple[str, int], ...]
+    """Its elements by name, and how often they, or those in their place on such pages, were acted on."""
 
     @property
     def acted(self) -> int:
         """Steps whose action was on an element."""
         return sum(each.times for each in self.elements) + self.left_out
+
+    def map_data(self) -> dict[str, Any]:
+        """Return what the click map is given, as JSON values."""
+        marks = [{"name": clean_text(name), "times": times} for name, times in self.marks]
+        return {"template": self.template, "page": page_data(self.page.url, self.page.html), "marks": marks}
 
 
 @dataclass(frozen=True)
@@ -216,7 +228,27 @@ def _clicked_page(template: str, kind: PageKind, steps: Sequence[tuple[Journey, 
     ]
     counts.sort(key=lambda each: -each.times)
     left_out = sum(each.times for each in counts[_CLICKS_SHOWN:])
-    return ClickedPage(template, kind, len(steps), tuple(counts[:_CLICKS_SHOWN]), left_out)
+    shown = _typical([step for _, step in acted or steps])
+    marks = [(_counterpart(found[0][1], shown.texts, lists), len(found)) for found in groups.values()]
+    found_marks = sorted(((name, times) for name, times in marks if name), key=lambda each: -each[1])
+    page, elements = shown.step.page, tuple(counts[:_CLICKS_SHOWN])
+    return ClickedPage(template, kind, len(steps), elements, left_out, page, tuple(found_marks))
+
+
+def _typical(steps: Sequence[ShownStep]) -> ShownStep:
+    """Return a step on the page that the most of them were on."""
+    ((html, _),) = Counter(each.step.page.html for each in steps).most_common(1)
+    return next(each for each in steps if each.step.page.html == html)
+
+
+def _counterpart(step: ShownStep, texts: PageTexts, lists: Set[str]) -> str:
+    """Return what an element is called on another page: in a list the one in its place; empty if none."""
+    name, section = step.step.action.value("name"), _section(step)
+    place = step.texts.place(name) if section in lists else None
+    if place is None:
+        return name if texts.find(name) is not None else ""
+    names = [each.name for each in texts.elements if each.name.rpartition(".")[0] == section]
+    return names[place[0] - 1] if place[0] <= len(names) else ""
 
 
 def _is_list(elements: int, times: int) -> bool:

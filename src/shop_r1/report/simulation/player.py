@@ -59,7 +59,7 @@ def make_player(journey: Journey) -> Player:
         | {"page": pages.setdefault((step.step.page.url, step.step.page.html), len(pages))}
         for step, moment in zip(journey.steps, timeline.moments, strict=True)
     ]
-    shown = [_page(url, html) for url, html in pages]
+    shown = [page_data(url, html) for url, html in pages]
     data = {
         "recorded": packed is not None,
         "steps": steps,
@@ -115,7 +115,7 @@ def _step(step: ShownStep, moment: Moment, screenshot: Path | None) -> dict[str,
     }
 
 
-def _page(url: str, html: str) -> dict[str, Any]:
+def page_data(url: str, html: str) -> dict[str, Any]:
     """Return a page as `page_view.js` shows it."""
     source = html[:PAGE_LIMIT_CHARS]
     cut = len(html) - len(source)

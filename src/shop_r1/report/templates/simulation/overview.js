@@ -57,6 +57,23 @@
     find("sessions").scrollIntoView();
     find("sessions-title").focus({ preventScroll: true });
   });
+  // The click map: a page as one shopper read it, with what all did on it.
+  const maps = JSON.parse(find("maps").textContent), view = simplifiedPage(maps.map((each) => each.page), JSON.parse(find("page-style").textContent));
+  find("map-page").append(view.element);
+  for (const button of document.querySelectorAll("[data-map]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const place = Number(button.dataset.map), most = maps[place].marks[0].times;
+      find("map-title").textContent = maps[place].template;
+      find("map").showModal();
+      view.show({ page: place }, maps[place].marks.map((each) => ({
+        name: each.name, label: String(each.times), kind: "heat-" + Math.max(1, Math.ceil(5 * each.times / most)),
+      })));
+    });
+  }
+  find("map-close").addEventListener("click", () => find("map").close());
+  find("map").addEventListener("click", (event) => { if (event.target === find("map")) find("map").close(); });
+
   for (const name of fields) find(name).addEventListener("input", () => { filter(); remember(); });
   find("filters").addEventListener("submit", (event) => event.preventDefault());
   find("clear").addEventListener("click", () => {

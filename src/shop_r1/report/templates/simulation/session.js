@@ -290,8 +290,13 @@
     setTimeout(() => { find("copy").textContent = "Copy link"; }, 1500);
   }
 
+  // To the next or the previous session, as in the report of an evaluation.
+  function follow(id) {
+    if (find(id)) find(id).click();
+  }
+
   const keys = {
-    j: () => goTo(current + 1), ArrowRight: () => goTo(current + 1), k: () => goTo(current - 1), ArrowLeft: () => goTo(current - 1),
+    ArrowRight: () => goTo(current + 1), ArrowLeft: () => goTo(current - 1), j: () => follow("after"), k: () => follow("before"),
     Home: () => goTo(0), End: () => goTo(steps.length), " ": () => (playing ? stop() : play()), z: () => find("zoom").hidden || zoom(),
   };
 
