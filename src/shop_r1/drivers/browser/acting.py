@@ -173,6 +173,8 @@ class Hands:
                 await self._page.mouse.move(1, 1)  # a menu that the mouse holds open may be in the way
             looks += 1
             if now() > ends_at and looks > 1:
+                if self._note is not None:  # a recording shows what was meant, too
+                    await self._note(targets[0].announce)
                 over = f" by {why['by']}" if "by" in why else ""
                 raise PageError(f"{element.name!r} is on the page, but it is {why['why']}{over}")
             await asyncio.sleep(_LOOK_S)

@@ -39,8 +39,10 @@ from shop_r1.records.recordings import (
 from shop_r1.records.sessions import Outcome, Step
 from shop_r1.records.sessions import Page as SeenPage
 
-MAX_VISIT_CHARS = 150_000_000
+MAX_VISIT_CHARS = 100_000_000
 """Of JSON that a visit's pages may send. Ours."""
+MAX_BATCH_CHARS = 20_000_000
+"""Of these at once: reading more would hold up the other visits. Ours."""
 MAX_VISIT_BATCHES = 100_000
 """Batches that a visit's pages may send. Ours."""
 _FOLDER = Path(__file__).parent
@@ -199,10 +201,15 @@ class Recorder:
         text, incoming = call["payload"], self._incoming
         if text == "too large":
             self.dropped[_TOO_LARGE] += 1
-        elif (number := _NODE.fullmatch(text)) and self._steps and self._steps[-1].is_asking:
-            self._steps[-1].node = int(number[1])
+        elif number := _NODE.fullmatch(text):
+            if (
+                self._steps and self._steps[-1].is_asking
+            ):  # else it comes too late, and is counted as not found
+                self._steps[-1].node = int(number[1])
         elif not text.startswith("["):
             self.dropped["calls that are no events"] += 1
+        elif len(text) > MAX_BATCH_CHARS:
+            self.dropped["batches that are too large"] += 1
         elif incoming.chars + len(text) > MAX_VISIT_CHARS or len(incoming.batches) >= MAX_VISIT_BATCHES:
             self.dropped["batches past the most that a visit may send"] += 1
         else:
