@@ -100,7 +100,7 @@ async def _facts(live: LivePage, element: Element) -> dict[str, bool]:
     facts = {"found": True, "right": await _is_right(target, element)}
     if target.hovered is not None:
         await target.hovered.element.hover(timeout=_TRIAL_MS)
-    facts["visible"] = await target.element.is_visible()
+    facts["visible"] = await _is_shown(target)
     if "disabled" in element.states:
         return facts | {"disabled": True}
     return facts | {"clickable": any([await _can_be_clicked(each) for each in targets])}
@@ -110,6 +110,15 @@ async def _is_right(target: LiveTarget, element: Element) -> bool:
     """Return whether the live element has the tag and the address that the name's has."""
     tag, href = await target.element.evaluate("it => [it.localName, it.getAttribute('href')]")
     return bool(tag == element.tag and (element.href is None or href == element.href))
+
+
+async def _is_shown(target: LiveTarget) -> bool:
+    """Return whether it is visible, soon after the mouse has come where it shows it."""
+    try:
+        await target.element.wait_for(state="visible", timeout=_TRIAL_MS)
+    except Error:
+        return False
+    return True
 
 
 async def _can_be_clicked(target: LiveTarget) -> bool:
