@@ -50,14 +50,14 @@ def write_evaluation(folder: Path, sessions: Path | None, predictions: Sequence[
 def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_same(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = many_sessions(60)
+    sessions = many_sessions(160)
     data = tmp_path / "s.parquet"
     write_sessions(data, sessions)
     stray = [
         Prediction(session_id="nobody", step=0, target=sessions[0].steps[0].action),
         Prediction(session_id="visit-30", step=99, target=sessions[0].steps[0].action),
     ]
-    predictions = [*predictions_of(sessions[7:50]), *stray]
+    predictions = [*predictions_of(sessions[7:150]), *stray]
     files = {"model": tmp_path / "predictions.jsonl"}
     write_records(files["model"], predictions)
     read: list[int] = []
@@ -75,12 +75,12 @@ def test_of_many_sessions_only_those_shown_are_read_and_the_reader_shows_the_sam
     expected = view_sessions(sessions, {"model": predictions})
     found = view_sessions(shown.sessions, shown.predictions)
     assert found.view == expected.view
-    assert (shown.available, shown.unplaced) == (expected.available, expected.unplaced) == (43, 2)
+    assert (shown.available, shown.unplaced) == (expected.available, expected.unplaced) == (143, 2)
 
     out = write_evaluation(tmp_path / "run", data, predictions)
     assert shell("report", out)[0] == 0
     text = (out / "report" / "index.html").read_text("utf-8")
-    assert "Shown: 20 of 43 sessions; 2 predictions belong to no recorded step" in text
+    assert "Shown: 100 of 143 sessions; 2 predictions belong to no recorded step" in text
 
 
 def test_without_sessions_every_prediction_is_counted_as_not_shown(shell: Shell, tmp_path: Path) -> None:

@@ -195,6 +195,17 @@ def test_what_is_left_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert replay_of(text)["pages"][0]["cut"] == 33  # 3 + 50 characters, 20 kept
 
 
+def test_after_a_session_with_large_pages_no_further_one_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop_r1.report.session_view.PAGES_CHARS", 150)
+    sessions = tuple(make_session(f"s{at}", html=f"<p>{at}" + "x" * 60) for at in range(5))
+    text = build(tmp_path, ReportInputs(title="t", sessions=sessions))
+    # Each page is there under two addresses: 64 characters twice, so that the second session passes 150.
+    assert "Shown: 2 of 5 sessions." in text
+    assert [session["id"] for session in replay_of(text)["sessions"]] == ["s0", "s1"]
+
+
 def test_a_report_without_sessions_says_so(tmp_path: Path) -> None:
     text = build(tmp_path, ReportInputs(title="Nothing yet"))
     assert "No recorded session was given" in text

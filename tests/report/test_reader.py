@@ -45,6 +45,12 @@ LINKS = """<page>
 Featured
 <a name="lamp"><img alt="A lamp"> Lamp $21.00</a>
 <a name="can"><img alt="A can"> Can $27.00</a>
+More of it
+<a name="pen">Pen $2.00</a>
+<button name="add_pen">Add</button>
+<a name="cup">Cup $4.00</a>
+<button name="add_cup">Add</button>
+<button name="load">Load more</button>
 The end
 <button name="agree" role="checkbox" checked>I agree</button>
 """
@@ -304,7 +310,12 @@ def test_links_with_pictures_and_prices_are_cards_too_and_short_ones_stand_in_a_
     boxes = [frame.locator(".items > a").nth(place).bounding_box() for place in (0, 1)]
     assert boxes[0] is not None and boxes[1] is not None
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    assert [text.split() for text in frame.locator(".items > div").all_inner_texts()] == [
+        ["Pen", "$2.00", "Add"],
+        ["Cup", "$4.00", "Add"],
+    ]
     words = frame.locator("body").inner_text().split()
+    assert words.index("Cup") < words.index("Load") < words.index("end")
     assert words.index("Featured") < words.index("Lamp") < words.index("end") < words.index("agree")
     page.close()
 

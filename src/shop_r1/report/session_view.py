@@ -18,8 +18,10 @@ from shop_r1.report.simulation.journey import Journey, make_steps
 from shop_r1.report.simulation.journey import ShownStep as ToldStep
 
 REWARD_PARTS = tuple(name for name in RewardBreakdown.model_fields if name != "reasons")
-SESSIONS_SHOWN = 20
+SESSIONS_SHOWN = 100
 """Sessions that the reader shows at most."""
+PAGES_CHARS = 8_000_000
+"""Simplified HTML that it shows at most; after the session that reaches it, no further one is shown. Ours."""
 PAGE_LIMIT_CHARS = 60_000
 """Of a page's simplified HTML, what the reader shows at most."""
 _MARK_WORDS = {"click": "clicked", "select": "chosen", "hover": "pointed at"}
@@ -133,7 +135,8 @@ class Selection(NamedTuple):
 def view_sessions(sessions: Sequence[Session], predictions: Mapping[str, Sequence[Prediction]]) -> Selection:
     """Return the first sessions that have predictions (or, without any predictions, the first sessions).
 
-    Several predictions for one step are all shown; pages are cut at the limit, which is counted.
+    Several predictions for one step are all shown; pages are cut at the limit, which is counted. Fewer
+    sessions are shown where their pages are large.
     """
     predicted: dict[tuple[str, int], list[tuple[str, Prediction]]] = defaultdict(list)
     for setting, several in predictions.items():
@@ -143,11 +146,15 @@ def view_sessions(sessions: Sequence[Session], predictions: Mapping[str, Sequenc
     wanted = {session_id for session_id, _ in predicted}
     chosen = [session for session in sessions if not wanted or session.session_id in wanted]
     pages: dict[tuple[str, str], int] = {}  # Each page once, with its place.
-    shown = tuple(_session(session, predicted, pages) for session in chosen[:SESSIONS_SHOWN])
+    shown = list[ShownSession]()
+    for session in chosen[:SESSIONS_SHOWN]:
+        shown.append(_session(session, predicted, pages))
+        if sum(min(len(html), PAGE_LIMIT_CHARS) for _, html in pages) >= PAGES_CHARS:
+            break
     view = SessionsView(
         settings=tuple(map(clean_text, predictions)),
         pages=tuple(_page(url, html) for url, html in pages),
-        sessions=shown,
+        sessions=tuple(shown),
     )
     unplaced = sum(len(found) for place, found in predicted.items() if place not in steps)
     return Selection(view, len(chosen), unplaced, PAGE_LIMIT_CHARS)

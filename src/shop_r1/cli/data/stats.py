@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shop_r1.datasets.statistics import BudgetFacts, Statistics, Tally
     from shop_r1.records.sessions import Session
 
-_SESSIONS_SHOWN = 20
+_SESSIONS_SHOWN = 100
 """Sessions that a page of statistics lets one read through, the file's first."""
 _LENGTHS = {
     "steps": "steps of a session",

@@ -208,6 +208,7 @@ class Journey:
             )
         where = KIND_WORDS[self.last.kind]
         place = f"at {where}" if where == "checkout" else f"on {_article(where)} {where}"
+        place = "on another page" if self.last.kind == "other" else place
         steps = count_of(len(self.steps), "step")
         if self.outcome == "purchase":
             return f"bought after {steps}"

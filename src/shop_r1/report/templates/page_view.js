@@ -22,30 +22,67 @@ function isCard(link) {
   return link.querySelector('[role="img"]') !== null || link.textContent.search(PRICE) >= 0;
 }
 
-// Things of one kind that follow each other with nothing between stand together.
-function groupRuns(lines, belongs, least, className) {
-  let run = [];
-  const close = () => {
-    if (run.length >= least) {
-      const group = lines.ownerDocument.createElement("div");
-      group.className = className;
-      run[0].before(group);
-      const before = group.previousSibling, after = run[run.length - 1].nextSibling;
-      if (before && before.nodeType === 3) before.data = before.data.replace(/\s+$/, "");
-      if (after && after.nodeType === 3) after.data = after.data.replace(/^\s+/, "");
-      for (const node of run) {
-        const gap = node.nextSibling;
-        group.append(node);
-        if (gap && gap.nodeType === 3 && !gap.data.trim()) gap.remove();
-      }
-    }
-    run = [];
-  };
-  for (const node of [...lines.childNodes]) {
-    if (node.nodeType === 1 && belongs(node)) run.push(node);
-    else if (node.nodeType === 1 || node.data.trim()) close();
+// Whether a control has a line of its own.
+function isAlone(node) {
+  const before = node.previousSibling, after = node.nextSibling;
+  const starts = !before || (before.nodeType === 3 && (/\n\s*$/.test(before.data) || (!before.data && !before.previousSibling)));
+  const ends = !after || (after.nodeType === 3 && (/^\s*\n/.test(after.data) || (!after.data && !after.nextSibling)));
+  return starts && ends;
+}
+
+// Runs of nodes that follow each other with nothing between; `chosen` says which nodes belong.
+function findRuns(lines, chosen) {
+  const runs = [[]];
+  for (const node of lines.childNodes) {
+    if (chosen.has(node)) runs[runs.length - 1].push(node);
+    else if ((node.nodeType === 1 || node.data.trim()) && runs[runs.length - 1].length) runs.push([]);
   }
-  close();
+  return runs.filter((run) => run.length);
+}
+
+// Puts elements into a group where the run was, without the white space between.
+function replaceRun(run, className, elements) {
+  const document = run[0].ownerDocument, group = document.createElement("div");
+  group.className = className;
+  run[0].before(group);
+  const before = group.previousSibling, after = run[run.length - 1].nextSibling;
+  if (before && before.nodeType === 3) before.data = before.data.replace(/\s+$/, "");
+  if (after && after.nodeType === 3) after.data = after.data.replace(/^\s+/, "");
+  for (const node of run) {
+    const gap = node.nextSibling;
+    if (gap && gap.nodeType === 3 && !gap.data.trim()) gap.remove();
+  }
+  group.append(...elements.map((nodes) => {
+    if (nodes.length === 1) return nodes[0];
+    const item = document.createElement("div");
+    item.append(...nodes);
+    return item;
+  }));
+}
+
+// Links with a picture or a price are cards, each with the buttons that follow it.
+function groupCards(lines) {
+  const controls = [...lines.children].filter((node) => node.tagName === "A" || node.tagName === "BUTTON");
+  const links = new Set(controls.filter((node) => node.tagName === "A" && isCard(node)));
+  const chosen = new Set(controls.filter((node) => links.has(node) || node.tagName === "BUTTON"));
+  for (const run of findRuns(lines, chosen)) {
+    const cards = [];
+    for (const node of run) {
+      if (links.has(node)) cards.push([node]);
+      else if (cards.length) cards[cards.length - 1].push(node);
+    }
+    if (cards.length < 2) continue;
+    // What the last card has more than the first is not the card's.
+    const last = cards[cards.length - 1];
+    last.length = Math.min(last.length, cards[0].length);
+    replaceRun(cards.flat(), "items", cards);
+  }
+}
+
+// Controls with a line of their own stand beside each other where they are three or more.
+function groupRows(lines) {
+  const chosen = new Set([...lines.children].filter((node) => (node.tagName === "A" || node.tagName === "BUTTON") && isAlone(node)));
+  for (const run of findRuns(lines, chosen)) if (run.length > 2) replaceRun(run, "row", run.map((node) => [node]));
 }
 
 // Text between blocks becomes paragraphs that keep their lines.
@@ -60,8 +97,8 @@ function keepLines(container) {
       const first = lines.firstChild, last = lines.lastChild;
       if (first.nodeType === 3) first.data = first.data.trimStart();
       if (last.nodeType === 3) last.data = last.data.trimEnd();
-      groupRuns(lines, (node) => node.tagName === "A" && isCard(node), 2, "items");
-      groupRuns(lines, (node) => node.tagName === "A" || node.tagName === "BUTTON", 3, "row");
+      groupCards(lines);
+      groupRows(lines);
     }
     run = [];
   };
@@ -94,7 +131,7 @@ function markPrices(root) {
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const text of texts) {
     const parts = text.data.split(PRICE), prices = text.data.match(PRICE) || [];
-    if (!prices.length || text.parentNode.closest("button, option, textarea, select")) continue;
+    if (!prices.length || text.parentNode.closest("button, option, textarea, select, .links")) continue;
     const pieces = parts.flatMap((part, place) => {
       if (place >= prices.length) return [part];
       const price = root.ownerDocument.createElement("b");
@@ -165,7 +202,7 @@ function simplifiedPage(pages, pageStyle) {
       if (!found) { missing.push(mark); continue; }
       for (let up = found.parentElement; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
       if (mark.text !== undefined && "value" in found && found.tagName === "INPUT") found.value = mark.text;
-      const target = found.closest(".items > *, .links > li") || found;
+      const target = (found.tagName === "A" && found.closest(".items > *, .links > li")) || found;
       first = first || target;
       inside.body.append(box(mark, target));
     }
