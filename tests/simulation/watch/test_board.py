@@ -10,7 +10,8 @@ from shop_r1.records.actions import click, terminate, type_and_submit
 from shop_r1.records.sessions import StepEvent
 from shop_r1.simulation.concurrent import run_visits
 from shop_r1.simulation.loop import Limits
-from shop_r1.simulation.watch.board import STEPS_MAX, Board, funnel, seconds_left
+from shop_r1.simulation.watch.board import STEPS_MAX, Board
+from shop_r1.simulation.watch.totals import funnel, seconds_left
 from shop_r1.simulation.watch.views import ShopperView, StageView, StepView
 
 
@@ -269,6 +270,25 @@ def test_one_shopper_is_stopped_and_the_others_go_on() -> None:
         board.stop()
         await asyncio.wait_for(task, 10)
         assert drivers[2].acted == 0 and board.changes().totals.done == 3
+
+    asyncio.run(check())
+
+
+def test_what_a_policy_decides_after_its_visit_was_stopped_is_not_done() -> None:
+    async def check() -> None:
+        board, driver = Board(), Corridor()
+
+        class Thinker(Walker):
+            async def act(self, history: Any, page: Any, rng: Any) -> Any:
+                if len(history) == 2:
+                    board.stop(1)  # a person does so while it thinks
+                return await super().act(history, page, rng)
+
+        await run_visits(
+            [visit()], lambda it: board.obeyed(Thinker(), it), lambda _: driver, board, concurrency=1
+        )
+        (view,) = board.changes().shoppers
+        assert (view.outcome, view.reason, view.steps, driver.acted) == ("stopped", None, 2, 2)
 
     asyncio.run(check())
 

@@ -99,7 +99,7 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
                 with LiveView(len(left), totals) as view:
                     await run_visits(
                         watch.visits,
-                        deciders.policy_of,
+                        watch.policy_of,
                         shop.driver_of,
                         # A recording is there before its visit counts as finished.
                         Observers(*kept, folder, totals, view, *watch.observers),

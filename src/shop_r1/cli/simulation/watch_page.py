@@ -1,7 +1,7 @@
 """`simulate --watch`: the page on which a person watches, opened where there is a display."""
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,15 +10,17 @@ from shop_r1.cli.simulation.options import Options
 from shop_r1.cli.simulation.policies import Deciders
 from shop_r1.cli.simulation.shops import Shop
 from shop_r1.cli.terminal import console
-from shop_r1.simulation.loop import Observer, Visit
+from shop_r1.simulation.loop import Observer, Policy, Visit
 
 
 class Watch:
     """Who watches the visits, if anybody does."""
 
-    def __init__(self, visits: Sequence[Visit]) -> None:
+    def __init__(self, visits: Sequence[Visit], policy_of: Callable[[Visit], Policy]) -> None:
         self.visits: Iterator[Visit] = iter(visits)
         """Those to run: a person may stop some before they begin."""
+        self.policy_of = policy_of
+        """Their policies, which a person may stop too."""
         self.observers: tuple[Observer, ...] = ()
 
 
@@ -31,7 +33,7 @@ async def watch_page(
     Raises:
         ConfigError: its port cannot be had.
     """
-    watch = Watch(visits)
+    watch = Watch(visits, deciders.policy_of)
     if not options.watch or not visits:
         yield watch
         return
@@ -40,6 +42,7 @@ async def watch_page(
 
     board = Board(visits, cost_of=deciders.total_cost, budget_usd=options.max_cost)
     watch.visits, watch.observers = board.not_stopped(visits), (board,)
+    watch.policy_of = lambda visit: board.obeyed(deciders.policy_of(visit), visit)
     async with watched(
         board,
         shop.windows.picture_of if shop.windows is not None else None,

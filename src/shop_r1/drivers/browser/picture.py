@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from playwright.async_api import CDPSession, Error, Page
 
-PICTURE_S = 1.5
+PICTURE_S = 2.5
 """A browser that has given no picture by then is not waited for. Ours."""
 WIDTH, QUALITY = 640, 50
 """Of a small picture, in pixels and in JPEG's per cent. Ours."""

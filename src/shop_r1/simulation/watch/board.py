@@ -1,25 +1,26 @@
 """What a person who watches sees of the shoppers, and the pause and the stop that the shoppers obey."""
 
 import asyncio
+import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from threading import Lock
 from typing import Any
 
+from shop_r1.prompts.parse import ParseFailure
 from shop_r1.records.action_words import action_words
-from shop_r1.records.page_kinds import STAGES, Stage, furthest, page_stage, step_stage
+from shop_r1.records.page_kinds import Stage, furthest, page_stage, step_stage
 from shop_r1.records.sessions import Page, Step
 from shop_r1.records.visits import VisitEnd
-from shop_r1.simulation.loop import Visit
+from shop_r1.simulation.loop import EndVisit, Policy, Visit
 from shop_r1.simulation.watch.page_words import cut, event_words, heading
+from shop_r1.simulation.watch.totals import added, funnel, seconds_left
 from shop_r1.simulation.watch.views import (
     BoardView,
     RunState,
     ShopperView,
-    StageView,
     State,
     StepView,
     TotalsView,
@@ -218,6 +219,10 @@ class Board:
             if not is_stopped:
                 yield visit
 
+    def obeyed(self, policy: Policy, visit: Visit) -> Policy:
+        """Return the policy as one that lets go of its next step where a person stops the visit meanwhile."""
+        return _ObedientPolicy(policy, lambda: self._shoppers[visit.session_id].is_stopped)
+
     def _wake(self) -> None:
         for loop, future in self._waiters:
             loop.call_soon_threadsafe(_release, future)
@@ -293,7 +298,7 @@ class Board:
             steps_per_s=None if speed is None else round(speed, 3),
             errors=sum(view.errors for view in views),
             invalid=sum(view.invalid for view in views),
-            cost_usd=self._cost_of() if self._cost_of else _added(view.cost_usd for view in views),
+            cost_usd=self._cost_of() if self._cost_of else added(view.cost_usd for view in views),
             budget_usd=self._budget_usd,
             funnel=funnel(views),
             elapsed_s=round(elapsed_s, 1),
@@ -324,6 +329,17 @@ class Board:
         shopper.view = shopper.view.model_copy(update=values | ({"state": state} if state else {}))
 
 
+class _ObedientPolicy:
+    def __init__(self, policy: Policy, is_stopped: Callable[[], bool]) -> None:
+        self._policy, self._is_stopped = policy, is_stopped
+
+    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+        step = await self._policy.act(history, page, rng)
+        if self._is_stopped():
+            raise EndVisit("stopped", "")
+        return step
+
+
 def _step_view(number: int, step: Step) -> StepView:
     return StepView(
         number=number,
@@ -334,38 +350,6 @@ def _step_view(number: int, step: Step) -> StepView:
         error=cut(step.error, _REASON_MAX) if step.error else None,
         events=tuple(event_words(event) for event in step.events or ()),
     )
-
-
-def funnel(views: Iterable[ShopperView]) -> tuple[StageView, ...]:
-    """Return, for each stage in order, how many shoppers came this far and how many ended there."""
-    placed = [(STAGES.index(view.stage), view.state == "done") for view in views if view.stage is not None]
-    return tuple(
-        StageView(
-            stage=stage,
-            reached=sum(place >= at for place, _ in placed),
-            left=sum(place == at and is_done for place, is_done in placed) if stage != "purchase" else 0,
-        )
-        for at, stage in enumerate(STAGES)
-    )
-
-
-def seconds_left(views: Iterable[ShopperView], steps_per_s: float | None) -> float | None:
-    """Return a guess of the seconds left: visits to come are as long as those that have ended.
-
-    None before the first visit has ended, and while no step is made.
-    """
-    views = list(views)
-    lengths = [view.steps for view in views if view.state == "done" and view.steps]
-    if not lengths or not steps_per_s:
-        return None
-    length = fmean(lengths)
-    steps = sum(max(1.0, length - view.steps) for view in views if view.state != "done")
-    return round(steps / steps_per_s, 1)
-
-
-def _added(costs: Iterable[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
 
 
 def _release(future: asyncio.Future[None]) -> None:

@@ -11,7 +11,7 @@ PictureOf = Callable[[str], Awaitable[bytes | None]]
 """Returns a JPEG of what the shopper of a session id sees; None where there is none."""
 EVERY_S, AGAIN_S = 1.0, 3.0
 """A shopper's picture is taken anew at most so often: where it was shown another page, and where not."""
-_TAKES_S = 2.0  # at most
+_TAKES_S = 3.0  # at most
 _REST_S = 0.05  # between two, and never shorter than the last one took
 _BYTES_MAX, _ALL_BYTES_MAX = 500_000, 64_000_000
 _JPEG = b"\xff\xd8\xff"
