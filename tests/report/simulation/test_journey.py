@@ -50,7 +50,7 @@ CHECKOUT = step("/checkout", "<page>\n<h1>Checkout</h1>", click("place_order"))
             "terminate",
             "Opened two products, left on a product page after 3 steps.",
         ),
-        ([step("/help", "<page>", terminate())], "terminate", "Left on an other page after 1 step."),
+        ([step("/help", "<page>", terminate())], "terminate", "Left on another page after 1 step."),
     ],
 )
 def test_a_summary_says_what_happened(steps: list[Any], outcome: str, summary: str) -> None:
