@@ -168,11 +168,12 @@ def test_playing_goes_through_all_steps_to_the_end(page: Page, report: Path) -> 
     page.keyboard.press("Escape")
     page.locator("body").press(" ")
     expect(page.locator("#play")).to_have_attribute("aria-label", "Pause")
-    expect(replayed(page).locator("h1")).to_have_text("List")
+    expect(page.locator("#caption-number")).to_have_text("2")
     expect(page.locator(".step.end")).to_have_class(re.compile("current"), timeout=15000)
     expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
     expect(page.locator("#clock")).to_have_text("0:05.0 / 0:05.0")
     expect(page.locator("#caption-did")).to_have_text("Left after 3 steps")
+    expect(replayed(page).locator("h1")).to_have_text("Product")
 
 
 def test_the_timeline_has_page_loads_and_the_time_for_deciding(page: Page, report: Path) -> None:
@@ -185,7 +186,7 @@ def test_the_timeline_has_page_loads_and_the_time_for_deciding(page: Page, repor
     ]
     decide = page.locator("#track .decide").nth(1)
     # Seen at 1.5 s, acted at 3.0 s, and the next page was seen at 3.5 s: 1.5 of 2.0 s.
-    assert decide.get_attribute("style") == "width: 75.0%"
+    assert decide.get_attribute("style") == "left: 0.0%; width: 75.0%"
 
 
 def test_the_page_as_it_was_read_is_beside_the_replay(page: Page, report: Path) -> None:

@@ -26,9 +26,9 @@ def test_a_recordings_marks_say_when_pages_were_seen_and_actions_began() -> None
     # The first page is at 1 ms, since rrweb's player takes 0 for no time.
     assert timeline.begin == 1000 * BEGAN - 1
     first, second, third = timeline.moments
-    assert (first.seen, first.at, first.until) == (0.0, 1001.0, 1501.0)
-    assert (second.seen, second.at, second.until) == (1501.0, 3501.0, 4001.0)
-    assert (third.seen, third.at, third.until) == (4001.0, 4501.0, 4501.0)
+    assert (first.begin, first.seen, first.at, first.until) == (0.0, 501.0, 1001.0, 1501.0)
+    assert (second.begin, second.seen, second.at, second.until) == (1501.0, 1501.0, 3501.0, 4001.0)
+    assert (third.begin, third.seen, third.at, third.until) == (4001.0, 4001.0, 4501.0, 4501.0)
     assert first.loads == (Load(1.0, "/"), Load(1201.0, "/search?q=mug"))
     assert (second.loads, third.loads) == ((), ())
     assert first.target is not None and first.target.node == 7
@@ -47,9 +47,10 @@ def test_the_times_of_steps_say_when_actions_began() -> None:
     # Each step's time is its end: the action took 0.5 s of it.
     timeline = timeline_of_steps(make_steps([searching(**timed(1.0)), leaving(**timed(4.0))]), BEGAN)
     assert timeline.begin == 1000 * BEGAN
-    assert [(each.seen, each.at, each.until) for each in timeline.moments] == [
-        (0.0, 1000.0, 1500.0),
-        (1500.0, 4000.0, 4500.0),
+    # The first page took until 0.25 s before the first action, which is how long that was decided on.
+    assert [(each.begin, each.seen, each.at, each.until) for each in timeline.moments] == [
+        (0.0, 750.0, 1000.0, 1500.0),
+        (1500.0, 1500.0, 4000.0, 4500.0),
     ]
 
 

@@ -34,11 +34,6 @@ class PageTexts:
     elements: tuple[NamedElement, ...]
     """In the page's order."""
 
-    @property
-    def button_labels(self) -> tuple[str, ...]:
-        """The labels of its buttons."""
-        return tuple(each.label for each in self.elements if each.tag in ("button", "input"))
-
     def find(self, name: str) -> NamedElement | None:
         """Return the element with this name."""
         return next((each for each in self.elements if each.name == name), None)

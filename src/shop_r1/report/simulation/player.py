@@ -103,7 +103,7 @@ def _pack(recording: Recording, timeline: Timeline, assets: Path, left_out: Coun
 def _step(step: ShownStep, moment: Moment, screenshot: Path | None) -> dict[str, Any]:
     target = moment.target
     return {
-        "seen": round(moment.seen, 1),
+        "begin": round(moment.begin, 1),
         "at": round(moment.at, 1),
         "until": round(moment.until, 1),
         "node": target.node if target is not None else None,

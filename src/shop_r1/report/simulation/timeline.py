@@ -25,8 +25,10 @@ class Load:
 class Moment:
     """One step on the timeline, in milliseconds since the visit's first page."""
 
+    begin: float
+    """The step before was over, or the visit began."""
     seen: float
-    """The shopper was shown the page."""
+    """The shopper was shown the page, and began to decide."""
     at: float
     """The action began."""
     until: float
@@ -36,8 +38,8 @@ class Moment:
 
     def share(self, time: float) -> float:
         """Return where in this step a time lies, in [0, 1]."""
-        length = self.until - self.seen
-        return min(1.0, max(0.0, (time - self.seen) / length)) if length > 0 else 0.0
+        length = self.until - self.begin
+        return min(1.0, max(0.0, (time - self.begin) / length)) if length > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,12 @@ def timeline_of_recording(recording: Recording, steps: Sequence[ShownStep]) -> T
     begin = min([each.at for each in loads] or times) - _BEFORE_FIRST_MS
     acted = [done[step.index][0] - begin for step in steps]
     shown = _shown([each - begin for each in seen], acted)
-    ends = [*shown[1:], max(max(times) - begin, acted[-1])]
-    return Timeline(
-        begin,
-        tuple(
-            Moment(start, at, end, _within(loads, begin, start, end, is_first=not place), done[step.index][1])
-            for place, (step, start, at, end) in enumerate(zip(steps, shown, acted, ends, strict=True))
-        ),
-        is_timed=True,
-    )
+    starts, ends = [0.0, *shown[1:]], [*shown[1:], max(max(times) - begin, acted[-1])]
+    moments = list[Moment]()
+    for step, start, page, at, end in zip(steps, starts, shown, acted, ends, strict=True):
+        found = _within(loads, begin, start, end, is_first=not moments)
+        moments.append(Moment(start, page, at, end, found, done[step.index][1]))
+    return Timeline(begin, tuple(moments), is_timed=True)
 
 
 def timeline_of_steps(steps: Sequence[ShownStep], started: float | None) -> Timeline:
@@ -87,20 +86,19 @@ def timeline_of_steps(steps: Sequence[ShownStep], started: float | None) -> Time
     ends = [each.step.time for each in steps]
     acted = [_acted(each) for each in steps]
     if not steps or any(time is None for time in acted):
-        moments = tuple(Moment(1e3 * k, 1e3 * k, 1e3 * k + 1e3) for k in range(len(steps)))
-        return Timeline(0.0, moments, is_timed=False)
+        seconds = [1e3 * place for place in range(len(steps))]
+        return Timeline(0.0, tuple(Moment(each, each, each, each + 1e3) for each in seconds), is_timed=False)
     known = [time for time in acted if time is not None]
     begin = min([known[0], *([started] if started is not None else [])])
-    shown = [0.0, *(1e3 * (time - begin) for time in ends[:-1] if time is not None)]
+    starts = [0.0, *(1e3 * (time - begin) for time in ends[:-1] if time is not None)]
     last = 1e3 * ((ends[-1] or known[-1]) - begin)
-    return Timeline(
-        1e3 * begin,
-        tuple(
-            Moment(start, max(start, 1e3 * (at - begin)), max(start, end))
-            for start, at, end in zip(shown, known, [*shown[1:], last], strict=True)
-        ),
-        is_timed=True,
-    )
+    moments = list[Moment]()
+    for step, start, time, end in zip(steps, starts, known, [*starts[1:], last], strict=True):
+        at = max(start, 1e3 * (time - begin))
+        decide = step.step.timing.decide if step.step.timing is not None else None
+        seen = start if moments or decide is None else max(start, at - 1e3 * decide)
+        moments.append(Moment(start, seen, at, max(start, end)))
+    return Timeline(1e3 * begin, tuple(moments), is_timed=True)
 
 
 def _acted(step: ShownStep) -> float | None:
@@ -127,7 +125,7 @@ def _shown(seen: Sequence[float], acted: Sequence[float]) -> list[float]:
     for at in acted:
         shown.append(max([before, *(time for time in seen if time <= at)]))
         before = at
-    return [0.0, *shown[1:]]
+    return shown
 
 
 def _within(

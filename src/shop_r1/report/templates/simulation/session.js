@@ -16,7 +16,7 @@
   pageView.element.hidden = true;
   find("viewport").prepend(pageView.element);
   const items = [...document.querySelectorAll(".step")], marks = [...find("track").children];
-  const begin = steps[0].seen, end = steps[steps.length - 1].until;
+  const begin = steps[0].begin, end = steps[steps.length - 1].until;
   let current = 0, time = steps[0].at, view = recorded ? "replay" : "page";
   let playing = false, held = 0, last = 0, player = null, drawnAt = -1, scrolled = [];
 
@@ -197,8 +197,8 @@
 
   function drawClock() {
     const step = steps[Math.min(current, steps.length - 1)], mark = marks[current].getBoundingClientRect();
-    const box = find("track").getBoundingClientRect(), length = step.until - step.seen;
-    const share = current === steps.length ? 0.5 : length > 0 ? (time - step.seen) / length : 0;
+    const box = find("track").getBoundingClientRect(), length = step.until - step.begin;
+    const share = current === steps.length ? 0.5 : length > 0 ? (time - step.begin) / length : 0;
     find("cursor").style.left = mark.left - box.left + share * mark.width + "px";
     const told = (ms) => Math.floor(ms / 60000) + ":" + String(Math.floor(ms / 1000) % 60).padStart(2, "0") + "." + Math.floor(ms / 100) % 10;
     find("clock").textContent = find("clock").dataset.timed ? told(time - begin) + " / " + told(end - begin) : "";
