@@ -1,9 +1,27 @@
+import hashlib
 import json
 from pathlib import Path
 
 from tests.cli.cases import PAGE
 from tests.importers.rrweb import snapshots as rrweb
 from tests.shell import Shell
+
+from shop_r1.datasets.session_files import read_sessions
+from shop_r1.pages.simplify import simplify_page
+from shop_r1.records.actions import click
+from shop_r1.records.recordings import (
+    Assets,
+    Mark,
+    PageSeen,
+    Recording,
+    StepDone,
+    VisitBegun,
+    VisitEnded,
+    mark_event,
+    write_recording,
+)
+from shop_r1.records.sessions import Page, Step
+from shop_r1.records.visits import VISITS_FILE
 
 
 def test_a_plain_log_is_imported_and_what_is_left_out_is_told(shell: Shell, tmp_path: Path) -> None:
@@ -90,3 +108,26 @@ def test_masked_texts_are_told_and_refused_and_can_be_left_out(
     assert code == 0 and told.startswith(f"{out}: 1 of 1 recordings, 2 steps\n")
     assert "passed over: masked texts 1" in remarks
     assert shell("data", "validate", out)[0] == 0
+
+
+def test_the_recordings_of_a_simulation_are_imported_with_their_own_ids(shell: Shell, tmp_path: Path) -> None:
+    folder, out = tmp_path / "simulation" / "recordings", tmp_path / "sessions.jsonl"
+    copy = "<h1>Mugs</h1><a href='/cart'>Cart</a>"
+    html = simplify_page(copy).html
+    page = Page(url="http://shop.test/", html=html)
+    step = Step(page=page, action=click("cart"), error="It is covered.")
+    copy_sha256 = Assets(folder / "assets").add(copy.encode())
+    html_sha256 = hashlib.sha256(html.encode()).hexdigest()
+    marks: list[Mark] = [
+        VisitBegun(session_id="live-1", user_id="u", space="live"),
+        PageSeen(url=page.url, copy_sha256=copy_sha256, html_sha256=html_sha256),
+        StepDone.of(0, step, None),
+        VisitEnded(outcome="error", dropped={"calls that are no events": 2}),
+    ]
+    write_recording(folder, "live-1", Recording([mark_event(mark, 1000) for mark in marks]))
+    (tmp_path / "simulation" / VISITS_FILE).write_text("{}\n")
+    code, text, remarks = shell("data", "import", "rrweb", tmp_path / "simulation", "--out", out)
+    assert code == 0 and text.startswith(f"{out}: 1 of 1 recordings, 1 steps\n")
+    assert "passed over: events and assets that the recorder dropped 2" in " ".join(remarks.split())
+    (session,) = read_sessions(out)
+    assert (session.session_id, session.outcome, session.steps) == ("live-1", "error", (step,))

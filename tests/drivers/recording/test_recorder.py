@@ -1,5 +1,6 @@
 """What is recorded of visits in Chromium, from shops that are as they should be and from hostile ones."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,29 @@ def test_a_page_of_20_megabytes_is_left_out_and_the_next_is_not(chromium: Chromi
     # A page that hardly answers may go before it has said that it is too large.
     expected = {"pages that are too large to be recorded", "targets that were not found"}
     assert set(dropped(recording)) <= expected
+
+
+def test_a_crash_leaves_the_recording_so_far(chromium: Chromium, tmp_path: Path) -> None:
+    with Recorded(chromium, {"/": "<a href=/mugs>Mugs</a>", "/mugs": "<p>Two mugs</p>"}, tmp_path) as visit:
+        visit.window.open()
+        visit.act(click("mugs"))
+        window = visit.window.driver._window
+        assert window is not None
+        page = window.page
+
+        async def crash() -> None:
+            crashed = asyncio.Event()
+            page.on("crash", lambda _: crashed.set())
+            session = await page.context.new_cdp_session(page)
+            crashing = asyncio.ensure_future(session.send("Page.crash"))
+            await crashed.wait()
+            crashing.cancel()
+
+        chromium.run(crash())
+        assert visit.act(Action(type="scroll")).has_ended
+        recording = visit.written()
+    assert [text_of(each) for each in snapshots(recording)] == ["Mugs", "Two mugs"]
+    assert len([mark for _, mark in recording.marks() if isinstance(mark, StepDone)]) == 2
 
 
 def test_the_tab_before_the_shopper_is_recorded_and_no_other(chromium: Chromium, tmp_path: Path) -> None:

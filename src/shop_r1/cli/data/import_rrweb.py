@@ -13,7 +13,11 @@ from shop_r1.validation_messages import list_counts
 
 def import_rrweb(
     recordings: Annotated[
-        list[Path], Argument(metavar="RECORDING…", help="Files of rrweb events, or folders of them.")
+        list[Path],
+        Argument(
+            metavar="RECORDING…",
+            help="Files of rrweb events, or folders, also simulations.",
+        ),
     ],
     out: Out,
     space: Annotated[

@@ -15,6 +15,7 @@ VISIT_MAX = 5000
 TOTAL_MAX_BYTES = 2_000_000_000
 """Of one simulation. Ours."""
 _BODY_S = 10.0
+_GONE = "pictures and style sheets that were gone before they were read"
 _KINDS = frozenset({"image", "stylesheet"})
 
 
@@ -34,18 +35,21 @@ class SharedAssets:
     async def read(self, response: Response, address: str) -> Asset | str:
         """Return the asset at an address, or in words why there is none; then the next visit tries again."""
         if address not in self._reads:
-            self._reads[address] = asyncio.create_task(self._read(response))
-        found = await asyncio.shield(self._reads[address])
-        if isinstance(found, str):
-            self._reads.pop(address, None)
-        return found
+            self._reads[address] = asyncio.create_task(self._read(response, address))
+        return await asyncio.shield(self._reads[address])
 
-    async def _read(self, response: Response) -> Asset | str:
+    async def _read(self, response: Response, address: str) -> Asset | str:
+        found: Asset | str = _GONE
         try:
             async with asyncio.timeout(_BODY_S):
-                data = await response.body()
+                found = await self._stored(await response.body(), response)
         except (Error, TimeoutError):  # the page went on before it was there
-            return "pictures and style sheets that were gone before they were read"
+            pass
+        if isinstance(found, str):
+            del self._reads[address]
+        return found
+
+    async def _stored(self, data: bytes, response: Response) -> Asset | str:
         if len(data) > min(MAX_ASSET_BYTES, self._left_bytes):
             return "pictures and style sheets that are too large"
         self._left_bytes -= len(data)
