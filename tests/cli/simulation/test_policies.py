@@ -51,7 +51,7 @@ def test_a_model_over_a_network_stops_at_its_budget_and_goes_on_with_a_larger_on
         assert code == 0, err
         plain = " ".join(text.split())
         assert "at most 0.012 USD" in plain and "stopped" in plain
-        assert "the budget of N.N USD is spent" in " ".join(err.split())
+        assert "the budget of 0.012 USD is spent" in " ".join(err.split())
         ends = list(read_records(out / VISITS_FILE, VisitEnd))
         finished = [end for end in ends if end.outcome == "terminate"]
         assert 0 < len(finished) < 6

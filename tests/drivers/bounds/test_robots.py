@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from shop_r1.drivers.bounds.robots import MAX_CHARS, Robots, robots_url
@@ -68,3 +70,19 @@ def test_what_is_no_robots_txt_forbids_nothing(text: str) -> None:
 
 def test_the_file_is_at_the_hosts_root() -> None:
     assert robots_url("http://127.0.0.1:8000/a/b?c") == "http://127.0.0.1:8000/robots.txt"
+
+
+def test_a_shop_that_did_not_say_is_asked_again_and_said_to_be_away() -> None:
+    robots, answers = Robots("other"), iter([(None, ""), (503, ""), (200, RULES), (200, "never asked for")])
+
+    async def fetch(_: str) -> tuple[int | None, str]:
+        return next(answers)
+
+    def ask() -> bool:
+        asyncio.run(robots.ask(f"{SHOP}/mugs", fetch))
+        return robots.allows(f"{SHOP}/mugs")
+
+    assert not ask() and "gives no answer to https://shop.example/robots.txt" in robots.why_not(SHOP)
+    assert not ask() and "HTTP 503" in robots.why_not(SHOP)
+    assert ask() and ask()
+    assert robots.why_not(f"{SHOP}/checkout").endswith("asks automated visitors to stay away")

@@ -49,7 +49,9 @@ class Totals:
     invalid: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    """Of actions that could not be carried out, and reasons of visits that ended by an error."""
+    """Of actions that could not be carried out and of visits without an end of their own, by kind."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """The first reason of each kind."""
     events: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """Hosts, or what of robots.txt."""
@@ -67,7 +69,7 @@ class Totals:
         """Count a step and its events."""
         self.steps += 1
         if step.error:
-            self.errors[_kind(step.error)] += 1
+            self._count_error(step.error)
         for event in step.events or ():
             self.events[event.kind] += event.count
             if event.kind == "blocked":
@@ -78,7 +80,12 @@ class Totals:
         self.outcomes[end.outcome] += 1
         self.invalid += end.invalid
         if end.outcome in ("no step", "stopped") and end.reason:
-            self.errors[_kind(end.reason)] += 1
+            self._count_error(end.reason)
+
+    def _count_error(self, reason: str) -> None:
+        kind = _kind(reason)
+        self.errors[kind] += 1
+        self.examples.setdefault(kind, reason)
 
 
 class LiveView:

@@ -123,8 +123,8 @@ def _print_problems(totals: Totals) -> None:
         )
     if failed:
         console.note(f"{failed} actions or visits failed; most often:")
-        for reason, count in _most(totals.errors):
-            console.note(f"  {count} x {harmless(reason)[:_CHARS]}")
+        for kind, count in _most(totals.errors):
+            console.note(f"  {count} x {harmless(totals.examples[kind])[:_CHARS]}")
 
 
 def _most(counts: Counter[str]) -> list[tuple[str, int]]:

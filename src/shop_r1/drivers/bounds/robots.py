@@ -18,15 +18,17 @@ class Robots:
         """Read them for a visitor with this product name."""
         self._agent = agent
         self._rules: dict[str, Protego | None] = {}
+        self._unknown: dict[str, str] = {}
+        """Hosts that did not say, each with what came in place of their rules."""
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ask(self, url: str, fetch: Callable[[str], Awaitable[tuple[int | None, str]]]) -> None:
-        """Learn the rules of the address's host, once for all shoppers.
+        """Learn the rules of the address's host, once for all shoppers; one that did not say is asked again.
 
         `fetch` returns the status and the text of an address, with None as the status where nothing came.
         """
         async with self._asking[_origin(url)]:
-            if not self.knows(url):
+            if not self.knows(url) or _origin(url) in self._unknown:
                 self.learn(url, *await fetch(robots_url(url)))
 
     def learn(self, url: str, status: int | None, text: str) -> None:
@@ -35,10 +37,13 @@ class Robots:
         Without a file (a status of the 400s) all is allowed; where it cannot be had (no answer, a status of
         the 500s) nothing is (RFC 9309, 2.3.1.3 and 2.3.1.4).
         """
+        origin = _origin(url)
+        self._unknown.pop(origin, None)
         if status is None or status >= 500:
-            self._rules[_origin(url)] = Protego.parse("User-agent: *\nDisallow: /")
+            self._rules[origin] = Protego.parse("User-agent: *\nDisallow: /")
+            self._unknown[origin] = "no answer" if status is None else f"HTTP {status}"
         else:
-            self._rules[_origin(url)] = Protego.parse(text[:MAX_CHARS]) if status < 400 else None
+            self._rules[origin] = Protego.parse(text[:MAX_CHARS]) if status < 400 else None
 
     def knows(self, url: str) -> bool:
         """Return whether the rules of the address's host are known."""
@@ -48,6 +53,12 @@ class Robots:
         """Return whether the address may be visited; its host's rules have to be known."""
         rules = self._rules[_origin(url)]
         return rules is None or bool(rules.can_fetch(url, self._agent))
+
+    def why_not(self, url: str) -> str:
+        """Return in a sentence why an address is not allowed."""
+        if came := self._unknown.get(_origin(url)):
+            return f"the shop gives {came} to {robots_url(url)}, so it may not be visited; is it up?"
+        return "the shop's robots.txt asks automated visitors to stay away"
 
     def delay_s(self, url: str) -> float:
         """Return the seconds that the host asks for between two visits, 0 where it says nothing."""

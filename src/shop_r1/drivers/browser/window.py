@@ -160,8 +160,9 @@ class Window:
         Raises:
             PageError: the shop does not want such visitors, or no page came in time.
         """
-        if not await self._bounds.welcomes(url, self._fetch):
-            raise PageError(f"{url[:120]!r}: the shop's robots.txt asks automated visitors to stay away")
+        robots = self._bounds.robots
+        if not await self._bounds.welcomes(url, self._fetch) and robots is not None:
+            raise PageError(f"{url[:120]!r}: {robots.why_not(url)}")
         await self._bounds.wait_for_turn(url)
         going = self.page.goto(url, wait_until="commit", timeout=LOAD_S * 1000)
         await self.within(LOAD_S, going, "no page")
