@@ -104,6 +104,17 @@ def test_without_a_folder_the_newest_run_is_taken_and_named(
     assert f"The newest run is the evaluation in {Path('runs') / 'newer'}" in err
 
 
+def test_nothing_that_is_not_known_is_told_as_none(shell: Shell, tmp_path: Path) -> None:
+    recorded, out = tmp_path / "theirs.jsonl", tmp_path / "results"
+    line = {"session_id": "s", "step_idx": 0, "gold": TARGETS[0], "pred": LEAVING}
+    recorded.write_text(json.dumps(line), "utf-8")
+    assert shell("evaluate", "--predictions", recorded, "--out", out)[0] == 0
+    assert shell("report", out)[0] == 0
+    html = (out / "report" / "index.html").read_text("utf-8")
+    assert "<b>predictions</b> theirs.jsonl" in html
+    assert re.search(r"\bNone\b", re.sub(r"<(style|script).*?</\1>", "", html, flags=re.DOTALL)) is None
+
+
 def test_a_report_is_made_again_but_one_that_was_changed_by_hand_only_with_force(
     shell: Shell, tmp_path: Path
 ) -> None:

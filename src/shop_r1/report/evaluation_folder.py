@@ -73,8 +73,10 @@ def find_sessions(settings: Mapping[str, Any]) -> tuple[Path | None, str | None]
 
 def describe_evaluation(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
     """Return what stands beside a verdict: model, data, and the date of `table.json`, as far as known."""
-    values = settings.get("settings", {})
+    values, inputs = settings.get("settings", {}), list(settings.get("inputs", {}))
     shown = {key: Path(str(values[key])).name for key in ("model", "data") if values.get(key)}
+    if not shown and inputs:  # Somebody else's predictions were scored.
+        shown = {"predictions": Path(inputs[0]).name}
     written = datetime.fromtimestamp((folder / "table.json").stat().st_mtime, tz=UTC)
     return shown | {"date": f"{written:%Y-%m-%d}"}
 
@@ -82,12 +84,17 @@ def describe_evaluation(folder: Path, settings: Mapping[str, Any]) -> dict[str, 
 def describe_settings(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the few settings that a reader wants to see."""
     values = settings.get("settings", {})
-    shown = {key: str(values[key]) for key in ("model", "data", "first_step") if key in values}
+    names = ("model", "data", "first_step")
+    shown = {key: str(values[key]) for key in names if values.get(key) is not None}
     prompt, sampling = values.get("prompt", {}), values.get("sampling", {})
-    if prompt:
-        shown["prompt budget"] = f"{prompt.get('max_tokens')} tokens"
-    if sampling:
-        shown["completion"] = f"at most {sampling.get('max_new_tokens')} tokens"
+    if prompt.get("max_tokens") is not None:
+        shown["prompt budget"] = f"{prompt['max_tokens']:,} tokens"
+    if sampling.get("max_new_tokens") is not None:
+        shown["completion"] = f"at most {sampling['max_new_tokens']:,} tokens"
+    shown |= {f"SHA-256 of {name}": digest for name, digest in settings.get("inputs", {}).items()}
+    versions = settings.get("versions", {})
+    if versions:
+        shown["versions"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return shown | {key: str(settings[key]) for key in ("seed", "revision") if settings.get(key) is not None}
 
 
