@@ -78,6 +78,7 @@ bench: $(READY) ## time training and evaluation beside stock TRL (50 minutes); d
 	@$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
 	@$(BIN)/python -m benchmarks.memory --json benchmarks/results/memory.json
 	@$(BIN)/python -m benchmarks.examples --json benchmarks/results/examples.json
+	@$(BIN)/python -m benchmarks.browser --json benchmarks/results/browser.json
 	@$(BIN)/python -m benchmarks.tables
 
 lint: $(READY) ## ruff, as linter and as formatter

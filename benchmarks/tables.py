@@ -15,7 +15,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 Result = Mapping[str, Any]
 
 
-def fill_page(text: str, step: Result, engine: Result, memory: Result, examples: Result) -> str:
+def fill_page(
+    text: str, step: Result, engine: Result, memory: Result, examples: Result, browser: Result
+) -> str:
     """Return the page with every table made from these results.
 
     Raises:
@@ -36,6 +38,8 @@ def fill_page(text: str, step: Result, engine: Result, memory: Result, examples:
         ),
         "rates": table(("", "at least", "a second"), rate_rows(examples)),
         "content": content_line(examples),
+        "browser": table(("", "at most", "ours", "beside"), browser_rows(browser)),
+        "visits": visits_line(browser),
     }
     for name, content in tables.items():
         before, *after = text.split(f"<!-- {name} -->\n")
@@ -195,17 +199,60 @@ def content_line(examples: Result) -> str:
     )
 
 
+def browser_rows(browser: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each thing that shoppers in Chromium take time for."""
+    step, window, reset = browser["step_s"], browser["window_s"], browser["reset_s"]
+    parts = ", ".join(f"{_ms(step[name])} {name}" for name in ("act", "settle", "observe"))
+    yield (
+        f"a step, ms; median of {browser['steps']:,}",
+        "400",
+        f"{_ms(step['step'])}: {parts}",
+        f"{_ms(step['plain_load'])} until loaded; {_ms(step['plain_networkidle'])} until the network is idle",
+    )
+    with_recording = f"{_ms(window['recorded_open'])} with recording"
+    yield (
+        "a new window, ms",
+        "300",
+        f"{_ms(window['ours_open'])}; {with_recording}",
+        f"{_ms(window['plain_open'])}",
+    )
+    yield "the store as new, for a visit, ms", "50", f"{_ms(reset['visitor_s'])}", ""
+
+
+def visits_line(browser: Result) -> str:
+    """Return what many visits at once did, and what they left."""
+    many, alone, machine = browser["many"], browser["in_process"], browser["machine"]
+    memory = [held["chromium_mib"] + held["playwright_mib"] for held in many["held"]]
+    middle, end = memory[min(2, len(memory) - 1)], memory[-1]
+    first, left = many["held"][0], many["left"]
+    return (
+        f"{browser['browser']}, {machine['cores']} cores, load {machine['load_before']:g} before. "
+        f"{many['sessions']} visits at concurrency {many['concurrency']}, with recordings: "
+        f"{many['sessions_a_minute']:.0f} visits a minute, a step {_ms(many['median_step_s'])} ms at the "
+        f"median. Chromium and Playwright held {middle:,.0f} MiB after 20 visits and {end:,.0f} MiB at the "
+        f"end; then {left['contexts']} contexts were left, {left['processes']} processes ("
+        f"{first['processes']} at first) and {left['own_files'] + left['playwright_files']} files "
+        f"({first['own_files'] + first['playwright_files']} at first). {alone['sessions']:,} visits in this "
+        f"process: {alone['sessions_a_second']:.0f} a second, {alone['grown_mib']:+.1f} MiB, "
+        f"{alone['grown_files']:+d} files."
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.0f}"
+
+
 def _mib(size: float) -> str:
     return f"{size / 2**20:,.3g}" if size < 2**30 else f"{size / 2**20:,.0f}"
 
 
-def read_results() -> tuple[Result, Result, Result, Result]:
-    """Return what `grpo_step`, `engine`, `memory` and `examples` wrote."""
-    step, engine, memory, examples = (
+def read_results() -> tuple[Result, Result, Result, Result, Result]:
+    """Return what `grpo_step`, `engine`, `memory`, `examples` and `browser` wrote."""
+    step, engine, memory, examples, browser = (
         json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("grpo_step", "engine", "memory", "examples")
+        for name in ("grpo_step", "engine", "memory", "examples", "browser")
     )
-    return step, engine, memory, examples
+    return step, engine, memory, examples, browser
 
 
 if __name__ == "__main__":

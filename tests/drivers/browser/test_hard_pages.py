@@ -95,6 +95,8 @@ PAGES: dict[str, Content] = {
       a.onclick = () => { a.textContent = 'mug' }; x.onclick = () => { x.textContent = 'WRONG' }</script>""",
     "/covered": """<div style="position:relative"><button>Under</button>
       <div style="position:absolute;inset:0;background:#fff">Over</div></div><a href="/two">Two</a>""",
+    "/popup": """<label>Size <select><option>Small<option>Large</select></label><a href="/two">Two</a>
+      <label>Day <input type="date"></label><label>Count <input type="number"></label>""",
     "/bare": "<p>Nothing to do here.</p>",
     "/options": """<label>Size <select onchange="o.textContent = 'size ' + value"><option value="s">Small
       <option value="l">Large<option disabled>Huge</select></label><p id="o"></p>""",
@@ -276,6 +278,24 @@ def test_a_click_reaches_what_was_aimed_at_or_nothing(window: Window) -> None:
     under = window.act(click("under"))
     assert under.error == "'under' is on the page, but it is covered by <div> Over"
     assert kinds(under) == ["covered"]
+
+
+def test_a_list_that_is_clicked_is_not_in_the_way(window: Window) -> None:
+    seen = window.open("/popup")
+    assert window.act(click(name_of(seen, "size"))).error is None
+    result = window.act(click("two"))
+    assert (result.error, result.seen.page.url) == (None, f"{SHOP}two")
+
+
+def test_fields_of_a_kind_take_text_of_that_kind(window: Window) -> None:
+    seen = window.open("/popup")
+    day, count = name_of(seen, "day"), name_of(seen, "count")
+    for name, text in ((day, "2026-11-28"), (count, "3")):
+        result = window.act(Action(type="input", name=name, text=text))
+        assert result.error is None and f'value="{text}"' in result.seen.page.html
+    for name, text in ((day, "soon"), (count, "many")):
+        error = window.act(Action(type="input", name=name, text=text)).error
+        assert error is not None and "does not take such text" in error
 
 
 def test_a_page_with_nothing_to_do_is_a_page(window: Window) -> None:

@@ -14,6 +14,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.drivers.browser.live_page import LivePage, LiveTarget
 from shop_r1.drivers.browser.page_events import StepEvents
+from shop_r1.drivers.browser.pool import first_line
 from shop_r1.drivers.browser.traffic import Traffic, now
 from shop_r1.drivers.protocol import takes_text
 from shop_r1.errors import PageError
@@ -29,6 +30,8 @@ _MISSES_MAX = 3  # clicks that met something else, since the page moved
 _SCROLL_PIXELS = 600
 _ENTER_S = 0.4
 """Within which an Enter that submits something has begun to."""
+_PICKED = frozenset({"date", "time", "datetime-local", "month", "week", "color"})
+"""Fields that stay empty where the text is none of their kind."""
 _BESIDE = "xpath=ancestor::*[.//button or .//input[@type='submit' or @type='image']][1]"
 _BUTTONS = "button:visible, input[type=submit]:visible, input[type=image]:visible"
 
@@ -83,7 +86,9 @@ class Hands:
                 )
             if submit:
                 self._check(field)
-            await self._fill(target, profile.fill(text, is_secret=bool(field.get("isSecret"))))
+            await self._fill(element.name, target, profile.fill(text, is_secret=bool(field.get("isSecret"))))
+            if text and field.get("kind") in _PICKED and (await target.ask("field")).get("isEmpty"):
+                raise PageError(f"{element.name!r} does not take such text: it is a {field['kind']}")
             if submit:
                 await self._enter(target, element.role == "searchbox" or "search" in element.name)
 
@@ -217,11 +222,13 @@ class Hands:
         if form is not None and self._holds(form):
             raise HeldBackError("it would have bought something")
 
-    async def _fill(self, target: LiveTarget, text: str) -> None:
+    async def _fill(self, name: str, target: LiveTarget, text: str) -> None:
         try:
             await target.element.fill(text, timeout=_DO_S * 1000)
         except PlaywrightTimeout:
-            raise PageError("text could not be typed: the field takes none") from None
+            raise PageError(f"text could not be typed within {_DO_S:g} s") from None
+        except Error as error:  # a date or a number that is none
+            raise PageError(f"{name!r} does not take such text: {first_line(error)}") from None
 
     async def _enter(self, target: LiveTarget, is_search: bool) -> None:
         """Press Enter; where a search box takes no notice, press the one button beside it."""

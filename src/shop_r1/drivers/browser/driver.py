@@ -85,21 +85,22 @@ class BrowserDriver:
         times = [time.perf_counter()]
         problem = problem or await self._problem(ACT_S, self._do(action, window), window)
         times.append(time.perf_counter())
-        await self._settle(window)
+        settled = await self._settle(window)
         times.append(time.perf_counter())
-        unread = await self._problem(READ_S, self._read(), window)
+        limit_s = min(READ_S, ANSWER_S) if settled is Settled.SILENT else READ_S
+        unread = await self._problem(limit_s, self._read(), window)
         times.append(time.perf_counter())
         if unread is None:
             self._record_page()
         else:
             window.events.add("no_answer", unread)
-        act, settled, observe = (round(end - begin, 4) for begin, end in pairwise(times))
+        act, settle_s, observe = (round(end - begin, 4) for begin, end in pairwise(times))
         over = window.why_over
         return ActionResult(
             self._live.observation,
             error=problem or unread or over,
             events=window.events.take(),
-            timing=Timing(act=act, settle=settled, observe=observe),
+            timing=Timing(act=act, settle=settle_s, observe=observe),
             is_purchase=window.bought is not None and problem is None,
             has_ended=unread is not None or over is not None,
         )
@@ -197,10 +198,12 @@ class BrowserDriver:
         if self._recorder is not None and self._live is not None:
             self._recorder.see(self._live.observation.page, self._live.copy, self._live.left_out)
 
-    async def _settle(self, window: Window) -> None:
-        """Wait until the tab in front has settled, or note that it has not."""
+    async def _settle(self, window: Window) -> Settled:
+        """Wait until the tab in front has settled; note where it has not."""
+        outcome = Settled.SILENT
 
         async def wait() -> None:
+            nonlocal outcome
             window.traffic.acted_at = now()
             outcome = await window.settle()
             if outcome is not Settled.YES:
@@ -209,6 +212,7 @@ class BrowserDriver:
                 await window.traffic.stop_loading()
 
         await self._problem(LOAD_CEILING_S + CEILING_S, wait(), window)
+        return outcome
 
     async def _problem(self, limit_s: float, doing: Awaitable[Any], window: Window) -> str | None:
         """Wait for something within a limit, and return what went wrong; None where nothing did."""

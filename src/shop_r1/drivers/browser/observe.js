@@ -236,7 +236,9 @@
     || /^(?:cc-(?:number|csc)|(?:current|new)-password|one-time-code)$/.test((field.autocomplete || '').split(' ').pop());
   const takesText = (element) => (element.matches('input,textarea') || element.isContentEditable)
     && !element.matches(':disabled') && !element.readOnly;
-  const field = (element) => ({ isSecret: isSecret(element), isFixed: !takesText(element), form: formOf(element) });
+  const field = (element) => ({
+    isSecret: isSecret(element), isFixed: !takesText(element), form: formOf(element),
+    kind: tagNameOf(element) === 'input' ? element.type : '', isEmpty: element.value === '' });
   // What sending the form of a field or of a button would do.
   const formOf = (element) => {
     const form = element.form || closest(element, 'form');
