@@ -1,6 +1,7 @@
 """What is recorded of visits in Chromium, from shops that are as they should be and from hostile ones."""
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,13 @@ def test_passwords_and_the_profile_are_nowhere_in_a_recording(chromium: Chromium
         everything += Assets(tmp_path / "assets").read_text(copy.stem.removesuffix(".zst"))
     for secret in ("hunter22", "zq7", "b@shop", "b%40shop"):
         assert secret not in everything, secret
+
+
+def test_the_script_is_the_one_of_the_npm_package() -> None:
+    """`npm pack @rrweb/record@2.1.6`, `dist/record.umd.min.cjs`."""
+    script = Path(recorder_module.__file__).parent / "record.umd.min.cjs"
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    assert digest == "fde9a5c5c38fc23c9f8d6429b4e74c8996156e1632f132693b68e32509dc92f0"
 
 
 def test_without_a_recorder_nothing_is_put_into_pages(chromium: Chromium) -> None:

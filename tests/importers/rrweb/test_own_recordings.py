@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shop_r1.importers.rrweb.own_recordings import OTHERWISE
 from shop_r1.importers.rrweb.recordings import RecordingTally, import_recordings
 from shop_r1.importers.rrweb.visit import RecordingOptions
 from shop_r1.pages.simplify import simplify_page
@@ -24,6 +25,7 @@ from shop_r1.records.recordings import (
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.records.visits import VISITS_FILE
 
+EVERSHOP = Path(__file__).parents[2] / "pages" / "evershop" / "recordings"
 COPY = "<h1>Mugs</h1><a href='/cart'>Cart</a>"
 HTML = simplify_page(COPY).html
 PAGE = Page(url="http://shop.test/", html=HTML, status=200)
@@ -74,6 +76,17 @@ def test_a_simulations_folder_gives_its_sessions(tmp_path: Path) -> None:
     assert sessions == [EXPECTED]
     assert (tally.recordings, tally.steps, tally.left_out) == (1, 2, [])
     assert not tally.counts and not tally.remarks
+
+
+def test_visits_to_a_real_shop_are_imported_with_names_that_stand_on_their_pages() -> None:
+    sessions, tally = read(EVERSHOP)
+    assert tally.left_out == [] and {session.space for session in sessions} == {"live"}
+    assert len(sessions) == 3 and all(len(session.steps) > 1 for session in sessions)
+    places = [(step.action.name, step.page) for session in sessions for step in session.steps]
+    missing = [name for name, page in places if name and f'name="{name}"' not in page.html]
+    # Where the rules have changed since, that is said.
+    assert missing == [] or tally.remarks[OTHERWISE]
+    assert {page.status for _, page in places} <= {200, None}, "a route of a script was never asked for"
 
 
 def test_what_the_recorder_dropped_and_what_is_simplified_otherwise_is_counted(tmp_path: Path) -> None:
