@@ -68,13 +68,13 @@ def print_dropped(shop: Shop) -> None:
         console.note(f"Not recorded: {found}")
 
 
-def check_sessions(totals: Totals, out: Path) -> None:
-    """Make sure that this run gave a session, or had none to give.
+def check_sessions(totals: Totals, out: Path, folder: Path) -> None:
+    """Make sure that there are sessions in the run's folder.
 
     Raises:
         DataError: no visit gave one; the reasons are printed before.
     """
-    if totals.outcomes and totals.outcomes.total() == totals.outcomes["no step"]:
+    if not (folder / SESSIONS_FILE).exists():
         _print_problems(totals)
         why = ": every response of the model was invalid" if totals.invalid else ""
         raise DataError(f"{out}: no visit gave a session{why}")

@@ -40,7 +40,7 @@ def simulate_visits(options: Options, out: Path) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name[:40]}.", dir=out.parent) as place:
             _run_all(options, Path(place), totals)
-            messages.check_sessions(totals, out)
+            messages.check_sessions(totals, out, Path(place))
             _copy_sessions(Path(place) / SESSIONS_FILE, out)
     else:
         try:
@@ -48,7 +48,7 @@ def simulate_visits(options: Options, out: Path) -> None:
         except BaseException:
             messages.print_unfinished(options, out, totals)
             raise
-        messages.check_sessions(totals, out)
+        messages.check_sessions(totals, out, out)
     messages.print_result(options, out, totals)
 
 
