@@ -47,3 +47,11 @@ def test_a_list_that_opens_by_a_click_takes_no_text(chromium: Chromium) -> None:
             error = window.act(Action(type="input", name=name, text="large")).error
             assert (error is None) if said is None else (said in (error or "")), name
         assert window.evaluate("document.querySelector('input').value") == "large"
+
+
+def test_no_picture_that_a_script_listens_to_has_a_name_behind_its_own_large_one(chromium: Chromium) -> None:
+    small = '<div style="cursor:pointer"><img alt="Mug" style="width:300px;height:300px"></div>'
+    large = '<div style="position:fixed;inset:0;background:white"><img alt="Mug"><button>Close</button></div>'
+    with Window(chromium, {"/": small, "/large": small + large}) as window:
+        assert [element.name for element in window.open().simplified.elements] == ["mug"]
+        assert [element.name for element in window.open("/large").simplified.elements] == ["close"]

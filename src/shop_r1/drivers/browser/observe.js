@@ -166,7 +166,7 @@
         const why = isOption(tag) ? '' : hovered ? (isBehind(hovered) ? 'covered' : '') : drawn ? unreachable(node) : 'invisible';
         if (why && tag !== 'body') return hide(node, tag, why);
         if (matches(node, ':disabled')) extra += ' disabled';
-      } else if (drawn && !hovered && isClickable(node)) {
+      } else if (drawn && !hovered && isClickable(node) && !isBehind(node)) {
         extra += ' role="button"';
         count('clickable_by_cursor');
       }
