@@ -6,6 +6,7 @@ from tests.report.simulation.visits import end_of, leaving, opening, searching, 
 from shop_r1.errors import DataError
 from shop_r1.jsonl import write_json, write_records
 from shop_r1.records.visits import STEPS_FILE, VisitStep
+from shop_r1.report.simulation.build import build_simulation_report
 from shop_r1.report.simulation_folder import is_simulation, read_simulation
 
 
@@ -55,3 +56,21 @@ def test_an_empty_folder_is_refused_and_sessions_alone_are_enough(tmp_path: Path
     assert read_simulation(tmp_path).settings == {"seed": 7}
     (tmp_path / "predictions.jsonl").write_text("{}")
     assert not is_simulation(tmp_path)
+
+
+def test_a_line_that_a_killed_run_cut_short_is_left_out_and_told_of(tmp_path: Path) -> None:
+    write_folder(tmp_path, [session("a", leaving())])
+    steps = [VisitStep(session_id="b", index=index, step=searching()) for index in (0, 1)]
+    write_records(tmp_path / STEPS_FILE, steps)
+    whole = (tmp_path / STEPS_FILE).read_bytes()
+    (tmp_path / STEPS_FILE).write_bytes(whole[:-20])
+    found = read_simulation(tmp_path)
+    assert found.incomplete == ("steps.jsonl",)
+    assert [(each.session_id, len(each.steps)) for each in found.visits] == [("a", 1), ("b", 1)]
+    page = build_simulation_report(found, tmp_path / "report" / "index.html")
+    assert "The last line of steps.jsonl was cut short" in page.read_text("utf-8")
+    (tmp_path / STEPS_FILE).write_bytes(whole[:-1])  # whole but for its end
+    assert not read_simulation(tmp_path).incomplete
+    (tmp_path / STEPS_FILE).write_bytes(b"{}\n" + whole)
+    with pytest.raises(DataError, match=r"steps\.jsonl:1: "):
+        read_simulation(tmp_path)

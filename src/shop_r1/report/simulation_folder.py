@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from shop_r1.errors import DataError
-from shop_r1.jsonl import read_records
+from shop_r1.errors import DataError, file_errors
+from shop_r1.jsonl import parse_record, read_lines
 from shop_r1.records.sessions import Session, Step
 from shop_r1.records.visits import (
     RECORDINGS_FOLDER,
@@ -55,6 +56,8 @@ class SimulationFolder:
     settings: Mapping[str, Any]
     """What `settings.json` holds; empty where there is none."""
     visits: tuple[FoundVisit, ...]
+    incomplete: tuple[str, ...] = ()
+    """Files whose last line was being written when the run was killed; it is left out."""
 
 
 def is_simulation(folder: Path) -> bool:
@@ -70,10 +73,11 @@ def read_simulation(folder: Path) -> SimulationFolder:
     Raises:
         DataError: it holds no visit, or a file is not what it should be.
     """
-    sessions = {each.session_id: each for each in _read(folder / SESSIONS_FILE, Session)}
-    ends = {each.session_id: each for each in _read(folder / VISITS_FILE, VisitEnd)}
+    incomplete = list[str]()
+    sessions = {each.session_id: each for each in _read(folder / SESSIONS_FILE, Session, incomplete)}
+    ends = {each.session_id: each for each in _read(folder / VISITS_FILE, VisitEnd, incomplete)}
     steps: dict[str, dict[int, Step]] = defaultdict(dict)
-    for each in _read(folder / STEPS_FILE, VisitStep):
+    for each in _read(folder / STEPS_FILE, VisitStep, incomplete):
         if each.session_id not in sessions:
             steps[each.session_id][each.index] = each.step
     names = dict.fromkeys([*ends, *sessions, *steps])
@@ -96,12 +100,31 @@ def read_simulation(folder: Path) -> SimulationFolder:
             )
             for name in names
         ),
+        incomplete=tuple(incomplete),
     )
 
 
-def _read(path: Path, schema: type[RecordT]) -> Iterator[RecordT]:
-    if path.exists() and path.stat().st_size:
-        yield from read_records(path, schema)
+def _read(path: Path, schema: type[RecordT], incomplete: list[str]) -> Iterator[RecordT]:
+    """Yield the file's records; a last line that was cut short is noted in `incomplete` and left out."""
+    if not path.exists():
+        return
+    with file_errors(path), path.open("rb") as stream:
+        size = stream.seek(0, SEEK_END)
+        stream.seek(max(0, size - 1))
+        is_cut = stream.read(1) not in (b"", b"\n")
+    before: tuple[int, str] | None = None
+    for line in read_lines(path) if size else ():
+        if before is not None:
+            yield parse_record(before[1], schema, path, before[0])
+        before = line
+    if before is None:
+        return
+    try:
+        yield parse_record(before[1], schema, path, before[0])
+    except DataError:
+        if not is_cut:
+            raise
+        incomplete.append(path.name)
 
 
 def _steps(session: Session | None, found: Mapping[int, Step]) -> tuple[Step, ...]:

@@ -108,7 +108,7 @@ def render_overview(
         pages_mapped=PAGES_MAPPED,
         overview=overview,
         facts=facts,
-        alerts=[*simulation_alerts(journeys), *_unread_alert(unread)],
+        alerts=[*simulation_alerts(journeys), *_unread_alerts(folder.incomplete, unread)],
         words=OUTCOMES,
         kinds={kind: words[0].upper() + words[1:] for kind, words in KIND_WORDS.items()},
         rules=KIND_RULES.items(),
@@ -118,10 +118,13 @@ def render_overview(
     )
 
 
-def _unread_alert(unread: Sequence[str]) -> list[str]:
-    if not unread:
-        return []
-    return [f"{count_of(len(unread), 'recording')} could not be read, the first since: {unread[0]}"]
+def _unread_alerts(incomplete: Sequence[str], unread: Sequence[str]) -> list[str]:
+    alerts = [
+        f"The last line of {name} was cut short when the run ended, and is left out." for name in incomplete
+    ]
+    if unread:
+        alerts.append(f"{count_of(len(unread), 'recording')} could not be read, the first since: {unread[0]}")
+    return alerts
 
 
 def _session_facts(journey: Journey) -> dict[str, str]:
