@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -248,66 +249,80 @@ def test_a_page_finds_no_global_of_rrwebs_and_loses_none_of_its_own(
 FORGED = {"type": 5, "data": {"tag": "shop-r1", "payload": {"kind": "step", "index": 0}}, "timestamp": 1}
 
 
-@pytest.mark.parametrize(
-    ("sent", "counted"),
-    [
-        (json.dumps([FORGED]), {"events of pages with the tag shop-r1": 1}),
-        ("junk", {"calls that are no events": 1}),
-        ("node:17", {}),
-        ("[1, null, {}]", {"events that are none of rrweb's": 3}),
-        ('[{"type": 6, "data": {}, "timestamp": 1}]', {"events that are none of rrweb's": 1}),
-        ('[{"type": 3, "data": {}, "timestamp": 1}]', {"times of events that cannot be": 1}),
-        ('[{"type": 3, "data": {}, "timestamp": NaN}]', {"batches that cannot be read": 1}),
-        ('[{"type": 3, "data": {}, "timestamp": ' + "9" * 400 + "}]", {"times of events that cannot be": 1}),
-        ('[{"type": 3, "data": {}}]', {"times of events that cannot be": 1}),
-        ("[" * 100_000, {"batches that cannot be read": 1}),
-        (
-            '[{"type":3,"data":{"x":' + "[" * 800 + "]" * 800 + '},"timestamp":1}]',
-            {"events that are nested too deeply": 1},
-        ),
-        (
-            '[{"type": 3, "data": {"x": "' + "x" * 3_000_000 + '"}, "timestamp": 1}]',
-            {"batches past the most that a visit may send": 1},
-        ),
-    ],
-    ids=lambda value: str(value)[:30],
+FOREIGN, TIMES, JUNK = (
+    "events that are none of rrweb's",
+    "times of events that cannot be",
+    "calls that are no events",
 )
+SENT = (
+    (json.dumps([FORGED]), "events of pages with the tag shop-r1", 1),
+    ("junk", JUNK, 1),
+    ("", JUNK, 1),
+    ("[1, null, {}]", FOREIGN, 3),
+    ('[{"type": 6, "data": {}, "timestamp": 1}]', FOREIGN, 1),
+    ('[{"type": 3, "data": [], "timestamp": 1}]', FOREIGN, 1),
+    ('[{"type": 3, "data": {}, "timestamp": 1, "tab": 2}]', FOREIGN, 1),
+    ('[{"type": 3, "data": {}, "timestamp": 1}]', TIMES, 1),
+    ('[{"type": 3, "data": {}, "timestamp": 1e99}]', TIMES, 1),
+    ('[{"type": 3, "data": {}, "timestamp": ' + "9" * 400 + "}]", TIMES, 1),
+    ('[{"type": 3, "data": {}}]', TIMES, 1),
+    ('[{"type": 3, "data": {}, "timestamp": NaN}]', "batches that cannot be read", 1),
+    ("[" * 100_000, "batches that cannot be read", 1),
+    (
+        '[{"type":3,"data":{"x":' + "[" * 800 + "]" * 800 + '},"timestamp":1}]',
+        "events that are nested too deeply",
+        1,
+    ),
+    ("[" + "x" * 1_500_000, "batches that are too large", 1),
+    ("[" + "x" * 900_000, "batches that cannot be read", 1),
+    ("[" + "x" * 900_001, "batches past the most that a visit may send", 1),
+)
+"""What a page's scripts send, what is counted for it, and how often."""
+
+
 def test_what_a_page_sends_by_itself_is_checked(
-    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str, counted: dict[str, int]
+    chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "MAX_VISIT_CHARS", 2_000_000)
+    monkeypatch.setattr(recorder_module, "MAX_VISIT_CHARS", 1_500_000)
+    monkeypatch.setattr(recorder_module, "MAX_BATCH_CHARS", 1_000_000)
+    expected: Counter[str] = Counter()
     with Recorded(chromium, {"/": "<p>Mugs</p>"}, tmp_path) as visit:
         visit.window.open()
-        visit.call(sent)
-        visit.call("x")
+        for sent, counted, times in SENT:
+            visit.call(sent)
+            expected[counted] += times
+        visit.call("node:17")  # what nobody asked for
         recording = visit.written()
-    junk = "calls that are no events"
-    assert dropped(recording) == {**counted, junk: counted.get(junk, 0) + 1}
+    assert dropped(recording) == expected
     assert text_of(snapshots(recording)[0]) == "Mugs"
     assert [type(mark).__name__ for _, mark in recording.marks()] == ["VisitBegun", "PageSeen", "VisitEnded"]
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "JSON.stringify = () => 'x'; JSON.parse = null",
-        "Array.prototype.push = () => { throw 1 }; Array.prototype.toJSON = () => 'a list'",
-        "window.Promise = null; window.MutationObserver = null; window.setTimeout = () => {}",
-        "Object.defineProperty(Object.prototype, 'toJSON', {get() { throw 1 }})",
-        "Map.prototype.get = WeakMap.prototype.get = () => ({}); Date.now = () => 5",
-        "Node.prototype.appendChild = Element.prototype.getAttribute = () => { throw 1 }",
-    ],
+BREAKING = (
+    "JSON.stringify = () => 'x'; JSON.parse = null",
+    "Array.prototype.push = () => { throw 1 }; Array.prototype.toJSON = () => 'a list'",
+    "window.Promise = null; window.MutationObserver = null; window.setTimeout = () => {}",
+    "Object.defineProperty(Object.prototype, 'toJSON', {get() { throw 1 }})",
+    "Map.prototype.get = WeakMap.prototype.get = () => ({}); Date.now = () => 5",
+    "Node.prototype.appendChild = Element.prototype.getAttribute = () => { throw 1 }",
 )
+
+
 def test_a_page_that_breaks_the_language_breaks_its_own_recording_at_most(
-    chromium: Chromium, tmp_path: Path, script: str
+    chromium: Chromium, tmp_path: Path
 ) -> None:
-    page = f"<script>{script}</script><a href=/mugs>Mugs</a>"
-    with Recorded(chromium, {"/": page, "/mugs": "<p>Two mugs</p>"}, tmp_path) as visit:
-        visit.window.open()
-        assert visit.act(click("mugs")).error is None
+    shop = {
+        f"/{number}": f"<script>{script}</script><a href=/{number + 1}>Next</a>"
+        for number, script in enumerate(BREAKING)
+    }
+    last = len(BREAKING)
+    with Recorded(chromium, {**shop, f"/{last}": "<p>Two mugs</p>"}, tmp_path) as visit:
+        visit.window.open("/0")
+        assert [visit.act(click("next")).error for _ in BREAKING] == [None] * last
         recording = visit.written()
     assert "Two mugs" in text_of(snapshots(recording)[-1])
-    assert len([mark for _, mark in recording.marks() if isinstance(mark, PageSeen)]) == 2
+    seen = [mark.url for _, mark in recording.marks() if isinstance(mark, PageSeen)]
+    assert seen == [f"{SHOP}{number}" for number in range(last + 1)]
 
 
 @pytest.mark.slow
