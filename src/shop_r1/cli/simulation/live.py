@@ -79,7 +79,7 @@ class Totals:
         """Count how a visit ended."""
         self.outcomes[end.outcome] += 1
         self.invalid += end.invalid
-        if end.outcome in ("no step", "stopped") and end.reason:
+        if end.reason:
             self._count_error(end.reason)
 
     def _count_error(self, reason: str) -> None:

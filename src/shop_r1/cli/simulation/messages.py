@@ -122,7 +122,7 @@ def _print_problems(totals: Totals) -> None:
             f"{console.count_of(totals.invalid, 'invalid response')}; the first of two in a row is retried"
         )
     if failed:
-        console.note(f"{failed} actions or visits failed; most often:")
+        console.note(f"Actions and visits that failed: {failed}; most often:")
         for kind, count in _most(totals.errors):
             console.note(f"  {count} x {harmless(totals.examples[kind])[:_CHARS]}")
 
