@@ -1,10 +1,13 @@
 import time
+from random import Random
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from shop_r1.errors import PageError
 from shop_r1.pages.parse.document import locate, parse_document
 from shop_r1.pages.parse.encodings import decode_page
+from shop_r1.pages.parse.nesting import bound
 from shop_r1.pages.simplify import simplify_page
 
 
@@ -82,7 +85,96 @@ def test_a_wrong_path_is_refused(path: str) -> None:
         locate(parse_document("<p>x"), path)
 
 
+HIDDEN_ENDS = [
+    "<div><!--</div>-->",
+    "<div><!--></div><!--</div>--!>",
+    '<div a="</div>">',
+    "<div a='x></div>'>",
+    "<div </div>",
+    "<div><!x</div>",
+    "<div></ z</div>",
+    "<div><?y</div>",
+    "<div><script></div></script>",
+    "<div><script><!--<script></script></div>--></script>",
+    "<div><style></div></style>",
+    "<div><textarea></div></textarea>",
+    "<div><title></div></title>",
+    "<div><iframe></div></iframe>",
+    "<div><svg><![CDATA[</div>]]></svg>",
+    "<div><svg><title><!--</title></div>--></title></svg>",
+    "<div><![CDATA[<div>]]></div>",
+    "<span><div></span>",
+    "<form><div></form>",
+    "<li><ul></li>",
+    "<div></body>",
+    "<p><button></p>",
+    "<svg><desc></svg>",
+    "<math><title><option>",
+    "</ z<script></br><div>",
+    "<caption><font></caption>",
+    "<frameset><script>",
+    "<select><iframe></select><div>",
+    "<svg><a><svg></html>",
+    "<noscript><pre></noscript>",
+    "<?y</em><svg><font color=1>",
+]
+"""Each nests once more each time that it is repeated, though it looks closed to who counts tags."""
+
+
+@pytest.mark.parametrize("unit", HIDDEN_ENDS)
+def test_no_page_nests_far_past_the_bound(unit: str) -> None:
+    """Counted in the parser's own tree; time is not measured."""
+    text = unit * (13_000 // unit.count("<") + 1)
+    assert _depth(LexborHTMLParser(bound(text, 512))) < 1_200
+    small = unit * 300
+    assert bound(small, 512) == small
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_random_page_nests_far_past_the_bound(seed: int) -> None:
+    random = Random(seed)
+    starts = ["div", "span", "p", "li", "ul", "table", "td", "svg", "math", "desc", "title", "select", "form"]
+    pieces = [f"<{tag}>" for tag in starts] + [f"</{tag}>" for tag in starts]
+    pieces += [
+        "<!--",
+        "-->",
+        "<script>",
+        "</script>",
+        "<textarea>",
+        "</textarea>",
+        "<i a='",
+        "'>",
+        "<![CDATA[",
+        "]]>",
+    ]
+    unit = "<div>" + "".join(random.choices(pieces, k=random.randint(1, 6)))
+    text = unit * (13_000 // unit.count("<") + 1)
+    assert _depth(LexborHTMLParser(bound(text, 512))) < 1_200
+
+
+def _depth(document: LexborHTMLParser) -> int:
+    """Return how deep a tree is."""
+    node, depth, deepest = document.root, 1, 1
+    while node is not None:
+        if (child := node.first_child) is not None:
+            node, depth = child, depth + 1
+            deepest = max(deepest, depth)
+            continue
+        while node is not None and node.next is None:
+            node, depth = node.parent, depth - 1
+        node = node.next if node is not None and depth > 0 else None
+    return deepest
+
+
+def test_tags_past_the_bound_go_and_all_else_stays() -> None:
+    page = simplify_page("<p>first</p>" + "<div><!--</div>-->" * 13_000 + "last")
+    assert page.html == "<page>\nfirst\nlast"
+
+
 HOSTILE = {
+    "ends in comments": "<div><!--</div>-->" * 40_000,
+    "drawings without an end": "<svg><input>" * 40_000,
+    "quotes without an end": "<div a='\">" * 40_000 + "<p>x",
     "depth": "<div>" * 100_000 + "<a href=/x>x</a>",
     "depth with false ends": "<div></x>" * 60_000,
     "clickable depth": "<div onclick=x>" * 15_000 + "hello",

@@ -14,39 +14,13 @@ from shop_r1.errors import PageError
 from shop_r1.pages import rules
 from shop_r1.pages.parse.encodings import decode_page
 from shop_r1.pages.parse.mhtml import read_mhtml
+from shop_r1.pages.parse.nesting import bound, tame
 from shop_r1.pages.parse.shadow_roots import Slots, attach_shadow_roots
 from shop_r1.pages.parse.streamed_parts import complete
 
-_TAG = re.compile(
-    r"<(/?)([a-zA-Z][^\s/>]*)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>", re.S
-)  # good enough to bound hostile pages; the parser has the last word
-_ATTRIBUTE = (
-    r"[\s/]*+[^\s/>][^\s/>=]{0,200}+"
-    r"(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]{0,2000}+))?+"
-)
-_MANY_ATTRIBUTES = re.compile(
-    rf"<[a-zA-Z][^\s/>]{{0,200}}+(?:{_ATTRIBUTE}){{{rules.ATTRIBUTES_MAX + 1}}}", re.S
-)
-_FIRST_ATTRIBUTES = re.compile(rf"(?:{_ATTRIBUTE}){{0,{rules.ATTRIBUTES_MAX}}}", re.S)
-_TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 # The start tag, and all up to the end tag or, where that is missing, to the page's end.
 _NOSCRIPT = re.compile(r"(<(?i:noscript)(?=[\s/>])[^>]*+>?)((?:[^<]++|<(?!/(?i:noscript)[\s/>]))*+)")
-_VOID = frozenset({
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
-})  # fmt: skip
-_RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"])
-_FORMATTING = frozenset(
-    {"a", "big", "b", "code", "em", "font", "i", "nobr", "small", "strike", "strong", "s", "tt", "u"}
-)
-# Without `a` and `nobr`: a new one closes the open one, so that outside of tables they cannot pile up.
-_FORMATTING_TAG = re.compile(
-    r"<(/?)(b|big|code|em|font|i|small|strike|strong|s|tt|u|td|th|caption|object|marquee|applet)(?=[\s/>])",
-    re.I,
-)
 _IMPLIED_MAX = 1000  # elements that no tag stands for, on any real page
-_CELLS = frozenset({"td", "th", "caption", "object", "marquee", "applet"})
-_CLOSED_BY_NEXT = frozenset({"p", "li", "option", "td", "th", "tr", "dt", "dd"})
 _PATH = re.compile(r"html(?: > (?:[a-z][a-z0-9-]*|\*):nth-child\(\d+\))*")
 
 
@@ -86,10 +60,9 @@ def parse_page(html: str | bytes) -> ParsedPage:
     text = _NOSCRIPT.sub(_emptied, text)
     # What we wrote ourselves stands one level deeper, inside <page>, and must come back unchanged.
     depth_max = rules.DEPTH_MAX + (8 if text[:100].lstrip().startswith("<page>") else 0)
-    is_hostile = _piles_up(text, depth_max) or _has_many_attributes(text)
-    document = LexborHTMLParser(_tame(text, depth_max) if is_hostile else text)
+    document = LexborHTMLParser(bound(text, depth_max))
     if _has_grown(document, text):
-        document = LexborHTMLParser(_tame(text, rules.DEPTH_MAX))
+        document = LexborHTMLParser(tame(text, rules.DEPTH_MAX))
     if document.root is None:
         raise PageError("the page holds no element; expected HTML")
     return ParsedPage(document, url, complete(document), attach_shadow_roots(document, text))
@@ -125,117 +98,6 @@ def _has_grown(document: LexborHTMLParser, text: str) -> bool:
     """Return whether a page too small to be looked at before has far more elements than tags."""
     count = text.count("<")
     return count <= rules.FORMATTING_UNCHECKED and len(document.css("*")) > 2 * count + _IMPLIED_MAX
-
-
-def _piles_up(text: str, depth_max: int) -> bool:
-    """Return whether tags nest past the bound, or unclosed formatting elements or options pile up.
-
-    A parser reopens each unclosed formatting element in every paragraph after it. Both are looked for where a
-    page has so many tags that the square of their number can be felt. Tags in scripts and comments count too:
-    a false alert only costs the time of `_tame`.
-    """
-    count = text.count("<")
-    if count <= rules.FORMATTING_UNCHECKED:
-        return False
-    tags = _TAG_NAME if count > rules.TAGS_UNCHECKED else _FORMATTING_TAG
-    nest = _Nest()
-    for close, name in tags.findall(text):
-        tag = name.lower()
-        if close:
-            nest.close(tag)
-        elif tag not in _VOID:
-            nest.open(tag)
-            if len(nest.tags) > depth_max or nest.piled(tag):
-                return True
-    return False
-
-
-def _has_many_attributes(text: str) -> bool:
-    """Return whether a tag outside of scripts has too many attributes (`i<n.length ...` in one is no tag)."""
-    if len(text) < rules.ATTRIBUTES_UNCHECKED:
-        return False
-    position = 0
-    while (match := _MANY_ATTRIBUTES.search(text, position)) is not None:
-        script = text.rfind("<script", position, match.start())
-        if script < 0 or text.find("</script", script, match.start()) >= 0:
-            return True
-        position = text.find("</script", match.start())
-        if position < 0:
-            return False
-    return False
-
-
-class _Nest:
-    """The tags that are open if each stays open until it, or one around it, is closed."""
-
-    def __init__(self) -> None:
-        self.tags: list[str] = []
-        self._counts: dict[str, int] = {}
-        self._options = 0
-        self._cells = 0
-        self._formatting: dict[str, list[int]] = {}  # for each open one, how many cells it stands in
-
-    def piled(self, tag: str) -> bool:
-        """Return whether there are too many of a tag for the parser, whose time grows with their square."""
-        if tag == "option":
-            return self._options >= rules.OPTIONS_MAX
-        return tag in _FORMATTING and len(self._formatting.get(tag, ())) >= rules.OPEN_FORMATTING_MAX
-
-    def open(self, tag: str) -> None:
-        if tag == "option":
-            self._options += 1
-        elif tag == "select":
-            self._options = 0
-        elif tag in _FORMATTING:
-            self._formatting.setdefault(tag, []).append(self._cells)
-        if tag in _CLOSED_BY_NEXT and self.tags and self.tags[-1] == tag:
-            return
-        self.tags.append(tag)
-        self._counts[tag] = self._counts.get(tag, 0) + 1
-        self._cells += tag in _CELLS
-
-    def close(self, tag: str) -> None:
-        if tag in _FORMATTING:
-            # An end tag in a table's cell does not reach what was opened outside of it.
-            active = self._formatting.get(tag, [])
-            while active and active[-1] > self._cells:
-                active.pop()
-            if active and active[-1] == self._cells:
-                active.pop()
-        while self._counts.get(tag, 0):
-            closed = self.tags.pop()
-            self._counts[closed] -= 1
-            self._cells -= closed in _CELLS
-            if closed == tag:
-                return
-
-
-def _tame(text: str, depth_max: int) -> str:
-    """Return the text without tags past the allowed depth and attributes past the allowed number."""
-    parts: list[str] = []
-    position = 0
-    nest = _Nest()
-    while (match := _TAG.search(text, position)) is not None:
-        close, tag = match.group(1), match.group(2).lower()
-        parts.append(text[position : match.start()])
-        position = match.end()
-        if close:
-            nest.close(tag)
-            parts.append(match.group())
-        elif len(nest.tags) < depth_max and not nest.piled(tag):
-            first = _FIRST_ATTRIBUTES.match(match.group(3))
-            assert first is not None, "no attribute at all matches too"
-            is_over = first.end() < len(match.group(3).rstrip(" /\t\r\n"))
-            parts.append(f"<{match.group(2)}{first.group()}>" if is_over else match.group())
-            if tag not in _VOID:
-                nest.open(tag)
-        if tag in _RAW and not close:
-            end = re.compile(rf"</{re.escape(tag)}(?=[\s/>])", re.I).search(text, position)
-            stop = end.start() if end else len(text)
-            parts.append(text[position:stop])
-            position = stop
-    parts.append(text[position:])
-    return "".join(parts)
 
 
 def locate(document: LexborHTMLParser, path: str) -> LexborNode:
