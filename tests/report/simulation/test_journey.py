@@ -4,6 +4,7 @@ import pytest
 from tests.report.simulation.visits import (
     BEGAN,
     CART,
+    LIST,
     PRODUCT,
     adding,
     end_of,
@@ -17,6 +18,7 @@ from tests.report.simulation.visits import (
 from shop_r1.records.actions import click, terminate, type_and_submit
 from shop_r1.records.sessions import Alternative, Session, StepEvent, Timing
 from shop_r1.report.simulation.journey import Journey, make_journey
+from shop_r1.report.simulation.page_texts import read_texts
 from shop_r1.report.simulation_folder import FoundVisit
 
 
@@ -79,6 +81,25 @@ def test_each_step_says_what_was_seen_done_and_why() -> None:
     assert [(each.words, each.probability, each.is_chosen) for each in shown.alternatives] == [
         ("click “Mug 3”", 0.75, True),
         ("leave the shop", 0.25, False),
+    ]
+
+
+def test_of_many_things_that_might_have_been_done_the_likeliest_and_the_done_one_are_told() -> None:
+    shares = [0.3, 0.2, 0.15, 0.1, 0.08, 0.07, 0.06]
+    choices = tuple(
+        Alternative(action=click(f"results.mug_{place}"), probability=share)
+        for place, share in enumerate(shares, 1)
+    )
+    (last,) = journey(session("a", step("/mugs", LIST, click("results.mug_7"), alternatives=choices))).steps
+    assert [each.probability for each in last.alternatives] == [0.3, 0.2, 0.15, 0.1, 0.08, 0.06]
+    assert [each.is_chosen for each in last.alternatives] == [False] * 5 + [True]
+
+
+def test_a_search_box_is_a_field_and_its_button_is_none() -> None:
+    texts = read_texts('<page>\n<input name="search_input"> <button name="search.go">Go</button>')
+    assert [(each.label, each.is_search) for each in texts.elements] == [
+        ("search input", True),
+        ("Go", False),
     ]
 
 

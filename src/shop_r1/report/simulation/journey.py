@@ -22,6 +22,7 @@ from shop_r1.report.simulation.wording import (
 )
 from shop_r1.report.simulation_folder import FoundVisit
 
+_ALTERNATIVES_SHOWN = 5
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -110,15 +111,18 @@ class ShownStep:
 
     @property
     def alternatives(self) -> tuple[ShownAlternative, ...]:
-        """What the policy might have done, in words."""
+        """What the policy might have done, in words: the likeliest, and what it did."""
         html = self.step.page.html
-        return tuple(
+        found = tuple(
             ShownAlternative(
                 clean_text(action_words(each.action, html, was_done=False).removeprefix("Tried to ")),
                 each.probability,
                 each.action.to_completion() == self.step.action.to_completion(),
             )
             for each in self.step.alternatives or ()
+        )
+        return tuple(
+            each for place, each in enumerate(found) if place < _ALTERNATIVES_SHOWN or each.is_chosen
         )
 
     @property

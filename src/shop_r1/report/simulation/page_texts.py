@@ -19,6 +19,7 @@ class NamedElement:
     """What stands on it or says what it is; from its name where nothing does."""
     tag: str
     is_search: bool
+    """Whether queries are typed into it."""
 
     @property
     def section(self) -> str:
@@ -62,7 +63,7 @@ def _element(node: LexborNode) -> NamedElement:
     if tag == "input" and attributes.get("type") in ("submit", "button"):
         given.insert(0, attributes.get("value"))
     label = next((text for each in given if each and (text := _short(each))), "")
-    is_search = attributes.get("type") == "search" or "search" in name.lower()
+    is_search = attributes.get("type") == "search" or (tag == "input" and "search" in name.lower())
     return NamedElement(name, label or humanize(name.rpartition(".")[2]), tag, is_search)
 
 
