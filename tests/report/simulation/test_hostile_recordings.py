@@ -292,7 +292,7 @@ def test_nothing_of_a_recorded_page_runs_loads_or_leads_anywhere(
         page.keyboard.press(key)
     assert page.locator("#replay iframe").get_attribute("sandbox") == "allow-same-origin"
     assert click_baits(page, ("left", "Enter", *(["middle"] if wall == "all" else []))) >= 8
-    page.wait_for_timeout(300)  # what a script or a request would need
+    page.wait_for_load_state("networkidle")  # what a script or a request would need
     assert page.url.partition("#")[0] == at.partition("#")[0]
     assert [each for each in happened if at.partition("#")[0] not in each] == []
     assert all(values == [None, False] for values in owned(page))
