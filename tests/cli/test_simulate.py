@@ -107,7 +107,9 @@ def test_a_run_goes_on_where_it_was_and_keeps_what_is_finished(
     assert code == 0, err
     assert "2 of 6 visits are finished; 4 are left" in err
     assert (second / SESSIONS_FILE).read_bytes() == whole
-    code, text, _ = shell("simulate", "--shoppers", 6, "--resume")
+    settings = json.loads((second / "settings.json").read_text("utf-8"))["settings"]
+    assert not settings.keys() & {"out", "force", "resume", "watch", "watch_port"}  # how, not what
+    code, text, _ = shell("simulate", "--shoppers", 6, "--resume", "--concurrency", 3)
     assert code == 0
     assert "all visits were finished before" in " ".join(text.split())
     assert (second / SESSIONS_FILE).read_bytes() == whole
