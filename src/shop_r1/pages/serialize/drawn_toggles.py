@@ -1,7 +1,5 @@
 """Checkboxes that a shop draws beside a native one: both and their label are one thing to a shopper."""
 
-from functools import cached_property
-
 from shop_r1.pages import rules
 from shop_r1.pages.naming.labels import label_of
 from shop_r1.pages.parse.node import Node, spoken_text
@@ -15,6 +13,10 @@ class DrawnToggles:
 
     def __init__(self, tree: Tree):
         self._tree = tree
+        # Filled at the first question; the tree is whole by then.
+        self._label_ids: dict[str, Node] | None = None
+        self._pairs: dict[Node, Node] | None = None
+        self._pairs_back: dict[Node, Node] | None = None
 
     def of(self, node: Node) -> Node | None:
         """Return what is drawn for a native checkbox or radio button, or for the label of a hidden one."""
@@ -36,24 +38,31 @@ class DrawnToggles:
         label = native if native is None or native.control == "choice" else label_of(native, self._tree)
         return spoken_text(label) if label is not None else ""
 
-    @cached_property
+    @property
     def _natives(self) -> dict[Node, Node]:
-        return {drawn: native for native, drawn in self._beside.items()}
+        if self._pairs_back is None:
+            self._pairs_back = {drawn: native for native, drawn in self._beside.items()}
+        return self._pairs_back
 
-    @cached_property
+    @property
     def _by_label(self) -> dict[str, Node]:
         """Each under the id of the element that labels it, or under its own, which a label may point at."""
+        if self._label_ids is not None:
+            return self._label_ids
         found: dict[str, Node] = {}
         for toggle in self._tree.drawn_toggles:
             label = self._tree.labels.get(toggle.get("id")) if toggle.get("id") else None
             identity = toggle.get("aria-labelledby").strip() or (label.get("id") if label else "")
             if identity:
                 found.setdefault(identity, toggle)
+        self._label_ids = found
         return found
 
-    @cached_property
+    @property
     def _beside(self) -> dict[Node, Node]:
         """Each native field or label that stands next to one, in a part that holds nothing else to act on."""
+        if self._pairs is not None:
+            return self._pairs
         found: dict[Node, Node] = {}
         parents = {toggle.parent: toggle for toggle in self._tree.drawn_toggles if toggle.parent is not None}
         for parent, toggle in parents.items():
@@ -61,6 +70,7 @@ class DrawnToggles:
             controls = [child for child in others if child.control]
             if len(controls) <= 2 and parent.controls == 1 + len(controls):
                 found.update((child, toggle) for child in controls if _is_native(child))
+        self._pairs = found
         return found
 
 
