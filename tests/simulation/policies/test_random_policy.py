@@ -147,3 +147,27 @@ def test_a_list_that_opens_by_a_click_is_clicked_and_a_field_is_filled() -> None
     )
     done = {(action.type, action.name) for action in choices(RandomPolicy(LIVE), page) if action.name}
     assert done == {("click", "country"), ("input", "city")}
+
+
+def test_what_is_searched_for_are_words_of_things_where_a_page_has_any() -> None:
+    page = Page(
+        url="https://my.shop/",
+        html="""<page>
+Search <input name="search_input" type="search"> <button name="search.go">Go</button>
+<a name="menu.kitchen">Kitchen</a> <a name="footer.help">Help</a>
+<ul>
+<li><a name="popular.red_mug">Red Mug</a>
+<li><a name="popular.blue_lamp">Blue Lamp</a>
+</ul>
+""",
+    )
+    policy = RandomPolicy(LIVE)
+    found = {
+        action.text
+        for seed in range(40)
+        for action in choices(policy, page, (), seed)
+        if action.type == "type_and_submit"
+    }
+    assert found == {"mug", "red mug", "lamp", "blue lamp"}
+    shares = choices(policy, page)
+    assert shares[click("popular.red_mug")] > 5 * shares[click("search.go")]

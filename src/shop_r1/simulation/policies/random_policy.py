@@ -34,7 +34,7 @@ _LEAVE_FROM, _LEAVE_PER_STEP, _LEAVE_MAX = 3, 0.03, 0.4
 """The share of leaving is 0 before so many steps, then grows by so much with each, up to so much."""
 # Weights of a region of the page, by its name, and of a control, by its label; the first that fits counts.
 _REGIONS = (
-    (r"footer|privacy|legal|social|newsletter|subscribe|language|currency|share|wish", 0.2),
+    (r"^search\.|footer|privacy|legal|social|newsletter|subscribe|language|currency|share|wish", 0.2),
     (r"account|log_?in|sign_?in|register|log_?out|sign_?out|help|contact|order_status", 0.1),
     (r"result|product|item|popular|featured|related|recommend|best|new_|grid|deal|offer|also", 4.0),
     (r"buy|cart|bag|basket|checkout|payment|shipping|delivery", 2.5),
@@ -206,8 +206,10 @@ def _search_box(elements: Sequence[Element]) -> Element | None:
 
 def _words(elements: Sequence[Element], rng: random.Random) -> str:
     """Return one or two words of a link on the page, which a shop has things for."""
-    ranked = sorted(elements, key=lambda each: -(_first_fit(_REGIONS, each.name.lower()) or 0.0))
-    labels = [each.label for each in ranked if each.role == "link" and _WORD.search(each.label)][:20]
+    links = [each for each in elements if each.role == "link" and _WORD.search(each.label)]
+    weights = [_first_fit(_REGIONS, each.name.lower()) or 0.0 for each in links]
+    most = max(weights, default=0.0)  # things themselves where there are any, else what leads to them
+    labels = [each.label for each, weight in zip(links, weights, strict=True) if weight == most][:20]
     words = _WORD.findall(rng.choice(labels)) if labels else ["gift"]
     return " ".join(words[-rng.choice((1, 2)) :]).lower()
 
