@@ -41,7 +41,7 @@ def test_a_split_is_written_told_and_repeated(shell: Shell, tmp_path: Path) -> N
 
 def test_balance_names_the_examples_that_grpo_learns_from(shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
-    shell("simulate", "--count", 12, "--seed", 5, "--out", path)
+    shell("simulate", "--shoppers", 12, "--seed", 5, "--out", path)
     code, text, _ = shell("data", "balance", path, "--out", tmp_path / "rl.jsonl", "--method", "resample")
     assert code == 0
     _, before, after, told, _ = text.splitlines()
@@ -56,7 +56,7 @@ def test_balance_names_the_examples_that_grpo_learns_from(shell: Shell, tmp_path
 def test_a_split_names_sft_next_only_where_every_step_has_a_rationale(shell: Shell, tmp_path: Path) -> None:
     bare, full = tmp_path / "bare.jsonl", tmp_path / "full.jsonl"
     write_sessions(bare, *[{}] * 10)
-    shell("simulate", "--count", 10, "--out", full)
+    shell("simulate", "--shoppers", 10, "--out", full)
     for path, command in ((bare, "rationales"), (full, "sft")):
         code, out, _ = shell("data", "split", path, "--out", tmp_path / path.stem)
         assert code == 0
