@@ -32,13 +32,15 @@ ALTERNATIVES_MAX = 10
 """Of what might have been done, how many are recorded."""
 _LEAVE_FROM, _LEAVE_PER_STEP, _LEAVE_MAX = 3, 0.03, 0.4
 """The share of leaving is 0 before so many steps, then grows by so much with each, up to so much."""
+_THINGS = r"result|product|item|popular|featured|related|recommend|best|new_|grid|deal|offer|also"
+_WAYS = r"nav|menu|categor|department|collection|header|breadcrumb"
 # Weights of a region of the page, by its name, and of a control, by its label; the first that fits counts.
 _REGIONS = (
     (r"^search\.|footer|privacy|legal|social|newsletter|subscribe|language|currency|share|wish", 0.2),
     (r"account|log_?in|sign_?in|register|log_?out|sign_?out|help|contact|order_status", 0.1),
-    (r"result|product|item|popular|featured|related|recommend|best|new_|grid|deal|offer|also", 4.0),
+    (_THINGS, 4.0),
     (r"buy|cart|bag|basket|checkout|payment|shipping|delivery", 2.5),
-    (r"nav|menu|categor|department|collection|header|breadcrumb", 1.5),
+    (_WAYS, 1.5),
     (r"refine|filter|facet|sort|price|brand|colou?r|size", 1.2),
     (r"page|pagination|next|previous", 0.8),
 )
@@ -207,9 +209,8 @@ def _search_box(elements: Sequence[Element]) -> Element | None:
 def _words(elements: Sequence[Element], rng: random.Random) -> str:
     """Return one or two words of a link on the page, which a shop has things for."""
     links = [each for each in elements if each.role == "link" and _WORD.search(each.label)]
-    weights = [_first_fit(_REGIONS, each.name.lower()) or 0.0 for each in links]
-    most = max(weights, default=0.0)  # things themselves where there are any, else what leads to them
-    labels = [each.label for each, weight in zip(links, weights, strict=True) if weight == most][:20]
+    named = ([each for each in links if re.search(kind, each.name.lower())] for kind in (_THINGS, _WAYS))
+    labels = [each.label for each in next((found for found in named if found), links)[:20]]
     words = _WORD.findall(rng.choice(labels)) if labels else ["gift"]
     return " ".join(words[-rng.choice((1, 2)) :]).lower()
 
