@@ -17,7 +17,7 @@ from shop_r1.records.actions import click
 from shop_r1.store.serve import served
 
 OUT = "http://outside.test"
-QUIET_S, LONGEST_S = 1.5, 12.0
+QUIET_S, LONGEST_S = 1.0, 12.0
 
 TAGS = {
     "style": '<link rel="stylesheet" href="OUT/style">',

@@ -1,7 +1,6 @@
 """Pages as shops build them: what a shopper does there, and what it says where nothing can be done."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -226,7 +225,7 @@ def test_boxes_of_any_look_are_ticked_and_what_is_disabled_says_so(window: Windo
     assert sold.error == "'sold_out' is on the page, but it is disabled" and not sold.has_ended
     for name in ("coupon", "total"):
         typed = window.act(Action(type="input", name=name_of(seen, name), text="x"))
-        assert typed.error is not None and "disabled or can only be read" in typed.error
+        assert typed.error is not None and "takes no text: it is disabled" in typed.error
 
 
 def test_a_button_that_is_enabled_late_is_waited_for(window: Window) -> None:
@@ -249,10 +248,8 @@ def test_routes_that_scripts_draw(window: Window) -> None:
 def test_what_never_rests_is_not_waited_for(window: Window, path: str) -> None:
     window.open(path)
     window.act(click("press"))
-    began = time.monotonic()
     result = window.act(Action(type="scroll"))
-    assert "Pressed" in result.seen.page.html and kinds(result) == []
-    assert time.monotonic() - began < 5  # the ceiling
+    assert "Pressed" in result.seen.page.html and kinds(result) == []  # not the ceiling
 
 
 def test_what_only_its_cursor_shows_can_be_clicked(window: Window) -> None:

@@ -208,13 +208,16 @@ class Hands:
 
     async def _met(self, target: LiveTarget) -> str | None:
         """Return what a click met in place of its target; None where it met that, or has led away already."""
-        if self._traffic.is_leaving:
+        asking = asyncio.ensure_future(target.outcome())
+        ends_at = now() + _ANSWER_S
+        while not asking.done() and now() < ends_at and not self._traffic.is_leaving:
+            await asyncio.wait({asking}, timeout=_LOOK_S / 5)
+        if not asking.done():  # the page is being replaced, or is busy with the click
+            asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        if asking.cancelled() or asking.exception() is not None:
             return None
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                outcome = await target.outcome()
-        except (Error, TimeoutError):  # the page is being replaced, or is busy with the click
-            return None
+        outcome = asking.result()
         return None if outcome["hit"] is not False else str(outcome.get("by"))
 
     def _check(self, field: dict[str, Any]) -> None:

@@ -22,9 +22,8 @@ from shop_r1.errors import PageError
 from shop_r1.records.actions import Action
 from shop_r1.records.sessions import Timing
 
-ACT_S, READ_S = 20.0, 16.0
-"""Hard limits on an action and on reading a page. Ours."""
-_REPLACED_S = 1.0  # for a page that was replaced while it was read
+ACT_S, READ_S = 20.0, 25.0
+"""Hard limits on an action, and on reading a page, which may be replaced meanwhile. Ours."""
 _LOADS = frozenset({"click", "submit", "back"})
 """What may load a page, and so waits for the host's turn."""
 
@@ -187,7 +186,8 @@ class BrowserDriver:
             except Error:
                 if last:
                     raise
-                await settle(traffic, _REPLACED_S)
+                if await settle(traffic) is Settled.LOADING:
+                    await traffic.stop_loading()
         assert self._live is not None
         if self._live.left_out.get("cut"):
             self._window.events.add("cut")

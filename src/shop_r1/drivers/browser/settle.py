@@ -24,22 +24,23 @@ class Settled(Enum):
 
     YES = "it has settled"
     CHANGING = "it was still changing"
-    LOADING = "a page that was asked for has not come"
+    LOADING = "a page that was asked for has not come, or not to its end"
     SILENT = "it did not answer"
 
 
-async def settle(traffic: Traffic, ceiling_s: float | None = None) -> Settled:
-    """Wait until the page has settled, or until a ceiling; `CEILING_S` where none is given."""
-    ceiling_s = CEILING_S if ceiling_s is None else ceiling_s
+async def settle(traffic: Traffic) -> Settled:
+    """Wait until the page has settled, or until a ceiling."""
     begun = stays_from = now()
     is_first = answers = True
+    loads = traffic.loads
     while True:
         at = now()
         if traffic.is_leaving:
             stays_from = at
         if at - begun > LOAD_CEILING_S:
-            return Settled.LOADING if traffic.is_leaving else Settled.CHANGING
-        if at - stays_from > ceiling_s:
+            is_loading = traffic.is_leaving or traffic.is_loading or traffic.loads > loads + 1
+            return Settled.LOADING if is_loading else Settled.CHANGING
+        if at - stays_from > CEILING_S:
             return Settled.CHANGING if answers else Settled.SILENT
         if traffic.is_leaving or (traffic.is_busy() and not is_first):
             is_first = False

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from playwright.async_api import CDPSession, Error, Page
 
 from shop_r1.drivers.browser.background import in_background
+from shop_r1.drivers.browser.live_page import ENGINE
 from shop_r1.records.sessions import EventKind
 
 LONG_POLL_S = 2.0
@@ -57,6 +58,8 @@ class Traffic:
         is_opening: whether it has opened a tab that has not come yet.
         changed_at: when a navigation or a request that matters last began or ended, in the loop's time.
         acted_at: when the last action was done, set by the driver.
+        loads: how many pages have come.
+        is_held: whether no other page may come.
         document_url: the address that was last asked for as the page.
     """
 
@@ -75,6 +78,8 @@ class Traffic:
         self.is_loading = self.is_opening = False
         self.changed_at = self.acted_at = 0.0
         self.document_url = ""
+        self.loads = 0
+        self.is_held = False
         self._session: CDPSession | None = None
         self._main = ""
         self._asked_at: float | None = None
@@ -161,7 +166,11 @@ class Traffic:
         return Quiet(quiet_ms / 1000, is_complete)
 
     async def stop_loading(self) -> None:
-        """Give up what is still on its way, so that it does not come in the midst of what is done next."""
+        """Give up what is still on its way, and let no other page come until `is_held` is taken back.
+
+        So a page that loads itself for ever can be read.
+        """
+        self.is_held = True
         await self._chromium.send("Page.stopLoading")
         self.is_loading, self.is_opening, self._asked_at, self._pending = False, False, None, None
 
@@ -193,7 +202,10 @@ class Traffic:
     def _on_navigated(self, data: dict[str, Any]) -> None:
         if data["frame"]["id"] == self._main:
             self._world, self._pending, self.changed_at = None, None, now()
+            self.loads += 1
             self._seen.clear()
+            # Chromium takes our script in while the page loads, not when it is to be read.
+            in_background(self.page.locator(f"{ENGINE}=outcome").count())
             document = data["frame"]["loaderId"]
             self._open = {request: at for request, at in self._open.items() if request == document}
 
@@ -234,9 +246,8 @@ class Traffic:
     async def _decide(self, data: dict[str, Any]) -> None:
         is_permitted = False
         try:
-            is_permitted = await self._permits(
-                self._outgoing(data, data["request"], data.get("resourceType", "Other"))
-            )
+            outgoing = self._outgoing(data, data["request"], data.get("resourceType", "Other"))
+            is_permitted = not (self.is_held and outgoing.is_page) and await self._permits(outgoing)
         finally:
             answer: dict[str, Any] = {"requestId": data["requestId"]}
             if not is_permitted:

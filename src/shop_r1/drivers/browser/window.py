@@ -153,6 +153,8 @@ class Window:
     def begin_step(self) -> None:
         """Forget what belonged to the step before."""
         self.bought, self._pop_ups, self._acting = None, 0, self._current
+        for traffic in self._tabs.values():
+            traffic.is_held = False
 
     async def go_to(self, url: str) -> None:
         """Open an address in the tab in front, when it is its host's turn.
