@@ -99,6 +99,20 @@ def test_the_page_and_its_files_are_served_with_a_strict_policy(served: tuple[Bo
     assert re.findall(r"(?:https?:)?//|\bon\w+=|style=|<script>", html) == []
 
 
+def test_an_address_without_its_last_slash_leads_to_the_page(served: tuple[Board, Site]) -> None:
+    _, found = served
+    bare = found.base.rstrip("/")
+    status, response, _ = found.ask(base=bare)
+    assert (status, response.headers["location"]) == (307, found.base)
+    assert found.ask(base=bare, host="evil.example")[0] == 421
+
+
+def test_only_this_machines_own_address_is_served(served: tuple[Board, Site]) -> None:
+    _, found = served
+    with pytest.raises(OSError):  # also this machine, but not where the page is
+        socket.create_connection(("127.0.0.2", found.port), timeout=2)
+
+
 def test_the_page_never_writes_html() -> None:
     script = (Path(watch_app.__file__).parent / "page" / "watch.js").read_text("utf-8")
     written = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(|srcdoc|DOMParser"

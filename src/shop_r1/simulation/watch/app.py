@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -177,12 +177,15 @@ class Guard:
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        refused = self._refusal(Request(scope))
-        if refused is not None:
-            await refused(scope, receive, send_with_headers)
+        base = f"/{self._token.decode()}"
+        answer = self._refusal(Request(scope))
+        if answer is None and scope["path"] == base:
+            answer = RedirectResponse(f"{base}/")  # without the slash the page would not find its own files
+        if answer is not None:
+            await answer(scope, receive, send_with_headers)
             return
-        inner = scope["path"].removeprefix(f"/{self._token.decode()}")
-        await self._app({**scope, "path": inner or "/", "root_path": ""}, receive, send_with_headers)
+        inner = scope["path"].removeprefix(base)
+        await self._app({**scope, "path": inner, "root_path": ""}, receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the response to a request that is not let in; None where it is."""
