@@ -62,6 +62,20 @@ def test_a_person_watches_stops_a_shopper_and_goes_on_later(
     assert len(sessions.read_text("utf-8").splitlines()) == 4
 
 
+def test_the_next_command_that_the_page_shows_is_quoted_for_a_shell(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    person = Person()
+    monkeypatch.setattr("webbrowser.open", person.open)
+    code, text, err = shell("simulate", "--watch", "--shoppers", 2, "--out", "my $run")
+    assert code == 0, err
+    command = person.last()["totals"]["command"]
+    assert command == "shop-r1 report 'my $run'" and f"Next: {command}" in text.splitlines()
+
+
 def test_over_ssh_the_way_to_the_page_is_told(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

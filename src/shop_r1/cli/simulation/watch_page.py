@@ -1,6 +1,7 @@
 """`simulate --watch`: the page on which a person watches, opened where there is a display."""
 
 import os
+import shlex
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ async def watch_page(
         board,
         shop.windows.picture_of if shop.windows is not None else None,
         port=options.watch_port,
-        command=f"shop-r1 report {out}",
+        command=f"shop-r1 report {shlex.quote(str(out))}",
     ) as page:
         page.is_awaited = open_in_browser(page.address)
         _print_address(page.address)
