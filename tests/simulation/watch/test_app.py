@@ -137,6 +137,14 @@ def test_a_name_that_is_not_this_machines_is_refused(served: tuple[Board, Site],
     assert found.ask("pause", "POST", host=host, origin=f"http://{host}")[0] in (400, 421)
 
 
+@pytest.mark.parametrize("hosts", ["", "Host: 127.0.0.1\r\nHost: evil.example\r\n"])
+def test_a_request_names_one_host(served: tuple[Board, Site], hosts: str) -> None:
+    _, found = served
+    with socket.create_connection(("127.0.0.1", found.port), timeout=10) as connection:
+        connection.sendall(f"GET {found.base} HTTP/1.0\r\n{hosts}\r\n".encode())
+        assert connection.recv(4096).split()[1] in (b"400", b"421")
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9000", "localhost:9000", "[::1]:9000"])
 def test_the_port_may_be_another_since_ssh_forwards_it(served: tuple[Board, Site], host: str) -> None:
     board, found = served
