@@ -1,1 +1,1 @@
-"""Where a shopper acts: the in-process store."""
+"""Where a shopper acts: the store in this process, or a shop in Chromium."""
