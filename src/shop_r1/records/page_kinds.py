@@ -52,7 +52,7 @@ _ADDS = re.compile(r"add(?:_[a-z]{1,12}){0,3}_to(?:_[a-z]{1,12})?_(?:cart|basket
 _OF_CART = re.compile(r"(?:your_|my_|shopping_)?(?:cart|basket|bag)\..*")
 _BUYS = re.compile(r"buy_(?:it_)?now(?:_\d+)?")
 _PRICE = re.compile(r"(?:[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|SEK)) ?\d|\d ?(?:[$€£¥₹]|(?:USD|EUR|GBP|CHF|SEK)\b)")
-_COUNTED = re.compile(r"\b\d[\d,.]* (?:found|results?|products?|items?)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\b\d+[,.]* (?:found|results?|products?|items?)\b", re.IGNORECASE)
 _SORTED = re.compile(r"sort(?:_by)?(?:_\d+)?")
 _LIST_PRICES = 4
 """As many lines with a price make a list: more than a product's own, its old one and its delivery. Ours."""
