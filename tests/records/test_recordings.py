@@ -166,6 +166,13 @@ def test_of_a_pictures_sizes_those_are_kept_that_were_fetched(tmp_path: Path) ->
     assert replay.left_out == {}, "a size that was not fetched is no picture that is missing"
 
 
+def test_a_long_hostile_sheet_takes_no_time(tmp_path: Path) -> None:
+    sheet = "url(" + " " * 500_000
+    replay = make_replay(Recording(page(element(3, "style", _cssText=sheet))), Assets(tmp_path / "assets"))
+    (style,) = nodes(replay.self_contained())
+    assert style["attributes"]["_cssText"] == sheet
+
+
 def test_a_sheet_of_another_origin_comes_from_what_the_page_fetched(tmp_path: Path) -> None:
     sheet = "a{background:url(../p.png)}"
     assets = Assets(tmp_path / "assets")

@@ -40,7 +40,7 @@ _LINKS = frozenset({"a", "area"})
 _DROPPED = frozenset({"srcdoc", "ping", "integrity", "crossorigin", "rrweb-original-srcset"})
 _FRAMES = frozenset({"iframe", "frame", "object", "embed", "script", "base"})
 _CSS_URL = re.compile(
-    r"""(@import\s+)?(?:url\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|((?:[^\s"'()\\]|\\.)*))\s*\)"""
+    r"""(@import\s+)?(?:url\(\s*+(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|((?:[^\s"'()\\]|\\.)*))\s*+\)"""
     r"""|(?<=@import)\s+(?:"([^"]*)"|'([^']*)'))""",
     re.IGNORECASE,
 )
