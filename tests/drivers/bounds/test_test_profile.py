@@ -60,6 +60,20 @@ def test_values_are_concealed_in_every_form(text: str, concealed: str) -> None:
     assert PROFILE.conceal(text) == concealed
 
 
+@pytest.mark.parametrize(
+    ("text", "concealed"),
+    [
+        ("917", "{{cvc}}"),
+        ('<input name="card" value="917">', '<input name="card" value="{{cvc}}">'),
+        ("/pay?c=917&x=917", "/pay?c={{cvc}}&x={{cvc}}"),
+        ("/product/917 for $917, 917 left", "/product/917 for $917, 917 left"),
+        ("/pay?c=9170", "/pay?c=9170"),
+    ],
+)
+def test_the_code_of_a_card_is_concealed_where_it_is_a_value_by_itself(text: str, concealed: str) -> None:
+    assert TestProfile({"cvc": "917"}).conceal(text) == concealed
+
+
 def test_values_with_signs_of_html_are_concealed() -> None:
     profile = TestProfile({"password": 'a<b & "c"'})
     assert profile.conceal('<input value="a&lt;b &amp; &quot;c&quot;">') == '<input value="{{password}}">'

@@ -217,6 +217,22 @@ def test_passwords_and_the_profile_are_nowhere_in_a_recording(chromium: Chromium
         assert secret not in everything, secret
 
 
+def test_the_code_of_a_card_is_in_no_record_whatever_its_field_is_called(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    page, profile = "<input aria-label=Digits name=d>", TestProfile({"code": "917"})
+    with Recorded(chromium, {"/": page}, tmp_path, profile=profile) as visit:
+        visit.window.open()
+        typed = visit.act(Action(type="input", name="digits", text="{{code}}"))
+        assert visit.window.evaluate("document.querySelector('input').value") == "917"
+        recording = visit.written()
+    assert 'value="{{code}}"' in typed.seen.page.html
+    assert "{{code}}" in [each["data"].get("text") for each in recording.events]
+    seen = [mark.copy_sha256 for _, mark in recording.marks() if isinstance(mark, PageSeen)]
+    copies = [Assets(tmp_path / "assets").read_text(each) for each in seen]
+    assert not [copy for copy in copies if "917" in copy]
+
+
 def test_the_script_is_the_one_of_the_npm_package() -> None:
     """`npm pack @rrweb/record@2.1.6`, `dist/record.umd.min.cjs`."""
     script = Path(recorder_module.__file__).parent / "record.umd.min.cjs"

@@ -15,6 +15,8 @@ _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")
 _SHORTEST = 4
 """Characters from which a value is concealed in what is recorded; shorter ones are all over a page. Ours."""
+_CODE = re.compile(r"\d{3}")
+"""A card's code; a number like it may stand anywhere, so it is concealed where it is a value by itself."""
 
 
 class TestProfile:
@@ -24,7 +26,9 @@ class TestProfile:
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
-        shown = [item for item in self._values.items() if len(item[1]) >= _SHORTEST]
+        shown = [
+            item for item in self._values.items() if len(item[1]) >= _SHORTEST or _CODE.fullmatch(item[1])
+        ]
         shown.sort(key=lambda item: -len(item[1]))
         self._named = {f"v{index}": name for index, (name, _) in enumerate(shown)}
         forms = "|".join(f"(?P<v{index}>{_forms_of(value)})" for index, (_, value) in enumerate(shown))
@@ -81,6 +85,8 @@ class TestProfile:
 
 def _forms_of(value: str) -> str:
     """Return a pattern of the ways in which a value may be written."""
+    if _CODE.fullmatch(value):  # a whole text, an attribute's value, or a query's
+        return rf'(?:\A|(?<=[="])){value}(?=\Z|["&#])'
     if _NUMBER.fullmatch(value):  # as cards are grouped
         digits = [digit for digit in value if digit.isdigit()]
         return rf"(?<!\d){'(?:[ +-]|%20)?'.join(digits)}(?!\d)"
