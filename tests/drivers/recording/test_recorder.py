@@ -27,6 +27,7 @@ from shop_r1.records.recordings import (
     StepDone,
     VisitBegun,
     VisitEnded,
+    is_mark,
     nodes_in,
     read_recording,
 )
@@ -312,6 +313,19 @@ def test_what_a_page_sends_by_itself_is_checked(
     assert dropped(recording) == expected
     assert text_of(snapshots(recording)[0]) == "Mugs"
     assert [type(mark).__name__ for _, mark in recording.marks()] == ["VisitBegun", "PageSeen", "VisitEnded"]
+
+
+def test_no_event_of_a_page_comes_before_the_visit(chromium: Chromium, tmp_path: Path) -> None:
+    """By its first event a recording is known as ours (`importers.rrweb.own_recordings.is_own`)."""
+    with Recorded(chromium, {"/": "<p>Mugs</p>"}, tmp_path) as visit:
+        visit.window.open()
+        early = {"type": 3, "data": {"source": 7}, "timestamp": visit.recorder._began_ms - 3000}
+        visit.call(json.dumps([early]))
+        recording = visit.written()
+    first, *rest = recording.events
+    assert is_mark(first) and isinstance(next(recording.marks())[1], VisitBegun)
+    (found,) = (each for each in rest if each["data"].get("source") == 7)
+    assert found["timestamp"] == first["timestamp"]
 
 
 BREAKING = (

@@ -277,7 +277,8 @@ class Recorder:
     def _events(self) -> Iterator[Event]:
         """Yield the pages' events, in the order of their coming."""
         shown: Page | None = None  # the tab whose page the recording has
-        since = latest = 0.0  # when it came before the shopper, and the time of the last event
+        # When it came before the shopper, and the time of the last event: none precedes the visit.
+        since = latest = self._began_ms
         for batch in self._incoming.batches:
             if self._shown_at(batch.arrived_ms) is not batch.page:
                 self.dropped[_BACKGROUND] += 1
