@@ -139,6 +139,10 @@ def test_a_run_goes_on_where_it_was_and_keeps_what_is_finished(
         (["--resume", "--force"], "give one of them"),
         (["--resume", "--out", "x.jsonl"], "needs a folder"),
         (["https://my.shop", "--catalogue-seed", "3"], "built-in store"),
+        (["https://sam:hunter2@my.shop/"], "give the address without them"),
+        (["--browser", "--max-bytes", "inf"], "--max-bytes is inf"),
+        (["--browser", "--rate", "inf"], "--rate is inf"),
+        (["--max-seconds", "inf"], "expected less than 1e+09"),
     ],
 )
 def test_what_means_nothing_together_is_refused_with_what_to_do(
@@ -148,6 +152,7 @@ def test_what_means_nothing_together_is_refused_with_what_to_do(
     code, _, err = shell("simulate", *words)
     assert code == 2
     assert problem in err
+    assert "hunter2" not in err
     assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 """What `simulate` was asked for, and what of it means nothing together."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,14 @@ _OF_BROWSERS = {
     "trace": "--trace",
 }
 _OF_LIVE_SHOPS = ("allow_purchase", "ignore_robots")
+_NUMBERS = {
+    "max_seconds": "--max-seconds",
+    "max_bytes": "--max-bytes",
+    "rate": "--rate",
+    "max_cost": "--max-cost",
+}
+_BELOW = 1e9
+"""What these numbers are below: JSON has no infinity, and bytes have no fraction."""
 _OF_FOLDERS = {"resume": "--resume", "watch": "--watch", "screenshots": "--screenshots", "trace": "--trace"}
 
 
@@ -115,6 +124,14 @@ class Options:
         for word in self.settings:
             if "=" not in word:
                 yield f"{word!r} is no shop's address and no setting; expected https://… or key=value"
+        if self.url and re.match(r"https?://[^/?#]*@", self.url):
+            yield (
+                "the shop's address has a name or a password before its host, which would stand in every "
+                "record; give the address without them"
+            )
+        for name, option in _NUMBERS.items():
+            if (getattr(self, name) or 0.0) >= _BELOW:
+                yield f"{option} is {getattr(self, name):g}; expected less than {_BELOW:g}"
 
     def _wrong_shop(self) -> Iterator[str]:
         if self.url and self.store:
