@@ -241,6 +241,28 @@ def test_many_shoppers_are_answered_in_one_batch_as_each_would_be_alone(
     assert len(by_seed) == 7
 
 
+def test_no_batch_of_several_prompts_has_more_tokens_than_asked_for(
+    model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[Tree]] = []
+
+    def watch(_: object, trees: Sequence[Tree], *rest: object) -> list[SampledCompletion]:
+        batches.append(list(trees))
+        return [SampledCompletion([END], torch.zeros(1)) for tree in trees for _ in tree.branches]
+
+    monkeypatch.setattr(policy, "sample_completions", watch)
+    pages = [Page(html=f"<page>\n{number} {'mug ' * 100}\n</page>") for number in range(6)]
+    size = len(
+        model.prompt_ids(render_history([pages[0].html], [], SHOP, PROMPT, model.count_tokens).messages)
+    )
+    config = PolicyConfig(prompt=PROMPT, batch_tokens=size + 1000)
+    asked: list[tuple[Sequence[Step], Page, int]] = [([], page, 1) for page in pages]
+    asyncio.run(_act_all(ModelPolicy(model, config), asked))
+    # Each prompt has some 410 tokens that it shares with no other: the first and two more fit at once.
+    assert [sum(len(tree.branches) for tree in batch) for batch in batches] == [3, 3]
+    assert all(len(batch) * max(tree.size for tree in batch) <= size + 1000 for batch in batches)
+
+
 def test_a_prompt_over_the_budget_ends_its_visit_alone(model: LocalModel, says: list[str]) -> None:
     says.append(render_completion("Nothing.", terminate()))
     page = Page(html="<page></page>")

@@ -131,12 +131,12 @@ class ModelPolicy:
                 prompts[index] = self._prompt(each)
             except ConfigError as error:
                 found[index] = EndVisit("error", str(error))
-        groups = group_prompts(prompts)
-        sizes = [max(len(prompts[index]) for index in group) for group in groups]
-        for numbers in batch_by_length(sizes, self._config.batch_tokens):
+        groups = group_prompts(prompts, self._config.batch_tokens)
+        trees = [grow_tree([prompts[index] for index in group]) for group in groups]
+        for numbers in batch_by_length([tree.size for tree in trees], self._config.batch_tokens):
             indices = [index for number in numbers for index in groups[number]]
-            trees = [grow_tree([prompts[index] for index in groups[number]]) for number in numbers]
-            texts = self._sample(trees, [batch[index].seed for index in indices])
+            seeds = [batch[index].seed for index in indices]
+            texts = self._sample([trees[number] for number in numbers], seeds)
             for index, text in zip(indices, texts, strict=True):
                 found[index] = read_step(text, batch[index].page, self._space)
         return [found[index] for index in range(len(batch))]
@@ -156,20 +156,27 @@ class ModelPolicy:
         return [model.decode(each.ids) for each in completions]
 
 
-def group_prompts(prompts: dict[int, list[int]]) -> list[list[int]]:
+def group_prompts(prompts: dict[int, list[int]], most: int) -> list[list[int]]:
     """Return the prompts' numbers in groups that share enough of their beginning to be one tree each.
 
-    >>> group_prompts({0: [1, 2, 3], 1: [7, 8], 2: [1, 2, 4], 3: [1, 9, 9, 9]})
-    [[0, 2], [3], [1]]
+    A group of several has at most `most` tokens, what its prompts share with its first counted once.
+
+    >>> some = {0: [1, 2, 3], 1: [7, 8], 2: [1, 2, 4], 3: [1, 9, 9, 9]}
+    >>> group_prompts(some, most=4), group_prompts(some, most=3)
+    ([[0, 2], [3], [1]], [[0], [2], [3], [1]])
     """
     groups: list[list[int]] = []
+    size = 0
     for index in sorted(prompts, key=lambda each: (prompts[each], each)):
-        first = prompts[groups[-1][0]] if groups else []
-        longest = max(len(first), len(prompts[index]))
-        if groups and common_prefix(first, prompts[index]) >= _SHARED * longest:
+        prompt, first = prompts[index], prompts[groups[-1][0]] if groups else []
+        shared = common_prefix(first, prompt)
+        more = len(prompt) - min(shared, len(prompt) - 1)  # a branch has one token at least
+        if groups and shared >= _SHARED * max(len(first), len(prompt)) and size + more <= most:
             groups[-1].append(index)
+            size += more
         else:
             groups.append([index])
+            size = len(prompt)
     return groups
 
 
