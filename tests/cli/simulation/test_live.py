@@ -1,6 +1,7 @@
 import asyncio
 import io
 
+import pytest
 from rich.console import Console
 
 from shop_r1.cli.simulation.live import LiveView, Totals
@@ -101,3 +102,11 @@ def test_away_from_a_terminal_there_are_lines_now_and_then() -> None:
         clock.now = 61.0
         shop(view, totals, 1, 0)
     assert len(out.getvalue().splitlines()) == 6
+
+
+@pytest.mark.parametrize(("steps", "sessions"), [(0, 0), (3, 1)])
+def test_a_visit_that_was_stopped_gives_a_session_if_it_has_a_step(steps: int, sessions: int) -> None:
+    totals = Totals()
+    end = VisitEnd(session_id="one", outcome="stopped", steps=steps, started=0.0, seconds=1.0)
+    asyncio.run(totals.end(Visit("one", "one"), end))
+    assert (totals.sessions, totals.outcomes) == (sessions, {"stopped": 1})

@@ -45,6 +45,8 @@ class _Row:
 class Totals:
     """An observer that counts what happens."""
 
+    sessions: int = 0
+    """Visits that have ended with a step at least."""
     steps: int = 0
     invalid: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -77,6 +79,7 @@ class Totals:
 
     async def end(self, visit: Visit, end: VisitEnd) -> None:
         """Count how a visit ended."""
+        self.sessions += end.steps > 0
         self.outcomes[end.outcome] += 1
         self.invalid += end.invalid
         if end.reason:

@@ -99,11 +99,12 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
         if count := totals.events[kind]:
             hosts = f" ({console.join_counts(_most(totals.refused))})" if kind == "blocked" else ""
             console.note(f"{count} {words}{hosts}")
-    sessions = totals.outcomes.total() - totals.outcomes["no step"]
     outcomes = console.join_counts(totals.outcomes.most_common()) or "none, all visits were finished before"
     spent = totals.cost()
     cost = f"; {spent:.2f} USD" if spent is not None else ""
-    console.echo_wrapped(f"{out}: {sessions} sessions, {totals.steps} steps; outcomes: {outcomes}{cost}")
+    console.echo_wrapped(
+        f"{out}: {totals.sessions} sessions, {totals.steps} steps; outcomes: {outcomes}{cost}"
+    )
     if options.is_one_file:
         console.print_next("data split", out, "--out", console.unused_path("data"))
         return
