@@ -131,3 +131,18 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path) -> None:
     (tmp_path / VISITS_FILE).write_text("{}\n", "utf-8")
     with pytest.raises(DataError, match=r"visits\.jsonl:1"), opened(tmp_path, record(), resume=True):
         pass
+
+
+def test_what_cannot_be_written_is_said_though_no_file_of_sessions_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def no_steps(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == STEPS_FILE:
+            raise OSError(28, "No space left on device")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", no_steps)
+    with pytest.raises(DataError, match="No space left"), opened(tmp_path, record(), resume=False):
+        pass

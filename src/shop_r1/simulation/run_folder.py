@@ -115,8 +115,9 @@ def opened(
         finally:
             for stream in files.values():
                 stream.close()
-            if not (path / SESSIONS_FILE).stat().st_size:
-                (path / SESSIONS_FILE).unlink()  # a file of sessions holds at least one
+            sessions = path / SESSIONS_FILE
+            if sessions.exists() and not sessions.stat().st_size:
+                sessions.unlink()  # a file of sessions holds at least one
 
 
 def sort_by_visit(path: Path, order: Sequence[str]) -> None:
