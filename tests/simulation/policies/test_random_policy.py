@@ -119,6 +119,23 @@ def test_the_query_is_searched_for_first_and_footers_draw_little() -> None:
     assert shares[click("continue")] > 5 * shares[click("footer.privacy")]
 
 
+def test_the_query_is_searched_for_once_on_the_first_page_that_has_a_search() -> None:
+    policy, search = RandomPolicy(LIVE, "red mug"), type_and_submit("search_input", "red mug")
+    welcome = Page(url="https://my.shop/", html='<page><a name="enter">Enter</a>')
+    assert set(choices(policy, welcome)) == {click("enter"), Action(type="scroll")}
+    assert choices(policy, FORM, [done(click("enter"), welcome)]) == {search: 1.0}
+    assert click("continue") in choices(policy, FORM, [done(click("enter"), welcome), done(search)])
+
+
+def test_what_is_typed_goes_by_whole_words_of_a_fields_name() -> None:
+    names = ("customer_name", "store_note", "price_min", "price_from", "maximum", "price_to", "full_name")
+    page = Page(url=HOME, html="<page>" + "\n".join(f'<input name="{name}">' for name in names))
+    typed = {each.name: each.text for each in choices(RandomPolicy(LIVE), page) if each.type == "input"}
+    numbers = {"price_min": "10", "price_from": "10", "maximum": "50", "price_to": "50"}
+    people = {"customer_name": "Sam Shopper", "full_name": "Sam Shopper"}
+    assert typed == numbers | people | {"store_note": "test"}
+
+
 def test_a_page_with_nothing_on_it_is_left() -> None:
     empty = Page(html="<page>\nMaintenance\n")
     assert choices(RandomPolicy(LIVE), empty) == {terminate(): 1.0}

@@ -67,8 +67,8 @@ _TEXTS = (
     (r"city|town", "{{city}}", "Springfield"),
     (r"address|street", "{{address}}", "1 Test Street"),
     (r"quantity|qty|amount", "2", "2"),
-    (r"min|from|low", "10", "10"),
-    (r"max|to|high", "50", "50"),
+    (r"(?<![a-z])(?:min|from|low)", "10", "10"),
+    (r"(?<![a-z])(?:max|to(?![a-z])|high)", "50", "50"),
     (r"name", "{{name}}", "Sam Shopper"),
 )
 """For a field whose name fits: what is typed where the test profile has it, and where it does not."""
@@ -107,7 +107,8 @@ class RandomPolicy:
         except PageError:  # nothing on it can be named
             elements = []
         search = _search_box(elements)
-        if self._query and not history and search is not None:
+        was_searched = any(step.action.text == self._query for step in history)
+        if self._query and not was_searched and search is not None:
             return [(type_and_submit(search.name, self._query), 1.0)]
         options = [*self._on_elements(elements, search, history, rng), *self._elsewhere(history, elements)]
         failed = {step.action for step in history if step.error is not None and step.page.url == page.url}
@@ -134,9 +135,8 @@ class RandomPolicy:
             if each.name in chosen:
                 continue
             if each is search:
-                words = self._query if not history else None
                 weight = _SEARCH_FIRST if not history else _SEARCH_LATER
-                yield type_and_submit(each.name, words or _words(elements, rng)), weight
+                yield type_and_submit(each.name, _words(elements, rng)), weight
             elif takes_text(each):
                 text = self._text(each)
                 if self._has(INPUT.name) and each.name not in done and not each.value and text:
