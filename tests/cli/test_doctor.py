@@ -45,6 +45,10 @@ def test_doctor_says_how_to_get_chromium(
     for name, value in {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SHOP_R1_CHROMIUM", raising=False)
+    other = tmp_path / "chromium-1" / "chrome-linux64" / "chrome"  # of another Playwright: it starts its own
+    other.parent.mkdir(parents=True)
+    other.write_text("#!/bin/sh\necho 'Chromium 1.0'\n", "utf-8")
+    other.chmod(0o755)
     code, out, _ = shell("doctor")
     assert code == 0
     assert "python -m playwright install chromium" in browser_row(out)

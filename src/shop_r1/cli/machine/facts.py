@@ -114,10 +114,12 @@ def describe_browser() -> str:
     """Return which Chromium `simulate --browser` starts, with its version, or what is missing for it."""
     if any(find_spec(name) is None for name in ("playwright", "protego")):
         return "cannot be driven: pip install 'shop-r1[browser]'"
-    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    own = max(cache.glob("chromium-*/chrome-*/chrome"), default=None)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
     try:
-        path = find_chromium(str(own) if own else None)
+        path = find_chromium(own)
     except ConfigError as error:
         return f"{error}; only simulate in a browser needs it"
     try:
