@@ -22,6 +22,7 @@ PAGES: dict[str, Content] = {
     "/inner": """<p style="height:300px">Card</p><iframe title="Deep" srcdoc="
       <button onclick=&quot;this.textContent='Deeply done'&quot;>Dig</button>"></iframe>
       <label>Code <input></label><button onclick="this.textContent='Done'">Check</button>""",
+    "/nested": "<h1>Advertisements</h1>" + "<iframe src='/inner'></iframe>" * 7,
     "/redrawn": """<div id="r"></div><script>let n = 0; const draw = () => { r.innerHTML =
       `<button>Add to cart</button><p>${n++}</p>`;
       r.querySelector('button').onclick = () => { document.title = 'clicked'; } };
@@ -153,6 +154,13 @@ def test_frames_of_any_origin_are_seen_and_acted_in(window: Window) -> None:
     html = result.seen.page.html
     assert (html.count("Deeply done"), html.count("Done"), html.count('value="code')) == (2, 2, 2)
     assert [frame.url for frame in window.page.frames if "pay.test" in frame.url] == ["http://pay.test/inner"]
+
+
+def test_frames_in_frames_count_among_those_that_are_read(window: Window) -> None:
+    # Seven, of which the last, which is read first, has the eighth in it; the other six have one each.
+    html = window.open("/nested").page.html
+    assert (html.count("Check"), html.count("Dig")) == (7, 1)
+    assert window.driver._live is not None and window.driver._live.left_out["frame"] == 6
 
 
 def test_an_element_that_is_drawn_anew_is_found_by_its_name(window: Window) -> None:

@@ -21,7 +21,7 @@ ENGINE = "shopr1"
 """The selector engine's name, `observe.js`."""
 _ID, _HOVER = "data-shop-r1-id", "data-shop-r1-hover"
 _LARGE_CHARS = 300_000  # of a copy
-_FRAMES_MAX = 8  # in one page, so that advertisements cost no minutes
+_FRAMES_MAX = 8  # in one page, those in frames included, so that advertisements cost no minutes
 _FRAME_TIMEOUT_MS = 1000.0
 _FRAME = re.compile(rf'<iframe((?:\s[^<>]*?)?) {_ID}="(\d+)"></iframe>')
 _NUMBER = re.compile(r'( data-shop-r1-(?:id|hover)=")(\d+)"')
@@ -117,7 +117,7 @@ class LivePage:
     copy: str
     """The page as HTML, with what no shopper sees or reaches left out."""
     left_out: dict[str, int]
-    """Elements that are not in the copy, by reason."""
+    """Elements that are not in the copy, by reason, and frames that were not read."""
     _document: LexborHTMLParser
     _frames: dict[str, Frame]
 
@@ -143,10 +143,12 @@ async def read_page(page: Page, asked_url: str, profile: TestProfile, timeout_ms
         playwright.async_api.Error: it did not answer within the time, or has gone.
     """
     read = json.loads(await page.locator(f"{ENGINE}=observe").text_content(timeout=timeout_ms) or "{}")
-    frames = {"": page.main_frame}
+    frames = _Frames({"": page.main_frame})
     copy = await _with_frames(page.main_frame, read["html"], "", frames)
+    if frames.unread:
+        read["leftOut"]["frame"] = frames.unread
     url = page.url if page.url.startswith(("http:", "https:")) else asked_url or page.url
-    make = partial(_make, copy, without_fragment(url), read, profile, frames)
+    make = partial(_make, copy, without_fragment(url), read, profile, frames.found)
     # Elsewhere, so that other shoppers go on; the detour takes longer than a small page.
     return await asyncio.to_thread(make) if len(copy) > _LARGE_CHARS else make()
 
@@ -160,20 +162,37 @@ def _make(
     return LivePage(Observation(shown, simplified), copy, read["leftOut"], parse_document(copy), frames)
 
 
-async def _with_frames(frame: Frame, html: str, prefix: str, frames: dict[str, Frame]) -> str:
+@dataclass
+class _Frames:
+    """The frames of one page."""
+
+    found: dict[str, Frame]
+    room: int = _FRAMES_MAX
+    """How many more are read."""
+    unread: int = 0
+    """How many were not: too many, or without an answer."""
+
+
+async def _with_frames(frame: Frame, html: str, prefix: str, frames: _Frames) -> str:
     """Put what stands in each frame in the frame's place; its numbers become `frame/number`."""
-    for match in reversed(list(_FRAME.finditer(html))[:_FRAMES_MAX]):
+    matches = list(_FRAME.finditer(html))
+    read = matches[: frames.room]
+    frames.room -= len(read)
+    frames.unread += len(matches) - len(read)
+    for match in reversed(read):
         number = f"{prefix}{match[2]}"
         try:
             holder = await frame.locator(f"{ENGINE}={match[2]}").element_handle(timeout=_FRAME_TIMEOUT_MS)
             inner = await holder.content_frame()
             if inner is None:
+                frames.unread += 1
                 continue
             text = await inner.locator(f"{ENGINE}=observe").text_content(timeout=_FRAME_TIMEOUT_MS)
             part = await _with_frames(inner, json.loads(text or "{}")["html"], f"{number}/", frames)
         except Error:  # a frame that is loading, was taken away, or does not answer
+            frames.unread += 1
             continue
-        frames[number] = inner
+        frames.found[number] = inner
         part = _NUMBER.sub(rf'\g<1>{number}/\g<2>"', _SHELL.sub(r"<\1div", part))
         title = _TITLE.search(match[1])
         label = title[1] if title else "frame"
