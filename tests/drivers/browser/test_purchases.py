@@ -137,6 +137,16 @@ def test_what_the_test_profile_holds_is_typed_and_stands_in_no_record(chromium: 
     assert results[3].seen.page.url == f"{SHOP}found?e={{{{email}}}}&p={{{{password}}}}&c={{{{card}}}}&n="
 
 
+def test_an_element_whose_number_is_a_secret_is_led_to(chromium: Chromium) -> None:
+    page = "<p>" + "".join(f"<i onclick='document.title = {n}'>Mug {n}</i>" for n in range(1020))
+    profile = TestProfile({f"year_{n}": str(n) for n in range(1000, 1010)})
+    with Window(chromium, {"/": page}, profile=profile) as window:
+        elements = window.open().simplified.elements
+        for n in (998, 1002):  # <html>, <body> and <p> come first, so one of the last has a year's number
+            assert window.act(click(elements[n].name)).error is None
+            assert window.evaluate("document.title") == str(n)
+
+
 def test_secrets_come_from_the_profile_alone(chromium: Chromium) -> None:
     with Window(chromium, {"/": FORM}) as window:
         window.open()
