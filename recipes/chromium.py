@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+from playwright.sync_api import sync_playwright
+
 from shop_r1.drivers.browser.chromium import find_chromium
 from shop_r1.errors import ConfigError
 
@@ -20,6 +22,12 @@ def ways() -> list[list[list[str]]]:
     return [debian, playwrights] if shutil.which("apt-get") else [playwrights]
 
 
+def playwrights_own() -> str:
+    """Return where Playwright's own Chromium is, or would be."""
+    with sync_playwright() as playwright:
+        return playwright.chromium.executable_path
+
+
 def main() -> None:
     """Install one where none is found, and print which one the tests use; exit with 1 where none came."""
     for commands in [[], *ways()]:
@@ -28,7 +36,7 @@ def main() -> None:
             if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
                 break
         try:
-            print(find_chromium())
+            print(find_chromium(playwrights_own()))
         except ConfigError as error:
             problem = error
         else:
