@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from shop_r1.records.recordings import (
     read_recording,
 )
 from shop_r1.records.replays import make_replay
-from shop_r1.records.sessions import Step
+from shop_r1.records.sessions import Page, Step
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c636060f8cf"
@@ -326,6 +327,25 @@ def test_no_event_of_a_page_comes_before_the_visit(chromium: Chromium, tmp_path:
     assert is_mark(first) and isinstance(next(recording.marks())[1], VisitBegun)
     (found,) = (each for each in rest if each["data"].get("source") == 7)
     assert found["timestamp"] == first["timestamp"]
+
+
+def test_marks_keep_their_order_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, SharedAssets(tmp_path), VisitBegun(session_id="visit"))
+    now = time.time_ns()
+    monkeypatch.setattr(recorder_module.time, "time_ns", lambda: now - 60 * 10**9)
+    page = Page(html="<page>")
+    for number in range(3):
+        recorder.see(page, "<p>Mugs</p>", {"modal": number})
+        recorder.begin_step()
+        recorder.finish_step(Step(page=page, action=Action(type="scroll")))
+        time.sleep(0.002)  # since times are whole milliseconds
+    asyncio.run(recorder.write("max_steps"))
+    marks = [mark for _, mark in read_recording(tmp_path / "visit.json.zst").marks()]
+    places = [(type(mark).__name__, getattr(mark, "index", None)) for mark in marks]
+    between = [mark for number in range(3) for mark in (("PageSeen", None), ("StepDone", number))]
+    assert places == [("VisitBegun", None), *between, ("VisitEnded", None)]
 
 
 BREAKING = (

@@ -120,7 +120,8 @@ class Recorder:
         self._incoming = _Incoming()
         self._steps: list[_Begun] = []
         self._seen: list[_Seen] = []
-        self._began_ms = _now_ms()
+        self._clock_ns = time.time_ns() - time.monotonic_ns()
+        self._began_ms = self._now_ms()
         self._tasks: set[asyncio.Task[None]] = set()
         self.dropped: Counter[str] = Counter()
         """What is not in the recording, in words."""
@@ -135,7 +136,7 @@ class Recorder:
 
     def begin_step(self) -> None:
         """Take the moment at which an action begins."""
-        self._steps.append(_Begun(_now_ms()))
+        self._steps.append(_Begun(self._now_ms()))
 
     async def note_target(self, box_of: Callable[[str], Awaitable[Box | None]]) -> None:
         """Take the element that is about to be acted on: afterwards its page may be gone.
@@ -155,7 +156,7 @@ class Recorder:
 
     def see(self, page: SeenPage, copy: str, hidden: dict[str, int]) -> None:
         """Take the page as it was read for the shopper."""
-        self._seen.append(_Seen(page, copy, dict(hidden), _now_ms()))
+        self._seen.append(_Seen(page, copy, dict(hidden), self._now_ms()))
 
     def show(self, page: Page) -> None:
         """Take the tab that is before the shopper again; one that is new shows itself."""
@@ -213,7 +214,7 @@ class Recorder:
         elif incoming.chars + len(text) > MAX_VISIT_CHARS or len(incoming.batches) >= MAX_VISIT_BATCHES:
             self.dropped["batches past the most that a visit may send"] += 1
         else:
-            arrived = _now_ms()
+            arrived = self._now_ms()
             if page not in {shown for _, shown in incoming.shown}:
                 self._show(page, arrived)
             incoming.chars += len(text)
@@ -229,7 +230,14 @@ class Recorder:
         task.add_done_callback(self._tasks.discard)
 
     def _show(self, page: Page, time_ms: float | None = None) -> None:
-        self._incoming.shown.append((_now_ms() if time_ms is None else time_ms, page))
+        self._incoming.shown.append((self._now_ms() if time_ms is None else time_ms, page))
+
+    def _now_ms(self) -> float:
+        """Return the time, in whole milliseconds as pages have it, so that the two can be compared.
+
+        It never goes back, as the computer's own may when it is set: steps stand behind their pages by time.
+        """
+        return float((self._clock_ns + time.monotonic_ns()) // 1_000_000)
 
     async def _snapshot(self, page: Page) -> None:
         with suppress(Error, TimeoutError):  # the tab may have gone, or hang
@@ -245,7 +253,7 @@ class Recorder:
         )  # of one time, marks come first, and the rest as it came
         self.dropped += self._visit_assets.dropped
         ended = VisitEnded(outcome=outcome, dropped=dict(sorted(self.dropped.items())))
-        events.append(mark_event(ended, max(_now_ms(), events[-1]["timestamp"])))
+        events.append(mark_event(ended, max(self._now_ms(), events[-1]["timestamp"])))
         conceal = self._conceal or str
         found = {conceal(address): asset for address, asset in self._visit_assets.found.items()}
         write_recording(self._folder, self._begun.session_id, Recording(events, found))
@@ -346,11 +354,6 @@ def _script(binding: str, reach: str) -> str:
 @cache
 def _source(name: str) -> str:
     return (_FOLDER / name).read_text("utf-8")
-
-
-def _now_ms() -> float:
-    """Return the time, in whole milliseconds as pages have it, so that the two can be compared."""
-    return float(time.time_ns() // 1_000_000)
 
 
 def _refuse(constant: str) -> None:
