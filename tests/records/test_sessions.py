@@ -47,6 +47,15 @@ def test_faults_name_file_line_and_field() -> None:
     assert refused(f'{{"session_id": "", "steps": [{STEP}]}}').startswith("log.jsonl:7: session_id: ")
 
 
+def test_numbers_that_no_table_holds_are_refused() -> None:
+    """A Parquet file has 32 bits for them (`datasets.parquet`)."""
+    status = STEP.replace('"html": ""', f'"html": "", "status": {2**31}')
+    often = STEP[:-1] + f', "events": [{{"kind": "dialog", "count": {2**31}}}]}}'
+    for step, field in ((status, "page.status"), (often, "events.0.count")):
+        problem = refused(f'{{"session_id": "s", "steps": [{step}]}}')
+        assert f"steps.0.{field}: is {2**31}; expected a number below {2**31}" in problem
+
+
 def test_nothing_follows_a_terminate() -> None:
     assert "steps.0: terminates, but 1 steps follow it" in refused(
         f'{{"session_id": "s", "steps": [{LEAVE}, {STEP}]}}'

@@ -45,7 +45,7 @@ class StepEvent(Record):
     kind: EventKind
     detail: str | None = None
     """What is known of it, such as a dialog's text; page content, so hostile."""
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, lt=2**31)
     """How often it happened during the step."""
 
 
@@ -69,7 +69,7 @@ class Page(Record):
     """Its address, in full where it is known."""
     html: str
     """Simplified HTML in which every element that can be acted on has a unique `name`."""
-    status: int | None = None
+    status: int | None = Field(default=None, ge=0, lt=2**31)
     """Of HTTP; None where it is not known."""
 
 
