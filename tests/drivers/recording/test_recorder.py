@@ -334,7 +334,7 @@ def test_marks_keep_their_order_when_the_clock_is_set_back(
 ) -> None:
     recorder = Recorder(tmp_path, SharedAssets(tmp_path), VisitBegun(session_id="visit"))
     now = time.time_ns()
-    monkeypatch.setattr(recorder_module.time, "time_ns", lambda: now - 60 * 10**9)
+    monkeypatch.setattr(time, "time_ns", lambda: now - 60 * 10**9)
     page = Page(html="<page>")
     for number in range(3):
         recorder.see(page, "<p>Mugs</p>", {"modal": number})
