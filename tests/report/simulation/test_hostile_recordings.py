@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from tests.report.simulation.visits import (
     BEGAN,
     done,
@@ -333,6 +333,32 @@ def test_what_pages_and_models_say_is_shown_as_text(
     assert page.evaluate("self.owned") is None
     assert happened == []
     page.context.close()
+
+
+def test_a_recording_that_stops_the_player_leaves_the_steps_to_be_read(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    steps = [searching(), opening(), leaving()]
+    write_folder(tmp_path, [session("empty", *steps)])
+    bare = {"node": {"type": 0, "id": 1, "childNodes": []}, "initialOffset": {"left": 0, "top": 0}}
+    events = page_events(0.0, "/", [], [element("p", {}, "Home")])
+    events += [done(1.0, 0, steps[0]), {"type": 2, "data": bare, "timestamp": int(1000 * (BEGAN + 1.2))}]
+    write_events(tmp_path, "empty", [*events, done(1.5, 1, steps[1]), done(2.0, 2, steps[2])])
+    report = build_simulation_report(read_simulation(tmp_path), tmp_path / "report" / "index.html")
+    page = chromium.new_page()
+    page.goto(next((report.parent / "sessions").iterdir()).as_uri())
+    page.wait_for_function("document.getElementById('message').hidden")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.url.endswith("#step-3")
+    expect(page.locator(".step.current .did")).to_have_text("Left the shop")
+    expect(page.locator("#message")).to_contain_text("The recording cannot be shown")
+    page.get_by_role("button", name="As read").click()
+    expect(page.locator("#message")).to_be_hidden()
+    expect(page.frame_locator("#page iframe").locator("h1")).to_have_text("Results for mug")
+    page.get_by_role("button", name="Replay").click()
+    expect(page.locator("#message")).to_contain_text("The recording cannot be shown")
+    page.close()
 
 
 def test_without_the_policy_the_same_recording_does_fetch(

@@ -19,6 +19,7 @@
   const begin = steps[0].begin, end = steps[steps.length - 1].until;
   let current = 0, time = steps[0].at, view = recorded ? "replay" : "page";
   let playing = false, held = 0, last = 0, player = null, drawnAt = -1, scrolled = [];
+  let notice = ""; // What stands in the place of the replay while there is none.
 
   // The recording
 
@@ -47,7 +48,8 @@
   }
 
   async function startPlayer() {
-    say("Loading the recording …");
+    notice = "Loading the recording …";
+    if (view === "replay") say(notice);
     const events = await unpack(read("recording"));
     const made = new rrwebReplay.Replayer(events, {
       root: find("replay"), triggerFocus: false, showWarning: false, mouseTail: false, pauseAnimation: false, UNSAFE_replayCanvas: false,
@@ -61,8 +63,15 @@
     // The player draws its first page by itself a moment later; what is asked for comes after that.
     await new Promise((done) => setTimeout(done, 30));
     player = made;
-    say("");
+    notice = "";
     draw(true);
+  }
+
+  function giveUp(error) {
+    player = null;
+    notice = "The recording cannot be shown (" + error.message + "). “As read” shows the pages.";
+    find("outline").hidden = true;
+    if (view === "replay") say(notice);
   }
 
   function say(text) {
@@ -75,7 +84,8 @@
     for (const [element, left, top] of scrolled) element.scrollTo({ left, top, behavior: "instant" });
     scrolled = [];
     if (time !== drawnAt) {
-      player.pause(Math.max(1, time));
+      // A recording can be such that rrweb's player fails at some place in it; the steps can still be read.
+      try { player.pause(Math.max(1, time)); } catch (error) { giveUp(error); return; }
       drawnAt = time;
     }
     requestAnimationFrame(outline);
@@ -179,12 +189,10 @@
     find("page").hidden = view !== "page";
     find("shot").hidden = view !== "shot";
     find("zoom").hidden = view !== "replay";
+    say(view === "replay" ? notice : view === "shot" && !step.shot ? "There is no screenshot of this step." : "");
     if (view === "replay") drawReplay();
     if (view === "page") drawPage();
-    if (view === "shot") {
-      find("shot-image").src = step.shot || "data:,";
-      say(step.shot ? "" : "There is no screenshot of this step.");
-    } else if (view === "page") say("");
+    if (view === "shot") find("shot-image").src = step.shot || "data:,";
     drawClock();
     if (jump) showItem(item);
   }
@@ -326,7 +334,5 @@
   find("stage").hidden = false;
   if (recorded && find("viewport").clientWidth / 1280 < ZOOM_FROM) zoom();
   if (!readHash()) draw(false);
-  if (recorded) startPlayer().catch((error) => {
-    say("The recording cannot be shown (" + error.message + "). “As read” shows the pages.");
-  });
+  if (recorded) startPlayer().catch(giveUp);
 })();
