@@ -211,6 +211,13 @@ def test_marks_say_whose_visit_it_is_and_give_back_its_steps(tmp_path: Path) -> 
     assert done.on(step.page) == step
 
 
+def test_a_box_without_bounds_is_none_of_a_step() -> None:
+    done = mark_event(StepDone.of(0, Step(page=Page(url="/", html=""), action=click("cart")), None), 1)
+    done["data"]["payload"]["target"] = {"box": [float("inf"), 1, 1, 1]}
+    with pytest.raises(DataError, match=r"expected a finite number"):
+        list(Recording([done]).marks())
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -219,6 +226,8 @@ def test_marks_say_whose_visit_it_is_and_give_back_its_steps(tmp_path: Path) -> 
         (b'[{"type": 4}]', r"\[0\] is no event"),
         (b'[{"type": true, "data": {}, "timestamp": 1}]', r"\[0\] is no event"),
         (b'[{"type": 4, "data": {}, "timestamp": NaN}]', "NaN is no number"),
+        (b'[{"type": 4, "data": {}, "timestamp": 1e999}]', r"\[0\] is no event"),
+        (b'[{"type": 4, "data": {}, "timestamp": 1' + b"0" * 400 + b"}]", r"\[0\] is no event"),
         (b"[" * 100_000, "is not JSON"),
     ],
 )

@@ -31,17 +31,18 @@ def test_visits_are_those_that_ended_with_and_without_a_session_and_those_under_
 
 
 def test_recordings_and_screenshots_belong_to_their_visits(tmp_path: Path) -> None:
-    write_folder(tmp_path, [session("a", leaving()), session("../b", leaving())])
+    write_folder(tmp_path, [session(name, leaving()) for name in ("a", "../b", "é" * 200)])
     (tmp_path / "recordings").mkdir()
     for name in ("recordings/a.json.zst", "b.json.zst"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "screenshots" / "a").mkdir(parents=True)
     for name in ("0.jpg", "2.jpg", "notes.jpg"):
         (tmp_path / "screenshots" / "a" / name).write_bytes(b"")
-    first, outside = read_simulation(tmp_path).visits
+    first, outside, long = read_simulation(tmp_path).visits
     assert first.recording == tmp_path / "recordings" / "a.json.zst"
     assert sorted(first.screenshots) == [0, 2]
     assert outside.recording is None and not outside.screenshots
+    assert long.recording is None and not long.screenshots
 
 
 def test_an_empty_folder_is_refused_and_sessions_alone_are_enough(tmp_path: Path) -> None:

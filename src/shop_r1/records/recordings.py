@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import zstandard
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from shop_r1.atomic_files import replacing_file
 from shop_r1.errors import DataError, file_errors
@@ -38,6 +38,7 @@ MAX_ASSET_BYTES: Final = 20_000_000
 CUSTOM: Final = 5
 """rrweb's type of custom events."""
 
+_TIMESTAMP_MAX = 1e15  # milliseconds; JSON's numbers have no bounds, and 1e999 is infinity
 _SHORTEST_SHEET = 200  # characters from which a style sheet stands by itself
 _IS_REFERENCE = re.compile(rf"{REFERENCE}([0-9a-f]{{64}})")
 _SESSION_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
@@ -86,7 +87,7 @@ class Target(Record):
 
     node: int | None = None
     """Its number in rrweb's mirror of the page; None where the recording does not have it."""
-    box: tuple[float, float, float, float] | None = None
+    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
     """Left, top, width and height in the window, in CSS pixels; None where it had none."""
 
 
@@ -317,6 +318,7 @@ def _is_event(event: Any) -> bool:
         and type(event.get("type")) is int
         and isinstance(event.get("data"), dict)
         and type(event.get("timestamp")) in (int, float)
+        and abs(event["timestamp"]) < _TIMESTAMP_MAX
     )
 
 

@@ -133,7 +133,8 @@ def _steps(session: Session | None, found: Mapping[int, Step]) -> tuple[Step, ..
 
 def _is_name(session_id: str) -> bool:
     """Return whether the id can be a file's name; any other has no files."""
-    return session_id not in (".", "..") and not set(session_id) & set("/\\\0") and len(session_id) <= 200
+    is_short = len(session_id.encode("utf-8", "replace")) <= 200
+    return session_id not in (".", "..") and not set(session_id) & set("/\\\0") and is_short
 
 
 def _recording(folder: Path, session_id: str) -> Path | None:
