@@ -42,6 +42,8 @@ _LINK_TARGET: Final = "#"
 _SIZED = {"img": "src", "source": "srcset"}
 """Elements that offer pictures in several sizes, and the attribute that then has the one that is kept."""
 _PICTURES = frozenset({"img", "input", "image", "feimage"})
+_REACHED_BY_NAME = frozenset({"img", "form"})
+"""Elements whose name takes the place of the document's own property, such as `createElement`."""
 
 _REPLACED_TAGS, _DROPPED_ATTRIBUTES = frozenset(_REPLACED.split()), frozenset(_DROPPED.split())
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,60}")
@@ -224,6 +226,8 @@ def _attribute(tag: str, name: str, value: Any) -> Any:
     """Return what an attribute may say; None where it may say nothing."""
     lower = name.lower()
     if lower in _DROPPED_ATTRIBUTES or (tag in _FRAMES and lower not in _FRAME_ATTRIBUTES):
+        return None
+    if lower == "name" and tag in _REACHED_BY_NAME:
         return None
     if name.startswith("rr_"):
         return _replay_attribute(name, value)
