@@ -146,6 +146,8 @@ def test_a_visit_came_as_far_as_its_furthest_step_or_its_purchase() -> None:
     assert visit_stage([home, product], "terminate") == "product"
     assert visit_stage([home, added], "purchase") == "purchase"
     assert visit_stage([], None) is None
+    old_order = home.model_copy(update={"page": Page(url="/orders/1001", html="<page>")})
+    assert visit_stage([home, old_order], "terminate") == "cart"
     assert (
         page_stage(Page(url="/help", html="")) is None
         and page_stage(Page(url="/checkout", html="")) == "cart"

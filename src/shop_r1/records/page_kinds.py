@@ -90,11 +90,15 @@ def adds_to_cart(action: Action) -> bool:
 
 
 def page_stage(page: Page) -> Stage | None:
-    """Return how far down the funnel a page stands; None for those beside it. A checkout is of the cart."""
+    """Return how far down the funnel a page stands; None for those beside it.
+
+    A checkout is of the cart, and so is an order's page: it may be an old one's, and what was bought in this
+    visit its outcome says.
+    """
     kind = page_kind(page)
     if kind == "other":
         return None
-    return "purchase" if kind == "order" else "cart" if kind == "checkout" else kind
+    return "cart" if kind == "checkout" or kind == "order" else kind
 
 
 def step_stage(step: Step) -> Stage | None:
