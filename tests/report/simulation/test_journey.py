@@ -109,6 +109,8 @@ def test_what_was_not_done_is_not_told_as_done() -> None:
     assert shown.did == "Tried to click “Add to cart”"
     assert shown.events_told == ("Something covered the element, 2 times: a banner",)
     assert "cart" not in journey(session("a", adding(error="no"), leaving())).summary
+    failed = journey(session("a", searching(error="no"), leaving()))
+    assert (failed.queries, failed.summary) == ((), "Left on a search page after 2 steps.")
 
 
 def test_a_query_is_what_is_typed_into_a_search_box_alone() -> None:

@@ -92,8 +92,8 @@ class ShownStep:
     @property
     def is_search(self) -> bool:
         """Whether a query was sent."""
-        action = self.step.action
-        return action.type == "type_and_submit" and self._is_search_box(action.value("name"))
+        action, was_done = self.step.action, self.step.error is None
+        return was_done and action.type == "type_and_submit" and self._is_search_box(action.value("name"))
 
     def _is_search_box(self, name: str) -> bool:
         element = self.texts.find(name)

@@ -115,9 +115,7 @@ def make_overview(journeys: Sequence[Journey]) -> Overview:
         clicks=_clicked_pages(steps),
         exits=_counts((_place(each.last), each) for each in gone if each.last is not None),
         queries=_counts((query, each) for each in journeys for query in each.queries),
-        after_search=_counts(
-            (_next(each, step), each) for each, step in steps if step.is_search and step.step.error is None
-        ),
+        after_search=_counts((_next(each, step), each) for each, step in steps if step.is_search),
         events=_events(steps),
         errors=_counts((clean_text(step.step.error), each) for each, step in steps if step.step.error),
         outcomes=tuple(
