@@ -153,14 +153,15 @@ def view_sessions(sessions: Sequence[Session], predictions: Mapping[str, Sequenc
             break
     view = SessionsView(
         settings=tuple(map(clean_text, predictions)),
-        pages=tuple(_page(url, html) for url, html in pages),
+        pages=tuple(show_page(url, html) for url, html in pages),
         sessions=tuple(shown),
     )
     unplaced = sum(len(found) for place, found in predicted.items() if place not in steps)
     return Selection(view, len(chosen), unplaced, PAGE_LIMIT_CHARS)
 
 
-def _page(url: str, html: str) -> ShownPage:
+def show_page(url: str, html: str) -> ShownPage:
+    """Return a page as `page_view.js` shows it, cut at the limit."""
     source = html[:PAGE_LIMIT_CHARS]
     return ShownPage(
         url=clean_text(url), safe=make_safe(source), source=clean_text(source), cut=len(html) - len(source)

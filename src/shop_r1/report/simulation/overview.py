@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from shop_r1.records.page_kinds import STAGES, PageKind, Stage
 from shop_r1.records.sessions import Page
 from shop_r1.report.safe_page import clean_text
+from shop_r1.report.session_view import show_page
 from shop_r1.report.simulation.journey import Journey, ShownStep
 from shop_r1.report.simulation.page_texts import PageTexts
-from shop_r1.report.simulation.player import page_data
 from shop_r1.report.simulation.wording import EVENTS, OUTCOMES, count_of, join_words
 
 Key = TypeVar("Key", bound=Hashable)
@@ -82,7 +82,8 @@ class ClickedPage:
     def map_data(self) -> dict[str, Any]:
         """Return what the click map is given, as JSON values."""
         marks = [{"name": clean_text(name), "times": times} for name, times in self.marks]
-        return {"template": self.template, "page": page_data(self.page.url, self.page.html), "marks": marks}
+        page = show_page(self.page.url, self.page.html).model_dump(mode="json")
+        return {"template": self.template, "page": page, "marks": marks}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from shop_r1.records.recordings import ASSETS_FOLDER, Assets, Recording, read_recording
 from shop_r1.records.replays import make_replay
-from shop_r1.report.safe_page import clean_text, make_safe
+from shop_r1.report.session_view import show_page
 from shop_r1.report.simulation.journey import Journey, ShownStep
 from shop_r1.report.simulation.safe_recording import safe_css, safe_events
 from shop_r1.report.simulation.timeline import (
@@ -20,8 +20,6 @@ from shop_r1.report.simulation.timeline import (
     timeline_of_steps,
 )
 
-PAGE_LIMIT_CHARS = 60_000
-"""Of a page's simplified HTML, what is shown at most."""
 _SNAPSHOT = 2
 
 
@@ -59,7 +57,7 @@ def make_player(journey: Journey) -> Player:
         | {"page": pages.setdefault((step.step.page.url, step.step.page.html), len(pages))}
         for step, moment in zip(journey.steps, timeline.moments, strict=True)
     ]
-    shown = [page_data(url, html) for url, html in pages]
+    shown = [show_page(url, html).model_dump(mode="json") for url, html in pages]
     data = {
         "recorded": packed is not None,
         "steps": steps,
@@ -113,13 +111,6 @@ def _step(step: ShownStep, moment: Moment, screenshot: Path | None) -> dict[str,
         "path": step.path,
         "shot": _data_url(screenshot) if screenshot is not None else None,
     }
-
-
-def page_data(url: str, html: str) -> dict[str, Any]:
-    """Return a page as `page_view.js` shows it."""
-    source = html[:PAGE_LIMIT_CHARS]
-    cut = len(html) - len(source)
-    return {"url": clean_text(url), "safe": make_safe(source), "source": clean_text(source), "cut": cut}
 
 
 def _data_url(path: Path) -> str:
