@@ -75,3 +75,14 @@ def test_a_line_that_a_killed_run_cut_short_is_left_out_and_told_of(tmp_path: Pa
     (tmp_path / STEPS_FILE).write_bytes(b"{}\n" + whole)
     with pytest.raises(DataError, match=r"steps\.jsonl:1: "):
         read_simulation(tmp_path)
+
+
+def test_it_is_told_how_many_pages_are_written(tmp_path: Path) -> None:
+    write_folder(tmp_path, [session(name, leaving()) for name in "abc"])
+    told, out = list[tuple[int, int, int]](), tmp_path / "report" / "index.html"
+
+    def moved(done: int, total: int) -> None:
+        told.append((done, total, len(list((out.parent / "sessions").iterdir()))))
+
+    build_simulation_report(read_simulation(tmp_path), out, moved=moved)
+    assert told == [(1, 3, 1), (2, 3, 2), (3, 3, 3)]

@@ -58,7 +58,9 @@ def report(
     page = folder / "report" / "index.html"
     check_output(page, [data, training], force=force, endings=(), is_own=is_sealed)
     if is_simulation(folder):
-        console.echo(f"{build_simulation_report(read_simulation(folder), page, title)}")
+        with console.progress("Writing") as move:
+            build_simulation_report(read_simulation(folder), page, title, move)
+        console.echo(f"{page}")
         return
     rows = read_table(folder / "table.json")
     settings = RunFolder(folder).read_settings()

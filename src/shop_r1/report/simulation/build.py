@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,17 @@ _PAGES_LISTED = 60
 """Addresses that the filter by page offers."""
 
 
-def build_simulation_report(folder: SimulationFolder, out: Path, title: str | None = None) -> Path:
+def build_simulation_report(
+    folder: SimulationFolder,
+    out: Path,
+    title: str | None = None,
+    moved: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
     """Write the overview to `out`, `index.html`, and the sessions' pages beside it; return `out`.
 
     Pages of an earlier report that are as it wrote them are removed. A recording that cannot be read is told
-    of in the overview and on its session's page, which then shows the pages as they were read.
+    of in the overview and on its session's page, which then shows the pages as they were read. `moved` is
+    told how many of the sessions' pages are written, and how many there are.
 
     Raises:
         DataError: a file cannot be written.
@@ -54,6 +60,7 @@ def build_simulation_report(folder: SimulationFolder, out: Path, title: str | No
             unread.append(str(error))
             page = render_session(replace(journey, recording=None), beside, notice=str(error))
         write_text(out.parent / SESSIONS / journey.file, page)
+        moved(place + 1, len(journeys))
     write_text(out, render_overview(folder, journeys, title, unread))
     return out
 
