@@ -56,6 +56,7 @@ PAGES = {
     "/find": '<h1>Results</h1><ul><li><a href="/mug">Red mug</a></ul>',
     "/mug": '<h1>Red mug</h1><form method="post" action="/order"><button>Place order</button></form>',
     "/private": "<h1>Private</h1><a href='/'>Home</a>",
+    "/account": '<h1>Anna Buyer</h1><form action="/find"><input type="search" name="q"></form>',
 }
 
 
@@ -106,6 +107,23 @@ def test_random_shoppers_in_any_shop_stay_within_its_bounds(
     held = [event.kind for each in bought for event in each.steps[-1].events or ()]
     assert bought and held == ["purchase_held"] * len(bought)
     assert f"{len(bought)} purchases held back" in " ".join(err.split())
+
+
+def test_no_screenshot_shows_what_the_test_profile_holds(
+    shell: Shell, tmp_path: Path, shop: tuple[Shop, str]
+) -> None:
+    _, url = shop
+    out, profile = tmp_path / "run", tmp_path / "profile.toml"
+    profile.write_text('buyer = "Anna Buyer"\n', "utf-8")
+    code, _, err = shell(
+        *("simulate", f"{url}account", "--shoppers", 1, "--query", "red mug", "--max-steps", 2, "--rate", 0),
+        *("--screenshots", "--no-recording", "--test-profile", profile, "--out", out),
+    )
+    assert code == 0, err
+    (session,) = read_records(out / SESSIONS_FILE, Session)
+    assert "{{buyer}}" in session.steps[0].page.html and len(session.steps) == 2
+    assert [path.name for path in (out / "screenshots").rglob("*.jpg")] == ["1.jpg"]
+    assert "1 screenshots of pages that showed what --test-profile holds" in " ".join(err.split())
 
 
 def test_a_shop_that_is_away_is_said_once_for_all(shell: Shell, tmp_path: Path) -> None:

@@ -63,9 +63,12 @@ class Windows:
         """Take a visit that begins: its window opens later."""
 
     async def before_step(self, visit: Visit, page: Page) -> bool:
-        """Take a picture of the page that a step is decided on."""
+        """Take a picture of the page that a step is decided on, unless it shows a secret."""
         driver = self.open.get(visit.session_id)
         if self.options.screenshots and driver is not None:
+            if any(f"{{{{{name}}}}}" in page.html for name in self.bounds.profile.names):
+                self.dropped["screenshots of pages that showed what --test-profile holds"] += 1
+                return True
             jpeg = await driver.picture(_PICTURE_WIDTH, _PICTURE_QUALITY)
             name = f"{self._steps[visit.session_id]}.jpg"
             path = self.folder / SCREENSHOTS_FOLDER / visit.session_id / name
