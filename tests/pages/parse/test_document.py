@@ -207,6 +207,16 @@ HOSTILE = {
     + "</style>"
     + "".join(f"<p class='a{i % 50} b{i}'>x</p>" for i in range(5_000)),
     "braces": "<style>.a{display:none}" + "{" * 1_000_000 + "</style><p class=a>x",
+    "layers in a long one": "<style>.a{display:none}@layer "
+    + f"{'L' * 400_000}{{@layer {'b,' * 200_000};.c{{}}}}</style>",
+    "rules in a long list": f"<style>.a{{display:none}}{'.b,' * 30_000}.c{{{'b{}' * 30_000}}}</style>",
+    "declarations between rules": "<style>.a{display:none}"
+    + f"{'(b' * 40_000}{{{'display:none;b{}' * 5_000}}}</style>",
+    "an ancestor of many classes": "<style>.a{display:none}.z .a{display:block}</style>"
+    + f"<div class='{'q ' * 160_000}'>"
+    + "".join(f"<p class='a b{i}'>x</p>" for i in range(8_000)),
+    "one label of many fields": f"<i role=checkbox></i><label for=w>{'<b>a</b>' * 20_000}</label>"
+    + "<input type=checkbox id=w>" * 8_000,
     "labels": "".join(f"<p id=i{i}>x</p>" for i in range(20_000))
     + f"<button aria-labelledby='{' '.join(f'i{i}' for i in range(20_000))}'></button>" * 20,
     "one address": "<a href=/x>a</a> <a href=/x>b</a> <p></p>" * 10_000,

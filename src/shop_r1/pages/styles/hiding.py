@@ -47,11 +47,9 @@ class _Compound(NamedTuple):
     identity: str
     classes: frozenset[str]
 
-    def holds(self, tag: str, attributes: Attributes) -> bool:
-        """Return whether an element is one of these."""
-        if self.tag not in ("", tag) or self.identity not in ("", attributes.get("id")):
-            return False
-        return not self.classes or self.classes.issubset((attributes.get("class") or "").split())
+    def holds(self, tag: str, identity: str | None, classes: frozenset[str]) -> bool:
+        """Return whether an element of this tag, id and classes is one of these."""
+        return self.tag in ("", tag) and self.identity in ("", identity) and self.classes <= classes
 
 
 class _Rule(NamedTuple):
@@ -66,6 +64,7 @@ class _Rule(NamedTuple):
 
 
 _Key = tuple[str, str | None, str | None]  # an element's tag, id and class
+_Marks = tuple[str, str | None, frozenset[str]]  # its tag, id and classes
 
 
 @dataclass
@@ -79,6 +78,7 @@ class Hiding:
     _verdicts: dict[_Key, list[_Rule]] = field(default_factory=dict)
     _may_hide: dict[str | None, bool] = field(default_factory=dict)
     _known: dict[str, frozenset[int]] = field(default_factory=dict)  # the elements of a compound, by `mem_id`
+    _read: dict[int, _Marks] = field(default_factory=dict)  # elements that were compared, by `mem_id`
 
     def hides(self, source: LexborNode, tag: str, attributes: Attributes) -> bool:
         """Return whether the page's style elements take this element off the screen."""
@@ -104,8 +104,7 @@ class Hiding:
             found = self.rules.get(name, ())
             self.work_left -= len(found)
             for rule in found:
-                last = rule.last
-                if last.classes <= classes and last.identity in ("", identity) and last.tag in ("", tag):
+                if rule.last.holds(tag, identity, classes):
                     yield rule
 
     def _hiding(self, key: _Key) -> list[_Rule]:
@@ -150,7 +149,7 @@ class Hiding:
         self.work_left -= rules.STYLE_ASK_WORK * len(nodes)
         plain = _read_compound(compound)
         if plain is not None:
-            return [node for node in nodes if plain.holds(node.tag or "", node.attributes)]
+            return [node for node in nodes if plain.holds(*self._marks(node))]
         if compound not in self._known:
             self._known[compound] = frozenset()
             self.work_left -= self._page_elements
@@ -160,6 +159,15 @@ class Hiding:
                         node.mem_id for node in self.document.css(rewrite(compound))
                     )
         return [node for node in nodes if node.mem_id in self._known[compound]]
+
+    def _marks(self, node: LexborNode) -> _Marks:
+        # Read once: an attribute may be as long as the page, and what is below it asks each time.
+        found = self._read.get(node.mem_id)
+        if found is None:
+            attributes = node.attributes
+            classes = frozenset((attributes.get("class") or "").split())
+            found = self._read[node.mem_id] = node.tag or "", attributes.get("id"), classes
+        return found
 
     @cached_property
     def _page_elements(self) -> int:
@@ -192,13 +200,16 @@ def hiding_of(document: LexborHTMLParser, styles: Iterable[LexborNode]) -> Hidin
     if not _MAY_HIDE.search(text.replace("{", ";")):
         return None
     hiding = Hiding(document)
+    selectors: dict[str, list[str]] = {}  # split once: a rule with others in it has a block after each
     for order, block in enumerate(read_blocks(text)):
         # Of one property the last declaration counts; a rule may repeat it without end.
         declared = {
             (prop.lower(), bool(important)): value.lower() in ("none", "hidden", "collapse")
             for prop, value, important in _DECLARATION.findall(block.body)
         }
-        for selector in _selectors(block.selectors) if declared else ():
+        if declared and block.selectors not in selectors:
+            selectors[block.selectors] = [*_selectors(block.selectors)]
+        for selector in selectors[block.selectors] if declared else ():
             hiding.work_left -= rules.STYLE_RULE_WORK
             if hiding.work_left <= 0:
                 return hiding

@@ -24,6 +24,7 @@ _SEPARATOR = re.compile(r"[,()\[\]]")
 _WRAPPED = re.compile(r":(?:is|where)\((.*)\)", re.S)
 _ESCAPED = re.compile(f"[{ASIDE}]")
 _DEPTH_MAX = 32  # blocks within blocks (ours)
+_LAYERS_MAX = 1000  # and characters of one's full name (ours)
 _NESTED_MAX = 50  # selectors of one nested rule (ours)
 _PARENTS_MAX = 3  # of `&` in one nested selector (ours)
 
@@ -64,7 +65,7 @@ def read_blocks(text: str) -> Iterator[Block]:
         if before and around.selectors is None:
             _note_layers(before, around.layer, layers)
         elif before and around.selectors and around.holds:
-            layer = layers[around.layer] if around.layer else UNLAYERED
+            layer = layers.get(around.layer, _LAYERS_MAX) if around.layer else UNLAYERED
             yield Block(around.selectors, before, layer)
         if brace.group() == "{":
             blocks.append(_begin(head.strip(), around, layers))
@@ -142,8 +143,7 @@ def _begin(head: str, around: _Open, layers: dict[str, int]) -> _Open:
     name, condition = at_rule[1].lower(), at_rule[2].strip()
     if name != "layer":
         return _Open(around.selectors, around.holds and _holds(name, condition), around.layer)
-    layer = f"{around.layer}.{condition}".strip(".") or f"({len(layers)})"  # one without a name is its own
-    layers.setdefault(layer, len(layers))
+    layer = _note_layer(condition, around.layer, layers)
     return _Open(around.selectors, around.holds, layer)
 
 
@@ -157,14 +157,24 @@ def _note_layers(text: str, around: str, layers: dict[str, int]) -> None:
     """Note the order of layers that a sheet announces: `@layer base, utilities;`."""
     for names in _LAYERS.findall(text) if "@" in text else ():
         for name in names.split(","):
-            layers.setdefault(f"{around}.{name.strip()}".strip("."), len(layers))
+            _note_layer(name.strip(), around, layers)
+
+
+def _note_layer(name: str, around: str, layers: dict[str, int]) -> str:
+    """Return a layer's full name, and note its place among the layers; past `_LAYERS_MAX` they are as one."""
+    layer = f"{around}.{name}".strip(".")[:_LAYERS_MAX] or f"({len(layers)})"  # one without a name is its own
+    if len(layers) < _LAYERS_MAX:
+        layers.setdefault(layer, len(layers))
+    return layer
 
 
 def _nest(head: str, parents: str) -> str:
     """Return the selectors of a rule that stands in a rule; "" where they are too many or too long."""
+    # Long ones are not split: it would be done for each rule in them.
+    if not parents or max(len(head), len(parents)) > rules.SELECTOR_MAX_CHARS:
+        return ""
     outer, inner = split_selectors(parents), split_selectors(head)
-    is_long = len(head) > rules.SELECTOR_MAX_CHARS or len(outer) * len(inner) > _NESTED_MAX
-    if is_long or not parents or any(one.count("&") > _PARENTS_MAX for one in inner):
+    if len(outer) * len(inner) > _NESTED_MAX or any(one.count("&") > _PARENTS_MAX for one in inner):
         return ""
     found = [one.replace("&", it) if "&" in one else f"{it} {one}" for it in outer for one in inner]
     joined = ",".join(found)
