@@ -17,6 +17,7 @@ class DrawnToggles:
         self._label_ids: dict[str, Node] | None = None
         self._pairs: dict[Node, Node] | None = None
         self._pairs_back: dict[Node, Node] | None = None
+        self._controls: dict[Node, list[Node]] = {}  # what is to act on in a label, which may be many fields'
 
     def of(self, node: Node) -> Node | None:
         """Return what is drawn for a native checkbox or radio button, or for the label of a hidden one."""
@@ -28,7 +29,7 @@ class DrawnToggles:
             return found
         if label is None:
             return None
-        return self._by_label.get(label.get("id")) or _within(label, node)
+        return self._by_label.get(label.get("id")) or self._within(label, node)
 
     def label_of(self, drawn: Node) -> str:
         """Return what an element without a label of its own is called by the field or label beside it."""
@@ -37,6 +38,16 @@ class DrawnToggles:
         native = self._natives.get(drawn)
         label = native if native is None or native.control == "choice" else label_of(native, self._tree)
         return spoken_text(label) if label is not None else ""
+
+    def _within(self, label: Node, node: Node) -> Node | None:
+        """Return what is drawn within the label of a native field that stands there too, or is hidden."""
+        if label.controls > _LABEL_CONTROLS_MAX:
+            return None
+        inside = self._controls.get(label)
+        if inside is None:
+            inside = self._controls[label] = [each for each in label.elements() if each.control]
+        drawn = [each for each in inside if each is not node and each.role in rules.TOGGLE_ROLES]
+        return drawn[0] if len(drawn) == 1 and (node is label or len(inside) == 2) else None
 
     @property
     def _natives(self) -> dict[Node, Node]:
@@ -78,12 +89,3 @@ def _is_native(node: Node) -> bool:
     return node.control == "choice" or (
         node.tag == "input" and node.get("type").lower() in rules.TOGGLE_TYPES
     )
-
-
-def _within(label: Node, node: Node) -> Node | None:
-    """Return what is drawn within the label of a native field that stands there too, or is hidden."""
-    if label.controls > _LABEL_CONTROLS_MAX:
-        return None
-    inside = [each for each in label.elements() if each.control]
-    drawn = [each for each in inside if each is not node and each.role in rules.TOGGLE_ROLES]
-    return drawn[0] if len(drawn) == 1 and (node is label or len(inside) == 2) else None
