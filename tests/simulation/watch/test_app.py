@@ -222,7 +222,10 @@ def test_pictures_are_served_by_number_and_are_jpeg_alone() -> None:
     board = Board([visit(1), visit(2)])
     taken = {"visit-1": JPEG, "visit-2": b"<svg onload='alert(1)'>"}
 
+    asked = list[str]()
+
     async def picture_of(session_id: str) -> bytes | None:
+        asked.append(session_id)
         return taken[session_id]
 
     async def check() -> None:
@@ -231,6 +234,8 @@ def test_pictures_are_served_by_number_and_are_jpeg_alone() -> None:
             await board.before_step(visit(number), page())
         async with watched(board, picture_of) as page_:
             found = Site(page_.address)
+            await asyncio.to_thread(found.ask)
+            assert asked == []  # the page was asked for, and is not open
             with found.events():
                 async with asyncio.timeout(10):
                     while not board.changes().shoppers[0].picture:
