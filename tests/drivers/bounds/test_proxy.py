@@ -148,3 +148,11 @@ def test_what_is_no_host_is_refused(host: str) -> None:
 )
 def test_addresses_are_judged_by_host_and_port(url: str, allowed: bool) -> None:
     assert Hosts.of("https://shop.example/").allows_url(url) is allowed
+
+
+def test_names_with_letters_outside_ascii_are_those_that_chromium_asks_for() -> None:
+    # "xn--fa-hia" is faß in the Unicode consortium's UTS 46; "xn--mnchen-3ya" is München.
+    hosts = Hosts.of("https://Faß.example/", ["*.münchen.example", "münchen.example"])
+    for name in ("faß.example", "xn--fa-hia.example", "xn--mnchen-3ya.example", "a.xn--mnchen-3ya.example"):
+        assert hosts.allows(name, 443) and hosts.allows_url(f"https://{name}/"), name
+    assert not hosts.allows("fass.example", 443) and not hosts.allows("munchen.example", 443)

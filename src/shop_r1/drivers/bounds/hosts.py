@@ -1,6 +1,7 @@
 """The hosts that a shopper may reach."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -37,7 +38,7 @@ class Hosts:
             ConfigError: one of them is no address of a shop, or no name of a host.
         """
         parts = _split(start)
-        name = parts.hostname or ""
+        name = _in_ascii(parts.hostname or "")
         exact = {(name, port) for port in {parts.port or DEFAULT_PORTS[parts.scheme], 80, 443}}
         under = []
         for each in more:
@@ -47,15 +48,16 @@ class Hosts:
                     f"{each!r} is no host; expected a name such as cdn.example or *.cdn.example"
                 )
             ports = [host.port] if host.port else list(DEFAULT_PORTS.values())
+            name = _in_ascii(host.hostname or "")
             if each.startswith("*."):
-                under += [(f".{host.hostname}", port) for port in ports]
+                under += [(f".{name}", port) for port in ports]
             else:
-                exact |= {(host.hostname or "", port) for port in ports}
+                exact |= {(name, port) for port in ports}
         return cls(frozenset(exact), tuple(under))
 
     def allows(self, host: str, port: int) -> bool:
         """Return whether this host may be reached on this port."""
-        name = host.lower().rstrip(".")
+        name = _in_ascii(host).rstrip(".")
         return (name, port) in self.exact or any(
             name.endswith(end) and port == allowed for end, allowed in self.under
         )
@@ -69,6 +71,16 @@ class Hosts:
         except ValueError:
             return False
         return port is not None and self.allows(parts.hostname or "", port)
+
+
+def _in_ascii(name: str) -> str:
+    """Return a name in lower case, its letters outside ASCII as Chromium asks for them (RFC 3492).
+
+    >>> _in_ascii("www.Faß.example")
+    'www.xn--fa-hia.example'
+    """
+    labels = unicodedata.normalize("NFKC", name.lower()).split(".")
+    return ".".join(it if it.isascii() else f"xn--{it.encode('punycode').decode('ascii')}" for it in labels)
 
 
 def _split(url: str) -> SplitResult:
