@@ -239,7 +239,8 @@ def run_in_process(app: Starlette, count: int) -> dict[str, float]:
 
 def time_resets(catalogue: Catalogue, count: int) -> dict[str, float]:
     """Return the median seconds until a store is new: for a new visitor, and the whole store."""
-    app, times = create_app(catalogue), {"visitor_s": [0.0][:0], "store_s": [0.0][:0]}
+    app = create_app(catalogue)
+    times: dict[str, list[float]] = {"visitor_s": [], "store_s": []}
 
     async def visit() -> None:
         async with InProcessDriver(app) as driver:
