@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser, CDPSession
 from tests.window import SHOP, Chromium, Window, as_app
 
 from shop_r1.drivers.bounds.hosts import Hosts
@@ -98,6 +99,22 @@ def test_chromium_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
                 window.open()
         with pytest.raises(PageError, match="has died 1 times"):
             window.open()
+
+
+def test_a_chromium_that_dies_as_it_starts_ends_the_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Browser.new_browser_cdp_session
+
+    async def dies(browser: Browser) -> CDPSession:
+        await browser.close()
+        return await asked(browser)
+
+    with Chromium() as chromium, Window(chromium, PAGES) as window:
+        _kill(chromium)
+        monkeypatch.setattr(Browser, "new_browser_cdp_session", dies)
+        with pytest.raises(PageError, match="could not be started"):
+            window.open()
+        monkeypatch.undo()
+        assert window.open().page.url == SHOP
 
 
 def test_a_shop_that_goes_away_and_comes_back(chromium: Chromium) -> None:

@@ -100,11 +100,12 @@ class BrowserPool:
             browser = await chromium.launch(
                 executable_path=path, args=list(flags), headless=not self._headed, timeout=_START_S * 1000
             )
-        except Error as error:
+            async with asyncio.timeout(_START_S):
+                session = await browser.new_browser_cdp_session()
+                found = await session.send("Browser.getVersion")
+                await session.detach()
+        except (Error, TimeoutError) as error:  # one that dies at once has started, but says no version
             raise PageError(f"{path} could not be started ({first_line(error)})") from None
-        session = await browser.new_browser_cdp_session()
-        found = await session.send("Browser.getVersion")
-        await session.detach()
         self.name = f"Chromium {found['product'].rpartition('/')[2]}"
         self.agent = f"{found['userAgent']} shop-r1/{self._version} {_AGENT}"
         return browser
