@@ -126,3 +126,20 @@ def test_no_chromium_stays_behind_and_its_visits_are_gone_on_with(
     assert {each.name for each in (out / "recordings").glob("*.zst")} == {
         f"random-0-{each:05d}.json.zst" for each in range(2)
     }
+
+
+def test_the_ctrl_c_that_playwrights_process_has_too_takes_no_window_away(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ("--browser", "--shoppers", 4, "--concurrency", 2, "--max-steps", 5, "--policy", "random")
+    process = start(*words, "--out", out)
+    wait(lambda: lines(out / STEPS_FILE) > 1, "no steps")
+    for each in sorted(descendants(process.pid)):
+        if "run-driver" in Path(f"/proc/{each}/cmdline").read_text():
+            os.kill(each, signal.SIGINT)  # a terminal sends it to every process of the command
+            break
+    else:
+        pytest.fail("Playwright's process was not found")
+    code, said = finish(process)
+    assert code == 0, said
+    ends = list(read_records(out / VISITS_FILE, VisitEnd))
+    assert len(ends) == 4 and not {end.outcome for end in ends} & {"error", "stopped", "no step"}, said

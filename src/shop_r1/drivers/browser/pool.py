@@ -98,7 +98,11 @@ class BrowserPool:
         flags: Sequence[str] = [*FLAGS, "--no-sandbox"] if needs_no_sandbox() else FLAGS
         try:
             browser = await chromium.launch(
-                executable_path=path, args=list(flags), headless=not self._headed, timeout=_START_S * 1000
+                executable_path=path,
+                args=list(flags),
+                headless=not self._headed,
+                timeout=_START_S * 1000,
+                handle_sigint=False,  # a terminal's Ctrl-C comes to Playwright's process too: we close it
             )
             async with asyncio.timeout(_START_S):
                 session = await browser.new_browser_cdp_session()
