@@ -365,6 +365,19 @@ def test_a_recording_that_stops_the_player_leaves_the_steps_to_be_read(
     page.close()
 
 
+def test_a_field_that_is_named_like_a_way_up_does_not_hang_the_player(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    step = searching()
+    write_folder(tmp_path, [session("form", step)])
+    far = element("button", {"style": "position: absolute; top: 3000px"}, "Go", id=60)
+    form = element("form", {}, element("input", {"name": "parentElement"}), far)
+    write_events(tmp_path, "form", [*page_events(0.0, "/", [], [form]), done(1.0, 0, step, 60)])
+    page, _ = open_session(chromium, tmp_path, "form")
+    expect(page.frame_locator("#replay iframe").locator("button")).to_be_in_viewport(timeout=5000)
+    page.context.close()
+
+
 def test_without_the_policy_the_same_recording_does_fetch(
     chromium: Browser, witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

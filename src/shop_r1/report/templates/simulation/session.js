@@ -108,11 +108,21 @@
     return node && node.getBoundingClientRect ? node : null;
   }
 
+  // What is above an element. Asked for as elements of the page have it, a field named "parentElement" would be its
+  // form's own, and the way up would have no end.
+  const parent = Object.getOwnPropertyDescriptor(Node.prototype, "parentElement").get;
+  function above(node) {
+    const found = [];
+    for (let up = node && parent.call(node); up; up = parent.call(up)) found.push(up);
+    return found;
+  }
+
   // Whether it lies outside of the window, or of a part that scrolls by itself.
   function isOutside(rect) {
     const middle = rect.top + Math.min(rect.height / 2, 40), node = targetNode();
     if (middle < 0 || middle > Number(player.iframe.height)) return true;
-    for (let up = node && node.parentElement; up && up !== up.ownerDocument.body; up = up.parentElement) {
+    for (const up of above(node)) {
+      if (up.localName === "body") break;
       const box = up.getBoundingClientRect();
       if (up.scrollHeight > up.clientHeight + 1 && box.height && (middle < box.top || middle > box.bottom)) return true;
     }
@@ -122,9 +132,7 @@
   // What was scrolled for this is put back before anything else is drawn.
   function bringIntoView() {
     const node = targetNode(), root = player.iframe.contentDocument.scrollingElement;
-    const above = [];
-    for (let up = node && node.parentElement; up; up = up.parentElement) above.push(up);
-    scrolled = [...new Set([...above, root])].filter(Boolean).map((each) => [each, each.scrollLeft, each.scrollTop]);
+    scrolled = [...new Set([...above(node), root])].filter(Boolean).map((each) => [each, each.scrollLeft, each.scrollTop]);
     if (node) node.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
   }
 
