@@ -292,6 +292,7 @@ SENT = (
         1,
     ),
     ("[" + "x" * 1_500_000, "batches that are too large", 1),
+    ("[" + "\u3042" * 250_000, "batches past the most that a visit may send", 1),
     ("[" + "x" * 900_000, "batches that cannot be read", 1),
     ("[" + "x" * 900_001, "batches past the most that a visit may send", 1),
 )

@@ -40,7 +40,7 @@ from shop_r1.records.sessions import Outcome, Step
 from shop_r1.records.sessions import Page as SeenPage
 
 MAX_VISIT_CHARS = 100_000_000
-"""Of JSON that a visit's pages may send. Ours."""
+"""Of JSON that a visit's pages may send; as it is written, so one outside ASCII is up to twelve. Ours."""
 MAX_BATCH_CHARS = 20_000_000
 """Of these at once: reading more would hold up the other visits. Ours."""
 MAX_VISIT_BATCHES = 100_000
@@ -211,13 +211,16 @@ class Recorder:
             self.dropped["calls that are no events"] += 1
         elif len(text) > MAX_BATCH_CHARS:
             self.dropped["batches that are too large"] += 1
-        elif incoming.chars + len(text) > MAX_VISIT_CHARS or len(incoming.batches) >= MAX_VISIT_BATCHES:
+        elif (
+            incoming.chars + (size := _written_size(text)) > MAX_VISIT_CHARS
+            or len(incoming.batches) >= MAX_VISIT_BATCHES
+        ):
             self.dropped["batches past the most that a visit may send"] += 1
         else:
             arrived = self._now_ms()
             if page not in {shown for _, shown in incoming.shown}:
                 self._show(page, arrived)
-            incoming.chars += len(text)
+            incoming.chars += size
             incoming.batches.append(_Batch(page, text, arrived))
 
     def _in_background(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -354,6 +357,11 @@ def _script(binding: str, reach: str) -> str:
 @cache
 def _source(name: str) -> str:
     return (_FOLDER / name).read_text("utf-8")
+
+
+def _written_size(text: str) -> int:
+    """Return about how many characters a text has as JSON in ASCII, of which the reader has a limit."""
+    return len(text) if text.isascii() else len(text.encode("ascii", "backslashreplace"))
 
 
 def _refuse(constant: str) -> None:
