@@ -166,6 +166,24 @@ def test_of_a_pictures_sizes_those_are_kept_that_were_fetched(tmp_path: Path) ->
     assert replay.left_out == {}, "a size that was not fetched is no picture that is missing"
 
 
+@pytest.mark.parametrize("said", ['image/png"),url(http://out.test/x', "text/html", "image/png; x=1"])
+def test_a_shop_writes_no_address_by_the_type_of_a_picture(tmp_path: Path, said: str) -> None:
+    found = {URL: kept(tmp_path)[URL].model_copy(update={"media_type": said})}
+    replay = make_replay(Recording(page(element(3, "img", src=URL)), found), Assets(tmp_path / "assets"))
+    (data,) = replay.assets.values()
+    assert data.partition(";")[0] in ("data:image/png", "data:image/x-unknown") and "out.test" not in data
+
+
+def test_a_picture_that_is_too_large_is_blank_and_counted(tmp_path: Path) -> None:
+    recording, assets = (
+        Recording(page(element(3, "img", src=URL)), kept(tmp_path)),
+        Assets(tmp_path / "assets"),
+    )
+    replay = make_replay(recording, assets, max_picture_bytes=len(PICTURE) - 1)
+    (image,) = nodes(replay.self_contained())
+    assert image["attributes"]["src"] == "data:," and replay.left_out == {"pictures that are too large": 1}
+
+
 def test_a_long_hostile_sheet_takes_no_time(tmp_path: Path) -> None:
     sheet = "url(" + " " * 500_000
     replay = make_replay(Recording(page(element(3, "style", _cssText=sheet))), Assets(tmp_path / "assets"))
