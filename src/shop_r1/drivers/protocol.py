@@ -42,7 +42,8 @@ class ActionResult:
     events: tuple[StepEvent, ...] = ()
     timing: Timing | None = None
     is_purchase: bool = False
-    """Whether the action bought something, or would have, had the driver not held it back."""
+    """Whether something was bought, or would have been, had the driver not held it back: by this action,
+    or by the page since the one before."""
     has_ended: bool = False
     """Whether the visit cannot go on: the browser is gone, or a limit of the visit is reached."""
 

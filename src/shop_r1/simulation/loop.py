@@ -246,10 +246,10 @@ class _Loop:
         if result.error is not None:
             self.tally.errors[result.error[:200]] += 1
         self.errors = self.errors + 1 if result.error is not None else 0
-        if step.action.type == "terminate":
-            return "terminate"
         if result.is_purchase:
             return "purchase"
+        if step.action.type == "terminate":
+            return "terminate"
         reason = self._end_of(result)
         if reason is not None:
             self.tally.reason = reason

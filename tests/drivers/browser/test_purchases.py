@@ -12,7 +12,7 @@ from shop_r1.drivers.bounds.robots import Robots
 from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.drivers.protocol import ActionResult
 from shop_r1.errors import PageError
-from shop_r1.records.actions import Action, click, type_and_submit
+from shop_r1.records.actions import Action, click, terminate, type_and_submit
 
 SENT: list[str] = []
 
@@ -31,6 +31,8 @@ PAGES: dict[str, Content] = {
       <form method="post" action="/basket/add"><button>Add to basket</button></form>
       <button onclick="fetch('/api/orders', {method: 'POST', body: 'mug'})">Finish</button>
       <button onclick="navigator.sendBeacon('/api/orders', 'mug')">Signal</button>
+      <button onclick="later = new Promise((done) => setTimeout(() =>
+        fetch('/api/orders', {method: 'POST', body: 'mug'}).catch(done), 700))">Later</button>
       <form method="post" action="/order/place" target="_blank"><button>Elsewhere</button></form>""",
     **dict.fromkeys(
         ("/basket/send", "/checkout/complete", "/basket/add", "/api/orders", "/order/place"), _take
@@ -67,6 +69,17 @@ def test_a_purchase_is_held_back_and_recorded(window: Window, action: Action, by
     result = window.act(action)
     assert (held(result), result.is_purchase, SENT) == ([by], True, [])
     assert result.seen.page.url == SHOP
+
+
+@pytest.mark.parametrize("then", [terminate(), Action(type="scroll")])
+def test_a_purchase_that_the_page_sends_later_counts_at_the_next_step(window: Window, then: Action) -> None:
+    SENT.clear()
+    window.open()
+    clicked = window.act(click("later"))
+    window.evaluate("later")  # the page's own promise: it has been sent, and refused
+    result = window.act(then)
+    assert (held(clicked), clicked.is_purchase) == ([], False)
+    assert (held(result), result.is_purchase, SENT) == (["POST /api/orders"], True, [])
 
 
 def test_what_buys_nothing_is_sent(window: Window) -> None:

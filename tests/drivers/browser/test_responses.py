@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from tests.window import SHOP, Chromium, Content, Window
 
 from shop_r1.drivers.browser import settle
@@ -42,6 +42,14 @@ async def _never(_: Request) -> Response:
     return HTMLResponse(TWO)
 
 
+async def _endless(_: Request) -> Response:
+    async def body() -> AsyncIterator[bytes]:
+        yield b""  # the headers go out
+        await asyncio.sleep(60)
+
+    return StreamingResponse(body(), media_type="text/html")
+
+
 PAGES: dict[str, Content] = {
     "/": "".join(f"<a href='/{link}'>{link}</a> " for link in (*LINKS, "slow", "never", "refresh", "hop")),
     "/two": TWO,
@@ -58,6 +66,8 @@ PAGES: dict[str, Content] = {
     "/nothing": Response(status_code=204),
     "/slow": _slow,
     "/never": _never,
+    "/endless": _endless,
+    "/bare": "<p>Gone</p><script>onload = () => document.documentElement.remove()</script>",
     "/refresh": "<meta http-equiv=refresh content='0;url=/two'><p>On your way</p>",
     "/hop": """<script>history.pushState({}, '', '/a'); history.replaceState({}, '', '/b');
       history.back()</script><p>Hopped</p>""",
@@ -171,6 +181,19 @@ def test_a_page_that_loads_itself_for_ever_is_read_all_the_same(
     monkeypatch.setattr(settle, "LOAD_CEILING_S", 2.0)
     assert "Round and round" in window.open("/spin").page.html
     assert kinds(window.act(Action(type="scroll"))) in ([], ["not_settled"])
+
+
+@pytest.mark.parametrize("path", ["/endless", "/bare"])
+def test_a_page_without_any_element_is_empty(
+    window: Window, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(settle, "LOAD_CEILING_S", 1.0)
+    window.open("/two")
+    window.evaluate(f"void setTimeout(() => location.href = '{path}')")
+    result = window.act(Action(type="scroll"))
+    assert (result.error, result.seen.page.url) == (None, SHOP + path[1:])
+    assert result.seen.simplified.elements == () and not result.has_ended
+    assert window.act(Action(type="back")).seen.page.url == f"{SHOP}two"
 
 
 def test_a_shop_that_is_not_there_opens_no_page(chromium: Chromium) -> None:

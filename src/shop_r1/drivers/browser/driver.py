@@ -24,6 +24,7 @@ from shop_r1.records.sessions import Timing
 
 ACT_S, READ_S = 20.0, 25.0
 """Hard limits on an action, and on reading a page, which may be replaced meanwhile. Ours."""
+_READS_MAX = 3  # of a page that is being replaced; before the last one it is held still
 _LOADS = frozenset({"click", "submit", "back"})
 """What may load a page, and so waits for the host's turn."""
 
@@ -58,7 +59,9 @@ class BrowserDriver:
         await window.go_to(url)
         await self._settle(window)
         live = await window.within(READ_S, self._read(), "no page")
-        window.events.take()  # what happened on the way to the first page belongs to no step
+        # What happened on the way to the first page belongs to no step.
+        window.events.take()
+        window.take_purchase()
         self._record_page()
         return live.observation
 
@@ -74,8 +77,9 @@ class BrowserDriver:
         if self._recorder is not None:
             self._recorder.begin_step()
         effect = EFFECTS[action.type]
+        was_late = window.take_purchase()  # sent by the page after the last step had settled
         if effect == "leave":
-            return ActionResult(before)
+            return ActionResult(before, events=window.events.take(), is_purchase=was_late)
         window.begin_step()
         if self._is_held_back(action, before, window):
             await self._problem(ANSWER_S, self._show_target(action), window)
@@ -94,13 +98,13 @@ class BrowserDriver:
         else:
             window.events.add("no_answer", unread)
         act, settle_s, observe = (round(end - begin, 4) for begin, end in pairwise(times))
-        over = window.why_over
+        over, has_bought = window.why_over, window.take_purchase()
         return ActionResult(
             self._live.observation,
             error=problem or unread or over,
             events=window.events.take(),
             timing=Timing(act=act, settle=settle_s, observe=observe),
-            is_purchase=window.bought is not None and problem is None,
+            is_purchase=was_late or (has_bought and problem is None),
             has_ended=unread is not None or over is not None,
         )
 
@@ -123,10 +127,11 @@ class BrowserDriver:
         element = seen.simplified.by_name.get(action.value("name"))
         if action.type != "click" or element is None:
             return False
-        window.bought = self._bounds.click_buys(element.label)
-        if window.bought is None or not self._bounds.holds_purchases:
+        bought = self._bounds.click_buys(element.label)
+        window.bought = window.bought or bought
+        if bought is None or not self._bounds.holds_purchases:
             return False
-        window.events.add("purchase_held", window.bought.found)
+        window.events.add("purchase_held", bought.found)
         return True
 
     async def _show_target(self, action: Action) -> None:
@@ -177,16 +182,16 @@ class BrowserDriver:
     async def _read(self) -> LivePage:
         """Read the page; one that is being replaced is read when it has settled."""
         assert self._window is not None
-        for last in (False, True):
+        for attempt in range(_READS_MAX):
             page, traffic = self._window.page, self._window.traffic
             try:
                 asked, profile = traffic.document_url, self._bounds.profile
                 self._live = await read_page(page, asked, profile, ANSWER_S * 1000)
                 break
             except Error:
-                if last:
+                if attempt == _READS_MAX - 1:
                     raise
-                if await settle(traffic) is Settled.LOADING:
+                if await settle(traffic) is Settled.LOADING or attempt > 0:
                     await traffic.stop_loading()
         assert self._live is not None
         if self._live.left_out.get("cut"):

@@ -222,7 +222,8 @@
       if (tag === 'option' && element.selected) text += ' selected';
       return text;
     };
-    visit(document.documentElement, true, 0, null);
+    if (document.documentElement) visit(document.documentElement, true, 0, null);
+    else write('<html></html>');  // a script took it away, or nothing of the page has come
     return { html: parts.join(''), leftOut, status: statusOf() };
   };
 

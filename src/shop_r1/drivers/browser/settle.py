@@ -5,7 +5,7 @@ from enum import Enum
 
 from playwright.async_api import Error
 
-from shop_r1.drivers.browser.traffic import Quiet, Traffic, now
+from shop_r1.drivers.browser.traffic import STEP_S, Quiet, Traffic, now
 
 QUIET_S = 0.1
 """Without a change and a request, after which a page counts as settled. What a shop delays for longer,
@@ -16,7 +16,6 @@ LOAD_CEILING_S = 15.0
 """After which a page that was asked for and has not come is given up. Ours."""
 ANSWER_S = 2.0
 """Within which a page says how quiet it is, if it is to say so at all. Ours."""
-_STEP_S = 0.01
 
 
 class Settled(Enum):
@@ -44,19 +43,19 @@ async def settle(traffic: Traffic) -> Settled:
             return Settled.CHANGING if answers else Settled.SILENT
         if traffic.is_leaving or (traffic.is_busy() and not is_first):
             is_first = False
-            await asyncio.sleep(_STEP_S)
+            await asyncio.sleep(STEP_S)
             continue
         state = await _ask(traffic, is_first)
         is_first, answers = False, state is not None
         if state is None:
-            await asyncio.sleep(2 * _STEP_S)
+            await asyncio.sleep(2 * STEP_S)
             continue
         # From the action on, too: a navigation or a request of its may begin only after it has returned.
         since = now() - max(traffic.changed_at, traffic.acted_at)
         left = QUIET_S - min(state.quiet_s, since)
         if left <= 0 and state.is_complete and not traffic.is_busy():
             return Settled.YES
-        await asyncio.sleep(max(left, _STEP_S))
+        await asyncio.sleep(max(left, STEP_S))
 
 
 async def _ask(traffic: Traffic, is_first: bool) -> Quiet | None:

@@ -14,9 +14,12 @@ from shop_r1.drivers.browser.background import in_background
 from shop_r1.drivers.browser.live_page import ENGINE
 from shop_r1.records.sessions import EventKind
 
+STEP_S = 0.01
+"""Between two looks at whether a page is still busy. Ours."""
 LONG_POLL_S = 2.0
 """Requests that are older are waited for no longer: a long poll never ends. Ours."""
 _POLLS_MAX = 5  # requests of one address by one document, after which it is a poll
+_ENDS_S = 2.0  # within which the last load of a page that loads itself for ever is read to its end
 _STARTS_S = 3.0  # within which a navigation that was asked for has begun, or never will
 _UNWAITED = frozenset(
     {"Image", "Font", "Media", "Manifest", "Ping", "EventSource", "WebSocket", "TextTrack", "Prefetch"}
@@ -166,11 +169,13 @@ class Traffic:
         return Quiet(quiet_ms / 1000, is_complete)
 
     async def stop_loading(self) -> None:
-        """Give up what is still on its way, and let no other page come until `is_held` is taken back.
+        """Let no other page come until `is_held` is taken back, and give up what is still on its way.
 
-        So a page that loads itself for ever can be read.
+        So a page that loads itself for ever can be read: its last load gets a moment to come to its end.
         """
-        self.is_held = True
+        self.is_held, begun = True, now()
+        while (self.is_loading or self._pending is not None) and now() - begun < _ENDS_S:
+            await asyncio.sleep(STEP_S)
         await self._chromium.send("Page.stopLoading")
         self.is_loading, self.is_opening, self._asked_at, self._pending = False, False, None, None
 

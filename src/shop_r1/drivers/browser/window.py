@@ -49,7 +49,7 @@ class Window:
 
     Attributes:
         events: what has happened since they were last taken.
-        bought: the purchase that was last made or held back; None before each action.
+        bought: the purchase that was last made or held back, since it was last taken.
     """
 
     def __init__(
@@ -152,9 +152,14 @@ class Window:
 
     def begin_step(self) -> None:
         """Forget what belonged to the step before."""
-        self.bought, self._pop_ups, self._acting = None, 0, self._current
+        self._pop_ups, self._acting = 0, self._current
         for traffic in self._tabs.values():
             traffic.is_held = False
+
+    def take_purchase(self) -> bool:
+        """Return whether something was bought, or held back, since this was last asked."""
+        bought, self.bought = self.bought, None
+        return bought is not None
 
     async def go_to(self, url: str) -> None:
         """Open an address in the tab in front, when it is its host's turn.
