@@ -29,7 +29,7 @@ def take(address: str, out: Path, width: int, height: int) -> list[Path]:
             )
             page.goto(address)
             # Until a recording is unpacked, the player of a session says so.
-            page.wait_for_function("document.getElementById('message')?.hidden ?? true")
+            page.locator("#message").wait_for(state="hidden")
             page.wait_for_timeout(500)
             page.screenshot(path=path)
         browser.close()

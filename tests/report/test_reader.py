@@ -251,7 +251,7 @@ def test_a_deep_link_opens_its_step_and_a_changed_one_is_followed(page: Page, re
     assert told(page)["did"].startswith("Left the shop")
     expect(page.locator("#reader")).to_be_in_viewport()
     page.evaluate("location.hash = '#second/2'")
-    page.wait_for_function("document.querySelector('[data-role=chips]').textContent.includes('second')")
+    expect(page.locator("[data-role=chips]")).to_contain_text("second")
     assert told(page)["did"].startswith("Clicked “Blue Mug”")
     page.goto(f"{report.as_uri()}#nobody/7")
     page.reload()

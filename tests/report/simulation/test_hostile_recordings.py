@@ -231,7 +231,7 @@ def open_session(chromium: Browser, folder: Path, name: str) -> tuple[Page, list
     page.on("dialog", lambda each: happened.append(f"dialog {each.message}"))
     page.on("download", lambda each: happened.append(f"download {each.url}"))
     page.goto(found.as_uri())
-    page.wait_for_function("document.getElementById('message').hidden")
+    expect(page.locator("#message")).to_be_hidden()
     page.wait_for_selector("#outline:not([hidden])", state="attached")
     return page, happened
 
@@ -351,10 +351,10 @@ def test_a_recording_that_stops_the_player_leaves_the_steps_to_be_read(
     report = build_simulation_report(read_simulation(tmp_path), tmp_path / "report" / "index.html")
     page = chromium.new_page()
     page.goto(next((report.parent / "sessions").iterdir()).as_uri())
-    page.wait_for_function("document.getElementById('message').hidden")
+    expect(page.locator("#message")).to_be_hidden()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert page.url.endswith("#step-3")
+    expect(page).to_have_url(re.compile("#step-3$"))
     expect(page.locator(".step.current .did")).to_have_text("Left the shop")
     expect(page.locator("#message")).to_contain_text("The recording cannot be shown")
     page.get_by_role("button", name="As read").click()
