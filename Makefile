@@ -35,7 +35,7 @@ fast: $(READY) ## compile pages/ (needs a C compiler): pages simplified 1.9x fas
 	@SHOP_R1_COMPILE=1 $(PIP) install --no-deps --no-build-isolation .
 	@rm -rf build/lib* build/temp* build/bdist*
 
-demo: $(READY) ## the main job on the built-in store, about 10 minutes; results in runs/demo
+demo: $(READY) ## the main job on the built-in store, 7 to 10 minutes; results in runs/demo
 	@$(BIN)/shop-r1 demo $(ARGS)
 
 chromium: $(READY) ## install a Chromium for the tests where there is none
