@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from recipes.evershop.audit import Audit
@@ -53,6 +54,7 @@ def visit(url: str, policy: str, out: Path) -> list[str]:
     recorded = {session.session_id: session for session in read_sessions(out / SESSIONS_FILE)}
     imported = {session.session_id: session for session in read_sessions(again)}
     steps = [step for session in recorded.values() for step in session.steps]
+    turned_away = sum(step.page.status == HTTPStatus.TOO_MANY_REQUESTS for step in steps)
     same = sum(recorded[name] == imported.get(name) for name in recorded)
     print(
         f"{policy}: {len(recorded)} sessions, {len(steps)} steps, "
@@ -62,6 +64,7 @@ def visit(url: str, policy: str, out: Path) -> list[str]:
     )
     return [
         *differences(recorded, imported),
+        *([f"{policy}: {turned_away} steps were turned away (429)"] if turned_away else []),
         *([] if len(recorded) == SHOPPERS else [f"{policy}: {len(recorded)} sessions of {SHOPPERS}"]),
     ]
 

@@ -104,6 +104,14 @@ def test_away_from_a_terminal_there_are_lines_now_and_then() -> None:
     assert len(out.getvalue().splitlines()) == 6
 
 
+def test_steps_on_pages_for_too_many_requests_are_counted() -> None:
+    totals = Totals()
+    for status in (200, 429, None, 429):
+        step = Step(page=PAGE.model_copy(update={"status": status}), action=click("results.mug"))
+        asyncio.run(totals.after_step(Visit("one", "one"), step))
+    assert totals.turned_away == 2
+
+
 @pytest.mark.parametrize(("steps", "sessions"), [(0, 0), (3, 1)])
 def test_a_visit_that_was_stopped_gives_a_session_if_it_has_a_step(steps: int, sessions: int) -> None:
     totals = Totals()

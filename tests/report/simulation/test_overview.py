@@ -136,6 +136,15 @@ def test_what_a_reader_should_know_is_said_first(end: dict[str, Any], alert: str
     assert simulation_alerts(journeys(VISITS, **end)) == [alert]
 
 
+def test_pages_for_too_many_requests_are_no_shop() -> None:
+    turned_away = searching()
+    page = turned_away.page.model_copy(update={"status": 429})
+    visits = [session("a", turned_away.model_copy(update={"page": page}), leaving())]
+    assert simulation_alerts(journeys(visits)) == [
+        "1 of 2 steps saw no shop but its page for too many requests (429)."
+    ]
+
+
 def test_a_shop_is_called_by_its_host_unless_it_is_the_built_in_store() -> None:
     visits = journeys(VISITS)
     assert (

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,8 @@ class Totals:
     events: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """Hosts, or what of robots.txt."""
+    turned_away: int = 0
+    """Steps on a page that the shop sent in place of its own since it was asked too often (HTTP's 429)."""
     cost: Callable[[], float | None] = lambda: None
     """What an endpoint's requests cost so far, in US dollars; None where that is not known."""
 
@@ -70,6 +73,7 @@ class Totals:
     async def after_step(self, visit: Visit, step: Step) -> None:
         """Count a step and its events."""
         self.steps += 1
+        self.turned_away += step.page.status == HTTPStatus.TOO_MANY_REQUESTS
         if step.error:
             self._count_error(step.error)
         for event in step.events or ():

@@ -99,6 +99,11 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
         if count := totals.events[kind]:
             hosts = f" ({console.join_counts(_most(totals.refused))})" if kind == "blocked" else ""
             console.note(f"{count} {words}{hosts}")
+    if totals.turned_away:
+        console.note(
+            f"{console.count_of(totals.turned_away, 'step')} on the shop's page for too many requests (429): "
+            "fewer page loads a second, with --rate, ask less of it"
+        )
     outcomes = console.join_counts(totals.outcomes.most_common()) or "none, all visits were finished before"
     spent = totals.cost()
     cost = f"; {spent:.2f} USD" if spent is not None else ""

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from shop_r1.report.safe_page import clean_text
@@ -61,6 +62,11 @@ def simulation_alerts(journeys: Sequence[Journey]) -> list[str]:
     steps = sum(len(each.steps) for each in journeys)
     if failed and 10 * failed >= steps:
         alerts.append(f"{failed} of {count_of(steps, 'action')} could not be carried out.")
+    statuses = Counter(step.step.page.status for each in journeys for step in each.steps)
+    turned_away = statuses[HTTPStatus.TOO_MANY_REQUESTS]
+    if turned_away:
+        of = count_of(steps, "step")
+        alerts.append(f"{turned_away} of {of} saw no shop but its page for too many requests (429).")
     return alerts
 
 
