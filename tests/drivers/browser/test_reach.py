@@ -29,6 +29,35 @@ def test_no_choice_behind_a_dialog_has_a_name(chromium: Chromium) -> None:
         assert [element.name for element in window.open().simplified.elements] == ["close"]
 
 
+def test_what_lies_over_a_backdrop_is_reached_wherever_it_stands(chromium: Chromium) -> None:
+    """Lists of Base UI, as EverShop has them: an empty layer over the window, and the list beside it."""
+    behind = f'<main style="height:2000px"><button {_MARK}>Pay</button>'
+    inner = "0 200px, 100% 200px, 100% 240px, 0 240px, 0 200px"
+    hole = f"clip-path:polygon(evenodd, 0 0, 100% 0, 100% 100%, 0 100%, 0 0, {inner})"
+    backdrop = f'<div role="presentation" style="position:fixed;inset:0;{hole}"></div>'
+    seen_through = f'<button style="position:absolute;top:205px;left:800px" {_MARK}>State</button>'
+    rows = "".join(f'<div role="option" style="height:40px" {_MARK}>State {n}</div>' for n in range(20))
+    place = "left:89px;width:670px;overflow-y:auto"
+    pages = {
+        f"/{kind}-{height}": f"""{behind}{seen_through}</main><div>{backdrop}
+          <div style="position:{kind};top:{top};height:{height};{place}">{rows}</div></div>"""
+        for kind in ("fixed", "absolute")
+        for top, height in (("12px", "64px"), ("20px", "760px"))
+    }
+    with Window(chromium, pages) as window:
+        for path in pages:
+            names = [element.name for element in window.open(path).simplified.elements]
+            assert names == ["state", *(f"state_{n}" for n in range(20))], path
+            assert window.act(click("state_17")).error is None
+            assert window.evaluate("document.title") == "State 17"
+
+
+def test_a_layer_over_all_of_a_page_leaves_nothing_to_reach(chromium: Chromium) -> None:
+    page = '<button>Pay</button><div style="position:fixed;inset:0;background:white">One moment</div>'
+    with Window(chromium, {"/": page}) as window:
+        assert window.open().simplified.elements == ()
+
+
 def test_nothing_that_opens_by_hover_behind_a_dialog_has_a_name(chromium: Chromium) -> None:
     card = """<style>.card button { visibility: hidden } .card:hover button { visibility: visible }</style>
       <div class="card" style="height:600px">Mug <button>Add to cart</button></div>"""

@@ -91,6 +91,8 @@ const shopR1Aim = (() => {
       if (isClick && found.why === undefined) protect(element);
       return found;
     },
+    // A point [x, y] at which the mouse reaches it where it stands, without scrolling.
+    spot: (element) => pointsOf(element).find(([x, y]) => belongs(hitAt(x, y), element)),
     // Whether the last click reached its element: true, false and what it met, or null where none came.
     outcome() {
       release();

@@ -27,26 +27,49 @@
 
   let nodes = [];
 
-  // What lies over nearly the whole window: a modal <dialog>, or a fixed box that most of a grid of points hits.
+  // What alone can be acted on, where something lies over nearly the whole window: a modal <dialog>, else the fixed
+  // box that most of a grid of points lead to, and what lies over that. An empty list where nothing does.
   const findModal = () => {
     const open = document.querySelector('dialog:modal');
-    if (open) return open;
-    const hits = new Map();
+    if (open) return [open];
+    const isPage = (element) => element === document.body || element === document.documentElement;
+    const fixedAround = (element) => {
+      while (element && element !== document.documentElement && getComputedStyle(element).position !== 'fixed') element = parentOf(element);
+      return element && !isPage(element) ? element : null;
+    };
+    const found = new Set();
+    let hits = 0, onTop = 0;
     for (const x of [0.1, 0.5, 0.9]) for (const y of [0.1, 0.5, 0.9]) {
-      let element = document.elementFromPoint(innerWidth * x, innerHeight * y);
-      while (element && element !== document.documentElement && getComputedStyle(element).position !== 'fixed') {
-        element = parentOf(element);
-      }
-      if (element && element !== document.documentElement && element !== document.body) {
-        hits.set(element, (hits.get(element) || 0) + 1);
+      for (const [at, element] of document.elementsFromPoint(innerWidth * x, innerHeight * y).entries()) {
+        const box = fixedAround(element);
+        if (!box) continue;
+        found.add(box);
+        hits += 1;
+        onTop += at === 0;
+        break;
       }
     }
-    if ([...hits.values()].reduce((sum, count) => sum + count, 0) < 8) return null;
-    let top = [...hits.keys()][0];
-    for (const element of hits.keys()) while (!contains(top, element)) top = parentOf(top);
-    if (top !== document.body && top !== document.documentElement) return top;
-    const boxes = [...hits.keys()].filter((element) => select(element, 'a,button,input'));
-    return boxes.length === 1 ? boxes[0] : null;  // the box and its backdrop are siblings
+    // A list may be open over a backdrop, without being fixed itself, and leave a third of it to be seen.
+    if (hits < 8 || onTop < 3) return [];
+    let top = [...found][0];
+    for (const element of found) while (!contains(top, element)) top = parentOf(top);
+    const boxes = isPage(top) ? [...found].filter((element) => select(element, CONTROL)) : [top];
+    if (boxes.length > 1) return [];  // parts of a page's frame
+    return boxes.flatMap((box) => [box, ...liesOver(box)]);
+  };
+  // What is beside a box and within a hand's reach: the outermost elements that lie over it, and controls that are
+  // seen through a hole in it, as the one that opened a list may be.
+  const liesOver = (box) => {
+    const over = new Set();
+    for (const control of document.querySelectorAll(CONTROL)) {
+      const spot = contains(box, control) || contains(control, box) ? null : shopR1Aim.spot(control);
+      if (!spot) continue;
+      let outermost = control;
+      const isOver = document.elementsFromPoint(...spot).some((element) => contains(box, element));
+      while (isOver && !contains(parentOf(outermost), box)) outermost = parentOf(outermost);
+      over.add(outermost);
+    }
+    return [...over];
   };
 
   // Selectors of rules that show something while the mouse is over something: [what is hovered, what is shown].
@@ -109,7 +132,7 @@
       clippers.set(element, found);
       return found;
     };
-    const isBehind = (element) => Boolean(modal) && !contains(modal, element);
+    const isBehind = (element) => modal.length > 0 && !modal.some((box) => contains(box, element));
     // Why no hand can reach a control, or ''. Text is never judged by its box: what is only for screen readers is
     // a pixel wide on purpose, and names the control that it stands in.
     const unreachable = (element) => {
