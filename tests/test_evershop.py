@@ -10,6 +10,7 @@ from recipes.evershop.catalogue import COLOURS, KINDS, write_seed
 from recipes.evershop.nightly import differences
 from recipes.evershop.pictures import SHAPES, SIZE, draw
 from recipes.evershop.random_model import RandomModel
+from recipes.evershop.shop import EverShop
 from recipes.evershop.walks import WAIT, WALKS
 from starlette.testclient import TestClient
 from tests.evershop import FOLDER, RECORDINGS, saved_pages, saved_shop
@@ -126,3 +127,15 @@ def test_a_session_that_was_imported_otherwise_is_told_by_its_fields() -> None:
     assert differences({"1": session}, {}) == ["1: not imported"]
     assert differences({"1": session}, {"1": later}) == ["1, step 0: time differ"]
     assert differences({"1": session}, {"1": bought}) == ["1: outcome differ"]
+
+
+def test_the_shops_limits_are_lifted_and_lifting_them_again_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "shop/node_modules/@evershop/evershop/dist/modules/base/services/rateLimit.js"
+    file.parent.mkdir(parents=True)
+    file.write_text("page: { limit: 300 }, api: { limit: 120 }, auth: { limit: 8 }", "utf-8")
+    for _ in range(2):
+        EverShop(tmp_path, 8300)._lift_limits()
+        assert file.read_text("utf-8") == "page: { limit: 1e9 }, api: { limit: 1e9 }, auth: { limit: 8 }"
+    file.write_text("const RULES = read()", "utf-8")
+    with pytest.raises(SystemExit, match="found 0 of the 2 limits"):
+        EverShop(tmp_path, 8300)._lift_limits()

@@ -38,14 +38,20 @@ class Person:
         return self.seen[-1]
 
 
-def test_a_person_watches_stops_a_shopper_and_goes_on_later(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> Person:
+    """One who sits at this machine's screen."""
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     person = Person()
     monkeypatch.setattr("webbrowser.open", person.open)
+    return person
+
+
+def test_a_person_watches_stops_a_shopper_and_goes_on_later(
+    shell: Shell, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     code, text, err = shell("simulate", "--watch", "--shoppers", 4, "--seed", 3)
     assert code == 0, err
     assert f"watch at {person.address}" in text.splitlines()
@@ -63,13 +69,9 @@ def test_a_person_watches_stops_a_shopper_and_goes_on_later(
 
 
 def test_the_next_command_that_the_page_shows_is_quoted_for_a_shell(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    person = Person()
-    monkeypatch.setattr("webbrowser.open", person.open)
     code, text, err = shell("simulate", "--watch", "--shoppers", 2, "--out", "my $run")
     assert code == 0, err
     command = person.last()["totals"]["command"]

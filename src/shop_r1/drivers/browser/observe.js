@@ -13,7 +13,7 @@
   const ID = 'data-shop-r1-id', HOVER = 'data-shop-r1-hover';
   const NODES_MAX = 60000, DEPTH_MAX = 400, TEXT_MAX = 20000, VALUE_MAX = 2000, CHARS_MAX = 2000000;
   const HIDDEN_TEXT_MAX = 300;  // a hidden part's words only name something else
-  const HOVER_RULES_MAX = 400;
+  const HOVER_RULES_MAX = 400, OVER_MAX = 200;
   const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '));
   const LEFT_OUT = new Set('SCRIPT STYLE LINK META NOSCRIPT TEMPLATE HEAD TITLE BASE'.split(' '));
   const ROLES = 'button link tab menuitem checkbox radio switch option combobox slider'.split(' ');
@@ -61,8 +61,13 @@
   // seen through a hole in it, as the one that opened a list may be.
   const liesOver = (box) => {
     const over = new Set();
-    for (const control of document.querySelectorAll(CONTROL)) {
-      const spot = contains(box, control) || contains(control, box) ? null : shopR1Aim.spot(control);
+    let asked = 0;  // where the mouse would come takes long to find out on a page of many layers
+    for (const control of [...document.querySelectorAll(CONTROL)].reverse()) {  // lists that open stand last
+      const { left, top, right, bottom } = boxOf(control);
+      if (right <= 0 || bottom <= 0 || left >= innerWidth || top >= innerHeight) continue;
+      if (contains(box, control) || contains(control, box)) continue;
+      if (++asked > OVER_MAX) break;
+      const spot = shopR1Aim.spot(control);
       if (!spot) continue;
       let outermost = control;
       const isOver = document.elementsFromPoint(...spot).some((element) => contains(box, element));
