@@ -10,6 +10,7 @@ from shop_r1.evaluation.metrics import (
     Metrics,
     evaluate_predictions,
     find_collapse,
+    find_vanishing,
 )
 from shop_r1.evaluation.paper_figures import MAIN
 from shop_r1.records.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
@@ -189,6 +190,31 @@ def test_collapse_is_one_type_predicted_far_more_often_than_done() -> None:
     )
     clicks_only = [predict(click("a"), click("b"), f"s{step}") for step in range(9)]
     assert find_collapse(evaluate_predictions(clicks_only, SHOP, bootstrap=5)) is None
+
+
+def lost(golds: list[Action], actions: list[Action | None]) -> str | None:
+    pairs = zip(golds, actions, strict=True)
+    predictions = [predict(target, action, f"s{step}") for step, (target, action) in enumerate(pairs)]
+    return find_vanishing(evaluate_predictions(predictions, SHOP, bootstrap=5))
+
+
+def test_a_type_vanishes_below_a_quarter_of_the_shoppers_share() -> None:
+    golds = [click("a")] * 20 + [QUERY] * 8 + [terminate()] * 12  # 50 %, 20 % and 30 % of 40
+    assert lost(golds, [*golds]) is None
+    # 3 of 40 are a quarter of 30 %; 2 are less. Queries go too, but 8 steps are too few to tell.
+    assert lost(golds, [click("a")] * 37 + [terminate()] * 3) is None
+    told = lost(golds, [click("a")] * 38 + [terminate()] * 2)
+    assert (
+        told == "hardly predicted any more: 5.0% of the predicted actions are terminate, of the shoppers' 30%"
+    )
+    # Of 24 that can be parsed, 2 are 8.3 %: more than 7.5 %.
+    assert lost(golds, [None] * 16 + [click("a")] * 22 + [terminate()] * 2) is None
+    assert lost(golds, [None] * 40) is None
+    both = lost([*golds, *golds], [click("a")] * 80)
+    assert both is not None and "are type_and_submit, of the shoppers' 20%; 0.0% of" in both
+    rare = [click("a")] * 380 + [terminate()] * 20
+    assert lost(rare, [click("a")] * 400) is not None
+    assert lost([*rare, click("a")], [click("a")] * 401) is None  # 20 of 401 are less than 5 %
 
 
 def test_metrics_survive_json_and_write_intervals_as_lists() -> None:

@@ -103,6 +103,10 @@ def test_the_mix_table_says_when_a_setting_has_collapsed() -> None:
     assert grid.note == "" and "100% of the predictions are terminate" in grid.alerts[0]
     assert "Alert: shop-r1: 100% of the" in to_text(grid) and "Alert: shop-r1: 100%" in to_markdown(grid)
     assert mix_grid([make_row("sft", right=3)]).note == "No setting has collapsed to one type."
+    assert [told.split(":")[:2] for told in grid.alerts] == [
+        ["shop-r1", " 100% of the predictions are terminate, but only 33% of the shoppers' actions"],
+        ["shop-r1", " hardly predicted any more"],
+    ]
 
 
 def test_the_mix_table_has_every_type_of_the_space_and_what_is_unparsable() -> None:

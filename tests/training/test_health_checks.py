@@ -74,7 +74,8 @@ def test_the_demos_own_runs_raise_none(name: str, tmp_path: Path) -> None:
     ("logs", "found"),
     [
         ([{"policy/frac_zero_variance": 0.9}] * 25, (20, "zero_variance", "")),
-        ([shares(0.05, 0.95)] * 30, (20, "collapse", "terminate")),
+        ([shares(0.2, 0.8, real_terminate=0.3)] * 30, (20, "collapse", "terminate")),
+        ([shares(0.75, 0.05)] * 30, (20, "vanishing", "terminate")),  # 6.3 % of those that parse; data 30 %
         ([{"advantage/from_format": 0.97, "advantage/from_value": 0.02}] * 25, (20, "dominance", "format")),
         (
             [{"advantage/from_rationale": 0.6, "advantage/from_value": 0.4}] * 25,
@@ -105,6 +106,11 @@ def test_what_goes_wrong_is_told_once(logs: Logs, found: tuple[int, str, str], t
         [shares(0.05, 0.95, real_terminate=0.8)] * 40,  # so it is in the data, or nearly: 15 points
         [shares(0.21, 0.79)] * 40,  # below 80 %
         [shares(0.9, 0.1), shares(0.1, 0.9)] * 20,  # one step's share says nothing
+        [shares(0.9, 0.1)] * 40,  # a third of the data's share
+        [shares(0.7, 0.07)] * 40,  # 7 % of all, but 9 % of those that parse: the limit is 7.5 %
+        [shares(0.0, 0.0)] * 40,  # none does
+        [shares(1.0, 0.0, real_terminate=0.04)] * 40,  # too rare in the data to tell
+        [shares(1.0, 0.0)] * 19,  # too few steps
         [{"policy/frac_zero_variance": 0.84}] * 40,
         [{"policy/frac_zero_variance": 1.0}] * 19,
         [{"advantage/from_value": 1.0}] * 40,  # by design: DARS
@@ -137,8 +143,15 @@ def test_an_alert_sounds_again_only_after_a_window_without_cause(tmp_path: Path)
 
 def test_each_part_and_type_has_an_alert_of_its_own(tmp_path: Path) -> None:
     found = raised(tmp_path, [*[shares(0.05, 0.95)] * 20, *[shares(0.95, 0.05, 0.9)] * 20])
-    # After n steps the share of clicks is 0.05 + 0.9 n / 20: at least 0.8 from n = 17; data 0.19.
-    assert found == [(20, "collapse", "terminate"), (37, "collapse", "click")]
+    # After n steps the share of clicks is 0.05 + 0.9 n / 20: at least 0.8 from n = 17; data 0.19. That of
+    # terminate is then 0.95 - 0.9 n / 20, in the data 0.3 + 0.6 n / 20, a quarter of which is more from
+    # n = 17 on: 0.185 < 0.2025, but 0.23 > 0.195 for n = 16.
+    assert found == [
+        (20, "collapse", "terminate"),
+        (20, "vanishing", "click"),
+        (37, "collapse", "click"),
+        (37, "vanishing", "terminate"),
+    ]
 
 
 def test_an_alert_is_printed_at_once_with_its_step(
@@ -147,7 +160,8 @@ def test_an_alert_is_printed_at_once_with_its_step(
     raised(tmp_path, [shares(0.05, 0.95)] * 30)
     told = " ".join(capsys.readouterr().err.split())
     assert told.startswith("Alert step 20: 95% of the completions are terminate, in the data 30%: the policy")
-    assert told.count("Alert") == 1
+    assert told.count("Alert") == 2
+    assert "step 20: 5.0% of the completions that parse are click, in the data 70%: the policy gives" in told
 
 
 def test_a_rerun_begins_with_no_alerts(tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ COLLAPSE_SHARE = 0.8
 """Predicting one type at least this often can be a collapse. Ours; the paper's 0.5B model is at 0.9."""
 COLLAPSE_EXCESS = 0.25
 """It is one when the type is also predicted this much more often than shoppers do it. Ours."""
+VANISHING_PART = 0.25
+"""A type has vanished from the predictions at less than this part of its share among shoppers. Ours."""
+VANISHING_SHARE = 0.05
+"""Types that shoppers choose more rarely than this are not looked at. Ours."""
+VANISHING_STEPS = 10
+"""Nor are those of fewer steps: of ten, chance leaves two or fewer in one of 360 sets at most. Ours."""
 
 
 class Metrics(Record):
@@ -136,6 +142,25 @@ def find_collapse(metrics: Metrics) -> str | None:
         if name != UNPARSABLE and share >= COLLAPSE_SHARE and share - real >= COLLAPSE_EXCESS:
             return f"{share:.0%} of the predictions are {name}, but only {real:.0%} of the shoppers' actions"
     return None
+
+
+def find_vanishing(metrics: Metrics) -> str | None:
+    """Return a sentence that names the types which the predictions have lost, else None.
+
+    A type is lost when its share of the predictions that are an action is less than `VANISHING_PART` of its
+    share among the shoppers' actions, that being at least `VANISHING_SHARE` and `VANISHING_STEPS` steps.
+    """
+    parsed = 1 - metrics.unparsable / metrics.n
+    lost = [
+        f"{metrics.predicted_mix.get(name, 0.0) / parsed:.1%} of the predicted actions are {name}, of the "
+        f"shoppers' {real:.0%}"
+        for name, real in metrics.target_mix.items()
+        if parsed > 0
+        and real >= VANISHING_SHARE
+        and real * metrics.n >= VANISHING_STEPS
+        and metrics.predicted_mix.get(name, 0.0) / parsed < VANISHING_PART * real
+    ]
+    return f"hardly predicted any more: {'; '.join(lost)}" if lost else None
 
 
 def _count(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shop_r1.evaluation.invalid_responses import describe_invalid
-from shop_r1.evaluation.metrics import Metrics, find_collapse
+from shop_r1.evaluation.metrics import Metrics, find_collapse, find_vanishing
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
 from shop_r1.records.results import Grid, PaperRow, Reweighted, TableRow, percent
 
@@ -37,6 +37,7 @@ def table_row(
         temperature=temperature,
         context=context,
         collapse=find_collapse(metrics),
+        vanishing=find_vanishing(metrics),
         paper=find_paper_row(setting),
         note=note,
     )
@@ -127,7 +128,7 @@ def mix_grid(rows: Sequence[TableRow]) -> Grid:
         header=("setting", *labels),
         rows=tuple(lines),
         note=" ".join(notes),
-        alerts=tuple(f"{row.label}: {row.collapse}" for row in rows if row.collapse),
+        alerts=tuple(told for row in rows for told in row.alerts),
     )
 
 

@@ -165,6 +165,8 @@ class TableRow(Record):
     """The same in the paper's test mix."""
     collapse: str | None = None
     """What `evaluation.metrics.find_collapse` says."""
+    vanishing: str | None = None
+    """What `evaluation.metrics.find_vanishing` says."""
     paper: PaperRow | None = None
     """The paper's row for this setting, where it has one."""
     note: str | None = None
@@ -173,6 +175,11 @@ class TableRow(Record):
     def label(self) -> str:
         """The setting as tables show it: one that was parsed leniently says so."""
         return self.setting if self.parse == "strict" else f"{self.setting} (parse={self.parse})"
+
+    @property
+    def alerts(self) -> tuple[str, ...]:
+        """What is wrong with the mix of predicted types, each under the row's label."""
+        return tuple(f"{self.label}: {told}" for told in (self.collapse, self.vanishing) if told)
 
 
 def write_table(path: Path, rows: Iterable[TableRow]) -> None:

@@ -36,12 +36,12 @@ class ReportInputs(ShownSessions):
     settings: Mapping[str, str] = {}
     """Name and value of what the run was made with."""
     rows: tuple[TableRow, ...] = ()
-    """The rows of `table.json`: the pictures, the first table, and an alert for each that has collapsed."""
+    """The rows of `table.json`: the pictures, the first table, and the alerts of their mixes of types."""
     tables: tuple[Grid, ...] = ()
     """All further tables."""
     plots: tuple[Plot, ...] = ()
     warnings: tuple[str, ...] = ()
-    """Alerts of the run, one sentence each; what a row says of its collapse need not be among them."""
+    """Alerts of the run, one sentence each; what a row says of its mix of types need not be among them."""
 
 
 def build_report(path_out: Path, inputs: ReportInputs) -> Path:
@@ -59,7 +59,7 @@ def build_report(path_out: Path, inputs: ReportInputs) -> Path:
 
 
 def _render(inputs: ReportInputs, found: Selection) -> str:
-    collapsed = tuple(f"{row.label}: {row.collapse}" for row in inputs.rows if row.collapse)
+    of_rows = tuple(told for row in inputs.rows for told in row.alerts)
     headline = verdict.headline_row(inputs.rows)
     mixes = pictures.draw_mixes(inputs.rows)
     grids = [grid for row in inputs.rows if (grid := pictures.draw_confusion(row)) is not None]
@@ -78,7 +78,7 @@ def _render(inputs: ReportInputs, found: Selection) -> str:
         verdict=None if headline is None else verdict.say_verdict(headline, len(inputs.rows) > 1),
         details=None if headline is None else verdict.say_details(headline),
         headline=headline,
-        warnings=list(dict.fromkeys([*inputs.warnings, *collapsed])),
+        warnings=list(dict.fromkeys([*inputs.warnings, *of_rows])),
         bars=pictures.draw_headline(inputs.rows) if inputs.rows else [],
         types=pictures.draw_types(inputs.rows),
         mixes=mixes,

@@ -22,6 +22,7 @@ AlertName = Literal[
     "not_finite",
     "zero_variance",
     "collapse",
+    "vanishing",
     "dominance",
     "near_misses",
     "unparsable",
@@ -118,6 +119,30 @@ def find_collapse(recent: RecentSteps) -> Iterator[Finding]:
             )
 
 
+VANISHING_DATA_SHARE = 0.05
+"""A type that shoppers choose more rarely than this has no alert when it vanishes: too few to tell. Ours."""
+VANISHING_PART = 0.25
+"""A type vanishes when it has less than this part of its share in the data. Ours."""
+
+
+def find_vanishing(recent: RecentSteps) -> Iterator[Finding]:
+    """Find types of action that the policy hardly chooses any more, far more rarely than in the data.
+
+    Shares are of the completions that parse: where hardly any does, all types are rare and none vanishes.
+    """
+    chosen, real = dict(recent.means("policy/share_")), dict(recent.means("data/share_"))
+    parsed = sum(chosen.values())
+    for name, share in chosen.items():
+        wanted = real.get(name, 0.0)
+        if parsed > 0 and wanted >= VANISHING_DATA_SHARE and share / parsed < VANISHING_PART * wanted:
+            yield (
+                name,
+                f"{share / parsed:.1%} of the completions that parse are {name}, in the data {wanted:.0%}: "
+                f"the policy gives {name} up, and what is never sampled is never learnt again; usual is "
+                "above a quarter of the data's share. Raise temperature or beta, or train SFT longer.",
+            )
+
+
 def find_dominance(recent: RecentSteps) -> Iterator[Finding]:
     """Find one part of the reward that decides nearly all advantages.
 
@@ -175,6 +200,7 @@ RULES: Mapping[AlertName, Rule] = {
         "70 %. Raise temperature or num_generations, or take harder (or easier) steps.",
     ),
     "collapse": find_collapse,
+    "vanishing": find_vanishing,
     "dominance": find_dominance,
     "near_misses": limit(
         "earned/value_near_misses",

@@ -48,7 +48,7 @@ def list_alerts(demo: DemoRun) -> tuple[str, ...]:
         for alert in read_records(demo.out / name / "alerts.jsonl", Alert)
     ]
     rows = read_table(demo.out / "table.json")
-    return (*raised, *(f"{row.setting}: {row.collapse}" for row in rows if row.collapse))
+    return (*raised, *(told for row in rows for told in row.alerts))
 
 
 def announce_run(config: DemoConfig, out: Path) -> DemoConfig:
