@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -192,7 +194,7 @@ def test_collapse_is_one_type_predicted_far_more_often_than_done() -> None:
     assert find_collapse(evaluate_predictions(clicks_only, SHOP, bootstrap=5)) is None
 
 
-def lost(golds: list[Action], actions: list[Action | None]) -> str | None:
+def lost(golds: Sequence[Action], actions: Sequence[Action | None]) -> str | None:
     pairs = zip(golds, actions, strict=True)
     predictions = [predict(target, action, f"s{step}") for step, (target, action) in enumerate(pairs)]
     return find_vanishing(evaluate_predictions(predictions, SHOP, bootstrap=5))
