@@ -28,6 +28,7 @@ from shop_r1.cli.evaluate import evaluate
 from shop_r1.cli.grpo import grpo
 from shop_r1.cli.rationales import rationales
 from shop_r1.cli.report import report
+from shop_r1.cli.reproduce import reproduce
 from shop_r1.cli.score import score
 from shop_r1.cli.sft import sft
 from shop_r1.cli.simplify import simplify
@@ -68,7 +69,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (demo, store, simplify, simulate, rationales, sft, grpo, evaluate, score, report, card, doctor):
+for each in (
+    *(demo, reproduce, store, simplify, simulate, rationales, sft, grpo),
+    *(evaluate, score, report, card, doctor),
+):
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):
     data.command()(subcommand)

@@ -23,7 +23,7 @@ READ = {
     *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
-FOLDERS = {"demo", "sft", "grpo", "evaluate", "data split", "simulate"}
+FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"}
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
 """Files that a run adds to: what is there is never replaced."""
@@ -75,7 +75,8 @@ FILES = [each for each in OUTPUTS if each.command not in FOLDERS and each.name n
 def test_the_outputs_are_found() -> None:
     found = {(each.command, each.name) for each in OUTPUTS}
     assert found == {
-        *(("demo", "out"), ("simulate", "out"), ("rationales", "out"), ("rationales", "cache")),
+        *(("demo", "out"), ("reproduce", "out"), ("simulate", "out")),
+        *(("rationales", "out"), ("rationales", "cache")),
         *(("sft", "out"), ("grpo", "out"), ("evaluate", "out"), ("evaluate", "cache")),
         *(("data import pages", "out"), ("data import opera", "out"), ("data import log", "out")),
         *(("data import rrweb", "out"), ("data stats", "report")),

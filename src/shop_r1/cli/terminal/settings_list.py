@@ -14,6 +14,7 @@ from shop_r1.config import Config, Setting, list_settings
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
     "demo": {"": "shop_r1.cli.pipeline.config:DemoConfig"},
+    "reproduce": {"": "shop_r1.cli.reproduction.config:ReproductionConfig"},
     "simulate": {
         "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
         "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",

@@ -1,0 +1,138 @@
+"""The reproduction's settings, and the quick version's."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shop_r1.cli.pipeline.config import PROMPT
+from shop_r1.config import Config
+from shop_r1.models.precision import Bf16
+from shop_r1.rewards.action import ActionRewardConfig
+from shop_r1.rewards.total import RewardConfig
+from shop_r1.training.settings import GrpoConfig, SftConfig
+
+CrowdName = Literal["focused"]
+"""Which shoppers visit the store (docs/crowd.md)."""
+Size = Literal["small", "medium", "large"]
+"""Of the model. `medium` has all rows and stands beside the paper's 3B in its tables."""
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+Strength = Literal["weak", "middle", "strong"]
+"""Of an SFT checkpoint of the map: on how many sessions it was trained."""
+STRENGTHS: tuple[Strength, ...] = ("weak", "middle", "strong")
+
+
+class ModelsConfig(Config):
+    """The checkpoint that each size starts from: a name or a folder, as `--model` takes it."""
+
+    small: str = "base-small"
+    medium: str = "base"
+    large: str = "base-large"
+
+
+class MapConfig(Config):
+    """Settings of `--only map`: when does the reward's shape matter? All ours."""
+
+    weak: int = Field(default=450, ge=1)
+    """Sessions of SFT for the weakest start; about 5 % exact."""
+    middle: int = Field(default=900, ge=1)
+    """For the middle one; about 17 % exact, as the paper's."""
+    strong: int = Field(default=1400, ge=1)
+    """For the strongest; about 30 % exact, as the demo's."""
+    page_sizes: tuple[int, ...] = Field(default=(4, 8), min_length=1)
+    """Products on a page of results."""
+
+    def sessions(self, strength: Strength) -> int:
+        """Return how many sessions SFT of this strength learns from."""
+        return int(getattr(self, strength))
+
+
+class ReproductionConfig(Config):
+    """Settings of `shop-r1 reproduce`, fitted to 2.5 hours on two CPU cores; all ours."""
+
+    crowd: CrowdName = "focused"
+    """The shoppers (docs/crowd.md)."""
+    catalogue_seed: int = 1
+    """Of the store's goods. The base checkpoint's tokenizer and pretraining used 101 to 130."""
+    page_size: int = Field(default=4, ge=1)
+    """Products on a page of results; the map has page sizes of its own."""
+    training_sessions: int = Field(default=450, ge=10)
+    """Visits of each seed that SFT and GRPO learn from."""
+    held_out_sessions: int = Field(default=200, ge=2)
+    """Visits of each seed from which the test steps are drawn."""
+    test_steps: int = Field(default=600, ge=3)
+    """Test steps of each seed at most, drawn by type in the ratio of the paper's test set (Appendix C)."""
+    models: ModelsConfig = ModelsConfig()
+    """The checkpoint of each model size."""
+    sft: SftConfig = SftConfig(
+        prompt=PROMPT,
+        learning_rate=1.5e-3,
+        num_train_epochs=1,
+        per_device_train_batch_size=3,
+        gradient_accumulation_steps=1,
+        adam_beta2=0.98,
+        save_steps=0,
+    )
+    """The cold start of every row that has one; `model`, `seed` and the context follow from the row."""
+    grpo: GrpoConfig = GrpoConfig(
+        prompt=PROMPT,
+        reward=RewardConfig(action=ActionRewardConfig(similarity_threshold=0.9)),
+        max_steps=50,
+        per_device_train_batch_size=64,
+        learning_rate=3e-4,
+        beta=0.0,
+        max_completion_length=64,
+        save_steps=0,
+    )
+    """Every RL row: its `reward` is the Shop-R1 row's, and the others switch one part of it off or take the
+    binary one. As in the demo, see `DemoConfig.grpo`."""
+    temperatures: tuple[float, ...] = Field(default=(0.6, 0.8, 1.0, 1.2), min_length=1)
+    """Of the sweep (paper, Figure 2)."""
+    map: MapConfig = MapConfig()
+    """Of `--only map`."""
+    keep_models: bool = True
+    """Whether trained weights stay when no stage that is left needs them; without them a row that is added
+    later trains what it starts from once more."""
+    bf16: Bf16 = "auto"
+    """The number format of every stage that does not set its own: see `TrainConfig.bf16`."""
+    seed: int = Field(default=0, ge=0, lt=2**24)
+    """The first seed; further ones count up from it. Each has its own shoppers, training order and
+    sampling."""
+    quick: bool = False
+    """Whether this is the small version, whose figures mean nothing."""
+
+    @property
+    def warning(self) -> str:
+        """What stands before the figures of the small version; empty for the whole one."""
+        told = "The quick version: it shows that every stage runs; its figures mean nothing. "
+        return told if self.quick else ""
+
+    def checkpoint(self, size: Size) -> str:
+        """Return the checkpoint that a size starts from."""
+        return str(getattr(self.models, size))
+
+    def with_format(self, bf16: bool) -> "ReproductionConfig":
+        """Return the settings with a number format for each stage that leaves its own open."""
+        update: dict[str, Any] = {"bf16": bf16}
+        for name, stage in (("sft", self.sft), ("grpo", self.grpo)):
+            if stage.bf16 == "auto":
+                update[name] = stage.model_copy(update={"bf16": bf16})
+        return self.model_copy(update=update)
+
+
+FREE_SETTINGS = frozenset({"temperatures", "map", "keep_models"})
+"""What a later run in the same folder may set otherwise: it adds rows, and changes none that are there."""
+
+QUICK = (
+    "quick=true",
+    "training_sessions=60",
+    "held_out_sessions=24",
+    "test_steps=30",
+    "temperatures=[0.6, 1.2]",
+    "map.weak=30",
+    "map.middle=60",
+    "map.strong=90",
+    "grpo.max_steps=2",
+    "grpo.generation_batch_size=16",
+    "grpo.per_device_train_batch_size=16",
+)
+"""What `--quick` sets: every stage with its real parts, in a few minutes. Ours."""

@@ -1,0 +1,86 @@
+"""The reproduction as a script: rows, plan, stages, results, tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionConfig
+from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
+from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan
+from shop_r1.cli.reproduction.results import print_results
+from shop_r1.cli.reproduction.rows import Table, list_rows
+from shop_r1.cli.reproduction.stages import run_stages
+from shop_r1.cli.terminal import console
+from shop_r1.config import load_config
+from shop_r1.errors import ConfigError
+from shop_r1.models.checkpoint import resolve_model
+from shop_r1.models.precision import Precision, choose_precision, product_rate
+from shop_r1.runs import RunFolder, make_record
+from shop_r1.training.run import begun_with
+
+
+def run_reproduction(
+    out: Path,
+    tables: Sequence[Table],
+    seeds: int,
+    config_path: Path | None = None,
+    overrides: Sequence[str] = (),
+    force: bool = False,
+) -> None:
+    """Make the tables in `out` over so many seeds, going on after the last finished stage, and print them.
+
+    Raises:
+        ShopR1Error: a setting is wrong, a model is missing, the disk is full, or training must not go on.
+    """
+    config = choose_format(load_config(ReproductionConfig, config_path, overrides), out)
+    rows = list_rows(tables, config)
+    plan = make_plan(
+        dict.fromkeys(row for found in rows.values() for row in found),
+        range(config.seed, config.seed + seeds),
+        config,
+    )
+    check_models(plan, config)
+    write_settings(out, config, force)
+    with StageLog(out / "stages.jsonl") as log:
+        folder = ReproductionFolder(out, config, log, plan)
+        run_stages(folder, product_rate(bool(config.bf16)))
+        print_results(folder, rows)
+
+
+def choose_format(config: ReproductionConfig, out: Path) -> ReproductionConfig:
+    """Return the settings with a number format for every stage, and print it.
+
+    A reproduction that goes on keeps the format that it began with.
+    """
+    precision = choose_precision(config.bf16)
+    if config.bf16 == "auto" and (begun := begun_with(out)) is not None:
+        precision = Precision(begun, f"as the reproduction in {out} began")
+    console.note(f"Number format: {precision}")
+    return config.with_format(precision.bf16)
+
+
+def check_models(plan: Sequence[Stage], config: ReproductionConfig) -> None:
+    """Make sure that the package has every checkpoint of its own that the plan starts from.
+
+    Raises:
+        ConfigError: it lacks one.
+    """
+    used = {stage.model.size for stage in plan if isinstance(stage, Predict)}
+    for size in SIZES:
+        name = config.checkpoint(size)
+        if size in used and name.startswith("base-") and not Path(resolve_model(name)).is_dir():
+            raise ConfigError(
+                f"models.{size}: this version has no checkpoint {name!r} in its package; give "
+                f"models.{size}=FOLDER, or leave the model sizes out (--only table2 …)"
+            )
+
+
+def write_settings(out: Path, config: ReproductionConfig, force: bool) -> None:
+    """Write what the run is made with to `settings.json`.
+
+    Raises:
+        DataError: the folder has another run's, and `force` is not given.
+    """
+    folder, record = RunFolder(out), make_record(config, seed=config.seed, command="reproduce")
+    if folder.settings.exists() and not force:
+        folder.check_settings(record, FREE_SETTINGS)
+    folder.write_settings(record)
