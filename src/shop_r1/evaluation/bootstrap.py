@@ -37,30 +37,69 @@ def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
     return np.vstack([np.ones((1, sessions)), drawn])
 
 
-def summarize(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Summary:
-    """Return exact accuracy, type accuracy and macro F1 with their intervals.
+@dataclass(frozen=True)
+class Resampled:
+    """The counts of each resample; with a mix, each type's rates weighted by its share."""
+
+    confusion: Floats
+    """(B, T, P) steps by true type and predicted label."""
+    exact: Floats
+    """(B, T) steps predicted exactly."""
+    support: Floats
+    """(B, T) steps of each type, 0 where the resample holds none; with a mix, its shares."""
+    columns: list[int]
+    """Where each of the T types stands among the P labels."""
+
+    @property
+    def steps(self) -> Floats:
+        """(B) steps in all; with a mix 1."""
+        steps: Floats = self.support.sum(axis=1)
+        return steps
+
+    @property
+    def hits(self) -> Floats:
+        """(B, T) steps whose type was predicted."""
+        hits: Floats = self.confusion[:, np.arange(len(self.columns)), self.columns]
+        return hits
+
+    @property
+    def f1(self) -> Floats:
+        """(B, T) F1 on each type alone; 0 where it is neither true nor predicted."""
+        return f1_scores(self.hits, self.support, self.confusion.sum(axis=1)[:, self.columns])
+
+
+def resample_counts(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Resampled:
+    """Return the counts of each resample.
 
     `totals` says (B, S) how often each resample holds each session; `mix`, the share that each of the T types
-    is to have, None for the share it has.
+    is to have, None for the share it has. A type that is missing from a resample has no share in it.
     """
     sessions, types, labels = counts.confusion.shape
-    confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)  # (B, T, P)
-    exact = totals @ counts.exact  # (B, T)
+    confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)
+    exact = totals @ counts.exact
     support = confusion.sum(axis=2)
-    present = support > 0
     if mix is not None:
+        present = support > 0
         share = np.where(present, mix, 0.0)
         share = share / share.sum(axis=1, keepdims=True)
         weight = np.divide(share, support, out=np.zeros_like(share), where=present)
         confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
-    hits = confusion[:, np.arange(types), counts.columns]
-    chosen = confusion.sum(axis=1)[:, counts.columns]
+    return Resampled(confusion, exact, support, counts.columns)
+
+
+def headline_figures(found: Resampled) -> dict[str, Floats]:
+    """Return (B) exact accuracy, type accuracy and macro F1 of each resample, by the fields of `Summary`."""
+    present = found.support > 0
     # A type that is missing from a resample is left out of its mean.
-    macro = np.where(present, f1_scores(hits, support, chosen), 0.0).sum(axis=1) / present.sum(axis=1)
-    steps = support.sum(axis=1)
-    exact, type_accuracy = exact.sum(axis=1) / steps, hits.sum(axis=1) / steps
-    bounds = [find_bounds(values, sessions) for values in (exact, type_accuracy, macro)]
-    return Summary(**dict(zip(Summary.model_fields, bounds, strict=True)))
+    macro = np.where(present, found.f1, 0.0).sum(axis=1) / present.sum(axis=1)
+    exact, hits = found.exact.sum(axis=1), found.hits.sum(axis=1)
+    return {"exact": exact / found.steps, "type_accuracy": hits / found.steps, "type_f1_macro": macro}
+
+
+def summarize(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Summary:
+    """Return exact accuracy, type accuracy and macro F1 with their intervals; see `resample_counts`."""
+    figures = headline_figures(resample_counts(counts, totals, mix))
+    return Summary(**{name: find_bounds(each, totals.shape[1]) for name, each in figures.items()})
 
 
 def f1_scores(hits: Floats, true: Floats, predicted: Floats) -> Floats:

@@ -101,7 +101,7 @@ def evaluate_predictions(
         raise DataError("there are no predictions to evaluate; expected at least one step")
     if bootstrap < 1:
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
-    counts = _count(predictions, space)
+    counts = count_predictions(predictions, space)
     n, sessions = len(predictions), len(counts.confusion)
     totals = resample_sessions(sessions, bootstrap, seed)
     intervals = summarize(counts, totals)
@@ -126,6 +126,38 @@ def evaluate_predictions(
         },
         reweighted=_reweighted(counts, totals),
     )
+
+
+def count_predictions(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:
+    """Return the predictions as counts; the sessions stand in the order in which they first occur.
+
+    Raises:
+        DataError: a shopper's action is outside the space.
+    """
+    labels = (*space.type_names, UNPARSABLE)
+    rows = {name: row for row, name in enumerate(dict.fromkeys(each.session_id for each in predictions))}
+    confusion = np.zeros((len(rows), len(labels), len(labels)))
+    exact = np.zeros((len(rows), len(labels)))
+    for each in predictions:
+        if space.kind(each.target.type) is None:
+            raise DataError(
+                f"session {each.session_id}, step {each.step}: target.type is {each.target.type!r}; "
+                f"the space {space.name} has {', '.join(space.type_names)}"
+            )
+        action = each.valid_action(space)
+        place = rows[each.session_id], labels.index(each.target.type)
+        confusion[*place, labels.index(UNPARSABLE if action is None else action.type)] += 1
+        exact[place] += exact_match(action, each.target)
+    occurring = np.flatnonzero(confusion.any(axis=(0, 2))).tolist()
+    types = [labels[column] for column in occurring]
+    return Counts(types, labels, occurring, confusion[:, occurring], exact[:, occurring])
+
+
+def paper_mix(types: Sequence[str]) -> dict[str, float] | None:
+    """Return the share of each type in the paper's test mix; None unless they are just that mix's types."""
+    if set(types) != set(PAPER_TEST_MIX):
+        return None
+    return {name: PAPER_TEST_MIX[name] / sum(PAPER_TEST_MIX.values()) for name in types}
 
 
 def find_collapse(metrics: Metrics) -> str | None:
@@ -163,26 +195,6 @@ def find_vanishing(metrics: Metrics) -> str | None:
     return f"hardly predicted any more: {'; '.join(lost)}" if lost else None
 
 
-def _count(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:
-    labels = (*space.type_names, UNPARSABLE)
-    rows = {name: row for row, name in enumerate(dict.fromkeys(each.session_id for each in predictions))}
-    confusion = np.zeros((len(rows), len(labels), len(labels)))
-    exact = np.zeros((len(rows), len(labels)))
-    for each in predictions:
-        if space.kind(each.target.type) is None:
-            raise DataError(
-                f"session {each.session_id}, step {each.step}: target.type is {each.target.type!r}; "
-                f"the space {space.name} has {', '.join(space.type_names)}"
-            )
-        action = each.valid_action(space)
-        place = rows[each.session_id], labels.index(each.target.type)
-        confusion[*place, labels.index(UNPARSABLE if action is None else action.type)] += 1
-        exact[place] += exact_match(action, each.target)
-    occurring = np.flatnonzero(confusion.any(axis=(0, 2))).tolist()
-    types = [labels[column] for column in occurring]
-    return Counts(types, labels, occurring, confusion[:, occurring], exact[:, occurring])
-
-
 def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     confusion = counts.confusion.sum(axis=0)
     steps, hits = totals @ counts.confusion.sum(axis=2), totals @ counts.exact  # each (1 + B, T)
@@ -205,7 +217,7 @@ def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
 
 
 def _reweighted(counts: Counts, totals: Floats) -> Reweighted | None:
-    if set(counts.types) != set(PAPER_TEST_MIX):
+    mix = paper_mix(counts.types)
+    if mix is None:
         return None
-    mix = {name: PAPER_TEST_MIX[name] / sum(PAPER_TEST_MIX.values()) for name in counts.types}
     return Reweighted(**dict(summarize(counts, totals, list(mix.values()))), mix=mix)
