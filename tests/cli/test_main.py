@@ -35,7 +35,7 @@ COMMANDS = dict(all_commands())
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
-        *("doctor", "rationales", "reproduce"),
+        *("doctor", "rationales", "reproduce", "model fetch", "model list", "model convert"),
         *("data import pages", "data import opera", "data import log", "data import rrweb"),
         *("data validate", "data stats", "data split", "data balance", "data convert"),
     }

@@ -24,7 +24,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from shop_r1.errors import ModelError
+from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.checkpoint import (
     LocalModel,
     load_model,
@@ -219,6 +219,17 @@ def test_a_checkpoint_loads_with_its_tokenizer(tiny_checkpoint: Path) -> None:
     assert loaded.tokenizer.decode(loaded.completion_ids("Süß")) == "Süß<|im_end|>"
     assert loaded.decode(loaded.completion_ids("Süß")) == "Süß"
     assert loaded.count_tokens("Mug?") == len(loaded.tokenizer("Mug?")["input_ids"])
+
+
+def test_a_prompt_that_the_model_has_no_positions_for_is_refused_and_not_read_all_the_same(
+    tiny_model: LocalModel,
+) -> None:
+    ids = tiny_model.prompt_ids([{"role": "user", "content": "a"}])
+    word = tiny_model.count_tokens(" a a") - tiny_model.count_tokens(" a")
+    fits = (4096 - len(ids) - 1) // word  # of the tiny shape's 4,096, one is left for the completion
+    assert len(tiny_model.prompt_ids([{"role": "user", "content": "a" + " a" * fits}])) < 4096
+    with pytest.raises(ConfigError, match=r"the model reads 4,096 at most.*prompt\.max_tokens to 4096"):
+        tiny_model.prompt_ids([{"role": "user", "content": "a" + " a" * (fits + 1)}])
 
 
 def test_without_a_pad_token_the_end_token_fills(tiny_model: LocalModel) -> None:

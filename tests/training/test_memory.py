@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny import SHAPE
+from transformers import AutoConfig, AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from shop_r1.cli.main import app
 from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.precision import Precision
+from shop_r1.models.pretrained import SMOLLM2
 from shop_r1.models.shape import SHAPES, Shape, find_shape
 from shop_r1.training import memory
 from shop_r1.training.devices import read_launch
@@ -138,6 +141,25 @@ def test_a_folder_has_its_shape_in_its_configuration(tiny_checkpoint: Path) -> N
     model = load_model(str(tiny_checkpoint)).model
     assert shape.parameters == sum(each.numel() for each in model.parameters())
     assert source == str(tiny_checkpoint / "config.json")
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "llama-biased", "mistral"])
+def test_parameters_are_counted_with_the_biases_and_norms_that_the_family_has(
+    family: str, tmp_path: Path
+) -> None:
+    biased = {"attention_bias": True, "mlp_bias": True} if family == "llama-biased" else {}
+    plain = {name: value for name, value in SHAPE.items() if name != "attn_implementation"}
+    config = AutoConfig.for_model(family.removesuffix("-biased"), **(plain | {"head_dim": 4} | biased))
+    config.save_pretrained(tmp_path)
+    shape, _ = find_shape(str(tmp_path))
+    model = AutoModelForCausalLM.from_config(config)
+    assert shape.parameters == sum(each.numel() for each in model.parameters())
+
+
+def test_the_fetched_model_has_the_parameters_that_its_configuration_gives() -> None:
+    # 30 layers of 576, 9 heads of 64 and 3 for keys, 1,536 within; 49,152 tokens, tied.
+    smollm2 = Shape(30, 576, 9, 3, 64, 1536, 49_152, positions=8192, qkv_bias=False)
+    assert smollm2.parameters == SMOLLM2.parameters == 134_515_008
 
 
 @pytest.mark.parametrize(

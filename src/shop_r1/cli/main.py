@@ -26,6 +26,10 @@ from shop_r1.cli.demo import demo
 from shop_r1.cli.doctor import doctor
 from shop_r1.cli.evaluate import evaluate
 from shop_r1.cli.grpo import grpo
+from shop_r1.cli.pretrained import model
+from shop_r1.cli.pretrained.convert import convert as convert_model
+from shop_r1.cli.pretrained.fetch import fetch
+from shop_r1.cli.pretrained.list import list_models
 from shop_r1.cli.rationales import rationales
 from shop_r1.cli.report import report
 from shop_r1.cli.reproduce import reproduce
@@ -45,6 +49,7 @@ TRACEBACK = "SHOP_R1_TRACEBACK"
 EXTRAS = {
     "train": ("torch", "transformers", "trl", "accelerate", "peft", "datasets", "safetensors", "tokenizers"),
     "browser": ("playwright", "protego"),
+    "fetch": ("gguf",),
     "api": ("openai", "anthropic", "boto3", "botocore", "tenacity", "genai_prices"),
 }
 """Packages that only some commands need, by the extra of pyproject.toml that brings them."""
@@ -82,6 +87,10 @@ imports.command("rrweb")(import_rrweb)
 imports.command("opera")(import_opera)
 data.add_typer(imports, name="import")
 app.add_typer(data, name="data")
+model.command()(fetch)
+model.command("list")(list_models)
+model.command("convert")(convert_model)
+app.add_typer(model, name="model")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

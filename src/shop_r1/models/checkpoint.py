@@ -17,10 +17,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from shop_r1.atomic_files import file_mode
-from shop_r1.errors import ModelError
+from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.attention import check_attention
 from shop_r1.models.chat_template import Options, has_system_role, merge_system, turn_end_id
 from shop_r1.models.prefix_tree import common_prefix
+from shop_r1.models.pretrained import PRETRAINED, fetched_folder, is_fetched
 
 BASE_CHECKPOINT = Path(__file__).parent / "base"
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
@@ -57,11 +58,27 @@ class LocalModel:
         """
         return list(messages) if self._has_system_role else merge_system(messages)
 
+    @property
+    def positions(self) -> int | None:
+        """How many tokens the model can read at most; None where its configuration does not say."""
+        found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return found if isinstance(found, int) else None
+
     def prompt_ids(self, messages: Sequence[dict[str, str]], options: Options | None = None) -> list[int]:
-        """Return the chat's token ids up to where the assistant's completion begins; options by name."""
+        """Return the chat's token ids up to where the assistant's completion begins; options by name.
+
+        Raises:
+            ConfigError: they are more than the model can read.
+        """
         kinds = {"add_generation_prompt": True, "tokenize": True, "return_dict": True}
         encoded = self.tokenizer.apply_chat_template(self.chat(messages), **kinds, **(options or {}))
-        return list(encoded["input_ids"])
+        ids = list(encoded["input_ids"])
+        if self.positions is not None and len(ids) >= self.positions:
+            raise ConfigError(
+                f"a prompt has {len(ids):,} tokens and the model reads {self.positions:,} at most, the "
+                f"completion included; set prompt.max_tokens to {self.positions} or less"
+            )
+        return ids
 
     def completion_ids(self, completion: str) -> list[int]:
         """Return the completion's token ids, with the token that ends the turn."""
@@ -87,10 +104,39 @@ class LocalModel:
 def resolve_model(name_or_path: str) -> str:
     """Return what `from_pretrained` takes: a folder's whole path, or a name on the hub.
 
-    `base` stands for the checkpoint in the package.
+    `base` stands for the checkpoint in the package, a name of `PRETRAINED` for the model that was fetched.
+
+    Raises:
+        ModelError: it was not fetched yet.
     """
+    if name_or_path in PRETRAINED:
+        return str(_find_fetched(name_or_path))
     path = BASE_CHECKPOINT if name_or_path == "base" else Path(name_or_path)
     return str(path.resolve()) if path.is_dir() else name_or_path
+
+
+def _find_fetched(name: str) -> Path:
+    folder = fetched_folder(name)
+    if not is_fetched(folder):
+        here = f" (the folder of that name here is ./{name})" if Path(name).is_dir() else ""
+        raise ModelError(
+            f"model {name!r} is not in {folder}; shop-r1 model fetch {name} brings it there, once{here}"
+        )
+    return folder
+
+
+def refuse_gguf(place: Path) -> None:
+    """Refuse a GGUF file, or a folder that holds one and no checkpoint, with a word on how to convert it.
+
+    Raises:
+        ModelError: it is one.
+    """
+    found = [place] if place.suffix == ".gguf" else sorted(place.glob("*.gguf"))
+    if found and not (place / "config.json").exists():
+        raise ModelError(
+            f"{found[0]}: is a GGUF file, whose weights are packed for inference; expected a checkpoint "
+            f"folder in safetensors: shop-r1 model convert {found[0]} --out DIR makes one of it"
+        )
 
 
 def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalModel:
@@ -100,8 +146,9 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         ModelError: it is not there, is not a causal LM in safetensors, or its tokenizer has no chat template.
     """
     source = resolve_model(name_or_path)
+    refuse_gguf(Path(source))
     if is_adapter(Path(source)):
-        return _complete(*_load_adapter(Path(source), dtype), source)
+        return finish_loading(*_load_adapter(Path(source), dtype), source)
     if Path(source).is_absolute() and not (Path(source) / "config.json").exists():
         raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
     try:
@@ -118,11 +165,11 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         check_attention(model.config)
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
-    return _complete(model, tokenizer, name_or_path)
+    return finish_loading(model, tokenizer, name_or_path)
 
 
-def _complete(model: Any, tokenizer: Any, name: str) -> LocalModel:
-    """Return the model with its tokenizer, whose chat template decides where completions end.
+def finish_loading(model: Any, tokenizer: Any, name: str) -> LocalModel:
+    """Return a model that was read with its tokenizer, whose chat template decides where completions end.
 
     Raises:
         ModelError: the tokenizer's files are missing, or it has no chat template.

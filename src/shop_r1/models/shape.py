@@ -15,7 +15,7 @@ from shop_r1.models.checkpoint import adapted_model, is_adapter, resolve_model
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder as its config.json has it; the parameters are counted as Qwen2's."""
+    """A decoder of Qwen's or Llama's kind, as its config.json has it."""
 
     layers: int
     hidden: int
@@ -28,6 +28,15 @@ class Shape:
     """Whether input and output share one embedding."""
     positions: int = 32_768
     """Tokens that the model can read at most."""
+
+    qkv_bias: bool = True
+    """Whether queries, keys and values have biases, as Qwen2's."""
+    output_bias: bool = False
+    """Whether attention's output has."""
+    mlp_bias: bool = False
+    """Whether gate, up and down have."""
+    head_norms: bool = False
+    """Whether each head's queries and keys are normalised, as Qwen3's."""
 
     @property
     def query(self) -> int:
@@ -47,7 +56,10 @@ class Shape:
     @property
     def layer_parameters(self) -> int:
         """All weights of one layer."""
-        return self.layer_matrices + self.query + 2 * self.key + 2 * self.hidden
+        small = 2 * self.hidden  # two norms
+        small += (self.query + 2 * self.key) * self.qkv_bias + self.hidden * self.output_bias
+        small += (2 * self.intermediate + self.hidden) * self.mlp_bias + 2 * self.head_size * self.head_norms
+        return self.layer_matrices + small
 
     @property
     def embeddings(self) -> int:
@@ -113,6 +125,11 @@ def _read_shape(path: Path) -> Shape:
             vocabulary=int(values["vocab_size"]),
             tied=bool(values.get("tie_word_embeddings", False)),
             positions=int(values["max_position_embeddings"]),
+            # transformers' own Qwen2 has these biases always.
+            qkv_bias=values.get("model_type") == "qwen2" or bool(values.get("attention_bias", False)),
+            output_bias=values.get("model_type") != "qwen2" and bool(values.get("attention_bias", False)),
+            mlp_bias=bool(values.get("mlp_bias", False)),
+            head_norms=values.get("model_type") == "qwen3",
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: is not the configuration of a decoder ({error!r})") from None

@@ -61,6 +61,7 @@ def render_card(
     return environment.get_template("card.md.jinja").render(
         kind=str(record.get("command", "model")),
         start=start,
+        origin=record.get("origin"),
         is_on_hub=start not in inputs and re.fullmatch(r"[\w.-]+/[\w.-]+", start),
         rows=rows,
         inputs=inputs,

@@ -20,16 +20,20 @@ from shop_r1.records.sessions import Session
 
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
-    *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile"),
+    *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
-FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"}
+FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"} | {
+    "model fetch",
+    "model convert",
+}
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
 """Files that a run adds to: what is there is never replaced."""
 FIXED = {"report", "card"}
 """Commands that write to a place of their own in a folder that they are given; tested below."""
 GIVEN = {"data import opera": ("--config", "full", "--split", "train"), "simulate": ("--browser",)}
+GIVEN["model fetch"] = ("smollm2-135m",)
 """What else a command needs to come as far as its output."""
 
 
@@ -81,6 +85,7 @@ def test_the_outputs_are_found() -> None:
         *(("data import pages", "out"), ("data import opera", "out"), ("data import log", "out")),
         *(("data import rrweb", "out"), ("data stats", "report")),
         *(("data split", "out"), ("data balance", "out"), ("data convert", "out")),
+        *(("model fetch", "out"), ("model convert", "out")),
     }
 
 

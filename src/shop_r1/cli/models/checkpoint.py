@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shop_r1.cli.models import Policy
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import fit_prompt, load, report_template, trained_prompt
+from shop_r1.cli.terminal.checkpoints import fit_prompt, load, model_folder, report_template, trained_prompt
 from shop_r1.evaluation import results_folder as results
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
@@ -40,7 +40,8 @@ def _predict_runs(config: PredictConfig, job: results.Evaluation) -> Iterator[re
     precision = choose_precision(config.bf16, model.model.device.type)
     console.note(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
-    inputs = [job.data, *([BASE_CHECKPOINT] if job.model == "base" else console.existing_paths([job.model]))]
+    start = BASE_CHECKPOINT if job.model == "base" else model_folder(job.model)
+    inputs = [job.data, *([] if start is None else [start])]
     resolved = settings.model_dump(mode="json") | job.record()
     record = make_record(resolved, inputs, config.seed, command="evaluate", chat_template=template)
     free = ("data", "model") if Path(job.model).exists() else ("data",)

@@ -86,7 +86,7 @@ def _random(options: Options, shop: Shop) -> Deciders:
 
 
 def _checkpoint(options: Options, shop: Shop, stack: AsyncExitStack) -> Deciders:
-    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, trained_prompt
+    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, model_folder, trained_prompt
     from shop_r1.models.precision import choose_precision
     from shop_r1.simulation.policies.checkpoint import ModelPolicy, PolicyConfig
 
@@ -112,7 +112,7 @@ def _checkpoint(options: Options, shop: Shop, stack: AsyncExitStack) -> Deciders
         (("shoppers", f"decided for by the checkpoint {name}, many at once"), _describe_space(space)),
         persona,
         config.model_dump(mode="json"),
-        (*console.existing_paths([name]),),
+        () if (folder := model_folder(name)) is None else (folder,),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from shop_r1.cli.terminal import console
 from shop_r1.errors import ConfigError, DataError, ModelError
+from shop_r1.models.pretrained import PRETRAINED, fetched_folder
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.runs import RunFolder
 from shop_r1.validation_messages import describe_problems
@@ -92,6 +93,29 @@ def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[s
     return {"system": place, "turn_end": found.turn_end, "open_think": found.open_think}
 
 
+def model_folder(name_or_path: str) -> Path | None:
+    """Return the folder on this machine that a model is read from; None for a name on the hub, and `base`."""
+    path = fetched_folder(name_or_path) if name_or_path in PRETRAINED else Path(name_or_path)
+    return path if name_or_path != "base" and path.exists() else None
+
+
+def model_origin(name_or_path: str) -> dict[str, str] | None:
+    """Return whose pretrained weights a model goes back to, and their licence; None where that is not known.
+
+    A checkpoint that was trained here has it from what it was trained on, in its `settings.json`.
+
+    Raises:
+        DataError: its `settings.json` cannot be read.
+    """
+    if known := PRETRAINED.get(name_or_path):
+        return {"model": f"{known.made_by}/{known.title}", "licence": known.licence}
+    folder = Path(name_or_path)
+    if name_or_path == "base" or not (folder / "settings.json").is_file():
+        return None
+    found = RunFolder(folder).read_settings().get("origin")
+    return found if isinstance(found, dict) else None
+
+
 def trained_prompt(model: str) -> dict[str, Any] | None:
     """Return the prompt settings that a checkpoint was trained with; None where its folder does not say.
 
@@ -101,7 +125,7 @@ def trained_prompt(model: str) -> dict[str, Any] | None:
     from shop_r1.prompts.render import PromptConfig
 
     path = Path(model) / "settings.json"
-    if not path.is_file():
+    if model in PRETRAINED or not path.is_file():
         return None
     record = RunFolder(Path(model)).read_settings()
     found = (record.get("settings") or {}).get("prompt")
@@ -126,10 +150,15 @@ def check_place(name_or_path: str) -> None:
     Raises:
         ModelError: there is no `config.json` in it, nor an adapter's `adapter_config.json`.
     """
+    from shop_r1.models.checkpoint import refuse_gguf
+
+    if name_or_path == "base" or name_or_path in PRETRAINED:
+        return
     path, files = Path(name_or_path), ("config.json", "adapter_config.json")
     is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))
     is_place = is_place or path.exists() or (len(path.parts) == 2 and Path(path.parts[0]).is_dir())
-    if is_place and name_or_path != "base" and not any((path / name).exists() for name in files):
+    if is_place and not any((path / name).exists() for name in files):
+        refuse_gguf(path)
         found = "holds no checkpoint (no config.json in it)" if path.exists() else "is not there"
         raise ModelError(
             f"model {name_or_path!r}: {path} {found}; expected `base`, a checkpoint folder, or a name on the "

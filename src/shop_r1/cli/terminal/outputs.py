@@ -8,6 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from shop_r1.errors import ConfigError
+from shop_r1.models.pretrained import PRETRAINED, fetched_folder
 
 RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 """Of files of records, as they can be written."""
@@ -63,6 +64,8 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
     end = _end_of(out)
     for each in inputs:
         # Unlike `Path.exists`, it also answers where a model's name can be no path at all.
+        if each in PRETRAINED:
+            each = fetched_folder(str(each))
         if each in (None, "base") or not os.path.exists(each):  # noqa: PTH110
             continue
         place = Path(each)

@@ -75,14 +75,19 @@ def begin_run(
     needed = config.max_completion_length if isinstance(config, GrpoConfig) else 0
     prompt = checkpoints.fit_prompt(config.prompt, config.model, needed)
     config = settle_precision(config.model_copy(update={"prompt": prompt}), out, resume)
-    folder, inputs = RunFolder(out), console.existing_paths([*data, config.model])
+    folder = RunFolder(out)
+    start: Path | None = checkpoints.model_folder(config.model)
+    inputs = [*data, *([] if start is None else [start])]
     if not resume:
         refuse_earlier_run(out)
     elif not list_checkpoints(out):
         console.note(f"{out}: no checkpoint to resume from; training starts from the beginning")
     tokenizer = checkpoints.load_tokenizer(config.model)
     template = checkpoints.report_template(config.model, tokenizer, config.prompt)
-    record = make_record(config, inputs, config.seed, command=command, chat_template=template)
+    more = {"origin": origin} if (origin := checkpoints.model_origin(config.model)) else {}
+    record = make_record(config, inputs, config.seed, command=command, chat_template=template, **more)
+    if start is not None:  # under the name that it was given by
+        record["inputs"][config.model] = record["inputs"].pop(str(start))
     if resume and folder.settings.exists():
         folder.check_settings(record, free=WATCHING)
     else:
