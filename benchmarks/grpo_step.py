@@ -79,6 +79,7 @@ class StockTrainer(OurTrainer):
 
     _get_per_token_logps_and_entropies = GRPOTrainer._get_per_token_logps_and_entropies
     _prepare_inputs = GRPOTrainer._prepare_inputs
+    _compute_loss = GRPOTrainer._compute_loss
 
     def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
         self.sampler.prompt_ids, self.sampler.drawn = prompt_ids, []

@@ -1,7 +1,8 @@
 """A small training run for `torchrun`, which goes on where one was cut off.
 
-`-m tests.training.distributed sft|grpo CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo CHECKPOINT OUT CALLS`:
-there the second process gets SIGTERM after so many of its micro-batches, and both must stop at the same.
+`-m tests.training.distributed sft|grpo|left-out CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo CHECKPOINT OUT
+CALLS`: there the second process gets SIGTERM after so many of its micro-batches, and both must stop at the
+same.
 """
 
 import itertools
@@ -15,7 +16,7 @@ import torch
 from tests.tiny import make_sessions
 from tests.training.resumable import settings as resumable_settings
 from tests.training.resumable import train
-from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, make_clicks, settings
+from tests.training.scripted import GROUP, RIGHT, SCRIPT, ScriptedTrainer, make_clicks, settings
 
 from shop_r1.errors import RunStopped
 from shop_r1.training.grpo import run as grpo_run
@@ -41,17 +42,20 @@ def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
         )
         train_sft(make_sessions(), config, out, resume=True)
     else:
-        # The tiny model's own completions earn nothing.
-        ScriptedTrainer.script = SCRIPT
+        # The tiny model's own completions earn nothing. With `left-out` one group of four teaches.
+        left_out = kind == "left-out"
+        ScriptedTrainer.script = SCRIPT + 3 * RIGHT if left_out else SCRIPT
+        changes = {"generation_batch_size": 4 * GROUP, "beta": 0.0} if left_out else {}
         setattr(grpo_run, "ShopR1Trainer", ScriptedTrainer)  # noqa: B010
         grpo_run.train_grpo(
-            make_clicks(),
+            make_clicks() * 2,
             settings(
                 checkpoint,
                 max_steps=STEPS,
                 per_device_train_batch_size=GROUP * on_device,
                 learning_rate=1e-3,
                 save_steps=2,
+                **changes,
             ),
             out,
             resume=True,

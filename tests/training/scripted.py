@@ -43,9 +43,9 @@ class ScriptedTrainer(ShopR1Trainer):
     def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
         super()._generate_single_turn(prompt_ids, *args, **kwargs)
         self.sampler.drawn = []
-        return [
-            self._local.completion_ids(self.script[row % len(self.script)]) for row in range(len(prompt_ids))
-        ], None
+        first = self.accelerator.process_index * len(prompt_ids)
+        texts = [self.script[(first + row) % len(self.script)] for row in range(len(prompt_ids))]
+        return [self._local.completion_ids(text) for text in texts], None
 
     def _calculate_rewards(self, *args: Any) -> Tensor:
         self.rewards = super()._calculate_rewards(*args)
@@ -80,6 +80,12 @@ SCRIPT = (
     completion("", terminate()),
     "I would click the mug.",
 )
+
+
+RIGHT = tuple(
+    completion(text, click("results.red_mug")) for text in ("One.", "I like it.", "Cheap!", "Red, so red.")
+)
+"""A group that cannot teach: all are right, and only their rationales differ."""
 
 
 def make_clicks() -> list[Example]:

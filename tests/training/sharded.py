@@ -42,9 +42,16 @@ def main() -> None:
 
 
 def learn(model: Any, rank: int) -> torch.Tensor:
-    """Return the rank's log probabilities, and leave their mean's gradient in the model."""
-    pairs = [(PROMPTS[rank], COMPLETIONS[rank]), (PROMPTS[rank], COMPLETIONS[rank][::-1])]
-    scores = score_pairs(model, pairs, 0, temperature=0.7)
+    """Return the log probabilities of the rank's two groups, and leave their mean's gradient in the model.
+
+    The second rank's groups have one prompt in common, and still take as many runs as the first one's.
+    """
+    pairs = [
+        (PROMPTS[number], completion)
+        for number in (rank, 1)
+        for completion in (COMPLETIONS[rank], COMPLETIONS[rank][::-1])
+    ]
+    scores = score_pairs(model, pairs, 0, temperature=0.7, batch_tokens=1, group=2)
     log_probs = torch.cat([score.log_probs for score in scores])
     log_probs.mean().backward()
     return log_probs.detach()

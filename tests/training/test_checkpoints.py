@@ -376,7 +376,7 @@ def test_grpo_is_stopped_between_sampling_and_scoring(
         return sample_completions(*args)
 
     monkeypatch.setattr(sampler, "sample_completions", sample)
-    monkeypatch.setattr(trainer, "score_pairs", lambda *_: scored.append(1))
+    monkeypatch.setattr(trainer, "score_pairs", lambda *_, **__: scored.append(1))
     with pytest.raises(RunStopped, match="by SIGINT after step 0 of 12, not finished; no step to save yet"):
         train("grpo", config, tmp_path / "run", resume=False)
     assert scored == []

@@ -126,14 +126,20 @@ def score_pairs(
     temperature: float = 1.0,
     measure: Measure | None = None,
     batch_tokens: int = 6000,
+    group: int = 0,
 ) -> list[TokenScores]:
     """Return the scores of each (prompt, completion), in order; equal prompts share a tree.
 
     Trees of like length are run together, about `batch_tokens` tokens at once unless one tree has more, since
     attention over padding costs as much as over pages. The model, with its `add_forward_redirection`, may be
     wrapped, and is called once. Temperature and measure are as in `score_tokens`.
+
+    With `group` each so many rows, whose prompts are equal, are a tree that is run alone: then the number of
+    runs within the call follows from the number of pairs alone, as sharded weights need it.
     """
-    groups = group_equal([prompt for prompt, _ in pairs])
+    prompts = [prompt for prompt, _ in pairs]
+    groups = group_rows(len(pairs), group) if group else group_equal(prompts)
+    batch_tokens = 0 if group else batch_tokens
     trees = [grow_tree([pairs[row][0] for row in rows], [pairs[row][1] for row in rows]) for rows in groups]
     chunks = list(batch_by_length([tree.size for tree in trees], batch_tokens))
     device = next(model.parameters()).device
@@ -157,6 +163,15 @@ def group_equal(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
     for row, ids in enumerate(prompts):
         groups.setdefault(tuple(ids), []).append(row)
     return list(groups.values())
+
+
+def group_rows(rows: int, size: int) -> list[list[int]]:
+    """Return the numbers of the rows, `size` of them together.
+
+    >>> group_rows(4, 2)
+    [[0, 1], [2, 3]]
+    """
+    return [list(range(start, start + size)) for start in range(0, rows, size)]
 
 
 def batch_by_length(sizes: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -148,7 +148,8 @@ class GrpoConfig(TrainConfig):
     learning_rate: float = Field(default=1e-7, gt=0)
     """AdamW's peak. Paper 4.1."""
     beta: float = Field(default=0.001, ge=0)
-    """Weight of the KL divergence to the reference policy. Paper 4.1."""
+    """Weight of the KL divergence to the reference policy. Paper 4.1. At 0 there is no reference, and groups
+    whose advantages are all zero are left out of the update; above 0 they teach by their KL and stay."""
     epsilon: float = Field(default=0.2, gt=0)
     """ε, how far the probability ratio may move. GRPO's usual."""
     temperature: float = Field(default=0.6, gt=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from accelerate import DistributedType
 from tests.tiny import LOOK, with_action
-from tests.training.scripted import GROUP, SCRIPT, ScriptedTrainer, answer, completion, make_clicks, settings
+from tests.training.scripted import GROUP, RIGHT, SCRIPT, ScriptedTrainer, answer, make_clicks, settings
 
 from shop_r1.datasets.examples import Example, list_examples, renderer
 from shop_r1.datasets.parquet import ParquetSessions
@@ -178,10 +178,6 @@ def test_the_figures_are_of_all_processes_completions(
 
 
 # -- advantages -------------------------------------------------------------------------------------------
-
-RIGHT = tuple(
-    completion(text, click("results.red_mug")) for text in ("One.", "I like it.", "Cheap!", "Red, so red.")
-)
 
 
 @pytest.mark.parametrize("guard", ["paper", "skip", "floor", "centred"])

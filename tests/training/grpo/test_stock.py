@@ -1,5 +1,6 @@
 """Our trainer beside stock TRL on the same batch: the same loss, gradients and logged metrics."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,19 @@ class StockTrainer(ScriptedTrainer):
 
     _get_per_token_logps_and_entropies = GRPOTrainer._get_per_token_logps_and_entropies
     _prepare_inputs = GRPOTrainer._prepare_inputs
+    _compute_loss = GRPOTrainer._compute_loss
 
 
 def learn(
-    kind: type[ScriptedTrainer], model: LocalModel, config: GrpoConfig, out: Path
+    kind: type[ScriptedTrainer],
+    model: LocalModel,
+    config: GrpoConfig,
+    out: Path,
+    script: Sequence[str] = SCRIPT,
 ) -> tuple[float, dict[str, Tensor], dict[str, float]]:
     """Return one step's loss, gradients and metrics, away from the reference so that the KL counts too."""
     trainer = kind(model, make_clicks(), config, out)
-    trainer.script = SCRIPT
+    trainer.script = script
     learning = {name: weight for name, weight in trainer.model.named_parameters() if weight.requires_grad}
     with torch.no_grad():
         for index, weight in enumerate(learning.values()):
@@ -87,6 +93,7 @@ def test_loss_gradients_and_metrics_are_those_of_stock_trl(
     for name, gradient in stock[1].items():
         torch.testing.assert_close(ours[1][name], gradient, atol=1e-5, rtol=0)
     assert stock[2]["kl"] > 1e-4 and stock[2]["entropy"] > 0.1
+    assert ours[2].pop("policy/frac_scored") == 1.0  # TRL has no such figure
     assert ours[2] == {name: pytest.approx(value, abs=1e-5) for name, value in stock[2].items()}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.prefix_tree import grow_tree
 from shop_r1.models.sampling import SampledCompletion, Sampling, sample_completions
-from shop_r1.models.scoring import batch_by_length, group_equal
+from shop_r1.models.scoring import batch_by_length, group_equal, group_rows
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.training.memory import SAMPLED_TOKENS
 from shop_r1.training.settings import GrpoConfig
@@ -29,6 +29,7 @@ class GroupSampler:
     def __init__(self, model: LocalModel, config: GrpoConfig) -> None:
         self._model = model
         self._seed = config.seed
+        self._group = config.num_generations
         self._sampling = Sampling(
             temperature=config.temperature,
             top_p=config.top_p,
@@ -73,7 +74,7 @@ class GroupSampler:
         model: Any,
     ) -> list[SampledCompletion]:
         """Return the prompts' completions in order; as many trees at once as memory is planned for."""
-        groups = group_equal(prompt_ids)
+        groups = group_rows(len(prompt_ids), self._group) if synced else group_equal(prompt_ids)
         trees = [grow_tree([prompt_ids[row] for row in rows]) for rows in groups]
         by_row: dict[int, SampledCompletion] = {}
         done = 0

@@ -1,10 +1,10 @@
 """TRL's GRPOTrainer with our sampler, scorer, advantages and step recorder (paper, section 3, Eq. 4).
 
-Three things differ from stock TRL. Completions are sampled, and scored, as trees: the prompt that a group
+Four things differ from stock TRL. Completions are sampled, and scored, as trees: the prompt that a group
 shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups stay whole
 where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with the
 self-certainty of the distributions that the completions were drawn from; `training.grpo.advantages` makes
-advantages of them.
+advantages of them. Groups that cannot teach are left out of the update (`training.grpo.micro_batches`).
 """
 
 import time
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from accelerate.utils import gather_object
 from torch import Tensor
 from trl import GRPOTrainer
-from trl.trainer.utils import split_tensor_dict
 
 from datasets import Dataset
 from shop_r1.datasets.examples import Example, renderer
@@ -27,6 +27,7 @@ from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
 from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
 from shop_r1.training.grpo.advantages import group_advantages, zero_variance
+from shop_r1.training.grpo.micro_batches import SCORED_SHARE, choose_scored, split_step
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -75,13 +76,36 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             add_forward_redirection(self.ref_model)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
-        """Return the micro-batch to learn from, as TRL does, its rows in their order: groups stay whole."""
+        """Return the micro-batch to learn from, as TRL does; groups stay whole, some are left out."""
         count = self.args.steps_per_generation
         if self._step % count == 0 or self._buffered_inputs is None:
-            self._buffered_inputs = split_tensor_dict(
-                self._generate_and_score_completions(generation_batch), count
-            )
+            batch = self._generate_and_score_completions(generation_batch)
+            scored = self._choose_scored(batch["advantages"])
+            self._buffered_inputs = split_step(batch, self.num_generations, count, scored)
         return self._buffered_inputs[self._step % count]
+
+    def _choose_scored(self, advantages: Tensor) -> list[int]:
+        """Return the numbers of this process's groups that the update needs; `advantages` are (B,).
+
+        These are all with a KL term, which teaches in every group, and else those with any advantage. All
+        processes take as many as the one with the most, and at least one: with sharded weights they must run
+        the model equally often, and every weight must have a gradient.
+        """
+        teaching = advantages.view(-1, self.num_generations).ne(0).any(1)
+        if self.beta != 0:
+            teaching = torch.ones_like(teaching)
+        most = max(1, int(self.accelerator.gather(teaching.sum()).max()))
+        self._record("policy/frac_scored", most / len(teaching))
+        return choose_scored(teaching.tolist(), most)
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """Return the micro-batch's loss: the mean over all its completions, of which some are left out."""
+        share = inputs[SCORED_SHARE]
+        if share == 0:
+            return torch.zeros((), device=self.accelerator.device, requires_grad=True)
+        kept: Tensor = super()._compute_loss(model, inputs)
+        loss: Tensor = kept * share
+        return loss
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Add each row's prompt, which is built when it is needed and never stored, and our advantages."""
@@ -145,8 +169,16 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def _score_tokens(
         self, model: Any, pairs: Sequence[_Pair], measure: Measure | None = None
     ) -> list[TokenScores]:
+        sharded = self.accelerator.distributed_type == DistributedType.FSDP
         with self.accelerator.autocast():
-            return score_pairs(model, pairs, self._local.pad_id, self.temperature, measure)
+            return score_pairs(
+                model,
+                pairs,
+                self._local.pad_id,
+                self.temperature,
+                measure,
+                group=self.num_generations if sharded else 0,
+            )
 
     def score(self, completion_ids: list[list[int]], example: list[int], **columns: Any) -> list[float]:
         """Return the rewards of this process's completions, and keep what they are made of.
