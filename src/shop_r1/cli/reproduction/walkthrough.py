@@ -1,13 +1,14 @@
 """The reproduction as a script: rows, plan, stages, results, tables."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionConfig
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
 from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan
-from shop_r1.cli.reproduction.results import print_results
-from shop_r1.cli.reproduction.rows import Table, list_rows
+from shop_r1.cli.reproduction.results.collect import collect_results, print_results, write_results
+from shop_r1.cli.reproduction.rows import WHOLE, Table, list_rows
 from shop_r1.cli.reproduction.stages import run_stages
 from shop_r1.cli.terminal import console
 from shop_r1.config import load_config
@@ -43,7 +44,23 @@ def run_reproduction(
     with StageLog(out / "stages.jsonl") as log:
         folder = ReproductionFolder(out, config, log, plan)
         run_stages(folder, product_rate(bool(config.bf16)))
-        print_results(folder, rows)
+        found = collect_results(folder, rows, describe_command(tables, seeds, config_path, overrides))
+        write_results(folder, found)
+        print_results(out, found, config.warning)
+
+
+def describe_command(
+    tables: Sequence[Table], seeds: int, config_path: Path | None, overrides: Sequence[str]
+) -> str:
+    """Return the command that does the same elsewhere.
+
+    >>> describe_command(["table2"], 1, None, ["grpo.max_steps=9"])
+    'shop-r1 reproduce grpo.max_steps=9 --only table2 --seeds 1'
+    """
+    words = ["shop-r1", "reproduce", *([config_path.name] if config_path is not None else []), *overrides]
+    if tuple(tables) != WHOLE:
+        words += [word for table in tables for word in ("--only", table)]
+    return shlex.join([*words, "--seeds", str(seeds)])
 
 
 def choose_format(config: ReproductionConfig, out: Path) -> ReproductionConfig:

@@ -1,0 +1,202 @@
+"""The figures of a reproduction as SVG: exact match by row, temperature, effects, and the map."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+
+from shop_r1.cli.reproduction.results.records import Curve, Reproduction, RowResult
+from shop_r1.cli.reproduction.results.tables import find_paper, row_label
+from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
+from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, drawing, to_svg
+from shop_r1.records.results import Plot, percent
+
+_SERIES = (
+    ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
+    ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
+    ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
+)
+
+
+def draw_figures(found: Reproduction) -> dict[str, Plot]:
+    """Return the figures that the results allow, by name."""
+    plots = {}
+    for name in ("table2", "table4", "sizes"):
+        if rows := _rows(found, name):
+            plots[name] = Plot(
+                svg=draw_bars(name, rows, found.reachable[0]),
+                caption="Exact match, type accuracy and macro F1 with 95 % intervals; hollow: the paper's.",
+            )
+    if rows := _rows(found, "figure2"):
+        plots["figure2"] = Plot(svg=draw_temperatures(rows), caption="By sampling temperature (Figure 2).")
+    if rows := _rows(found, "map"):
+        told = "Exact match by share of zero-variance groups, and the types that policies keep and give up."
+        plots["map"] = Plot(svg=draw_map(rows), caption=told)
+        plots["map_steps"] = Plot(
+            svg=draw_map_steps(rows),
+            caption="Over the steps of RL: share of terminate, zero variance, exact.",
+        )
+    return plots
+
+
+def _rows(found: Reproduction, table: str) -> list[RowResult]:
+    result = found.find_table(table)
+    return [] if result is None else [row for key in result.rows if (row := found.row(key)) is not None]
+
+
+def draw_bars(table: str, rows: Sequence[RowResult], reachable: RowResult) -> str:
+    """Return each row's three figures as points with intervals, the paper's beside and the reachable line."""
+    with drawing(6.4, 0.6 + 0.45 * len(rows)) as figure:
+        axes: Axes = figure.subplots()
+        for place, row in enumerate(rows):
+            paper = find_paper(table, row)
+            for shift, (name, _, colour, marker, _) in zip((0.22, 0, -0.22), _SERIES, strict=True):
+                low, value, high = (100 * each for each in row.measured.figures[name].mean)
+                height = -place + shift
+                axes.plot([low, high], [height, height], color=colour, linewidth=1)
+                axes.plot([value], [height], marker, color=colour)
+                if paper is not None:
+                    shown = 100 * getattr(paper, name)
+                    axes.plot([shown], [height], marker, color=colour, markerfacecolor="none")
+        best = 100 * reachable.measured.figures["exact"].mean.value
+        axes.axvline(best, color=BLUE, linestyle=":", linewidth=1)
+        axes.annotate("reachable exact", (best, 0.45), color=BLUE, fontsize=7, ha="right", va="center")
+        axes.set_yticks([-place for place in range(len(rows))], [row_label(table, row) for row in rows])
+        axes.set_ylim(-len(rows) + 0.5, 0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("%")
+        axes.grid(axis="x")
+        for _, label, colour, marker, _ in _SERIES:
+            axes.plot([], [], marker, color=colour, label=label)
+        axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper")
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+        told = "; ".join(
+            f"{row_label(table, row)}: exact {row.measured.figures['exact'].mean}" for row in rows
+        )
+        return to_svg(figure, "Results by row", f"In per cent, with 95 % intervals: {told}.")
+
+
+def draw_temperatures(rows: Sequence[RowResult]) -> str:
+    """Return the three figures against the sampling temperature, with the paper's points that are known."""
+    ordered = sorted(rows, key=lambda row: row.temperature)
+    temperatures = [row.temperature for row in ordered]
+    with drawing(4.4, 3.2) as figure:
+        axes = figure.subplots()
+        for name, label, colour, marker, known in _SERIES:
+            bounds = [[100 * each for each in row.measured.figures[name].mean] for row in ordered]
+            lows, values, highs = zip(*bounds, strict=True)
+            axes.plot(temperatures, values, marker + "-", color=colour, label=label)
+            axes.fill_between(temperatures, lows, highs, color=colour, alpha=0.15, linewidth=0)
+            shares = [100 * share for share in known.values()]
+            axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
+        axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
+        axes.set_xlabel("sampling temperature")
+        axes.set_ylabel("%")
+        axes.grid(axis="y")
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        told = "; ".join(
+            f"T {row.temperature:g}: exact {percent(row.measured.figures['exact'].mean.value)}"
+            for row in ordered
+        )
+        return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {told}.")
+
+
+def _panels(rows: Sequence[RowResult]) -> dict[tuple[int, str], list[RowResult]]:
+    """Return the map's rows by page size and strength."""
+    panels: dict[tuple[int, str], list[RowResult]] = {}
+    for row in rows:
+        panels.setdefault((row.page_size, row.strength or "–"), []).append(row)
+    return panels
+
+
+def draw_map(rows: Sequence[RowResult]) -> str:
+    """Return one panel for each start and page size: exact match, F1 and the mix of types of each reward."""
+    panels = _panels(rows)
+    pages = list(dict.fromkeys(page for page, _ in panels))
+    strengths = list(dict.fromkeys(strength for _, strength in panels))
+    with drawing(2.6 * len(strengths), 2.6 * len(pages) + 0.5) as figure:
+        grid = figure.subplots(len(pages), len(strengths), squeeze=False, sharex=True)
+        for (page, strength), found in panels.items():
+            axes = grid[pages.index(page)][strengths.index(strength)]
+            _draw_panel(axes, found)
+            axes.set_title(f"{strength} start, {page} items a page", loc="left")
+        for place, name in enumerate(rows[0].target_mix):
+            grid[0][0].plot([], [], "s", color=COLOURS[place], label=f"predicts {name}")
+        grid[0][0].plot([], [], "D", color="#333333", label="exact")
+        grid[0][0].plot([], [], "|", color="#333333", label="share in the data")
+        figure.legend(loc="outside lower center", ncols=5, fontsize=8)
+        told = "; ".join(
+            f"{row.key}: exact {percent(row.measured.figures['exact'].mean.value)}, "
+            f"F1 {percent(row.measured.figures['type_f1_macro'].mean.value)}"
+            for row in rows
+        )
+        return to_svg(figure, "When the reward's shape matters", f"In per cent: {told}.")
+
+
+def _draw_panel(axes: Axes, rows: Sequence[RowResult]) -> None:
+    """Draw each reward's mix of predicted types as a bar, with its exact match and the data's mix over it."""
+    types = list(rows[0].target_mix)
+    for place, row in enumerate(rows):
+        start = 0.0
+        for number, name in enumerate(types):
+            share = 100 * row.measured.figures[f"predicted/{name}"].mean.value
+            axes.barh(-place, share, left=start, height=0.6, color=COLOURS[number], alpha=0.55)
+            start += share
+        edge = 0.0
+        for name in types[:-1]:
+            edge += 100 * row.target_mix[name]
+            axes.plot([edge, edge], [-place - 0.38, -place + 0.38], color="#333333", linewidth=1)
+        axes.plot([100 * row.measured.figures["exact"].mean.value], [-place], "D", color="#333333")
+    zero = [_last(row, "policy/frac_zero_variance", first=True) for row in rows]
+    names = [
+        row.name if share is None else f"{row.name} ({percent(share, 0)} % zero)"
+        for row, share in zip(rows, zero, strict=True)
+    ]
+    axes.set_yticks([-place for place in range(len(rows))], names, fontsize=7)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("% of steps")
+
+
+def _last(row: RowResult, metric: str, first: bool = False) -> float | None:
+    curve = next((each for each in row.curves if each.metric == metric), None)
+    return None if curve is None else curve.means[0 if first else -1]
+
+
+def draw_map_steps(rows: Sequence[RowResult]) -> str:
+    """Return, for each start and page size, three metrics over the steps of RL, a line for each reward."""
+    panels = _panels(rows)
+    metrics: Mapping[str, str] = {
+        "policy/share_terminate": "predicts terminate",
+        "policy/frac_zero_variance": "zero-variance groups",
+        "policy/exact": "exact",
+    }
+    with drawing(7.2, 1.35 * len(panels) + 0.6) as figure:
+        grid = figure.subplots(len(panels), len(metrics), squeeze=False, sharex=True)
+        for line, ((page, strength), found) in enumerate(panels.items()):
+            for column, (metric, label) in enumerate(metrics.items()):
+                axes = grid[line][column]
+                for place, row in enumerate(each for each in found if each.reward is not None):
+                    _draw_curve(axes, row, metric, COLOURS[place % len(COLOURS)])
+                axes.set_ylim(0, 100 if column < 2 else None)
+                if line == 0:
+                    axes.set_title(f"{label}, %", loc="left")
+                if column == 0:
+                    axes.set_ylabel(f"{strength}, {page}")
+                axes.grid(axis="y")
+        for axes in grid[-1]:
+            axes.set_xlabel("step")
+        rewards = list(dict.fromkeys(row.name for row in rows if row.reward is not None))
+        for place, name in enumerate(rewards):
+            grid[0][0].plot([], [], color=COLOURS[place % len(COLOURS)], label=name)
+        figure.legend(loc="outside lower center", ncols=len(rewards), fontsize=8)
+        told = "Mean over seeds, band from the least to the most."
+        return to_svg(figure, "RL over its steps, by start and reward", told)
+
+
+def _draw_curve(axes: Axes, row: RowResult, metric: str, colour: str) -> None:
+    curve: Curve | None = next((each for each in row.curves if each.metric == metric), None)
+    if curve is not None:
+        lows, means, highs = (
+            [100 * each for each in found] for found in (curve.lows, curve.means, curve.highs)
+        )
+        axes.plot(curve.steps, means, color=colour, linewidth=1.2)
+        axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.15, linewidth=0)

@@ -1,0 +1,160 @@
+"""Predictions to results: rows over seeds, differences to SFT, and the paper's effects judged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.reproduction.made_run import LEAVE, WRONG_CLICK, MadeRun
+
+from shop_r1.cli.reproduction.folder import StageLog
+from shop_r1.cli.reproduction.results.collect import collect_results, write_results
+from shop_r1.cli.reproduction.results.effects import EFFECTS
+from shop_r1.cli.reproduction.results.records import EffectResult, Reproduction, read_results
+from shop_r1.cli.reproduction.results.tables import list_grids
+from shop_r1.errors import DataError
+from shop_r1.evaluation.tables import TEXT_WIDTH, to_text
+from shop_r1.jsonl import write_records
+from shop_r1.training.health_checks import Alert
+
+SFT_NAME, BINARY_NAME = "whole-session-sft-450-T0.6", "sft-450-binary-T0.6"
+SHOP_R1_NAME = "sft-450-shop-r1-T0.6"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[StageLog]:
+    with StageLog(tmp_path / "stages.jsonl") as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(log: StageLog) -> MadeRun:
+    """Table 2 as in the paper: of 200 steps of each type, SFT has about 80 right, Shop-R1 about 160."""
+    made = MadeRun(log.path.parent, log, ["table2", "table3"])
+    made.predict("whole-session-base-T0.6", [0, 0, 0], WRONG_CLICK)
+    made.predict("base-binary-T0.6", [0, 0, 0], None)
+    made.predict(SFT_NAME, [80, 80, 86], WRONG_CLICK)
+    made.predict(BINARY_NAME, [0, 0, 0], LEAVE)
+    made.predict(SHOP_R1_NAME, [160, 160, 166], WRONG_CLICK)
+    return made
+
+
+def results_of(run: MadeRun) -> Reproduction:
+    return collect_results(run.folder, run.tables, "shop-r1 reproduce")
+
+
+def effect(found: Reproduction, words: str) -> EffectResult:
+    return next(each for each in found.effects if words in each.effect)
+
+
+def test_a_rows_figures_are_means_over_its_seeds(run: MadeRun) -> None:
+    row = results_of(run).row("sft")
+    assert row is not None
+    exact = row.measured.figures["exact"]
+    assert exact.per_seed == pytest.approx((80 / 200, 80 / 200, 86 / 200))
+    assert exact.mean.value == pytest.approx(82 / 200)
+    assert exact.mean.low < 80 / 200 < 86 / 200 < exact.mean.high
+    assert (row.measured.steps, row.sft_sessions, row.reward) == (1800, 450, None)
+    # All clicks are predicted as clicks, and so are the wrong ones of both other types.
+    clicked = row.measured.figures["predicted/click"].per_seed
+    assert clicked == pytest.approx(tuple((200 + 2 * (200 - right)) / 600 for right in (80, 80, 86)))
+
+
+def test_the_natural_mix_weights_each_types_own_rates(run: MadeRun) -> None:
+    found = results_of(run)
+    mix = {"click": 0.7, "terminate": 0.1, "type_and_submit": 0.2}
+    assert found.natural_mix["4"] == pytest.approx(mix)
+    row = found.row("sft")
+    assert row is not None
+    # Type accuracy: clicks are always predicted as clicks, the other types only where all is right.
+    expected = [0.7 + 0.3 * right / 200 for right in (80, 80, 86)]
+    assert row.measured.figures["natural_mix/type_accuracy"].per_seed == pytest.approx(tuple(expected))
+
+
+def test_differences_are_to_sft_and_adjusted_over_the_table(run: MadeRun) -> None:
+    found = results_of(run)
+    (table, _) = found.tables
+    assert len(table.comparisons) == 4 * 3  # four other rows, three figures
+    gained = next(each for each in table.comparisons if (each.setting, each.figure) == ("shop-r1", "exact"))
+    assert gained.baseline == "sft"
+    assert gained.difference.value == pytest.approx(80 / 200)  # of each type in each seed
+    assert gained.gain is not None and gained.gain.value == pytest.approx(162 / 82 - 1)
+    assert gained.p_adjusted is not None and gained.p_value < gained.p_adjusted
+
+
+def test_the_papers_own_picture_holds_where_the_figures_are_like_its(run: MadeRun) -> None:
+    found = results_of(run)
+    assert effect(found, "SFT is better").verdict == "holds"
+    assert effect(found, "RL alone").verdict == "holds"  # none against 41 %
+    binary = effect(found, "Binary RL")
+    assert [part.judgement and part.judgement.verdict for part in binary.parts] == ["holds"] * 3
+    assert binary.verdict == "holds"
+    shop_r1 = effect(found, "gains 65 %")
+    assert shop_r1.parts[0].judgement is not None and shop_r1.parts[0].judgement.estimate is not None
+    assert shop_r1.parts[0].judgement.estimate.value == pytest.approx(162 / 82)
+    assert shop_r1.parts[1].judgement is not None and shop_r1.parts[1].judgement.verdict == "holds"
+
+
+def test_a_binary_reward_that_gains_contradicts_the_paper(run: MadeRun) -> None:
+    run.predict(BINARY_NAME, [100, 100, 106], LEAVE)
+    found = effect(results_of(run), "Binary RL")
+    first = found.parts[0].judgement
+    assert first is not None and first.verdict == "does not"
+    assert found.verdict == "does not"
+
+
+def test_what_was_not_run_cannot_be_told(run: MadeRun) -> None:
+    found = results_of(run)
+    for words in ("Without SFT", "format reward", "DARS", "rationale", "latest step", "temperature"):
+        told = effect(found, words)
+        assert told.verdict == "cannot be told"
+        assert all(part.judgement is None for part in told.parts)
+    assert len(found.effects) == len(EFFECTS) == 10
+
+
+def test_alerts_and_curves_of_training_stand_beside_a_row(run: MadeRun) -> None:
+    place = next(path for path in run.folder.out.glob("seed-1/*/models/*sft-450-binary"))
+    alert = Alert(step=20, alert="collapse", subject="terminate", message="the policy collapses")
+    write_records(place / "alerts.jsonl", [alert])
+    row = results_of(run).row("sft+rl(binary)")
+    assert row is not None
+    ((seed, step, name),) = [(each.seed, each.step, each.alert) for each in row.alerts]
+    assert (seed, step, name) == (1, 20, "collapse")
+    exact = next(curve for curve in row.curves if curve.metric == "policy/exact")
+    # 50 steps as 25 points, each the mean of two: (1 + 2) / 200 first, (49 + 50) / 200 last.
+    assert len(exact.steps) == 25 and exact.steps[0] == 2
+    assert (exact.means[0], exact.means[-1]) == pytest.approx((0.015, 0.495))
+
+
+def test_the_results_are_read_as_they_were_written_and_fit_a_terminal(run: MadeRun) -> None:
+    found = results_of(run)
+    write_results(run.folder, found)
+    assert read_results(run.folder.out / "results.json") == found
+    text = (run.folder.out / "tables.txt").read_text()
+    assert max(map(len, text.splitlines())) <= TEXT_WIDTH
+    assert "paper, 3B" in text and "27.72" in text
+    for grid in list_grids(found):
+        assert to_text(grid) in text
+    assert found.hours == pytest.approx(len(run.folder.plan) / 60)
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"crowd": "focused"}')
+    with pytest.raises(DataError, match=r"results.json: "):
+        read_results(tmp_path / "results.json")
+
+
+def test_the_map_compares_each_reward_with_the_sft_it_started_from(log: StageLog) -> None:
+    made = MadeRun(log.path.parent, log, ["map"], seeds=2, overrides=["map.page_sizes=[4]"])
+    for sessions, right in ((450, 20), (900, 50), (1400, 90)):
+        made.predict(f"sft-{sessions}-T0.6", [right, right + 10])
+        for reward in ("binary", "shop-r1", "no-dars", "no-format", "no-rationale"):
+            made.predict(f"sft-{sessions}-{reward}-T0.6", [right + 10, right + 20])
+    found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only map")
+    (table,) = found.tables
+    baselines = {each.setting: each.baseline for each in table.comparisons}
+    assert baselines["binary, weak, pages of 4"] == "sft, weak, pages of 4"
+    assert baselines["no-dars, strong, pages of 4"] == "sft, strong, pages of 4"
+    assert {row.sft_sessions for row in found.rows} == {450, 900, 1400}
+    assert found.effects == ()  # They are about other rows.
+    write_results(made.folder, found)
+    assert {path.name for path in (made.folder.out / "figures").iterdir()} == {"map.svg", "map_steps.svg"}
