@@ -1,8 +1,8 @@
 """A small training run for `torchrun`, which goes on where one was cut off.
 
-`-m tests.training.distributed sft|grpo|left-out CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo CHECKPOINT OUT
-CALLS`: there the second process gets SIGTERM after so many of its micro-batches, and both must stop at the
-same.
+`-m tests.training.distributed sft|grpo|left-out|type-mix CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo
+CHECKPOINT OUT CALLS`: there the second process gets SIGTERM after so many of its micro-batches, and both must
+stop at the same.
 """
 
 import itertools
@@ -43,9 +43,9 @@ def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
         train_sft(make_sessions(), config, out, resume=True)
     else:
         # The tiny model's own completions earn nothing. With `left-out` one group of four teaches.
-        left_out = kind == "left-out"
-        ScriptedTrainer.script = SCRIPT + 3 * RIGHT if left_out else SCRIPT
-        changes = {"generation_batch_size": 4 * GROUP, "beta": 0.0} if left_out else {}
+        plain: dict[str, Any] = {} if kind == "grpo" else {"generation_batch_size": 4 * GROUP, "beta": 0.0}
+        balanced = {"type_mix_weight": 0.5, "advantage_balance": "target_type"} if kind == "type-mix" else {}
+        ScriptedTrainer.script = SCRIPT if kind == "grpo" else SCRIPT + 3 * RIGHT
         setattr(grpo_run, "ShopR1Trainer", ScriptedTrainer)  # noqa: B010
         grpo_run.train_grpo(
             make_clicks() * 2,
@@ -55,7 +55,7 @@ def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
                 per_device_train_batch_size=GROUP * on_device,
                 learning_rate=1e-3,
                 save_steps=2,
-                **changes,
+                **plain | balanced,
             ),
             out,
             resume=True,

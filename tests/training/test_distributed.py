@@ -14,7 +14,16 @@ from safetensors.torch import load_file
 from tests.training.resumable import save_start
 
 ROOT = Path(__file__).parents[2]
-FIGURES = ("loss", "grad_norm", "kl", "entropy", "reward/total", "policy/parsed", "mean_token_accuracy")
+FIGURES = (
+    "type_mix/kl",
+    "loss",
+    "grad_norm",
+    "kl",
+    "entropy",
+    "reward/total",
+    "policy/parsed",
+    "mean_token_accuracy",
+)
 
 
 def launch(processes: int, *module: str) -> str:
@@ -30,7 +39,7 @@ def launch(processes: int, *module: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "grpo", "left-out"])
+@pytest.mark.parametrize("kind", ["sft", "grpo", "left-out", "type-mix"])
 def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
     run = ("tests.training.distributed", kind, str(tiny_checkpoint))
     told = launch(2, *run, str(tmp_path / "two"), "1")
@@ -55,8 +64,9 @@ def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, t
         assert {name: second[name] for name in names} == {
             name: pytest.approx(first[name], abs=1e-5) for name in names
         }
-    if kind == "left-out":
-        assert [log[0]["policy/frac_scored"] for log in logs] == [0.25, 0.5]
+    scored = {"left-out": [0.25, 0.5], "type-mix": [1.0, 1.0]}
+    if kind in scored:
+        assert [log[0]["policy/frac_scored"] for log in logs] == scored[kind]
     assert_resumes(tmp_path, *run)
 
 

@@ -139,7 +139,8 @@ def find_vanishing(recent: RecentSteps) -> Iterator[Finding]:
                 name,
                 f"{share / parsed:.1%} of the completions that parse are {name}, in the data {wanted:.0%}: "
                 f"the policy gives {name} up, and what is never sampled is never learnt again; usual is "
-                "above a quarter of the data's share. Raise temperature or beta, or train SFT longer.",
+                "above a quarter of the data's share. Set type_mix_weight (docs/training.md), raise "
+                "temperature or beta, or train SFT longer.",
             )
 
 

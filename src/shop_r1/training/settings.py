@@ -19,7 +19,7 @@ from shop_r1.models.checkpoint import is_adapter, resolve_model
 from shop_r1.models.precision import Bf16, choose_precision
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
-from shop_r1.training.grpo.advantages import Guard
+from shop_r1.training.grpo.advantages import Balance, Guard
 from shop_r1.training.health_checks import AlertName
 
 WATCHING = frozenset(
@@ -177,6 +177,12 @@ class GrpoConfig(TrainConfig):
     (`training.grpo.advantages`). `paper`: as Eq. A1 has it."""
     certainty_floor: float = Field(default=0.1, gt=0)
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
+    type_mix_weight: float = Field(default=0.0, ge=0)
+    """λ of a term -λ KL(policy's mix of action types ‖ data's mix) in the objective, beside advantages of
+    unit size (`training.grpo.type_mix`). Ours; 0 is the paper's objective."""
+    advantage_balance: Balance = "none"
+    """`target_type`: advantages are scaled so that the groups of each target type together teach as much as
+    their number says, zero-variance groups among them. Meant for the guard `skip`. Ours."""
     rollout_groups: int = Field(default=1, ge=0)
     """Groups of each step that are written to rollouts.jsonl, with all their completions."""
     seed: int = Field(default=0, ge=0, lt=2**32)

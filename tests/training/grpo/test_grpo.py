@@ -192,6 +192,22 @@ def test_the_advantages_to_learn_from_are_those_of_the_guard(
     assert expected.abs().max() > 0.1
 
 
+def test_balanced_target_types_teach_as_much_as_their_groups_are(
+    tmp_path: Path, tiny_checkpoint: Path, tiny_sessions: list[Session]
+) -> None:
+    leaves = next(each for each in tiny_sessions if each.session_id == "leaves")
+    examples = [Example(leaves, 1), Example(leaves, 2)]  # click, terminate
+
+    def sizes(balance: Any) -> tuple[float, float]:
+        config = settings(tiny_checkpoint, advantage_balance=balance)
+        found = answer(SCRIPT, examples, config, tmp_path / balance).batch["advantages"].abs()
+        return found[:GROUP].sum().item(), found[GROUP:].sum().item()
+
+    plain, balanced = sizes("none"), sizes("target_type")
+    assert abs(plain[0] - plain[1]) > 0.1
+    assert balanced == pytest.approx([sum(plain) / 2] * 2)
+
+
 def test_groups_with_equal_rules_are_counted(
     tmp_path: Path, tiny_checkpoint: Path, clicks: list[Example]
 ) -> None:

@@ -257,7 +257,9 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
     names = set().union(*logged)
     assert names <= documented()
     steady = {
-        name for name in documented() if not re.match(r"advantage/from|earned/value_near|sampling/", name)
+        name
+        for name in documented()
+        if not re.match(r"advantage/from|earned/value_near|sampling/|type_mix/", name)
     }
     only_sft = {"mean_token_accuracy"}
     assert names >= steady - only_sft

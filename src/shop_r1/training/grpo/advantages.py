@@ -5,12 +5,14 @@ thousandths. Divided by the group's standard deviation that becomes unit size at
 then drifts to saying what it is sure of. docs/training.md has the evidence for the default guard.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 Guard = Literal["paper", "skip", "floor", "centred"]
+Balance = Literal["none", "target_type"]
 
 _EPSILON = 1e-4
 """Added to the standard deviation, as TRL does."""
@@ -49,3 +51,19 @@ def group_advantages(rules: Tensor, certainty: Tensor, guard: Guard, floor: floa
     # Where all are equal, rounding is no difference to learn from.
     quiet = zero_variance(rules) if guard == "skip" else together.amax(1) == together.amin(1)
     return torch.where(quiet[:, None], 0.0, advantages)
+
+
+def type_scales(sizes: Mapping[str, float], groups: Mapping[str, int]) -> dict[str, float]:
+    """Return by what the advantages of each target type's groups are multiplied, so that types are balanced.
+
+    Then each type's sum of absolute advantages is to those of the others as its number of groups, and the sum
+    over all types stays what it was. A type without any advantage keeps none, and the others share its part.
+
+    `sizes` are the types' sums of absolute advantages in a step, `groups` their numbers of groups. Ours.
+
+    >>> type_scales({"click": 6.0, "terminate": 2.0}, {"click": 4, "terminate": 4})
+    {'click': 0.6666666666666666, 'terminate': 2.0}
+    """
+    teaching = [name for name, size in sizes.items() if size > 0]
+    each = sum(sizes.values()) / max(1, sum(groups[name] for name in teaching))
+    return {name: groups[name] * each / size if size > 0 else 1.0 for name, size in sizes.items()}

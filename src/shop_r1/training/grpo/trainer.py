@@ -3,8 +3,8 @@
 Four things differ from stock TRL. Completions are sampled, and scored, as trees: the prompt that a group
 shares is run once (`models.prefix_tree`), with the result that stock TRL gives. For that, groups stay whole
 where a step's rows are spread over micro-batches. And rewards come from the project's only scorer, with the
-self-certainty of the distributions that the completions were drawn from; `training.grpo.advantages` makes
-advantages of them. Groups that cannot teach are left out of the update (`training.grpo.micro_batches`).
+self-certainty of the distributions that the completions were drawn from; `training.grpo.step_advantages`
+makes advantages of them. Groups that cannot teach are left out of the update (`training.grpo.micro_batches`).
 """
 
 import time
@@ -26,11 +26,11 @@ from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
 from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
-from shop_r1.training.grpo.advantages import group_advantages, zero_variance
 from shop_r1.training.grpo.micro_batches import SCORED_SHARE, choose_scored, split_step
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
+from shop_r1.training.grpo.step_advantages import StepAdvantages
 from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, step_metrics
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import GrpoConfig, grpo_arguments, lora_config
@@ -71,7 +71,10 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             processing_class=model.tokenizer,
             peft_config=lora_config(config),
         )
+        self.advantages = StepAdvantages(config, self.accelerator)
         self.add_callback(self.recorder)
+        if config.type_mix_weight:
+            self.add_callback(self.advantages.type_mix)
         if self.ref_model is not None:
             add_forward_redirection(self.ref_model)
 
@@ -113,8 +116,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         batch: dict[str, Any] = super()._generate_and_score_completions(
             [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
-        batch["advantages"] = self._advantages()
-        self._record_step(self._examples[inputs[0]["example"]].space.type_names)
+        types = self._examples[inputs[0]["example"]].space.type_names
+        batch["advantages"] = self._teach(types)
+        self._record_step(types)
         self.prelude_s += self.recorder.end_rewards()
         return batch
 
@@ -207,18 +211,11 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             scores = self._score_tokens(self.model, pairs, self.sampler.measure)
         return [score.measured for score in scores]
 
-    def _advantages(self) -> Tensor:
-        """Return (B,) the advantages of this process's completions, whose groups are whole."""
-        config, rewards = self._config, [completion.reward for completion in self.completions]
-        parts = [(reward.total, reward.rationale) for reward in rewards]
-        totals, certainty = (
-            torch.tensor(parts, dtype=torch.float64).view(-1, self.num_generations, 2).unbind(-1)
-        )
-        rules = totals - certainty
-        equal = zero_variance(rules).float().to(self.accelerator.device)
-        self._record("policy/frac_zero_variance", self.accelerator.gather(equal).mean().item())
-        found = group_advantages(rules, certainty, config.certainty_guard, config.certainty_floor)
-        advantages = found.flatten().float()
+    def _teach(self, types: Sequence[str]) -> Tensor:
+        """Return (B,) the advantages of this process's completions, which get them too; log their figures."""
+        advantages = self.advantages.compute(self.completions, types).float()
+        for name, value in self.advantages.figures.items():
+            self._record(name, value)
         self.completions = [
             replace(completion, advantage=advantage)
             for completion, advantage in zip(self.completions, advantages.tolist(), strict=True)
