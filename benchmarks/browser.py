@@ -36,7 +36,7 @@ from shop_r1.pages.elements import find_element
 from shop_r1.records.recordings import VisitBegun
 from shop_r1.records.sessions import Session, Timing
 from shop_r1.shoppers.persona import Market
-from shop_r1.shoppers.scripted import generate_sessions, scripted_policy
+from shop_r1.shoppers.scripted import generate_sessions, scripted_policies
 from shop_r1.simulation.loop import Visit, run_session
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import Catalogue, generate_catalogue
@@ -185,7 +185,7 @@ async def run_many(
             )
             driver = BrowserDriver(pool, bounds, recorder)
             try:
-                session = await run_session(scripted_policy(MARKET, key), driver, visit, timed=True)
+                session = await run_session(scripted_policies(MARKET)(key), driver, visit, timed=True)
             finally:
                 await driver.close()
             steps.extend(_parts(step.timing)["step"] for step in session.steps if step.timing is not None)

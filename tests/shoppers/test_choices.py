@@ -5,10 +5,10 @@ import pytest
 
 from shop_r1.records.actions import Action, click, type_and_submit
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.shoppers.choices import choices, crowd_choices
 from shop_r1.shoppers.facts import read_page, read_session
+from shop_r1.shoppers.focused.belief import possible_intents
+from shop_r1.shoppers.focused.choices import choices, crowd_choices
 from shop_r1.shoppers.persona import Intent, Market, Persona, persona_grid
-from shop_r1.shoppers.reachable import possible_intents
 
 PLAIN = Persona(
     budget=0.9,

@@ -6,7 +6,8 @@ import pytest
 from shop_r1.jsonl import write_records
 from shop_r1.records.actions import click, terminate, type_and_submit
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.shoppers.crowd import END, OPERA_NEXT, START, crowd_tables, describe_crowd, main
+from shop_r1.shoppers.crowd import OPERA_NEXT, START, crowd_tables, describe_crowd, main
+from shop_r1.shoppers.subtypes import END
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "opera" / "behaviour_stats.json"
 HOME = Page(url="/", html='<input name="search_input" type="search">')

@@ -7,10 +7,11 @@ import pytest
 from shop_r1.errors import DataError
 from shop_r1.records.actions import Action, click, terminate
 from shop_r1.records.sessions import Session, Step
-from shop_r1.shoppers.choices import choices
 from shop_r1.shoppers.facts import read_page
+from shop_r1.shoppers.focused.belief import forecast_session, possible_intents
+from shop_r1.shoppers.focused.choices import choices
 from shop_r1.shoppers.persona import Crowd, Intent, Market, persona_grid
-from shop_r1.shoppers.reachable import forecast_session, possible_intents, reachable_predictions
+from shop_r1.shoppers.reachable import reachable_predictions
 from shop_r1.store.kinds import KINDS
 
 

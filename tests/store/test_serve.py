@@ -1,6 +1,7 @@
 import socket
 
 import pytest
+from starlette.applications import Starlette
 
 from shop_r1.errors import StoreError
 from shop_r1.store.serve import bind, serve
@@ -10,7 +11,7 @@ def test_a_busy_port_is_one_clear_sentence() -> None:
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StoreError, match=f"127.0.0.1:{port} cannot be used .* choose another port"):
-            serve(port, seed=1)
+            serve(port, Starlette())
 
 
 def test_a_port_out_of_range_is_refused() -> None:

@@ -1,7 +1,7 @@
 """`shop-r1 simulate`: shoppers in the built-in store, or in any shop by a browser."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
@@ -39,7 +39,10 @@ def simulate(
         Option(metavar="TEXT", help="What is searched for first; a hint for models.", rich_help_panel=WHO),
     ] = None,
     concurrency: Annotated[int, Option(min=1, max=1000, help="Visits at a time.", rich_help_panel=RUN)] = 8,
-    max_steps: Annotated[int, Option(min=1, help="Of a visit.", rich_help_panel=BOUNDS)] = 20,
+    max_steps: Annotated[
+        int | None,
+        Option(min=1, help="Of a visit; 20, or 60 with the wandering crowd.", rich_help_panel=BOUNDS),
+    ] = None,
     max_seconds: Annotated[
         float, Option(min=1, help="Of a visit, waiting for a model apart.", rich_help_panel=BOUNDS)
     ] = 600.0,
@@ -94,6 +97,13 @@ def simulate(
     force: Force = False,
     seed: Annotated[int, Option(help="Of the shoppers.", rich_help_panel=WHO)] = 0,
     catalogue_seed: Annotated[int, Option(help="Of the built-in store's goods.", rich_help_panel=WHERE)] = 0,
+    crowd: Annotated[
+        Literal["focused", "wandering"],
+        Option(help="Of scripted shoppers, and what the built-in store has for them.", rich_help_panel=WHO),
+    ] = "focused",
+    page_size: Annotated[
+        int, Option(min=1, max=100, help="Products on a page of the built-in store.", rich_help_panel=WHERE)
+    ] = 6,
     out: Annotated[
         Path | None,
         Option(

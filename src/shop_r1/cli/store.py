@@ -1,7 +1,7 @@
 """`store`: the built-in shop on this machine."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Option
 
@@ -12,11 +12,16 @@ def store(
     port: Annotated[int, Option(help="0 picks a free one.")] = 8000,
     seed: Annotated[int, Option(help="Of the catalogue.")] = 0,
     host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
+    crowd: Annotated[
+        Literal["focused", "wandering"], Option(help="Whose pages: of the demo's crowd, or the other one.")
+    ] = "focused",
+    page_size: Annotated[int, Option(min=1, max=100, help="Products on a page.")] = 6,
 ) -> None:
     """Serve the built-in store until Ctrl-C.
 
     Example: shop-r1 store --port 8000
     """
+    from shop_r1.cli.pipeline.stores import create_store
     from shop_r1.store.serve import bind, serve
 
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
@@ -25,4 +30,4 @@ def store(
     console.echo(f"http://{shown}:{port}/")
     console.note("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
-    serve(port, seed, host)
+    serve(port, create_store(crowd, seed, page_size), host)

@@ -24,7 +24,7 @@ HOME = f"http://{HOST}/"
 PURCHASES = frozenset({"buy now", "place order"})
 """Labels, in lower case, of what buys something in the built-in store."""
 _MAX_REDIRECTS = 10
-_simplify = lru_cache(maxsize=32)(simplify_page)  # a quarter of all pages is the one that visits begin on
+_simplify = lru_cache(maxsize=256)(simplify_page)  # a quarter of all pages is the one that visits begin on
 
 
 class InProcessDriver:

@@ -14,13 +14,10 @@ from statistics import fmean, median_low
 
 from shop_r1.errors import ShopR1Error
 from shop_r1.jsonl import read_records
-from shop_r1.records.sessions import Session, Step
-from shop_r1.shoppers.facts import read_page
+from shop_r1.records.sessions import Session
+from shop_r1.shoppers.subtypes import END, SUBTYPES, subtype
 
-END = "<end>"
 START = "<start>"
-SUBTYPES = ("search", "product_link", "filter", "review", "product_option", "purchase", "other", END)
-"""What actions are counted as, in the terms of OPeRA's click types where it has one."""
 
 PAPER_MIX = {"click": 690, "type_and_submit": 677, "terminate": 512}
 """Actions of the paper's test set (Appendix C)."""
@@ -73,28 +70,6 @@ def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
         for last, kind in pairwise(kinds if kinds[-1] == END else [*kinds, END]):
             facts.following[last][kind] += 1
     return facts
-
-
-def subtype(step: Step) -> str:
-    """Return what kind of action it is, one of `SUBTYPES`; terminating is `END`."""
-    action, page = step.action, read_page(step.page.url, step.page.html)
-    if action.type == "terminate":
-        return END
-    if action.type == "type_and_submit":
-        return "search"
-    name = action.value("name")
-    label = next((label for label, named in page.names.items() if named == name), "")
-    if label in ("buy now", "add to cart", "checkout", "place order"):
-        return "purchase"
-    if any(item.name == name for item in page.items):
-        return "product_link"
-    if label.startswith("under $") or label.endswith("stars up"):
-        return "filter"
-    if label == "reviews":
-        return "review"
-    if page.kind == "product" and name.rpartition(".")[0].endswith(("size", "pack", "colour")):
-        return "product_option"
-    return "other"
 
 
 def crowd_tables(facts: CrowdFacts) -> str:

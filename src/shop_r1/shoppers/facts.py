@@ -15,14 +15,17 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.records.sessions import Page, Step
 
-PageKind = Literal["home", "results", "product", "reviews", "cart", "checkout", "other"]
+PageKind = Literal["home", "departments", "results", "product", "reviews", "cart", "checkout", "other"]
 
 _PRICE = re.compile(r"\$([\d,]+\.\d\d)")
 _RATING = re.compile(r"(\d(?:\.\d)?) stars? \((\d+)\)")
 _STARS = re.compile(r"(\d) stars?(?! \()")
 _DELIVERY = re.compile(r"(?:Free delivery|Delivery \$([\d,]+\.\d\d)), (\d+) days?")
+_PAGES = re.compile(r"Page (\d+) of (\d+)")
+_TOTAL = re.compile(r"Total: \$([\d,]+\.\d\d)")
 _PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
     (re.compile(r"/"), "home"),
+    (re.compile(r"/departments"), "departments"),
     (re.compile(r"/(?:search|department/.*)"), "results"),
     (re.compile(r"/product/[^/]+"), "product"),
     (re.compile(r"/product/[^/]+/reviews"), "reviews"),
@@ -50,6 +53,17 @@ class Item:
     def slug(self) -> str:
         """The title as addresses spell it."""
         return "-".join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that can be acted on."""
+
+    label: str
+    """In lower case."""
+    name: str
+    is_current: bool
+    """Whether it is chosen: an option, a filter, a sort."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,15 @@ class PageFacts:
     delivery_cents: int = 0
     selected: frozenset[str] = frozenset()
     """Labels (lower case) of the options that are chosen."""
+    department: str = ""
+    """The department in question, as its address spells it, on its page."""
+    elements: tuple[Named, ...] = ()
+    """Everything that can be acted on, in the page's order."""
+    page_number: int = 1
+    """Which page of a list or of reviews it is, and of how many."""
+    page_count: int = 1
+    total_cents: int = 0
+    """What a cart or an order costs; 0 elsewhere."""
 
     @property
     def search_field(self) -> str | None:
@@ -140,7 +163,11 @@ def read_page(url: str, html: str) -> PageFacts:
     kind: PageKind = next((kind for pattern, kind in _PATHS if pattern.fullmatch(path)), "other")
     document = LexborHTMLParser(html)
     text = _text(document.body) if document.body else ""
-    names, selected = _read_names(document)
+    elements = _read_elements(document)
+    names: dict[str, str] = {}
+    for element in elements:
+        names.setdefault(element.label, element.name)
+    paging = _PAGES.search(text)
     price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
     return PageFacts(
         kind=kind,
@@ -156,7 +183,12 @@ def read_page(url: str, html: str) -> PageFacts:
         stars=tuple(int(stars) for stars in _STARS.findall(text)) if kind == "reviews" else (),
         delivery_days=int(delivery[2]) if delivery else 0,
         delivery_cents=_cents(delivery),
-        selected=selected,
+        selected=frozenset(element.label for element in elements if element.is_current),
+        department=path.split("/")[2] if path.startswith("/department/") else "",
+        elements=elements,
+        page_number=int(paging[1]) if paging else 1,
+        page_count=int(paging[2]) if paging else 1,
+        total_cents=_cents(_TOTAL.search(text)),
     )
 
 
@@ -169,20 +201,17 @@ def _cents(match: re.Match[str] | None) -> int:
     return int(re.sub("[,.]", "", match[1])) if match and match[1] else 0
 
 
-def _read_names(document: LexborHTMLParser) -> tuple[dict[str, str], frozenset[str]]:
-    """Return the first name under each label (lower case), and the labels of what is chosen."""
-    names: dict[str, str] = {}
-    selected = set()
+def _read_elements(document: LexborHTMLParser) -> tuple[Named, ...]:
+    """Return everything with a name, in the page's order."""
+    elements = []
     for node in document.css("[name]"):
         name = node.attributes.get("name") or ""
         if node.tag == "input":
             label = "search" if node.attributes.get("type") == "search" else name
         else:
             label = _text(node).lower()
-        names.setdefault(label, name)
-        if "current" in node.attributes:
-            selected.add(label)
-    return names, frozenset(selected)
+        elements.append(Named(label, name, "current" in node.attributes))
+    return tuple(elements)
 
 
 def _read_item(node: LexborNode) -> Item | None:

@@ -23,6 +23,9 @@ class _Kind(Protocol):
     def noun(self) -> str: ...
 
     @property
+    def department(self) -> str: ...
+
+    @property
     def slots(self) -> tuple[tuple[str, ...], ...]: ...
 
     @property

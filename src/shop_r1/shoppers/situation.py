@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shop_r1.records.actions import Action, click, terminate, type_and_submit
-from shop_r1.shoppers.facts import SessionFacts
+from shop_r1.shoppers.facts import PageFacts, SessionFacts
 from shop_r1.shoppers.persona import Bools, Crowd, Floats, Intent
 from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS
 
@@ -25,36 +25,23 @@ class Choice:
     """(P,) how likely each persona does it for this reason."""
 
 
-class Situation:
-    """What the rules read, the observed facts beside the personas and the intent, and the choices they make.
+class Shares:
+    """Choices on a page, as probability is handed out line by line.
 
-    Probability is handed out line by line: each line gives an action a share of what the lines before it
-    left, for the personas for whom `when` holds (True: all). An action that the page does not offer takes
-    nothing.
-
-    Attributes:
-        query: the words searched for, on this page or last.
-        required: the query's words that a title has to hold.
-        can_search: (P,) who has the patience for another search.
-        budget: (P,) the most that each pays, in cents.
-        rating_floor: (P,) the lowest rating that each accepts, in stars.
+    Each line gives an action a share of what the lines before it left, for the personas for whom `when` holds
+    (True: all). An action that the page does not offer takes nothing.
     """
 
-    def __init__(self, facts: SessionFacts, crowd: Crowd, intent: Intent) -> None:
-        self.facts, self.page, self.crowd, self.intent = facts, facts.page, crowd, intent
+    def __init__(self, page: PageFacts, personas: int) -> None:
+        self.page = page
         self.choices: list[Choice] = []
-        self._left: Floats = np.ones(len(crowd))
-        self.query = facts.page.query or (facts.queries[-1] if facts.queries else ())
-        self.required = [word for word in self.query if word not in MODIFIERS and word != intent.option]
-        self.can_search: Bools = crowd.patience > len(facts.queries)
-        self.budget = intent.budget_cents(crowd.budget)
-        self.rating_floor = np.where(crowd.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
+        self._left: Floats = np.ones(personas)
 
-    def take(self, action: Action | None, share: float, when: Bools | bool, rationale: str) -> None:
+    def take(self, action: Action | None, share: Floats | float, when: Bools | bool, rationale: str) -> None:
         """Give the action this share of what is left."""
         self._give(action, self._left * share * when, rationale)
 
-    def split(self, among: Sequence[tuple[Action | None, Floats, str]], share: float) -> None:
+    def split(self, among: Sequence[tuple[Action | None, Floats, str]], share: Floats | float) -> None:
         """Give this share of what is left to several actions, each (P,) of it with its rationale."""
         whole = self._left * share
         for action, part, rationale in among:
@@ -66,10 +53,39 @@ class Situation:
             self.choices.append(Choice(action, rationale, part))
             self._left = np.maximum(self._left - part, 0.0)
 
-    def press(self, label: str, share: float, when: Bools | bool, rationale: str) -> None:
+    def press(self, label: str, share: Floats | float, when: Bools | bool, rationale: str) -> None:
         """Click the first element with this label (lower case)."""
         name = self.page.names.get(label)
         self.take(click(name) if name else None, share, when, rationale)
+
+    def leave_some(self, share: Floats | float, when: Bools | bool, rationale: str) -> None:
+        """Leave the shop, with this share of what is left."""
+        self.take(terminate(), share, when, rationale)
+
+    def leave(self, rationale: str, when: Bools | bool = True) -> None:
+        """Leave the shop, with all of the probability that is left."""
+        self.take(terminate(), 1.0, when, rationale)
+
+
+class Situation(Shares):
+    """What the rules read, the observed facts beside the personas and the intent, and the choices they make.
+
+    Attributes:
+        query: the words searched for, on this page or last.
+        required: the query's words that a title has to hold.
+        can_search: (P,) who has the patience for another search.
+        budget: (P,) the most that each pays, in cents.
+        rating_floor: (P,) the lowest rating that each accepts, in stars.
+    """
+
+    def __init__(self, facts: SessionFacts, crowd: Crowd, intent: Intent) -> None:
+        super().__init__(facts.page, len(crowd))
+        self.facts, self.crowd, self.intent = facts, crowd, intent
+        self.query = facts.page.query or (facts.queries[-1] if facts.queries else ())
+        self.required = [word for word in self.query if word not in MODIFIERS and word != intent.option]
+        self.can_search: Bools = crowd.patience > len(facts.queries)
+        self.budget = intent.budget_cents(crowd.budget)
+        self.rating_floor = np.where(crowd.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
 
     def search(self, words: Sequence[str], share: float, when: Bools | bool, rationale: str) -> None:
         """Search for the words, where the patience lasts."""
@@ -91,7 +107,3 @@ class Situation:
         words = list(self.query)
         words.remove(word)
         self.search(words, share, when, f"{problem}, so I search again without {word}.")
-
-    def leave(self, rationale: str, when: Bools | bool = True) -> None:
-        """Leave the shop, with all of the probability that is left."""
-        self.take(terminate(), 1.0, when, rationale)

@@ -40,3 +40,12 @@ def with_option(words: Sequence[str], option: str) -> tuple[str, ...]:
     if not option:
         return tuple(words)
     return (option, *words) if option in SIZES else (*words, option)
+
+
+def count(number: int, what: str, ending: str = "s") -> str:
+    """Return how many there are of something.
+
+    >>> count(1, "product"), count(2, "search", "es")
+    ('1 product', '2 searches')
+    """
+    return f"{number} {what}{'' if number == 1 else ending}"

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from shop_r1.errors import StoreError
 from shop_r1.store.browse import TEXTS, Browsing
 from shop_r1.store.catalogue import Catalogue
-from shop_r1.store.frame import Frame
+from shop_r1.store.frame import Frame, PageParts
 from shop_r1.store.purchase import Purchasing
 from shop_r1.store.search import SearchIndex
 from shop_r1.store.visitors import Visitors
@@ -27,21 +27,24 @@ _HEADINGS = {
 
 
 def create_app(
-    catalogue: Catalogue, page_size: int = 6, visitor_ids: Callable[[], str] = token_hex
+    catalogue: Catalogue,
+    page_size: int = 6,
+    visitor_ids: Callable[[], str] = token_hex,
+    parts: PageParts | None = None,
 ) -> Starlette:
     """Return the store's ASGI app.
 
     Every page works by links and forms alone. Visitors, carts and orders live in memory, as long as the app.
 
     `visitor_ids` makes the ids in visitors' cookies; unguessable ones by default, `visitors.seeded_ids(seed)`
-    where a run has to repeat.
+    where a run has to repeat. `parts` says what pages have beside the usual.
 
     Raises:
         StoreError: `page_size` is below 1.
     """
     if page_size < 1:
         raise StoreError(f"page size {page_size}: expected at least 1 product to a page")
-    frame = Frame(catalogue, Visitors(visitor_ids))
+    frame = Frame(catalogue, Visitors(visitor_ids), parts or PageParts())
     browsing = Browsing(frame, SearchIndex(catalogue), page_size)
     purchasing = Purchasing(frame)
 

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shop_r1.store.catalogue import Product, slugify
-from shop_r1.store.frame import Frame
+from shop_r1.store.frame import Frame, here
 from shop_r1.store.inputs import DEPARTMENT_BY_SLUG, MAX_PAGE, read_number, read_options, read_search, url
 from shop_r1.store.pictures import PIXEL, draw_product
 from shop_r1.store.search import MAX_QUERY_CHARACTERS, RATING_FLOOR, SORTS, Found, Search, SearchIndex
 
 _POPULAR = 3
-_RELATED = 3
 _REVIEWS_PER_PAGE = 3
 TEXTS = {
     "help": ("Help", "Search, or pick a department. This is a demo store: nothing is sold or charged."),
@@ -93,6 +92,7 @@ class Browsing:
             filtered = bool(search.brand or search.below_dollars or search.min_rating)
             unfiltered = link(**dict.fromkeys(kept)) if filtered else ""
             return self._frame.page(request, "empty", query=query, unfiltered=unfiltered)
+        self._frame.visitor(request).last_list = here(request)
         return self._frame.page(
             request,
             "results",
@@ -133,7 +133,7 @@ class Browsing:
         others.sort(
             key=lambda p: (-len(wanted & set(p.attributes)), abs(p.price_cents - product.price_cents), p.id)
         )
-        return others[:_RELATED]
+        return others[: self._frame.parts.related]
 
     async def reviews(self, request: Request) -> Response:
         """Answer `/product/{id}/reviews`: what customers wrote, a few to a page."""

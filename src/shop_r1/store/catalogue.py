@@ -37,6 +37,16 @@ SEED_PERIOD = _SPELLINGS // _BRANDS
 """Seeds that differ modulo this number (1,050) share no brand."""
 
 
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """How much there is to look at on a product beside what its title says; the defaults are the demo's."""
+
+    reviews: tuple[int, int] = (3, 9)
+    """Fewest and most texts that customers wrote, where so many rated it."""
+    has_all_options: bool = False
+    """Whether every product comes in three colours, its title's first, and in sizes or packs."""
+
+
 @dataclass(frozen=True)
 class Product:
     """One product."""
@@ -105,7 +115,7 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def generate_catalogue(seed: int, size: int = 1200) -> Catalogue:
+def generate_catalogue(seed: int, size: int = 1200, variety: Variety | None = None) -> Catalogue:
     """Return a catalogue of `size` products; equal arguments give equal catalogues.
 
     Catalogues whose seeds differ modulo `SEED_PERIOD` share no brand.
@@ -120,7 +130,7 @@ def generate_catalogue(seed: int, size: int = 1200) -> Catalogue:
     products: list[Product] = []
     for position, kind in enumerate(KINDS):
         count = size // len(KINDS) + (position < size % len(KINDS))
-        products.extend(_generate_kind(rng, kind, brands[kind.department], count))
+        products.extend(_generate_kind(rng, kind, brands[kind.department], count, variety or Variety()))
     return Catalogue(tuple(products))
 
 
@@ -144,7 +154,9 @@ def _spell(number: int) -> str:
     return word.capitalize()
 
 
-def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], count: int) -> Iterator[Product]:
+def _generate_kind(
+    rng: random.Random, kind: Kind, brands: dict[str, float], count: int, variety: Variety
+) -> Iterator[Product]:
     titles = _distinct_titles(rng, kind, list(brands), count)
     review_counts = [round(math.exp(rng.gauss(4.0, 1.4))) + 1 for _ in titles]
     best_seller = max(range(count), key=review_counts.__getitem__)
@@ -162,7 +174,7 @@ def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], cou
             price_cents=_price_cents(rng, kind, quality),
             rating=rating,
             review_count=review_count,
-            options=_options(kind, attributes),
+            options=_all_options(kind, attributes) if variety.has_all_options else _options(kind, attributes),
             stock=rng.choices((0, rng.randint(1, 4), rng.randint(5, 200)), weights=(6, 8, 86))[0],
             delivery_days=rng.randint(1, 7),
             delivery_cents=rng.choices((0, 299, 499), weights=(55, 25, 20))[0],
@@ -171,7 +183,7 @@ def _generate_kind(rng: random.Random, kind: Kind, brands: dict[str, float], cou
             description=f"{rng.choice(USES[kind.department])}, {rng.choice(CARE)}.",
             reviews=tuple(
                 write_review(rng, kind.noun.lower(), rating)
-                for _ in range(min(review_count, rng.randint(3, 9)))
+                for _ in range(min(review_count, rng.randint(*variety.reviews)))
             ),
         )
 
@@ -193,6 +205,18 @@ def _price_cents(rng: random.Random, kind: Kind, quality: float) -> int:
     place = min(1.0, max(0.0, rng.random() * 0.75 + 0.125 * (1 + quality)))
     cents: float = kind.cheapest_cents * (kind.dearest_cents / kind.cheapest_cents) ** place
     return max(99, round(cents / 50) * 50 - 1)
+
+
+def _all_options(kind: Kind, attributes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return three colours, the title's first, and the kind's sizes or packs; packs where it has neither."""
+    _, colours, _ = kind.slots
+    named = [colour for colour in colours if colour in attributes]
+    own = named + [colour for colour in colours if colour not in named]
+    option = kind.option or "Pack"
+    options = {"Colour": tuple(own[:3])}
+    if not set(OPTION_VALUES[option]) & set(attributes):
+        options[option] = OPTION_VALUES[option]
+    return options
 
 
 def _options(kind: Kind, attributes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,12 +31,25 @@ def money(cents: int) -> str:
     return f"${cents / 100:,.2f}"
 
 
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    """What pages have beside what every shop's pages have; the defaults are the demo's."""
+
+    footer: bool = True
+    """Links to help, returns and privacy under every page."""
+    back_link: bool = False
+    """On a product's page and in the cart, a link back to the list that the visitor saw last."""
+    related: int = 3
+    """How many related items a product's page shows at most."""
+
+
 class Frame:
     """Answers requests with whole pages: knows who visits, and fills the templates around the content."""
 
-    def __init__(self, catalogue: Catalogue, visitors: Visitors) -> None:
+    def __init__(self, catalogue: Catalogue, visitors: Visitors, parts: PageParts) -> None:
         self.catalogue = catalogue
         self.visitors = visitors
+        self.parts = parts
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -51,6 +65,7 @@ class Frame:
             style=Markup(style),
             script=Markup(script),
             departments=DEPARTMENTS,
+            has_footer=parts.footer,
             url=url,
         )
         names = environment.list_templates(["html"])
@@ -76,13 +91,13 @@ class Frame:
     def page(self, request: Request, template: str, status: int = 200, **content: object) -> Response:
         """Return the page made from a template, by its name without `.html`, and its content."""
         visitor = self.visitor(request)
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         html = self._templates[template].render(
             cart_count=visitor.cart_count,
             cookie_banner=visitor.pages_seen == 0,
             notice=visitor.take_notice(),
-            here=here[:MAX_PATH_CHARACTERS],
+            here=here(request),
             content_query=content.pop("query", ""),
+            last_list=visitor.last_list if self.parts.back_link else "",
             **content,
         )
         visitor.pages_seen += 1
@@ -104,6 +119,12 @@ class Frame:
                 secure=request.url.scheme == "https",
             )
         return response
+
+
+def here(request: Request) -> str:
+    """Return the path and the parameters that were asked for, cut to `MAX_PATH_CHARACTERS`."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return path[:MAX_PATH_CHARACTERS]
 
 
 def security_headers(style: str, script: str) -> dict[str, str]:

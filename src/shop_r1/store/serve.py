@@ -9,17 +9,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shop_r1.errors import StoreError, Terminated
-from shop_r1.store.app import create_app
-from shop_r1.store.catalogue import generate_catalogue
 
 
-def serve(port: int, seed: int, host: str = "127.0.0.1") -> None:
-    """Serve the store of `seed` until interrupted.
+def serve(port: int, app: ASGIApp, host: str = "127.0.0.1") -> None:
+    """Serve the store until interrupted.
 
     Raises:
         StoreError: the port cannot be had.
     """
-    app = create_app(generate_catalogue(seed))
     # Bound before uvicorn starts: it would log a trace and exit where we can say what is wrong.
     with bind(host, port) as listener:
         config = uvicorn.Config(app, log_level="warning", server_header=False)

@@ -64,6 +64,8 @@ class Visitor:
     """The last `MAX_ORDERS`, by their numbers, which count from 1."""
     pages_seen: int = 0
     notice: str = ""
+    last_list: str = ""
+    """Path of the results that it saw last; empty before the first."""
 
     @property
     def cart_count(self) -> int:

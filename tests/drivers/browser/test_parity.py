@@ -10,7 +10,7 @@ from shop_r1.drivers.browser.driver import Bounds, BrowserDriver
 from shop_r1.drivers.in_process import HOME, HOST, PURCHASES
 from shop_r1.records.sessions import Session
 from shop_r1.shoppers.persona import Market
-from shop_r1.shoppers.scripted import generate_sessions, scripted_policy
+from shop_r1.shoppers.scripted import generate_sessions, scripted_policies
 from shop_r1.simulation.loop import Visit, run_session
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
@@ -40,7 +40,7 @@ async def _shop(chromium: Chromium, bounds: Bounds, market: Market, keys: list[s
             driver = BrowserDriver(chromium.pool, bounds)
             try:
                 visit = Visit(key, f"store-{key}", f"shopper-{key}")
-                found[visit.session_id] = await run_session(scripted_policy(market, key), driver, visit)
+                found[visit.session_id] = await run_session(scripted_policies(market)(key), driver, visit)
             finally:
                 await driver.close()
 

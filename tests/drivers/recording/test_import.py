@@ -21,7 +21,7 @@ from shop_r1.records.replays import make_replay
 from shop_r1.records.sessions import Alternative, Page, Session, Step
 from shop_r1.records.visits import VisitEnd
 from shop_r1.shoppers.persona import Market
-from shop_r1.shoppers.scripted import scripted_policy
+from shop_r1.shoppers.scripted import scripted_policies
 from shop_r1.simulation.concurrent import Observers, run_visits
 from shop_r1.simulation.loop import Limits, Policy, Visit, make_session
 from shop_r1.simulation.recordings import Recordings
@@ -94,7 +94,7 @@ def test_visits_of_scripted_shoppers_are_imported_as_they_were(
         Visit(f"7-{index:05d}", f"live-7-{index:05d}", f"shopper-{index}", persona="A person.", source="live")
         for index in range(count)
     ]
-    policies = {visit.session_id: scripted_policy(market, visit.key) for visit in visits}
+    policies = {visit.session_id: scripted_policies(market)(visit.key) for visit in visits}
     expected = shop(chromium, tmp_path, visits, policies)
     found, tally = imported([tmp_path])
     assert found == expected and len(found) == count

@@ -41,7 +41,7 @@ def print_plan(options: Options, shop: Shop, deciders: Deciders, out: Path, fini
         rows.append(("persona", harmless(deciders.persona)))
     at_once = f"{min(options.concurrency, count)} at a time, " if count > 1 else ""
     by = f" in {shop.browser}" if shop.browser else ""
-    limits = f"each at most {options.max_steps} steps and {options.max_seconds:g} s"
+    limits = f"each at most {options.most_steps} steps and {options.max_seconds:g} s"
     rows.append(("visits", f"{at_once}{limits}{by}"))
     rows += shop.facts[1:]
     if options.in_browser:

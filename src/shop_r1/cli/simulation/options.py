@@ -10,6 +10,7 @@ from shop_r1.cli.models import is_endpoint
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart, check_folder, check_output
 from shop_r1.errors import ConfigError
+from shop_r1.shoppers.crowd_kinds import CROWDS, CrowdName
 
 DEFAULT_OUT = Path("runs/simulation")
 STORES = ("builtin",)
@@ -33,6 +34,8 @@ _NUMBERS = {
     "rate": "--rate",
     "max_cost": "--max-cost",
 }
+_OF_THE_STORE = {"catalogue_seed": 0, "crowd": "focused", "page_size": 6}
+"""Options of the built-in store with their defaults."""
 _BELOW = 1e9
 """What these numbers are below: JSON has no infinity, and bytes have no fraction."""
 _OF_FOLDERS = {"resume": "--resume", "watch": "--watch", "screenshots": "--screenshots", "trace": "--trace"}
@@ -51,7 +54,7 @@ class Options:
     intent: str | None
     query: str | None
     concurrency: int
-    max_steps: int
+    max_steps: int | None
     max_seconds: float
     max_bytes: float | None
     rate: float | None
@@ -69,6 +72,8 @@ class Options:
     force: bool
     seed: int
     catalogue_seed: int
+    crowd: CrowdName
+    page_size: int
     out: Path | None
 
     @property
@@ -99,6 +104,11 @@ class Options:
         if self.policy_name == "random":
             return "random"
         return "endpoint" if is_endpoint(self.policy_name) else "checkpoint"
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of a visit at most: what was asked for, or what the crowd needs."""
+        return self.max_steps or CROWDS[self.crowd].max_steps
 
     @property
     def is_one_file(self) -> bool:
@@ -142,8 +152,10 @@ class Options:
         for name in _OF_LIVE_SHOPS:
             if getattr(self, name) and self.url is None:
                 yield f"{_OF_BROWSERS[name]} is for a shop at an address; the built-in store allows all of it"
-        if self.catalogue_seed and self.url:
-            yield "--catalogue-seed is of the built-in store; leave it out with an address"
+        for name, default in _OF_THE_STORE.items():
+            if self.url and getattr(self, name) != default:
+                option = f"--{name.replace('_', '-')}"
+                yield f"{option} is of the built-in store; leave it out with an address"
 
     def _wrong_policy(self) -> Iterator[str]:
         kind = self.kind

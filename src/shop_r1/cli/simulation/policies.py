@@ -55,7 +55,7 @@ async def open_policy(options: Options, shop: Shop, out: Path) -> AsyncIterator[
     """
     async with AsyncExitStack() as stack:
         if options.kind == "scripted":
-            yield _scripted()
+            yield _scripted(options)
         elif options.kind == "random":
             yield _random(options, shop)
         elif options.kind == "checkpoint":
@@ -64,15 +64,15 @@ async def open_policy(options: Options, shop: Shop, out: Path) -> AsyncIterator[
             yield _endpoint(options, shop, stack, out)
 
 
-def _scripted() -> Deciders:
+def _scripted(options: Options) -> Deciders:
     from shop_r1.shoppers.persona import Market
-    from shop_r1.shoppers.scripted import scripted_policy
+    from shop_r1.shoppers.scripted import scripted_policies
     from shop_r1.store.kinds import KINDS
 
-    market = Market(KINDS)
-    words = "scripted shoppers, each with a persona and an intent of its own"
+    policy_of = scripted_policies(Market(KINDS), options.crowd)
+    words = f"scripted shoppers of the {options.crowd} crowd, each with a persona and an intent of its own"
     names = ("store", "shopper")
-    return Deciders(lambda visit: scripted_policy(market, visit.key), names, SHOP, (("shoppers", words),))
+    return Deciders(lambda visit: policy_of(visit.key), names, SHOP, (("shoppers", words),))
 
 
 def _random(options: Options, shop: Shop) -> Deciders:

@@ -104,7 +104,7 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
                         # A recording is there before its visit counts as finished.
                         Observers(*kept, folder, totals, view, *watch.observers),
                         concurrency=options.concurrency,
-                        limits=Limits(max_steps=options.max_steps, max_seconds=options.max_seconds),
+                        limits=Limits(max_steps=options.most_steps, max_seconds=options.max_seconds),
                         timed=options.in_browser,
                         cost_of=deciders.cost_of,
                     )

@@ -51,10 +51,11 @@ async def open_shop(options: Options, folder: Path) -> AsyncIterator[Shop]:
         ConfigError: there is no Chromium, or the address or a host is none.
         PageError: Chromium cannot be started.
     """
-    from shop_r1.store.app import create_app
-    from shop_r1.store.catalogue import generate_catalogue
+    from shop_r1.cli.pipeline.stores import create_store
 
-    app = None if options.url else create_app(generate_catalogue(options.catalogue_seed))
+    app = None
+    if options.url is None:
+        app = create_store(options.crowd, options.catalogue_seed, options.page_size)
     if not options.in_browser:
         assert app is not None
         facts = (("shop", "the built-in store, in this process"),)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from shop_r1.records.sessions import Page, Step
-from shop_r1.shoppers.browsing import at_home, at_results
-from shop_r1.shoppers.buying import at_cart, at_checkout, at_product, at_reviews, elsewhere
 from shop_r1.shoppers.facts import PageKind, SessionFacts, read_session
+from shop_r1.shoppers.focused.browsing import at_home, at_results
+from shop_r1.shoppers.focused.buying import at_cart, at_checkout, at_product, at_reviews, elsewhere
 from shop_r1.shoppers.persona import Crowd, Intent, Persona
 from shop_r1.shoppers.situation import Choice, Situation
 

@@ -1,0 +1,1 @@
+"""The focused crowd: its choice rule, and what to believe of its shoppers."""

@@ -1,0 +1,1 @@
+"""The wandering crowd: personas, wants, the words of its queries, and its choice rule."""
