@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,37 @@ def test_related_work_metrics_are_always_written_and_printed_when_asked_for(
     assert max(map(len, text.splitlines())) <= 80
     code, text, _ = shell("evaluate", "--predictions", predictions, "--related-metrics", "--json")
     assert code == 0 and json.loads(text)["related_metrics"] == written
+
+
+def test_similar_meaning_is_a_table_of_its_own(shell: Shell, tmp_path: Path, tiny_checkpoint: Path) -> None:
+    target = {"type": "type_and_submit", "name": "search_input", "text": "red mug for tea"}
+    texts = ("red mug for tea", "Tea mugs, red", "red mug tea", "blue pot")
+    lines = [
+        json.dumps(
+            {"session_id": f"s{step}", "step_idx": 0, "gold": target, "pred": {**target, "text": text}}
+        )
+        for step, text in enumerate(texts)
+    ]
+    path = tmp_path / "queries.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    command = ("evaluate", "--predictions", path, "--out", tmp_path / "run")
+    code, text, _ = shell(*command)
+    assert code == 0 and max(map(len, text.splitlines())) <= 80
+    assert re.search(r"^queries +to the letter +25\.0 ", text, re.MULTILINE)
+    assert re.search(r"^ +same words +75\.0 ", text, re.MULTILINE)
+    assert re.search(r"^ +ROUGE-L > 0\.75 +50\.0 ", text, re.MULTILINE)  # 6/7 of "red mug tea"
+    written = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    assert written["exact"] == 0.25 and written["similar"]["rouge_l"]["threshold"] == 0.75
+    # Other rules need no new predictions; a decoder is an encoder too, if a poor one.
+    more = ("--similarity-threshold", "0.9", "--embedding", tiny_checkpoint, "--embedding-threshold", "-0.9")
+    code, text, _ = shell(*command, *more)
+    assert code == 0 and re.search(r"^ +ROUGE-L > 0\.9 +25\.0 ", text, re.MULTILINE)
+    assert "embedding > -0.9" in text
+
+
+def test_an_embeddings_threshold_needs_an_embedding(shell: Shell, predictions: Path) -> None:
+    code, _, err = shell("evaluate", "--predictions", predictions, "--embedding-threshold", "0.8")
+    assert code != 0 and "is for --embedding FOLDER" in err
 
 
 # -- a checkpoint here: kills, and what is there already ---------------------------------------------------

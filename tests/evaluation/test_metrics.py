@@ -73,6 +73,45 @@ def test_metrics_equal_a_count_by_hand() -> None:
     assert metrics.confusion["click"] == {"click": 2, "type_and_submit": 0, "terminate": 0, UNPARSABLE: 1}
 
 
+def test_similar_is_a_figure_of_its_own_for_each_rule() -> None:
+    metrics = evaluate_predictions(
+        [
+            predict(QUERY, QUERY, "a", 0),  # exact
+            predict(QUERY, type_and_submit("search_input", "Mugs, red"), "a", 1),  # same words
+            predict(QUERY, type_and_submit("search_input", "big red mug"), "a", 2),  # ROUGE-L 4/5
+            predict(QUERY, type_and_submit("search_input", "blue mug"), "b", 0),  # neither
+            predict(click("cart"), click("Cart"), "b", 1),  # no text was typed
+            predict(terminate(), terminate(), "b", 2),  # exact
+        ],
+        SHOP,
+        bootstrap=50,
+    )
+    assert metrics.exact == pytest.approx(2 / 6)
+    assert list(metrics.similar) == ["normalized_words", "rouge_l"]
+    for rule in metrics.similar.values():
+        assert rule.share.value == pytest.approx(3 / 6)
+        assert (rule.typed_steps, rule.typed_exact, rule.typed_similar) == (4, 1, 2)
+        # In the paper's mix: 2 of 4 typed, no click, every leaving.
+        assert rule.reweighted is not None
+        assert rule.reweighted.value == pytest.approx((2 / 4 * 677 + 512) / 1879)
+    assert metrics.similar["rouge_l"].threshold == 0.75
+    # Session a has 2 of 3 under either rule, b 1 of 3.
+    assert metrics.similar["rouge_l"].share[::2] == pytest.approx((1 / 3, 2 / 3))
+
+
+def test_similar_is_never_less_than_exact_and_without_typed_texts_equal_to_it() -> None:
+    metrics = evaluate_predictions(make_predictions(), SHOP, bootstrap=50)
+    assert all(rule.share.value >= metrics.exact for rule in metrics.similar.values())
+    clicks = evaluate_predictions([predict(click("a"), click("a")), predict(click("a"), None)], SHOP)
+    assert [(rule.share.value, rule.typed_steps) for rule in clicks.similar.values()] == [(0.5, 0)] * 2
+
+
+def test_metrics_of_an_earlier_version_can_be_read() -> None:
+    values = evaluate_predictions(make_predictions(), SHOP, bootstrap=5).model_dump(mode="json")
+    del values["similar"]
+    assert Metrics.model_validate(values).similar == {}
+
+
 def test_macro_f1_equals_scikit_learn_on_the_types_that_occur() -> None:
     predictions = make_predictions()
     target, predicted = labels(predictions)

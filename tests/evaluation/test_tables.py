@@ -10,11 +10,13 @@ from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_RO
 from shop_r1.evaluation.tables import (
     TEXT_WIDTH,
     context_grid,
+    list_grids,
     main_grid,
     mix_grid,
     paper_grids,
     per_type_grid,
     reweighted_grid,
+    similar_grid,
     table_row,
     temperature_grid,
     to_markdown,
@@ -58,6 +60,26 @@ def test_table_json_is_a_list_of_rows_with_low_value_high(tmp_path: Path) -> Non
     assert read_table(path) == rows
 
 
+def test_exact_and_similar_stand_apart_in_a_table_of_their_own() -> None:
+    near = type_and_submit("search_input", "mugs")
+    grid = similar_grid([make_row("sft", right=1, wrong=near), make_row("shop-r1")])
+    assert grid is not None
+    rows = {row[:2]: (row[2].split()[0], row[3].split()[0], row[4]) for row in grid.rows}
+    # Of three steps a session one is exact and one similar: in the paper's mix 690 and 677 of 1,879.
+    assert rows["sft", "to the letter"] == ("33.3", "36.7", "0.0")
+    assert rows["", "same words"] == ("66.7", "72.8", "100.0")
+    assert [row[:2] for row in grid.rows][3:] == [
+        ("shop-r1", "to the letter"),
+        ("", "same words"),
+        ("", "ROUGE-L > 0.75"),
+    ]
+    assert grid in list_grids([make_row("sft", right=1, wrong=near), make_row("shop-r1")])
+
+
+def test_rows_of_an_earlier_version_have_no_table_of_similar_meaning() -> None:
+    assert similar_grid([make_row("sft").model_copy(update={"similar": {}})]) is None
+
+
 def test_a_row_carries_the_papers_where_it_has_one() -> None:
     paper = make_row("shop-r1").paper
     assert paper is not None
@@ -70,7 +92,16 @@ def test_every_text_table_fits_eighty_columns() -> None:
     sweep = [make_row("shop-r1", temperature=temperature) for temperature in (0.6, 1.2)]
     reweighted = reweighted_grid(rows)
     assert reweighted is not None
-    grids = [main_grid(rows), reweighted, per_type_grid(rows), mix_grid(rows), temperature_grid(sweep)]
+    similar = similar_grid(rows)
+    assert similar is not None
+    grids = [
+        main_grid(rows),
+        similar,
+        reweighted,
+        per_type_grid(rows),
+        mix_grid(rows),
+        temperature_grid(sweep),
+    ]
     for grid in (*grids, context_grid(rows), *paper_grids()):
         lines = to_text(grid).splitlines()
         assert max(map(len, lines)) <= TEXT_WIDTH, grid.title

@@ -19,6 +19,7 @@ from shop_r1.runs import CACHE, RunFolder, make_record
 if TYPE_CHECKING:
     from shop_r1.datasets.examples import Example
     from shop_r1.evaluation.results_folder import Condition, Evaluation, Scored
+    from shop_r1.evaluation.similarity.rules import Rule
 
 
 def evaluate(
@@ -59,6 +60,17 @@ def evaluate(
         Path | None,
         Option(metavar="FILE", help="Over a network: where completions are kept [DIR/completions.jsonl]."),
     ] = None,
+    similarity_threshold: Annotated[
+        float,
+        Option(min=0.0, max=1.0, help="Typed texts with a ROUGE-L above this also count as similar."),
+    ] = 0.75,
+    embedding: Annotated[
+        Path | None,
+        Option(metavar="FOLDER", help="A sentence encoder that also says which typed texts are similar."),
+    ] = None,
+    embedding_threshold: Annotated[
+        float | None, Option(metavar="COSINE", help="Similar is what is above this [0.85].")
+    ] = None,
     related_metrics: Annotated[
         bool, Option("--related-metrics", help="Also print the metrics of related papers.")
     ] = False,
@@ -72,10 +84,12 @@ def evaluate(
 
     Example: shop-r1 evaluate --model runs/grpo --data test.jsonl --out runs/evaluation --temperature 0
     """
+    rules = _list_rules(similarity_threshold, embedding, embedding_threshold)
     if predictions is not None:
         if model is not None or data is not None:
             raise ConfigError("--predictions takes the place of --model and --data")
-        _print_results([_score_file(predictions, space, setting, out, force)], as_json, related_metrics)
+        scored = _score_file(predictions, space, setting, out, force, rules)
+        _print_results([scored], as_json, related_metrics)
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
@@ -89,7 +103,8 @@ def evaluate(
     conditions = _list_conditions(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
-    found = _evaluate(Evaluation(model, data, out, first_step, name, conditions, examples, force), policy)
+    evaluation = Evaluation(model, data, out, first_step, name, conditions, examples, rules, force)
+    found = _evaluate(evaluation, policy)
     _print_results(found, as_json, related_metrics)
     console.note(f"Results are in {out}")
     console.print_next("report", out, to_stderr=True)
@@ -109,6 +124,23 @@ def _open_policy(
     from shop_r1.cli.models.checkpoint import checkpoint_policy
 
     return checkpoint_policy(words, model)
+
+
+def _list_rules(
+    threshold: float, embedding: Path | None, embedding_threshold: float | None
+) -> "tuple[Rule, ...]":
+    """Return the rules of similar meaning; the one of an embedding where its folder is given."""
+    from shop_r1.evaluation.similarity.rules import EMBEDDING_THRESHOLD, list_rules
+
+    rules = list_rules(threshold)
+    if embedding is None:
+        if embedding_threshold is not None:
+            raise ConfigError("--embedding-threshold is for --embedding FOLDER, which is not given")
+        return rules
+    from shop_r1.evaluation.similarity.embedding import embedding_rule
+
+    cosine = EMBEDDING_THRESHOLD if embedding_threshold is None else embedding_threshold
+    return (*rules, embedding_rule(embedding, cosine))
 
 
 def _list_conditions(
@@ -154,7 +186,9 @@ def _evaluate(evaluation: "Evaluation", policy: Policy) -> "list[Scored]":
     return found
 
 
-def _score_file(path: Path, space: str, setting: str | None, out: Path | None, force: bool) -> "Scored":
+def _score_file(
+    path: Path, space: str, setting: str | None, out: Path | None, force: bool, rules: "Sequence[Rule]"
+) -> "Scored":
     """Score recorded predictions, and write the results where a folder is given."""
     from shop_r1.evaluation.recorded import read_action_predictions
     from shop_r1.evaluation.results_folder import begin_results, score_recorded, write_results, write_tables
@@ -164,7 +198,7 @@ def _score_file(path: Path, space: str, setting: str | None, out: Path | None, f
         check_folder(out, [path], force=force or RunFolder(out).settings.exists(), leftovers=(CACHE,))
     known = find_space(space)
     predictions = read_action_predictions(path, known)
-    scored = score_recorded(setting or path.stem, predictions, known)
+    scored = score_recorded(setting or path.stem, predictions, known, rules)
     if out is not None:
         begin_results(out, make_record({"space": space}, [path], command="evaluate"), force=force)
         write_results(out, predictions, scored)

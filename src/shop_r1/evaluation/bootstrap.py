@@ -4,13 +4,13 @@ Sessions are drawn, not steps, since steps of one session are not independent. S
 the sample itself), S sessions, T types that occur, P predicted labels.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from shop_r1.records.results import Interval, Summary
+from shop_r1.records.results import Interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +29,8 @@ class Counts:
     """(S, T, P) steps by true type and predicted label."""
     exact: Floats
     """(S, T) steps predicted exactly."""
+    similar: Mapping[str, Floats] = field(default_factory=dict)
+    """By rule of similar meaning (S, T): steps predicted exactly or with a text that it finds alike."""
 
 
 def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
@@ -49,6 +51,8 @@ class Resampled:
     """(B, T) steps of each type, 0 where the resample holds none; with a mix, its shares."""
     columns: list[int]
     """Where each of the T types stands among the P labels."""
+    similar: Mapping[str, Floats]
+    """By rule of similar meaning (B, T) steps that count under it."""
 
     @property
     def steps(self) -> Floats:
@@ -77,6 +81,7 @@ def resample_counts(counts: Counts, totals: Floats, mix: Sequence[float] | None 
     sessions, types, labels = counts.confusion.shape
     confusion = (totals @ counts.confusion.reshape(sessions, -1)).reshape(-1, types, labels)
     exact = totals @ counts.exact
+    similar = {name: totals @ each for name, each in counts.similar.items()}
     support = confusion.sum(axis=2)
     if mix is not None:
         present = support > 0
@@ -84,7 +89,8 @@ def resample_counts(counts: Counts, totals: Floats, mix: Sequence[float] | None 
         share = share / share.sum(axis=1, keepdims=True)
         weight = np.divide(share, support, out=np.zeros_like(share), where=present)
         confusion, exact, support = confusion * weight[:, :, None], exact * weight, share
-    return Resampled(confusion, exact, support, counts.columns)
+        similar = {name: each * weight for name, each in similar.items()}
+    return Resampled(confusion, exact, support, counts.columns, similar)
 
 
 def headline_figures(found: Resampled) -> dict[str, Floats]:
@@ -94,12 +100,6 @@ def headline_figures(found: Resampled) -> dict[str, Floats]:
     macro = np.where(present, found.f1, 0.0).sum(axis=1) / present.sum(axis=1)
     exact, hits = found.exact.sum(axis=1), found.hits.sum(axis=1)
     return {"exact": exact / found.steps, "type_accuracy": hits / found.steps, "type_f1_macro": macro}
-
-
-def summarize(counts: Counts, totals: Floats, mix: Sequence[float] | None = None) -> Summary:
-    """Return exact accuracy, type accuracy and macro F1 with their intervals; see `resample_counts`."""
-    figures = headline_figures(resample_counts(counts, totals, mix))
-    return Summary(**{name: find_bounds(each, totals.shape[1]) for name, each in figures.items()})
 
 
 def f1_scores(hits: Floats, true: Floats, predicted: Floats) -> Floats:

@@ -3,6 +3,8 @@
 Definitions, all over steps:
 
 - exact: the whole action equals the shopper's on its type's fields (`actions.exact_match`);
+- similar: exact, or only a typed text differs and is of similar meaning by a named rule (`similarity.rules`);
+  a figure for each rule, beside the exact one;
 - type accuracy: the action's type equals the shopper's;
 - macro F1: the mean, over the types that occur among the shoppers' actions, of F1 on the type alone. A type
   that is predicted but never true lowers the recall of the true ones and gets no F1 of its own;
@@ -18,12 +20,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.evaluation.bootstrap import Counts, Floats, find_bounds, resample_sessions, summarize
+from shop_r1.evaluation.bootstrap import (
+    Counts,
+    Floats,
+    Resampled,
+    find_bounds,
+    headline_figures,
+    resample_counts,
+    resample_sessions,
+)
 from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
+from shop_r1.evaluation.similarity.rules import Rule, list_rules, match_texts, types_text
 from shop_r1.jsonl import Record
 from shop_r1.prompts.parse import Parse
 from shop_r1.records.actions import ActionSpace, exact_match
-from shop_r1.records.results import Prediction, Reweighted, Summary, TypeMetrics
+from shop_r1.records.results import Interval, Prediction, Reweighted, Similar, Summary, TypeMetrics
 
 UNPARSABLE = "unparsable"
 """The predicted label of a completion that is no action of the space."""
@@ -70,10 +81,21 @@ class Metrics(Record):
     """Steps by the shopper's type, then by the predicted one."""
     reweighted: Reweighted | None = None
     """In the paper's test mix; None where a type of that mix never occurs here."""
+    similar: Mapping[str, Similar] = {}
+    """Exact match that lets a typed text differ, by the rule's name."""
+
+
+RULES = list_rules()
+"""The rules of similar meaning, unless others are given."""
 
 
 def evaluate_predictions(
-    predictions: Sequence[Prediction], space: ActionSpace, *, bootstrap: int = 1000, seed: int = 0
+    predictions: Sequence[Prediction],
+    space: ActionSpace,
+    *,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    rules: Sequence[Rule] = RULES,
 ) -> Metrics:
     """Return the metrics of the predictions, with intervals.
 
@@ -92,6 +114,7 @@ def evaluate_predictions(
         space: a predicted type outside it counts as unparsable.
         bootstrap: resamples of the sessions, at least 1.
         seed: of the resampling.
+        rules: by which a typed text counts as one of similar meaning.
 
     Raises:
         DataError: there is no prediction, or a shopper's action is outside the space.
@@ -101,10 +124,12 @@ def evaluate_predictions(
         raise DataError("there are no predictions to evaluate; expected at least one step")
     if bootstrap < 1:
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
-    counts = count_predictions(predictions, space)
+    counts = count_predictions(predictions, space, rules)
     n, sessions = len(predictions), len(counts.confusion)
     totals = resample_sessions(sessions, bootstrap, seed)
-    intervals = summarize(counts, totals)
+    found, mix = resample_counts(counts, totals), paper_mix(counts.types)
+    reweighted = None if mix is None else resample_counts(counts, totals, list(mix.values()))
+    intervals = Summary(**_headline(found, sessions))
     confusion = counts.confusion.sum(axis=0)
     target = dict(zip(counts.types, confusion.sum(axis=1).tolist(), strict=True))
     predicted = dict(zip(counts.labels, confusion.sum(axis=0).tolist(), strict=True))
@@ -124,11 +149,14 @@ def evaluate_predictions(
             name: dict(zip(counts.labels, row, strict=True))
             for name, row in zip(counts.types, confusion.astype(int).tolist(), strict=True)
         },
-        reweighted=_reweighted(counts, totals),
+        reweighted=reweighted and Reweighted(**_headline(reweighted, sessions), mix=mix or {}),
+        similar={rule.name: _similar(rule, counts, found, reweighted, space) for rule in rules},
     )
 
 
-def count_predictions(predictions: Sequence[Prediction], space: ActionSpace) -> Counts:
+def count_predictions(
+    predictions: Sequence[Prediction], space: ActionSpace, rules: Sequence[Rule] = RULES
+) -> Counts:
     """Return the predictions as counts; the sessions stand in the order in which they first occur.
 
     Raises:
@@ -148,9 +176,14 @@ def count_predictions(predictions: Sequence[Prediction], space: ActionSpace) -> 
         place = rows[each.session_id], labels.index(each.target.type)
         confusion[*place, labels.index(UNPARSABLE if action is None else action.type)] += 1
         exact[place] += exact_match(action, each.target)
+    similar = {name: exact.copy() for name in (rule.name for rule in rules)}
+    for name, alike in match_texts(predictions, space, rules).items():
+        for each, counts in zip(predictions, alike, strict=True):
+            similar[name][rows[each.session_id], labels.index(each.target.type)] += counts
     occurring = np.flatnonzero(confusion.any(axis=(0, 2))).tolist()
     types = [labels[column] for column in occurring]
-    return Counts(types, labels, occurring, confusion[:, occurring], exact[:, occurring])
+    kept = {name: each[:, occurring] for name, each in similar.items()}
+    return Counts(types, labels, occurring, confusion[:, occurring], exact[:, occurring], kept)
 
 
 def paper_mix(types: Sequence[str]) -> dict[str, float] | None:
@@ -216,8 +249,25 @@ def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
     return found
 
 
-def _reweighted(counts: Counts, totals: Floats) -> Reweighted | None:
-    mix = paper_mix(counts.types)
-    if mix is None:
-        return None
-    return Reweighted(**dict(summarize(counts, totals, list(mix.values()))), mix=mix)
+def _headline(found: Resampled, sessions: int) -> dict[str, Interval]:
+    return {name: find_bounds(each, sessions) for name, each in headline_figures(found).items()}
+
+
+def _similar(
+    rule: Rule, counts: Counts, found: Resampled, reweighted: Resampled | None, space: ActionSpace
+) -> Similar:
+    def bounds(each: Resampled) -> Interval:
+        return find_bounds(each.similar[rule.name].sum(axis=1) / each.steps, len(counts.confusion))
+
+    typed = [place for place, name in enumerate(counts.types) if types_text(name, space)]
+    hits, exact = (each[:, typed].sum() for each in (counts.similar[rule.name], counts.exact))
+    steps = int(counts.confusion[:, typed].sum())
+    return Similar(
+        label=rule.label,
+        threshold=rule.threshold,
+        share=bounds(found),
+        reweighted=None if reweighted is None else bounds(reweighted),
+        typed_steps=steps,
+        typed_exact=int(exact),
+        typed_similar=int(hits),
+    )

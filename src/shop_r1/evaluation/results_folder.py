@@ -8,8 +8,9 @@ from typing import Any
 from shop_r1.config import ConfigT
 from shop_r1.datasets.examples import Example, example_outlines
 from shop_r1.errors import ConfigError, DataError
-from shop_r1.evaluation.metrics import Metrics, evaluate_predictions
+from shop_r1.evaluation.metrics import RULES, Metrics, evaluate_predictions
 from shop_r1.evaluation.related_metrics import RelatedMetrics, measure_related
+from shop_r1.evaluation.similarity.rules import Rule
 from shop_r1.evaluation.tables import list_grids, table_row, to_markdown
 from shop_r1.jsonl import read_records, write_json, write_records, write_text
 from shop_r1.records.actions import ActionSpace
@@ -71,6 +72,8 @@ class Evaluation:
     conditions: tuple[Condition, ...]
     """More than one give a row each."""
     examples: Sequence[Example]
+    rules: Sequence[Rule] = RULES
+    """By which a typed text counts as one of similar meaning."""
     force: bool = False
     """Whether another run's results in the folder may be replaced."""
 
@@ -111,9 +114,11 @@ class Scored:
         return values | ({"related_metrics": self.related.model_dump(mode="json")} if related else {})
 
 
-def score_recorded(setting: str, predictions: Sequence[Prediction], space: ActionSpace) -> Scored:
+def score_recorded(
+    setting: str, predictions: Sequence[Prediction], space: ActionSpace, rules: Sequence[Rule] = RULES
+) -> Scored:
     """Return the figures of predictions that were read from a file."""
-    metrics = evaluate_predictions(predictions, space)
+    metrics = evaluate_predictions(predictions, space, rules=rules)
     row = table_row(setting, metrics, decoding="recorded")
     return Scored(row, metrics, measure_related(predictions, space))
 
@@ -121,7 +126,7 @@ def score_recorded(setting: str, predictions: Sequence[Prediction], space: Actio
 def score_predicted(evaluation: Evaluation, predicted: Predicted) -> Scored:
     """Return the figures of a model's predictions under one condition."""
     condition, space = predicted.condition, evaluation.examples[0].space
-    metrics = evaluate_predictions(predicted.predictions, space)
+    metrics = evaluate_predictions(predicted.predictions, space, rules=evaluation.rules)
     several = len(evaluation.conditions) > 1
     setting = f"{evaluation.setting}, {condition.label}" if several else evaluation.setting
     row = table_row(setting, metrics, model=evaluation.model, **condition.record())

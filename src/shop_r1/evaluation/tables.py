@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shop_r1.evaluation.invalid_responses import describe_invalid
 from shop_r1.evaluation.metrics import Metrics, find_collapse, find_vanishing
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, OPERA_ROWS, find_paper_row
-from shop_r1.records.results import Grid, PaperRow, Reweighted, TableRow, percent
+from shop_r1.records.results import Grid, Interval, PaperRow, Reweighted, TableRow, percent
 
 TEXT_WIDTH = 80
 """Columns of a text table at most; a terminal's oldest width."""
@@ -47,7 +47,8 @@ def reachable_row(actions: Metrics, types: Metrics) -> TableRow:
     """Return the row of the best possible predictor, from its likeliest actions and its likeliest types."""
     row = table_row("reachable", actions, decoding="exact", note="the best that any predictor can reach")
     of_types = types.intervals.model_copy(update={"exact": row.exact})
-    return row.model_copy(update=dict(of_types) | {"predicted_mix": types.predicted_mix})
+    # The likeliest actions are not the best by similar meaning.
+    return row.model_copy(update=dict(of_types) | {"predicted_mix": types.predicted_mix, "similar": {}})
 
 
 _HEADER = ("setting", "exact %", "type accuracy %", "macro F1 %")
@@ -111,6 +112,35 @@ def per_type_grid(rows: Sequence[TableRow]) -> Grid:
     return Grid(title="Per type of action", header=header, rows=tuple(lines), note=note)
 
 
+def similar_grid(rows: Sequence[TableRow]) -> Grid | None:
+    """Return exact match to the letter and, by each rule, by similar meaning; None where no shopper typed."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        found = [each for each in row.similar.values() if each.typed_steps]
+        for place, each in enumerate(found):
+            if place == 0:
+                exact = None if row.reweighted is None else row.reweighted.exact
+                typed = each.typed_exact / each.typed_steps
+                lines.append((row.label, "to the letter", *_similar_cells(row.exact, exact, typed)))
+            typed = each.typed_similar / each.typed_steps
+            lines.append(("", each.label, *_similar_cells(each.share, each.reweighted, typed)))
+    if not lines:
+        return None
+    note = (
+        "To the letter is the exact match of the other tables. A rule also counts an action that only types "
+        "another text into the same field, where it finds the texts alike. typed: of the steps at which "
+        "shoppers typed a text. Paper's mix: as in the paper's test set."
+    )
+    header = ("setting", "match", "all steps %", "paper's mix %", "typed %")
+    return Grid(
+        title="Exact to the letter and by similar meaning", header=header, rows=tuple(lines), note=note
+    )
+
+
+def _similar_cells(share: Interval, reweighted: Interval | None, typed: float) -> tuple[str, ...]:
+    return str(share), "–" if reweighted is None else str(reweighted), percent(typed)
+
+
 def mix_grid(rows: Sequence[TableRow]) -> Grid:
     """Return the mix of predicted types against the shoppers' own, in per cent of steps."""
     mixes = list_mixes(rows)
@@ -166,6 +196,8 @@ def context_grid(rows: Sequence[TableRow]) -> Grid:
 def list_grids(rows: Sequence[TableRow]) -> list[Grid]:
     """Return the tables of some rows, the main one first; temperatures and contexts where they vary."""
     grids = [main_grid(rows), per_type_grid(rows), mix_grid(rows)]
+    if (similar := similar_grid(rows)) is not None:
+        grids.insert(1, similar)
     if len({row.temperature for row in rows}) > 1:
         grids.append(temperature_grid(rows))
     if len({row.context for row in rows}) > 1:

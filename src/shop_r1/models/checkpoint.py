@@ -26,7 +26,8 @@ from shop_r1.models.pretrained import PRETRAINED, fetched_folder, is_fetched
 BASE_CHECKPOINT = Path(__file__).parent / "base"
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises where a folder is no checkpoint of the kind that is loaded."""
 _MODEL_FILES = ("config.json", "model*.safetensors*", "adapter_*")
 """What of a checkpoint one of another kind must not be mixed with."""
 
@@ -156,7 +157,7 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         model = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
         )
-    except _UNLOADABLE as error:
+    except UNLOADABLE as error:
         raise ModelError(
             f"model {name_or_path!r} cannot be loaded ({reason_of(error)}); expected `base`, a folder with a "
             "Hugging Face causal LM in safetensors, or its name on the hub"
@@ -223,7 +224,7 @@ def _load_adapter(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
             whole = PeftModel.from_pretrained(load_model(base, dtype).model, str(folder))
         missing = set(get_peft_model_state_dict(whole)) ^ names
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except _UNLOADABLE as error:
+    except UNLOADABLE as error:
         raise ModelError(
             f"adapter {folder} cannot be loaded ({reason_of(error)}); expected a LoRA adapter in safetensors "
             "and, where its adapter_config.json says, the model that it was trained on"

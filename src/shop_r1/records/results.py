@@ -100,6 +100,28 @@ class Reweighted(Summary):
     """Share of each type in that mix."""
 
 
+class Similar(Record):
+    """Exact match that lets a typed text differ, by one rule; docs/metrics.md has the rules.
+
+    A step counts where the action is exact, or where it types into the same field a text of similar meaning.
+    """
+
+    label: str
+    """What tables call the rule."""
+    threshold: float | None = None
+    """The similarity that a text has to exceed; None where the rule has none."""
+    share: Interval
+    """Of all steps."""
+    reweighted: Interval | None = None
+    """The same in the paper's test mix; None where a type of that mix never occurs."""
+    typed_steps: int
+    """Steps at which shoppers typed a text."""
+    typed_exact: int
+    """Those of them predicted exactly."""
+    typed_similar: int
+    """Those of them that count, the exact ones among them."""
+
+
 class TypeMetrics(Record):
     """The figures of one type of action; shares in [0, 1]."""
 
@@ -163,6 +185,8 @@ class TableRow(Record):
     context: str = "whole-session"
     reweighted: Reweighted | None = None
     """The same in the paper's test mix."""
+    similar: Mapping[str, Similar] = {}
+    """Exact match that lets a typed text differ, by the rule's name."""
     collapse: str | None = None
     """What `evaluation.metrics.find_collapse` says."""
     vanishing: str | None = None

@@ -1,9 +1,11 @@
 """One seed's predictions to its figures, and to those of resamples of its sessions.
 
 A seed stands for a whole run: its own sessions to train on, its own held-out sessions, its own training. The
-figures' names are paths: `exact`, `type_accuracy`, `type_f1_macro`, `unparsable`; per type `exact/click`,
-`type_accuracy/click`, `type_f1/click`; the mix `predicted/click`; and what of these is over all types once
-more behind `paper_mix/`, in the mix of the paper's test set. B counts resamples (row 0 is the sample itself).
+figures' names are paths: `exact`, `type_accuracy`, `type_f1_macro`, `unparsable`, and by rule of similar
+meaning `similar/normalized_words`, `similar/rouge_l`; per type `exact/click`, `type_accuracy/click`,
+`type_f1/click`, `similar/rouge_l/type_and_submit`; the mix `predicted/click`; and what of these is over all
+types once more behind `paper_mix/`, in the mix of the paper's test set. B counts resamples (row 0 is the
+sample itself).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,8 @@ from shop_r1.evaluation.bootstrap import (
     resample_counts,
     resample_sessions,
 )
-from shop_r1.evaluation.metrics import UNPARSABLE, count_predictions, paper_mix
+from shop_r1.evaluation.metrics import RULES, UNPARSABLE, count_predictions, paper_mix
+from shop_r1.evaluation.similarity.rules import Rule
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.results import Prediction
 
@@ -42,7 +45,12 @@ class SeedFigures:
 
 
 def measure_seed(
-    seed: int, predictions: Sequence[Prediction], space: ActionSpace, *, bootstrap: int = 1000
+    seed: int,
+    predictions: Sequence[Prediction],
+    space: ActionSpace,
+    *,
+    bootstrap: int = 1000,
+    rules: Sequence[Rule] = RULES,
 ) -> SeedFigures:
     """Return the figures of one seed's predictions.
 
@@ -58,7 +66,7 @@ def measure_seed(
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 2 resamples")
     if not predictions:
         raise DataError(f"seed {seed} has no predictions; expected those of its held-out steps")
-    counts = count_predictions(predictions, space)
+    counts = count_predictions(predictions, space, rules)
     sessions = len(counts.confusion)
     if sessions < 2:
         raise DataError(f"seed {seed} has one held-out session; an interval needs at least 2")
@@ -76,6 +84,8 @@ def measure_seed(
 
 def _figures_of_all(found: Resampled, counts: Counts) -> Iterator[tuple[str, Floats]]:
     yield from headline_figures(found).items()
+    for rule, hits in found.similar.items():
+        yield f"similar/{rule}", hits.sum(axis=1) / found.steps
     mix = found.confusion.sum(axis=1) / found.steps[:, None]
     for label, share in zip(counts.labels, mix.T, strict=True):
         yield label if label == UNPARSABLE else f"predicted/{label}", share
@@ -84,6 +94,7 @@ def _figures_of_all(found: Resampled, counts: Counts) -> Iterator[tuple[str, Flo
 def _figures_per_type(found: Resampled, counts: Counts) -> Iterator[tuple[str, Floats]]:
     present = found.support > 0
     figures = {"exact": found.exact, "type_accuracy": found.hits}
+    figures |= {f"similar/{rule}": hits for rule, hits in found.similar.items()}
     shares = {
         name: np.divide(each, found.support, out=np.full_like(each, np.nan), where=present)
         for name, each in figures.items()
