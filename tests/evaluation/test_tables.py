@@ -19,6 +19,7 @@ from shop_r1.evaluation.tables import (
     similar_grid,
     table_row,
     temperature_grid,
+    to_latex,
     to_markdown,
     to_text,
 )
@@ -121,6 +122,49 @@ def test_the_text_table_shows_value_interval_and_paper() -> None:
 def test_markdown_keeps_every_cell_and_escapes_bars() -> None:
     grid = Grid(title="T", header=("a", "b"), rows=(("x|y", "1\n2"),), note="n")
     assert to_markdown(grid) == "### T\n\n| a | b |\n| --- | ---: |\n| x\\|y | 1 2 |\n\nn\n"
+
+
+def test_latex_is_a_booktabs_table_that_prints_each_sign() -> None:
+    grid = Grid(
+        title="50 % of a_b & {c}",
+        header=("setting", "exact %"),
+        rows=(("shop-r1", "1.0 [0.5, 1.5]"), ("  paper, 3B", "–"), ("a\\b~c^d", "[1] < 2 > $3#|")),
+        note="±1 × 2.",
+        alerts=("100% terminate",),
+    )
+    assert (
+        to_latex(grid)
+        == r"""\begin{table}
+  \centering
+  \caption{50 \% of a\_b \& \{c\}}
+  \begin{tabular}{lr}
+    \toprule
+    setting & exact \% \\
+    \midrule
+    shop-r1 & 1.0 {[}0.5, 1.5] \\
+    \quad paper, 3B & -- \\
+    a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d & {[}1] $<$ 2 $>$ \$3\#$|$ \\
+    \bottomrule
+  \end{tabular}
+
+  \smallskip\raggedright\footnotesize $\pm$1 $\times$ 2.\par
+
+  \smallskip\raggedright\footnotesize Alert: 100\% terminate.\par
+\end{table}
+"""
+    )
+
+
+def test_every_table_is_latex_that_ascii_engines_take() -> None:
+    rows = [make_row(setting) for setting in SETTINGS]
+    for grid in (*list_grids(rows), *paper_grids()):
+        text = to_latex(grid)
+        assert text.isascii(), [sign for sign in text if not sign.isascii()]
+        # Each line of cells has as many as the header, and no sign of LaTeX's own is left bare.
+        lines = [line for line in text.splitlines() if line.endswith("\\\\")]
+        assert len(lines) == len(grid.rows) + 1
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(grid.header) - 1}
+        assert not re.search(r"(?<!\\)[%#_]", text)
 
 
 def test_the_temperature_table_is_in_order() -> None:

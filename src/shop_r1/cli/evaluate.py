@@ -137,8 +137,10 @@ def _list_rules(
         if embedding_threshold is not None:
             raise ConfigError("--embedding-threshold is for --embedding FOLDER, which is not given")
         return rules
+    from shop_r1.cli.terminal.checkpoints import hide_loading
     from shop_r1.evaluation.similarity.embedding import embedding_rule
 
+    hide_loading()
     cosine = EMBEDDING_THRESHOLD if embedding_threshold is None else embedding_threshold
     return (*rules, embedding_rule(embedding, cosine))
 

@@ -1,4 +1,4 @@
-"""The paper's tables from our metrics, its own rows beside: as text and Markdown."""
+"""The paper's tables from our metrics, its own rows beside: as text, Markdown and LaTeX."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -264,3 +264,65 @@ def to_markdown(grid: Grid) -> str:
 
 def _markdown_line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.strip().replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": "$<$",
+        ">": "$>$",
+        "|": "$|$",
+        "[": "{[}",  # else \\ takes what begins the next line for its own option
+        "–": "--",
+        "…": r"\dots{}",
+        "−": "$-$",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "·": r"$\cdot$",
+        "≥": r"$\ge$",
+        "≤": r"$\le$",
+        "α": r"$\alpha$",
+        "β": r"$\beta$",
+        "\n": " ",
+    }
+)
+
+
+def to_latex(grid: Grid) -> str:
+    r"""Return the grid as a LaTeX `table`; the document needs the package booktabs.
+
+    >>> print(to_latex(Grid(title="Mix, %", header=("setting", "a_b"), rows=(("sft", "1.0"),))))
+    \begin{table}
+      \centering
+      \caption{Mix, \%}
+      \begin{tabular}{lr}
+        \toprule
+        setting & a\_b \\
+        \midrule
+        sft & 1.0 \\
+        \bottomrule
+      \end{tabular}
+    \end{table}
+    <BLANKLINE>
+    """
+    lines = [r"\begin{table}", r"  \centering"]
+    lines += [rf"  \caption{{{_latex_text(grid.title)}}}"] if grid.title else []
+    lines += [rf"  \begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}", r"    \toprule"]
+    lines += [_latex_line(grid.header), r"    \midrule", *map(_latex_line, grid.rows)]
+    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    for text in _below(grid):
+        lines += ["", rf"  \smallskip\raggedright\footnotesize {_latex_text(text)}\par"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    indent = r"\quad " if cells[0].startswith("  ") else ""
+    return f"    {indent}{' & '.join(_latex_text(cell.strip()) for cell in cells)} \\\\"
+
+
+def _latex_text(text: str) -> str:
+    """Return plain text so that LaTeX prints it as it is."""
+    return text.translate(_LATEX)
