@@ -66,11 +66,11 @@ def test_the_whole_has_each_stage_once_though_tables_share_rows() -> None:
     assert count(plan, Predict) == 5 + 5 + 1 + 3 + 6
 
 
-def test_the_map_has_six_rows_for_each_strength_and_page_size() -> None:
+def test_the_map_has_seven_rows_for_each_strength_and_page_size() -> None:
     plan = plan_of("map")
     assert count(plan, Sft) == 3 * 2
-    assert count(plan, Rl) == 3 * 2 * 5
-    assert count(plan, Predict) == 3 * 2 * 6
+    assert count(plan, Rl) == 3 * 2 * 6
+    assert count(plan, Predict) == 3 * 2 * 7
     more = [stage for stage in plan if isinstance(stage, Sft) and len(stage.visits) == 2]
     assert {stage.sessions for stage in more} == {900, 1400}  # more than the 450 training sessions
     rl = [stage for stage in plan if isinstance(stage, Rl)]
@@ -147,6 +147,15 @@ def test_a_row_keeps_what_the_full_reward_has_otherwise() -> None:
     found = reward_config("no-dars", full)
     assert (found.certainty_weight, found.action.similarity_threshold) == (0.01, 0.9)
     assert found.action.dars is False and full.action.dars is True
+
+
+def test_the_remedy_has_the_full_reward_and_settings_of_its_own() -> None:
+    full = RewardConfig(certainty_weight=0.01)
+    assert reward_config("remedy", full) == full
+    config = load_config(ReproductionConfig, None, ["remedy.type_mix_weight=0.7", "grpo.max_steps=9"])
+    found = config.remedy.apply(config.grpo)
+    assert (found.type_mix_weight, found.max_steps) == (0.7, 9)
+    assert found.learning_rate == config.grpo.learning_rate and config.grpo.type_mix_weight == 0
 
 
 def test_tables_come_in_the_papers_order_and_an_unknown_one_is_refused() -> None:

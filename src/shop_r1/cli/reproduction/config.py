@@ -9,10 +9,10 @@ from shop_r1.config import Config
 from shop_r1.models.precision import Bf16
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import RewardConfig
+from shop_r1.shoppers.crowd_kinds import CrowdName
+from shop_r1.training.grpo.advantages import Balance
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
-CrowdName = Literal["focused"]
-"""Which shoppers visit the store (docs/crowd.md)."""
 Size = Literal["small", "medium", "large"]
 """Of the model. `medium` has all rows and stands beside the paper's 3B in its tables."""
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -44,6 +44,21 @@ class MapConfig(Config):
     def sessions(self, strength: Strength) -> int:
         """Return how many sessions SFT of this strength learns from."""
         return int(getattr(self, strength))
+
+
+class RemedyConfig(Config):
+    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish. Ours."""
+
+    type_mix_weight: float = Field(default=0.3, ge=0)
+    """As in `grpo`: holds the policy's mix of types to the data's."""
+    advantage_balance: Balance = "none"
+    """As in `grpo`."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Of GRPO; none: that of `grpo`."""
+
+    def apply(self, config: GrpoConfig) -> GrpoConfig:
+        """Return GRPO's settings with the remedy's over them."""
+        return config.model_copy(update={name: value for name, value in self if value is not None})
 
 
 class ReproductionConfig(Config):
@@ -89,6 +104,8 @@ class ReproductionConfig(Config):
     """Of the sweep (paper, Figure 2)."""
     map: MapConfig = MapConfig()
     """Of `--only map`."""
+    remedy: RemedyConfig = RemedyConfig()
+    """Of the map's row `remedy`: the Shop-R1 reward with these settings of GRPO."""
     keep_models: bool = True
     """Whether trained weights stay when no stage that is left needs them; without them a row that is added
     later trains what it starts from once more."""
@@ -119,7 +136,7 @@ class ReproductionConfig(Config):
         return self.model_copy(update=update)
 
 
-FREE_SETTINGS = frozenset({"temperatures", "map", "keep_models"})
+FREE_SETTINGS = frozenset({"temperatures", "map", "remedy", "keep_models"})
 """What a later run in the same folder may set otherwise: it adds rows, and changes none that are there."""
 
 QUICK = (

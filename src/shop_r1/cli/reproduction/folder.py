@@ -96,7 +96,8 @@ class ReproductionFolder:
             base: SftConfig | GrpoConfig = config.sft
             more: dict[str, Any] = {"model": config.checkpoint(stage.size), "seed": stage.visits[0].seed}
         else:
-            base, more = config.grpo, {"model": self.checkpoint(stage.start), "seed": stage.visits.seed}
+            base = config.remedy.apply(config.grpo) if stage.reward == "remedy" else config.grpo
+            more = {"model": self.checkpoint(stage.start), "seed": stage.visits.seed}
             more["reward"] = reward_config(stage.reward, config.grpo.reward)
         prompt = base.prompt.model_copy(update={"context": stage.context})
         return base.model_copy(update=more | {"prompt": prompt})

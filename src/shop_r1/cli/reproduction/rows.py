@@ -17,9 +17,10 @@ TABLES: tuple[Table, ...] = get_args(Table)
 WHOLE: tuple[Table, ...] = tuple(each for each in TABLES if each != "map")
 """What is made where no table is named; the map takes a night of its own."""
 
-RewardName = Literal["binary", "shop-r1", "no-format", "no-rationale", "no-dars", "binary-action"]
-"""Of an RL row: the binary baseline (Table 2), the paper's, or this with one part otherwise (Table 4)."""
-MAP_REWARDS: tuple[RewardName, ...] = ("binary", "shop-r1", "no-dars", "no-format", "no-rationale")
+RewardName = Literal["binary", "shop-r1", "no-format", "no-rationale", "no-dars", "binary-action", "remedy"]
+"""Of an RL row: the binary baseline (Table 2), the paper's, or this with one part otherwise (Table 4); the
+remedy has the paper's reward and settings of GRPO of its own."""
+MAP_REWARDS: tuple[RewardName, ...] = ("binary", "shop-r1", "no-dars", "no-format", "no-rationale", "remedy")
 """The map's RL rows. The rationale reward is self-certainty, so no-rationale is without certainty."""
 
 
@@ -133,7 +134,7 @@ def reward_config(name: RewardName, full: RewardConfig) -> RewardConfig:
     match name:
         case "binary":
             return BINARY
-        case "shop-r1":
+        case "shop-r1" | "remedy":
             return full
         case "no-format":
             parts = {"use_format": False}

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
+from shop_r1.cli.pipeline.stores import create_store
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageTime, visit_settings
 from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Stage, Visits
 from shop_r1.cli.reproduction.test_set import draw_test_steps
@@ -24,10 +25,7 @@ from shop_r1.runs import CHECKPOINTS, RunFolder, make_record
 from shop_r1.shoppers.persona import Market
 from shop_r1.shoppers.reachable import reachable_predictions
 from shop_r1.shoppers.scripted import generate_sessions
-from shop_r1.store.app import create_app
-from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
-from shop_r1.store.visitors import seeded_ids
 from shop_r1.training.checkpoints import list_checkpoints
 from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -87,11 +85,11 @@ def run_stage(folder: ReproductionFolder, stage: Stage) -> None:
 def record_visits(folder: ReproductionFolder, stage: Visits) -> None:
     """Let scripted shoppers visit the store; of those held out, draw the test steps."""
     settings = visit_settings(stage, folder.config)
-    catalogue = generate_catalogue(settings["catalogue_seed"])
-    seed, count = settings["seed"], settings["count"]
-    app = create_app(catalogue, page_size=stage.page_size, visitor_ids=seeded_ids(seed))
+    crowd, seed = folder.config.crowd, settings["seed"]
+    app = create_store(crowd, settings["catalogue_seed"], stage.page_size, seed)
     with console.progress("Sessions") as move:
-        sessions = list(generate_sessions(app, Market(KINDS), count, seed, progress=move))
+        found = generate_sessions(app, Market(KINDS), settings["count"], seed, crowd=crowd, progress=move)
+        sessions = list(found)
     if stage.part == "held-out":
         steps = draw_test_steps(sessions, folder.config.test_steps, stage.seed)
         refs = [ExampleRef(session_id=each.session.session_id, step=each.step) for each in steps]
@@ -106,7 +104,7 @@ def find_reachable(folder: ReproductionFolder, stage: Reachable) -> None:
     examples = read_test_steps(folder, stage.held_out)
     wanted = {(each.session.session_id, each.step) for each in examples}
     sessions = list({each.session.session_id: each.session for each in examples}.values())
-    best = reachable_predictions(sessions, Market(KINDS))
+    best = reachable_predictions(sessions, Market(KINDS), folder.config.crowd)
     for path, found in ((folder.beside(stage, BEST_TYPES), best.types), (folder.path(stage), best.exact)):
         write_records(path, [each for each in found if (each.session_id, each.step) in wanted])
 

@@ -147,7 +147,7 @@ def test_the_map_compares_each_reward_with_the_sft_it_started_from(log: StageLog
     made = MadeRun(log.path.parent, log, ["map"], seeds=2, overrides=["map.page_sizes=[4]"])
     for sessions, right in ((450, 20), (900, 50), (1400, 90)):
         made.predict(f"sft-{sessions}-T0.6", [right, right + 10])
-        for reward in ("binary", "shop-r1", "no-dars", "no-format", "no-rationale"):
+        for reward in ("binary", "shop-r1", "no-dars", "no-format", "no-rationale", "remedy"):
             made.predict(f"sft-{sessions}-{reward}-T0.6", [right + 10, right + 20])
     found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only map")
     (table,) = found.tables

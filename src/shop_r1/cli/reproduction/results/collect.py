@@ -4,6 +4,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,6 +23,8 @@ from shop_r1.jsonl import write_json, write_text
 from shop_r1.models.precision import format_name
 from shop_r1.runs import package_versions, source_revision
 
+DIGITS = 6
+"""Of the figures in `results.json`, where tables show three or four. Ours."""
 _KINDS = {Visits: "visits", Reachable: "reachable", Sft: "sft", Rl: "rl", Predict: "predict"}
 
 
@@ -37,7 +40,7 @@ def collect_results(
             results.append(measured.row_result(row))
             move(done, len(rows))
     has_effects = any(table != "map" for table in tables)
-    return Reproduction(
+    found = Reproduction(
         command=command,
         crowd=config.crowd,
         seeds=folder.seeds,
@@ -53,6 +56,16 @@ def collect_results(
         stages=tuple(_stage_seconds(folder, stage) for stage in folder.plan),
         quick=config.quick,
     )
+    return Reproduction.model_validate(_round(found.model_dump(mode="json")))
+
+
+def _round(value: Any) -> Any:
+    """Return a JSON value with its numbers rounded: the file is to be read, and kept beside its page."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: each if key == "settings" else _round(each) for key, each in value.items()}
+    return [_round(each) for each in value] if isinstance(value, list) else value
 
 
 def write_results(folder: ReproductionFolder, found: Reproduction) -> None:

@@ -16,6 +16,8 @@ _SERIES = (
     ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
 )
 
+_DARK = "#333333"
+
 
 def draw_figures(found: Reproduction) -> dict[str, Plot]:
     """Return the figures that the results allow, by name."""
@@ -113,23 +115,31 @@ def draw_map(rows: Sequence[RowResult]) -> str:
     panels = _panels(rows)
     pages = list(dict.fromkeys(page for page, _ in panels))
     strengths = list(dict.fromkeys(strength for _, strength in panels))
-    with drawing(2.6 * len(strengths), 2.6 * len(pages) + 0.5) as figure:
-        grid = figure.subplots(len(pages), len(strengths), squeeze=False, sharex=True)
+    with drawing(2.5 * len(strengths) + 0.6, 2.2 * len(pages) + 0.6) as figure:
+        grid = figure.subplots(len(pages), len(strengths), squeeze=False, sharex=True, sharey=True)
         for (page, strength), found in panels.items():
             axes = grid[pages.index(page)][strengths.index(strength)]
             _draw_panel(axes, found)
-            axes.set_title(f"{strength} start, {page} items a page", loc="left")
-        for place, name in enumerate(rows[0].target_mix):
-            grid[0][0].plot([], [], "s", color=COLOURS[place], label=f"predicts {name}")
-        grid[0][0].plot([], [], "D", color="#333333", label="exact")
-        grid[0][0].plot([], [], "|", color="#333333", label="share in the data")
-        figure.legend(loc="outside lower center", ncols=5, fontsize=8)
+            axes.set_title(f"{strength} start, {page} items", loc="left")
+        for axes in grid[-1]:
+            axes.set_xlabel("% of steps")
+        _add_legend(grid[0][0], list(rows[0].target_mix))
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
         told = "; ".join(
             f"{row.key}: exact {percent(row.measured.figures['exact'].mean.value)}, "
             f"F1 {percent(row.measured.figures['type_f1_macro'].mean.value)}"
             for row in rows
         )
         return to_svg(figure, "When the reward's shape matters", f"In per cent: {told}.")
+
+
+def _add_legend(axes: Axes, types: Sequence[str]) -> None:
+    for place, name in enumerate(types):
+        axes.plot([], [], "s", color=COLOURS[place], alpha=0.55, label=f"predicts {name}")
+    axes.plot([], [], "D", color=_DARK, label="exact")
+    axes.plot([], [], "^", color=_DARK, markerfacecolor="none", label="macro F1")
+    axes.plot([], [], color=_DARK, linewidth=1, label="the data's mix")
+    axes.plot([], [], " ", label="right: zero-variance groups")
 
 
 def _draw_panel(axes: Axes, rows: Sequence[RowResult]) -> None:
@@ -144,21 +154,18 @@ def _draw_panel(axes: Axes, rows: Sequence[RowResult]) -> None:
         edge = 0.0
         for name in types[:-1]:
             edge += 100 * row.target_mix[name]
-            axes.plot([edge, edge], [-place - 0.38, -place + 0.38], color="#333333", linewidth=1)
-        axes.plot([100 * row.measured.figures["exact"].mean.value], [-place], "D", color="#333333")
-    zero = [_last(row, "policy/frac_zero_variance", first=True) for row in rows]
-    names = [
-        row.name if share is None else f"{row.name} ({percent(share, 0)} % zero)"
-        for row, share in zip(rows, zero, strict=True)
-    ]
-    axes.set_yticks([-place for place in range(len(rows))], names, fontsize=7)
+            axes.plot([edge, edge], [-place - 0.38, -place + 0.38], color=_DARK, linewidth=1)
+        exact, f1 = (100 * row.measured.figures[name].mean.value for name in ("exact", "type_f1_macro"))
+        axes.plot([f1], [-place], "^", color=_DARK, markerfacecolor="none")
+        axes.plot([exact], [-place], "D", color=_DARK)
+        curve = _find_curve(row, "policy/frac_zero_variance")
+        if curve is not None:
+            shown = sum(curve.means) / len(curve.means)
+            axes.annotate(
+                f"{percent(shown, 0)} %", (102, -place), fontsize=7, va="center", annotation_clip=False
+            )
+    axes.set_yticks([-place for place in range(len(rows))], [row.name for row in rows], fontsize=8)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("% of steps")
-
-
-def _last(row: RowResult, metric: str, first: bool = False) -> float | None:
-    curve = next((each for each in row.curves if each.metric == metric), None)
-    return None if curve is None else curve.means[0 if first else -1]
 
 
 def draw_map_steps(rows: Sequence[RowResult]) -> str:
@@ -193,10 +200,14 @@ def draw_map_steps(rows: Sequence[RowResult]) -> str:
 
 
 def _draw_curve(axes: Axes, row: RowResult, metric: str, colour: str) -> None:
-    curve: Curve | None = next((each for each in row.curves if each.metric == metric), None)
+    curve = _find_curve(row, metric)
     if curve is not None:
         lows, means, highs = (
             [100 * each for each in found] for found in (curve.lows, curve.means, curve.highs)
         )
         axes.plot(curve.steps, means, color=colour, linewidth=1.2)
         axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.15, linewidth=0)
+
+
+def _find_curve(row: RowResult, metric: str) -> Curve | None:
+    return next((curve for curve in row.curves if curve.metric == metric), None)
