@@ -15,7 +15,7 @@ TEXT = (ROOT / "docs" / "paper_map.md").read_text("utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|\n").split(" | ")]
     for line in TEXT.splitlines()
-    if line.startswith("| ") and not line.startswith("| paper |")
+    if line.startswith("| ") and not line.startswith(("| paper |", "| public code |"))
 ]
 NAMES = re.compile(r"`([^`]+)`(?: = ([^,|]+))?")
 
