@@ -28,9 +28,11 @@ def tree_attention(
     The queries before those see causally. With any other mask, or none, this is transformers' own `sdpa`.
     Queries are (B, heads, T, D), keys and values (B, key heads, T', D), the mask (B, 1, R, T') bool.
     """
-    trunk = 0 if attention_mask is None else query.shape[2] - attention_mask.shape[2]
+    if attention_mask is None:
+        return sdpa_attention_forward(module, query, key, value, None, **kwargs)  # type: ignore[no-any-return]
+    trunk = query.shape[2] - attention_mask.shape[2]
     if trunk <= 0:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
+        return _masked_attention(module, query, key, value, attention_mask, **kwargs), None
     seen, _ = sdpa_attention_forward(
         module,
         query[:, :, :trunk],
@@ -39,8 +41,36 @@ def tree_attention(
         None,
         **kwargs | {"is_causal": True},
     )
-    branches, _ = sdpa_attention_forward(module, query[:, :, trunk:], key, value, attention_mask, **kwargs)
+    branches = _masked_attention(module, query[:, :, trunk:], key, value, attention_mask, **kwargs)
     return torch.cat([seen, branches], dim=1), None
+
+
+def _masked_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, **kwargs: Any
+) -> Tensor:
+    """Return (B, R, heads, D) attention of R queries through their mask.
+
+    Several heads of queries share one of keys. transformers copies keys and values for each of them, at every
+    token that is sampled; here the heads that share one stand below each other as more queries, and only the
+    mask is copied, wherever that is less.
+    """
+    rows, heads = query.shape[2], key.shape[1]
+    shared = query.shape[1] // heads
+    if shared == 1 or rows >= heads * key.shape[3]:
+        return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0]  # type: ignore[no-any-return]
+    stacked = query.reshape(len(query), heads, shared * rows, -1)
+    module = _OneHeadEach
+    found, _ = sdpa_attention_forward(module, stacked, key, value, mask.repeat(1, 1, shared, 1), **kwargs)
+    # (B, shared * rows, heads, D), and a head of queries is `shared` times that of keys, and some.
+    found = found.unflatten(1, (shared, rows)).permute(0, 2, 3, 1, 4)
+    return found.flatten(2, 3)
+
+
+class _OneHeadEach:
+    """What transformers asks a module of attention, where each head of queries has its own of keys."""
+
+    num_key_value_groups = 1
+    is_causal = False
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)
