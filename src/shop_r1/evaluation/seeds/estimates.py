@@ -55,6 +55,13 @@ class Estimate:
     """Whether the variances are the logarithm's."""
     resamples: Floats | None = None
     """(B) values of resamples of the sessions, without the sample itself; only where there is one seed."""
+    degrees: float | None = None
+    """Of freedom, by which S² is known; None: one less than there are seeds."""
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom by which S² is known."""
+        return self.seeds - 1 if self.degrees is None else self.degrees
 
     @property
     def covers(self) -> Covers:
@@ -89,7 +96,7 @@ class Estimate:
         if self.between == self.within == 0:
             return 0.0
         # Beyond this lie at most alpha / 4 of Student's and as much of the normal distribution, on each side.
-        student = self._spread * float(stats.t.isf(alpha / 4, self.seeds - 1))
+        student = self._spread * float(stats.t.isf(alpha / 4, self.freedom))
         furthest = max(student, self.within**0.5 * float(stats.norm.isf(alpha / 4)))
         reach: float = optimize.brentq(lambda far: self._beyond(far) - alpha / 2, 0.0, 1.01 * furthest)
         return reach / math.sqrt(self.seeds)
@@ -102,7 +109,7 @@ class Estimate:
     def _beyond(self, distance: float) -> float:
         """Return the chance that the mean is at least distance / sqrt(k) too high; the distance is >= 0."""
         share, scales = self._floored
-        student = float(stats.t.sf(distance / self._spread, self.seeds - 1))
+        student = float(stats.t.sf(distance / self._spread, self.freedom))
         if share == 0:
             return student
         replaced = float(_WEIGHTS @ stats.norm.sf(distance * scales))
@@ -113,9 +120,9 @@ class Estimate:
         """The share of the draws of chi² in which σ² is below V, and there 1 / σ at the nodes."""
         if self.within == 0:
             return 0.0, _NODES
-        spread = (self.seeds - 1) * self._spread**2
-        share = float(stats.chi2.sf(spread / self.within, self.seeds - 1))
-        return share, np.sqrt(stats.chi2.isf(share * _NODES, self.seeds - 1) / spread)
+        spread = self.freedom * self._spread**2
+        share = float(stats.chi2.sf(spread / self.within, self.freedom))
+        return share, np.sqrt(stats.chi2.isf(share * _NODES, self.freedom) / spread)
 
     def _shift(self, reach: float) -> float:
         # More than any ratio that is told apart from infinity.

@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from shop_r1.evaluation.seeds.estimates import LEVEL, Covers, Estimate
+from shop_r1.evaluation.seeds.pooling import pool_seeds
 from shop_r1.jsonl import Record
 from shop_r1.records.results import Interval
 
@@ -77,24 +78,36 @@ class Judgement(Record):
     """The value with the interval that decides, of the level that Holm's procedure gives it."""
     level: float
     """Of that interval."""
+    degrees: float | None = None
+    """Degrees of freedom by which that interval knows how much seeds differ; None with one seed."""
     p_adjusted: float
     """The least chance of a wrong verdict in the family at which this one could be told."""
     covers: Covers | None
     """What the intervals cover."""
 
 
-def judge(claims: Sequence[tuple[Claim, Estimate | None]], level: float = LEVEL) -> list[Judgement]:
+def judge(
+    claims: Sequence[tuple[Claim, Estimate | None]], level: float = LEVEL, *, pooled: bool = False
+) -> list[Judgement]:
     """Return the verdict on each claim of a family; one whose value is not defined cannot be told.
+
+    `pooled` lets the adjusted intervals learn from the whole family how much seeds differ (`seeds.pooling`).
 
     >>> sure = Estimate(value=0.10, between=0.0004, within=0.0001, seeds=5)
     >>> [each.verdict for each in judge([(above(0.0), sure), (within(0.02), sure), (above(0.1), sure)])]
     ['holds', 'does not', 'cannot be told']
     """
-    p_values = [1.0 if found is None else _p_value(claim, found) for claim, found in claims]
+    estimates = [found for _, found in claims]
+    family = pool_seeds(estimates) if pooled else estimates
+    p_values = [
+        1.0 if found is None else _p_value(claim, found)
+        for (claim, _), found in zip(claims, family, strict=True)
+    ]
     adjusted, levels = adjust_p_values(p_values), holm_levels(p_values, level)
     judgements = []
-    for (claim, found), p, decisive in zip(claims, adjusted, levels, strict=True):
-        own, wide = (None if found is None else found.interval(each) for each in (level, decisive))
+    for (claim, found), member, p, decisive in zip(claims, family, adjusted, levels, strict=True):
+        own = None if found is None else found.interval(level)
+        wide = None if member is None else member.interval(decisive)
         judgement = Judgement(
             verdict=_decide(claim, wide),
             alone=_decide(claim, own),
@@ -102,6 +115,7 @@ def judge(claims: Sequence[tuple[Claim, Estimate | None]], level: float = LEVEL)
             estimate=own,
             adjusted=wide,
             level=decisive,
+            degrees=None if member is None or member.resamples is not None else member.freedom,
             p_adjusted=p,
             covers=None if found is None else found.covers,
         )
