@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shop_r1.cli.pipeline.config import PROMPT
 from shop_r1.config import Config
 from shop_r1.models.precision import Bf16
+from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.shoppers.crowd_kinds import CrowdName
@@ -19,6 +19,12 @@ SIZES: tuple[Size, ...] = ("small", "medium", "large")
 Strength = Literal["weak", "middle", "strong"]
 """Of an SFT checkpoint of the map: on how many sessions it was trained."""
 STRENGTHS: tuple[Strength, ...] = ("weak", "middle", "strong")
+
+
+PROMPT = PromptConfig(max_tokens=8192, max_completion_length=96)
+"""The whole of every session of both crowds with up to 8 products a page, which have at most 7,785 tokens (in
+150 sessions of the wandering crowd). A budget that cuts earlier pages costs far more than it saves: step t's
+prompt is then no beginning of step t+1's any more, and a session's tree grows from 5,000 tokens to 50,000."""
 
 
 class ModelsConfig(Config):
