@@ -1,8 +1,8 @@
 """A small training run for `torchrun`, which goes on where one was cut off.
 
-`-m tests.training.distributed sft|grpo|left-out|type-mix CHECKPOINT OUT BATCH`, or `stop-sft|stop-grpo
-CHECKPOINT OUT CALLS`: there the second process gets SIGTERM after so many of its micro-batches, and both must
-stop at the same.
+`-m tests.training.distributed sft|grpo|left-out|type-mix|dynamic CHECKPOINT OUT BATCH`, or
+`stop-sft|stop-grpo CHECKPOINT OUT CALLS`: there the second process gets SIGTERM after so many of its
+micro-batches, and both must stop at the same.
 """
 
 import itertools
@@ -16,7 +16,16 @@ import torch
 from tests.tiny import make_sessions
 from tests.training.resumable import settings as resumable_settings
 from tests.training.resumable import train
-from tests.training.scripted import GROUP, RIGHT, SCRIPT, ScriptedTrainer, make_clicks, settings
+from tests.training.scripted import (
+    GROUP,
+    RIGHT,
+    SCRIPT,
+    DrawnTrainer,
+    ScriptedTrainer,
+    make_clicks,
+    make_mixed,
+    settings,
+)
 
 from shop_r1.errors import RunStopped
 from shop_r1.training.grpo import run as grpo_run
@@ -44,18 +53,24 @@ def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
     else:
         # The tiny model's own completions earn nothing. With `left-out` one group of four teaches.
         plain: dict[str, Any] = {} if kind == "grpo" else {"generation_batch_size": 4 * GROUP, "beta": 0.0}
-        balanced = {"type_mix_weight": 0.5, "advantage_balance": "target_type"} if kind == "type-mix" else {}
+        changes: dict[str, dict[str, Any]] = {
+            "type-mix": {"type_mix_weight": 0.5, "advantage_balance": "target_type"},
+            "dynamic": {"dynamic_sampling": 2},
+        }
         ScriptedTrainer.script = SCRIPT if kind == "grpo" else SCRIPT + 3 * RIGHT
-        setattr(grpo_run, "ShopR1Trainer", ScriptedTrainer)  # noqa: B010
+        # The third group varies when it is drawn again, the fourth in the round after; the second never.
+        DrawnTrainer.scripts = SCRIPT + 3 * RIGHT, 2 * RIGHT + SCRIPT + RIGHT, 3 * RIGHT + SCRIPT
+        trainer = DrawnTrainer if kind == "dynamic" else ScriptedTrainer
+        setattr(grpo_run, "ShopR1Trainer", trainer)  # noqa: B010
         grpo_run.train_grpo(
-            make_clicks() * 2,
+            make_mixed() if kind == "dynamic" else make_clicks() * 2,
             settings(
                 checkpoint,
                 max_steps=STEPS,
                 per_device_train_batch_size=GROUP * on_device,
                 learning_rate=1e-3,
                 save_steps=2,
-                **plain | balanced,
+                **plain | changes.get(kind, {}),
             ),
             out,
             resume=True,

@@ -25,7 +25,13 @@ PRIVATE_NAMES = (
     PrivateName(
         _GRPO, "_generate_and_score_completions", "prompts are rendered late; our advantages", ("inputs",)
     ),
-    PrivateName(_GRPO, "_generate_single_turn", "completions are drawn as prefix trees", ("prompt_ids",)),
+    PrivateName(
+        _GRPO,
+        "_generate_single_turn",
+        "completions are drawn as prefix trees",
+        ("prompt_ids", "images", "multimodal_fields", "num_generations"),
+    ),
+    PrivateName(_GRPO, "_tokenize_prompts", "prompts that are drawn ahead of the step", ("prompts",)),
     PrivateName(
         _GRPO,
         "_get_per_token_logps_and_entropies",

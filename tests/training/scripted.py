@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.tiny import LOOK, SEARCH, make_session
+import torch
+from tests.tiny import LEAVE, LOOK, SEARCH, make_session
 from torch import Tensor
 
 from shop_r1.datasets.examples import Example
 from shop_r1.models.checkpoint import load_model
+from shop_r1.models.sampling import SampledCompletion
 from shop_r1.prompts.render import render_completion
 from shop_r1.records.actions import Action, click, terminate
 from shop_r1.training.grpo.trainer import ShopR1Trainer
@@ -57,6 +59,24 @@ class ScriptedTrainer(ShopR1Trainer):
         return self.batch
 
 
+class DrawnTrainer(ShopR1Trainer):
+    """Completions of a turn are given by their row in the step, and what TRL made of them is kept."""
+
+    scripts: Sequence[Sequence[str]] = ()
+    batch: dict[str, Any]
+
+    def _draw(self, prompt_ids: Any, rows: Any = None, turn: int = 0) -> Any:
+        super()._draw(prompt_ids, rows, turn)
+        script = self.scripts[min(turn, len(self.scripts) - 1)]
+        texts = [script[row % len(script)] for row in (range(len(prompt_ids)) if rows is None else rows)]
+        ids = [self._local.completion_ids(text) for text in texts]
+        return [SampledCompletion(each, torch.zeros(len(each))) for each in ids], None
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self.batch = super()._generate_and_score_completions(inputs)
+        return self.batch
+
+
 def answer(
     script: Sequence[str], examples: Sequence[Example], config: GrpoConfig, out: Path
 ) -> ScriptedTrainer:
@@ -92,3 +112,12 @@ def make_clicks() -> list[Example]:
     """Return two steps whose target action is a click on results.red_mug, after different histories."""
     again = make_session("again", SEARCH, SEARCH, LOOK)
     return [Example(make_session("once", SEARCH, LOOK), 1), Example(again, 2)]
+
+
+def make_mixed() -> list[Example]:
+    """Return six clicks and three terminates, each after a history of its own."""
+    found = []
+    for count in range(1, 4):
+        session = make_session(f"s{count}", *[SEARCH] * count, LOOK, LOOK, LEAVE)
+        found += [Example(session, count + step) for step in range(3)]
+    return found

@@ -16,6 +16,8 @@ from tests.training.resumable import save_start
 ROOT = Path(__file__).parents[2]
 FIGURES = (
     "type_mix/kl",
+    "policy/frac_refilled",
+    "policy/prompts_drawn",
     "loss",
     "grad_norm",
     "kl",
@@ -39,7 +41,7 @@ def launch(processes: int, *module: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "grpo", "left-out", "type-mix"])
+@pytest.mark.parametrize("kind", ["sft", "grpo", "left-out", "type-mix", "dynamic"])
 def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
     run = ("tests.training.distributed", kind, str(tiny_checkpoint))
     told = launch(2, *run, str(tmp_path / "two"), "1")
@@ -58,13 +60,15 @@ def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, t
         for name in ("one", "two")
     ]
     assert len(logs[0]) == len(logs[1]) > 0
-    # Of two processes, each runs a group, though only one has any that teaches.
-    names = [name for name in FIGURES if name in logs[0][0] and (kind, name) != ("left-out", "entropy")]
+    # TRL takes the mean over micro-batches, of which four groups make others on two processes than on one.
+    apart = () if kind in ("sft", "grpo") else ("entropy",)
+    names = [name for name in FIGURES if name in logs[0][0] and name not in apart]
     for first, second in zip(*logs, strict=True):
         assert {name: second[name] for name in names} == {
             name: pytest.approx(first[name], abs=1e-5) for name in names
         }
-    scored = {"left-out": [0.25, 0.5], "type-mix": [1.0, 1.0]}
+    # Each process runs as many groups as the one with the most that teach.
+    scored = {"left-out": [0.25, 0.5], "type-mix": [1.0, 1.0], "dynamic": [0.75, 1.0]}
     if kind in scored:
         assert [log[0]["policy/frac_scored"] for log in logs] == scored[kind]
     assert_resumes(tmp_path, *run)

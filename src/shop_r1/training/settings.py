@@ -180,6 +180,9 @@ class GrpoConfig(TrainConfig):
     type_mix_weight: float = Field(default=0.0, ge=0)
     """λ of a term -λ KL(policy's mix of action types ‖ data's mix) in the objective, beside advantages of
     unit size (`training.grpo.type_mix`). Ours; 0 is the paper's objective."""
+    dynamic_sampling: int = Field(default=0, ge=0)
+    """Rounds in which zero-variance groups are replaced by groups of fresh prompts of the same target type
+    (DAPO, Yu et al. 2025, 3.2; by type is ours). 0: none is."""
     advantage_balance: Balance = "none"
     """`target_type`: advantages are scaled so that the groups of each target type together teach as much as
     their number says, zero-variance groups among them. Meant for the guard `skip`. Ours."""

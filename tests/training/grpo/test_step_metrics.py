@@ -256,11 +256,10 @@ def test_a_run_logs_every_figure_and_the_document_explains_each(
     assert [line["step"] for line in logged] == [1, 2]
     names = set().union(*logged)
     assert names <= documented()
-    steady = {
-        name
-        for name in documented()
-        if not re.match(r"advantage/from|earned/value_near|sampling/|type_mix/", name)
-    }
+    at_times = re.compile(
+        "advantage/from|earned/value_near|sampling/|type_mix/|policy/frac_refilled|policy/prompts_drawn"
+    )
+    steady = {name for name in documented() if not at_times.match(name)}
     only_sft = {"mean_token_accuracy"}
     assert names >= steady - only_sft
     for line in logged:

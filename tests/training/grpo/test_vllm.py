@@ -47,13 +47,20 @@ class Engine:
         return [[found[place, token].item()] for place, token in enumerate(completion)]
 
 
+@pytest.mark.parametrize("rounds", [0, 1])
 def test_completions_of_vllm_are_scored_and_learnt_from_as_our_own(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rounds: int, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Engine)
     train_grpo(
         make_clicks(),
-        settings(tiny_checkpoint, use_vllm=True, vllm_gpu_memory_utilization=0.4, max_completion_length=99),
+        settings(
+            tiny_checkpoint,
+            use_vllm=True,
+            vllm_gpu_memory_utilization=0.4,
+            max_completion_length=99,
+            dynamic_sampling=rounds,
+        ),
         tmp_path,
     )
     engine = Engine.made[-1]

@@ -48,14 +48,19 @@ class GroupSampler:
         prompt_ids: list[list[int]],
         step: int,
         before_batch: Callable[[int, int], None],
+        rows: Sequence[int] | None = None,
+        turn: int = 0,
     ) -> list[SampledCompletion]:
         """Return a completion for each of this process's prompts; equal ones are run as one tree.
 
-        The optimiser steps done, the row and the settings' seed give a completion's seed. `before_batch` is
-        called with (groups done, groups) before each batch of trees. The policy is as the trainer wraps it.
+        The optimiser steps done, the row and the settings' seed give a completion's seed; so does the turn,
+        where a row is drawn again with another prompt. `rows` are the prompts' rows in the step, on all
+        processes; left out, they are this process's part of as many on each. `before_batch` is called with
+        (groups done, groups) before each batch of trees. The policy is as the trainer wraps it.
         """
         first = accelerator.process_index * len(prompt_ids)
-        seeds = [_seed(self._seed, step, first + row) for row in range(len(prompt_ids))]
+        rows = range(first, first + len(prompt_ids)) if rows is None else rows
+        seeds = [_seed(self._seed, step, row, *([turn] if turn else [])) for row in rows]
         # Sharded weights are gathered by all processes together, so they must take the same steps.
         synced = accelerator.distributed_type == DistributedType.FSDP
         sample = partial(self._sample, prompt_ids, seeds, synced, before_batch)

@@ -28,28 +28,36 @@ class StepAdvantages:
         self.type_mix = TypeMix()
         self.figures: dict[str, float] = {}
 
-    def compute(self, completions: Sequence[ScoredCompletion], types: Sequence[str]) -> Tensor:
+    def compute(
+        self,
+        completions: Sequence[ScoredCompletion],
+        types: Sequence[str],
+        first: Sequence[ScoredCompletion] = (),
+    ) -> Tensor:
         """Return (B,) the advantages of this process's completions, whose groups are whole, in float64.
 
-        `types` are the action space's.
+        `types` are the action space's. Where groups were replaced by some that vary, `first` are the
+        completions of the step's first prompts: zero-variance groups and types are counted in these.
         """
-        config, group = self._config, self._config.num_generations
-        totals, certainty = (
-            torch.tensor(values, dtype=torch.float64).view(-1, group)
-            for values in (
-                [completion.reward.total for completion in completions],
-                [completion.reward.rationale for completion in completions],
-            )
-        )
-        rules = totals - certainty
-        equal = zero_variance(rules).float().to(self._accelerator.device)
+        config, first = self._config, first or completions
+        rules, certainty = self._split_rewards(completions)
+        equal = zero_variance(self._split_rewards(first)[0]).float().to(self._accelerator.device)
         self.figures = {"policy/frac_zero_variance": self._accelerator.gather(equal).mean().item()}
         found = group_advantages(rules, certainty, config.certainty_guard, config.certainty_floor)
         if config.advantage_balance == "target_type":
-            found = self._balance(found, [completion.target.type for completion in completions[::group]])
+            found = self._balance(
+                found, [completion.target.type for completion in completions[:: config.num_generations]]
+            )
         if config.type_mix_weight:
-            found = found + self._mix_terms(completions, types).view_as(found)
+            self._count_types(first, types)
+            found = found + self._mix_terms(completions).view_as(found)
         return found.flatten()
+
+    def _split_rewards(self, completions: Sequence[ScoredCompletion]) -> tuple[Tensor, Tensor]:
+        """Return (groups, G) the completions' rule rewards and their certainty's."""
+        pairs = [(completion.reward.total, completion.reward.rationale) for completion in completions]
+        table = torch.tensor(pairs, dtype=torch.float64).view(-1, self._config.num_generations, 2)
+        return table[..., 0] - table[..., 1], table[..., 1]
 
     def _balance(self, advantages: Tensor, targets: Sequence[str]) -> Tensor:
         """Return the (groups, G) advantages, each group's times the scale of its target's type."""
@@ -61,12 +69,16 @@ class StepAdvantages:
         scales = type_scales(summed, Counter(target for target, _ in groups))
         return advantages * torch.tensor([scales[target] for target in targets], dtype=torch.float64)[:, None]
 
-    def _mix_terms(self, completions: Sequence[ScoredCompletion], types: Sequence[str]) -> Tensor:
-        """Return (B,) what the mix of types adds to each completion's advantage."""
-        chosen = [None if each.action is None else each.action.type for each in completions]
-        pairs = list(zip(chosen, (each.target.type for each in completions), strict=True))
+    def _count_types(self, completions: Sequence[ScoredCompletion], types: Sequence[str]) -> None:
+        """Count the types of all processes' completions and of their targets."""
+        pairs = [
+            (None if each.action is None else each.action.type, each.target.type) for each in completions
+        ]
         self.type_mix.add(gather_object(pairs), types)
         self.figures["type_mix/kl"] = self.type_mix.divergence()
+
+    def _mix_terms(self, completions: Sequence[ScoredCompletion]) -> Tensor:
+        """Return (B,) what the mix of types adds to each completion's advantage."""
         terms = self.type_mix.terms()
-        values = [0.0 if name is None else terms[name] for name in chosen]
+        values = [0.0 if each.action is None else terms[each.action.type] for each in completions]
         return self._config.type_mix_weight * torch.tensor(values, dtype=torch.float64)

@@ -17,24 +17,32 @@ from shop_r1.training.grpo.scorer import ScoredCompletion
 
 
 def step_metrics(
-    completions: Sequence[ScoredCompletion], group: int, types: Sequence[str]
+    completions: Sequence[ScoredCompletion],
+    group: int,
+    types: Sequence[str],
+    first: Sequence[ScoredCompletion] = (),
 ) -> dict[str, float]:
     """Return the figures of a step's N completions, which come group by group; see docs/training.md.
 
-    `group` is G; `types` are the action space's, whose shares are counted.
+    `group` is G; `types` are the action space's, whose shares are counted. Where groups were replaced by some
+    that vary, `first` are the completions of the step's first prompts: only these say what the policy does.
     """
     return (
         reward_metrics(completions)
         | advantage_metrics(completions, group)
-        | type_shares(completions, types)
-        | {
-            "policy/parsed": fmean(each.action is not None for each in completions),
-            "policy/exact": fmean(exact_match(each.action, each.target) for each in completions),
-            "policy/truncated": fmean(each.truncated for each in completions),
-            "policy/length_mean": fmean(each.tokens for each in completions),
-            "policy/length_max": float(max(each.tokens for each in completions)),
-        }
+        | policy_metrics(first or completions, types)
     )
+
+
+def policy_metrics(completions: Sequence[ScoredCompletion], types: Sequence[str]) -> dict[str, float]:
+    """Return what the policy does on the data's prompts: parsed, exact, truncated, lengths, types."""
+    return type_shares(completions, types) | {
+        "policy/parsed": fmean(each.action is not None for each in completions),
+        "policy/exact": fmean(exact_match(each.action, each.target) for each in completions),
+        "policy/truncated": fmean(each.truncated for each in completions),
+        "policy/length_mean": fmean(each.tokens for each in completions),
+        "policy/length_max": float(max(each.tokens for each in completions)),
+    }
 
 
 def reward_metrics(completions: Sequence[ScoredCompletion]) -> dict[str, float]:

@@ -21,12 +21,14 @@ from torch import Tensor
 from trl import GRPOTrainer
 
 from datasets import Dataset
-from shop_r1.datasets.examples import Example, renderer
+from shop_r1.datasets.examples import Example, example_outlines, renderer
 from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
 from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
+from shop_r1.training.grpo.dynamic_sampling import DrawnGroup, DynamicSampling
 from shop_r1.training.grpo.micro_batches import SCORED_SHARE, choose_scored, split_step
+from shop_r1.training.grpo.prompt_queue import PromptQueue
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.sampler import GroupSampler
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -53,6 +55,7 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self.recorder = StepRecorder(out / "rollouts.jsonl", config.rollout_groups, config.num_generations)
         self.completions: list[ScoredCompletion] = []  # this process's, of the last step
         self._buffered_inputs: list[dict[str, Any]] | None = None
+        self._ready: list[DrawnGroup] = []  # groups of the step that were drawn ahead
         add_forward_redirection(causal_lm(model.model))
         render = renderer(model, config.prompt)
 
@@ -75,6 +78,13 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self.add_callback(self.recorder)
         if config.type_mix_weight:
             self.add_callback(self.advantages.type_mix)
+        self.dynamic_sampling: DynamicSampling | None = None
+        if config.dynamic_sampling:
+            queue = PromptQueue([each.action.type for each in example_outlines(examples)], config.seed)
+            self.dynamic_sampling = DynamicSampling(
+                queue, config.dynamic_sampling, self.accelerator, self._draw_groups
+            )
+            self.add_callback(queue)
         if self.ref_model is not None:
             add_forward_redirection(self.ref_model)
 
@@ -113,6 +123,10 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Add each row's prompt, which is built when it is needed and never stored, and our advantages."""
         self.recorder.begin_step(self.state.num_input_tokens_seen)
+        if self.dynamic_sampling is not None:
+            asked = [row["example"] for row in inputs[:: self.num_generations]]
+            self._ready = self.dynamic_sampling.fill(asked)
+            inputs = [{"example": group.example} for group in self._ready for _ in group.drawn]
         batch: dict[str, Any] = super()._generate_and_score_completions(
             [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
@@ -126,21 +140,54 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any
     ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Return a completion for each prompt; equal prompts are run as one tree."""
+        if self._ready:
+            drawn = [completion for group in self._ready for completion in group.drawn]
+            found = [group.log_probs for group in self._ready if group.log_probs is not None]
+            log_probs = [each for group in found for each in group] or None
+        else:
+            drawn, log_probs = self._draw(prompt_ids)
+        self.sampler.prompt_ids, self.sampler.drawn = prompt_ids, drawn
+        self.show_part("scoring", 0.0)
+        return [completion.ids for completion in drawn], log_probs
+
+    def _draw(
+        self, prompt_ids: list[list[int]], rows: Sequence[int] | None = None, turn: int = 0
+    ) -> tuple[list[SampledCompletion], list[list[float]] | None]:
+        """Return a completion for each prompt, and vLLM's log probabilities of their tokens."""
         started = time.perf_counter()
-        log_probs = None
+        log_probs: list[list[float]] | None = None
         if self.use_vllm:
-            completions, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            completions, log_probs = super()._generate_single_turn(prompt_ids, None, {}, self.num_generations)
             pairs = zip(completions, log_probs, strict=True)
             drawn = [SampledCompletion(ids, torch.tensor(found)) for ids, found in pairs]
         else:
             step = self.state.global_step
-            drawn = self.sampler.draw(self.model, self.accelerator, prompt_ids, step, self._before_batch)
-            completions = [completion.ids for completion in drawn]
-        self.sampler.prompt_ids, self.sampler.drawn = prompt_ids, drawn
-        self.recorder.sampling_s = time.perf_counter() - started
+            drawn = self.sampler.draw(
+                self.model, self.accelerator, prompt_ids, step, self._before_batch, rows, turn
+            )
+        self.recorder.sampling_s += time.perf_counter() - started
         self.stop_if_requested()
-        self.show_part("scoring", 0.0)
-        return completions, log_probs
+        return drawn, log_probs
+
+    def _draw_groups(self, examples: Sequence[int], places: Sequence[int], turn: int) -> list[DrawnGroup]:
+        """Return a group for each example; see `DrawGroups`."""
+        size = self.num_generations
+        prompts: list[list[int]] = self._tokenize_prompts([self._messages(each) for each in examples])[0]
+        rows = [place * size + number for place in places for number in range(size)]
+        drawn, log_probs = self._draw([each for each in prompts for _ in range(size)], rows, turn)
+        repeated = [self._examples[each] for each in examples for _ in range(size)]
+        ids = [completion.ids for completion in drawn]
+        scored = score_step(self._local, repeated, ids, [None] * len(ids), self._config.reward)
+        return [
+            DrawnGroup(
+                example,
+                prompt,
+                drawn[start : start + size],
+                None if log_probs is None else log_probs[start : start + size],
+                scored[start : start + size],
+            )
+            for example, prompt, start in zip(examples, prompts, range(0, len(ids), size), strict=True)
+        ]
 
     def _before_batch(self, done: int, groups: int) -> None:
         self.show_part(f"sampling, {done}/{groups} groups", 0.0)
@@ -213,8 +260,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
 
     def _teach(self, types: Sequence[str]) -> Tensor:
         """Return (B,) the advantages of this process's completions, which get them too; log their figures."""
-        advantages = self.advantages.compute(self.completions, types).float()
-        for name, value in self.advantages.figures.items():
+        advantages = self.advantages.compute(self.completions, types, self._first_drawn()).float()
+        figures = {} if self.dynamic_sampling is None else self.dynamic_sampling.figures
+        for name, value in (self.advantages.figures | figures).items():
             self._record(name, value)
         self.completions = [
             replace(completion, advantage=advantage)
@@ -222,14 +270,19 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         ]
         return advantages.to(self.accelerator.device)
 
+    def _first_drawn(self) -> list[ScoredCompletion]:
+        """Return this process's completions of the step's first prompts; none where none can be replaced."""
+        groups = [] if self.dynamic_sampling is None else self.dynamic_sampling.first
+        return [completion for group in groups for completion in group.scored]
+
     def _record_step(self, types: Sequence[str]) -> None:
         """Log the figures of all processes' completions, and write some of this one's groups."""
         self.recorder.sample = self.completions[0].text
         metrics = self._metrics["train"]
         for name in [each for each in metrics if each in _TRL_NAMES or each.startswith(_TRL_PREFIXES)]:
             del metrics[name]
-        everywhere = gather_object(self.completions)
-        for name, value in step_metrics(everywhere, self.num_generations, types).items():
+        everywhere, first = gather_object(self.completions), gather_object(self._first_drawn())
+        for name, value in step_metrics(everywhere, self.num_generations, types, first).items():
             self._record(name, value)
         if self.accelerator.is_main_process:
             self.recorder.write(self.state.global_step + 1, self.completions)
