@@ -24,9 +24,10 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from shop_r1.config import Config
+from shop_r1.config import Config, load_config
+from shop_r1.errors import TrainingError
 from shop_r1.jsonl import read_records
-from shop_r1.models.checkpoint import LocalModel, save_checkpoint
+from shop_r1.models.checkpoint import LocalModel, load_model, save_checkpoint
 from shop_r1.models.precision import autocast
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import find_space
@@ -38,6 +39,9 @@ from shop_r1.training.progress.console import step_progress
 class BaseConfig(Config):
     """Shape and pretraining of the base checkpoint; every default is ours, measured on two CPU cores."""
 
+    tokenizer: str = ""
+    """The checkpoint whose tokenizer is taken, `base` for one of another size; empty: it is made of the
+    sessions."""
     vocabulary: int = Field(2048, ge=300)
     """Tokens in the byte-level BPE vocabulary, special tokens included."""
     width: int = 128
@@ -256,8 +260,9 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
 
     Raises:
         TrainingError: too few sessions for the vocabulary.
+        ModelError: the checkpoint that lends its tokenizer cannot be loaded.
     """
-    tokenizer = train_tokenizer(tokenizer_texts(sessions), config.vocabulary, config.frame_lines)
+    tokenizer = _find_tokenizer(sessions, config)
     model = new_model(config, tokenizer.eos_token_id)
     for settings in (model.config, model.generation_config):
         settings.pad_token_id = tokenizer.pad_token_id
@@ -268,11 +273,24 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
     save_checkpoint(LocalModel(model, tokenizer), out)
 
 
+def _find_tokenizer(sessions: Sequence[Session], config: BaseConfig) -> Any:
+    if not config.tokenizer:
+        return train_tokenizer(tokenizer_texts(sessions), config.vocabulary, config.frame_lines)
+    lender = load_model(config.tokenizer).tokenizer
+    if len(lender) != config.vocabulary:
+        raise TrainingError(
+            f"tokenizer {config.tokenizer!r} has {len(lender)} tokens, not {config.vocabulary}; set "
+            f"vocabulary={len(lender)}"
+        )
+    return lender
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Run `python -m shop_r1.training.pretraining.base OUT SESSIONS.jsonl...` (recipes/base.sh)."""
-    out, *files = map(Path, arguments)
-    sessions = [session for file in files for session in read_records(file, Session)]
-    make_base(sessions, BaseConfig(), out)
+    """Run `python -m shop_r1.training.pretraining.base OUT [key=value...] SESSIONS.jsonl...`."""
+    out, *words = arguments
+    settings = [word for word in words if "=" in word]
+    sessions = [s for word in words if "=" not in word for s in read_records(Path(word), Session)]
+    make_base(sessions, load_config(BaseConfig, None, settings), Path(out))
 
 
 if __name__ == "__main__":
