@@ -21,9 +21,9 @@ from shop_r1.errors import ConfigError, ModelError
 from shop_r1.models.attention import check_attention
 from shop_r1.models.chat_template import Options, has_system_role, merge_system, turn_end_id
 from shop_r1.models.prefix_tree import common_prefix
-from shop_r1.models.pretrained import PRETRAINED, fetched_folder, is_fetched
+from shop_r1.models.pretrained import BUNDLED, PRETRAINED, fetched_folder, is_fetched
 
-BASE_CHECKPOINT = Path(__file__).parent / "base"
+BASE_CHECKPOINT = BUNDLED["base"]
 """Our own small checkpoint, made by `recipes/base.sh`; `--model base` means this one."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
@@ -105,14 +105,14 @@ class LocalModel:
 def resolve_model(name_or_path: str) -> str:
     """Return what `from_pretrained` takes: a folder's whole path, or a name on the hub.
 
-    `base` stands for the checkpoint in the package, a name of `PRETRAINED` for the model that was fetched.
+    `base`, `base-small` and `base-large` stand for the checkpoints in the package, a name of `PRETRAINED` for the model that was fetched.
 
     Raises:
         ModelError: it was not fetched yet.
     """
     if name_or_path in PRETRAINED:
         return str(_find_fetched(name_or_path))
-    path = BASE_CHECKPOINT if name_or_path == "base" else Path(name_or_path)
+    path = BUNDLED.get(name_or_path, Path(name_or_path))
     return str(path.resolve()) if path.is_dir() else name_or_path
 
 

@@ -57,6 +57,8 @@ SMOLLM2 = Pretrained(
 )
 PRETRAINED = {SMOLLM2.name: SMOLLM2}
 """What `shop-r1 model fetch` can fetch, by name."""
+BUNDLED = {name: Path(__file__).parent / name for name in ("base", "base-small", "base-large")}
+"""Our own small checkpoints in the package, by name; `recipes/base.sh` makes them."""
 
 
 def models_folder() -> Path:

@@ -13,6 +13,7 @@ from shop_r1.drivers.browser.chromium import find_chromium
 from shop_r1.endpoints.secrets import KEYS
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import choose_precision
+from shop_r1.models.pretrained import BUNDLED
 from shop_r1.runs import package_versions
 
 PARAMETERS = {
@@ -94,12 +95,10 @@ def _memory_bytes() -> int | None:
 
 
 def _base_checkpoint() -> str:
-    # Not `models.checkpoint.BASE_CHECKPOINT`: importing that needs torch.
-    folder = Path(__file__).parents[2] / "models" / "base"
-    weights = folder / "model.safetensors"
-    if not weights.exists():
-        return "missing; recipes/base.sh makes it"
-    return f"present, {weights.stat().st_size / 1e6:.1f} MB"
+    weights = {name: folder / "model.safetensors" for name, folder in BUNDLED.items()}
+    if missing := [name for name, path in weights.items() if not path.exists()]:
+        return f"{', '.join(missing)} missing; recipes/base.sh makes them"
+    return ", ".join(f"{name} {path.stat().st_size / 1e6:.1f} MB" for name, path in weights.items())
 
 
 def _endpoints() -> str:

@@ -10,8 +10,8 @@ from shop_r1.cli.terminal.checkpoints import fit_prompt, load, model_folder, rep
 from shop_r1.evaluation import results_folder as results
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
-from shop_r1.models.checkpoint import BASE_CHECKPOINT
 from shop_r1.models.precision import choose_precision
+from shop_r1.models.pretrained import BUNDLED
 from shop_r1.runs import digest_record, make_record
 
 
@@ -40,7 +40,7 @@ def _predict_runs(config: PredictConfig, job: results.Evaluation) -> Iterator[re
     precision = choose_precision(config.bf16, model.model.device.type)
     console.note(str(precision))
     settings = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
-    start = BASE_CHECKPOINT if job.model == "base" else model_folder(job.model)
+    start = BUNDLED.get(job.model) or model_folder(job.model)
     inputs = [job.data, *([] if start is None else [start])]
     resolved = settings.model_dump(mode="json") | job.record()
     record = make_record(resolved, inputs, config.seed, command="evaluate", chat_template=template)

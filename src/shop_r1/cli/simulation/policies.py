@@ -10,6 +10,7 @@ from shop_r1.cli.models import NO_PRICE
 from shop_r1.cli.simulation.options import Options
 from shop_r1.cli.simulation.shops import Shop
 from shop_r1.cli.terminal import console
+from shop_r1.models.pretrained import BUNDLED
 from shop_r1.records.actions import LIVE, SHOP, ActionSpace, find_space
 from shop_r1.runs import CACHE
 from shop_r1.simulation.loop import Policy, Visit
@@ -97,7 +98,7 @@ def _checkpoint(options: Options, shop: Shop, stack: AsyncExitStack) -> Deciders
     prompt = _with_persona(config.prompt, persona)
     if persona and trained and not trained.get("persona"):
         console.note(f"{name} was trained without personas: it may not heed this one")
-    space = _space(config.space, options, knows_shop_alone=trained is not None or name == "base")
+    space = _space(config.space, options, knows_shop_alone=trained is not None or name in BUNDLED)
     model = load(name)
     prompt = fit_prompt(prompt, name, needed=config.sampling.max_new_tokens)
     precision = choose_precision(config.bf16, model.model.device.type)

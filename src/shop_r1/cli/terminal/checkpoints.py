@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shop_r1.cli.terminal import console
 from shop_r1.errors import ConfigError, DataError, ModelError
-from shop_r1.models.pretrained import PRETRAINED, fetched_folder
+from shop_r1.models.pretrained import BUNDLED, PRETRAINED, fetched_folder
 from shop_r1.pages.tokens import CountTokens
 from shop_r1.runs import RunFolder
 from shop_r1.validation_messages import describe_problems
@@ -94,9 +94,9 @@ def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[s
 
 
 def model_folder(name_or_path: str) -> Path | None:
-    """Return the folder on this machine that a model is read from; None for a name on the hub, and `base`."""
+    """Return the folder on this machine that a model is read from; None for a name on the hub, and those bundled."""
     path = fetched_folder(name_or_path) if name_or_path in PRETRAINED else Path(name_or_path)
-    return path if name_or_path != "base" and path.exists() else None
+    return path if name_or_path not in BUNDLED and path.exists() else None
 
 
 def model_origin(name_or_path: str) -> dict[str, str] | None:
@@ -110,7 +110,7 @@ def model_origin(name_or_path: str) -> dict[str, str] | None:
     if known := PRETRAINED.get(name_or_path):
         return {"model": f"{known.made_by}/{known.title}", "licence": known.licence}
     folder = Path(name_or_path)
-    if name_or_path == "base" or not (folder / "settings.json").is_file():
+    if name_or_path in BUNDLED or not (folder / "settings.json").is_file():
         return None
     found = RunFolder(folder).read_settings().get("origin")
     return found if isinstance(found, dict) else None
@@ -152,7 +152,7 @@ def check_place(name_or_path: str) -> None:
     """
     from shop_r1.models.checkpoint import refuse_gguf
 
-    if name_or_path == "base" or name_or_path in PRETRAINED:
+    if name_or_path in BUNDLED or name_or_path in PRETRAINED:
         return
     path, files = Path(name_or_path), ("config.json", "adapter_config.json")
     is_place = path.is_absolute() or len(path.parts) > 2 or name_or_path.startswith((".", "~"))

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from shop_r1.errors import ConfigError
-from shop_r1.models.pretrained import PRETRAINED, fetched_folder
+from shop_r1.models.pretrained import BUNDLED, PRETRAINED, fetched_folder
 
 RECORD_ENDINGS = (".jsonl", ".jsonl.zst")
 """Of files of records, as they can be written."""
@@ -66,7 +66,7 @@ def check_apart(out: Path, inputs: Iterable[Path | str | None]) -> None:
         # Unlike `Path.exists`, it also answers where a model's name can be no path at all.
         if each in PRETRAINED:
             each = fetched_folder(str(each))
-        if each in (None, "base") or not os.path.exists(each):  # noqa: PTH110
+        if each is None or each in BUNDLED or not os.path.exists(each):  # noqa: PTH110
             continue
         place = Path(each)
         if os.path.exists(end) and end.samefile(place):  # noqa: PTH110

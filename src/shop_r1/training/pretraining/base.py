@@ -64,6 +64,8 @@ class BaseConfig(Config):
     """Tokens a step of reading, about."""
     frame_lines: int = 100
     """How many frequent lines get a token of their own, at most."""
+    bf16: bool = False
+    """Whether the weights are written in bfloat16, for half of the room; they are trained in float32."""
     seed: int = 0
     """Of weights and batches."""
 
@@ -270,7 +272,7 @@ def make_base(sessions: Sequence[Session], config: BaseConfig, out: Path) -> Non
         curriculum = teach_copying(model, config, progress)
     with step_progress("Reading") as progress:
         teach_pages(model, config, read_pages(sessions, tokenizer, config.seed), curriculum, progress)
-    save_checkpoint(LocalModel(model, tokenizer), out)
+    save_checkpoint(LocalModel(model.to(torch.bfloat16) if config.bf16 else model, tokenizer), out)
 
 
 def _find_tokenizer(sessions: Sequence[Session], config: BaseConfig) -> Any:
