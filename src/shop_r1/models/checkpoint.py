@@ -105,7 +105,8 @@ class LocalModel:
 def resolve_model(name_or_path: str) -> str:
     """Return what `from_pretrained` takes: a folder's whole path, or a name on the hub.
 
-    `base`, `base-small` and `base-large` stand for the checkpoints in the package, a name of `PRETRAINED` for the model that was fetched.
+    A name of `BUNDLED` stands for a checkpoint in the package, one of `PRETRAINED` for a model that was
+    fetched.
 
     Raises:
         ModelError: it was not fetched yet.

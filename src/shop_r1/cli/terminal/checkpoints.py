@@ -94,7 +94,7 @@ def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[s
 
 
 def model_folder(name_or_path: str) -> Path | None:
-    """Return the folder on this machine that a model is read from; None for a name on the hub, and those bundled."""
+    """Return the folder that a model is read from; None for a name on the hub, and for a bundled one."""
     path = fetched_folder(name_or_path) if name_or_path in PRETRAINED else Path(name_or_path)
     return path if name_or_path not in BUNDLED and path.exists() else None
 
