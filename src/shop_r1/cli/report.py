@@ -14,11 +14,14 @@ from shop_r1.records.sessions import Session
 from shop_r1.report.seal import is_sealed
 from shop_r1.runs import RunFolder
 
+REPRODUCED = "results.json"
+"""The file that `shop-r1 reproduce` leaves in its folder."""
+
 
 def report(
     folder: Annotated[
         Path | None,
-        Argument(metavar="[DIR]", help="A folder of evaluate or simulate; default: the newest in runs/."),
+        Argument(metavar="[DIR]", help="Of evaluate, simulate or reproduce; default: the newest in runs/."),
     ] = None,
     data: Annotated[
         Path | None, Option(metavar="sessions.jsonl", help="The sessions; default: those evaluated.")
@@ -31,7 +34,8 @@ def report(
 ) -> None:
     """Write DIR/report/index.html: of an evaluation its figures and sessions, in one file.
 
-    Of a simulation it is an overview; beside it stands a page with a player for each session.
+    Of a simulation it is an overview; beside it stands a page with a player for each session. Of a
+    reproduction it is all tables and figures.
 
     Example: shop-r1 report runs/evaluation --training runs/grpo
     """
@@ -53,9 +57,15 @@ def report(
         raise ConfigError(
             f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` or simulate wrote"
         )
+    page = folder / "report" / "index.html"
+    if (folder / REPRODUCED).is_file():
+        if data is not None or training is not None:
+            raise ConfigError(f"{folder} holds a reproduction; --data and --training are for evaluations")
+        check_output(page, [], force=force, endings=(), is_own=is_sealed)
+        _report_reproduction(folder, title)
+        return
     if is_simulation(folder) and (data is not None or training is not None):
         raise ConfigError(f"{folder} holds a simulation; --data and --training are for evaluations")
-    page = folder / "report" / "index.html"
     check_output(page, [data, training], force=force, endings=(), is_own=is_sealed)
     if is_simulation(folder):
         with console.progress("Writing") as move:
@@ -84,3 +94,10 @@ def report(
     console.echo(f"{build_report(page, inputs)}")
     if warning:
         console.note(warning)
+
+
+def _report_reproduction(folder: Path, title: str | None) -> None:
+    from shop_r1.cli.reproduction.results.records import read_results
+    from shop_r1.cli.reproduction.results.report import write_report
+
+    console.echo(f"{write_report(folder, read_results(folder / REPRODUCED), title)}")

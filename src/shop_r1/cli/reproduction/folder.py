@@ -62,6 +62,12 @@ class StageLog(AppendedFile):
             self.times.append(parse_record(text, StageTime, self.path, number))
 
 
+def output_path(out: Path, stage: Stage) -> Path:
+    """Return where in a reproduction's folder a stage's output is."""
+    ending = {Visits: ".jsonl.zst", Predict: ".jsonl", Reachable: ".jsonl"}.get(type(stage), "")
+    return out / f"{stage.name}{ending}"
+
+
 class ReproductionFolder:
     """What is in the folder, and with which settings each stage is run."""
 
@@ -78,8 +84,7 @@ class ReproductionFolder:
 
     def path(self, stage: Stage) -> Path:
         """Return a stage's output: a file of sessions or of predictions, or a checkpoint's folder."""
-        ending = {Visits: ".jsonl.zst", Predict: ".jsonl", Reachable: ".jsonl"}.get(type(stage), "")
-        return self.out / f"{stage.name}{ending}"
+        return output_path(self.out, stage)
 
     def beside(self, stage: Stage, what: str) -> Path:
         """Return a further file of a stage: `what` with its ending, behind the stage's name."""

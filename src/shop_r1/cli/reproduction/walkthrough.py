@@ -8,6 +8,7 @@ from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionCo
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
 from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan
 from shop_r1.cli.reproduction.results.collect import collect_results, print_results, write_results
+from shop_r1.cli.reproduction.results.report import write_report
 from shop_r1.cli.reproduction.rows import WHOLE, Table, list_rows
 from shop_r1.cli.reproduction.stages import run_stages
 from shop_r1.cli.terminal import console
@@ -46,6 +47,7 @@ def run_reproduction(
         run_stages(folder, product_rate(bool(config.bf16)))
         found = collect_results(folder, rows, describe_command(tables, seeds, config_path, overrides))
         write_results(folder, found)
+        write_report(out, found)
         print_results(out, found, config.warning)
 
 

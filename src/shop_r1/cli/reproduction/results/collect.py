@@ -14,15 +14,16 @@ from shop_r1.cli.reproduction.results.effects import judge_effects
 from shop_r1.cli.reproduction.results.figures import draw_figures
 from shop_r1.cli.reproduction.results.measure import Measurement
 from shop_r1.cli.reproduction.results.records import RESULTS, MachineFacts, Reproduction, StageSeconds
-from shop_r1.cli.reproduction.results.tables import list_grids
+from shop_r1.cli.reproduction.results.tables import list_grids, shown_grids
 from shop_r1.cli.reproduction.rows import Row, Table
 from shop_r1.cli.reproduction.time_left import describe_time
 from shop_r1.cli.terminal import console
-from shop_r1.evaluation.tables import to_markdown, to_text
+from shop_r1.evaluation.tables import to_latex, to_markdown, to_text
 from shop_r1.jsonl import write_json, write_text
 from shop_r1.models.precision import format_name
 from shop_r1.runs import package_versions, source_revision
 
+FORMATS = {"tables.txt": to_text, "tables.md": to_markdown, "tables.tex": to_latex}
 DIGITS = 6
 """Of the figures in `results.json`, where tables show three or four. Ours."""
 _KINDS = {Visits: "visits", Reachable: "reachable", Sft: "sft", Rl: "rl", Predict: "predict"}
@@ -72,7 +73,7 @@ def write_results(folder: ReproductionFolder, found: Reproduction) -> None:
     """Write the results as JSON, the tables as text and Markdown, and the figures."""
     write_json(folder.out / RESULTS, found.model_dump(mode="json"))
     grids, warning = list_grids(found), folder.config.warning
-    for name, write in (("tables.txt", to_text), ("tables.md", to_markdown)):
+    for name, write in FORMATS.items():
         parts = [*([warning] if warning else []), *map(write, grids)]
         write_text(folder.out / name, "\n\n".join(parts) + "\n")
     for name, plot in draw_figures(found).items():
@@ -80,16 +81,15 @@ def write_results(folder: ReproductionFolder, found: Reproduction) -> None:
 
 
 def print_results(out: Path, found: Reproduction, warning: str) -> None:
-    """Print the tables, and where everything is."""
+    """Print the main tables, and where everything is."""
     console.echo("")
     if warning:
         console.echo(f"{warning}\n")
-    for grid in list_grids(found):
+    for grid in shown_grids(found):
         console.echo(to_text(grid))
     console.echo_wrapped(f"All stages took {describe_time(3600 * found.hours)}.")
-    console.echo_wrapped(
-        f"Tables: {out}/tables.txt, {out}/tables.md, {out}/{RESULTS}; figures: {out}/figures."
-    )
+    console.echo_wrapped(f"All tables: {out}/tables.txt, {out}/{RESULTS}. Figures: {out}/figures.")
+    console.echo_wrapped(f"Report: open {out}/report/index.html in a browser.")
 
 
 def describe_machine(bf16: bool) -> MachineFacts:

@@ -13,7 +13,12 @@ from shop_r1.cli.reproduction.rows import SFT, Row, Table
 from shop_r1.cli.reproduction.stages import BEST_TYPES, TYPE_COUNTS
 from shop_r1.evaluation.bootstrap import Floats, headline_figures, resample_counts, resample_sessions
 from shop_r1.evaluation.invalid_responses import count_invalid
-from shop_r1.evaluation.metrics import count_predictions
+from shop_r1.evaluation.metrics import (
+    count_predictions,
+    evaluate_predictions,
+    find_collapse,
+    find_vanishing,
+)
 from shop_r1.evaluation.seeds.comparisons import adjust_comparisons, compare_settings, over_seeds
 from shop_r1.evaluation.seeds.figures import SeedFigures, measure_seed
 from shop_r1.jsonl import read_json, read_records
@@ -77,6 +82,7 @@ class Measurement:
             measured=over_seeds(row.key, runs),
             target_mix=_target_mix(predictions),
             invalid=count_invalid(predictions, SHOP),
+            warnings=_list_warnings(predictions),
             alerts=tuple(self._alerts(row)),
             curves=read_row_curves([self._folder.path(each) for each in self._trainings(row)]),
         )
@@ -89,7 +95,9 @@ class Measurement:
             stage = reachable_stage(row, seed, config)
             best = self._read_best(stage)
             exact, types = (self._measure(seed, found, row) for found in best)
-            of_exact = {name: each for name, each in exact.resamples.items() if "exact" in name}
+            of_exact = {
+                name: each for name, each in exact.resamples.items() if "exact" in name or "similar" in name
+            }
             runs.append(replace(types, resamples=dict(types.resamples) | of_exact))
             predictions += best[0]
         return RowResult(
@@ -179,6 +187,15 @@ class Measurement:
             if path.exists():
                 for each in read_records(path, Alert):
                     yield RaisedAlert(seed=seed, **each.model_dump())
+
+
+def _is_of_whole_action(figure: str) -> bool:
+    return "exact" in figure or "similar" in figure
+
+
+def _list_warnings(predictions: Sequence[Prediction]) -> tuple[str, ...]:
+    metrics = evaluate_predictions(predictions, SHOP, bootstrap=2)
+    return tuple(told for told in (find_collapse(metrics), find_vanishing(metrics)) if told)
 
 
 def _target_mix(predictions: Sequence[Prediction]) -> dict[str, float]:

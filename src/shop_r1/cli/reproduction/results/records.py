@@ -63,6 +63,9 @@ class RowResult(Record):
     """Share of each type among the test steps."""
     invalid: Mapping[str, int] = {}
     """Unparsable completions of all seeds by reason."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the mix of predicted types over all seeds: a type that took over, or one that
+    vanished."""
     alerts: tuple[RaisedAlert, ...] = ()
     curves: tuple[Curve, ...] = ()
     """Of its RL."""

@@ -6,6 +6,7 @@ from shop_r1.cli.reproduction.results.measure import NATURAL_MIX
 from shop_r1.cli.reproduction.results.records import PartResult, Reproduction, RowResult, TableResult
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, TEMPERATURE_EXACT, find_paper_row
 from shop_r1.evaluation.seeds.comparisons import Comparison
+from shop_r1.evaluation.similarity.rules import list_rules
 from shop_r1.records.results import Grid, Interval, PaperRow, percent
 
 TITLES = {
@@ -29,6 +30,14 @@ def list_grids(found: Reproduction) -> list[Grid]:
     return [*grids, *([effects_grid(found)] if found.effects else [])]
 
 
+def shown_grids(found: Reproduction) -> list[Grid]:
+    """Return what a terminal shows: all of a single table, else the first grid of each; then the effects."""
+    if len(found.tables) == 1:
+        return list_grids(found)
+    first = [table_grids(found, table)[0] for table in found.tables]
+    return [*first, *([effects_grid(found)] if found.effects else [])]
+
+
 def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
     """Return what belongs to one table: its figures, what is beside them, differences to SFT."""
     rows = [row for key in table.rows if (row := found.row(key)) is not None]
@@ -37,6 +46,7 @@ def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
         return [per_type_grid([*rows, *best], TITLES["table3"])]
     grids = [headline_grid(table.table, rows, best), mix_grid(table.table, rows, best)]
     if table.table in ("table2", "table4", "sizes", "map"):
+        grids.append(similar_grid(table.table, rows, best))
         grids.append(natural_grid(table.table, rows, best))
     if table.comparisons:
         grids.append(comparison_grid(table))
@@ -115,25 +125,41 @@ def _paper_lines(table: str, row: RowResult) -> Iterator[tuple[str, ...]]:
 
 def mix_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResult]) -> Grid:
     """Return what stands beside the accuracies: the mix of predicted types, and what is unparsable."""
-    types, shown = list(rows[0].target_mix), [*rows, *best]
-    figures = {name: f"predicted/{name}" for name in types} | {"unparsable": "unparsable"}
-    if any("similar" in row.measured.figures for row in rows):
-        figures["similar"] = "similar"
-    target = [percent(rows[0].target_mix.get(name)) for name in figures]
-    lines = [("shoppers", *target)]
-    for row in shown:
-        label = row.key if row.name == "reachable" else row_label(table, row)
-        lines.append((label, *(percent(_value(row, name)) for name in figures.values())))
-    note = "similar: exact match, but typed text may be of similar meaning." if "similar" in figures else ""
+    figures = {name: f"predicted/{name}" for name in rows[0].target_mix} | {"unparsable": "unparsable"}
+    lines = [("shoppers", *(percent(rows[0].target_mix.get(name)) for name in figures))]
+    lines += [
+        (_label(table, row), *(percent(_value(row, name)) for name in figures.values()))
+        for row in (*rows, *best)
+    ]
     title = f"{TITLES[table]}: predicted types, %"
+    alerts = [f"{row.key}: {warning}" for row in rows for warning in row.warnings]
+    return Grid(title=title, header=("row", *figures), rows=tuple(lines), alerts=tuple(alerts))
+
+
+def similar_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResult]) -> Grid:
+    """Return exact match beside the matches that let a typed text differ, each under its rule's name."""
+    figures = {"exact %": "exact"} | {
+        f"{rule.label} %": f"similar/{rule.name}"
+        for rule in list_rules()
+        if all(f"similar/{rule.name}" in row.measured.figures for row in rows)
+    }
+    lines = [
+        (_label(table, row), *(_interval(row, name) for name in figures.values())) for row in (*rows, *best)
+    ]
+    note = "A typed text may differ by the rule: the same normalised words, or ROUGE-L (docs/metrics.md)."
+    title = f"{TITLES[table]}: texts of similar meaning"
     return Grid(title=title, header=("row", *figures), rows=tuple(lines), note=note)
+
+
+def _label(table: str, row: RowResult) -> str:
+    return row.key if row.name == "reachable" else row_label(table, row)
 
 
 def natural_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResult]) -> Grid:
     """Return the headline figures in the crowd's own mix of types."""
     lines = [
         (
-            row_label(table, row) if row.name != "reachable" else row.key,
+            _label(table, row),
             *(str(row.measured.figures[f"{NATURAL_MIX}/{name}"].mean) for name in HEADLINE),
         )
         for row in (*rows, *best)
