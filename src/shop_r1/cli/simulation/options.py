@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from shop_r1.cli.models import is_endpoint
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart, check_folder, check_output
 from shop_r1.errors import ConfigError
-from shop_r1.shoppers.crowd_kinds import CROWDS, CrowdName
+
+if TYPE_CHECKING:
+    from shop_r1.shoppers.crowd_kinds import CrowdName
 
 DEFAULT_OUT = Path("runs/simulation")
 STORES = ("builtin",)
@@ -72,7 +74,7 @@ class Options:
     force: bool
     seed: int
     catalogue_seed: int
-    crowd: CrowdName
+    crowd: "CrowdName"
     page_size: int
     out: Path | None
 
@@ -108,6 +110,8 @@ class Options:
     @property
     def most_steps(self) -> int:
         """Steps of a visit at most: what was asked for, or what the crowd needs."""
+        from shop_r1.shoppers.crowd_kinds import CROWDS  # with numpy, for which --help shall not wait
+
         return self.max_steps or CROWDS[self.crowd].max_steps
 
     @property
