@@ -79,6 +79,7 @@ bench: $(READY) ## time training and evaluation beside stock TRL (50 minutes); d
 	@$(BIN)/python -m benchmarks.memory --json benchmarks/results/memory.json
 	@$(BIN)/python -m benchmarks.examples --json benchmarks/results/examples.json
 	@$(BIN)/python -m benchmarks.browser --json benchmarks/results/browser.json
+	@test ! -d runs/demo/shop-r1 || $(BIN)/python -m benchmarks.left_out runs/demo --json benchmarks/results/left_out.json
 	@$(BIN)/python -m benchmarks.tables
 
 lint: $(READY) ## ruff, as linter and as formatter

@@ -43,16 +43,24 @@ class WholeTrainer(ShopR1Trainer):
 SIDES: dict[str, type[ShopR1Trainer]] = {"left_out": ShopR1Trainer, "whole": WholeTrainer}
 
 
-def take_step(trainer: ShopR1Trainer, rows: list[dict[str, Any]]) -> float:
-    """Sample, score and compute the gradients of a step; return the seconds that it took."""
+def take_step(trainer: ShopR1Trainer, rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Sample, score and compute the gradients of a step; return the seconds that it took.
+
+    `update` are those after sampling and rewards; `processor` is the time of all this process's threads,
+    which other programs on the machine change less.
+    """
     wait_for_device()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     trainer.training_step(trainer.model, rows, None)
     wait_for_device()
     elapsed = time.perf_counter() - started
     trainer.model.zero_grad()
     trainer.state.global_step += 1  # of which the completions' seeds are made
-    return elapsed
+    return {
+        "step": elapsed,
+        "update": trainer.recorder.speed(elapsed, tokens_seen=0)["seconds/update"],
+        "processor": time.process_time() - used,
+    }
 
 
 @flush_subnormals()
@@ -60,8 +68,7 @@ def compare(config: GrpoConfig, examples: Sequence[Example], steps: int, out: Pa
     """Return both sides' median seconds of a step and of its update, and how many groups cannot teach."""
     trainers = {side: kind(load_model(config.model), examples, config, out) for side, kind in SIDES.items()}
     draw = random.Random(0)
-    times: dict[str, list[float]] = {side: [] for side in SIDES}
-    updates: dict[str, list[float]] = {side: [] for side in SIDES}
+    times: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     zero = []
     for step in range(steps + 1):
         prompts = draw.sample(range(len(examples)), config.prompts_per_step)
@@ -72,18 +79,13 @@ def compare(config: GrpoConfig, examples: Sequence[Example], steps: int, out: Pa
             seconds = take_step(trainer, rows)
             if step:  # the first warms up
                 times[side].append(seconds)
-                updates[side].append(seconds - trainer.prelude_s)
         zero.append(trainers["whole"]._metrics["train"]["policy/frac_zero_variance"][-1])
-    whole, left = (statistics.median(times[side]) for side in ("whole", "left_out"))
-    return {
-        "zero_variance": statistics.fmean(zero[1:]),
-        "whole_s": whole,
-        "left_out_s": left,
-        "whole_update_s": statistics.median(updates["whole"]),
-        "left_out_update_s": statistics.median(updates["left_out"]),
-        "faster": whole / left,
-        "steps": steps,
+    medians = {
+        side: {name: statistics.median(each[name] for each in found) for name in found[0]}
+        for side, found in times.items()
     }
+    faster = {name: seconds / medians["left_out"][name] for name, seconds in medians["whole"].items()}
+    return medians | {"faster": faster, "zero_variance": statistics.fmean(zero[1:]), "steps": steps}
 
 
 def main() -> None:
@@ -96,14 +98,17 @@ def main() -> None:
     base = DemoConfig().grpo.model_copy(update={"bf16": choose_precision("auto").bf16})
     sessions = list(read_records(options.demo / "sessions.jsonl.zst", Session))
     examples = balance_examples(list_examples(sessions), base.type_ratio, 0)
-    report: dict[str, Any] = {"machine": describe_machine() | {"load_before": round(os.getloadavg()[0], 1)}}
+    machine = describe_machine() | {"load_before": round(os.getloadavg()[0], 1)}
+    report: dict[str, Any] = {"machine": machine, "bf16": base.bf16}
     for name, folder in CHECKPOINTS.items():
         config = base.model_copy(update={"model": str(options.demo / folder)})
         with TemporaryDirectory() as out:
             found = compare(config, examples, options.steps, Path(out))
+        whole, left_out = (60 / found[side]["step"] for side in ("whole", "left_out"))
         print(
-            f"{name:5}  {found['zero_variance']:4.0%} zero variance  whole {60 / found['whole_s']:5.1f}  "
-            f"left out {60 / found['left_out_s']:5.1f} steps a minute  {found['faster']:.2f} times",
+            f"{name:5}  {found['zero_variance']:4.0%} zero variance  whole {whole:5.1f}  "
+            f"left out {left_out:5.1f} steps a minute; faster: "
+            + ", ".join(f"{part} {ratio:.2f}" for part, ratio in found["faster"].items()),
             flush=True,
         )
         report[name] = found

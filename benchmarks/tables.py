@@ -16,7 +16,13 @@ Result = Mapping[str, Any]
 
 
 def fill_page(
-    text: str, step: Result, engine: Result, memory: Result, examples: Result, browser: Result
+    text: str,
+    step: Result,
+    engine: Result,
+    memory: Result,
+    examples: Result,
+    browser: Result,
+    left_out: Result,
 ) -> str:
     """Return the page with every table made from these results.
 
@@ -27,6 +33,11 @@ def fill_page(
         "machine": describe(step["machine"]),
         "steps": table(("P", "G", "ours, s", "stock, s", "times faster", "tokens/s"), step_rows(step)),
         "memory": table(("P", "G", "ours, MiB", "stock, MiB", "share"), memory_rows(step)),
+        "left_out": table(
+            ("checkpoint", "zero variance", "whole, s", "left out, s", "times faster", "the update alone"),
+            left_out_rows(left_out),
+        ),
+        "left_out_load": left_out_line(left_out),
         "parts": table(("part", "ours", "beside", "ratio"), part_rows(engine)),
         "limit": limit_line(engine["limit"]),
         "estimate": table(
@@ -86,6 +97,30 @@ def memory_rows(step: Result) -> Iterator[Sequence[str]]:
             f"{each['stock_mib']:,.0f}",
             f"{each['share']:.2f}",
         )
+
+
+def left_out_rows(left_out: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for each checkpoint whose steps were taken with and without groups that cannot teach."""
+    for name, title in (("early", "SFT, where RL begins"), ("late", "after Shop-R1")):
+        each = left_out[name]
+        yield (
+            title,
+            f"{each['zero_variance']:.0%}",
+            f"{each['whole']['processor']:.3g}",
+            f"{each['left_out']['processor']:.3g}",
+            f"{each['faster']['processor']:.2f}",
+            f"{each['faster']['update']:.2f}",
+        )
+
+
+def left_out_line(left_out: Result) -> str:
+    """Return how much else ran on the machine, and how many steps count."""
+    machine = left_out["machine"]
+    numbers = "bfloat16" if left_out["bf16"] else "float32"
+    return (
+        f"Medians of {left_out['early']['steps']} steps in {numbers} on {machine['threads']} thread(s); the "
+        f"machine's load was {machine['load_before']:g} when they began."
+    )
 
 
 def part_rows(engine: Result) -> Iterator[Sequence[str]]:
@@ -246,13 +281,13 @@ def _mib(size: float) -> str:
     return f"{size / 2**20:,.3g}" if size < 2**30 else f"{size / 2**20:,.0f}"
 
 
-def read_results() -> tuple[Result, Result, Result, Result, Result]:
-    """Return what `grpo_step`, `engine`, `memory`, `examples` and `browser` wrote."""
-    step, engine, memory, examples, browser = (
+def read_results() -> tuple[Result, Result, Result, Result, Result, Result]:
+    """Return what `grpo_step`, `engine`, `memory`, `examples`, `browser` and `left_out` wrote."""
+    step, engine, memory, examples, browser, left_out = (
         json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("grpo_step", "engine", "memory", "examples", "browser")
+        for name in ("grpo_step", "engine", "memory", "examples", "browser", "left_out")
     )
-    return step, engine, memory, examples, browser
+    return step, engine, memory, examples, browser, left_out
 
 
 if __name__ == "__main__":
