@@ -1,4 +1,7 @@
+import ctypes
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +168,31 @@ def test_an_adapter_of_another_model_is_refused(broken: Path) -> None:
         ModelError, match=f"1 of its weights' names are not those expected, such as {dropped}"
     ):
         load_model(str(broken))
+
+
+_COUNT_MAPPINGS = """
+import ctypes, torch
+from shop_r1.training.devices import map_large_tensors
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd a b c d e".split()]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+torch.empty(2**22)  # 16 MiB, freed at once: from then on glibc takes less than that from its heap
+def own(size: int) -> int:
+    before = libc.mallinfo2().hblks
+    held = torch.empty(size)
+    return libc.mallinfo2().hblks - before
+print(own(2**20))
+map_large_tensors()
+print(own(3 * 2**20))  # more than the first has left free in the heap
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="counts mappings as glibc 2.33 and newer do"
+)
+def test_with_adapters_large_tensors_get_memory_of_their_own_again() -> None:
+    ran = subprocess.run([sys.executable, "-c", _COUNT_MAPPINGS], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["0", "1"]

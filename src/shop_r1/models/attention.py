@@ -59,11 +59,11 @@ def _masked_attention(
     if shared == 1 or rows >= heads * key.shape[3]:
         return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0]  # type: ignore[no-any-return]
     stacked = query.reshape(len(query), heads, shared * rows, -1)
-    module = _OneHeadEach
-    found, _ = sdpa_attention_forward(module, stacked, key, value, mask.repeat(1, 1, shared, 1), **kwargs)
-    # (B, shared * rows, heads, D), and a head of queries is `shared` times that of keys, and some.
-    found = found.unflatten(1, (shared, rows)).permute(0, 2, 3, 1, 4)
-    return found.flatten(2, 3)
+    mask = mask.repeat(1, 1, shared, 1)
+    found: Tensor = sdpa_attention_forward(_OneHeadEach, stacked, key, value, mask, **kwargs)[0]
+    # (B, shared * rows, heads, D); the queries' heads are those of head 0 of keys, then of head 1, and so on.
+    result: Tensor = found.unflatten(1, (shared, rows)).permute(0, 2, 3, 1, 4).flatten(2, 3)
+    return result
 
 
 class _OneHeadEach:

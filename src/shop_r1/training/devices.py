@@ -1,5 +1,6 @@
 """Which devices a run is spread over, and how: said, checked, and undone when weights are written."""
 
+import ctypes
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,23 @@ def read_launch(path: Path) -> tuple[int, DistributedType]:
             "`accelerate config` writes one"
         ) from None
     return int(config.num_processes), DistributedType(config.distributed_type)
+
+
+_MMAP_THRESHOLD = -3
+"""glibc's M_MMAP_THRESHOLD (malloc.h)."""
+_OWN_MAPPING = 1 << 20
+"""Bytes from which on a tensor gets memory of its own. Ours."""
+
+
+def map_large_tensors() -> None:
+    """Have the C library give each large tensor memory of its own, which goes back when the tensor does.
+
+    glibc stops doing so by itself once the first large ones are freed, and puts what stays and what goes side
+    by side. An adapter makes many that go, and with SmolLM2 the holes nearly doubled what a step took (2.0
+    instead of 1.1 GiB, for 1.2x the CPU time). Other C libraries are left as they are.
+    """
+    if tune := getattr(ctypes.CDLL(None), "mallopt", None):
+        tune(_MMAP_THRESHOLD, _OWN_MAPPING)
 
 
 def active_strategy() -> str:

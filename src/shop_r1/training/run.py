@@ -24,7 +24,7 @@ from shop_r1.training.checkpoints import (
     list_checkpoints,
     refuse_earlier_run,
 )
-from shop_r1.training.devices import print_strategy, save_trained
+from shop_r1.training.devices import map_large_tensors, print_strategy, save_trained
 from shop_r1.training.health_checks import RULES, Alerts
 from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.live import LiveView
@@ -82,6 +82,8 @@ class TrainingRun:
             self._out / "alerts.jsonl", RULES if self._config.alerts else {}, self._config.stop_on_alert
         )
         print_strategy(trainer)
+        if self._config.lora_r:
+            map_large_tensors()
         trainer.remove_callback(PrinterCallback)  # LiveView shows what it would print
         with closing(LiveView(title, body, noted, alerts, sample)) as view, stop_signals() as stop:
             trainer.show_part = view.show_part
