@@ -11,7 +11,7 @@ from shop_r1.shoppers.facts import read_page
 from shop_r1.shoppers.focused.belief import forecast_session, possible_intents
 from shop_r1.shoppers.focused.choices import choices
 from shop_r1.shoppers.persona import Crowd, Intent, Market, persona_grid
-from shop_r1.shoppers.reachable import reachable_predictions
+from shop_r1.shoppers.reachable import reachable_predictions, type_weights
 from shop_r1.store.kinds import KINDS
 
 
@@ -154,3 +154,24 @@ def test_a_stranger_s_session_is_refused_with_its_place(sessions: list[Session],
         reachable_predictions([stranger], market)
     with pytest.raises(DataError, match="no step to predict"):
         reachable_predictions([], market)
+
+
+def test_types_are_weighed_so_that_they_come_in_a_mix() -> None:
+    # 6 clicks, 3 searches, 1 end; wanted 1 : 1 : 2. Each type's weight times its count is its share of 10.
+    types = ["click"] * 6 + ["type_and_submit"] * 3 + ["terminate"]
+    weights = type_weights(types, {"click": 1, "type_and_submit": 1, "terminate": 2})
+    assert weights == pytest.approx({"click": 2.5 / 6, "type_and_submit": 2.5 / 3, "terminate": 5.0})
+
+
+def test_in_a_mix_of_ends_alone_the_best_predictor_names_the_end(
+    sessions: list[Session], market: Market
+) -> None:
+    best = reachable_predictions(sessions[:20], market, mix={"terminate": 1})
+    assert {p.action for p in best.exact} == {terminate()}
+    assert best.expected_exact == pytest.approx(1)
+
+
+def test_in_the_mix_as_it_is_nothing_changes(sessions: list[Session], market: Market) -> None:
+    plain = reachable_predictions(sessions[:20], market)
+    counts = Counter(prediction.target.type for prediction in plain.exact)
+    assert reachable_predictions(sessions[:20], market, mix=counts).exact == plain.exact

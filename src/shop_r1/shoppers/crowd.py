@@ -22,17 +22,24 @@ START = "<start>"
 PAPER_MIX = {"click": 690, "type_and_submit": 677, "terminate": 512}
 """Actions of the paper's test set (Appendix C)."""
 
-# From OPeRA (NEU-HAI/OPeRA, CC-BY-4.0), 218 sessions, clicks and inputs only. Its input, search (a click on
-# the search button) and suggested_term are one act here, `search`, so their rows are averaged by how often
-# each occurs (186, 279, 72) and their columns added. What has no counterpart here is in `other`.
-_OPERA_COLUMNS = ("search", "product_link", "filter", "review", "product_option", "purchase", END)
+# From OPeRA (NEU-HAI/OPeRA, CC-BY-4.0), 218 sessions, clicks and inputs only. Its input and its search (a
+# click on the search button or the field) are one act here, `search`, so their rows are averaged by how often
+# each occurs (186, 279) and their columns added. What has no counterpart here (pictures, other clicks) is in
+# `other`.
 _OPERA_ROWS = {
-    "search": (0.670, 0.186, 0.019, 0.0, 0.0, 0.026, 0.024),
-    "product_link": (0.096, 0.123, 0.005, 0.155, 0.16, 0.102, 0.048),
-    "filter": (0.115, 0.154, 0.538, 0.0, 0.038, 0.0, 0.077),
-    "review": (0.021, 0.008, 0.0, 0.854, 0.035, 0.016, 0.011),
-    "product_option": (0.037, 0.015, 0.0, 0.044, 0.788, 0.044, 0.022),
+    START: (0.262, 0.032, 0.188, 0.023, 0.028, 0.0, 0.046, 0.064, 0.018, 0.101, 0.064, 0.101),
+    "search": (0.613, 0.125, 0.019, 0.009, 0.148, 0.017, 0.004, 0.009, 0.0, 0.013, 0.022, 0.022),
+    "suggested_term": (0.222, 0.014, 0.0, 0.0, 0.431, 0.028, 0.028, 0.028, 0.042, 0.083, 0.056, 0.042),
+    "nav_bar": (0.195, 0.024, 0.207, 0.024, 0.098, 0.0, 0.024, 0.037, 0.024, 0.012, 0.098, 0.171),
+    "page_related": (0.048, 0.0, 0.029, 0.6, 0.076, 0.009, 0.029, 0.048, 0.0, 0.009, 0.019, 0.009),
+    "product_link": (0.096, 0.0, 0.005, 0.048, 0.123, 0.005, 0.155, 0.16, 0.021, 0.027, 0.102, 0.048),
+    "filter": (0.115, 0.0, 0.0, 0.077, 0.154, 0.538, 0.0, 0.038, 0.0, 0.0, 0.0, 0.077),
+    "review": (0.021, 0.0, 0.003, 0.008, 0.008, 0.0, 0.854, 0.035, 0.005, 0.022, 0.016, 0.011),
+    "product_option": (0.035, 0.002, 0.009, 0.013, 0.015, 0.0, 0.044, 0.788, 0.004, 0.007, 0.044, 0.022),
+    "quantity": (0.056, 0.028, 0.0, 0.028, 0.083, 0.0, 0.028, 0.139, 0.194, 0.167, 0.167, 0.056),
+    "cart_side_bar": (0.136, 0.0, 0.012, 0.0, 0.086, 0.0, 0.136, 0.049, 0.086, 0.161, 0.086, 0.111),
 }
+_OPERA_COLUMNS = (*SUBTYPES[:11], END)  # all but `back`
 OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
     last: {kind: share for kind, share in zip(_OPERA_COLUMNS, row, strict=True) if share}
     for last, row in _OPERA_ROWS.items()
@@ -40,6 +47,10 @@ OPERA_NEXT: Mapping[str, Mapping[str, float]] = {
 """For each subtype, the share of each that came next; what is not named is in `other`."""
 OPERA_FACTS = {"purchases": 0.541, "actions_mean": 11.7, "actions_median": 5.0, "inputs_mean": 0.85}
 """Share of sessions with a purchase click; clicks and inputs per session; inputs per session (186 / 218)."""
+OPERA_DECILES = (0, 0, 1, 2, 4, 5, 7, 11, 16, 29, 241)
+"""Of the clicks and inputs of a session."""
+OPERA_INPUTS: Mapping[int, int] = {0: 124, 1: 47, 2: 24, 3: 13, 4: 4, 5: 1, 6: 4, 7: 1}
+"""Number of sessions by their number of inputs."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class CrowdFacts:
     mix: Counter[str] = field(default_factory=Counter)
     """The actions after each session's first (the ones that are predicted and scored), by type."""
     lengths: Counter[int] = field(default_factory=Counter)
-    """Number of sessions by their number of steps."""
+    """Number of sessions by their number of clicks and searches, the end apart."""
     searches: Counter[int] = field(default_factory=Counter)
     """Number of sessions by their number of searches."""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -63,10 +74,10 @@ def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
     for session in sessions:
         types = [step.action.type for step in session.steps]
         facts.mix.update(types[1:])
-        facts.lengths[len(types)] += 1
-        facts.searches[types.count("type_and_submit")] += 1
-        facts.outcomes[session.outcome or "unknown"] += 1
         kinds = [START, *map(subtype, session.steps)]
+        facts.lengths[len(kinds) - 1 - kinds.count(END)] += 1
+        facts.searches[kinds.count("search")] += 1
+        facts.outcomes[session.outcome or "unknown"] += 1
         for last, kind in pairwise(kinds if kinds[-1] == END else [*kinds, END]):
             facts.following[last][kind] += 1
     return facts
@@ -74,7 +85,15 @@ def describe_crowd(sessions: Iterable[Session]) -> CrowdFacts:
 
 def crowd_tables(facts: CrowdFacts) -> str:
     """Return the tables of docs/crowd.md, in Markdown."""
-    return "\n\n".join((_mix_table(facts), _session_table(facts), _length_table(facts), _next_table(facts)))
+    return "\n\n".join(
+        (
+            _mix_table(facts),
+            _session_table(facts),
+            _length_table(facts),
+            _search_table(facts),
+            _next_table(facts),
+        )
+    )
 
 
 def _mix_table(facts: CrowdFacts) -> str:
@@ -88,31 +107,45 @@ def _session_table(facts: CrowdFacts) -> str:
     bought = _share(facts.outcomes["purchase"], facts.lengths.total())
     rows = [
         ("sessions that buy", bought, f"{real['purchases']:.3f}"),
-        ("steps, mean", f"{fmean(facts.lengths.elements()):.2f}", f"{real['actions_mean']}"),
-        ("steps, median", f"{median_low(facts.lengths.elements())}", f"{real['actions_median']:.0f}"),
+        ("clicks and searches, mean", f"{fmean(facts.lengths.elements()):.2f}", f"{real['actions_mean']}"),
+        (
+            "clicks and searches, median",
+            f"{median_low(facts.lengths.elements())}",
+            f"{real['actions_median']:.0f}",
+        ),
         ("searches, mean", f"{fmean(facts.searches.elements()):.2f}", f"{inputs} (typed inputs)"),
     ]
     return _table(("per session", "crowd", "OPeRA, 218 sessions"), rows)
 
 
 def _length_table(facts: CrowdFacts) -> str:
-    counts = facts.lengths, facts.searches
-    longest = max(*facts.lengths, *facts.searches)
-    rows = [(str(n), *(_share(c[n], c.total()) for c in counts)) for n in range(1, longest + 1)]
-    return _table(("how many", "sessions with so many steps", "with so many searches"), rows)
+    lengths = sorted(facts.lengths.elements())
+    deciles = [lengths[min(len(lengths) - 1, len(lengths) * tenth // 10)] for tenth in range(11)]
+    head = ("clicks and searches of a session", *(f"{tenth * 10} %" for tenth in range(11)))
+    return _table(head, [("crowd", *map(str, deciles)), ("OPeRA", *map(str, OPERA_DECILES))])
+
+
+def _search_table(facts: CrowdFacts) -> str:
+    most = max(*facts.searches, *OPERA_INPUTS)
+    rows = [
+        (name, *(_share(counts.get(n, 0), sum(counts.values())) for n in range(most + 1)))
+        for name, counts in (("crowd", facts.searches), ("OPeRA, typed inputs", OPERA_INPUTS))
+    ]
+    return _table(("sessions with so many searches", *map(str, range(most + 1))), rows)
 
 
 def _next_table(facts: CrowdFacts) -> str:
     rows = []
+    columns = (*SUBTYPES[:-1], "other", END)
     for last in (START, *SUBTYPES[:-1]):
         if last not in facts.following:
             continue
         counts, total = facts.following[last], facts.following[last].total()
-        rows.append((f"`{last}` (n = {total})", *(_share(counts[kind], total) for kind in SUBTYPES)))
+        rows.append((f"`{last}` (n = {total})", *(_share(counts[kind], total) for kind in columns)))
         if last in OPERA_NEXT:
-            real = {**OPERA_NEXT[last], "other": 1 - sum(OPERA_NEXT[last].values())}
-            rows.append(("OPeRA", *(f"{real.get(kind, 0.0):.3f}" for kind in SUBTYPES)))
-    return _table(("last \\ next", *(f"`{kind}`" for kind in SUBTYPES)), rows)
+            real = {**OPERA_NEXT[last], "other": max(0.0, 1 - sum(OPERA_NEXT[last].values()))}
+            rows.append(("OPeRA", *(f"{real.get(kind, 0.0):.3f}" for kind in columns)))
+    return _table(("last \\ next", *(f"`{kind}`" for kind in columns)), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

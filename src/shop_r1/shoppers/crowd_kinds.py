@@ -82,7 +82,7 @@ CROWDS: Mapping[CrowdName, CrowdKind] = {
         meaning="they look around as people do: menus, filters, reviews, options, comparing",
         drawing=_draw_wandering,
         forecaster=lambda market: Forecaster(Wants(market)).forecast,
-        needs=ShopNeeds(footer=False, back_link=True, related=2, reviews=(10, 60), has_all_options=True),
+        needs=ShopNeeds(footer=False, back_link=True, related=2, reviews=(10, 90), has_all_options=True),
         max_steps=rule.MAX_STEPS,
         draw_key="wanderer",
     ),

@@ -17,21 +17,24 @@ def at_cart(now: Scene) -> None:
     quantity = names.get("quantity")
     if now.course.last == "purchase" and quantity is not None:
         reason = "I want two of these, so I change the quantity."
-        now.take(type_and_submit(quantity, "2"), 0.12, True, reason)
+        now.take(type_and_submit(quantity, "2"), 0.2, True, reason)
     if now.course.last == "quantity" and quantity is not None:
         reason = f"{total} for two is too much for me, so I take one."
         now.take(type_and_submit(quantity, "1"), 0.25, True, reason)
+    if now.course.last == "purchase":
+        reason = "I have time and want to see one thing more, so I go back to the results."
+        now.press("back to results", 0.25, now.at_ease, reason)
     remove = names.get("remove")
     reason = f"{total} is more than I want to pay for this, so I take it out."
     now.take(click(remove) if remove else None, 0.06, True, reason)
-    now.press("checkout", 0.85, True, f"The total is {total}, so I go to the checkout.")
+    now.press("checkout", 0.88, True, f"The total is {total}, so I go to the checkout.")
     now.leave(f"The total is {total}, and I change my mind, so I leave.")
 
 
 def _at_empty_cart(now: Scene) -> None:
     now.press("back to results", 0.6, True, "My cart is empty, so I go back to the results.")
-    now.wish("opening", 0.45, True, "My cart is empty, so I search for what I want.")
-    now.press("departments", 0.6, True, "My cart is empty, so I look at the departments.")
+    now.wish("opening", 0.3, True, "My cart is empty, so I search for what I want.")
+    now.press("departments", 0.75, True, "My cart is empty, so I look at the departments.")
     now.leave("My cart is empty, so I leave.")
 
 

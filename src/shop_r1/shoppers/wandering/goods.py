@@ -45,8 +45,8 @@ def _turn_down(now: Scene) -> None:
             continue
         now.leave_some(0.8, when & now.spent, f"{problem} and I have looked enough, so I leave.")
         now.press("back to results", 0.75, when, f"{problem}, so I go back to the results.")
-        _relate(now, 0.35, when, problem)
-        now.wish("opening", 0.35, when, f"{problem}, so I search for what I want.")
+        _relate(now, 0.25, when, problem)
+        now.wish("opening", 0.15, when, f"{problem}, so I search for what I want.")
         now.leave(f"{problem}, so I leave.", when)
 
 
@@ -85,7 +85,7 @@ def _begin_options(now: Scene) -> None:
     course = now.course
     if course.last == "product_option" or now.page.slug in course.tried:
         return
-    share = 0.5 if course.tried else np.where(now.at_ease, 0.5, 0.2)
+    share = 0.5 if course.tried else np.where(now.at_ease, 0.6, 0.2)
     _next_option(now, share)
 
 
@@ -104,7 +104,7 @@ def _next_option(now: Scene, share: Floats | float) -> None:
 
 def _read_reviews(now: Scene) -> None:
     course = now.course
-    share = 0.6 if course.reviewed else np.where(now.at_ease, 0.5, 0.12)
+    share = 0.6 if course.reviewed else np.where(now.at_ease, 0.6, 0.12)
     now.press("reviews", share, True, "I want to know what others say, so I read the reviews.")
 
 
@@ -125,16 +125,16 @@ def _look_around(now: Scene) -> None:
         now.press("back to results", np.where(now.at_ease, 0.4, 0.1), True, reason)
     if course.last == "product_link":
         reason = "It looks right, but I want to see what is like it"
-        _relate(now, np.where(now.at_ease, 0.2, 0.03), True, reason)
+        _relate(now, np.where(now.at_ease, 0.35, 0.08), True, reason)
 
 
 def _buy(now: Scene) -> None:
     page = now.page
     reason = f"It fits at {money(page.price_cents)} with {page.rating} stars, so I"
     if page.delivery_cents:
-        now.press("add to cart", 0.75, True, f"{reason} put it in the cart to see the total.")
-    now.press("add to cart", 0.12, True, f"{reason} put it in the cart.")
-    now.press("buy now", 0.9, True, f"{reason} buy it now.")
+        now.press("add to cart", 0.88, True, f"{reason} put it in the cart to see the total.")
+    now.press("add to cart", 0.06, True, f"{reason} put it in the cart.")
+    now.press("buy now", 0.94, True, f"{reason} buy it now.")
 
 
 def at_reviews(now: Scene) -> None:
@@ -146,7 +146,7 @@ def at_reviews(now: Scene) -> None:
         now.leave_some(0.25, now.crowd.quality_driven | (page.rating < now.crowd.rating_floor), reason)
     if page.page_number < page.page_count:
         reason = "I want to read more, so I go on to the next reviews."
-        now.press("next", np.where(now.at_ease, 0.97, 0.72), True, reason)
+        now.press("next", np.where(now.at_ease, 0.96, 0.7), True, reason)
     title = next((e.name for e in page.elements if "-".join(e.label.split()) == page.slug), None)
     reason = "I have read enough reviews, so I go back to the product."
     now.take(click(title) if title else None, 0.93, True, reason)

@@ -44,7 +44,7 @@ def at_departments(now: Scene) -> None:
         others = [name for name in now.page.names if _is_department(now, name) and name != own]
         fresh = [name for name in others if name not in now.course.departments]
         for name in fresh[:1]:
-            now.press(name, 0.7, True, f"I have time, so I look at {name} too.")
+            now.press(name, 0.3, True, f"I have time, so I look at {name} too.")
     else:
         now.press(own, 0.93, True, f"What I want is in {own}, so I look there.")
     now.leave("I do not see what I want here, so I leave.")
@@ -58,8 +58,8 @@ def at_department(now: Scene) -> None:
     """Go to the kind of product that is wanted."""
     noun = now.view.noun
     now.press(noun, 0.72, True, f"I want {thing([noun])}, so I look at all of them.")
-    now.wish("opening", 0.5, True, "The list is long, so I search for what I want.")
-    now.press("departments", 0.5, True, "This is not what I want to see, so I look at the departments.")
+    now.wish("opening", 0.35, True, "The list is long, so I search for what I want.")
+    now.press("departments", 0.75, True, "This is not what I want to see, so I look at the departments.")
     now.leave("I do not see what I want here, so I leave.")
 
 
@@ -88,6 +88,8 @@ def _have_enough(now: Scene, has: Bools) -> None:
     """Leave once all the effort is made that one cares to make."""
     searches, looked = len(now.course.queries), len(now.course.opened)
     done = f"I made {count(searches, 'search', 'es')} and opened {count(looked, 'product')}"
+    if now.course.in_cart:
+        now.press("cart", 0.9, now.spent, f"{done}, and that is enough, so I go to my cart.")
     now.leave_some(0.85, now.spent & ~has, f"{done}, and nothing here suits me, so I leave.")
     now.leave_some(0.15, now.spent & has, f"{done}, so I have looked enough and leave.")
 
@@ -174,7 +176,7 @@ def _nothing_here(now: Scene, shown: Sequence[Item], *, had_some: bool) -> None:
     Ask for less money or for quality, turn the page, search for more or for less, or give up.
     """
     if now.view.unsaid and not now.required:
-        now.wish("full", 0.3, True, "The list is long, so I search with more words.")
+        now.wish("full", 0.4, True, "The list is long, so I search with more words.")
     lowest = min((item.price_cents for item in shown), default=0)
     highest = max((item.rating or 0.0 for item in shown), default=0.0)
     what = thing((*now.required, now.noun)).removeprefix("an ").removeprefix("a ")
@@ -197,30 +199,35 @@ def _too_dear(now: Scene, when: Bools, problem: str) -> None:
     page, query = now.page, now.course.query
     limit, name = page.price_filter or ("", "")
     if name and not page.is_cheap_only:
-        now.take(click(name), 0.3, when, f"{problem}, so I choose {limit}.")
-    _next_page(now, 0.4, when)
+        share = np.where(now.crowd.price_driven, 0.7, 0.1)
+        now.take(click(name), share, when, f"{problem}, so I choose {limit}.")
+    _next_page(now, 0.25, when)
     if query and not phrases.is_modified(query):
         texts = {end: phrases.cheaper(query, limit, at_the_end=end) for end in (False, True)}
-        now.search_either(texts, 0.6, when, f"{problem}, so I search for a lower price.")
+        now.search_either(texts, 0.8, when, f"{problem}, so I search for a lower price.")
     _search_for_less(now, when, problem)
 
 
 def _too_poor(now: Scene, when: Bools, problem: str) -> None:
     page, query = now.page, now.course.query
     if page.rating_filter is not None and not page.is_good_only:
-        now.take(click(page.rating_filter), 0.3, when, f"{problem}, so I choose 4 stars up.")
-    _next_page(now, 0.4, when)
+        share = np.where(now.crowd.quality_driven, 0.7, 0.1)
+        now.take(click(page.rating_filter), share, when, f"{problem}, so I choose 4 stars up.")
+    _next_page(now, 0.25, when)
     if query and not phrases.is_modified(query):
         texts = {end: phrases.better(query, at_the_end=end) for end in (False, True)}
-        now.search_either(texts, 0.6, when, f"{problem}, so I search for better ones.")
+        now.search_either(texts, 0.8, when, f"{problem}, so I search for better ones.")
     _search_for_less(now, when, problem)
 
 
 def _search_for_less(now: Scene, when: Bools, problem: str) -> None:
     """Search without the first attribute word while there are two; else turn the page, or give up."""
-    if len(now.required) > 1:
+    if now.required:
         word = now.required[0]
         text = phrases.without(now.course.query, word)
-        now.search(text, 0.8, when, f"{problem}, so I search again without {word}.")
-    _next_page(now, 0.4, when)
+        share = 0.85 if len(now.required) > 1 else 0.3
+        now.search(text, share, when, f"{problem}, so I search again without {word}.")
+    _next_page(now, 0.2, when)
+    if now.course.in_cart:
+        now.press("cart", 0.9, when, f"{problem}, so I go to my cart.")
     now.leave(f"{problem}, so I leave.", when)

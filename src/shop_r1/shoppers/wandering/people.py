@@ -17,9 +17,9 @@ MANNERS = ("plain", "noun first", "plural", "short", "cheap", "priced", "in", "t
 # Value -> prior, all ours: tuned so that the crowd's statistics come near OPeRA's (docs/crowd.md).
 _DRIVES = {(0.5, 0.5): 0.5, (5.0, 0.5): 0.28, (0.5, 4.0): 0.22}  # (price weight, quality weight)
 _BUDGETS = {5.0: {0.35: 0.3, 0.6: 0.4, 0.95: 0.3}, 0.5: {0.35: 0.05, 0.6: 0.25, 0.95: 0.7}}
-_PATIENCE = {2: 0.3, 4: 0.32, 8: 0.2, 16: 0.18}
+_PATIENCE = {2: 0.3, 4: 0.3, 8: 0.2, 16: 0.2}
 _SIZES = {0: 0.4, 1: 0.2, 2: 0.2, 3: 0.2}
-_MANNERS = dict(zip(MANNERS, (0.27, 0.1, 0.12, 0.08, 0.03, 0.04, 0.15, 0.09, 0.12), strict=True))
+_MANNERS = dict(zip(MANNERS, (0.22, 0.08, 0.16, 0.04, 0.03, 0.03, 0.16, 0.1, 0.18), strict=True))
 LIMITED = {"cheap": 0.35, "priced": 0.6}
 """Manners that say a price: those who put it so are driven by price and have this budget."""
 _DRIVEN = 1
@@ -110,13 +110,13 @@ class Want:
 
 # (feature, colour, material) wanted or not -> share, ours.
 _PATTERNS = {
-    (True, False, False): 0.08,
-    (False, True, False): 0.1,
-    (False, False, True): 0.1,
+    (True, False, False): 0.04,
+    (False, True, False): 0.04,
+    (False, False, True): 0.04,
     (True, True, False): 0.15,
     (False, True, True): 0.17,
     (True, False, True): 0.12,
-    (True, True, True): 0.28,
+    (True, True, True): 0.44,
 }
 _PLACES = (0.34, 0.22, 0.16, 0.12, 0.09, 0.07)  # ours: how much each of a department's kinds is wanted
 
