@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from shop_r1.errors import StoreError
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import Catalogue, Product
+from shop_r1.store.frame import PageParts
 from shop_r1.store.visitors import seeded_ids
 
 NewClient = Callable[[], TestClient]
@@ -295,3 +296,18 @@ def test_equal_visits_to_equal_stores_see_equal_pages(catalogue: Catalogue, in_s
 def test_a_page_of_no_products_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(StoreError, match="page size 0"):
         create_app(catalogue, page_size=0)
+
+
+def test_a_link_leads_back_to_the_list_that_was_seen_last_where_pages_have_it(catalogue: Catalogue) -> None:
+    product = catalogue.products[0].id
+    with TestClient(
+        create_app(catalogue, parts=PageParts(back_link=True, footer=False, related=1))
+    ) as client:
+        assert "Back to results" not in client.get(f"/product/{product}").text
+        client.get("/search?q=red+mug&page=2")
+        page = client.get(f"/product/{product}").text
+        assert '<a href="/search?q=red+mug&amp;page=2">Back to results</a>' in page
+        assert "<footer>" not in page and page.count('<li class="card"') == 1
+    with TestClient(create_app(catalogue)) as client:
+        client.get("/search?q=red+mug")
+        assert "Back to results" not in client.get(f"/product/{product}").text

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shop_r1.errors import StoreError
-from shop_r1.store.catalogue import SEED_PERIOD, SIZE_RANGE, Catalogue, generate_catalogue
+from shop_r1.store.catalogue import SEED_PERIOD, SIZE_RANGE, Catalogue, Variety, generate_catalogue
 from shop_r1.store.kinds import KINDS, OPTION_VALUES
 
 
@@ -79,3 +79,17 @@ def test_a_size_that_cannot_be_made_is_refused(size: int) -> None:
 
 def test_the_largest_catalogue_still_has_distinct_titles() -> None:
     assert len(generate_catalogue(1, SIZE_RANGE[1]).by_id) == SIZE_RANGE[1]
+
+
+def test_more_variety_gives_every_product_colours_and_a_size_or_a_pack_and_more_reviews() -> None:
+    plain, varied = (
+        generate_catalogue(1),
+        generate_catalogue(1, variety=Variety((10, 90), has_all_options=True)),
+    )
+    for product in varied.products:
+        colours = product.options["Colour"]
+        assert len(colours) == 3
+        named = [word for word in product.attributes if word in colours]
+        assert not named or colours[0] == named[0]
+    longest = [max(len(product.reviews) for product in each.products) for each in (plain, varied)]
+    assert longest[0] == 9 and 80 < longest[1] <= 90

@@ -18,14 +18,14 @@ def at_cart(now: Scene) -> None:
     if now.course.last == "purchase" and quantity is not None:
         reason = "I want two of these, so I change the quantity."
         now.take(type_and_submit(quantity, "2"), 0.2, True, reason)
-    if now.course.last == "quantity" and quantity is not None:
+    if now.course.last == "quantity" and now.course.last_text == "2" and quantity is not None:
         reason = f"{total} for two is too much for me, so I take one."
         now.take(type_and_submit(quantity, "1"), 0.25, True, reason)
     if now.course.last == "purchase":
         reason = "I have time and want to see one thing more, so I go back to the results."
         now.press("back to results", 0.25, now.at_ease, reason)
     remove = names.get("remove")
-    reason = f"{total} is more than I want to pay for this, so I take it out."
+    reason = "I do not need this after all, so I take it out."
     now.take(click(remove) if remove else None, 0.06, True, reason)
     now.press("checkout", 0.88, True, f"The total is {total}, so I go to the checkout.")
     now.leave(f"The total is {total}, and I change my mind, so I leave.")

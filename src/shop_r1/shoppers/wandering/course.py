@@ -31,6 +31,8 @@ class Course:
     """The last action's subtype; empty before the first."""
     last_name: str
     """The name that it was about; empty where it was about none."""
+    last_text: str
+    """What was typed there; empty where nothing was."""
     kinds: tuple[str, ...]
     """The subtypes of all actions so far."""
     queries: tuple[tuple[str, ...], ...]
@@ -84,6 +86,7 @@ def read_course(history: Sequence[Step], page: Page) -> Course:
         steps=len(history),
         last=kinds[-1] if kinds else "",
         last_name=history[-1].action.value("name") if history else "",
+        last_text=history[-1].action.value("text") if history else "",
         kinds=kinds,
         queries=tuple(
             tuple(step.action.value("text").lower().split())

@@ -65,7 +65,7 @@ class Wanderers:
 
 @lru_cache(maxsize=1)
 def wanderer_grid() -> Wanderers:
-    """Return every persona with its prior."""
+    """Return every persona (1,040) with its prior."""
     personas, prior = [], []
     for manner, said in _MANNERS.items():
         for (prices, qualities, budget), character in _characters(manner).items():
