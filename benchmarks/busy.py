@@ -36,13 +36,16 @@ def time_steps(count: int) -> list[float]:
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
     from shop_r1.store.kinds import KINDS
-    from shop_r1.training.sft import session_tree
+    from shop_r1.training.sft import session_trees
 
     loaded = load_model("base")
     model = loaded.model.train()
     add_forward_redirection(causal_lm(model))
     shoppers = generate_sessions(create_app(generate_catalogue(0)), Market(KINDS), SESSIONS, 0)
-    batch = pack_trees([session_tree(session, loaded, PROMPT) for session in shoppers], loaded.pad_id)
+    trees = [
+        tree for session in shoppers for tree in session_trees(session, loaded, PROMPT, PROMPT.max_tokens)
+    ]
+    batch = pack_trees(trees, loaded.pad_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     seconds = []
     for _ in range(count + 2):

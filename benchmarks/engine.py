@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,7 +42,7 @@ from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
 from shop_r1.training.settings import SftConfig, sft_arguments
-from shop_r1.training.sft import TreeSftTrainer, session_tree, tree_features
+from shop_r1.training.sft import TreeSftTrainer, session_trees, tree_features
 
 ROUNDS = 5
 PROMPT = PromptConfig(max_tokens=8192, max_completion_length=64)
@@ -197,10 +198,13 @@ def _note_peak(run: Callable[[], object], peaks: list[int]) -> None:
 def compare_sft(checkpoint: Path, out: Path, count: int = 6) -> dict[str, Any]:
     """A step of SFT on long sessions beside TRL's SFTTrainer on the same pairs and chats."""
     model = load_model(str(checkpoint))
-    trees = [session_tree(session, model, PROMPT) for session in long_sessions(count)]
+    whole = sys.maxsize
+    trees = [session_trees(session, model, PROMPT, whole)[0] for session in long_sessions(count)]
     ours = make_sft_trainer(TreeSftTrainer, model, out)
     sides: dict[str, Callable[[], object]] = {
-        "ours": lambda: [ours.training_step(ours.model, tree_features([tree], 0), None) for tree in trees]
+        "ours": lambda: [
+            ours.training_step(ours.model, tree_features([tree], 0, whole), None) for tree in trees
+        ]
     }
     for name, to_rows in {"pairs": _pairs, "chats": _chat}.items():
         stock = make_sft_trainer(SFTTrainer, load_model(str(checkpoint)), out)

@@ -77,7 +77,7 @@ def prepare(case: Case, checkpoint: Path, out: Path) -> Callable[[], object]:
     sft.create_optimizer()
     _start(sft)
     ids = [300 + 7 * place % 1700 for place in range(context)]
-    features = tree_features([grow_tree([ids], [[7] * COMPLETION])], 0)
+    features = tree_features([grow_tree([ids], [[7] * COMPLETION])], 0, sys.maxsize)
 
     def step() -> None:
         sft.training_step(sft.model, dict(features), None)

@@ -42,6 +42,17 @@ AGAIN = Step(
 )
 
 
+def make_long_session(name: str, steps: int, lines: int = 12) -> Session:
+    """Return a session whose pages are all different, and of so many lines."""
+    made = []
+    for number in range(steps):
+        rows = [f'<a name="results.mug_{number}_{line}">Mug {number}.{line}</a>' for line in range(lines)]
+        page = Page(html="\n".join(rows))
+        rationale = f"Mug {number} is the one that I like."
+        made.append(Step(page=page, action=click(f"results.mug_{number}_0"), rationale=rationale))
+    return make_session(name, *made)
+
+
 def make_session(name: str, *steps: Step, user: str | None = None) -> Session:
     return Session(session_id=name, user_id=user, steps=steps)
 

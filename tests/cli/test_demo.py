@@ -83,7 +83,7 @@ def test_a_demo_that_stops_within_a_setting_predicts_nothing_twice(
     monkeypatch.setattr(predict_module, "_predict_batch", answer)
     # Each session is a batch of its own, so a setting can be cut in the middle.
     monkeypatch.setattr(
-        predict_module, "batch_by_length", lambda sizes, _: [[row] for row in range(len(sizes))]
+        predict_module, "batch_trees", lambda shapes, _: [[row] for row in range(len(shapes))]
     )
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_demo(whole, seed=3, overrides=SMALL)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny import make_long_session
 
 from shop_r1.datasets.examples import Example, list_examples, renderer
 from shop_r1.datasets.parquet import ParquetSessions
@@ -13,7 +14,9 @@ from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.models import sampling
 from shop_r1.models.checkpoint import LocalModel
+from shop_r1.models.prefix_tree import pack_trees
 from shop_r1.models.sampling import Sampling
+from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.parse import Response, parse_response
 from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.sessions import Session
@@ -152,3 +155,81 @@ def test_a_cut_prompt_is_counted_and_progress_goes_by_sessions(
     assert found[0].prompt_tokens is not None and found[0].prompt_tokens <= full.prompt_tokens + 8
     assert found[1].pages_cut == 0
     assert told == [(1, 2), (2, 2)]
+
+
+# -- sessions over the budget ------------------------------------------------------------------------------
+
+TIGHT = PromptConfig(max_tokens=1200, max_completion_length=64)
+"""Two of the three pages of `make_long_session` do not fit beside each other."""
+
+
+def watch_batches(monkeypatch: pytest.MonkeyPatch) -> list[list[list[tuple[str, int]]]]:
+    """Return a list that gets each batch: its trees, each as (session, step) of its branches."""
+    seen: list[list[list[tuple[str, int]]]] = []
+    compute = predict_module._predict_batch
+
+    def watched(model: Any, groups: Any, config: Any) -> Any:
+        seen.append([[(each.session.session_id, each.step) for each, _ in group] for group in groups])
+        return compute(model, groups, config)
+
+    monkeypatch.setattr(predict_module, "_predict_batch", watched)
+    return seen
+
+
+def test_the_trees_of_sessions_over_the_budget_are_bounded_and_predict_as_each_step_alone(
+    tiny_model: LocalModel, monkeypatch: pytest.MonkeyPatch, tiny_sessions: list[Session]
+) -> None:
+    long = [make_long_session("long", 7), make_long_session("longer", 9)]
+    examples = list_examples([*long, tiny_sessions[0]])
+    alone = [predict(tiny_model, [each], settings(prompt=TIGHT))[0] for each in examples]
+    assert any(each.pages_cut for each in alone)
+    seen = watch_batches(monkeypatch)
+    packed: list[int] = []
+
+    def watched(*arguments: Any) -> Any:
+        batch = pack_trees(*arguments)
+        packed.append(batch.input_ids.numel())
+        return batch
+
+    monkeypatch.setattr(sampling, "pack_trees", watched)
+    told: list[tuple[int, int]] = []
+    found = predict(
+        tiny_model,
+        examples,
+        settings(prompt=TIGHT, batch_tokens=2500),
+        lambda done, of: told.append((done, of)),
+    )
+    assert [each.completion for each in found] == [each.completion for each in alone]
+    trees = [tree for batch in seen for tree in batch]
+    assert len(trees) == 5
+    assert sorted(each for tree in trees for each in tree) == sorted(
+        (example.session.session_id, example.step) for example in examples
+    )
+    # Some tokens more than the setting: the tails of prompts do not count.
+    assert max(packed) <= 2500 + 300
+    # Progress goes by whole sessions, and none is done before its last tree is.
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[0][0] == 0
+    assert told[-1] == (3, 3)
+
+
+def test_batches_are_by_the_longest_prompt_where_nothing_is_cut(
+    tiny_model: LocalModel, monkeypatch: pytest.MonkeyPatch, tiny_sessions: list[Session]
+) -> None:
+    wide = PromptConfig(max_tokens=4000, max_completion_length=64)
+    sessions = [*tiny_sessions, make_long_session("long", 4), make_long_session("longer", 5)]
+    examples = list_examples(sessions)
+    render = renderer(tiny_model, wide)
+    longest = [len(render(Example(each, len(each.steps) - 1)).ids) for each in sessions]
+    for batch_tokens in (1, 2000, 3200, 6000, 24_000):
+        with monkeypatch.context() as patch:
+            seen = watch_batches(patch)
+            predict(tiny_model, examples, settings(prompt=wide, batch_tokens=batch_tokens))
+        expected = [
+            [
+                [(sessions[number].session_id, step) for step in range(1, len(sessions[number].steps))]
+                for number in batch
+            ]
+            for batch in batch_by_length(longest, batch_tokens)
+        ]
+        assert seen == expected

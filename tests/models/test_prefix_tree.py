@@ -17,8 +17,19 @@ from transformers import (
 )
 
 from shop_r1.errors import ModelError
-from shop_r1.models.prefix_tree import Branch, Tree, common_prefix, grow_tree, pack_trees
-from shop_r1.models.scoring import hidden_states, project, score_tokens
+from shop_r1.models.prefix_tree import (
+    MASK_ROWS,
+    Branch,
+    Tree,
+    TreeShape,
+    batch_trees,
+    common_prefix,
+    fit_pass,
+    grow_tree,
+    grow_trees,
+    pack_trees,
+)
+from shop_r1.models.scoring import batch_by_length, hidden_states, project, score_tokens
 
 Ids = Sequence[int]
 VOCABULARY = 23
@@ -201,3 +212,62 @@ def test_a_model_whose_attention_would_ignore_the_mask_is_refused(config: Any, w
     model = (Gemma3ForCausalLM if config.model_type == "gemma3_text" else LlamaForCausalLM)(config)
     with pytest.raises(ModelError, match=why):
         score_tokens(model, pack_trees([grow_tree([[1, 2]], [[3]])], 0))
+
+
+# -- trees and passes of bounded size -------------------------------------------------------------------
+
+
+def test_a_session_whose_oldest_pages_are_cut_is_a_tree_for_each_run_of_like_prompts() -> None:
+    """Worked by hand: a budget of 6 tokens, of which 9 is what every prompt begins with."""
+    prompts = [[9, 1], [9, 1, 1, 1], [9, 1, 1, 1, 2, 2], [9, 3, 3, 4, 4], [9, 3, 3, 4, 4, 5], [9, 6, 6, 7, 7]]
+    assert grow_tree(prompts).size == 6 - 1 + 1 + 1 + 1 + 4 + 5 + 4
+    trees = grow_trees(prompts, None, lambda tree: tree.size <= 8)
+    assert [[[*tree.trunk[: b.attach], *b.prompt] for b in tree.branches] for tree in trees] == [
+        prompts[:3],
+        prompts[3:5],
+        prompts[5:],
+    ]
+    # A trunk is the longest prompt but for its last token, and here each branch has one of its own.
+    assert [tree.size for tree in trees] == [5 + 3, 5 + 2, 4 + 1]
+    assert grow_trees(prompts, None, lambda tree: tree.size <= 20) != [grow_tree(prompts)]
+    assert grow_trees(prompts, None, lambda tree: tree.size <= 21) == [grow_tree(prompts)]
+
+
+@given(_forest, st.integers(1, 30))
+def test_split_trees_have_every_branch_in_order_and_fit_unless_they_are_single(
+    forest: list[Any], most: int
+) -> None:
+    for pairs in forest:
+        prompts, completions = [p for p, _ in pairs], [c for _, c in pairs]
+        trees = grow_trees(prompts, completions, lambda tree: tree.size <= most)
+        branches = [(tree, branch) for tree in trees for branch in tree.branches]
+        assert [[*tree.trunk[: b.attach], *b.prompt] for tree, b in branches] == prompts
+        assert [list(b.completion) for _, b in branches] == completions
+        assert all(tree.size <= most or len(tree.branches) == 1 for tree in trees)
+
+
+_shapes = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=12)
+
+
+@given(_shapes, st.integers(1, 200))
+def test_batches_of_trees_hold_each_once_and_keep_the_bounds(
+    widths: list[tuple[int, int]], tokens: int
+) -> None:
+    shapes = [TreeShape(*each) for each in widths]
+    batches = list(batch_trees(shapes, tokens))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(shapes)))
+    for batch in batches:
+        trunk, branches = (max(shapes[number][side] for number in batch) for side in (0, 1))
+        assert len(batch) == 1 or len(batch) * (trunk + branches) <= tokens
+    plain = [TreeShape(sum(shape), 0) for shape in shapes]
+    assert list(batch_trees(plain, tokens)) == list(batch_by_length([sum(each) for each in shapes], tokens))
+
+
+def test_a_pass_is_bounded_by_its_mask_too() -> None:
+    tokens = 100_000
+    rows = MASK_ROWS * 2
+    # Half of the tokens with twice the rows are as many cells as the pass may have.
+    assert fit_pass([TreeShape(tokens // 2 - rows, rows)], tokens)
+    assert not fit_pass([TreeShape(tokens // 2 - rows, rows + 1)], tokens)
+    assert fit_pass([TreeShape(tokens // 4 - rows, rows)] * 2, tokens)
+    assert not fit_pass([TreeShape(tokens // 4 - rows, rows)] * 3, tokens)

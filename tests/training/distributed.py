@@ -1,6 +1,6 @@
 """A small training run for `torchrun`, which goes on where one was cut off.
 
-`-m tests.training.distributed sft|grpo|left-out|type-mix|dynamic CHECKPOINT OUT BATCH`, or
+`-m tests.training.distributed sft|passes|grpo|left-out|type-mix|dynamic CHECKPOINT OUT BATCH`, or
 `stop-sft|stop-grpo CHECKPOINT OUT CALLS`: there the second process gets SIGTERM after so many of its
 micro-batches, and both must stop at the same.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests.tiny import make_sessions
+from tests.tiny import make_long_session, make_sessions
 from tests.training.resumable import settings as resumable_settings
 from tests.training.resumable import train
 from tests.training.scripted import (
@@ -28,6 +28,7 @@ from tests.training.scripted import (
 )
 
 from shop_r1.errors import RunStopped
+from shop_r1.prompts.render import PromptConfig
 from shop_r1.training.grpo import run as grpo_run
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import SftConfig
@@ -39,9 +40,13 @@ STEPS = 3
 def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
     """Train on two prompts or two sessions a step, however many processes share them."""
     torch.set_num_threads(1)
-    if kind == "sft":
+    if kind in ("sft", "passes"):
+        # With `passes` the sessions that two processes have take different numbers of passes.
+        prompt = PromptConfig(max_tokens=1200 if kind == "passes" else 4096, max_completion_length=64)
+        longs = [make_long_session(f"long-{steps}", steps) for steps in (9, 4, 2, 6)]
         config = SftConfig(
             model=str(checkpoint),
+            prompt=prompt,
             max_steps=STEPS,
             learning_rate=1e-2,
             per_device_train_batch_size=on_device,
@@ -49,7 +54,7 @@ def run(kind: str, checkpoint: Path, out: Path, on_device: int) -> None:
             bf16=False,
             save_steps=2,
         )
-        train_sft(make_sessions(), config, out, resume=True)
+        train_sft(longs if kind == "passes" else make_sessions(), config, out, resume=True)
     else:
         # The tiny model's own completions earn nothing. With `left-out` one group of four teaches.
         plain: dict[str, Any] = {} if kind == "grpo" else {"generation_batch_size": 4 * GROUP, "beta": 0.0}

@@ -15,9 +15,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from shop_r1.models.prefix_tree import grow_tree
+from shop_r1.models.prefix_tree import grow_tree, pack_trees
 from shop_r1.models.sampling import Sampling, sample_completions
-from shop_r1.models.scoring import add_forward_redirection, score_pairs
+from shop_r1.models.scoring import add_forward_redirection, score_pairs, score_tokens
+from shop_r1.training.sft import IDLE
 
 PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
 COMPLETIONS = [[7, 8, 3], [9]]
@@ -36,6 +37,7 @@ def main() -> None:
         fully_shard(layer, mesh=mesh)
     fully_shard(sharded, mesh=mesh)
     compare_gradients(whole, sharded, rank)
+    compare_passes(whole, sharded, rank)
     compare_samples(whole, sharded, rank)
     dist.barrier()
     dist.destroy_process_group()
@@ -64,6 +66,20 @@ def compare_gradients(whole: Any, sharded: Any, rank: int) -> None:
     for (name, weight), other in zip(whole.named_parameters(), sharded.parameters(), strict=True):
         assert isinstance(other.grad, DTensor), name
         torch.testing.assert_close(other.grad.full_tensor(), weight.grad / 2, atol=1e-5, rtol=0)
+
+
+def compare_passes(whole: Any, sharded: Any, rank: int) -> None:
+    """A rank with one pass does a second that teaches nothing, as in SFT, and all gradients are averaged."""
+    trees = [grow_tree([prompt], [COMPLETIONS[0]]) for prompt in PROMPTS]
+    passes = {0: [[trees[0]], [trees[1]]], 1: [[trees[1]], []]}
+    for model, numbers in ((sharded, [rank]), (whole, [0, 1])):
+        model.zero_grad()
+        for each in (one for number in numbers for one in passes[number]):
+            batch = pack_trees(each or [IDLE], 0)
+            scores = model(redirect_to=partial(score_tokens, batch=batch))
+            (scores.log_probs.sum() * bool(each)).backward()
+    for (name, weight), other in zip(whole.named_parameters(), sharded.parameters(), strict=True):
+        torch.testing.assert_close(other.grad.full_tensor(), weight.grad / 2, atol=1e-5, rtol=0, msg=name)
 
 
 def compare_samples(whole: Any, sharded: Any, rank: int) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tiny import with_rationale
+import torch
+from tests.tiny import make_long_session, with_rationale
 from tests.training.resumable import (
     SESSIONS,
     STEPS,
@@ -36,6 +37,7 @@ from shop_r1.datasets.session_files import read_sessions, write_sessions
 from shop_r1.errors import RunStopped, TrainingError
 from shop_r1.jsonl import write_records
 from shop_r1.models.sampling import sample_completions
+from shop_r1.prompts.render import PromptConfig
 from shop_r1.signals import PASSED_ON_S, stop_signals
 from shop_r1.training.checkpoints import (
     MANIFEST,
@@ -51,6 +53,7 @@ from shop_r1.training.health_checks import Alerts
 from shop_r1.training.progress.logs import MetricsLog
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import SftConfig
+from shop_r1.training.sft import TreeSftTrainer
 
 KINDS = ("sft", "grpo")
 ROOT = Path(__file__).parents[2]
@@ -364,6 +367,36 @@ def test_a_run_that_is_stopped_within_steps_ends_as_one_that_never_was(
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     train(kind, config, out, resume=True)
     assert written(out) == written(whole[1])
+
+
+def test_a_run_that_is_stopped_between_two_passes_ends_as_one_that_never_was(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two steps of two micro-batches, each of several passes.
+    sessions = [make_long_session(f"long-{steps}", steps) for steps in (7, 8, 9, 10)]
+    prompt = PromptConfig(max_tokens=1200, max_completion_length=64)
+    config = settings("sft", start, num_train_epochs=1, save_steps=0, prompt=prompt)
+    compute, done, stop_at = TreeSftTrainer.compute_loss, 0, 0
+
+    def computed(*args: Any, **named: Any) -> torch.Tensor:
+        nonlocal done
+        found = compute(*args, **named)
+        done += 1
+        if done == stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(TreeSftTrainer, "compute_loss", computed)
+    train("sft", config, tmp_path / "whole", resume=False, sessions=sessions)
+    for passes in (2, done - 1):
+        done, stop_at = 0, passes
+        with pytest.raises(RunStopped):
+            train("sft", config, tmp_path / "run", resume=True, sessions=sessions)
+        assert done == passes  # and not one more
+    assert names(tmp_path / "run") == ["step-000001"]
+    done, stop_at = 0, 0
+    train("sft", config, tmp_path / "run", resume=True, sessions=sessions)
+    assert written(tmp_path / "run") == written(tmp_path / "whole")
 
 
 def test_grpo_is_stopped_between_sampling_and_scoring(

@@ -41,7 +41,7 @@ def launch(processes: int, *module: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "grpo", "left-out", "type-mix", "dynamic"])
+@pytest.mark.parametrize("kind", ["sft", "passes", "grpo", "left-out", "type-mix", "dynamic"])
 def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
     run = ("tests.training.distributed", kind, str(tiny_checkpoint))
     told = launch(2, *run, str(tmp_path / "two"), "1")

@@ -1,6 +1,8 @@
 """A checkpoint and examples to predictions."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from pydantic import Field
@@ -11,9 +13,8 @@ from shop_r1.evaluation.completions import draw_seed, read_completion
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast, flush_subnormals
-from shop_r1.models.prefix_tree import grow_tree
+from shop_r1.models.prefix_tree import Tree, TreeShape, batch_trees, fit_pass, grow_tree, grow_trees
 from shop_r1.models.sampling import Sampling, sample_completions
-from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.records.results import Prediction
 from shop_r1.rewards.certainty import self_certainty, token_certainty
@@ -21,6 +22,9 @@ from shop_r1.rewards.total import RewardConfig
 
 KEPT_TOKENS = 4_000_000
 """Tokens of prompts kept from when they are measured to when they are used: about 200 MB. Ours."""
+TAIL_TOKENS = 64
+"""Tokens that open a completion at a prompt's end: so many of each branch do not count in a batch of trees.
+Ours: twice what `prompts.render` keeps free for a template."""
 
 
 class PredictConfig(Config):
@@ -33,7 +37,8 @@ class PredictConfig(Config):
     reward: RewardConfig = RewardConfig()
     """How completions are scored for the report."""
     batch_tokens: int = Field(default=24_000, ge=1)
-    """Tokens of prompts at once; a single longer session still runs alone."""
+    """Tokens of prompts at once, what those of a session share counted once; a single longer prompt still
+    runs alone."""
     bf16: Bf16 = "auto"
     """Compute in bfloat16; `auto`: where that is faster on this machine, else in float32."""
     seed: int = 0
@@ -51,6 +56,7 @@ def predict(
     """Return a prediction for each example, in the examples' order.
 
     The steps of a session are one tree: its pages are run through the model once, not once for each step.
+    Where its prompts share too little for that, since the budget cuts each of them elsewhere, it is several.
     `progress` is called with how many sessions are done and how many there are.
 
     The log gets each batch's predictions at once, and has those of an earlier run, which are not made again.
@@ -60,25 +66,23 @@ def predict(
         DataError: the log cannot be written.
     """
     render = renderer(model, config.prompt)
-    lengths, kept = _measure_prompts(examples, render)
     by_session: dict[str, list[int]] = {}
     for index, outline in enumerate(example_outlines(examples)):
         by_session.setdefault(outline.session_id, []).append(index)
-    sessions = list(by_session.values())
+    trees, kept = _measure_trees(examples, by_session.values(), render, config.batch_tokens)
 
     def take(index: int) -> tuple[Example, Rendered]:
         example = examples[index]
         return example, kept.pop(index, None) or render(example)
 
     predictions: dict[int, Prediction] = {}
-    done = 0
-    longest = [max(lengths[index] for index in rows) for rows in sessions]
-    for numbers in batch_by_length(longest, config.batch_tokens):
-        batch = [sessions[number] for number in numbers]
-        indices = [index for rows in batch for index in rows]
+    left = Counter(tree.session for tree in trees)
+    for numbers in batch_trees([tree.shape for tree in trees], config.batch_tokens):
+        batch = [trees[number] for number in numbers]
+        indices = [index for tree in batch for index in tree.rows]
         found = log.take(indices) if log is not None else None
         if found is None:
-            made = _predict_batch(model, [list(map(take, rows)) for rows in batch], config)
+            made = _predict_batch(model, [list(map(take, tree.rows)) for tree in batch], config)
             found = dict(zip(indices, made, strict=True))
             if log is not None:
                 log.add(found)
@@ -86,33 +90,69 @@ def predict(
             for index in indices:
                 kept.pop(index, None)
         predictions |= found
-        done += len(batch)
-        progress(done, len(sessions))
+        left.subtract(tree.session for tree in batch)
+        progress(sum(count == 0 for count in left.values()), len(left))
     return [predictions[index] for index in range(len(examples))]
 
 
-def _measure_prompts(
-    examples: Sequence[Example], render: Callable[[Example], Rendered]
-) -> tuple[list[int], dict[int, Rendered]]:
-    """Return each prompt's length in tokens, and by index those prompts that are kept until they are used."""
-    lengths: list[int] = []
+@dataclass(frozen=True)
+class _MeasuredTree:
+    """Steps of a session that are run as one tree."""
+
+    session: int
+    rows: list[int]
+    """The steps' examples."""
+    shape: TreeShape
+    """As it counts in a batch: `_measure`."""
+
+
+def _measure_trees(
+    examples: Sequence[Example],
+    sessions: Iterable[Sequence[int]],
+    render: Callable[[Example], Rendered],
+    batch_tokens: int,
+) -> tuple[list[_MeasuredTree], dict[int, Rendered]]:
+    """Return the trees of the sessions, and by index those prompts that are kept until they are used.
+
+    A session is given by its examples' numbers, and is one tree unless that is over `batch_tokens` and larger
+    than its longest prompt.
+    """
+
+    def fits(tree: Tree) -> bool:
+        shape = _measure(tree)
+        return fit_pass([shape], max(batch_tokens, shape.trunk))
+
+    trees: list[_MeasuredTree] = []
     kept: dict[int, Rendered] = {}
     room = KEPT_TOKENS
-    for index, example in enumerate(examples):
-        rendered = render(example)
-        lengths.append(len(rendered.ids))
-        if room >= len(rendered.ids):
-            kept[index] = rendered
-            room -= len(rendered.ids)
-    return lengths, kept
+    for session, rows in enumerate(sessions):
+        prompts = [render(examples[index]) for index in rows]
+        start = 0
+        for tree in grow_trees([prompt.ids for prompt in prompts], None, fits):
+            end = start + len(tree.branches)
+            trees.append(_MeasuredTree(session, list(rows[start:end]), _measure(tree)))
+            start = end
+        for index, prompt in zip(rows, prompts, strict=True):
+            if room >= len(prompt.ids):
+                kept[index] = prompt
+                room -= len(prompt.ids)
+    return trees, kept
+
+
+def _measure(tree: Tree) -> TreeShape:
+    """Return the longest prompt's tokens, and those of other branches that only they have."""
+    lengths = [branch.attach + len(branch.prompt) for branch in tree.branches]
+    own = [max(0, len(branch.prompt) - TAIL_TOKENS) for branch in tree.branches]
+    longest = max(range(len(lengths)), key=lengths.__getitem__)
+    return TreeShape(lengths[longest], sum(own) - own[longest])
 
 
 def _predict_batch(
-    model: LocalModel, sessions: Sequence[Sequence[tuple[Example, Rendered]]], config: PredictConfig
+    model: LocalModel, groups: Sequence[Sequence[tuple[Example, Rendered]]], config: PredictConfig
 ) -> list[Prediction]:
-    """Return the predictions of a batch of sessions, each given as its steps with their prompts."""
-    steps = [step for session in sessions for step in session]
-    trees = [grow_tree([prompt.ids for _, prompt in session]) for session in sessions]
+    """Return the predictions of a batch of trees, each given as its steps with their prompts."""
+    steps = [step for group in groups for step in group]
+    trees = [grow_tree([prompt.ids for _, prompt in group]) for group in groups]
     seeds = [draw_seed(config.seed, example) for example, _ in steps]
     measure = partial(token_certainty, direction=config.reward.certainty_direction)
     with autocast(config.bf16, model.model.device.type):

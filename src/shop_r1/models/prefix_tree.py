@@ -9,11 +9,23 @@ Dimension letters: B trees, L columns of trunks, R columns of branches, T = L + 
 trees, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+MASK_ROWS = 2048
+"""A pass has at most so many cells of its mask, B * R * T of them, to each token that it may have: the mask,
+through which branches see, grows with their square. Ours: 16 completions of 128 tokens to a context."""
+
+
+class TreeShape(NamedTuple):
+    """How wide a tree is when packed."""
+
+    trunk: int
+    branches: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,13 @@ class Tree:
     @property
     def size(self) -> int:
         """How many tokens it has when packed."""
-        return len(self.trunk) + sum(len(each.prompt) + len(each.completion) for each in self.branches)
+        return sum(self.shape)
+
+    @property
+    def shape(self) -> TreeShape:
+        """The same, apart: the trunk's tokens and those of all branches."""
+        own = sum(len(each.prompt) + len(each.completion) for each in self.branches)
+        return TreeShape(len(self.trunk), own)
 
 
 def grow_tree(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]] | None = None) -> Tree:
@@ -61,6 +79,69 @@ def grow_tree(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[i
         branches.append(Branch(attach, tuple(prompt[attach:]), tuple(completion)))
     trunk = tuple(longest[: max(branch.attach for branch in branches)])
     return Tree(trunk, tuple(branches))
+
+
+def grow_trees(
+    prompts: Sequence[Sequence[int]],
+    completions: Sequence[Sequence[int]] | None,
+    fits: Callable[[Tree], bool],
+) -> list[Tree]:
+    """Return one tree of the prompts if it fits, else several of prompts that follow each other, in order.
+
+    Each takes as many prompts as fit together; that of a single prompt is never asked. A session whose
+    prompts lose their oldest pages one by one would else be a tree of many branches that share little.
+
+    Raises:
+        ValueError: as `grow_tree`.
+
+    >>> prompts = [[1, 2], [1, 2, 3], [1, 8, 9], [1, 8, 9, 7]]
+    >>> [len(tree.branches) for tree in grow_trees(prompts, None, lambda tree: tree.size <= 5)]
+    [2, 2]
+    """
+    completions = [()] * len(prompts) if completions is None else completions
+    whole = grow_tree(prompts, completions)
+    if len(prompts) == 1 or fits(whole):
+        return [whole]
+    trees: list[Tree] = []
+    first = 0
+    for end in range(1, len(prompts) + 1):
+        tree = grow_tree(prompts[first:end], completions[first:end])
+        if end - first > 1 and not fits(tree):
+            first = end - 1
+            tree = grow_tree(prompts[first:end], completions[first:end])
+        elif trees and end - first > 1:
+            trees.pop()
+        trees.append(tree)
+    return trees
+
+
+def fit_pass(shapes: Sequence[TreeShape], tokens: int) -> bool:
+    """Return whether trees of these shapes, packed together, take no more than a pass of so many tokens may.
+
+    That is the rectangle with its padding, and `MASK_ROWS` times as many cells of the mask.
+    """
+    branches = max(shape.branches for shape in shapes)
+    packed = len(shapes) * (max(shape.trunk for shape in shapes) + branches)
+    return packed <= tokens and branches * packed <= MASK_ROWS * tokens
+
+
+def batch_trees(shapes: Sequence[TreeShape], tokens: int) -> Iterator[list[int]]:
+    """Yield the numbers of trees, the largest first, as many at once as are a pass of so many tokens.
+
+    A tree that is more than that comes alone.
+
+    >>> shapes = [TreeShape(2, 0), TreeShape(8, 1), TreeShape(1, 2), TreeShape(2, 1)]
+    >>> list(batch_trees(shapes, 8))
+    [[1], [2, 3], [0]]
+    """
+    batch: list[int] = []
+    for number in sorted(range(len(shapes)), key=lambda number: -sum(shapes[number])):
+        if batch and not fit_pass([shapes[each] for each in (*batch, number)], tokens):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
 
 
 def common_prefix(first: Sequence[object], second: Sequence[object]) -> int:

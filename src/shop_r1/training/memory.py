@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from shop_r1.models.precision import choose_precision
+from shop_r1.models.prefix_tree import MASK_ROWS
 from shop_r1.models.scoring import HEAD_LOGITS
 from shop_r1.models.shape import Shape
 from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -45,6 +46,8 @@ class Load:
     """Branches of a tree: G completions to a prompt in GRPO, a session's completions in SFT."""
     completion: int = 128
     """C, tokens."""
+    mask_rows: int = 0
+    """Rows that a tree's mask has at most in SFT, where sessions have more completions than the mean."""
     sampled: int = 0
     """Prompts that completions are drawn for at once; 0 in SFT, or where vLLM draws them."""
     reference: bool = False
@@ -97,7 +100,9 @@ def plan_load(
     )
     if isinstance(config, SftConfig):
         trees = config.per_device_train_batch_size
-        return replace(load, trees=trees, group=SESSION_COMPLETIONS, completion=SFT_COMPLETION)
+        return replace(
+            load, trees=trees, group=SESSION_COMPLETIONS, completion=SFT_COMPLETION, mask_rows=MASK_ROWS
+        )
     return replace(
         load,
         trees=config.prompts_per_device,
@@ -106,6 +111,11 @@ def plan_load(
         sampled=0 if config.use_vllm else -(-config.prompts_per_step // devices),
         reference=config.beta > 0,
     )
+
+
+def session_tokens(config: SftConfig) -> int:
+    """Return the most tokens that a tree of a session's steps may have in SFT: as many as are planned for."""
+    return config.prompt.max_tokens + (SESSION_COMPLETIONS - 1) * SFT_COMPLETION
 
 
 @dataclass(frozen=True)
@@ -215,7 +225,8 @@ def _forward(shape: Shape, load: Load) -> int:
 def _around(shape: Shape, load: Load) -> tuple[int, int]:
     """Return what one pass needs besides its layers: the branches' mask and a piece of the head's logits."""
     branches = load.trees * load.group * load.completion
-    mask = (1 + load.width) * branches * load.tree_tokens
+    rows = max(branches, load.trees * min(load.mask_rows, load.tree_tokens))
+    mask = (1 + load.width) * rows * load.tree_tokens
     return mask, _LOGIT_COPIES * FLOAT32 * min(HEAD_LOGITS, branches * shape.vocabulary)
 
 

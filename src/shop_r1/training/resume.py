@@ -7,8 +7,9 @@ begins, from a random state that is long gone when the checkpoint is written. Su
 metrics are lost when the loop starts. And TRL counts steps of its own. What needs no keeping: a sampled
 completion is a function of (seed, step, row), and the reference policy is the model that the settings name.
 
-A run that is asked to stop does so between two micro-batches. What it has done of the step is given up: all
-that changed since the last step's end, which is noted then, is put back, and that is what is saved.
+A run that is asked to stop does so between two micro-batches, or two passes of one. What it has done of the
+step is given up: all that changed since the last step's end, which is noted then, is put back, and that is
+what is saved.
 """
 
 import random
@@ -214,17 +215,28 @@ class ResumableTrainer(Trainer):
         if self._parts_done == 0:
             self.prelude_s = began - (self._step_began or began)
             self._step_began = self._step_began or began
-        loss = super().training_step(*args, **kwargs)
+        loss = self.compute_gradients(*args, **kwargs)
+        self._parts_done += 1
+        self.show_progress()
+        if self._parts_done >= self.current_gradient_accumulation_steps:
+            self._parts_done, self._step_began = 0, time.perf_counter()
+        return loss
+
+    def compute_gradients(self, *args: Any, **kwargs: Any) -> Any:
+        """Add a micro-batch's gradients, and return its loss; takes what `training_step` does."""
+        return super().training_step(*args, **kwargs)
+
+    def show_progress(self, passes: int = 0, all_passes: int = 1) -> None:
+        """Show how much of the step is done: micro-batches, and so many passes of the next one."""
         now = time.perf_counter()
         elapsed = now - (self._step_began or now)
-        self._parts_done += 1
         done, total = self._parts_done, self.current_gradient_accumulation_steps
-        left = (elapsed - self.prelude_s) / done * (total - done)
-        if total > 1:
-            self.show_part(f"micro-batch {done}/{total}", elapsed / max(elapsed + left, 1e-9))
-        if done >= total:
-            self._parts_done, self._step_began = 0, now
-        return loss
+        worked = done + passes / all_passes
+        left = (elapsed - self.prelude_s) / worked * (total - worked)
+        if total * all_passes > 1:
+            words = f"micro-batch {done + (passes > 0)}/{total}"
+            words += f", pass {passes}/{all_passes}" if passes else ""
+            self.show_part(words, elapsed / max(elapsed + left, 1e-9))
 
     def stop_if_requested(self, alone: bool = False) -> None:
         """Give up the step if a signal asked for it; all processes must call this at the same place.

@@ -4,15 +4,21 @@ A session stays whole: one tree whose trunk is its last prompt and whose branche
 each page. The loss is on the completions alone. A completion sees the pages and actions before it, never the
 rationales of earlier completions, exactly as in RL, in evaluation and on a live shop, where past rationales
 are not known.
+
+A session over the prompt's budget loses its oldest pages, one step more than the other, so its prompts share
+little. Its tree is split where it grows beyond what memory is planned for (`training.memory`), and a
+micro-batch goes through the model in as many passes as that takes, with the loss and gradients of the whole.
 """
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from trl import SFTTrainer
 
 from datasets import Dataset
@@ -23,21 +29,35 @@ from shop_r1.errors import DataError
 from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, load_model
-from shop_r1.models.prefix_tree import Tree, TreeBatch, grow_tree, pack_trees
+from shop_r1.models.prefix_tree import (
+    Branch,
+    Tree,
+    TreeBatch,
+    batch_trees,
+    fit_pass,
+    grow_trees,
+    pack_trees,
+)
 from shop_r1.models.scoring import TokenScores, add_forward_redirection, score_tokens
 from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
 from shop_r1.training.checkpoints import digest_data
+from shop_r1.training.memory import session_tokens
 from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.panel import sft_body
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.run import TrainingRun, settle_precision
 from shop_r1.training.settings import SftConfig, check_reporter, count_processes, lora_config, sft_arguments
 
+IDLE = Tree((), (Branch(0, prompt=(0,), completion=(0,)),))
+"""What a process runs, and learns nothing from, while others have passes left."""
 
-def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> Tree:
-    """Return the session as a tree with one branch, a prompt and its completion, for each step.
+
+def session_trees(session: Session, model: LocalModel, config: PromptConfig, tokens: int) -> list[Tree]:
+    """Return the session as trees with a branch, a prompt and its completion, for each step, in order.
+
+    It is one tree unless that would be more than a pass of so many tokens.
 
     Raises:
         DataError: a step has no rationale.
@@ -48,7 +68,7 @@ def session_tree(session: Session, model: LocalModel, config: PromptConfig) -> T
     for step, taken in enumerate(session.steps):
         prompts.append(render(Example(session, step)).ids)
         completions.append(model.completion_ids(render_completion(taken.rationale or "", taken.action)))
-    return grow_tree(prompts, completions)
+    return grow_trees(prompts, completions, lambda tree: fit_pass([tree.shape], tokens))
 
 
 def _check_rationales(session: SessionOutline) -> None:
@@ -60,13 +80,24 @@ def _check_rationales(session: SessionOutline) -> None:
         )
 
 
-def tree_features(trees: Sequence[Tree], pad_id: int) -> dict[str, torch.Tensor]:
-    """Return the trees as what `TreeSftTrainer` takes: the tensors of a `TreeBatch`, by name.
+def tree_features(trees: Sequence[Tree], pad_id: int, tokens: int) -> dict[str, Any]:
+    """Return the trees as what `TreeSftTrainer` takes: passes of so many tokens, each a list of trees.
 
-    `labels` and `shift_labels` are there for the trainer, which counts the tokens to learn.
+    They are packed when their turn comes: the masks of a step's passes are never there together. The other
+    columns are for the trainer, which counts tokens: `input_ids` those of all, the others those to learn.
     """
-    batch = pack_trees(trees, pad_id)
-    return dict(vars(batch)) | {"labels": batch.targets, "shift_labels": batch.targets}
+    shapes = [tree.shape for tree in trees]
+    whole = fit_pass(shapes, tokens)
+    batches = [range(len(trees))] if whole else batch_trees(shapes, tokens)
+    branches = [branch for tree in trees for branch in tree.branches]
+    learnt = torch.tensor([token for branch in branches for token in branch.completion])
+    return {
+        "passes": [[trees[number] for number in batch] for batch in batches],
+        "pad_id": pad_id,
+        "input_ids": torch.zeros(sum(tree.size for tree in trees), dtype=torch.long),
+        "labels": learnt,
+        "shift_labels": learnt,
+    }
 
 
 class TreeSftTrainer(ResumableTrainer, SFTTrainer):
@@ -75,6 +106,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
     _tokens = 0.0  # run through the model since the last log, padding left out
     _since: float | None = None
     _read = 0
+    _figures: tuple[torch.Tensor, ...] = ()  # `_measure_pass` of the micro-batch's passes so far
 
     def note_read(self, count: int) -> None:
         """Show that so many sessions more were read: all of a step's are before its first micro-batch."""
@@ -87,31 +119,60 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         self._read = 0
         return super().training_step(*args, **kwargs)
 
+    def compute_gradients(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """Add the micro-batch's gradients pass by pass, and return its loss.
+
+        Processes do equally many passes: with sharded weights they must run the model equally often. Data
+        parallel ones average their gradients in the last; sharded ones in each, which keeps them sharded.
+        """
+        passes, self._figures = inputs["passes"], ()
+        most = self._count_passes(len(passes))
+        deferred = self.accelerator.distributed_type != DistributedType.FSDP
+        loss = torch.zeros((), device=self.accelerator.device)
+        for number in range(most):
+            one = {**inputs, "passes": passes[number : number + 1]}
+            last = number == most - 1
+            with self.accelerator.no_sync(model) if deferred and not last else nullcontext():
+                loss += super().compute_gradients(model, one, num_items_in_batch)
+            if not last:
+                self.show_progress(number + 1, most)
+                self.stop_if_requested()
+        self._watch()
+        return loss
+
+    def _count_passes(self, mine: int) -> int:
+        """Return how many passes the process with the most has."""
+        if self.accelerator.num_processes == 1:
+            return mine
+        return int(self.accelerator.gather(torch.tensor([mine], device=self.accelerator.device)).max())
+
     def compute_loss(
         self,
         model: Any,
-        inputs: dict[str, torch.Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Return the mean negative log-likelihood of the completion tokens, in nats."""
+        """Return what one pass adds to the mean negative log-likelihood of the completion tokens, in nats."""
         self._since = self._since or time.perf_counter()
-        batch = TreeBatch(**{name: inputs[name] for name in TreeBatch.__dataclass_fields__})
+        trees = [tree for each in inputs["passes"] for tree in each]
+        batch = pack_trees(trees or [IDLE], inputs["pad_id"]).to(self.accelerator.device)
         with self.accelerator.autocast():
             scores: TokenScores = model(redirect_to=partial(score_tokens, batch=batch))
-        self._watch(batch, scores)
         loss: torch.Tensor = -scores.log_probs.sum()
+        if not trees:
+            return loss * 0
+        self._figures += (_measure_pass(batch, scores),)
         if num_items_in_batch is None:
-            return loss / len(batch.targets)
+            return loss / len(inputs["labels"])
         # The count is that of all processes, and their gradients are averaged afterwards.
         return loss * int(self.accelerator.num_processes) / num_items_in_batch
 
-    def _watch(self, batch: TreeBatch, scores: TokenScores) -> None:
-        """Note accuracy, entropy and tokens, of all processes."""
-        # A token is real if it is not at place 0, where only padding and each tree's first token are.
-        tokens = (batch.position_ids > 0).sum() + len(batch.position_ids)
-        learnt = torch.tensor(len(batch.targets), device=tokens.device)
-        sums = torch.stack([scores.right.sum(), scores.entropy.sum(), learnt, tokens]).float()
+    def _watch(self) -> None:
+        """Note accuracy, entropy and tokens of the micro-batch's passes, of all processes."""
+        sums = torch.stack(self._figures).sum(0)
         right, entropy, learnt_all, tokens_all = self.accelerator.reduce(sums, "sum").tolist()
         self._tokens += tokens_all
         metrics = self._metrics["train" if self.model.training else "eval"]
@@ -125,6 +186,14 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
             self._metrics["train"]["tokens_per_second"].append(self._tokens / (now - self._since))
         self._tokens, self._since = 0.0, now
         super().log(logs, start_time)
+
+
+def _measure_pass(batch: TreeBatch, scores: TokenScores) -> torch.Tensor:
+    """Return (4,) sums over a pass: right tokens, entropy, tokens learnt, tokens run."""
+    # A token is real if it is not at place 0, where only padding and each tree's first token are.
+    tokens = (batch.position_ids > 0).sum() + len(batch.position_ids)
+    learnt = torch.tensor(len(batch.targets), device=tokens.device)
+    return torch.stack([scores.right.sum(), scores.entropy.sum(), learnt, tokens]).float()
 
 
 def train_sft(
@@ -154,10 +223,13 @@ def train_sft(
     run = TrainingRun(out, config, digest_data(sessions), resume)
     model = load_model(config.model)
 
-    def collate(rows: list[dict[str, int]]) -> dict[str, torch.Tensor]:
-        trees = [session_tree(sessions[row["session"]], model, config.prompt) for row in rows]
-        trainer.note_read(len(trees))
-        return tree_features(trees, model.pad_id)
+    at_once = session_tokens(config)
+
+    def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
+        chosen = [sessions[row["session"]] for row in rows]
+        trees = [tree for each in chosen for tree in session_trees(each, model, config.prompt, at_once)]
+        trainer.note_read(len(rows))
+        return tree_features(trees, model.pad_id, config.per_device_train_batch_size * at_once)
 
     dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
     add_forward_redirection(causal_lm(model.model))

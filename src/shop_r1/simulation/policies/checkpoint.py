@@ -18,9 +18,15 @@ from shop_r1.config import Config
 from shop_r1.errors import ConfigError
 from shop_r1.models.checkpoint import LocalModel
 from shop_r1.models.precision import Bf16, autocast
-from shop_r1.models.prefix_tree import Tree, common_prefix, grow_tree
+from shop_r1.models.prefix_tree import (
+    Tree,
+    TreeShape,
+    batch_trees,
+    common_prefix,
+    fit_pass,
+    grow_tree,
+)
 from shop_r1.models.sampling import SEEDS, Sampling, sample_completions
-from shop_r1.models.scoring import batch_by_length
 from shop_r1.prompts.parse import ParseFailure, parse_response
 from shop_r1.prompts.render import PromptConfig, render_history
 from shop_r1.records.actions import SHOP, ActionSpace
@@ -133,7 +139,7 @@ class ModelPolicy:
                 found[index] = EndVisit("error", str(error))
         groups = group_prompts(prompts, self._config.batch_tokens)
         trees = [grow_tree([prompts[index] for index in group]) for group in groups]
-        for numbers in batch_by_length([tree.size for tree in trees], self._config.batch_tokens):
+        for numbers in batch_trees([tree.shape for tree in trees], self._config.batch_tokens):
             indices = [index for number in numbers for index in groups[number]]
             seeds = [batch[index].seed for index in indices]
             texts = self._sample([trees[number] for number in numbers], seeds)
@@ -159,24 +165,25 @@ class ModelPolicy:
 def group_prompts(prompts: dict[int, list[int]], most: int) -> list[list[int]]:
     """Return the prompts' numbers in groups that share enough of their beginning to be one tree each.
 
-    A group of several has at most `most` tokens, what its prompts share with its first counted once.
+    A group of several is a pass of at most `most` tokens, what its prompts share with its first counted once.
 
     >>> some = {0: [1, 2, 3], 1: [7, 8], 2: [1, 2, 4], 3: [1, 9, 9, 9]}
     >>> group_prompts(some, most=4), group_prompts(some, most=3)
     ([[0, 2], [3], [1]], [[0], [2], [3], [1]])
     """
     groups: list[list[int]] = []
-    size = 0
+    own = 0
     for index in sorted(prompts, key=lambda each: (prompts[each], each)):
         prompt, first = prompts[index], prompts[groups[-1][0]] if groups else []
         shared = common_prefix(first, prompt)
         more = len(prompt) - min(shared, len(prompt) - 1)  # a branch has one token at least
-        if groups and shared >= _SHARED * max(len(first), len(prompt)) and size + more <= most:
+        alike = shared >= _SHARED * max(len(first), len(prompt))
+        if groups and alike and fit_pass([TreeShape(len(first), own + more)], most):
             groups[-1].append(index)
-            size += more
+            own += more
         else:
             groups.append([index])
-            size = len(prompt)
+            own = 0
     return groups
 
 
