@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from tests.shell import Shell
 
+from shop_r1.cli.reproduction import stages
 from shop_r1.cli.reproduction.config import ReproductionConfig
-from shop_r1.cli.reproduction.plan import make_plan
+from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
+from shop_r1.cli.reproduction.plan import make_plan, stage_seed
 from shop_r1.cli.reproduction.results.records import read_results
 from shop_r1.cli.reproduction.rows import Table, list_rows
 from shop_r1.cli.reproduction.walkthrough import check_models, describe_command, run_reproduction
@@ -145,6 +147,18 @@ def test_the_quick_version_of_the_other_crowd_runs_every_stage(shell: Shell, tmp
     code, out, _ = shell("report", tmp_path / "run")
     assert code == 0 and "report/index.html" in out
     assert shell("report", tmp_path / "run", "--training", tmp_path)[0] == 2
+
+
+def test_the_tables_are_written_after_each_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, told = list[int](), list[int]()
+    monkeypatch.setattr(stages, "run_stage", lambda folder, stage: ran.append(stage_seed(stage)))
+    config = load_config(ReproductionConfig, None, SMALL)
+    with StageLog(tmp_path / "stages.jsonl") as log:
+        plan = make_plan(list_rows(["table2"], config)["table2"], [4, 5, 6], config)
+        folder = ReproductionFolder(tmp_path, config, log, plan)
+        stages.run_stages(folder, 1e11, lambda seed: told.append(len(ran)))
+    assert ran == [4] * 12 + [5] * 12 + [6] * 12
+    assert told == [12, 24]  # after the first and the second; the last is for the caller
 
 
 def test_other_settings_in_a_folder_are_refused_and_added_rows_are_not(shell: Shell, tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ class RemedyConfig(Config):
     """As in `grpo`: holds the policy's mix of types to the data's."""
     advantage_balance: Balance = "none"
     """As in `grpo`."""
+    dynamic_sampling: int = Field(default=0, ge=0)
+    """As in `grpo`."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Of GRPO; none: that of `grpo`."""
 
@@ -154,6 +156,7 @@ QUICK = (
     "map.weak=30",
     "map.middle=60",
     "map.strong=90",
+    "sft.warmup_steps=2",
     "grpo.max_steps=2",
     "grpo.generation_batch_size=16",
     "grpo.per_device_train_batch_size=16",

@@ -187,6 +187,15 @@ class Predict:
 Stage = Visits | Reachable | Sft | Rl | Predict
 
 
+def stage_seed(stage: Stage) -> int:
+    """Return which seed a stage belongs to.
+
+    >>> stage_seed(Visits(3, 4, "training"))
+    3
+    """
+    return int(stage.name.partition("/")[0].removeprefix("seed-"))
+
+
 def _unusual(size: Size, context: Context) -> str:
     """Return what is unlike the main table's."""
     parts = [text for text, usual in ((size, "medium"), (context, "whole-session")) if text != usual]

@@ -3,13 +3,14 @@
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
 from shop_r1.cli.pipeline.stores import create_store
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageTime, visit_settings
-from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Stage, Visits
+from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Stage, Visits, stage_seed
 from shop_r1.cli.reproduction.test_set import draw_test_steps
 from shop_r1.cli.reproduction.time_left import TimeLeft, describe_time
 from shop_r1.cli.terminal import console
@@ -37,8 +38,12 @@ BEST_TYPES = "types.jsonl"
 """Beside the best predictions for exact match: those for type accuracy."""
 
 
-def run_stages(folder: ReproductionFolder, rate: float) -> None:
+def run_stages(
+    folder: ReproductionFolder, rate: float, seed_done: Callable[[int], object] = lambda seed: None
+) -> None:
     """Run what is missing of the folder's plan, and say how far it is and how long the rest takes.
+
+    `seed_done` is told each seed when its last stage is done and another seed is to follow.
 
     Raises:
         ShopR1Error: the disk is full, a model is missing, or training must not go on.
@@ -51,13 +56,14 @@ def run_stages(folder: ReproductionFolder, rate: float) -> None:
     for place, stage in enumerate(missing):
         number = reused + place + 1
         about = describe_time(left.estimate(missing[place:]))
-        console.note(f"stage {number}/{len(plan)}, about {about} left: {stage.title} ({_where(stage)})")
+        console.note(
+            f"stage {number}/{len(plan)}, about {about} left: {stage.title} (seed {stage_seed(stage)})"
+        )
         run_stage(folder, stage)
         drop_weights(folder, missing[place + 1 :])
-
-
-def _where(stage: Stage) -> str:
-    return stage.name.split("/")[0].replace("-", " ")
+        following = missing[place + 1 : place + 2]
+        if following and stage_seed(following[0]) != stage_seed(stage):
+            seed_done(stage_seed(stage))
 
 
 def run_stage(folder: ReproductionFolder, stage: Stage) -> None:

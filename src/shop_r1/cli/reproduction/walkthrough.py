@@ -6,8 +6,9 @@ from pathlib import Path
 
 from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionConfig
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
-from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan
+from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan, stage_seed
 from shop_r1.cli.reproduction.results.collect import collect_results, print_results, write_results
+from shop_r1.cli.reproduction.results.records import Reproduction
 from shop_r1.cli.reproduction.results.report import write_report
 from shop_r1.cli.reproduction.rows import WHOLE, Table, list_rows
 from shop_r1.cli.reproduction.stages import run_stages
@@ -42,11 +43,23 @@ def run_reproduction(
     )
     check_models(plan, config)
     write_settings(out, config, force)
+    command = describe_command(tables, seeds, config_path, overrides)
     with StageLog(out / "stages.jsonl") as log:
+
+        def collect(done: int) -> Reproduction:
+            """Return the results of the first seeds up to this one, once they are written."""
+            stages = [stage for stage in plan if stage_seed(stage) <= done]
+            folder = ReproductionFolder(out, config, log, stages)
+            found = collect_results(folder, rows, command)
+            write_results(folder, found)
+            console.note(
+                f"The tables of {console.count_of(len(folder.seeds), 'seed')} are in {out}/tables.txt"
+            )
+            return found
+
         folder = ReproductionFolder(out, config, log, plan)
-        run_stages(folder, product_rate(bool(config.bf16)))
-        found = collect_results(folder, rows, describe_command(tables, seeds, config_path, overrides))
-        write_results(folder, found)
+        run_stages(folder, product_rate(bool(config.bf16)), collect)
+        found = collect(folder.seeds[-1])
         write_report(out, found)
         print_results(out, found, config.warning)
 
