@@ -1,6 +1,6 @@
 """The tables of a reproduction: text fits 80 columns, the paper's figures stand under ours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shop_r1.cli.reproduction.results.measure import NATURAL_MIX
 from shop_r1.cli.reproduction.results.records import PartResult, Reproduction, RowResult, TableResult
@@ -16,7 +16,7 @@ TITLES = {
     "table5": "Table 5: context",
     "figure2": "Figure 2: sampling temperature",
     "sizes": "Table 2, model sizes",
-    "map": "Map: start, page size and reward",
+    "map": "Map (items a page, start: reward)",
 }
 HEADLINE = ("exact", "type_accuracy", "type_f1_macro")
 _HEADER = ("exact %", "type accuracy %", "macro F1 %")
@@ -49,7 +49,7 @@ def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
         grids.append(similar_grid(table.table, rows, best))
         grids.append(natural_grid(table.table, rows, best))
     if table.comparisons:
-        grids.append(comparison_grid(table))
+        grids.append(comparison_grid(table, {row.key: row_label(table.table, row) for row in rows}))
     return grids
 
 
@@ -95,7 +95,7 @@ def row_label(table: str, row: RowResult) -> str:
         case "figure2":
             return f"T {row.temperature:g}"
         case "map":
-            return f"{row.page_size} items, {row.strength}: {row.name}"
+            return f"{row.page_size} {row.strength}: {row.name}"
     return row.name
 
 
@@ -169,8 +169,8 @@ def natural_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResult
     return Grid(title=title, header=("row", *_HEADER), rows=tuple(lines), note=note)
 
 
-def comparison_grid(table: TableResult) -> Grid:
-    """Return how each row differs from its SFT row, in points, with adjusted p-values."""
+def comparison_grid(table: TableResult, labels: Mapping[str, str]) -> Grid:
+    """Return how each row differs from its SFT row, in points, with adjusted p-values; labels by key."""
     keys = dict.fromkeys(each.setting for each in table.comparisons)
     found = {(each.setting, each.figure): each for each in table.comparisons}
     lines = []
