@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.tiny import AGAIN, LEAVE, LOOK, SEARCH, make_session
 
-from shop_r1.datasets.balance import Method, draw_balanced
+from shop_r1.datasets.balance import Method, draw_balanced, type_weights
 from shop_r1.datasets.examples import balance_examples, list_examples, read_examples
 from shop_r1.datasets.session_files import open_sessions
 from shop_r1.errors import DataError
@@ -81,3 +81,15 @@ def test_an_example_that_is_not_there_is_named(tmp_path: Path, line: str, proble
     (tmp_path / "rl.jsonl").write_text("\n")
     with pytest.raises(DataError, match="holds no examples"):
         read_examples(tmp_path / "rl.jsonl", sessions)
+
+
+def test_weights_bring_types_to_the_ratio_and_keep_the_whole() -> None:
+    counts = {"click": 880, "type_and_submit": 70, "terminate": 50}
+    weights = type_weights(counts, 1.1)
+    whole = {name: weights[name] * counts[name] for name in counts}
+    assert whole["click"] == pytest.approx(1.1 * whole["terminate"])
+    assert whole["type_and_submit"] == pytest.approx(1.1 * whole["terminate"])
+    assert sum(whole.values()) == pytest.approx(1000)
+    assert weights["terminate"] == pytest.approx(1000 / 3.2 / 50)
+    with pytest.raises(DataError, match="no session terminates"):
+        type_weights({"click": 3, "terminate": 0}, 1.1)

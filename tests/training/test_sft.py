@@ -276,3 +276,19 @@ def test_a_process_with_fewer_passes_does_as_many_as_the_others(
     assert runs == [1, 0, 0]
     for weight, gradient in zip(model.model.parameters(), gradients, strict=True):
         assert torch.equal(weight.grad, gradient)
+
+
+def test_steps_of_rare_types_count_more_in_the_loss(
+    tiny_checkpoint: Path, tiny_sessions: list[Session], tmp_path: Path
+) -> None:
+    trainer, model = make_trainer(tiny_checkpoint, tmp_path)
+    session = tiny_sessions[0]
+    counts = {"click": 0.5, "type_and_submit": 1.0, "terminate": 3.0}
+    weights = [counts[step.action.type] for step in session.steps]
+    trees = session_trees(session, model, PROMPT, sys.maxsize, counts)
+    assert pack_trees(trees, model.pad_id).weights.tolist() == weights and len(set(weights)) > 1
+    alone = score_session(model, session)
+    expected = -sum(weight * rows.sum() for weight, rows in zip(weights, alone, strict=True))
+    features = tree_features(trees, model.pad_id, PROMPT.max_tokens)
+    loss = trainer.compute_loss(trainer.model, features)
+    assert loss.item() == pytest.approx(expected.item() / sum(map(len, alone)), rel=1e-5)

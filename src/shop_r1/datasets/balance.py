@@ -8,6 +8,10 @@ from shop_r1.errors import DataError
 
 Method = Literal["undersample", "resample"]
 ItemT = TypeVar("ItemT")
+_NO_TERMINATE = (
+    "no session terminates, and balancing measures the other types by `terminate`; "
+    "type_ratio=0 takes every step as it is"
+)
 
 
 def draw_balanced(
@@ -27,10 +31,7 @@ def draw_balanced(
         DataError: there is no `terminate` to measure by.
     """
     if not by_type.get("terminate"):
-        raise DataError(
-            "no session terminates, and balancing measures the other types by `terminate`; "
-            "`shop-r1 grpo … type_ratio=0` takes every step as it is"
-        )
+        raise DataError(_NO_TERMINATE)
     weights = {name: 1.0 if name == "terminate" else type_ratio for name in by_type}
     ratios = [len(found) / weights[name] for name, found in by_type.items()]
     unit = min(ratios) if method == "undersample" else max(ratios)
@@ -42,6 +43,24 @@ def draw_balanced(
     ]
     rng.shuffle(chosen)
     return chosen
+
+
+def type_weights(counts: Mapping[str, int], type_ratio: float) -> dict[str, float]:
+    """Return how much an item counts by its type, so that other types count `type_ratio` times `terminate`.
+
+    All items together count as many as they are: the mean weight is 1.
+
+    >>> type_weights({"click": 8, "terminate": 2}, type_ratio=1.5)
+    {'click': 0.75, 'terminate': 2.0}
+
+    Raises:
+        DataError: there is no `terminate` to measure by.
+    """
+    if not counts.get("terminate"):
+        raise DataError(_NO_TERMINATE)
+    shares = {name: 1.0 if name == "terminate" else type_ratio for name, count in counts.items() if count}
+    unit = sum(counts.values()) / sum(shares.values())
+    return {name: share * unit / counts[name] for name, share in shares.items()}
 
 
 def _draw(items: Sequence[ItemT], number: int, method: Method, rng: random.Random) -> Iterator[ItemT]:

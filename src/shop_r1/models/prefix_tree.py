@@ -38,6 +38,8 @@ class Branch:
     """The prompt's own tokens after those; at least one, since it predicts the first completion token."""
     completion: tuple[int, ...] = ()
     """The completion's tokens; empty while it is still to be sampled."""
+    weight: float = 1.0
+    """How much its tokens count in a loss."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,8 @@ class TreeBatch:
     """(branches,) each prompt's length in tokens."""
     slots: Tensor
     """(branches, 2) each branch's tree and its number in that tree."""
+    weights: Tensor
+    """(branches,) float32, how much each branch's tokens count in a loss."""
 
     @property
     def trunk_width(self) -> int:
@@ -239,6 +243,7 @@ def pack_trees(trees: Sequence[Tree], pad_id: int) -> TreeBatch:
         slots=torch.tensor(
             [(row, slot) for row, tree in enumerate(trees) for slot in range(len(tree.branches))]
         ),
+        weights=torch.tensor([branch.weight for branch in branches], dtype=torch.float32),
     )
 
 

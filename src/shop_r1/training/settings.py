@@ -104,6 +104,10 @@ class SftConfig(TrainConfig):
     """AdamW's. Ours."""
     adam_beta2: float = 0.999
     """AdamW's second beta."""
+    type_ratio: float = Field(default=0.0, ge=0)
+    """How much more each other type counts in the loss, over all sessions, than `terminate`, as in
+    `GrpoConfig.type_ratio`; every step is learnt, those of rare types with more weight. 0: each step
+    counts the same. For sessions whose types are far from even, as the paper's are not. Ours."""
     per_device_train_batch_size: int = Field(1, ge=1)
     """Sessions on a device at once. Paper 4.1."""
     gradient_accumulation_steps: int = Field(64, ge=1)

@@ -11,8 +11,10 @@ micro-batch goes through the model in as many passes as that takes, with the los
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from accelerate import DistributedType
 from trl import SFTTrainer
 
 from datasets import Dataset
+from shop_r1.datasets.balance import type_weights
 from shop_r1.datasets.examples import Example, renderer
 from shop_r1.datasets.outlines import SessionOutline, outline_session
 from shop_r1.datasets.session_files import outlines
@@ -54,10 +57,17 @@ IDLE = Tree((), (Branch(0, prompt=(0,), completion=(0,)),))
 """What a process runs, and learns nothing from, while others have passes left."""
 
 
-def session_trees(session: Session, model: LocalModel, config: PromptConfig, tokens: int) -> list[Tree]:
+def session_trees(
+    session: Session,
+    model: LocalModel,
+    config: PromptConfig,
+    tokens: int,
+    weights: Mapping[str, float] | None = None,
+) -> list[Tree]:
     """Return the session as trees with a branch, a prompt and its completion, for each step, in order.
 
-    It is one tree unless that would be more than a pass of so many tokens.
+    It is one tree unless that would be more than a pass of so many tokens. `weights` says how much a step
+    counts, by its type of action; all count the same by default.
 
     Raises:
         DataError: a step has no rationale.
@@ -68,7 +78,17 @@ def session_trees(session: Session, model: LocalModel, config: PromptConfig, tok
     for step, taken in enumerate(session.steps):
         prompts.append(render(Example(session, step)).ids)
         completions.append(model.completion_ids(render_completion(taken.rationale or "", taken.action)))
-    return grow_trees(prompts, completions, lambda tree: fit_pass([tree.shape], tokens))
+    trees = grow_trees(prompts, completions, lambda tree: fit_pass([tree.shape], tokens))
+    return trees if weights is None else _weigh(trees, [weights[step.action.type] for step in session.steps])
+
+
+def _weigh(trees: Sequence[Tree], weights: Sequence[float]) -> list[Tree]:
+    """Return the trees with these weights of their branches, in order."""
+    left = iter(weights)
+    return [
+        replace(tree, branches=tuple(replace(branch, weight=next(left)) for branch in tree.branches))
+        for tree in trees
+    ]
 
 
 def _check_rationales(session: SessionOutline) -> None:
@@ -155,13 +175,16 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Return what one pass adds to the mean negative log-likelihood of the completion tokens, in nats."""
+        """Return what one pass adds to the mean negative log-likelihood of the completion tokens, in nats.
+
+        Tokens count by their branches' weights, whose mean over all sessions is 1.
+        """
         self._since = self._since or time.perf_counter()
         trees = [tree for each in inputs["passes"] for tree in each]
         batch = pack_trees(trees or [IDLE], inputs["pad_id"]).to(self.accelerator.device)
         with self.accelerator.autocast():
             scores: TokenScores = model(redirect_to=partial(score_tokens, batch=batch))
-        loss: torch.Tensor = -scores.log_probs.sum()
+        loss: torch.Tensor = -(scores.log_probs * batch.weights[batch.owners]).sum()
         if not trees:
             return loss * 0
         self._figures += (_measure_pass(batch, scores),)
@@ -204,20 +227,23 @@ def train_sft(
     With `resume` the run goes on from its last good checkpoint in `out`, if it has any.
 
     Raises:
-        DataError: a session has no rationales, or a text that a recorder masked.
+        DataError: a session has no rationales, or a text that a recorder masked; or types are to be weighed
+            and no session terminates.
         ConfigError: the package that `report_to` needs is missing.
         ModelError: the model cannot be loaded.
         TrainingError: an alert of `stop_on_alert` was raised (the model is written first); `out` holds
             checkpoints of another run; or one cannot be written.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
-    lengths = []
+    lengths, types = [], Counter[str]()
     for session in outlines(sessions):
         find_space(session.space)
         _check_rationales(session)
         for step, action in enumerate(session.actions):
             refuse_masked(f"session {session.session_id}, step {step}", action)
+        types.update(action.type for action in session.actions)
         lengths.append(session.html_characters)
+    weights = type_weights(types, config.type_ratio) if config.type_ratio else None
     check_reporter(config.report_to)
     config = settle_precision(config, out, resume)
     run = TrainingRun(out, config, digest_data(sessions), resume)
@@ -227,7 +253,9 @@ def train_sft(
 
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
         chosen = [sessions[row["session"]] for row in rows]
-        trees = [tree for each in chosen for tree in session_trees(each, model, config.prompt, at_once)]
+        trees = [
+            tree for each in chosen for tree in session_trees(each, model, config.prompt, at_once, weights)
+        ]
         trainer.note_read(len(rows))
         return tree_features(trees, model.pad_id, config.per_device_train_batch_size * at_once)
 
