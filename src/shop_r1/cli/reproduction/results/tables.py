@@ -178,7 +178,7 @@ def comparison_grid(table: TableResult, labels: Mapping[str, str]) -> Grid:
         exact, f1 = found[key, "exact"], found[key, "type_f1_macro"]
         gain = "–" if exact.gain is None else f"{100 * exact.gain.value:+.0f} %"
         lines.append(
-            (key, signed(exact.difference), p_value(exact), gain, signed(f1.difference), p_value(f1))
+            (labels[key], signed(exact.difference), p_value(exact), gain, signed(f1.difference), p_value(f1))
         )
     note = (
         "Points of the test steps, the same steps of the same seeds in both; gain: the difference in exact "
