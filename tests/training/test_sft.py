@@ -288,7 +288,7 @@ def test_steps_of_rare_types_count_more_in_the_loss(
     trees = session_trees(session, model, PROMPT, sys.maxsize, counts)
     assert pack_trees(trees, model.pad_id).weights.tolist() == weights and len(set(weights)) > 1
     alone = score_session(model, session)
-    expected = -sum(weight * rows.sum() for weight, rows in zip(weights, alone, strict=True))
+    expected = -torch.stack([weight * rows.sum() for weight, rows in zip(weights, alone, strict=True)]).sum()
     features = tree_features(trees, model.pad_id, PROMPT.max_tokens)
     loss = trainer.compute_loss(trainer.model, features)
     assert loss.item() == pytest.approx(expected.item() / sum(map(len, alone)), rel=1e-5)
