@@ -276,3 +276,85 @@ def test_a_completion_leaves_metadata_out() -> None:
 def test_a_completion_longer_than_the_whole_is_refused() -> None:
     with pytest.raises(ValueError, match="max_completion_length 300 must be below max_tokens 256"):
         PromptConfig(max_tokens=256, max_completion_length=300)
+
+
+# -- cut_slack --------------------------------------------------------------------------------------------
+
+
+def cut_pages(session: Session, config: PromptConfig) -> list[list[int]]:
+    """Return for each step the numbers, from 1, of the pages whose bodies are left out."""
+    found = []
+    for step in range(len(session.steps)):
+        text = user_message(render_prompt(session, step, SHOP, config, len))
+        found.append([number for number in range(1, step + 2) if f"Page {number}:\n{LEFT_OUT}" in text])
+    return found
+
+
+AROUND = len(render_system(SHOP)) + PIECE_TOKENS + TEMPLATE_TOKENS
+SLACK = 1 - (AROUND + 2700) / (AROUND + 4600)
+"""The slack with which a prompt that `budget(4600)` cuts has a user message of 2,700 characters at most."""
+
+
+def test_with_slack_pages_go_in_bunches_and_stay_out_until_the_next() -> None:
+    """Worked by hand, in characters: a page with its title and action is 1,000 to 1,050, one that is out 66.
+
+    Of 4,600, four fit. From the fifth on, without slack one goes at each step. Where 2,700 are the aim, all
+    but two go (3 x 66 + 2 x 1,050 < 2,700 < 2 x 66 + 3 x 1,000), and nothing until they are five again:
+    3 x 66 + 4 x 1,050 < 4,600 < 3 x 66 + 5 x 1,000; then again all but two, 6 x 66 + 2 x 1,050 < 2,700.
+    """
+    pages = [str(number) * 1000 for number in range(9)]
+    session = make_session(pages, [click("a")] * 9)
+    steps = {
+        0.0: [[], [], [], [], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]],
+        SLACK: [[], [], [], [], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]],
+    }
+    for slack, expected in steps.items():
+        config = budget(4600).model_copy(update={"cut_slack": slack})
+        assert cut_pages(session, config) == expected
+
+
+def test_with_slack_a_prompt_begins_like_the_one_before_unless_it_was_cut_again() -> None:
+    pages = [str(number) * 1000 for number in range(9)]
+    session = make_session(pages, [click("a")] * 9)
+    config = budget(4600).model_copy(update={"cut_slack": SLACK})
+    texts = [user_message(render_prompt(session, step, SHOP, config, len)) for step in range(9)]
+    begins = [after.startswith(before) for before, after in itertools.pairwise(texts)]
+    assert begins == [True, True, True, False, True, True, False, True]
+
+
+@given(
+    st.lists(st.integers(1, 900), min_size=1, max_size=8),
+    st.integers(900, 3000),
+    st.sampled_from([0.0, 0.2, 0.5, 0.9]),
+)
+def test_with_any_slack_a_prompt_keeps_its_budget_and_follows_from_the_session_so_far(
+    lengths: list[int], room: int, slack: float
+) -> None:
+    session = make_session(["x" * length for length in lengths], [click("a")] * len(lengths))
+    config = budget(room).model_copy(update={"cut_slack": slack})
+    so_far: list[int] = []
+    for step, out in enumerate(cut_pages(session, config)):
+        prompt = render_prompt(session, step, SHOP, config, len)
+        assert prompt.tokens is not None and prompt.tokens <= config.max_tokens - config.max_completion_length
+        shorter = session.model_copy(update={"steps": session.steps[: step + 1]})
+        assert render_prompt(shorter, step, SHOP, config, len) == prompt
+        if slack:
+            assert out[: len(so_far)] == so_far  # what is out stays out
+            so_far = out
+        least = cut_pages(shorter, budget(room))[-1]
+        assert set(least) <= set(out)
+
+
+def test_without_slack_prompts_are_those_of_the_rule_by_itself() -> None:
+    """The rule, written once more: the fewest oldest pages go, at each step anew."""
+    lengths = [700, 900, 300, 1200, 100, 800, 200, 50]
+    session = make_session(["x" * length for length in lengths], [click("a")] * len(lengths))
+    config = budget(2500)
+    for step in range(len(lengths)):
+        prompt = render_prompt(session, step, SHOP, config, len)
+        whole = len(user_message(render_prompt(session, step, SHOP, budget(10**6), len)))
+        left, out = whole + (step + 1) * PIECE_TOKENS, 0
+        while left > 2500:
+            left -= lengths[out] - len(LEFT_OUT)
+            out += 1
+        assert prompt.pages_cut == out

@@ -53,6 +53,10 @@ class PromptConfig(Config):
     """Longest prompt and completion together, in tokens. Paper 4.1."""
     max_completion_length: int = Field(default=256, gt=0)
     """Of these, kept free for the completion. Ours."""
+    cut_slack: float = Field(default=0.0, ge=0, lt=1)
+    """Once a prompt is over the budget, oldest pages go until it takes at most 1 - cut_slack of it. They stay
+    out, and no other goes until a later prompt is over again: the steps between share their beginning and are
+    run as one. 0: each prompt loses as few pages as it must, and shares little with the next. Ours."""
     chat_template_kwargs: dict[str, bool | int | str] = Field(default_factory=dict)
     """Switches of the model's own chat template by name, as in transformers and TRL: `enable_thinking=false`
     where completions would else begin in an open `<think>`. For checkpoints; an endpoint has its own."""
@@ -128,8 +132,9 @@ def render_history(
 ) -> Prompt:
     """Return the prompt for these pages' simplified HTML, oldest first, and the actions between them.
 
-    Over budget, the oldest pages' bodies go first, then what says least on the current page (`fit_html`; a
-    page that is not simplified, or has far too little room, loses its tail); actions always stay.
+    Over budget, the oldest pages' bodies go first, with `cut_slack` more of them than must; then what says
+    least on the current page (`fit_html`; a page that is not simplified, or has far too little room, loses
+    its tail); actions always stay.
     Past rationales are never in a prompt: a log has none. The persona is shown where the settings say so.
 
     Raises:
@@ -148,6 +153,7 @@ def render_history(
         max_completion_length=config.max_completion_length,
         count_tokens=count_tokens,
         context=config.context,
+        cut_slack=config.cut_slack,
     )
 
 
@@ -160,10 +166,11 @@ def render_journey(
     count_tokens: CountTokens,
     context: Context = "whole-session",
     tail: str = "",
+    cut_slack: float = 0.0,
 ) -> Prompt:
     """Return a system message, and pages and the actions between them in turn, as `render_history` has it.
 
-    The budget and the context are those of `PromptConfig`; `tail` ends the user message, after the last page.
+    Budget, context and slack are those of `PromptConfig`; `tail` ends the user message, after the last page.
 
     Raises:
         ConfigError: the actions alone are over the budget.
@@ -176,7 +183,11 @@ def render_journey(
         pieces = [_past_piece(i, NOT_SHOWN, action) for i, action in enumerate(actions, 1)]
         pages_cut, used = 0, sum(_count(piece, count_tokens) for piece in pieces)
     else:
-        pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens)
+        dropped = 0
+        if cut_slack:  # Without it a page may come back, where a shorter one follows.
+            aim = int((1 - cut_slack) * (max_tokens - max_completion_length)) - around
+            dropped = _count_dropped(pages, actions, room, aim, count_tokens)
+        pieces, pages_cut, used = _fit_past(pages, actions, room - needed, count_tokens, dropped)
     enough = None
     if needed > room - used:
         enough = around + max_completion_length + used + needed
@@ -224,17 +235,44 @@ def render_completion(rationale: str, action: Action) -> str:
     return dump_json({"rationale": rationale, "action": action.to_completion()})
 
 
+def _count_dropped(
+    pages: Sequence[str], actions: Sequence[Action], room: int, aim: int, count_tokens: CountTokens
+) -> int:
+    """Return of how many of the oldest pages the bodies are out at the last of the pages.
+
+    Step by step from the first: they stay out, and once page and past take more than `room`, so many more go
+    that they take at most `aim`, if the past has so many. It follows from the session so far alone.
+    """
+    dropped, past = 0, 0
+    saved: list[int] = []  # by each past page, were its body left out
+    for number, page in enumerate(pages, 1):
+        needed = _count(_page_piece(number, page), count_tokens)
+        if past + needed > room:
+            while dropped < len(saved) and past + needed > aim:
+                past -= saved[dropped]
+                dropped += 1
+        if number <= len(actions):
+            action = actions[number - 1]
+            length = _count(_past_piece(number, page, action), count_tokens)
+            past += length
+            saved.append(max(0, length - _count(_past_piece(number, LEFT_OUT, action), count_tokens)))
+    return dropped
+
+
 def _fit_past(
-    pages: Sequence[str], actions: Sequence[Action], room: int, count_tokens: CountTokens
+    pages: Sequence[str], actions: Sequence[Action], room: int, count_tokens: CountTokens, dropped: int
 ) -> tuple[list[str], int, int]:
-    """Return the past's pieces, how many of them lost their body, and their tokens."""
+    """Return the past's pieces, how many of them lost their body, and their tokens.
+
+    The `dropped` oldest lose it, and as many more as it takes.
+    """
     pieces = [
         _past_piece(i, page, action) for i, (page, action) in enumerate(zip(pages, actions, strict=False), 1)
     ]
     lengths = [_count(piece, count_tokens) for piece in pieces]
     used, cut = sum(lengths), 0
     for index, action in enumerate(actions):
-        if used <= room:
+        if index >= dropped and used <= room:
             break
         shorter = _past_piece(index + 1, LEFT_OUT, action)
         saved = lengths[index] - _count(shorter, count_tokens)
