@@ -6,6 +6,7 @@ import pytest
 from accelerate import DistributedType
 from accelerate.commands.config.config_args import load_config_from_file
 
+from shop_r1.cli.reproduction.config import ReproductionConfig
 from shop_r1.config import Config, load_config
 from shop_r1.evaluation.predict import PredictConfig
 from shop_r1.rewards.total import RewardConfig
@@ -13,7 +14,12 @@ from shop_r1.training.devices import read_launch
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-SCHEMAS: dict[str, type[Config]] = {"sft": SftConfig, "grpo": GrpoConfig, "evaluate": PredictConfig}
+SCHEMAS: dict[str, type[Config]] = {
+    "sft": SftConfig,
+    "grpo": GrpoConfig,
+    "evaluate": PredictConfig,
+    "reproduce": ReproductionConfig,
+}
 FILES = sorted(CONFIGS.glob("*/*.toml"))
 
 MODELS = {

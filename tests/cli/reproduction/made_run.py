@@ -49,7 +49,7 @@ class MadeRun:
         seeds: int = 3,
         overrides: Sequence[str] = (),
     ) -> None:
-        self.config = load_config(ReproductionConfig, None, overrides)
+        self.config = load_config(ReproductionConfig, None, ["training_sessions=450", *overrides])
         self.tables: Mapping[Table, tuple[Row, ...]] = list_rows(tables, self.config)
         rows = dict.fromkeys(row for found in self.tables.values() for row in found)
         plan = make_plan(rows, range(seeds), self.config)

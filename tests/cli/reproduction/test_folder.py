@@ -15,7 +15,7 @@ from shop_r1.cli.reproduction.time_left import TimeLeft, describe_time
 from shop_r1.config import load_config
 from shop_r1.errors import DataError
 
-CONFIG = ReproductionConfig()
+CONFIG = ReproductionConfig(training_sessions=450)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def log(tmp_path: Path) -> Iterator[StageLog]:
 
 
 def folder_with(log: StageLog, *overrides: str, seeds: int = 1) -> ReproductionFolder:
-    config = load_config(ReproductionConfig, None, overrides)
+    config = load_config(ReproductionConfig, None, ["training_sessions=450", *overrides])
     return ReproductionFolder(log.path.parent, config, log, make_plan(MAIN, range(seeds), config))
 
 

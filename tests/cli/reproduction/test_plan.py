@@ -35,7 +35,7 @@ from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import RewardConfig
 from shop_r1.training.settings import GrpoConfig
 
-CONFIG = ReproductionConfig()
+CONFIG = ReproductionConfig(training_sessions=450)
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "grpo"
 
 

@@ -84,3 +84,11 @@ def test_student_is_what_remains_where_the_family_says_nothing() -> None:
     # With between >> within, an estimate of its own degrees is Student's.
     found = Estimate(0.5, 0.04, 1e-9, 3, degrees=7.5).interval()
     assert found.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7.5) * 0.2 / np.sqrt(3), rel=1e-3)
+
+
+def test_seeds_that_do_not_differ_at_all_are_pooled_too() -> None:
+    same = [Estimate(value=0.1, between=0.0, within=0.01, seeds=3)] * 5
+    assert all(each is not None and each.between == pytest.approx(0, abs=1e-12) for each in pool_seeds(same))
+    assert [each.verdict for each in judge([(above(-1.0), each) for each in same], pooled=True)] == [
+        "holds"
+    ] * 5

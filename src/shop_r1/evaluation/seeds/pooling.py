@@ -26,6 +26,10 @@ FAMILY_MIN = 4
 """Estimates that a prior is fitted to at least; fewer stay as they are. Ours."""
 
 
+_NOTHING = 1e-12
+"""A ratio of variances under this is 0: seeds that do not differ at all have no logarithm."""
+
+
 def pool_seeds(family: Sequence[Estimate | None]) -> list[Estimate | None]:
     """Return the estimates with their variance over seeds drawn towards the family's, in the order given.
 
@@ -51,7 +55,7 @@ def fit_prior(variances: Floats, degrees: int) -> tuple[float, float]:
     The variances have `degrees` degrees of freedom each. d0 is infinite where they differ no more than those
     degrees explain.
     """
-    logs = np.log(np.maximum(variances, 1e-5 * np.median(variances)))
+    logs = np.log(np.maximum(variances, max(1e-5 * np.median(variances), _NOTHING)))
     logs = logs - special.digamma(degrees / 2) + np.log(degrees / 2)
     excess = float(logs.var(ddof=1) - special.polygamma(1, degrees / 2))
     if excess <= 0:

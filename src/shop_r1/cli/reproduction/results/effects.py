@@ -2,7 +2,8 @@
 
 The thresholds were written down before any result of `shop-r1 reproduce` was known. A part compares two rows
 on the same steps, or one row with a number; all parts of all effects that were measured are one family, whose
-intervals Holm's procedure widens (`evaluation.seeds.verdicts`).
+intervals Holm's procedure widens, and which learns together how much seeds differ: three seeds of one claim
+alone say little of that (`evaluation.seeds`).
 """
 
 from collections.abc import Sequence
@@ -149,7 +150,7 @@ def judge_effects(measured: Measurement, effects: Sequence[Effect] = EFFECTS) ->
     """Return each effect with its parts judged; one whose rows were not all run cannot be told."""
     parts = [part for effect in effects for part in effect.parts]
     ready = [part for part in parts if all(measured.has(row) for row in (part.of, part.to) if row)]
-    judged = judge([(part.asserts, _estimate(part, measured)) for part in ready])
+    judged = judge([(part.asserts, _estimate(part, measured)) for part in ready], pooled=True)
     of_part = dict(zip(ready, judged, strict=True))
     return tuple(
         EffectResult(
