@@ -93,7 +93,7 @@ def evaluate(
         return
     if model is None or data is None or out is None:
         raise ConfigError("evaluate needs --model, --data and --out, or --predictions FILE")
-    inputs: list[Path | str] = [data, model, *(settings or [])]
+    inputs: list[Path | str] = [data, model, *(settings or []), *([embedding] if embedding else [])]
     check_folder(out, inputs, force=force or RunFolder(out).settings.exists(), leftovers=(CACHE,))
     if cache is not None:
         check_apart(cache, inputs)

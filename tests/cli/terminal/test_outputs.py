@@ -20,9 +20,11 @@ from shop_r1.records.sessions import Session
 
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
-    *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel"),
+    *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel", "embedding"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
+OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"}
+"""Those of them that a command line need not have."""
 FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"} | {
     "model fetch",
     "model convert",
@@ -101,7 +103,15 @@ def words_for(output: Output, out: Path, source: Path) -> list[str]:
     for parameter in COMMANDS[output.command].params:
         if parameter.name == output.name:
             words += [output.option, str(out)] if output.option[0] == "-" else [str(out)]
-        elif parameter.name in ("config", "predictions", "training", "chosen", "against", "launch"):
+        elif parameter.name in (
+            "config",
+            "predictions",
+            "training",
+            "chosen",
+            "against",
+            "launch",
+            "embedding",
+        ):
             continue  # optional
         elif takes_path(output.command, parameter.name) and parameter.name in READ:
             place = folder if parameter.name in ("folder", "path") else source
