@@ -104,7 +104,7 @@ def test_a_run_that_is_stopped_in_training_and_in_predictions_repeats_neither(
             return compute(*args)
 
         stopped.setattr(predict_module, "_predict_batch", stop_later)
-        stopped.setattr(predict_module, "batch_by_length", lambda sizes, _: [[n] for n in range(len(sizes))])
+        stopped.setattr(predict_module, "batch_trees", lambda shapes, _: [[n] for n in range(len(shapes))])
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     assert list(tmp_path.rglob("*.partial.jsonl"))
