@@ -4,11 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from shop_r1.cli.pipeline.config import GRPO, SFT
 from shop_r1.config import Config
 from shop_r1.models.precision import Bf16
 from shop_r1.prompts.render import PromptConfig
-from shop_r1.rewards.action import ActionRewardConfig
-from shop_r1.rewards.total import RewardConfig
 from shop_r1.shoppers.crowd_kinds import CrowdName
 from shop_r1.training.grpo.advantages import Balance
 from shop_r1.training.settings import GrpoConfig, SftConfig
@@ -86,28 +85,11 @@ class ReproductionConfig(Config):
     """Test steps of each seed at most, drawn by type in the ratio of the paper's test set (Appendix C)."""
     models: ModelsConfig = ModelsConfig()
     """The checkpoint of each model size."""
-    sft: SftConfig = SftConfig(
-        prompt=PROMPT,
-        learning_rate=1.5e-3,
-        num_train_epochs=1,
-        per_device_train_batch_size=3,
-        gradient_accumulation_steps=1,
-        adam_beta2=0.98,
-        save_steps=0,
-    )
+    sft: SftConfig = SFT.model_copy(update={"prompt": PROMPT})
     """The cold start of every row that has one; `model`, `seed` and the context follow from the row."""
-    grpo: GrpoConfig = GrpoConfig(
-        prompt=PROMPT,
-        reward=RewardConfig(action=ActionRewardConfig(similarity_threshold=0.9)),
-        max_steps=50,
-        per_device_train_batch_size=64,
-        learning_rate=3e-4,
-        beta=0.0,
-        max_completion_length=64,
-        save_steps=0,
-    )
+    grpo: GrpoConfig = GRPO.model_copy(update={"prompt": PROMPT})
     """Every RL row: its `reward` is the Shop-R1 row's, and the others switch one part of it off or take the
-    binary one. As in the demo, see `DemoConfig.grpo`."""
+    binary one. Else as in the demo."""
     temperatures: tuple[float, ...] = Field(default=(0.6, 0.8, 1.0, 1.2), min_length=1)
     """Of the sweep (paper, Figure 2)."""
     map: MapConfig = MapConfig()

@@ -1,12 +1,21 @@
 """The results of an evaluation, drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shop_r1.errors import DataError
 from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
 from shop_r1.evaluation.plots.style import BLUE, GREEN, GREY, ORANGE, drawing, to_svg
 from shop_r1.records.results import Interval, Plot, TableRow, percent
+
+Bounds = tuple[float, float, float]
+"""An interval's lower end, its value, and its upper end."""
+SERIES = (
+    ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
+    ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
+    ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
+)
+"""The headline figures: name, label, colour, marker, and the paper's points of Figure 2 that are known."""
 
 
 def plot_evaluation(
@@ -40,20 +49,23 @@ def plot_temperature(rows: Sequence[TableRow]) -> str:
     kept = sorted((row for row in rows if row.temperature), key=lambda row: row.temperature or 0.0)
     if not kept:
         raise DataError("no row has a temperature; expected the rows of a temperature sweep")
-    temperatures = [row.temperature or 0.0 for row in kept]
-    curves = (
-        ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
-        ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
-        ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
+    return draw_sweep(
+        {row.temperature or 0.0: {name: _bounds(getattr(row, name)) for name, *_ in SERIES} for row in kept}
     )
+
+
+def draw_sweep(points: Mapping[float, Mapping[str, Bounds]]) -> str:
+    """Return the figures of `SERIES` against the temperature, in its order, the paper's known points beside.
+
+    Each temperature has each figure's interval, as shares.
+    """
     with drawing(4.4, 3.2) as figure:
         axes = figure.subplots()
-        for field, label, colour, marker, known in curves:
-            intervals: list[Interval] = [getattr(row, field) for row in kept]
-            bounds = [[100 * share for share in (each.low, each.value, each.high)] for each in intervals]
+        for name, label, colour, marker, known in SERIES:
+            bounds = [[100 * share for share in figures[name]] for figures in points.values()]
             lows, values, highs = zip(*bounds, strict=True)
-            axes.plot(temperatures, values, marker + "-", color=colour, label=label)
-            axes.fill_between(temperatures, lows, highs, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(list(points), values, marker + "-", color=colour, label=label)
+            axes.fill_between(list(points), lows, highs, color=colour, alpha=0.15, linewidth=0)
             shares = [100 * share for share in known.values()]
             axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
         axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
@@ -61,5 +73,9 @@ def plot_temperature(rows: Sequence[TableRow]) -> str:
         axes.set_ylabel("%")
         axes.grid(axis="y")
         figure.legend(loc="outside lower center", ncols=2, fontsize=8)
-        told = "; ".join(f"T {row.temperature:g}: exact {percent(row.exact.value)}" for row in kept)
+        told = "; ".join(f"T {at:g}: exact {percent(found['exact'][1])}" for at, found in points.items())
         return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {told}.")
+
+
+def _bounds(interval: Interval) -> Bounds:
+    return interval.low, interval.value, interval.high

@@ -6,15 +6,9 @@ from matplotlib.axes import Axes
 
 from shop_r1.cli.reproduction.results.records import Curve, Reproduction, RowResult
 from shop_r1.cli.reproduction.results.tables import find_paper, row_label
-from shop_r1.evaluation.paper_figures import TEMPERATURE_EXACT, TEMPERATURE_F1, TEMPERATURE_TYPE_ACCURACY
-from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREEN, GREY, ORANGE, drawing, to_svg
+from shop_r1.evaluation.plots.results import SERIES, draw_sweep
+from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREY, drawing, to_svg
 from shop_r1.records.results import Plot, percent
-
-_SERIES = (
-    ("exact", "exact accuracy", BLUE, "o", TEMPERATURE_EXACT),
-    ("type_accuracy", "type accuracy", GREEN, "s", TEMPERATURE_TYPE_ACCURACY),
-    ("type_f1_macro", "macro F1", ORANGE, "^", TEMPERATURE_F1),
-)
 
 _DARK = "#333333"
 
@@ -51,7 +45,7 @@ def draw_bars(table: str, rows: Sequence[RowResult], reachable: RowResult) -> st
         axes: Axes = figure.subplots()
         for place, row in enumerate(rows):
             paper = find_paper(table, row)
-            for shift, (name, _, colour, marker, _) in zip((0.22, 0, -0.22), _SERIES, strict=True):
+            for shift, (name, _, colour, marker, _) in zip((0.22, 0, -0.22), SERIES, strict=True):
                 low, value, high = (100 * each for each in row.measured.figures[name].mean)
                 height = -place + shift
                 axes.plot([low, high], [height, height], color=colour, linewidth=1)
@@ -67,7 +61,7 @@ def draw_bars(table: str, rows: Sequence[RowResult], reachable: RowResult) -> st
         axes.set_xlim(0, 100)
         axes.set_xlabel("%")
         axes.grid(axis="x")
-        for _, label, colour, marker, _ in _SERIES:
+        for _, label, colour, marker, _ in SERIES:
             axes.plot([], [], marker, color=colour, label=label)
         axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper")
         figure.legend(loc="outside lower center", ncols=4, fontsize=8)
@@ -79,27 +73,11 @@ def draw_bars(table: str, rows: Sequence[RowResult], reachable: RowResult) -> st
 
 def draw_temperatures(rows: Sequence[RowResult]) -> str:
     """Return the three figures against the sampling temperature, with the paper's points that are known."""
-    ordered = sorted(rows, key=lambda row: row.temperature)
-    temperatures = [row.temperature for row in ordered]
-    with drawing(4.4, 3.2) as figure:
-        axes = figure.subplots()
-        for name, label, colour, marker, known in _SERIES:
-            bounds = [[100 * each for each in row.measured.figures[name].mean] for row in ordered]
-            lows, values, highs = zip(*bounds, strict=True)
-            axes.plot(temperatures, values, marker + "-", color=colour, label=label)
-            axes.fill_between(temperatures, lows, highs, color=colour, alpha=0.15, linewidth=0)
-            shares = [100 * share for share in known.values()]
-            axes.plot(list(known), shares, marker, color=colour, markerfacecolor="none")
-        axes.plot([], [], "o", color=GREY, markerfacecolor="none", label="hollow: paper, 3B (Fig. 2)")
-        axes.set_xlabel("sampling temperature")
-        axes.set_ylabel("%")
-        axes.grid(axis="y")
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
-        told = "; ".join(
-            f"T {row.temperature:g}: exact {percent(row.measured.figures['exact'].mean.value)}"
-            for row in ordered
-        )
-        return to_svg(figure, "Accuracy against sampling temperature", f"In per cent: {told}.")
+    points = {}
+    for row in sorted(rows, key=lambda row: row.temperature):
+        means = {name: row.measured.figures[name].mean for name, *_ in SERIES}
+        points[row.temperature] = {name: (each.low, each.value, each.high) for name, each in means.items()}
+    return draw_sweep(points)
 
 
 def _panels(rows: Sequence[RowResult]) -> dict[tuple[int, str], list[RowResult]]:
