@@ -3,8 +3,10 @@
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from rich.console import Console
@@ -41,10 +43,30 @@ def warn_of_warmup(args: TrainingArguments, steps: int) -> None:
 
 
 @contextmanager
-def step_progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar; yield the function that moves it: (steps done, steps, a few words)."""
+def step_progress(title: str, console: Console = CONSOLE) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar; yield the function that moves it: (steps done, steps, a few words).
+
+    Away from a terminal, where a bar cannot move, it prints a line at each tenth of the steps.
+    """
+    if not console.is_terminal:
+        yield _line_printer(title, console)
+        return
     columns = (TextColumn("{task.description:<12}"), BarColumn(bar_width=20), MofNCompleteColumn())
     note = TextColumn("{task.fields[note]}")
-    with Progress(*columns, TimeRemainingColumn(), note, console=CONSOLE) as progress:
+    with Progress(*columns, TimeRemainingColumn(), note, console=console) as progress:
         task = progress.add_task(title, total=None, note="")
         yield lambda done, total, words: progress.update(task, completed=done, total=total, note=words)
+
+
+def _line_printer(title: str, console: Console) -> Callable[[int, int, str], None]:
+    started = time.monotonic()
+
+    def print_line(done: int, total: int, words: str) -> None:
+        if done * 10 // total == (done - 1) * 10 // total:
+            return
+        left = timedelta(seconds=round((time.monotonic() - started) * (total - done) / done))
+        console.print(
+            f"{title} {done}/{total}, {left} left: {words}", markup=False, highlight=False, soft_wrap=True
+        )
+
+    return print_line
