@@ -43,6 +43,8 @@ PRIVATE_NAMES = (
     PrivateName(_GRPO, "_step", "which micro-batch is next, also when a run is resumed"),
     PrivateName(_GRPO, "_buffered_inputs", "a step's micro-batches"),
     PrivateName("trl:SFTTrainer", "_metrics", "as for GRPO"),
+    PrivateName("trl:GRPOTrainer", "_send_telemetry", "runs are reported to nobody", ()),
+    PrivateName("trl:SFTTrainer", "_send_telemetry", "likewise", ()),
     PrivateName(_TRAINER, "_save_checkpoint", "checkpoints are ours", ("model", "trial")),
     PrivateName(_TRAINER, "_maybe_log_save_evaluate", "where a step ends", ("tr_loss",)),
     PrivateName(_TRAINER, "_issue_warnings_after_load", "a warning there is an error here", ("load_result",)),

@@ -209,6 +209,9 @@ class ResumableTrainer(Trainer):
     _parts_done = 0
     _step_began: float | None = None
 
+    def _send_telemetry(self) -> None:
+        """Tell nobody: TRL's trainers report each run to their makers unless they are told not to."""
+
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Compute a micro-batch's gradients, and say that it is done."""
         began = time.perf_counter()
