@@ -246,7 +246,7 @@ def test_a_type_vanishes_below_a_quarter_of_the_shoppers_share() -> None:
     assert lost(golds, [click("a")] * 37 + [terminate()] * 3) is None
     told = lost(golds, [click("a")] * 38 + [terminate()] * 2)
     assert (
-        told == "hardly predicted any more: 5.0% of the predicted actions are terminate, of the shoppers' 30%"
+        told == "hardly ever predicted: 5.0% of the predicted actions are terminate, of the shoppers' 30%"
     )
     # Of 24 that can be parsed, 2 are 8.3 %: more than 7.5 %.
     assert lost(golds, [None] * 16 + [click("a")] * 22 + [terminate()] * 2) is None

@@ -180,7 +180,7 @@ def test_the_mix_table_says_when_a_setting_has_collapsed() -> None:
     assert mix_grid([make_row("sft", right=3)]).note == "No setting has collapsed to one type."
     assert [told.split(":")[:2] for told in grid.alerts] == [
         ["shop-r1", " 100% of the predictions are terminate, but only 33% of the shoppers' actions"],
-        ["shop-r1", " hardly predicted any more"],
+        ["shop-r1", " hardly ever predicted"],
     ]
 
 

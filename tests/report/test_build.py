@@ -242,5 +242,5 @@ def test_an_alert_that_a_run_and_its_row_both_raise_is_shown_once(tmp_path: Path
         text = build(tmp_path, ReportInputs(title="t", rows=rows, warnings=warnings))
         assert text.count(told) == 1
         assert text.count('class="alert" role="note"') == len({told, *warnings})
-    vanishing = rows[0].model_copy(update={"collapse": None, "vanishing": "hardly predicted any more: none"})
-    assert "sft: hardly predicted any more" in build(tmp_path, ReportInputs(title="t", rows=(vanishing,)))
+    vanishing = rows[0].model_copy(update={"collapse": None, "vanishing": "hardly ever predicted: none"})
+    assert "sft: hardly ever predicted" in build(tmp_path, ReportInputs(title="t", rows=(vanishing,)))

@@ -225,7 +225,7 @@ def find_vanishing(metrics: Metrics) -> str | None:
         and real * metrics.n >= VANISHING_STEPS
         and metrics.predicted_mix.get(name, 0.0) / parsed < VANISHING_PART * real
     ]
-    return f"hardly predicted any more: {'; '.join(lost)}" if lost else None
+    return f"hardly ever predicted: {'; '.join(lost)}" if lost else None
 
 
 def _per_type(counts: Counts, totals: Floats) -> dict[str, TypeMetrics]:
