@@ -37,6 +37,8 @@ class ReportInputs(ShownSessions):
     """Name and value of what the run was made with."""
     rows: tuple[TableRow, ...] = ()
     """The rows of `table.json`: the pictures, the first table, and the alerts of their mixes of types."""
+    intervals: str = "bootstrap over sessions"
+    """How the rows' intervals were found, or what they cover: for the legends."""
     tables: tuple[Grid, ...] = ()
     """All further tables."""
     plots: tuple[Plot, ...] = ()

@@ -8,7 +8,7 @@ from shop_r1.cli.reproduction.folder import output_path
 from shop_r1.cli.reproduction.plan import row_stage
 from shop_r1.cli.reproduction.results.figures import draw_figures
 from shop_r1.cli.reproduction.results.records import Reproduction, RowResult
-from shop_r1.cli.reproduction.results.tables import alert_names, find_paper, list_grids
+from shop_r1.cli.reproduction.results.tables import HEADLINE, alert_names, find_paper, list_grids
 from shop_r1.cli.reproduction.rows import TABLES, Row, list_rows
 from shop_r1.datasets.session_files import read_sessions
 from shop_r1.evaluation.metrics import evaluate_predictions
@@ -43,12 +43,22 @@ def write_report(folder: Path, found: Reproduction, title: str | None = None) ->
             "number format": machine.number_format,
         },
         rows=tuple(_table_row(folder, found, key, row) for key, row in rows.items()),
+        intervals=describe_intervals(len(found.seeds)),
         tables=tuple(list_grids(found)),
         plots=tuple(draw_figures(found).values()),
         warnings=tuple(_warnings(found.rows)),
         **dict(_shown_sessions(folder, found, rows)),
     )
     return build_report(folder / "report" / "index.html", inputs)
+
+
+def describe_intervals(seeds: int) -> str:
+    """Return what the pictures' legends say of the intervals of so many seeds.
+
+    >>> describe_intervals(1), describe_intervals(3)
+    ('bootstrap over sessions', 'over 3 seeds and their sessions')
+    """
+    return "bootstrap over sessions" if seeds == 1 else f"over {seeds} seeds and their sessions"
 
 
 def _pictured_rows(found: Reproduction) -> dict[str, Row]:
@@ -64,7 +74,7 @@ def _predictions(folder: Path, found: Reproduction, row: Row, seed: int) -> Path
 
 
 def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRow:
-    """Return a row as pictures take it: counts of all seeds together, the intervals those over seeds."""
+    """Return a row as pictures take it: counts of all seeds together, means and intervals those over seeds."""
     predictions = [
         each
         for seed in found.seeds
@@ -75,9 +85,14 @@ def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRo
     shown = table_row(key, metrics, temperature=row.temperature, context=row.context)
     if result is None:
         return shown
-    headline = ("exact", "type_accuracy", "type_f1_macro")
-    figures: Mapping[str, object] = {name: result.measured.figures[name].mean for name in headline}
-    return shown.model_copy(update={**figures, "paper": find_paper("table2", result), "reweighted": None})
+    measured = result.measured.figures
+    figures: Mapping[str, object] = {name: measured[name].mean for name in HEADLINE}
+    per_type = {}
+    for name, each in shown.per_type.items():
+        mean = measured[f"exact/{name}"].mean
+        per_type[name] = each.model_copy(update={"exact": mean.value, "exact_interval": mean})
+    more = {"per_type": per_type, "paper": find_paper("table2", result), "reweighted": None}
+    return shown.model_copy(update={**figures, **more})
 
 
 def _shown_sessions(folder: Path, found: Reproduction, rows: Mapping[str, Row]) -> ShownSessions:
