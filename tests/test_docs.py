@@ -88,19 +88,28 @@ def test_the_tutorials_python_runs(
 def test_two_checkpoints_are_compared_step_by_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leave, click = Action(type="terminate"), Action(type="click", name="results.red_mug")
-    predicted: dict[str, list[Action | None]]
-    predicted = {"runs/eval_sft": [leave, leave, None], "runs/eval_grpo": [click, leave, leave]}
-    for folder, actions in predicted.items():
+    leave = Action(type="terminate")
+    predicted: dict[str, dict[str, list[Action | None]]] = {
+        "runs/eval_sft": {"1": [leave, leave, None], "2": [leave, None, None]},
+        "runs/eval_grpo": {"1": [leave, leave, leave], "2": [leave, leave, leave]},
+    }
+    for folder, sessions in predicted.items():
         (tmp_path / folder).mkdir(parents=True)
         lines = [
-            Prediction(session_id="1", step=step, target=leave, action=action)
+            Prediction(session_id=session, step=step, target=leave, action=action)
+            for session, actions in sessions.items()
             for step, action in enumerate(actions)
         ]
         write_records(tmp_path / folder / "predictions.jsonl", lines)
     monkeypatch.chdir(tmp_path)
     run_python_of("how_to/compare_checkpoints.md")
-    assert capsys.readouterr().out == "only SFT right: 1\nonly GRPO right: 1\n"
+    # Resamples hold session 1 twice (SFT has 4 of 6 right), both (3 of 6) or session 2 twice (2 of 6); its F1
+    # of leaving is then 8/10, 6/9 or 4/8. GRPO has all right. No resample of 1,000 is at 0: p is 2/1001.
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [
+        "exact: +50.0 points [+33.3, +66.7], p 0.002",
+        "type_f1_macro: +33.3 points [+20.0, +50.0], p 0.002",
+    ]
 
 
 def test_the_imports_that_are_shown_work() -> None:

@@ -32,6 +32,13 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(all_commands())
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_no_brackets_that_the_terminal_takes_for_a_style(name: str) -> None:
+    command = COMMANDS[name]
+    texts = [command.help, *(getattr(each, "help", None) for each in command.params)]
+    assert [text for text in texts if text and Text.from_markup(text).plain != text] == []
+
+
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),

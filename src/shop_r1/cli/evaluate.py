@@ -29,8 +29,8 @@ def evaluate(
         Option(
             "--model",
             metavar="NAME",
-            help="base, a checkpoint folder, or a name on the hub; or a model over a network: openai:MODEL, "
-            "openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
+            help="base, a checkpoint folder, a name of shop-r1 model list, or one on the hub; or a model over "
+            "a network: openai:MODEL, openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
         ),
     ] = None,
     data: Annotated[Path | None, Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
@@ -69,7 +69,7 @@ def evaluate(
         Option(metavar="FOLDER", help="A sentence encoder that also says which typed texts are similar."),
     ] = None,
     embedding_threshold: Annotated[
-        float | None, Option(metavar="COSINE", help="Similar is what is above this [0.85].")
+        float | None, Option(metavar="COSINE", help="Texts with a cosine above this count as similar [0.85].")
     ] = None,
     related_metrics: Annotated[
         bool, Option("--related-metrics", help="Also print the metrics of related papers.")

@@ -55,7 +55,7 @@ def report(
 
     if not folder.is_dir():
         raise ConfigError(
-            f"{folder}: no such folder; expected one that `shop-r1 evaluate --out` or simulate wrote"
+            f"{folder}: no such folder; expected one that shop-r1 evaluate, simulate or reproduce wrote"
         )
     page = folder / "report" / "index.html"
     if (folder / REPRODUCED).is_file():

@@ -13,7 +13,7 @@ def store(
     seed: Annotated[int, Option(help="Of the catalogue.")] = 0,
     host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
     crowd: Annotated[
-        Literal["focused", "wandering"], Option(help="Whose pages: of the demo's crowd, or the other one.")
+        Literal["focused", "wandering"], Option(help="Pages as this crowd of scripted shoppers needs them.")
     ] = "focused",
     page_size: Annotated[int, Option(min=1, max=100, help="Products on a page.")] = 6,
 ) -> None:

@@ -87,4 +87,4 @@ CROWDS: Mapping[CrowdName, CrowdKind] = {
         draw_key="wanderer",
     ),
 }
-"""The demo's crowd, and the one of the reproduction."""
+"""The demo's crowd, and one near OPeRA's statistics; a reproduction takes either (docs/crowd.md)."""

@@ -22,7 +22,7 @@ def convert(
 ) -> None:
     """Convert a GGUF file to a checkpoint folder in safetensors, its weights unpacked.
 
-    Needs the package gguf: pip install 'shop-r1[fetch]'. What quantization rounded away stays away.
+    Needs the package gguf, which comes with the extra fetch. What quantization rounded away is lost.
 
     Example: shop-r1 model convert model.Q8_0.gguf --out models/mine
     """

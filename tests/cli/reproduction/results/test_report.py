@@ -1,4 +1,4 @@
-"""The report of a reproduction: its pictures show the figures over seeds, and say what their intervals cover."""
+"""The report of a reproduction: pictures show figures over seeds, and say what their intervals cover."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> Iterator[StageLog]:
 
 
 def report_of(log: StageLog, seeds: int) -> tuple[str, Interval]:
-    """Return the page of a Table 2 over so many seeds, and the interval of Shop-R1's exact match on clicks."""
+    """Return the page of Table 2 over so many seeds, and Shop-R1's exact match on clicks."""
     made = MadeRun(log.path.parent, log, ["table2"], seeds=seeds)
     made.predict("whole-session-base-T0.6", [0, 0, 0][:seeds], WRONG_CLICK)
     made.predict("base-binary-T0.6", [0, 0, 0][:seeds], None)

@@ -74,7 +74,7 @@ def _predictions(folder: Path, found: Reproduction, row: Row, seed: int) -> Path
 
 
 def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRow:
-    """Return a row as pictures take it: counts of all seeds together, means and intervals those over seeds."""
+    """Return a row as pictures take it: counts of all seeds, shares and intervals those over seeds."""
     predictions = [
         each
         for seed in found.seeds
