@@ -245,9 +245,7 @@ def test_a_type_vanishes_below_a_quarter_of_the_shoppers_share() -> None:
     # 3 of 40 are a quarter of 30 %; 2 are less. Queries go too, but 8 steps are too few to tell.
     assert lost(golds, [click("a")] * 37 + [terminate()] * 3) is None
     told = lost(golds, [click("a")] * 38 + [terminate()] * 2)
-    assert (
-        told == "hardly ever predicted: 5.0% of the predicted actions are terminate, of the shoppers' 30%"
-    )
+    assert told == "hardly ever predicted: 5.0% of the predicted actions are terminate, of the shoppers' 30%"
     # Of 24 that can be parsed, 2 are 8.3 %: more than 7.5 %.
     assert lost(golds, [None] * 16 + [click("a")] * 22 + [terminate()] * 2) is None
     assert lost(golds, [None] * 40) is None

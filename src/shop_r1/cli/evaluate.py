@@ -29,8 +29,8 @@ def evaluate(
         Option(
             "--model",
             metavar="NAME",
-            help="base, a checkpoint folder, a name of shop-r1 model list, or one on the hub; or a model over "
-            "a network: openai:MODEL, openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
+            help="base, a checkpoint folder, a name of shop-r1 model list, or one on the hub; or a model "
+            "over a network: openai:MODEL, openai:MODEL@URL, anthropic:MODEL, bedrock:MODEL.",
         ),
     ] = None,
     data: Annotated[Path | None, Option(metavar="sessions.jsonl", help="Held-out sessions.")] = None,
