@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shop_r1.cli.pipeline.config import SECONDS
+from shop_r1.cli.reproduction import stages
 from shop_r1.cli.reproduction.config import ReproductionConfig
 from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog, StageTime
 from shop_r1.cli.reproduction.plan import Predict, Rl, Sft, Stage, Visits, make_plan
@@ -33,7 +34,7 @@ def finish(folder: ReproductionFolder, stage: Stage, seconds: float = 1.0) -> No
     """Let a stage be done, with something in the place of its output."""
     path = folder.path(stage)
     if isinstance(stage, Sft | Rl):
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
         path = path / "model.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("output")
@@ -85,6 +86,37 @@ def test_another_setting_asks_for_the_stages_that_depend_on_it_alone(
         assert sum(isinstance(stage, Predict) for stage in missing) == 3
     if setting.startswith("test"):  # Other steps are predicted, but nothing is trained again.
         assert {stage.part for stage in missing if isinstance(stage, Visits)} == {"held-out"}
+
+
+def test_settings_that_come_back_find_no_other_settings_output_in_place_of_theirs(log: StageLog) -> None:
+    first, other = folder_with(log), folder_with(log, "grpo.max_steps=60")
+    for folder in (first, other):
+        for stage in folder.list_missing():
+            finish(folder, stage)
+    assert other.list_missing() == []
+    assert [type(stage) for stage in first.list_missing()] == [Rl, Predict] * 3
+
+
+def test_an_output_over_which_another_run_was_killed_is_made_again(log: StageLog) -> None:
+    first, other = folder_with(log), folder_with(log, "sft.learning_rate=1e-4")
+    for stage in first.plan:
+        finish(first, stage)
+    sft = find(other, Sft)
+    log.add(StageTime(stage=sft.name, digest=other.digest(sft), seconds=0, done=False))  # It never ends.
+    first.path(find(first, Predict, "sft-450-T0.6")).unlink()
+    assert first.list_missing() == [find(first, Sft), find(first, Predict, "sft-450-T0.6")]
+
+
+def test_a_stage_is_noted_before_it_writes_anything(log: StageLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, noted = folder_with(log), list[tuple[str, bool]]()
+
+    def look(folder: ReproductionFolder, stage: Stage) -> None:
+        noted.extend((each.stage, each.done) for each in log.times)
+
+    monkeypatch.setattr(stages, "record_visits", look)
+    stages.run_stage(folder, folder.plan[0])
+    assert noted == [(folder.plan[0].name, False)]
+    assert [each.done for each in log.times] == [False, True]
 
 
 def test_a_lost_output_is_made_again_with_what_it_needs_and_no_more(log: StageLog) -> None:

@@ -24,17 +24,18 @@ from shop_r1.training.settings import WATCHING, GrpoConfig, SftConfig
 
 
 class StageTime(Record):
-    """One line of `stages.jsonl`: a stage that ended, or one that was interrupted and goes on later."""
+    """One line of `stages.jsonl`: a stage that begins, has ended, or was interrupted and goes on later."""
 
     stage: str
     digest: str
     """Of the stage's settings and of the stages that it needs."""
     seconds: float = Field(ge=0)
+    """Since it began or went on; 0 where it begins."""
     done: bool
 
 
 class StageLog(AppendedFile):
-    """The stages that were run, as they end; held by one run at a time."""
+    """The stages that were run, as they begin and end; held by one run at a time."""
 
     LINE, ELSEWHERE, BEGINNING = "stage", "another --out", b'{"'
 
@@ -149,11 +150,24 @@ class ReproductionFolder:
     def _start_digests(self) -> "_StartDigests":
         return _StartDigests()
 
+    def note(self, stage: Stage, seconds: float, *, done: bool) -> None:
+        """Write to the log that a stage begins, was interrupted, or is done, after so many seconds.
+
+        Raises:
+            DataError: the log cannot be written.
+        """
+        digest = self.digest(stage)
+        self.log.add(StageTime(stage=stage.name, digest=digest, seconds=round(seconds, 2), done=done))
+
     def is_done(self, stage: Stage) -> bool:
-        """Return whether the stage was finished with these settings and its output is there."""
+        """Return whether the stage's output is there, and the last run of the stage wrote it so.
+
+        A run with other settings, finished or not, leaves its output in the same place.
+        """
         path = self.path(stage)
         there = any(path.glob("*.safetensors")) if isinstance(stage, Sft | Rl) else path.exists()
-        return there and self.was_done(stage)
+        last = next((each for each in reversed(self.log.times) if each.stage == stage.name), None)
+        return there and last is not None and last.done and last.digest == self.digest(stage)
 
     def was_done(self, stage: Stage) -> bool:
         """Return whether the stage was finished with these settings, whether or not its output is kept."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from shop_r1.cli.pipeline.stores import create_store
-from shop_r1.cli.reproduction.folder import ReproductionFolder, StageTime, visit_settings
+from shop_r1.cli.reproduction.folder import ReproductionFolder, visit_settings
 from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Stage, Visits, stage_seed
 from shop_r1.cli.reproduction.test_set import draw_test_steps
 from shop_r1.cli.reproduction.time_left import TimeLeft, describe_time
@@ -67,7 +67,8 @@ def run_stages(
 
 
 def run_stage(folder: ReproductionFolder, stage: Stage) -> None:
-    """Run one stage, and note how long it took, also when it is interrupted."""
+    """Run one stage, and note that it begins and how long it took, also when it is interrupted."""
+    folder.note(stage, 0.0, done=False)  # From now on its place can hold parts of two runs.
     started, done = time.monotonic(), False
     try:
         match stage:
@@ -83,9 +84,7 @@ def run_stage(folder: ReproductionFolder, stage: Stage) -> None:
                 assert_never(stage)
         done = True
     finally:
-        seconds = time.monotonic() - started
-        digest = folder.digest(stage)
-        folder.log.add(StageTime(stage=stage.name, digest=digest, seconds=round(seconds, 2), done=done))
+        folder.note(stage, time.monotonic() - started, done=done)
 
 
 def record_visits(folder: ReproductionFolder, stage: Visits) -> None:
