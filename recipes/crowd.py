@@ -14,7 +14,7 @@ from shop_r1.shoppers.crowd import PAPER_MIX, crowd_tables, describe_crowd
 from shop_r1.shoppers.crowd_kinds import CrowdName
 from shop_r1.shoppers.persona import Market
 from shop_r1.shoppers.queries import REAL_QUERIES, describe_queries, queries_of
-from shop_r1.shoppers.reachable import best_predictions, forecasts_of, type_weights
+from shop_r1.shoppers.reachable import reachable_in_mixes, type_weights
 from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.simulation.loop import Tally
 from shop_r1.store.kinds import KINDS
@@ -37,9 +37,9 @@ def main(
         _print(f"| {name} | {share:.3g} | {REAL_QUERIES[name]:.3g} |")
     _print("")
     some = sessions if crowd == "focused" else sessions[:_FORECAST]
-    pairs = list(forecasts_of(some, market, crowd))
-    for title, mix in (("as they come", None), ("in the paper's mix", PAPER_MIX)):
-        best = best_predictions(pairs, mix)
+    mixes = {"as they come": None, "in the paper's mix": PAPER_MIX}
+    found = reachable_in_mixes(some, market, crowd, list(mixes.values()))
+    for (title, mix), best in zip(mixes.items(), found, strict=True):
         weights = type_weights([p.target.type for p in best.exact], mix) if mix else {}
         for name, predictions, expected in (
             ("exact action", best.exact, best.expected_exact),

@@ -42,42 +42,71 @@ def reachable_predictions(
 ) -> Reachable:
     """Return what the best predictors predict at every step but the first of scripted shoppers' sessions.
 
-    `mix` is as in `best_predictions`.
+    With a `mix` (a number for each type, such as the paper's 690, 677 and 512) they are the best where steps
+    are drawn so that the types of the targets come in these proportions; so is what they can expect.
 
     Raises:
         DataError: an action is impossible under the choice rule, so the session is not a shopper's of this
             crowd; or there is no step to predict.
     """
-    return best_predictions(list(forecasts_of(sessions, market, crowd)), mix)
+    return reachable_in_mixes(sessions, market, crowd, [mix])[0]
 
 
-def best_predictions(
-    pairs: Sequence[tuple[Session, Forecast]], mix: Mapping[str, float] | None = None
-) -> Reachable:
-    """Return what the best predictors predict, of forecasts that were made before (`forecasts_of`).
+def reachable_in_mixes(
+    sessions: Iterable[Session],
+    market: Market,
+    crowd: CrowdName,
+    mixes: Sequence[Mapping[str, float] | None],
+) -> list[Reachable]:
+    """Return `reachable_predictions` for each of the mixes; None is the mix of the sessions themselves.
 
-    With a `mix` (a number for each type, such as the paper's 690, 677 and 512) they are the best where steps
-    are drawn so that the types of the targets come in these proportions; so is what they can expect.
+    What takes long, the inference, is done once.
 
     Raises:
-        DataError: there is no step to predict.
+        DataError: as there.
     """
-    if not pairs:
+    sessions = list(sessions)
+    types = [step.action.type for session in sessions for step in session.steps[1:]]
+    if not types:
         raise DataError("there is no step to predict; expected sessions of two steps or more")
-    weights = type_weights([forecast.target.type for _, forecast in pairs], mix) if mix else {}
-    exact, types, chances = [], [], []
-    for session, forecast in pairs:
-        actions = {
-            action: chance * weights.get(action.type, 1.0) for action, chance in forecast.actions.items()
-        }
-        weighed = Forecast(forecast.step, forecast.target, actions)
-        best, typed = weighed.likeliest, weighed.likeliest_of_type
-        place = {"session_id": session.session_id, "step": forecast.step, "target": forecast.target}
-        exact.append(Prediction.model_validate(place | {"action": best}))
-        types.append(Prediction.model_validate(place | {"action": typed}))
-        chances.append((actions[best], max(weighed.types.values()), sum(actions.values())))
-    sums = np.sum(chances, axis=0)
-    return Reachable(tuple(exact), tuple(types), float(sums[0] / sums[2]), float(sums[1] / sums[2]))
+    weights = [type_weights(types, mix) if mix else {} for mix in mixes]
+    found: list[list[_Best]] = [[] for _ in mixes]
+    for session, forecast in forecasts_of(sessions, market, crowd):
+        for each, weight in zip(found, weights, strict=True):
+            each.append(_weigh(session, forecast, weight))
+    return [_put_together(each) for each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best predictions at one step; chances are weighted by type."""
+
+    exact: Prediction
+    types: Prediction
+    chances: tuple[float, float, float]
+    """Of the likeliest action, of the likeliest type, and of all together."""
+
+
+def _weigh(session: Session, forecast: Forecast, weights: Mapping[str, float]) -> _Best:
+    actions = {action: chance * weights.get(action.type, 1.0) for action, chance in forecast.actions.items()}
+    weighed = Forecast(forecast.step, forecast.target, actions)
+    best, typed = weighed.likeliest, weighed.likeliest_of_type
+    place = {"session_id": session.session_id, "step": forecast.step, "target": forecast.target}
+    return _Best(
+        Prediction.model_validate(place | {"action": best}),
+        Prediction.model_validate(place | {"action": typed}),
+        (actions[best], max(weighed.types.values()), sum(actions.values())),
+    )
+
+
+def _put_together(found: Sequence[_Best]) -> Reachable:
+    sums = np.sum([each.chances for each in found], axis=0)
+    return Reachable(
+        tuple(each.exact for each in found),
+        tuple(each.types for each in found),
+        float(sums[0] / sums[2]),
+        float(sums[1] / sums[2]),
+    )
 
 
 def type_weights(types: Sequence[str], mix: Mapping[str, float]) -> dict[str, float]:

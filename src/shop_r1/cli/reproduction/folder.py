@@ -15,12 +15,16 @@ from shop_r1.cli.reproduction.config import ReproductionConfig
 from shop_r1.cli.reproduction.plan import Model, Predict, Reachable, Rl, Sft, Stage, Start, Visits, list_goals
 from shop_r1.cli.reproduction.rows import reward_config
 from shop_r1.config import Config
+from shop_r1.evaluation.metrics import PAPER_TEST_MIX
 from shop_r1.evaluation.predict import PredictConfig
 from shop_r1.jsonl import AppendedFile, Record, parse_record
 from shop_r1.models.checkpoint import resolve_model
 from shop_r1.models.sampling import Sampling
 from shop_r1.runs import digest_file
 from shop_r1.training.settings import WATCHING, GrpoConfig, SftConfig
+
+STAGES = "stages.jsonl"
+"""Which stages were run, in a reproduction's folder."""
 
 
 class StageTime(Record):
@@ -132,7 +136,7 @@ class ReproductionFolder:
             case Visits():
                 return visit_settings(stage, config)
             case Reachable():
-                return {}
+                return {"mix": dict(PAPER_TEST_MIX)}
             case Sft():
                 of_start = self._start_digests[config.checkpoint(stage.size)]
                 return _changed(self.settings(stage), {*WATCHING, "model"}) | {"from": of_start}

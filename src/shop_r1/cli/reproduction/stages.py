@@ -16,6 +16,7 @@ from shop_r1.cli.reproduction.time_left import TimeLeft, describe_time
 from shop_r1.cli.terminal import console
 from shop_r1.datasets.examples import Example, balance_examples, list_examples, read_examples
 from shop_r1.datasets.session_files import read_sessions
+from shop_r1.evaluation.metrics import PAPER_TEST_MIX
 from shop_r1.evaluation.predict import predict
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.jsonl import write_json, write_records
@@ -24,7 +25,7 @@ from shop_r1.records.sessions import ExampleRef, Session
 from shop_r1.report.card import write_card
 from shop_r1.runs import CHECKPOINTS, RunFolder, make_record
 from shop_r1.shoppers.persona import Market
-from shop_r1.shoppers.reachable import reachable_predictions
+from shop_r1.shoppers.reachable import reachable_in_mixes
 from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.kinds import KINDS
 from shop_r1.training.checkpoints import list_checkpoints
@@ -35,7 +36,10 @@ from shop_r1.training.sft import train_sft
 TEST_STEPS, TYPE_COUNTS = "test.jsonl", "types.json"
 """Beside held-out visits: which of their steps are predicted, and how often each type occurs in all."""
 BEST_TYPES = "types.jsonl"
-"""Beside the best predictions for exact match: those for type accuracy."""
+"""Beside the best predictions for exact match: those for type accuracy. Both are the best in the crowd's own
+mix of types."""
+BEST_OF_TEST, BEST_TYPES_OF_TEST = "test-mix.jsonl", "test-mix.types.jsonl"
+"""The same two, the best in the mix of types that the test steps have."""
 
 
 def run_stages(
@@ -105,12 +109,22 @@ def record_visits(folder: ReproductionFolder, stage: Visits) -> None:
 
 
 def find_reachable(folder: ReproductionFolder, stage: Reachable) -> None:
-    """Write the best possible predictions at the test steps."""
-    examples = read_test_steps(folder, stage.held_out)
-    wanted = {(each.session.session_id, each.step) for each in examples}
-    sessions = list({each.session.session_id: each.session for each in examples}.values())
-    best = reachable_predictions(sessions, Market(KINDS), folder.config.crowd)
-    for path, found in ((folder.beside(stage, BEST_TYPES), best.types), (folder.path(stage), best.exact)):
+    """Write the best possible predictions at the test steps, for their mix of types and for the crowd's own.
+
+    Where test steps are drawn by type, a type that the crowd seldom chooses is right more often than the
+    sessions alone say, and the best predictor names it more often.
+    """
+    sessions = read_visits(folder, stage.held_out)
+    wanted = {(each.session.session_id, each.step) for each in read_test_steps(folder, stage.held_out)}
+    mixes = (PAPER_TEST_MIX, None)
+    of_test, own = reachable_in_mixes(sessions, Market(KINDS), folder.config.crowd, mixes)
+    files = {
+        folder.beside(stage, BEST_TYPES_OF_TEST): of_test.types,
+        folder.beside(stage, BEST_OF_TEST): of_test.exact,
+        folder.beside(stage, BEST_TYPES): own.types,
+        folder.path(stage): own.exact,
+    }
+    for path, found in files.items():
         write_records(path, [each for each in found if (each.session_id, each.step) in wanted])
 
 

@@ -1,17 +1,18 @@
 """How long the stages that are left will take: from what stages of the same kind took here."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from shop_r1.cli.pipeline.config import SECONDS, DemoConfig
 from shop_r1.cli.reproduction.folder import ReproductionFolder, visit_settings
 from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Stage, Visits
 from shop_r1.models.checkpoint import BASE_CHECKPOINT, resolve_model
+from shop_r1.shoppers.crowd_kinds import CrowdName
 
 STEPS_A_SESSION = 1.8
 """Test steps that share one session's prompt, about: 200 sessions of the demo's crowd give 370. Ours."""
-REACHABLE_SECONDS = 0.02
+REACHABLE_SECONDS: Mapping[CrowdName, float] = {"focused": 0.02, "wandering": 0.3}
 """What exact inference over one held-out session takes. Ours, measured beside the demo's stages."""
 
 
@@ -54,7 +55,7 @@ class TimeLeft:
             case Visits():
                 return float(visit_settings(stage, config)["count"]) * self._each("shopping")
             case Reachable():
-                return config.held_out_sessions * REACHABLE_SECONDS
+                return config.held_out_sessions * REACHABLE_SECONDS[config.crowd]
             case Sft():
                 passes = stage.sessions * config.sft.num_train_epochs
                 return passes * self._each("sft", _scale(config.checkpoint(stage.size)))

@@ -4,13 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from shop_r1.cli.reproduction.folder import ReproductionFolder
 from shop_r1.cli.reproduction.plan import Predict, Reachable, Rl, Sft, Start, reachable_stage, row_stage
 from shop_r1.cli.reproduction.results.curves import read_row_curves
 from shop_r1.cli.reproduction.results.records import RaisedAlert, RowResult, TableResult
 from shop_r1.cli.reproduction.rows import SFT, Row, Table
-from shop_r1.cli.reproduction.stages import BEST_TYPES, TYPE_COUNTS
+from shop_r1.cli.reproduction.stages import (
+    BEST_OF_TEST,
+    BEST_TYPES,
+    BEST_TYPES_OF_TEST,
+    TYPE_COUNTS,
+)
 from shop_r1.evaluation.bootstrap import Floats, headline_figures, resample_counts, resample_sessions
 from shop_r1.evaluation.invalid_responses import count_invalid
 from shop_r1.evaluation.metrics import (
@@ -88,18 +94,10 @@ class Measurement:
         )
 
     def reachable_result(self, row: Row) -> RowResult:
-        """Return what can be reached on a row's steps."""
-        config, runs = self._folder.config, list[SeedFigures]()
-        page_size, predictions = row.page_size or config.page_size, list[Prediction]()
-        for seed in self._folder.seeds:
-            stage = reachable_stage(row, seed, config)
-            best = self._read_best(stage)
-            exact, types = (self._measure(seed, found, row) for found in best)
-            of_exact = {
-                name: each for name, each in exact.resamples.items() if "exact" in name or "similar" in name
-            }
-            runs.append(replace(types, resamples=dict(types.resamples) | of_exact))
-            predictions += best[0]
+        """Return what can be reached on a row's steps: each figure by the predictor that is best for it."""
+        config = self._folder.config
+        stages = [reachable_stage(row, seed, config) for seed in self._folder.seeds]
+        paths = [self._folder.beside(stage, BEST_OF_TEST) for stage in stages]
         return RowResult(
             key=self._reachable_key(row),
             name="reachable",
@@ -109,10 +107,28 @@ class Measurement:
             reward=None,
             context="whole-session",
             temperature=0.0,
-            page_size=page_size,
-            measured=over_seeds("reachable", runs),
-            target_mix=_target_mix(predictions),
+            page_size=row.page_size or config.page_size,
+            measured=over_seeds("reachable", [self._reachable_figures(row, stage) for stage in stages]),
+            target_mix=_target_mix([each for path in paths for each in _read_predictions(path)]),
         )
+
+    def _reachable_figures(self, row: Row, stage: Reachable) -> SeedFigures:
+        """Return one seed's figures: of whole actions and of types, in the test's mix and in the crowd's."""
+        beside = self._folder.beside
+        paths = {
+            (False, True): beside(stage, BEST_OF_TEST),
+            (False, False): beside(stage, BEST_TYPES_OF_TEST),
+            (True, True): self._folder.path(stage),
+            (True, False): beside(stage, BEST_TYPES),
+        }
+        seed = stage.held_out.seed
+        found = {kind: self._measure(seed, _read_predictions(path), row) for kind, path in paths.items()}
+        of_types = found[False, False]
+        best = {
+            name: found[_is_natural(name), _is_of_whole_action(name)].resamples[name]
+            for name in of_types.resamples
+        }
+        return replace(of_types, resamples=best)
 
     def _reachable_key(self, row: Row) -> str:
         page_size = row.page_size or self._folder.config.page_size
@@ -166,12 +182,7 @@ class Measurement:
         return row_stage(row, seed, self._folder.config)
 
     def _predictions(self, row: Row, seed: int) -> list[Prediction]:
-        return list(read_records(self._folder.path(self._stage(row, seed)), Prediction))
-
-    def _read_best(self, stage: Reachable) -> tuple[list[Prediction], list[Prediction]]:
-        paths = self._folder.path(stage), self._folder.beside(stage, BEST_TYPES)
-        exact, types = (list(read_records(path, Prediction)) for path in paths)
-        return exact, types
+        return _read_predictions(self._folder.path(self._stage(row, seed)))
 
     def _natural_mix(self, row: Row, seed: int) -> dict[str, float]:
         counts = read_json(self._folder.beside(self._stage(row, seed).held_out, TYPE_COUNTS))
@@ -187,6 +198,14 @@ class Measurement:
             if path.exists():
                 for each in read_records(path, Alert):
                     yield RaisedAlert(seed=seed, **each.model_dump())
+
+
+def _read_predictions(path: Path) -> list[Prediction]:
+    return list(read_records(path, Prediction))
+
+
+def _is_natural(figure: str) -> bool:
+    return figure.startswith(f"{NATURAL_MIX}/")
 
 
 def _is_of_whole_action(figure: str) -> bool:
