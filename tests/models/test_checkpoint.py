@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 from tests.tiny import SHAPE, save_tiny_checkpoint, tiny_qwen2, train_tiny_tokenizer
 from torch import Tensor
@@ -261,6 +262,12 @@ def swap_weights(folder: Path) -> None:
     (folder / "wide" / "model.safetensors").replace(folder / "model.safetensors")
 
 
+def lose_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
 def break_config(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": ')
 
@@ -286,6 +293,7 @@ def slide(folder: Path) -> None:
         (pickle_weights, "safetensors"),
         (cut_weights, "cannot be loaded"),
         (swap_weights, "cannot be loaded"),
+        (lose_weights, r"of 1 weights, such as model.norm.weight, there are none"),
         (break_config, "JSON"),
         (unknown_architecture, "abacus"),
         (drop_tokenizer, "cannot be loaded"),

@@ -69,6 +69,23 @@ def test_a_file_without_a_chat_template_or_none_at_all_is_refused(llama: Any, tm
         read_gguf(wrong)
 
 
+@pytest.mark.parametrize("kept", [0.01, 0.2, 0.99])
+def test_a_file_that_was_cut_off_is_refused(file: Path, tmp_path: Path, kept: float) -> None:
+    data, cut = file.read_bytes(), tmp_path / "cut.gguf"
+    cut.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(ModelError, match=r"cut.gguf: cannot be read as a GGUF file .*it may be incomplete"):
+        read_gguf(cut)
+
+
+def test_weights_that_a_file_lacks_are_not_made_up(file: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "renamed.gguf"
+    renamed.write_bytes(file.read_bytes().replace(b"blk.0.attn_q.weight", b"blk.0.attn_x.weight"))
+    with pytest.raises(
+        ModelError, match=r"renamed.gguf: of 1 weights, such as model.layers.0.self_attn.q_proj"
+    ):
+        read_gguf(renamed)
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

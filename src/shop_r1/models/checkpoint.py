@@ -155,19 +155,39 @@ def load_model(name_or_path: str, dtype: torch.dtype = torch.float32) -> LocalMo
         raise ModelError(f"model {name_or_path!r}: {source} holds no checkpoint (no config.json in it)")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
+        model, info = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            output_loading_info=True,
         )
     except UNLOADABLE as error:
         raise ModelError(
             f"model {name_or_path!r} cannot be loaded ({reason_of(error)}); expected `base`, a folder with a "
             "Hugging Face causal LM in safetensors, or its name on the hub"
         ) from None
+    refuse_made_up(info, f"model {name_or_path!r}")
     try:
         check_attention(model.config)
     except ModelError as error:
         raise ModelError(f"model {name_or_path!r}: {error}") from None
     return finish_loading(model, tokenizer, name_or_path)
+
+
+def refuse_made_up(info: Mapping[str, Any], name: str) -> None:
+    """Refuse a model of which transformers made up weights at random, as its loading info says.
+
+    Raises:
+        ModelError: its files lack weights that its configuration asks for, or have them in another shape.
+    """
+    wrong = [*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])]
+    if wrong:
+        raise ModelError(
+            f"{name}: of {len(wrong)} weights, such as {min(wrong)}, there are none of the shape that its "
+            "configuration asks for; the files may be incomplete or of another model: get them again"
+        )
 
 
 def finish_loading(model: Any, tokenizer: Any, name: str) -> LocalModel:

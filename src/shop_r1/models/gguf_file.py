@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from shop_r1.errors import ModelError
 from shop_r1.models.attention import check_attention
-from shop_r1.models.checkpoint import LocalModel, finish_loading, reason_of
+from shop_r1.models.checkpoint import UNLOADABLE, LocalModel, finish_loading, reason_of, refuse_made_up
 
 _DIGITS_ALONE = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"})
 """Pre-tokenizers, by their names in GGUF files, that part digits from all else and from each other. llama.cpp
@@ -33,21 +33,23 @@ def read_gguf(path: Path, dtype: torch.dtype = torch.float32) -> LocalModel:
         )
     try:
         fields = _read_fields(path)
-        model = AutoModelForCausalLM.from_pretrained(
+        model, info = AutoModelForCausalLM.from_pretrained(
             str(path.parent),
             gguf_file=path.name,
             dtype=dtype,
             quantization_config=GgufConfig(dequantize=True),
             attn_implementation="sdpa",
             trust_remote_code=False,
+            output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(
             str(path.parent), gguf_file=path.name, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, NotImplementedError) as error:
+    except (*UNLOADABLE, LookupError, TypeError) as error:  # the last two from a file that is cut off
         raise ModelError(
-            f"{path}: cannot be read as a GGUF file of a causal LM ({reason_of(error)})"
+            f"{path}: cannot be read as a GGUF file of a causal LM ({reason_of(error)}); it may be incomplete"
         ) from None
+    refuse_made_up(info, str(path))
     check_attention(model.config)
     if fields.get("tokenizer.ggml.pre") in _DIGITS_ALONE:
         _part_digits(tokenizer)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,12 @@ def test_what_is_no_encoder_is_refused(folder: Path, tmp_path: Path) -> None:
         load_encoder(tmp_path)
     with pytest.raises(ConfigError, match="--embedding-threshold is 1"):
         embedding_rule(folder, 1.0)
+
+
+def test_a_tokenizer_that_cannot_fill_up_a_batch_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "encoder")
+    tokenizer = load_encoder(folder).tokenizer
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    with pytest.raises(ModelError, match="has no token for padding"):
+        load_encoder(tmp_path / "encoder")

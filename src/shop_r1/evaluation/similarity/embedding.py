@@ -55,6 +55,11 @@ def load_encoder(folder: Path) -> SentenceEncoder:
             f"--embedding {folder}: cannot be loaded ({reason_of(error)}); expected a folder with an encoder "
             "of Hugging Face transformers: config.json, tokenizer and safetensors (docs/metrics.md)"
         ) from None
+    if tokenizer.pad_token is None:
+        raise ModelError(
+            f"--embedding {folder}: its tokenizer has no token for padding, so texts of different "
+            "lengths cannot be read together; expected a sentence encoder (docs/metrics.md)"
+        )
     return SentenceEncoder(model.eval(), tokenizer)
 
 
