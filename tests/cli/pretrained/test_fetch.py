@@ -130,6 +130,11 @@ def test_any_gguf_file_is_converted(shell: Shell, index: tuple[Path, Pretrained]
     code, _, err = shell("model", "convert", file, "--out", tmp_path / "mine")
     assert code == 0, err
     assert (tmp_path / "mine" / "model.safetensors").is_file()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    assert shell("model", "convert", file, "--out", tmp_path / "mine", "--force")[0] == 0
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"  # --force writes among what is there
+    assert json.loads((tmp_path / "mine" / "config.json").read_text("utf-8"))["model_type"] == "llama"
     code, _, err = shell("model", "convert", tmp_path / "none.gguf", "--out", tmp_path / "other")
     assert code == 2 and "is no file" in err
 

@@ -11,7 +11,8 @@ from typer import Argument, Option
 from shop_r1.cli.pretrained import Dtype
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_folder
-from shop_r1.errors import ConfigError
+from shop_r1.errors import ConfigError, file_errors
+from shop_r1.jsonl import write_text
 
 
 def convert(
@@ -35,12 +36,14 @@ def convert(
 
 
 def convert_file(file: Path, out: Path, dtype: str, beside: dict[str, str] | None = None) -> int:
-    """Write what a GGUF file holds as a checkpoint, whole or not at all; return how many parameters it has.
+    """Write what a GGUF file holds as a checkpoint; return how many parameters it has.
 
-    `beside` are texts by the names of the files that stand beside the weights.
+    A new folder appears whole or not at all. In one that is there, a checkpoint is replaced file by file and
+    all else stays. `beside` are texts by the names of the files that stand beside the weights.
 
     Raises:
-        ModelError: the file cannot be read, or the folder cannot be written.
+        ModelError: the file cannot be read, or the weights cannot be written.
+        DataError: something else cannot be written.
     """
     import torch
 
@@ -52,13 +55,13 @@ def convert_file(file: Path, out: Path, dtype: str, beside: dict[str, str] | Non
     console.note("Converting to safetensors; this takes about half a minute")
     with redirect_stderr(StringIO()):  # transformers' bar, which no setting of its own turns off
         model = read_gguf(file, getattr(torch, dtype))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name[:40]}-", dir=out.parent) as folder:
-        new = Path(folder) / "new"
-        save_checkpoint(model, new)
-        for name, text in (beside or {}).items():
-            (new / name).write_text(text, "utf-8")
-        if out.exists():
-            out.replace(Path(folder) / "old")
-        new.replace(out)
+    with file_errors(out, "written"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name[:40]}-", dir=out.parent) as folder:
+            place = out if out.is_dir() else Path(folder) / "new"
+            save_checkpoint(model, place)
+            for name, text in (beside or {}).items():
+                write_text(place / name, text)
+            if place != out:
+                place.replace(out)
     return sum(each.numel() for each in model.model.parameters())
