@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny import LOOK, SEARCH
 from tests.training.grpo.test_stock import learn, plain
 from tests.training.scripted import GROUP, RIGHT, SCRIPT, ScriptedTrainer, answer, make_clicks, settings
 
+from shop_r1.datasets.examples import Example
+from shop_r1.records.actions import Action
+from shop_r1.records.sessions import Session
 from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.grpo.type_mix import Pair, TypeMix, shares
 
@@ -103,6 +107,16 @@ def test_the_term_reaches_groups_without_variance_which_are_then_learnt_from(
     assert trainer._metrics["train"]["type_mix/kl"] == [pytest.approx(-mean)]
     metrics = learn(ScriptedTrainer, plain(tiny_checkpoint), config, tmp_path, SCRIPT + RIGHT)[2]
     assert metrics["policy/frac_zero_variance"] == 0.5 and metrics["policy/frac_scored"] == 1.0
+
+
+def test_types_of_every_space_in_the_data_are_counted(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    scroll = LOOK.model_copy(update={"action": Action(type="scroll")})
+    session = Session(session_id="live", space="live", steps=(SEARCH, scroll))
+    examples = [make_clicks()[0], Example(session, 1)]
+    trainer = answer(SCRIPT, examples, settings(tiny_checkpoint, type_mix_weight=0.5), tmp_path)
+    metrics = trainer._metrics["train"]
+    assert metrics["data/share_scroll"] == metrics["data/share_click"] == [0.5]
+    assert metrics["policy/share_scroll"] == [0.0] and metrics["type_mix/kl"][0] > 0
 
 
 def test_a_resumed_run_goes_on_from_the_counts(

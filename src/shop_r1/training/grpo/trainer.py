@@ -50,6 +50,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
     def __init__(self, model: LocalModel, examples: Sequence[Example], config: GrpoConfig, out: Path) -> None:
         self._local = model
         self._examples = examples
+        # The action types of all examples' spaces, the same in every step and on every process.
+        outlines = example_outlines(examples)
+        self._types = tuple(dict.fromkeys(name for each in outlines for name in each.space.type_names))
         self._config = config
         self.sampler = GroupSampler(model, config)
         self.recorder = StepRecorder(out / "rollouts.jsonl", config.rollout_groups, config.num_generations)
@@ -130,9 +133,8 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         batch: dict[str, Any] = super()._generate_and_score_completions(
             [row | {"prompt": self._messages(row["example"])} for row in inputs]
         )
-        types = self._examples[inputs[0]["example"]].space.type_names
-        batch["advantages"] = self._teach(types)
-        self._record_step(types)
+        batch["advantages"] = self._teach()
+        self._record_step()
         self.prelude_s += self.recorder.end_rewards()
         return batch
 
@@ -258,9 +260,9 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
             scores = self._score_tokens(self.model, pairs, self.sampler.measure)
         return [score.measured for score in scores]
 
-    def _teach(self, types: Sequence[str]) -> Tensor:
+    def _teach(self) -> Tensor:
         """Return (B,) the advantages of this process's completions, which get them too; log their figures."""
-        advantages = self.advantages.compute(self.completions, types, self._first_drawn()).float()
+        advantages = self.advantages.compute(self.completions, self._types, self._first_drawn()).float()
         figures = {} if self.dynamic_sampling is None else self.dynamic_sampling.figures
         for name, value in (self.advantages.figures | figures).items():
             self._record(name, value)
@@ -275,14 +277,14 @@ class ShopR1Trainer(ResumableTrainer, GRPOTrainer):
         groups = [] if self.dynamic_sampling is None else self.dynamic_sampling.first
         return [completion for group in groups for completion in group.scored]
 
-    def _record_step(self, types: Sequence[str]) -> None:
+    def _record_step(self) -> None:
         """Log the figures of all processes' completions, and write some of this one's groups."""
         self.recorder.sample = self.completions[0].text
         metrics = self._metrics["train"]
         for name in [each for each in metrics if each in _TRL_NAMES or each.startswith(_TRL_PREFIXES)]:
             del metrics[name]
         everywhere, first = gather_object(self.completions), gather_object(self._first_drawn())
-        for name, value in step_metrics(everywhere, self.num_generations, types, first).items():
+        for name, value in step_metrics(everywhere, self.num_generations, self._types, first).items():
             self._record(name, value)
         if self.accelerator.is_main_process:
             self.recorder.write(self.state.global_step + 1, self.completions)
