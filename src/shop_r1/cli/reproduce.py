@@ -41,6 +41,7 @@ def reproduce(
     Example: shop-r1 reproduce --out runs/reproduction --only table2 --seeds 1
     """
     from shop_r1.cli.reproduction.config import QUICK
+    from shop_r1.cli.reproduction.folder import STAGES
     from shop_r1.cli.reproduction.rows import check_tables
     from shop_r1.cli.reproduction.walkthrough import run_reproduction
     from shop_r1.cli.terminal.checkpoints import hide_loading
@@ -48,7 +49,8 @@ def reproduce(
     tables = check_tables(only or [])
     config, overrides = console.split_words(settings or [])
     place = out or Path("runs/reproduction-quick" if quick else "runs/reproduction")
-    check_folder(place, [config], force=force or RunFolder(place).settings.exists())
+    # A run that was killed at its very start leaves its empty log alone.
+    check_folder(place, [config], force=force or RunFolder(place).settings.exists(), leftovers=[STAGES])
     hide_loading()
     with exit_when_stopped("give the same command again to go on"):
         run_reproduction(place, tables, seeds, config, [*(QUICK if quick else ()), *overrides], force)

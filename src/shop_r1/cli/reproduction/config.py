@@ -1,6 +1,6 @@
 """The reproduction's settings, and the quick version's."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -43,7 +43,7 @@ class MapConfig(Config):
     """For the middle one; aimed at 17 % exact, as the paper's."""
     strong: int = Field(default=1400, ge=1)
     """For the strongest; aimed at 30 % exact, as the demo's."""
-    page_sizes: tuple[int, ...] = Field(default=(4, 8), min_length=1)
+    page_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 8), min_length=1)
     """Products on a page of results."""
 
     def sessions(self, strength: Strength) -> int:
@@ -90,7 +90,9 @@ class ReproductionConfig(Config):
     grpo: GrpoConfig = GRPO.model_copy(update={"prompt": PROMPT})
     """Every RL row: its `reward` is the Shop-R1 row's, and the others switch one part of it off or take the
     binary one. Else as in the demo."""
-    temperatures: tuple[float, ...] = Field(default=(0.6, 0.8, 1.0, 1.2), min_length=1)
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        default=(0.6, 0.8, 1.0, 1.2), min_length=1
+    )
     """Of the sweep (paper, Figure 2)."""
     map: MapConfig = MapConfig()
     """Of `--only map`."""

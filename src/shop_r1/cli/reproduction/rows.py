@@ -6,7 +6,7 @@ from itertools import product
 from typing import Literal, get_args
 
 from shop_r1.cli.pipeline.config import BINARY, TEMPERATURE
-from shop_r1.cli.reproduction.config import STRENGTHS, ReproductionConfig, Size, Strength
+from shop_r1.cli.reproduction.config import SIZES, STRENGTHS, ReproductionConfig, Size, Strength
 from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import Context
 from shop_r1.rewards.total import RewardConfig
@@ -87,7 +87,6 @@ CONTEXTS = (SHOP_R1, Row("shop-r1", reward="shop-r1", context="latest-step"))
 
 def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Table, tuple[Row, ...]]:
     """Return the rows of each of the tables, in the paper's order of tables."""
-    sizes: tuple[Size, ...] = ("small", "medium", "large")
     rows: dict[Table, tuple[Row, ...]] = {
         "table2": MAIN,
         "table3": MAIN,
@@ -96,7 +95,7 @@ def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Ta
         "figure2": tuple(Row("shop-r1", reward="shop-r1", temperature=each) for each in config.temperatures),
         "sizes": tuple(
             Row(row.name, size, row.has_sft, row.reward)
-            for size, row in product(sizes, (ZERO_SHOT, SFT, SHOP_R1))
+            for size, row in product(SIZES, (ZERO_SHOT, SFT, SHOP_R1))
         ),
         "map": tuple(
             row

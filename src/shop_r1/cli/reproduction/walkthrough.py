@@ -1,11 +1,12 @@
 """The reproduction as a script: rows, plan, stages, results, tables."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionConfig
-from shop_r1.cli.reproduction.folder import ReproductionFolder, StageLog
+from shop_r1.cli.reproduction.folder import STAGES, ReproductionFolder, StageLog
 from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan, stage_seed
 from shop_r1.cli.reproduction.results.collect import collect_results, print_results, write_results
 from shop_r1.cli.reproduction.results.records import Reproduction
@@ -19,6 +20,8 @@ from shop_r1.models.checkpoint import resolve_model
 from shop_r1.models.precision import Precision, choose_precision, product_rate
 from shop_r1.runs import RunFolder, make_record
 from shop_r1.training.run import begun_with
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def run_reproduction(
@@ -42,9 +45,9 @@ def run_reproduction(
         config,
     )
     check_models(plan, config)
-    write_settings(out, config, force)
     command = describe_command(tables, seeds, config_path, overrides)
-    with StageLog(out / "stages.jsonl") as log:
+    with StageLog(out / STAGES) as log:  # From here on the folder is this run's alone.
+        write_settings(out, config, force)
 
         def collect(done: int) -> Reproduction:
             """Return the results of the first seeds up to this one, once they are written."""
@@ -91,17 +94,20 @@ def choose_format(config: ReproductionConfig, out: Path) -> ReproductionConfig:
 
 
 def check_models(plan: Sequence[Stage], config: ReproductionConfig) -> None:
-    """Make sure that the package has every checkpoint of its own that the plan starts from.
+    """Make sure, before anything runs, that every checkpoint is there that the plan starts from.
+
+    A name of the form `owner/name` may be on a hub, which is not asked here.
 
     Raises:
-        ConfigError: it lacks one.
+        ConfigError: one is not.
+        ModelError: one was not fetched yet.
     """
     used = {stage.model.size for stage in plan if isinstance(stage, Predict)}
     for size in SIZES:
         name = config.checkpoint(size)
-        if size in used and name.startswith("base-") and not Path(resolve_model(name)).is_dir():
+        if size in used and not Path(resolve_model(name)).is_dir() and not _HUB_NAME.fullmatch(name):
             raise ConfigError(
-                f"models.{size}: this version has no checkpoint {name!r} in its package; give "
+                f"models.{size}: there is no checkpoint {name!r}, in the package or as a folder; give "
                 f"models.{size}=FOLDER, or leave the model sizes out (--only table2 …)"
             )
 

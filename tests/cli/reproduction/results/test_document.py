@@ -13,7 +13,7 @@ from shop_r1.cli.reproduction.results.document import fill_page, read_runs, writ
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.tables import table_row
-from shop_r1.jsonl import write_json
+from shop_r1.jsonl import read_json, write_json
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import write_table
 
@@ -76,6 +76,17 @@ def test_a_page_without_a_part_or_with_one_too_many_is_refused(
     page.write_text(page.read_text("utf-8").replace(old, new), "utf-8")
     with pytest.raises(DataError, match=message):
         write_page(page, folder)
+
+
+def test_effects_of_runs_that_judged_others_are_not_mixed_up(folder: Path) -> None:
+    found = read_json(folder / "focused.json")
+    found["effects"] = found["effects"][::-1][:-1]  # in another order, and all but the first
+    write_json(folder / "other.json", found)
+    page = folder.with_suffix(".md")
+    write_page(page, folder)
+    text = page.read_text("utf-8")
+    assert "| **RL alone fails** | exact 1.01, SFT's is 16.76 | **holds** | **holds** |" in text
+    assert "| **SFT is better than zero-shot** | exact 0.32 to 16.76 | **holds** | not judged |" in text
 
 
 def test_rows_that_evaluate_wrote_are_a_run_of_their_own(folder: Path, log: StageLog) -> None:

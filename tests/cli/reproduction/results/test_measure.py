@@ -7,10 +7,11 @@ import pytest
 from tests.cli.reproduction.made_run import LEAVE, WRONG_CLICK, MadeRun
 
 from shop_r1.cli.reproduction.folder import StageLog
+from shop_r1.cli.reproduction.results import measure
 from shop_r1.cli.reproduction.results.collect import collect_results, write_results
 from shop_r1.cli.reproduction.results.effects import EFFECTS
 from shop_r1.cli.reproduction.results.records import EffectResult, Reproduction, read_results
-from shop_r1.cli.reproduction.results.tables import list_grids
+from shop_r1.cli.reproduction.results.tables import describe_steps, list_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import TEXT_WIDTH, to_text
 from shop_r1.jsonl import write_records
@@ -68,6 +69,26 @@ def test_the_natural_mix_weights_each_types_own_rates(run: MadeRun) -> None:
     # Type accuracy: clicks are always predicted as clicks, the other types only where all is right.
     expected = [0.7 + 0.3 * right / 200 for right in (80, 80, 86)]
     assert row.measured.figures["natural_mix/type_accuracy"].per_seed == pytest.approx(tuple(expected))
+
+
+def test_the_number_of_steps_is_that_of_all_rows_of_a_table(run: MadeRun) -> None:
+    sft = results_of(run).row("sft")
+    assert sft is not None
+    more = sft.model_copy(update={"measured": sft.measured.model_copy(update={"steps": 2100})})
+    assert "3 seeds, 1,800 steps in" in describe_steps([sft])
+    assert "3 seeds, 1,800 to 2,100 steps in" in describe_steps([more, sft])
+
+
+def test_what_is_reachable_is_each_time_the_best_predictors_for_the_figure(run: MadeRun) -> None:
+    (row,) = results_of(run).reachable
+    values = {name: figure.mean.value for name, figure in row.measured.figures.items()}
+    # Of 200 steps of each type 190 as whole actions and 195 as types; in the crowd's own mix 180 and 185.
+    # What is not right is predicted as leaving, which is right where the shopper left.
+    assert values["exact"] == pytest.approx((190 + 190 + 200) / 600)
+    assert values["natural_mix/exact"] == pytest.approx(0.9 * 180 / 200 + 0.1)
+    assert values["type_accuracy"] == pytest.approx((195 + 195 + 200) / 600)
+    assert values["natural_mix/type_accuracy"] == pytest.approx(0.9 * 185 / 200 + 0.1)
+    assert row.target_mix == pytest.approx({"click": 1 / 3, "type_and_submit": 1 / 3, "terminate": 1 / 3})
 
 
 def test_differences_are_to_sft_and_adjusted_over_the_table(run: MadeRun) -> None:
@@ -143,7 +164,10 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
         read_results(tmp_path / "results.json")
 
 
-def test_the_map_compares_each_reward_with_the_sft_it_started_from(log: StageLog) -> None:
+def test_the_map_compares_each_reward_with_the_sft_it_started_from(
+    log: StageLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "BOOTSTRAP", 20)  # 21 rows
     made = MadeRun(log.path.parent, log, ["map"], seeds=2, overrides=["map.page_sizes=[4]"])
     for sessions, right in ((450, 20), (900, 50), (1400, 90)):
         made.predict(f"sft-{sessions}-T0.6", [right, right + 10])

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shop_r1.cli.reproduction.results.figures import draw_figures
-from shop_r1.cli.reproduction.results.records import PartResult, Reproduction, read_results
+from shop_r1.cli.reproduction.results.records import EffectResult, Reproduction, read_results
 from shop_r1.cli.reproduction.results.tables import TITLES, describe_part, table_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import list_grids, to_markdown
@@ -157,13 +157,18 @@ def _runs_grid(runs: Mapping[str, Run]) -> Grid:
 
 
 def _effects_grid(runs: Mapping[str, Reproduction]) -> Grid:
-    first = next(iter(runs.values()))
+    """Return the effects with a column for each run; results of other versions may claim something else."""
+    effects: dict[str, EffectResult] = {}
+    for run in runs.values():
+        for effect in run.effects:
+            effects.setdefault(effect.effect, effect)
     lines = []
-    for place, effect in enumerate(first.effects):
-        found = [run.effects[place] for run in runs.values()]
-        lines.append((f"**{effect.effect}**", effect.paper, *(f"**{each.verdict}**" for each in found)))
-        for number, part in enumerate(effect.parts):
-            lines.append((part.claim, "", *(_say_part(each.parts[number]) for each in found)))
+    for name, effect in effects.items():
+        found = [next((each for each in run.effects if each.effect == name), None) for run in runs.values()]
+        verdicts = (f"**{each.verdict}**" if each is not None else "not judged" for each in found)
+        lines.append((f"**{name}**", effect.paper, *verdicts))
+        for claim in (part.claim for part in effect.parts):
+            lines.append((claim, "", *(_say_part(each, claim) for each in found)))
     note = (
         "In brackets 95 % intervals, widened by Holm's procedure over all parts of the run. An effect holds "
         "where they lie wholly among the values that it claims, and does not where they lie wholly outside. "
@@ -172,7 +177,11 @@ def _effects_grid(runs: Mapping[str, Reproduction]) -> Grid:
     return Grid(title="", header=("effect", "paper, 3B", *runs), rows=tuple(lines), note=note)
 
 
-def _say_part(part: PartResult) -> str:
+def _say_part(effect: EffectResult | None, claim: str) -> str:
+    parts = () if effect is None else effect.parts
+    part = next((part for part in parts if part.claim == claim), None)
+    if part is None:
+        return "not judged"
     if part.judgement is None:
         return "not run"
     return f"{describe_part(part)}: {part.judgement.verdict}"

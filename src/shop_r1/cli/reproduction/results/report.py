@@ -7,7 +7,7 @@ from shop_r1.cli.reproduction.config import ReproductionConfig
 from shop_r1.cli.reproduction.folder import output_path
 from shop_r1.cli.reproduction.plan import row_stage
 from shop_r1.cli.reproduction.results.figures import draw_figures
-from shop_r1.cli.reproduction.results.records import Reproduction, RowResult
+from shop_r1.cli.reproduction.results.records import Reproduction, RowResult, TableResult
 from shop_r1.cli.reproduction.results.tables import HEADLINE, alert_names, find_paper, list_grids
 from shop_r1.cli.reproduction.rows import TABLES, Row, list_rows
 from shop_r1.datasets.session_files import read_sessions
@@ -29,7 +29,8 @@ def write_report(folder: Path, found: Reproduction, title: str | None = None) ->
     Raises:
         DataError: it cannot be written, or the predictions are gone.
     """
-    rows = _pictured_rows(found)
+    table = _pictured_table(found)
+    rows = _rows_of(table, found)
     machine, crowd, seeds = found.machine, found.crowd, ", ".join(map(str, found.seeds))
     warning = "The quick version: its figures mean nothing. " if found.quick else ""
     inputs = ReportInputs(
@@ -42,7 +43,7 @@ def write_report(folder: Path, found: Reproduction, title: str | None = None) ->
             "hours": f"{found.hours:.1f}",
             "number format": machine.number_format,
         },
-        rows=tuple(_table_row(folder, found, key, row) for key, row in rows.items()),
+        rows=tuple(_table_row(folder, found, table.table, row) for row in rows.values()),
         intervals=describe_intervals(len(found.seeds)),
         tables=tuple(list_grids(found)),
         plots=tuple(draw_figures(found).values()),
@@ -61,10 +62,13 @@ def describe_intervals(seeds: int) -> str:
     return "bootstrap over sessions" if seeds == 1 else f"over {seeds} seeds and their sessions"
 
 
-def _pictured_rows(found: Reproduction) -> dict[str, Row]:
+def _pictured_table(found: Reproduction) -> TableResult:
+    return next((each for name in PICTURED if (each := found.find_table(name)) is not None), found.tables[0])
+
+
+def _rows_of(table: TableResult, found: Reproduction) -> dict[str, Row]:
     config = ReproductionConfig.model_validate(found.settings)
     known = {row.key: row for rows in list_rows(TABLES, config).values() for row in rows}
-    table = next((each for name in PICTURED if (each := found.find_table(name)) is not None), found.tables[0])
     return {key: known[key] for key in table.rows}
 
 
@@ -73,7 +77,7 @@ def _predictions(folder: Path, found: Reproduction, row: Row, seed: int) -> Path
     return output_path(folder, row_stage(row, seed, config))
 
 
-def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRow:
+def _table_row(folder: Path, found: Reproduction, table: str, row: Row) -> TableRow:
     """Return a row as pictures take it: counts of all seeds, shares and intervals those over seeds."""
     predictions = [
         each
@@ -81,8 +85,8 @@ def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRo
         for each in read_records(_predictions(folder, found, row, seed), Prediction)
     ]
     metrics = evaluate_predictions(predictions, SHOP, bootstrap=2)
-    result = found.row(key)
-    shown = table_row(key, metrics, temperature=row.temperature, context=row.context)
+    result = found.row(row.key)
+    shown = table_row(row.key, metrics, temperature=row.temperature, context=row.context)
     if result is None:
         return shown
     measured = result.measured.figures
@@ -91,7 +95,7 @@ def _table_row(folder: Path, found: Reproduction, key: str, row: Row) -> TableRo
     for name, each in shown.per_type.items():
         mean = measured[f"exact/{name}"].mean
         per_type[name] = each.model_copy(update={"exact": mean.value, "exact_interval": mean})
-    more = {"per_type": per_type, "paper": find_paper("table2", result), "reweighted": None}
+    more = {"per_type": per_type, "paper": find_paper(table, result), "reweighted": None}
     return shown.model_copy(update={**figures, **more})
 
 

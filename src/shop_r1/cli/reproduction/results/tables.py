@@ -65,13 +65,15 @@ def headline_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResul
 
 def describe_steps(rows: Sequence[RowResult]) -> str:
     """Return what the figures are over, and what their intervals cover."""
-    measured = rows[0].measured
+    measured, steps = rows[0].measured, sorted({row.measured.steps for row in rows})
+    # Of the map, the rows of each page size have steps of their own.
+    shown = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
     seeds = "one seed" if len(measured.seeds) == 1 else f"{len(measured.seeds)} seeds"
     covers = measured.covers if len(measured.seeds) > 1 else "sessions, not other seeds"
     alerts = [f"{row.key} ({names})" for row in rows if (names := alert_names(row))]
     told = f"Alerts in training: {'; '.join(alerts)}." if alerts else "No alert was raised in training."
     return (
-        f"Means over {seeds}, {measured.steps:,} steps in the paper's test mix of types. In brackets: 95 % "
+        f"Means over {seeds}, {shown} steps in the paper's test mix of types. In brackets: 95 % "
         f"interval, which covers {covers}. Unparsable completions count as wrong. {told}"
     )
 
