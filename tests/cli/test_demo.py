@@ -27,12 +27,19 @@ SMALL = [
 ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    run_demo(out, seed=3, overrides=SMALL)
+    return out
+
+
 @pytest.mark.slow
 def test_the_demo_writes_table_and_report_and_a_second_run_repeats_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_demo(tmp_path, seed=3, overrides=SMALL)
-    rows = json.loads((tmp_path / "table.json").read_text())
+    rows = json.loads((whole / "table.json").read_text())
     assert [row["setting"] for row in rows] == ["zero-shot", "sft", "sft+rl(binary)", "shop-r1", "reachable"]
     for row in rows:
         for figure in ("exact", "type_accuracy", "type_f1_macro"):
@@ -41,21 +48,20 @@ def test_the_demo_writes_table_and_report_and_a_second_run_repeats_nothing(
         assert row["per_type"].keys() <= {"click", "type_and_submit", "terminate"}
         assert sum(row["predicted_mix"].values()) == pytest.approx(1)
     assert rows[-1]["exact"][1] > 0.5  # the scripted rule is mostly predictable; the tiny model is not yet
-    assert "<html" in (tmp_path / "report" / "index.html").read_text()
-    assert "Report: open" in capsys.readouterr().out
+    assert "<html" in (whole / "report" / "index.html").read_text()
 
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jsonl")}
-    run_demo(tmp_path, seed=3, overrides=SMALL)
-    assert "done in an earlier run" in capsys.readouterr().err
-    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jsonl")}
+    written = {path: path.stat().st_mtime_ns for path in whole.rglob("*.jsonl")}
+    run_demo(whole, seed=3, overrides=SMALL)
+    told = capsys.readouterr()
+    assert "done in an earlier run" in told.err and "Report: open" in told.out
+    assert written == {path: path.stat().st_mtime_ns for path in whole.rglob("*.jsonl")}
 
 
 @pytest.mark.slow
 def test_an_interrupted_demo_goes_on_and_ends_with_the_same_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run_demo(whole, seed=3, overrides=SMALL)
+    parts = tmp_path / "parts"
     with monkeypatch.context() as broken:
         broken.setattr("shop_r1.cli.pipeline.walkthrough.evaluate", _interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -1,18 +1,22 @@
-"""A small training run for `torchrun`, which goes on where one was cut off.
+"""Small training runs for `torchrun`, one after another; each goes on where one was cut off.
 
-`-m tests.training.distributed sft|passes|grpo|left-out|type-mix|dynamic CHECKPOINT OUT BATCH`, or
-`stop-sft|stop-grpo CHECKPOINT OUT CALLS`: there the second process gets SIGTERM after so many of its
-micro-batches, and both must stop at the same.
+`-m tests.training.distributed CHECKPOINT OUT KIND=NUMBER ...` trains in `OUT/KIND`. The kinds `sft`,
+`passes`, `grpo`, `left-out`, `type-mix` and `dynamic` take the batch on a device; `stop-sft` and `stop-grpo`
+take after how many of its micro-batches the second process gets SIGTERM (0: never), and both must stop at the
+same.
 """
 
 import itertools
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from tests.tiny import make_long_session, make_sessions
 from tests.training.resumable import settings as resumable_settings
 from tests.training.resumable import train
@@ -93,23 +97,43 @@ def run_and_stop(kind: str, checkpoint: Path, out: Path, calls: int) -> None:
             signal.raise_signal(signal.SIGTERM)
         return found
 
-    ResumableTrainer.training_step = step  # type: ignore[method-assign, assignment]
     changes = {"max_steps": STEPS} if kind == "sft" else {"max_steps": STEPS, "generation_batch_size": 16}
     config = resumable_settings(kind, checkpoint, save_steps=0, **changes)
     try:
-        train(kind, config, out, resume=True)
+        with replaced(ResumableTrainer, "training_step", step):
+            train(kind, config, out, resume=True)
     except RunStopped as stopped:
         assert (calls, stopped.exit_code) == (calls or None, 143), stopped
     else:
         assert calls == 0
 
 
+@contextmanager
+def replaced(owner: type, name: str, other: Any) -> Iterator[None]:
+    """Give a class another method for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, other)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def run_all(checkpoint: Path, out: Path, runs: Sequence[tuple[str, int]]) -> None:
+    """Do the runs in these processes; only the last one leaves their group, which is joined once."""
+    for place, (kind, number) in enumerate(runs):
+        last = place == len(runs) - 1
+        with nullcontext() if last else replaced(Accelerator, "end_training", lambda self: None):
+            if kind.startswith("stop-"):
+                run_and_stop(kind.removeprefix("stop-"), checkpoint, out / kind, number)
+            else:
+                run(kind, checkpoint, out / kind, number)
+
+
 if __name__ == "__main__":
-    kind, checkpoint, out, number = sys.argv[1:]
-    if kind.startswith("stop-"):
-        run_and_stop(kind.removeprefix("stop-"), Path(checkpoint), Path(out), int(number))
-    else:
-        run(kind, Path(checkpoint), Path(out), int(number))
+    given, place, *words = sys.argv[1:]
+    pairs = [word.split("=") for word in words]
+    run_all(Path(given), Path(place), [(kind, int(number)) for kind, number in pairs])
     # A thread of theirs that frees a tensor while Python shuts down can abort the process.
     threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     assert not [name for name in threads if "gloo" in name], threads

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from tests.training.resumable import save_start
 
 ROOT = Path(__file__).parents[2]
+KINDS = ("sft", "passes", "grpo", "left-out", "type-mix", "dynamic")
 FIGURES = (
     "type_mix/kl",
     "policy/frac_refilled",
@@ -40,24 +42,40 @@ def launch(processes: int, *module: str) -> str:
     return done.stderr
 
 
+def train_kinds(checkpoint: Path, out: Path, processes: int, numbers: Mapping[str, int]) -> str:
+    """Train each kind in `out/KIND`, all in one launch: to import everything takes longer than a run."""
+    words = [f"{kind}={number}" for kind, number in numbers.items()]
+    return launch(processes, "tests.training.distributed", str(checkpoint), str(out), *words)
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every kind in one process, in two, and gone on with in two from their checkpoint of step 2."""
+    folder = tmp_path_factory.mktemp("runs")
+    told = train_kinds(tiny_checkpoint, folder / "two", 2, dict.fromkeys(KINDS, 1))
+    alone = train_kinds(tiny_checkpoint, folder / "one", 1, dict.fromkeys(KINDS, 2))
+    assert told.count("2 processes on cpu, data parallel (DDP)") == len(KINDS)
+    assert alone.count("1 process on cpu, one device") == len(KINDS)
+    for kind in KINDS:
+        before, again = folder / "two" / kind, folder / "again" / kind
+        shutil.copytree(before / "checkpoints/step-000002", again / "checkpoints/step-000002")
+        shutil.copy(before / "metrics.jsonl", again)
+    told = train_kinds(tiny_checkpoint, folder / "again", 2, dict.fromkeys(KINDS, 1))
+    assert told.count("step 2 of 3") == len(KINDS)
+    return folder
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sft", "passes", "grpo", "left-out", "type-mix", "dynamic"])
-def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    run = ("tests.training.distributed", kind, str(tiny_checkpoint))
-    told = launch(2, *run, str(tmp_path / "two"), "1")
-    alone = launch(1, *run, str(tmp_path / "one"), "2")
-    assert told.count("2 processes on cpu, data parallel (DDP)") == 1
-    assert alone.count("1 process on cpu, one device") == 1
-    start, one, two = (
-        load_file(folder / "model.safetensors")
-        for folder in (tiny_checkpoint, tmp_path / "one", tmp_path / "two")
-    )
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, runs: Path) -> None:
+    folders = runs / "one" / kind, runs / "two" / kind
+    start, one, two = (load_file(folder / "model.safetensors") for folder in (tiny_checkpoint, *folders))
     assert max((one[name] - start[name]).abs().max().item() for name in one) > 1e-3
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, atol=1e-5, rtol=0)
     logs = [
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in folders
     ]
     assert len(logs[0]) == len(logs[1]) > 0
     # TRL takes the mean over micro-batches, of which four groups make others on two processes than on one.
@@ -71,39 +89,30 @@ def test_two_processes_learn_what_one_learns(kind: str, tiny_checkpoint: Path, t
     scored = {"left-out": [0.25, 0.5], "type-mix": [1.0, 1.0], "dynamic": [0.75, 1.0]}
     if kind in scored:
         assert [log[0]["policy/frac_scored"] for log in logs] == scored[kind]
-    assert_resumes(tmp_path, *run)
 
 
-def assert_resumes(folder: Path, *run: str) -> None:
-    """Both processes go on from their checkpoint of step 2, bit for bit."""
-    shutil.copytree(folder / "two/checkpoints/step-000002", folder / "again/checkpoints/step-000002")
-    shutil.copy(folder / "two/metrics.jsonl", folder / "again")
-    told = launch(2, *run, str(folder / "again"), "1")
-    assert told.count("step 2 of 3") == 1
-    weights = [(folder / name / "model.safetensors").read_bytes() for name in ("two", "again")]
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_processes_go_on_from_their_checkpoint_bit_for_bit(kind: str, runs: Path) -> None:
+    weights = [(runs / name / kind / "model.safetensors").read_bytes() for name in ("two", "again")]
     assert weights[0] == weights[1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "calls", "kept"),
-    [
-        ("sft", "4", "step-000002"),  # An epoch of five sessions: a step of two micro-batches, one of one.
-        ("grpo", "3", "step-000001"),
-    ],
-)
-def test_two_processes_stop_at_the_same_micro_batch_and_go_on(
-    kind: str, calls: str, kept: str, tiny_tokenizer: Any, tmp_path: Path
-) -> None:
+def test_two_processes_stop_at_the_same_micro_batch_and_go_on(tiny_tokenizer: Any, tmp_path: Path) -> None:
     start = save_start(tmp_path / "start", tiny_tokenizer)  # with dropout: random states count
-    run = ("tests.training.distributed", f"stop-{kind}", str(start))
-    launch(2, *run, str(tmp_path / "whole"), "0")
-    told = launch(2, *run, str(tmp_path / "run"), calls)
-    assert "SIGTERM: stopping after this micro-batch" in told
-    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == [kept]
-    launch(2, *run, str(tmp_path / "run"), "0")
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run")]
-    assert weights[0] == weights[1]
+    # An epoch of five sessions: a step of two micro-batches, one of one.
+    calls, kept = {"stop-sft": 4, "stop-grpo": 3}, {"stop-sft": "step-000002", "stop-grpo": "step-000001"}
+    never = dict.fromkeys(calls, 0)
+    train_kinds(start, tmp_path / "whole", 2, never)
+    told = train_kinds(start, tmp_path / "run", 2, calls)
+    assert told.count("SIGTERM: stopping after this micro-batch") >= len(calls)
+    for kind, name in kept.items():
+        assert [path.name for path in (tmp_path / "run" / kind / "checkpoints").iterdir()] == [name]
+    train_kinds(start, tmp_path / "run", 2, never)
+    for kind in calls:
+        weights = [(tmp_path / name / kind / "model.safetensors").read_bytes() for name in ("whole", "run")]
+        assert weights[0] == weights[1]
 
 
 @pytest.mark.slow
