@@ -182,7 +182,7 @@ class GrpoConfig(TrainConfig):
     certainty_floor: float = Field(default=0.1, gt=0)
     """Of the guard `floor`: the least that advantages are divided by, in units of the reward. Ours."""
     type_mix_weight: float = Field(default=0.0, ge=0)
-    """λ of a term -λ KL(policy's mix of action types ‖ data's mix) in the objective, beside advantages of
+    """λ of a term -λ KL(data's mix of action types ‖ policy's mix) in the objective, beside advantages of
     unit size (`training.grpo.type_mix`). Ours; 0 is the paper's objective."""
     dynamic_sampling: int = Field(default=0, ge=0)
     """Rounds in which zero-variance groups are replaced by groups of fresh prompts of the same target type

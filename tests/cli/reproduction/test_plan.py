@@ -154,8 +154,10 @@ def test_the_remedy_has_the_full_reward_and_settings_of_its_own() -> None:
     assert reward_config("remedy", full) == full
     config = load_config(ReproductionConfig, None, ["remedy.type_mix_weight=0.7", "grpo.max_steps=9"])
     found = config.remedy.apply(config.grpo)
-    assert (found.type_mix_weight, found.max_steps) == (0.7, 9)
-    assert found.learning_rate == config.grpo.learning_rate and config.grpo.type_mix_weight == 0
+    assert (found.type_mix_weight, found.max_steps, found.lr_scheduler_type) == (0.7, 80, "linear")
+    assert found.beta == config.grpo.beta and config.grpo.type_mix_weight == 0
+    none = config.remedy.model_copy(update={"learning_rate": None, "max_steps": None}).apply(config.grpo)
+    assert (none.learning_rate, none.max_steps) == (config.grpo.learning_rate, 9)
 
 
 def test_tables_come_in_the_papers_order_and_an_unknown_one_is_refused() -> None:

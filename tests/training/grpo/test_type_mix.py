@@ -32,14 +32,20 @@ def pairs(chosen: dict[str | None, int], wanted: dict[str, int]) -> list[Pair]:
     return list(zip(*columns, strict=True))
 
 
-def test_a_types_term_is_the_logarithm_of_how_rare_it_is_less_the_policys_mean() -> None:
+def test_a_types_term_is_its_share_in_the_data_over_the_policys_less_one() -> None:
     # With one completion of each type added: chosen 4, 2, 2 of 8, wanted 2, 2, 4 of 8.
     mix = counted(pairs({"click": 3, "type": 1, "leave": 1}, {"click": 1, "type": 1, "leave": 3}))
-    # log(q / p): log(1/2) = -0.6931, 0, log 2 = 0.6931; their mean over p = 1/2, 1/4, 1/4: -0.1733.
-    assert mix.terms() == pytest.approx({"click": -0.5199, "type": 0.1733, "leave": 0.8664}, abs=1e-4)
+    # q / p: 1/2, 1, 2; KL(q || p) = 1/4 log 1/2 + 0 + 1/2 log 2 = 0.1733.
+    assert mix.terms() == pytest.approx({"click": -0.5, "type": 0.0, "leave": 1.0})
     assert mix.divergence() == pytest.approx(0.1733, abs=1e-4)
     own = shares({"click": 3, "type": 1, "leave": 1})
     assert sum(own[name] * term for name, term in mix.terms().items()) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_type_that_has_nearly_vanished_earns_ten_times_its_share_at_most() -> None:
+    mix = counted(pairs({"click": 60}, {"click": 20, "leave": 40}))
+    # Chosen 61, 1, 1 of 63; wanted 21, 1, 41 of 63.
+    assert mix.terms() == pytest.approx({"click": 21 / 61 - 1, "type": 0.0, "leave": 9.0})
 
 
 def test_a_policy_that_does_what_shoppers_do_earns_nothing() -> None:
@@ -51,17 +57,16 @@ def test_the_shares_are_those_of_the_last_steps_and_never_nothing() -> None:
     step = pairs({"click": 6}, {"click": 3, "leave": 3})
     once = counted(step)
     # Chosen 7, 1, 1 of 9; wanted 4, 1, 4 of 9.
-    assert once.terms()["leave"] - once.terms()["click"] == pytest.approx(math.log(4) - math.log(4 / 7))
+    assert once.terms() == pytest.approx({"click": 4 / 7 - 1, "type": 0.0, "leave": 3.0})
     twice = counted(step, step)
-    # A tenth of the first step is forgotten: chosen 6 x 1.9 = 11.4, wanted 5.7 and 5.7.
-    wanted = math.log(6.7 / 1) - math.log(6.7 / 12.4)
-    assert twice.terms()["leave"] - twice.terms()["click"] == pytest.approx(wanted)
+    # A third of the first step is forgotten: chosen 6 x 5/3 = 10, wanted 5 and 5; of 13 with one each.
+    assert twice.terms() == pytest.approx({"click": 6 / 11 - 1, "type": 0.0, "leave": 5.0})
 
 
 def test_what_cannot_be_parsed_is_of_no_type() -> None:
     with_them = counted(pairs({"click": 2, "leave": 1, None: 5}, {"click": 4, "leave": 4}))
     # Chosen 3, 1, 2 of 6; wanted 5, 1, 5 of 11.
-    assert with_them.terms()["leave"] - with_them.terms()["click"] == pytest.approx(math.log(3 / 2))
+    assert with_them.terms()["leave"] == pytest.approx(5 / 11 * 6 / 2 - 1)
 
 
 def test_the_expected_step_is_the_gradient_of_minus_the_divergence() -> None:
@@ -72,7 +77,7 @@ def test_the_expected_step_is_the_gradient_of_minus_the_divergence() -> None:
     probabilities = logits.softmax(1)
     own = probabilities.mean(0)[:3]
     mix = own / own.sum()
-    (expected,) = torch.autograd.grad(-(mix * (mix / wanted).log()).sum(), logits, retain_graph=True)
+    (expected,) = torch.autograd.grad(-(wanted * (wanted / mix).log()).sum(), logits, retain_graph=True)
     # The terms of these shares: so many completions that the one added to each type does not count.
     many = 10**12
     counts = TypeMix()
@@ -99,12 +104,12 @@ def test_the_term_reaches_groups_without_variance_which_are_then_learnt_from(
     without = answer(SCRIPT, make_clicks(), settings(tiny_checkpoint, beta=0.0), tmp_path / "plain")
     # In each group two clicks, one terminate and one that cannot be parsed; wanted are 8 clicks. With one
     # each: chosen 5, 1 and 3 of 9 (the space has three types), wanted 9, 1, 1 of 11.
-    click, leave = math.log(9 / 11 * 9 / 5), math.log(1 / 11 * 9 / 3)
-    mean = 5 / 9 * click + 1 / 9 * math.log(1 / 11 * 9) + 3 / 9 * leave
-    terms = [0.5 * (click - mean), 0.5 * (click - mean), 0.5 * (leave - mean), 0.0] * 2
+    click, leave = 9 / 11 * 9 / 5 - 1, 1 / 11 * 9 / 3 - 1
+    terms = [0.5 * click, 0.5 * click, 0.5 * leave, 0.0] * 2
     found = trainer.batch["advantages"] - without.batch["advantages"]
     torch.testing.assert_close(found, torch.tensor(terms), atol=1e-5, rtol=0)
-    assert trainer._metrics["train"]["type_mix/kl"] == [pytest.approx(-mean)]
+    divergence = sum(q * math.log(q / p) for q, p in ((9 / 11, 5 / 9), (1 / 11, 1 / 9), (1 / 11, 3 / 9)))
+    assert trainer._metrics["train"]["type_mix/kl"] == [pytest.approx(divergence)]
     metrics = learn(ScriptedTrainer, plain(tiny_checkpoint), config, tmp_path, SCRIPT + RIGHT)[2]
     assert metrics["policy/frac_zero_variance"] == 0.5 and metrics["policy/frac_scored"] == 1.0
 

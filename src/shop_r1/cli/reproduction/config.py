@@ -52,16 +52,22 @@ class MapConfig(Config):
 
 
 class RemedyConfig(Config):
-    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish. Ours."""
+    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish. Ours, found by
+    experiment (docs/training.md).
+    """
 
-    type_mix_weight: float = Field(default=0.3, ge=0)
+    type_mix_weight: float = Field(default=1.0, ge=0)
     """As in `grpo`: holds the policy's mix of types to the data's."""
     advantage_balance: Balance = "none"
     """As in `grpo`."""
     dynamic_sampling: int = Field(default=0, ge=0)
     """As in `grpo`."""
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=2e-4, gt=0)
     """Of GRPO; none: that of `grpo`."""
+    lr_scheduler_type: str | None = "linear"
+    """As in `grpo`; none: that of `grpo`. A learning rate that falls lets the shares of types settle."""
+    max_steps: int | None = Field(default=80, ge=1)
+    """Of GRPO; none: those of `grpo`. As much learning as 40 steps at the full rate."""
 
     def apply(self, config: GrpoConfig) -> GrpoConfig:
         """Return GRPO's settings with the remedy's over them."""
@@ -142,6 +148,7 @@ QUICK = (
     "map.strong=90",
     "sft.warmup_steps=2",
     "grpo.max_steps=2",
+    "remedy.max_steps=2",
     "grpo.generation_batch_size=16",
     "grpo.per_device_train_batch_size=16",
 )

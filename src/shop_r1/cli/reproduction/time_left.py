@@ -60,8 +60,9 @@ class TimeLeft:
                 passes = stage.sessions * config.sft.num_train_epochs
                 return passes * self._each("sft", _scale(config.checkpoint(stage.size)))
             case Rl():
-                share = config.grpo.generation_batch_size / DemoConfig().grpo.generation_batch_size
-                steps = config.grpo.max_steps * share
+                grpo = config.remedy.apply(config.grpo) if stage.reward == "remedy" else config.grpo
+                share = grpo.generation_batch_size / DemoConfig().grpo.generation_batch_size
+                steps = grpo.max_steps * share
                 return steps * self._each("grpo", _scale(config.checkpoint(stage.size)))
             case Predict():
                 sessions = min(config.held_out_sessions, config.test_steps / STEPS_A_SESSION)

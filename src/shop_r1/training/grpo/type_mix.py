@@ -1,8 +1,9 @@
 """A term of the objective that holds the policy's mix of action types to the data's (ours).
 
--λ KL(p ‖ q), with p the types' shares among the policy's completions that parse and q their shares among the
+-λ KL(q ‖ p), with p the types' shares among the policy's completions that parse and q their shares among the
 shoppers' actions at the same steps. Its gradient is the expectation of a term for each completion times the
-gradient of its log probability, so the term is added to the advantage. docs/training.md derives it.
+gradient of its log probability, so the term is added to the advantage. docs/training.md derives it, and says
+why it is not KL(p ‖ q).
 """
 
 import math
@@ -11,10 +12,13 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-MEMORY = 10
-"""Steps over which the shares are smoothed: each step, counts before it lose a tenth. Ours."""
+MEMORY = 3
+"""Steps over which the shares are smoothed: each step, counts before it lose a third. Ours; what looks back
+further pulls when the policy has turned already, and the shares swing."""
 PRIOR = 1.0
 """Completions by which each type is counted beforehand: one that is never sampled has a share too. Ours."""
+LARGEST = 10.0
+"""q(k) / p(k) at most: a single completion of a type that has nearly vanished is no reason for a leap. Ours."""
 
 Pair = tuple[str | None, str]
 """A completion's type, None where it could not be parsed, and the type of the shopper's action."""
@@ -37,19 +41,18 @@ class TypeMix(TrainerCallback):
                 self._chosen[chosen] += 1
 
     def divergence(self) -> float:
-        """Return KL(p ‖ q) in nats."""
+        """Return KL(q ‖ p) in nats."""
         chosen, wanted = shares(self._chosen), shares(self._wanted)
-        return sum(share * math.log(share / wanted[name]) for name, share in chosen.items())
+        return sum(share * math.log(share / chosen[name]) for name, share in wanted.items())
 
     def terms(self) -> dict[str, float]:
-        """Return what a completion of each type adds to its advantage at λ = 1.
+        """Return what a completion of each type adds to its advantage at λ = 1: q(k) / p(k) - 1.
 
-        That is log q(k) - log p(k), less its mean over the policy's own mix, which is -KL(p ‖ q): a type that
-        is rarer than in the data earns, one that is more frequent pays, and on average nothing is earned.
+        A type that is rarer than in the data earns, at most `LARGEST` - 1; one that is more frequent pays, at
+        most 1. On average over the policy's own mix nothing is earned, where no type is beyond `LARGEST`.
         """
         chosen, wanted = shares(self._chosen), shares(self._wanted)
-        mean = -self.divergence()
-        return {name: math.log(wanted[name] / share) - mean for name, share in chosen.items()}
+        return {name: min(wanted[name] / share, LARGEST) - 1 for name, share in chosen.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know, as plain values."""
