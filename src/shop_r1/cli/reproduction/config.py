@@ -52,8 +52,9 @@ class MapConfig(Config):
 
 
 class RemedyConfig(Config):
-    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish. Ours, found by
-    experiment (docs/training.md).
+    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish.
+
+    Ours, found by experiment (docs/training.md).
     """
 
     type_mix_weight: float = Field(default=1.0, ge=0)

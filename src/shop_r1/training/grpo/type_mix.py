@@ -18,7 +18,7 @@ further pulls when the policy has turned already, and the shares swing."""
 PRIOR = 1.0
 """Completions by which each type is counted beforehand: one that is never sampled has a share too. Ours."""
 LARGEST = 10.0
-"""q(k) / p(k) at most: a single completion of a type that has nearly vanished is no reason for a leap. Ours."""
+"""q(k) / p(k) at most: one completion of a type that has nearly vanished is no reason for a leap. Ours."""
 
 Pair = tuple[str | None, str]
 """A completion's type, None where it could not be parsed, and the type of the shopper's action."""
