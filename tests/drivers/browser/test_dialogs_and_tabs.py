@@ -1,6 +1,9 @@
 """Dialogs, tabs, downloads, choosers: what pops up besides the page is answered and recorded."""
 
+import asyncio
+
 import pytest
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from tests.window import SHOP, Chromium, Window
 
@@ -118,6 +121,23 @@ def test_downloads_and_choosers_are_refused_and_recorded(chromium: Chromium) -> 
     assert events(chosen) == [("file_chooser", None, 1)]
     assert [result.seen.page.url for result in (linked, saved, chosen)] == [SHOP] * 3
     assert [result.error for result in (linked, saved, chosen)] == [None] * 3
+
+
+def test_a_download_that_is_slow_to_begin_belongs_to_its_step(chromium: Chromium) -> None:
+    async def slow(_: Request) -> Response:
+        await asyncio.sleep(1.0)
+        return Response(b"PK")
+
+    home = """<a href="/file" download="x.zip">Save</a><a href="/file" download="x.zip">Delay</a>
+      <a href="//other.test/file" download>Elsewhere</a><a href="/file" download id="p">Prevented</a>
+      <script>p.onclick = (event) => { event.preventDefault(); p.textContent = 'Sold out' }</script>"""
+    with Window(chromium, {"/": home, "/file": slow}) as window:
+        window.open()
+        saved, delayed = window.act(click("save")), window.act(click("delay"))
+        elsewhere, prevented = window.act(click("elsewhere")), window.act(click("prevented"))
+    assert events(saved) == events(delayed) == [("download", "x.zip", 1)]
+    assert events(elsewhere) == [("blocked", "other.test", 1)]
+    assert events(prevented) == [] and "Sold out" in prevented.seen.page.html
 
 
 def test_a_login_of_http_is_not_answered(chromium: Chromium) -> None:

@@ -2,7 +2,7 @@
 (() => {
   const TICKS_MAX = 20, TICK_MS = 500;  // a node that changes so often, so soon again, is a clock or a carousel
   const ticks = new WeakMap();
-  let lastChange = performance.now();
+  let lastChange = performance.now(), saves = 0;
 
   new MutationObserver((records) => {
     const now = performance.now();
@@ -16,7 +16,14 @@
     }
   }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 
-  const state = () => [Math.round(performance.now() - lastChange), document.readyState === 'complete'];
+  // A download begins long after its link was followed on a busy machine; no other event tells of it before.
+  addEventListener('click', (event) => {
+    if (!event.composedPath().some((node) => node.matches?.('a[href][download]'))) return;
+    setTimeout(() => { if (!event.defaultPrevented) saves += 1; }, 0);
+  }, true);
+
+  const isComplete = () => document.readyState === 'complete';
+  const state = () => [Math.round(performance.now() - lastChange), isComplete(), saves];
   // What an action starts is asked for by the page's own tasks: they run first, however busy the machine is.
   globalThis.shopR1Quiet = (isFirst) => !isFirst ? state() : new Promise((done) => {
     const end = () => setTimeout(() => done(state()), 0);

@@ -20,7 +20,7 @@ LONG_POLL_S = 2.0
 """Requests that are older are waited for no longer: a long poll never ends. Ours."""
 _POLLS_MAX = 5  # requests of one address by one document, after which it is a poll
 _ENDS_S = 2.0  # within which the last load of a page that loads itself for ever is read to its end
-_STARTS_S = 3.0  # within which a navigation that was asked for has begun, or never will
+_STARTS_S = 3.0  # within which a navigation or download that was asked for has begun, or never will
 _UNWAITED = frozenset(
     {"Image", "Font", "Media", "Manifest", "Ping", "EventSource", "WebSocket", "TextTrack", "Prefetch"}
     | {"CSPViolationReport"}
@@ -86,6 +86,9 @@ class Traffic:
         self._session: CDPSession | None = None
         self._main = ""
         self._asked_at: float | None = None
+        self._save_asked_at: float | None = None
+        self._is_saved = False
+        self._saves = 0
         self._world: int | None = None
         self._pending: str | None = None
         self._open: dict[str, float] = {}
@@ -112,6 +115,7 @@ class Traffic:
             ("Fetch.requestPaused", self._on_paused),
             ("Fetch.authRequired", self._on_login),
             ("Page.windowOpen", self._on_opening),
+            ("Page.downloadWillBegin", self._on_download),
         ):
             session.on(event, heard)
         patterns = [{"urlPattern": "*", "resourceType": kind} for kind in _ASKED_ABOUT]
@@ -131,9 +135,14 @@ class Traffic:
 
     @property
     def is_leaving(self) -> bool:
-        """Whether another page was asked for, here or in a new tab, and has not come yet."""
-        is_asked = self._asked_at is not None and now() - self._asked_at < _STARTS_S
+        """Whether another page was asked for, here or in a new tab, or a download, and has not come yet."""
+        asked = [at for at in (self._asked_at, self._save_asked_at) if at is not None]
+        is_asked = any(now() - at < _STARTS_S for at in asked)
         return is_asked or self._pending is not None or self.is_opening
+
+    def begin_step(self) -> None:
+        """Let pages come again, and forget the downloads of the step before."""
+        self.is_held, self._is_saved, self._save_asked_at = False, False, None
 
     def is_busy(self) -> bool:
         """Return whether a navigation or a request is under way."""
@@ -165,7 +174,10 @@ class Traffic:
         except Error:
             self._world = None
             raise
-        quiet_ms, is_complete = found["result"]["value"]
+        quiet_ms, is_complete, saves = found["result"]["value"]
+        if saves > self._saves and not self._is_saved:
+            self._save_asked_at = now()
+        self._saves = saves
         return Quiet(quiet_ms / 1000, is_complete)
 
     async def stop_loading(self) -> None:
@@ -195,6 +207,7 @@ class Traffic:
         """On a busy machine a navigation begins hundreds of milliseconds after it was asked for."""
         if data["frameId"] == self._main and data.get("disposition") == "currentTab":
             self._asked_at = self.changed_at = now()
+            self._end_save()  # of another host, a link to save is followed
 
     def _on_started(self, data: dict[str, Any]) -> None:
         if data["frameId"] == self._main:
@@ -206,7 +219,7 @@ class Traffic:
 
     def _on_navigated(self, data: dict[str, Any]) -> None:
         if data["frame"]["id"] == self._main:
-            self._world, self._pending, self.changed_at = None, None, now()
+            self._world, self._pending, self._saves, self.changed_at = None, None, 0, now()
             self.loads += 1
             self._seen.clear()
             # Chromium takes our script in while the page loads, not when it is to be read.
@@ -240,12 +253,22 @@ class Traffic:
         self.changed_at = now()
         self.is_opening = True
 
+    def _on_download(self, _: dict[str, Any]) -> None:
+        self._end_save()
+        self.changed_at = now()
+
+    def _end_save(self) -> None:
+        """What a link saves has begun to come, was refused, or is a page after all."""
+        self._is_saved, self._save_asked_at = True, None
+
     def _on_login(self, data: dict[str, Any]) -> None:
         self._meets("http_authentication", data["request"]["url"])
         answer = {"requestId": data["requestId"], "authChallengeResponse": {"response": "CancelAuth"}}
         in_background(self._chromium.send("Fetch.continueWithAuth", answer))
 
     def _on_paused(self, data: dict[str, Any]) -> None:
+        if _is_download(data):
+            self._save_asked_at = self.changed_at = now()
         in_background(self._decide(data))
 
     async def _decide(self, data: dict[str, Any]) -> None:
@@ -258,6 +281,8 @@ class Traffic:
             if not is_permitted:
                 # A page that is aborted leaves the last one as it was; a blocked one shows an error.
                 answer["errorReason"] = "Aborted"
+                if _is_download(data):
+                    self._end_save()
             with suppress(Error):  # the page may have gone, and its request with it
                 await self._chromium.send(
                     "Fetch.continueRequest" if is_permitted else "Fetch.failRequest", answer
@@ -267,6 +292,11 @@ class Traffic:
         is_document = kind == "Document"
         is_page = is_document and data.get("frameId") == self._main
         return Outgoing(request["method"], request["url"], is_page, is_document)
+
+
+def _is_download(data: dict[str, Any]) -> bool:
+    """Return whether a paused request is of a link that saves its target; the network's events know none."""
+    return data.get("resourceType") == "Document" and "networkId" not in data
 
 
 def now() -> float:

@@ -154,7 +154,7 @@ class Window:
         """Forget what belonged to the step before."""
         self._pop_ups, self._acting = 0, self._current
         for traffic in self._tabs.values():
-            traffic.is_held = False
+            traffic.begin_step()
 
     def take_purchase(self) -> bool:
         """Return whether something was bought, or held back, since this was last asked."""
