@@ -16,7 +16,7 @@ TITLES = {
     "table5": "Table 5: context",
     "figure2": "Figure 2: sampling temperature",
     "sizes": "Table 2, model sizes",
-    "map": "Map (items a page, start: reward)",
+    "map": "Map: items a page, start, reward",
 }
 HEADLINE = ("exact", "type_accuracy", "type_f1_macro")
 _HEADER = ("exact %", "type accuracy %", "macro F1 %")
