@@ -144,7 +144,7 @@ def measure_checks(path: Path, started: float) -> dict[str, float]:
     """Return how long GRPO's checks of all examples before the first step take, imports apart."""
     from shop_r1.rewards.total import RewardConfig
     from shop_r1.training.checkpoints import digest_examples
-    from shop_r1.training.grpo.run import check_target
+    from shop_r1.training.grpo.examples_check import check_target
 
     before = time.monotonic()
     examples = balance_examples(

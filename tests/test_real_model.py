@@ -8,7 +8,8 @@ from recipes.real_model import SIZES, list_stages, settle_run
 from shop_r1.cli.terminal.console import read_settings
 from shop_r1.config import Config
 from shop_r1.evaluation.predict import PredictConfig
-from shop_r1.training.settings import GrpoConfig, SftConfig, grpo_arguments
+from shop_r1.training.settings import GrpoConfig, SftConfig
+from shop_r1.training.trl_arguments import grpo_arguments
 
 SCHEMAS: dict[str, type[Config]] = {"sft": SftConfig, "grpo": GrpoConfig, "evaluate": PredictConfig}
 

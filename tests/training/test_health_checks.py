@@ -15,8 +15,9 @@ from shop_r1.errors import ConfigError, TrainingError
 from shop_r1.jsonl import read_records
 from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.health_checks import RULES, Alert, Alerts
-from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter, grpo_arguments, sft_arguments
+from shop_r1.training.settings import GrpoConfig, SftConfig, check_reporter
 from shop_r1.training.sft import train_sft
+from shop_r1.training.trl_arguments import grpo_arguments, sft_arguments
 
 NOBODY: Any = None
 Logs = list[dict[str, Any]]

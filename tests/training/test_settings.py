@@ -8,7 +8,8 @@ from trl import GRPOConfig, SFTConfig
 
 from shop_r1.config import Config, load_config
 from shop_r1.errors import ConfigError
-from shop_r1.training.settings import GrpoConfig, SftConfig, grpo_arguments, sft_arguments
+from shop_r1.training.settings import GrpoConfig, SftConfig
+from shop_r1.training.trl_arguments import grpo_arguments, sft_arguments
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`grpo`: reinforcement learning with the Shop-R1 reward."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Option
 
@@ -21,6 +21,10 @@ def grpo(
         Path | None,
         Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
+    engine: Annotated[
+        Literal["trl", "verl"],
+        Option("--engine", help="trl on this machine, or verl on a Ray cluster (docs/cluster.md)."),
+    ] = "trl",
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
@@ -31,7 +35,6 @@ def grpo(
     Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
     """
     from shop_r1.datasets.examples import balance_examples, count_types, list_examples, read_examples
-    from shop_r1.training.grpo.run import train_grpo
     from shop_r1.training.settings import GrpoConfig
 
     config = console.read_settings(GrpoConfig, settings or [], model=model)
@@ -48,7 +51,14 @@ def grpo(
     console.echo(f"GRPO on {len(sessions)} sessions, {len(examples)} steps: {of}")
     console.echo(f"{how}: {len(balanced)} steps: {chosen_of}")
     with run.exit_when_stopped(run.AGAIN):
-        last = train_grpo(balanced, config, out, resume=resume)
+        if engine == "verl":
+            from shop_r1.training.cluster.run import train_grpo_on_cluster
+
+            last = train_grpo_on_cluster(balanced, data, config, out, resume=resume)
+        else:
+            from shop_r1.training.grpo.run import train_grpo
+
+            last = train_grpo(balanced, config, out, resume=resume)
     run.finish_run(out, last, "reward/total")
     place = console.unused_path("runs/evaluation")
     console.print_next("evaluate --model", out, "--data TEST.jsonl --out", place)

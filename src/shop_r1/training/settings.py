@@ -1,24 +1,18 @@
-"""Settings of SFT and GRPO under TRL's and transformers' names, and the arguments that follow from them."""
+"""Settings of SFT and GRPO under TRL's and transformers' names."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import torch
-from peft import LoraConfig
 from pydantic import Field
-from transformers import set_seed
-from trl import GRPOConfig, SFTConfig
 
 from shop_r1.config import Config
 from shop_r1.errors import ConfigError
-from shop_r1.models.checkpoint import is_adapter, resolve_model
-from shop_r1.models.precision import Bf16, choose_precision
+from shop_r1.models.precision import Bf16
 from shop_r1.prompts.render import PromptConfig
 from shop_r1.rewards.total import RewardConfig
+from shop_r1.training.cluster.config import ClusterConfig
 from shop_r1.training.grpo.advantages import Balance, Guard
 from shop_r1.training.health_checks import AlertName
 
@@ -194,6 +188,8 @@ class GrpoConfig(TrainConfig):
     """Groups of each step that are written to rollouts.jsonl, with all their completions."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the prompts and every sampled completion."""
+    cluster: ClusterConfig = ClusterConfig()
+    """Of `--engine verl` (docs/cluster.md)."""
 
     @property
     def prompts_per_step(self) -> int:
@@ -223,96 +219,3 @@ def check_reporter(name: str) -> None:
             f"report_to = {name!r}, but the package {name} is not installed; run {command}, or "
             "leave report_to at 'none': metrics.jsonl has every figure too"
         )
-
-
-def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
-    """Return what TRL's SFTTrainer takes."""
-    return SFTConfig(
-        **_common_arguments(config, SFTConfig, out)
-        | {
-            "train_sampling_strategy": "group_by_length",
-            "dataset_kwargs": {"skip_prepare_dataset": True},
-            "max_length": None,
-            "logging_steps": 10,
-            "logging_first_step": True,
-        }
-    )
-
-
-def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
-    """Return what TRL's GRPOTrainer takes.
-
-    Raises:
-        ConfigError: a step's completions cannot be spread evenly over groups, devices and micro-batches.
-    """
-    processes, on_device = count_processes(), config.per_device_train_batch_size or config.num_generations
-    if on_device % config.num_generations:
-        raise ConfigError(
-            f"per_device_train_batch_size = {on_device} is not a multiple of num_generations = "
-            f"{config.num_generations}; a prompt's completions stay together on one device"
-        )
-    batches, left = divmod(config.generation_batch_size, on_device * processes)
-    if left or not batches:
-        raise ConfigError(
-            f"generation_batch_size = {config.generation_batch_size} cannot be spread evenly over "
-            f"{processes} process(es) with per_device_train_batch_size = {on_device}; let "
-            f"generation_batch_size be a multiple of {on_device * processes}"
-        )
-    return GRPOConfig(
-        **_common_arguments(config, GRPOConfig, out)
-        | {
-            "per_device_train_batch_size": on_device,
-            "gradient_accumulation_steps": batches,
-            "steps_per_generation": batches,
-            "loss_type": "grpo",
-            "chat_template_kwargs": dict(config.prompt.chat_template_kwargs),
-            "scale_rewards": "group",
-            "logging_steps": 1,
-        }
-    )
-
-
-def lora_config(config: SftConfig | GrpoConfig) -> LoraConfig | None:
-    """Return what TRL's trainers take as `peft_config` (LoRA, Hu et al. 2021); None: all weights are trained.
-
-    It also sets torch's random state, from which the adapter's first weights are about to be drawn.
-
-    Raises:
-        ConfigError: the adapter would stand on another one, which only we could load.
-    """
-    if not config.lora_r:
-        return None
-    if not config.lora_merge and is_adapter(Path(resolve_model(config.model))):
-        raise ConfigError(
-            f"model {config.model!r} is an adapter, and lora_merge=false would write another on top of it; "
-            "expected a whole model: set lora_merge=true here, or train the first adapter with it"
-        )
-    set_seed(config.seed)
-    return LoraConfig(
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=list(config.lora_target_modules) or "all-linear",
-        task_type="CAUSAL_LM",
-    )
-
-
-_NOT_PASSED_ON = {"bf16", "gradient_checkpointing", "save_steps", "save_total_limit", "generation_batch_size"}
-"""Settings of which TRL's trainers get something else, or nothing, since checkpoints are ours."""
-
-
-def _common_arguments(config: TrainConfig, kind: type[Any], out: Path) -> dict[str, Any]:
-    """Return the settings that TRL has by the same name, and what both trainers get besides."""
-    names = {field.name for field in fields(kind)} - _NOT_PASSED_ON
-    return {name: value for name, value in config if name in names} | {
-        "output_dir": str(out),
-        "bf16": choose_precision(config.bf16).bf16,
-        "activation_checkpointing": config.gradient_checkpointing,
-        "use_cpu": not torch.cuda.is_available(),
-        "remove_unused_columns": False,
-        "ddp_find_unused_parameters": False,
-        "save_strategy": "no",
-        "run_name": out.name,
-        "project": "shop-r1",
-        "disable_tqdm": True,
-    }

@@ -51,7 +51,8 @@ from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.panel import sft_body
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.run import TrainingRun, settle_precision
-from shop_r1.training.settings import SftConfig, check_reporter, count_processes, lora_config, sft_arguments
+from shop_r1.training.settings import SftConfig, check_reporter, count_processes
+from shop_r1.training.trl_arguments import lora_config, sft_arguments
 
 IDLE = Tree((), (Branch(0, prompt=(0,), completion=(0,)),))
 """What a process runs, and learns nothing from, while others have passes left."""

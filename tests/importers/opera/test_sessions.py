@@ -335,7 +335,7 @@ def test_an_id_that_begins_with_no_user_has_none(name: str) -> None:
 
 
 def test_every_imported_action_earns_the_most_there_is(tmp_path: Path) -> None:
-    from shop_r1.training.grpo.run import check_target
+    from shop_r1.training.grpo.examples_check import check_target
 
     names = ["nav_bar.search_input", "3_99_3_99_cashmere", "你好.链接", 'a "quoted" <|im_end|> name']
     rows = [click(A, 60 + n, name, "other") for n, name in enumerate(names)]

@@ -25,7 +25,8 @@ from shop_r1.records.sessions import Session
 from shop_r1.rewards.action import ActionRewardConfig
 from shop_r1.rewards.total import PARTS, RewardConfig, score_completion
 from shop_r1.training.grpo.advantages import group_advantages
-from shop_r1.training.grpo.run import check_target, train_grpo
+from shop_r1.training.grpo.examples_check import check_target
+from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.grpo.scorer import ScoredCompletion
 from shop_r1.training.grpo.trainer import ShopR1Trainer
 from shop_r1.training.settings import GrpoConfig

@@ -10,7 +10,8 @@ from tests.training.scripted import GROUP, SCRIPT, make_clicks, settings
 
 from shop_r1.models.checkpoint import load_model
 from shop_r1.training.grpo.run import train_grpo
-from shop_r1.training.settings import GrpoConfig, grpo_arguments
+from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.trl_arguments import grpo_arguments
 
 
 class Engine:

@@ -35,7 +35,8 @@ from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
 from shop_r1.training.grpo.step_advantages import StepAdvantages
 from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, step_metrics
 from shop_r1.training.resume import ResumableTrainer
-from shop_r1.training.settings import GrpoConfig, grpo_arguments, lora_config
+from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.trl_arguments import grpo_arguments, lora_config
 
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt's and a completion's token ids."""

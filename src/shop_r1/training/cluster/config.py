@@ -1,0 +1,30 @@
+"""How a run is spread over a cluster."""
+
+from pydantic import Field
+
+from shop_r1.config import Config
+
+
+class ClusterConfig(Config):
+    """Of `--engine verl`: machines, devices and how the model is split over them."""
+
+    address: str = ""
+    """Of a running Ray cluster, `auto` for the one that this machine belongs to; left out: Ray is started here
+    and ends with the run."""
+    nodes: int = Field(default=1, ge=1)
+    """Machines that train."""
+    devices_per_node: int = Field(default=1, ge=1)
+    """GPUs of each machine; where there are none, processes on its cores."""
+    tensor_parallel: int = Field(default=1, ge=1)
+    """Devices that share one copy of the model while vLLM samples."""
+    offload: bool = False
+    """Keep weights and optimiser in the machine's memory while vLLM samples."""
+    reward_workers: int = Field(default=1, ge=1)
+    """Processes that score completions."""
+    kv_cache_gib: int = Field(default=1, ge=1)
+    """Memory of vLLM's cache where it runs on the CPU, in GiB; on a GPU `vllm_gpu_memory_utilization` counts."""
+
+    @property
+    def devices(self) -> int:
+        """All of them."""
+        return self.nodes * self.devices_per_node
