@@ -118,7 +118,7 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
                 "entropy_coeff": 0,
                 "use_kl_loss": config.beta > 0,
                 "kl_loss_coef": config.beta,
-                "kl_loss_type": "low_var_kl",
+                "kl_loss_type": "low_var_kl+",  # whose gradient is that of TRL's use_bias_correction_kl
                 "grad_clip": config.max_grad_norm,
                 "optim": {
                     "lr": config.learning_rate,
