@@ -9,9 +9,10 @@ READY := $(VENV)/.ready
 UNFINISHED := $(VENV)/.unfinished
 ARGS ?=
 LOWEST := build/lowest
+CLUSTER := build/cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest nightly nightly-shop bench lint types docs smoke check lock clean
+.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest cluster test-cluster nightly nightly-shop bench lint types docs smoke check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -64,6 +65,21 @@ lowest: chromium ## all tests with the lowest versions that pyproject.toml admit
 	@$(LOWEST)/bin/python -m pip --quiet --disable-pip-version-check install \
 	   -c $(LOWEST)/constraints.txt -e '.[train,api,browser,watch,docs,dev]' --no-build-isolation
 	@$(LOWEST)/bin/python -m pytest -n auto --dist loadfile -W ignore::DeprecationWarning $(ARGS)
+
+# verl and vLLM want other versions of transformers and tokenizers than $(VENV) has; 4 GB, some minutes.
+cluster: $(CLUSTER)/.ready ## build/cluster: the environment of shop-r1 grpo --engine verl (docs/cluster.md)
+
+$(CLUSTER)/.ready: requirements-cluster.lock pyproject.toml
+	@rm -rf $(CLUSTER) && $(PYTHON) -m venv $(CLUSTER)
+	@$(CLUSTER)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps -r requirements-cluster.lock
+	@$(CLUSTER)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation -e .
+	@$(CLUSTER)/bin/python recipes/cluster.py
+	@touch $@
+
+# What verl and Ray warn of is theirs.
+test-cluster: cluster ## the tests of --engine verl, and the parts that must work under its versions too
+	@$(CLUSTER)/bin/python -m pytest -W default tests/cluster tests/rewards tests/prompts tests/datasets/test_examples.py \
+	   -m "not slow" $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier

@@ -1,4 +1,4 @@
-"""One step of GRPO that is given in full: what it must come to stands in `same_step.json`, for both engines."""
+"""One step of GRPO that is given in full; what it must come to, by either engine, is in `same_step.json`."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What verl's worker computes with our scoring pass, beside TRL's figures of the same step and verl's own pass."""
+"""What verl's worker computes with our scoring pass, beside TRL's figures of the step and verl's own pass."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from torch import Tensor
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead
 from verl.workers.utils.padding import response_from_nested
 
-from shop_r1.models.checkpoint import BASE_CHECKPOINT, LocalModel, load_model
 from shop_r1.datasets.examples import renderer
+from shop_r1.models.checkpoint import BASE_CHECKPOINT, LocalModel, load_model
 from shop_r1.rewards.certainty import token_certainty
 from shop_r1.training.cluster.engine import MEASURE
 from shop_r1.training.cluster.trainer import OneProcess

@@ -1,1 +1,1 @@
-"""The same training on a cluster: verl on Ray, with our records, prompts, rewards and advantages plugged in."""
+"""The same training on a cluster: verl on Ray, with our prompts, rewards and advantages plugged in."""

@@ -9,8 +9,8 @@ class ClusterConfig(Config):
     """Of `--engine verl`: machines, devices and how the model is split over them."""
 
     address: str = ""
-    """Of a running Ray cluster, `auto` for the one that this machine belongs to; left out: Ray is started here
-    and ends with the run."""
+    """Of a running Ray cluster, `auto` for the one that this machine belongs to; left out: Ray is started
+    here and ends with the run."""
     nodes: int = Field(default=1, ge=1)
     """Machines that train."""
     devices_per_node: int = Field(default=1, ge=1)
@@ -22,7 +22,8 @@ class ClusterConfig(Config):
     reward_workers: int = Field(default=1, ge=1)
     """Processes that score completions."""
     kv_cache_gib: int = Field(default=1, ge=1)
-    """Memory of vLLM's cache where it runs on the CPU, in GiB; on a GPU `vllm_gpu_memory_utilization` counts."""
+    """Memory of vLLM's cache where it runs on the CPU, in GiB; on a GPU it is `vllm_gpu_memory_utilization`
+    that counts."""
 
     @property
     def devices(self) -> int:

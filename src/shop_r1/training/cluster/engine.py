@@ -1,7 +1,7 @@
-"""verl's FSDP engine with our scoring pass: the prompt that a group shares is run once, and certainty is measured.
+"""verl's FSDP engine with our scoring pass: a group's prompt is run once, and self-certainty is measured.
 
-Loaded in verl's workers by `actor_rollout_ref.model.external_lib`. verl's own pass makes logits for prompts too,
-and runs a prompt once for each of its completions; what comes out is the same.
+Loaded in verl's workers by `actor_rollout_ref.model.external_lib`. verl's own pass makes logits for prompts
+too, and runs a prompt once for each of its completions; what comes out is the same.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _AT_ONCE = 2**62
 """Tokens of a micro-batch: all of it is run at once, so that all ranks run their shards equally often."""
 
 
-class TreeEngine(FSDPEngineWithLMHead):  # type: ignore[misc]
+class TreeEngine(FSDPEngineWithLMHead):
     """Scores completions by `models.scoring.score_pairs` in place of a pass over whole sequences."""
 
     def _build_module(self) -> Any:
@@ -57,7 +57,7 @@ class TreeEngine(FSDPEngineWithLMHead):  # type: ignore[misc]
         return loss, {"model_output": kept, "loss": loss.detach().item(), "metrics": metrics}
 
     def _score(self, micro_batch: Any) -> dict[str, Tensor]:
-        """Return (B, P + C), nested: what each token says of the next one, 0 where that is not the completion's."""
+        """Return (B, P + C), nested: what each token says of the next one; 0 where that is a prompt's."""
         direction = tu.get_non_tensor_data(data=micro_batch, key=MEASURE, default=None)
         pairs = list(zip(_rows(micro_batch["prompts"]), _rows(micro_batch["responses"]), strict=True))
         scores = score_pairs(

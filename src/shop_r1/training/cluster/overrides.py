@@ -176,14 +176,15 @@ def _check_spread(config: GrpoConfig) -> None:
     devices = config.cluster.devices
     if devices % config.cluster.tensor_parallel:
         raise ConfigError(
-            f"cluster.tensor_parallel = {config.cluster.tensor_parallel} does not divide the {devices} devices"
+            f"cluster.tensor_parallel = {config.cluster.tensor_parallel} does not divide the {devices} "
+            "devices"
         )
     on_device = config.prompts_per_device * devices
     if config.prompts_per_step % on_device:
         raise ConfigError(
-            f"a step of {config.prompts_per_step} prompts (generation_batch_size / num_generations) cannot be "
-            f"spread evenly over {devices} device(s), {config.prompts_per_device} at once on each; expected a "
-            f"multiple of {on_device}"
+            f"a step of {config.prompts_per_step} prompts (generation_batch_size / num_generations) cannot "
+            f"be spread evenly over {devices} device(s), {config.prompts_per_device} at once on each; "
+            f"expected a multiple of {on_device}"
         )
 
 
@@ -203,7 +204,7 @@ def _fsdp(config: GrpoConfig, precision: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _vllm_on_cpu(config: GrpoConfig) -> dict[str, Any]:
-    """Return what vLLM needs where there is no GPU: weights that can be replaced, no sleeping, no compiling."""
+    """Return what vLLM needs without a GPU: weights that can be replaced, no sleeping, no compiling."""
     extension = "shop_r1.training.cluster.vllm_worker.ReloadableWeights"
     return {
         "enforce_eager": True,

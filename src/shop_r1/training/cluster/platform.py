@@ -54,7 +54,7 @@ _MODULE = _CpuModule("shop_r1_cpu_device")
 
 
 @PlatformRegistry.register(platform="cpu")
-class CpuPlatform(PlatformBase):  # type: ignore[misc]
+class CpuPlatform(PlatformBase):
     """A process on the machine's cores is a device; Ray counts it as a GPU, which is bookkeeping alone."""
 
     device_name = "cpu"

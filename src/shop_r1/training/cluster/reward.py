@@ -10,8 +10,8 @@ from shop_r1.rewards.total import RewardConfig, score_completion
 from shop_r1.training.settings import GrpoConfig
 
 
-class ShopR1Reward(RewardManagerBase):  # type: ignore[misc]
-    """Scores a completion as soon as it is sampled; self-certainty is added by the trainer, which measures it."""
+class ShopR1Reward(RewardManagerBase):
+    """Scores a completion as soon as it is sampled; the trainer, which measures it, adds self-certainty."""
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any, **_: Any) -> None:
         super().__init__(config, tokenizer, compute_score)

@@ -1,4 +1,4 @@
-"""A GRPO run on a Ray cluster, from examples to a checkpoint: what `train_grpo` does, with verl as the engine."""
+"""A GRPO run on a Ray cluster, from examples to a checkpoint: what `train_grpo` does, by verl."""
 
 import json
 import os
@@ -56,8 +56,8 @@ def _prepare(examples: Sequence[Example], data: Path, config: GrpoConfig, out: P
     model = Path(resolve_model(config.model))
     if not model.is_dir() or is_adapter(model):
         raise ModelError(
-            f"model {config.model!r} is not a folder with a whole checkpoint; with --engine verl every machine "
-            "loads it from a shared path"
+            f"model {config.model!r} is not a folder with a whole checkpoint; with --engine verl every "
+            "machine loads it from a shared path"
         )
     refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(examples)]
     chosen = out / "examples.jsonl"

@@ -1,7 +1,7 @@
 """verl's synchronous GRPO trainer with our rewards, advantages, figures and alerts (paper, section 3, Eq. 4).
 
-verl samples, measures probabilities and updates; between, this scores a step's completions with the functions of
-the TRL path (`training.grpo`), so both engines learn from the same advantages.
+verl samples, measures probabilities and updates; between, this scores a step's completions with the functions
+of the TRL path (`training.grpo`), so both engines learn from the same advantages.
 """
 
 import json
@@ -48,8 +48,10 @@ class OneProcess:
         return values
 
 
-class ClusterTrainer(PPOTrainerSync):  # type: ignore[misc]
+class ClusterTrainer(PPOTrainerSync):
     """Runs on one process of the cluster, and drives the others."""
+
+    total_training_steps: int  # verl's
 
     def __init__(self, config: Any) -> None:
         self._settings = GrpoConfig.model_validate_json(config.shop_r1.settings)
@@ -213,7 +215,7 @@ def _by_group(uids: Sequence[str], size: int) -> list[int]:
 
 
 def _put_advantages(
-    batch: Any, mask: Tensor, order: Sequence[int], completions: Sequence[ScoredCompletion]
+    batch: Any, mask: Any, order: Sequence[int], completions: Sequence[ScoredCompletion]
 ) -> Any:
     """Give verl each token's advantage and return, and the reward where the completion ends.
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 from verl.workers.rollout.vllm_rollout.utils import vLLMColocateWorkerExtension
 
 
-class ReloadableWeights(vLLMColocateWorkerExtension):  # type: ignore[misc]
+class ReloadableWeights(vLLMColocateWorkerExtension):
     """Made before the model is; oneDNN, for which vLLM packs, is off from then on."""
 
     def __new__(cls, **kwargs: Any) -> Self:

@@ -7,7 +7,7 @@ from verl.single_controller.base import Worker  # noqa: F401 (Ray looks for it i
 from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 
 
-class GlooTrainingWorker(TrainingWorker):  # type: ignore[misc]
+class GlooTrainingWorker(TrainingWorker):
     """Starts its process group by itself: verl would ask for gloo twice on a CPU, which torch refuses."""
 
     def __init__(self, config: object) -> None:
@@ -21,7 +21,7 @@ class GlooTrainingWorker(TrainingWorker):  # type: ignore[misc]
         super().__init__(config)
 
 
-class CpuWorker(ActorRolloutRefWorker):  # type: ignore[misc]
+class CpuWorker(ActorRolloutRefWorker):
     """Policy, reference and rollouts of one process."""
 
     actor_worker_cls = GlooTrainingWorker

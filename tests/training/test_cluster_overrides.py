@@ -1,0 +1,76 @@
+"""Our settings in verl's names, and what is refused since verl has no name for it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shop_r1.errors import ConfigError
+from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
+from shop_r1.training.settings import GrpoConfig
+
+FILES = RunFiles(
+    Path("/runs/grpo"), Path("/data/train.parquet"), Path("/runs/grpo/examples.jsonl"), Path("/sft")
+)
+
+
+def overrides(device: Any = "cpu", resume: bool = False, **changes: Any) -> Any:
+    return verl_overrides(GrpoConfig(**{"bf16": False} | changes), FILES, device, resume)
+
+
+def test_the_papers_settings_arrive_under_verls_names() -> None:
+    found = overrides()
+    policy = found["actor_rollout_ref"]
+    assert found["trainer"]["total_training_steps"] == 500
+    assert found["data"]["train_batch_size"] * policy["rollout"]["n"] == 64
+    assert policy["actor"]["optim"]["lr"] == 1e-7
+    assert (policy["actor"]["use_kl_loss"], policy["actor"]["kl_loss_coef"]) == (True, 0.001)
+    assert policy["rollout"]["temperature"] == 0.6
+    assert found["data"]["max_prompt_length"] + found["data"]["max_response_length"] == 32768
+    assert policy["actor"]["loss_agg_mode"] == "seq-mean-token-mean"  # TRL's loss_type "grpo"
+
+
+def test_changed_settings_arrive_too() -> None:
+    found = overrides(
+        resume=True,
+        beta=0,
+        epsilon=0.1,
+        num_generations=4,
+        per_device_train_batch_size=8,
+        lr_scheduler_type="cosine",
+        warmup_steps=7,
+        top_k=20,
+        lora_r=16,
+        save_steps=5,
+        cluster={"nodes": 2, "devices_per_node": 4, "tensor_parallel": 2},
+    )
+    policy = found["actor_rollout_ref"]
+    assert not policy["actor"]["use_kl_loss"]
+    assert {policy["actor"][f"clip_ratio{end}"] for end in ("", "_low", "_high")} == {0.1}
+    assert policy["actor"]["ppo_micro_batch_size_per_gpu"] == 8
+    assert policy["actor"]["optim"]["lr_scheduler_type"] == "cosine"
+    assert policy["actor"]["optim"]["lr_warmup_steps"] == 7
+    assert (policy["rollout"]["top_k"], policy["model"]["lora_rank"]) == (20, 16)
+    assert (found["trainer"]["nnodes"], found["trainer"]["n_gpus_per_node"]) == (2, 4)
+    assert (found["trainer"]["save_freq"], found["trainer"]["resume_mode"]) == (5, "auto")
+
+
+def test_a_gpu_needs_no_help_for_vllm() -> None:
+    assert "engine_kwargs" in overrides()["actor_rollout_ref"]["rollout"]
+    assert "engine_kwargs" not in overrides("cuda")["actor_rollout_ref"]["rollout"]
+    assert overrides("cuda", bf16=True)["actor_rollout_ref"]["rollout"]["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr_scheduler_type": "linear"}, "'linear' is unknown to verl; expected one of constant"),
+        ({"dynamic_sampling": 2}, "dynamic_sampling = 2 has no counterpart"),
+        ({"use_vllm": True}, "vLLM samples there anyway"),
+        ({"cluster": {"devices_per_node": 3}}, "8 prompts .* over 3 device"),
+        ({"cluster": {"devices_per_node": 2, "tensor_parallel": 4}}, "does not divide the 2 devices"),
+    ],
+)
+def test_what_verl_has_not_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        overrides(**changes)
