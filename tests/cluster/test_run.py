@@ -75,7 +75,7 @@ def test_a_run_goes_on_after_a_worker_was_killed(sessions: Path, tmp_path: Path)
         wait_for(lambda: len(lines(out / "metrics.jsonl")) >= 2)
         workers(run.pid)[0].kill()
         errors = run.communicate(timeout=LIMIT_S)[1]
-    assert run.returncode == 1 and "go on with --resume" in errors
+    assert run.returncode == 2 and "go on with --resume" in errors
     again = subprocess.run(
         grpo(sessions, out, 4, "--resume"), capture_output=True, text=True, timeout=LIMIT_S
     )

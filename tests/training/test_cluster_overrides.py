@@ -1,12 +1,15 @@
 """Our settings in verl's names, and what is refused since verl has no name for it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tiny import save_tiny_checkpoint
 
-from shop_r1.errors import ConfigError
+from shop_r1.errors import ConfigError, ModelError
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
+from shop_r1.training.cluster.start import find_start
 from shop_r1.training.settings import GrpoConfig
 
 FILES = RunFiles(
@@ -74,3 +77,21 @@ def test_a_gpu_needs_no_help_for_vllm() -> None:
 def test_what_verl_has_not_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         overrides(**changes)
+
+
+def test_a_run_starts_from_a_folder_that_all_machines_see(tiny_checkpoint: Path) -> None:
+    assert find_start(str(tiny_checkpoint)) == tiny_checkpoint.resolve()
+    assert find_start("base").name == "base"
+    with pytest.raises(ModelError, match=r"'Qwen/Qwen2\.5-3B' is not a folder with a whole checkpoint"):
+        find_start("Qwen/Qwen2.5-3B")
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_checkpoint_with_code_of_its_own_is_refused(file: str, tmp_path: Path, tiny_tokenizer: Any) -> None:
+    checkpoint = save_tiny_checkpoint(tmp_path / "model", tiny_tokenizer)
+    path = checkpoint / file
+    path.write_text(
+        json.dumps(json.loads(path.read_text("utf-8")) | {"auto_map": {"AutoModel": "evil.Model"}})
+    )
+    with pytest.raises(ModelError, match="code of the checkpoint's own"):
+        find_start(str(checkpoint))

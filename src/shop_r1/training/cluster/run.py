@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from shop_r1.datasets.examples import Example, example_outlines
 from shop_r1.errors import ModelError, TrainingError
 from shop_r1.jsonl import write_records
-from shop_r1.models.checkpoint import is_adapter, load_model, resolve_model, save_checkpoint
+from shop_r1.models.checkpoint import load_model, save_checkpoint
 from shop_r1.records.sessions import ExampleRef
 from shop_r1.training.cluster.overrides import Device, RunFiles, verl_overrides
+from shop_r1.training.cluster.start import find_start
 from shop_r1.training.grpo.examples_check import check_examples
 from shop_r1.training.progress.console import step_progress
 from shop_r1.training.settings import GrpoConfig
@@ -39,7 +40,7 @@ def train_grpo_on_cluster(
     Raises:
         DataError: there are fewer examples than a step takes.
         ConfigError: a setting has no counterpart in verl.
-        ModelError: the model is no checkpoint folder.
+        ModelError: the model is not one that verl can start from (`find_start`).
         TrainingError: a worker failed, or an alert stopped the run.
     """
     check_examples(examples, config)
@@ -53,16 +54,11 @@ def train_grpo_on_cluster(
 
 
 def _prepare(examples: Sequence[Example], data: Path, config: GrpoConfig, out: Path) -> RunFiles:
-    model = Path(resolve_model(config.model))
-    if not model.is_dir() or is_adapter(model):
-        raise ModelError(
-            f"model {config.model!r} is not a folder with a whole checkpoint; with --engine verl every "
-            "machine loads it from a shared path"
-        )
+    model = find_start(config.model)
     refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(examples)]
     chosen = out / "examples.jsonl"
     write_records(chosen, refs)
-    return RunFiles(out.resolve(), data.resolve(), chosen.resolve(), model.resolve())
+    return RunFiles(out.resolve(), data.resolve(), chosen.resolve(), model)
 
 
 def compose(settings: Mapping[str, Any]) -> Any:
