@@ -78,7 +78,7 @@ $(CLUSTER)/.ready: requirements-cluster.lock pyproject.toml
 
 # What verl and Ray warn of is theirs.
 test-cluster: cluster ## the tests of --engine verl, and the parts that must work under its versions too
-	@$(CLUSTER)/bin/python -m pytest -W default tests/cluster tests/rewards tests/prompts tests/datasets/test_examples.py \
+	@$(CLUSTER)/bin/python -m pytest -o addopts="-q --strict-markers --import-mode=importlib --doctest-modules" -W default tests/cluster src/shop_r1/training/cluster tests/rewards tests/prompts tests/datasets/test_examples.py \
 	   -m "not slow" $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.

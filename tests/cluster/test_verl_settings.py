@@ -8,8 +8,8 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
+from shop_r1.training.cluster.driver import compose
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
-from shop_r1.training.cluster.run import compose
 from shop_r1.training.settings import GrpoConfig
 
 OURS = {"shop_r1", "data.shop_r1", "actor_rollout_ref.rollout.enable_sleep_mode"}

@@ -13,8 +13,8 @@ from tensordict import TensorDict
 from torch import Tensor
 from verl.utils import tensordict_utils as tu
 
+from shop_r1.training.cluster.driver import compose
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
-from shop_r1.training.cluster.run import compose
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.settings import GrpoConfig
 

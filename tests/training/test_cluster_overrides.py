@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.shell import Shell
 from tests.tiny import save_tiny_checkpoint
 
 from shop_r1.errors import ConfigError, ModelError
@@ -43,7 +44,6 @@ def test_changed_settings_arrive_too() -> None:
         lr_scheduler_type="cosine",
         warmup_steps=7,
         top_k=20,
-        lora_r=16,
         save_steps=5,
         cluster={"nodes": 2, "devices_per_node": 4, "tensor_parallel": 2},
     )
@@ -53,7 +53,7 @@ def test_changed_settings_arrive_too() -> None:
     assert policy["actor"]["ppo_micro_batch_size_per_gpu"] == 8
     assert policy["actor"]["optim"]["lr_scheduler_type"] == "cosine"
     assert policy["actor"]["optim"]["lr_warmup_steps"] == 7
-    assert (policy["rollout"]["top_k"], policy["model"]["lora_rank"]) == (20, 16)
+    assert policy["rollout"]["top_k"] == 20
     assert (found["trainer"]["nnodes"], found["trainer"]["n_gpus_per_node"]) == (2, 4)
     assert (found["trainer"]["save_freq"], found["trainer"]["resume_mode"]) == (5, "auto")
 
@@ -69,6 +69,7 @@ def test_a_gpu_needs_no_help_for_vllm() -> None:
     [
         ({"lr_scheduler_type": "linear"}, "'linear' is unknown to verl; expected one of constant"),
         ({"dynamic_sampling": 2}, "dynamic_sampling = 2 has no counterpart"),
+        ({"lora_r": 16}, "lora_r = 16 has no counterpart"),
         ({"use_vllm": True}, "vLLM samples there anyway"),
         ({"cluster": {"devices_per_node": 3}}, "8 prompts .* over 3 device"),
         ({"cluster": {"devices_per_node": 2, "tensor_parallel": 4}}, "does not divide the 2 devices"),
@@ -95,3 +96,14 @@ def test_a_checkpoint_with_code_of_its_own_is_refused(file: str, tmp_path: Path,
     )
     with pytest.raises(ModelError, match="code of the checkpoint's own"):
         find_start(str(checkpoint))
+
+
+def test_without_verl_the_command_says_where_it_is(shell: Shell, tmp_path: Path) -> None:
+    data = tmp_path / "sessions.jsonl"
+    assert shell("simulate", "--shoppers", 6, "--out", data)[0] == 0
+    small = ("max_steps=1", "generation_batch_size=2", "num_generations=2", "per_device_train_batch_size=2")
+    out = tmp_path / "out"
+    code, _, err = shell(
+        "grpo", "--engine", "verl", "--data", data, "--out", out, *small, "prompt.max_tokens=4096"
+    )
+    assert code == 2 and "which is not installed here; make cluster makes an environment" in err

@@ -1,5 +1,7 @@
 """How a run is spread over a cluster."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from shop_r1.config import Config
@@ -11,6 +13,8 @@ class ClusterConfig(Config):
     address: str = ""
     """Of a running Ray cluster, `auto` for the one that this machine belongs to; left out: Ray is started
     here and ends with the run."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What trains and samples; `auto`: GPUs, if the machine where the command is given has any."""
     nodes: int = Field(default=1, ge=1)
     """Machines that train."""
     devices_per_node: int = Field(default=1, ge=1)

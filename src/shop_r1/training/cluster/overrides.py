@@ -98,9 +98,6 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
                 "enable_gradient_checkpointing": config.gradient_checkpointing,
                 "use_remove_padding": device == "cuda",
                 "override_config": {"attn_implementation": "sdpa"},
-                "lora_rank": config.lora_r,
-                "lora_alpha": config.lora_alpha,
-                "target_modules": list(config.lora_target_modules) or "all-linear",
             },
             "actor": {
                 "strategy": "fsdp2",
@@ -163,7 +160,7 @@ def _refuse_what_verl_lacks(config: GrpoConfig) -> None:
             f"lr_scheduler_type = {config.lr_scheduler_type!r} is unknown to verl; expected one of "
             f"{', '.join(SCHEDULES)}"
         )
-    for name, usual in (("dynamic_sampling", 0), ("lora_dropout", 0.0), ("use_vllm", False)):
+    for name, usual in (("dynamic_sampling", 0), ("lora_r", 0), ("use_vllm", False)):
         if getattr(config, name) != usual:
             raise ConfigError(
                 f"{name} = {getattr(config, name)!r} has no counterpart with --engine verl; leave it out"

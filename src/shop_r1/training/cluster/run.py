@@ -1,32 +1,26 @@
 """A GRPO run on a Ray cluster, from examples to a checkpoint: what `train_grpo` does, by verl."""
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import hydra
-import ray
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from shop_r1.datasets.examples import Example, example_outlines
-from shop_r1.errors import ModelError, TrainingError
-from shop_r1.jsonl import write_records
+from shop_r1.errors import ConfigError, ModelError, TrainingError
+from shop_r1.jsonl import read_records, write_records
 from shop_r1.models.checkpoint import load_model, save_checkpoint
 from shop_r1.records.sessions import ExampleRef
 from shop_r1.training.cluster.overrides import Device, RunFiles, verl_overrides
 from shop_r1.training.cluster.start import find_start
 from shop_r1.training.grpo.examples_check import check_examples
+from shop_r1.training.health_checks import Alert
 from shop_r1.training.progress.console import step_progress
 from shop_r1.training.settings import GrpoConfig
 
-_PLUG_IN = "shop_r1.training.cluster.platform"
-_OBJECT_STORE = 300_000_000  # bytes of Ray's shared memory where it is started here without GPUs
-_SLOTS = 32  # of Ray's CPUs on a machine without GPUs: bookkeeping; verl asks for one a process
 _POLL_S = 1.0
 
 
@@ -39,17 +33,19 @@ def train_grpo_on_cluster(
 
     Raises:
         DataError: there are fewer examples than a step takes.
-        ConfigError: a setting has no counterpart in verl.
+        ConfigError: a setting has no counterpart in verl, or verl is not installed.
         ModelError: the model is not one that verl can start from (`find_start`).
         TrainingError: a worker failed, or an alert stopped the run.
     """
     check_examples(examples, config)
     files = _prepare(examples, data, config, out)
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    if config.cluster.device != "auto":
+        device = config.cluster.device
     settings = verl_overrides(config, files, device, resume)
-    with _ray(config, device):
-        last = _drive(settings, config, out)
-    _export(files, config, out)
+    last = _drive(settings, config, device, out, resume)
+    _export(config, out)
+    _refuse_to_go_on(config, out)
     return last
 
 
@@ -61,117 +57,67 @@ def _prepare(examples: Sequence[Example], data: Path, config: GrpoConfig, out: P
     return RunFiles(out.resolve(), data.resolve(), chosen.resolve(), model)
 
 
-def compose(settings: Mapping[str, Any]) -> Any:
-    """Return verl's whole configuration: its defaults, and ours over them."""
-    with hydra.initialize_config_module("verl.trainer.config", version_base=None):
-        defaults = hydra.compose("ppo_trainer")
-    OmegaConf.set_struct(defaults, False)
-    return OmegaConf.merge(defaults, OmegaConf.create(dict(settings)))
-
-
-@contextmanager
-def _ray(config: GrpoConfig, device: Device) -> Iterator[None]:
-    """Join the cluster, or start one here, and leave it at the end."""
-    environment = {
-        "VERL_USE_EXTERNAL_MODULES": _PLUG_IN,
-        "VLLM_CPU_KVCACHE_SPACE": str(config.cluster.kv_cache_gib),
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_NO_USAGE_STATS": "1",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "TRANSFER_QUEUE_ENABLE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    os.environ |= environment
-    where: dict[str, Any] = {"address": config.cluster.address or None}
-    if not config.cluster.address:
-        where = {"include_dashboard": False}
-        if device == "cpu":
-            where |= {
-                "num_cpus": _SLOTS,
-                "num_gpus": config.cluster.devices,
-                "object_store_memory": _OBJECT_STORE,
-            }
-    ray.init(**where, runtime_env={"env_vars": environment}, log_to_driver=False, logging_level="error")
+def _drive(
+    settings: Mapping[str, Any], config: GrpoConfig, device: Device, out: Path, resume: bool
+) -> Mapping[str, float]:
     try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@ray.remote
-class Driver:
-    """The process of the cluster that drives verl's workers."""
-
-    def run(self, settings: Mapping[str, Any]) -> Mapping[str, float]:
-        """Train, and return the last step's metrics."""
-        import transfer_queue as tq
-        from verl.trainer.ppo.v1 import AgentLoopManagerTQ
-        from verl.utils.device import auto_set_device
-
-        from shop_r1.training.cluster.trainer import ClusterTrainer
-
-        config = compose(settings)
-        auto_set_device(config)
-        config.transfer_queue.enable = True
-        config.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
-        OmegaConf.resolve(config)
-        tq.init(config.transfer_queue)
-        try:
-            trainer = ClusterTrainer(config)
-            trainer.init()
-            trainer.fit(
-                AgentLoopManagerTQ.create(
-                    config=config,
-                    llm_client=trainer.get_llm_client(),
-                    teacher_client=trainer.get_teacher_client(),
-                    reward_loop_worker_handles=trainer.get_reward_handles(),
-                )
-            )
-            return dict(trainer.last)
-        finally:
-            tq.close()
-
-
-def _drive(settings: Mapping[str, Any], config: GrpoConfig, out: Path) -> Mapping[str, float]:
-    running = Driver.remote().run.remote(settings)  # type: ignore[attr-defined]
-    shown = 0
-    with step_progress("GRPO on verl") as show:
-        while not ray.wait([running], timeout=_POLL_S)[0]:
+        from shop_r1.training.cluster.driver import Run, joined_ray
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--engine verl needs {error.name}, which is not installed here; make cluster makes an "
+            "environment that has it (docs/cluster.md)"
+        ) from None
+    shown = max(_saved_steps(out), default=0) if resume else 0
+    with joined_ray(config, device), step_progress("GRPO on verl") as show:
+        run = Run(settings)
+        while not run.has_ended(_POLL_S):
             shown = _show_steps(out / "metrics.jsonl", shown, config.max_steps, show)
-        try:
-            last: Mapping[str, float] = ray.get(running)
-        except ray.exceptions.RayError as error:
-            raise TrainingError(
-                f"{out}: verl failed ({str(error).strip().splitlines()[-1]}); its logs are in "
-                "/tmp/ray/session_latest/logs; go on with --resume"
-            ) from error
+        last = run.last_metrics()
         _show_steps(out / "metrics.jsonl", shown, config.max_steps, show)
     return last
 
 
 def _show_steps(path: Path, shown: int, steps: int, show: Callable[[int, int, str], None]) -> int:
-    """Show the steps that were logged since; return how many have been shown."""
+    """Show the steps that were logged since; return the number of the last one."""
     lines: list[Mapping[str, Any]] = []
     with suppress(OSError, ValueError):  # not there yet, or a line is being written
         lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    for line in lines[shown:]:
-        show(line["step"], steps, f"reward {line['reward/total']:.3g}, parsed {line['policy/parsed']:.3g}")
-    return len(lines)
+    for line in lines:
+        if line["step"] > shown:
+            words = f"reward {line['reward/total']:.3g}, parsed {line['policy/parsed']:.3g}"
+            show(shown := line["step"], steps, words)
+    return shown
 
 
-def _export(files: RunFiles, config: GrpoConfig, out: Path) -> None:
+def _saved_steps(out: Path) -> Mapping[int, Path]:
+    """Return verl's checkpoints by their step."""
+    found = (out / "checkpoints").glob("global_step_*")
+    return {int(path.name.rpartition("_")[2]): path for path in found}
+
+
+def _export(config: GrpoConfig, out: Path) -> None:
     """Write the last checkpoint's weights as a folder like any other."""
-    found = sorted(
-        (out / "checkpoints").glob("global_step_*"), key=lambda path: int(path.name.split("_")[-1])
-    )
+    saved = _saved_steps(out)
+    last = saved[max(saved)]
     weights: dict[str, torch.Tensor] = {}
-    for shard in sorted((found[-1] / "actor" / "huggingface").glob("*.safetensors")):
+    for shard in sorted((last / "actor" / "huggingface").glob("*.safetensors")):
         weights |= load_file(shard)
     trained = load_model(config.model)
     missing, unknown = trained.model.load_state_dict(weights, strict=False)
-    tied = set(trained.model.all_tied_weights_keys)
-    if unknown or set(missing) - tied:
+    if unknown or set(missing) - set(trained.model.all_tied_weights_keys):
         raise ModelError(
-            f"{found[-1]}: its weights are not the model's: {len(unknown)} unknown, {len(missing)} missing"
+            f"{last}: its weights are not the model's: {len(unknown)} unknown, {len(missing)} missing"
         )
     save_checkpoint(trained, out)
+
+
+def _refuse_to_go_on(config: GrpoConfig, out: Path) -> None:
+    """Fail if an alert of `stop_on_alert` has stopped the run."""
+    path = out / "alerts.jsonl"
+    raised = list(read_records(path, Alert)) if path.exists() else []
+    for alert in raised:
+        if alert.alert in config.stop_on_alert:
+            raise TrainingError(
+                f"step {alert.step}: stopped by the alert {alert.alert} (stop_on_alert): {alert.message} The "
+                f"weights of that step are in {out}"
+            )

@@ -15,7 +15,7 @@ def find_start(name: str) -> Path:
 
     Raises:
         ModelError: it is no folder with a whole checkpoint, or one with code of its own. verl would run that:
-            it loads tokenizers with `trust_remote_code`, whatever the settings say.
+            it loads tokenizers with `trust_remote_code`, against the settings.
     """
     folder = Path(resolve_model(name))
     if not (folder / "config.json").exists() or is_adapter(folder):

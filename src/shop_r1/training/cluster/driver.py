@@ -1,0 +1,115 @@
+"""verl on Ray: the configuration, the cluster, and the process that drives verl's workers."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import hydra
+import ray
+from omegaconf import OmegaConf
+
+from shop_r1.errors import TrainingError
+from shop_r1.training.cluster.overrides import Device
+from shop_r1.training.settings import GrpoConfig
+
+_PLUG_IN = "shop_r1.training.cluster.platform"
+_OBJECT_STORE = 300_000_000  # bytes of Ray's shared memory where it is started here without GPUs
+_SLOTS = 32  # of Ray's CPUs on a machine without GPUs: bookkeeping; verl asks for one a process
+
+
+def compose(settings: Mapping[str, Any]) -> Any:
+    """Return verl's whole configuration: its defaults, and ours over them."""
+    with hydra.initialize_config_module("verl.trainer.config", version_base=None):
+        defaults = hydra.compose("ppo_trainer")
+    OmegaConf.set_struct(defaults, False)
+    return OmegaConf.merge(defaults, OmegaConf.create(dict(settings)))
+
+
+@contextmanager
+def joined_ray(config: GrpoConfig, device: Device) -> Iterator[None]:
+    """Join the cluster, or start one here, and leave it at the end."""
+    environment = {
+        "VERL_USE_EXTERNAL_MODULES": _PLUG_IN,
+        "VLLM_CPU_KVCACHE_SPACE": str(config.cluster.kv_cache_gib),
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_NO_USAGE_STATS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TRANSFER_QUEUE_ENABLE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    os.environ |= environment
+    where: dict[str, Any] = {"address": config.cluster.address or None}
+    if not config.cluster.address:
+        where = {"include_dashboard": False}
+        if device == "cpu":
+            where |= {
+                "num_cpus": _SLOTS,
+                "num_gpus": config.cluster.devices,
+                "object_store_memory": _OBJECT_STORE,
+            }
+    ray.init(**where, runtime_env={"env_vars": environment}, log_to_driver=False, logging_level="error")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@ray.remote
+class Driver:
+    """The process of the cluster that drives verl's workers."""
+
+    def run(self, settings: Mapping[str, Any]) -> Mapping[str, float]:
+        """Train, and return the last step's metrics."""
+        import transfer_queue as tq
+        from verl.trainer.ppo.v1 import AgentLoopManagerTQ
+        from verl.utils.device import auto_set_device
+
+        from shop_r1.training.cluster.trainer import ClusterTrainer
+
+        config = compose(settings)
+        auto_set_device(config)
+        config.transfer_queue.enable = True
+        config.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
+        OmegaConf.resolve(config)
+        tq.init(config.transfer_queue)
+        try:
+            trainer = ClusterTrainer(config)
+            trainer.init()
+            trainer.fit(
+                AgentLoopManagerTQ.create(
+                    config=config,
+                    llm_client=trainer.get_llm_client(),
+                    teacher_client=trainer.get_teacher_client(),
+                    reward_loop_worker_handles=trainer.get_reward_handles(),
+                )
+            )
+            return dict(trainer.last)
+        finally:
+            tq.close()
+
+
+class Run:
+    """A run that goes on in the cluster."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._running = Driver.remote().run.remote(settings)  # type: ignore[attr-defined]
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Wait so long; return whether it has ended."""
+        return bool(ray.wait([self._running], timeout=timeout_s)[0])
+
+    def last_metrics(self) -> Mapping[str, float]:
+        """Return the last step's metrics, once it has ended.
+
+        Raises:
+            TrainingError: a process of it failed.
+        """
+        try:
+            found: Mapping[str, float] = ray.get(self._running)
+        except ray.exceptions.RayError as error:
+            raise TrainingError(
+                f"verl failed ({str(error).strip().splitlines()[-1]}); its logs are in "
+                "/tmp/ray/session_latest/logs; go on with --resume"
+            ) from error
+        return found
