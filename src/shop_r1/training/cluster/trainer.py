@@ -156,10 +156,11 @@ class ClusterTrainer(PPOTrainerSync):
                 ("actor/grad_norm", "grad_norm"),
                 ("actor/lr", "learning_rate"),
                 ("actor/kl_loss", "kl"),
-                ("perf/throughput", "tokens_per_second"),
             )
             if theirs in metrics
         }
+        if "perf/throughput" in metrics:  # of one device
+            logs["tokens_per_second"] = metrics["perf/throughput"] * self._settings.cluster.devices
         logs |= {f"seconds/{ours}": timing_raw[name] for name, ours in _TIMES.items() if name in timing_raw}
         self._state.global_step = global_steps
         for log in (self._metrics, self._alerts):
