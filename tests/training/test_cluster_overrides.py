@@ -8,9 +8,9 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import save_tiny_checkpoint
 
-from shop_r1.errors import ConfigError, ModelError
+from shop_r1.errors import ConfigError, ModelError, TrainingError
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
-from shop_r1.training.cluster.start import find_start
+from shop_r1.training.cluster.start import check_checkpoints, find_start, last_saved_step
 from shop_r1.training.settings import GrpoConfig
 
 FILES = RunFiles(
@@ -107,3 +107,23 @@ def test_without_verl_the_command_says_where_it_is(shell: Shell, tmp_path: Path)
         "grpo", "--engine", "verl", "--data", data, "--out", out, *small, "prompt.max_tokens=4096"
     )
     assert code == 2 and "which is not installed here; make cluster makes an environment" in err
+
+
+def test_only_a_checkpoint_that_verl_has_finished_counts(tmp_path: Path) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    (checkpoints / "global_step_12").mkdir(parents=True)  # cut short by a kill, or an earlier run's
+    assert last_saved_step(tmp_path) == 0
+    (checkpoints / "latest_checkpointed_iteration.txt").write_text("4")
+    assert last_saved_step(tmp_path) == 4
+
+
+def test_a_run_goes_on_from_its_own_engines_checkpoints_alone(tmp_path: Path) -> None:
+    for engine in ("trl", "verl"):
+        check_checkpoints(tmp_path, engine, resume=False)  # a fresh folder
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("4")
+    check_checkpoints(tmp_path, "verl", resume=True)
+    with pytest.raises(TrainingError, match="holds checkpoints of an earlier run; go on with --resume"):
+        check_checkpoints(tmp_path, "verl", resume=False)
+    with pytest.raises(TrainingError, match="holds checkpoints of --engine verl, which --engine trl cannot"):
+        check_checkpoints(tmp_path, "trl", resume=True)

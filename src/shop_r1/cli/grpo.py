@@ -35,10 +35,12 @@ def grpo(
     Example: shop-r1 grpo configs/grpo/paper_3b.toml --data train.jsonl --model runs/sft_3b --out runs/grpo_3b
     """
     from shop_r1.datasets.examples import balance_examples, count_types, list_examples, read_examples
+    from shop_r1.training.cluster.start import check_checkpoints
     from shop_r1.training.settings import GrpoConfig
 
     config = console.read_settings(GrpoConfig, settings or [], model=model)
     run.check_run_folder(out, [data, config.model, chosen, *(settings or [])], resume, force)
+    check_checkpoints(out, engine, resume)
     sessions = console.open_sessions(data)
     examples = list_examples(sessions)
     if chosen is not None:

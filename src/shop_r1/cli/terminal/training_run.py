@@ -72,6 +72,7 @@ def begin_run(
     from a sample of them, is printed and written to `prompts.json`.
     """
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
+    from shop_r1.training.cluster.start import last_saved_step
     from shop_r1.training.run import settle_precision
     from shop_r1.training.settings import WATCHING, GrpoConfig
 
@@ -84,7 +85,7 @@ def begin_run(
     inputs = [*data, *([] if start is None else [start])]
     if not resume:
         refuse_earlier_run(out)
-    elif not list_checkpoints(out):
+    elif not list_checkpoints(out) and not last_saved_step(out):
         console.note(f"{out}: no checkpoint to resume from; training starts from the beginning")
     tokenizer = checkpoints.load_tokenizer(config.model)
     template = checkpoints.report_template(config.model, tokenizer, config.prompt)

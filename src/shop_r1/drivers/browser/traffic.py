@@ -175,8 +175,8 @@ class Traffic:
             self._world = None
             raise
         quiet_ms, is_complete, saves = found["result"]["value"]
-        if saves > self._saves and not self._is_saved:
-            self._save_asked_at = now()
+        if saves > self._saves and not self._is_saved and self._save_asked_at is None:
+            self._save_asked_at = now()  # once a step: a page may click its own links for ever
         self._saves = saves
         return Quiet(quiet_ms / 1000, is_complete)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -15,18 +16,10 @@ from shop_r1.models.checkpoint import LocalModel
 from shop_r1.prompts.render import PromptConfig, render_prompt
 
 
-class TextModel(LocalModel):
-    """A checkpoint without its weights: what turns text into tokens and back needs none."""
-
-
-def open_text_model(folder: str, tokenizer: Any) -> TextModel:
-    """Return the checkpoint's configuration and its tokenizer."""
-
-    class Configured:
-        config = AutoConfig.from_pretrained(folder)
-        generation_config = GenerationConfig.from_pretrained(folder)
-
-    return TextModel(Configured, tokenizer)
+def open_without_weights(folder: str, tokenizer: Any) -> LocalModel:
+    """Return the checkpoint's configuration and tokenizer, which turn text into tokens and back."""
+    config, generation = AutoConfig.from_pretrained(folder), GenerationConfig.from_pretrained(folder)
+    return LocalModel(SimpleNamespace(config=config, generation_config=generation), tokenizer)
 
 
 class SessionPrompts(Dataset[dict[str, Any]]):
@@ -34,7 +27,7 @@ class SessionPrompts(Dataset[dict[str, Any]]):
 
     Attributes:
         examples: what the rows are made of.
-        model: the policy's text side.
+        model: the policy without its weights.
     """
 
     def __init__(
@@ -57,7 +50,7 @@ class SessionPrompts(Dataset[dict[str, Any]]):
             Path(ours.examples), open_sessions(Path(data_files[0]))
         )
         self._prompt = PromptConfig.model_validate_json(ours.prompt)
-        self.model = open_text_model(ours.model, tokenizer)
+        self.model = open_without_weights(ours.model, tokenizer)
         self._count = remember_counts(partial(_count_tokens, tokenizer))
 
     def __len__(self) -> int:

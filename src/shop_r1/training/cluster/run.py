@@ -15,7 +15,7 @@ from shop_r1.jsonl import read_records, write_records
 from shop_r1.models.checkpoint import load_model, save_checkpoint
 from shop_r1.records.sessions import ExampleRef
 from shop_r1.training.cluster.overrides import Device, RunFiles, verl_overrides
-from shop_r1.training.cluster.start import find_start
+from shop_r1.training.cluster.start import find_start, last_saved_step, saved_step_folder
 from shop_r1.training.grpo.examples_check import check_examples
 from shop_r1.training.health_checks import Alert
 from shop_r1.training.progress.console import step_progress
@@ -67,7 +67,7 @@ def _drive(
             f"--engine verl needs {error.name}, which is not installed here; make cluster makes an "
             "environment that has it (docs/cluster.md)"
         ) from None
-    shown = max(_saved_steps(out), default=0) if resume else 0
+    shown = last_saved_step(out) if resume else 0
     with joined_ray(config, device), step_progress("GRPO on verl") as show:
         run = Run(settings)
         while not run.has_ended(_POLL_S):
@@ -89,16 +89,9 @@ def _show_steps(path: Path, shown: int, steps: int, show: Callable[[int, int, st
     return shown
 
 
-def _saved_steps(out: Path) -> Mapping[int, Path]:
-    """Return verl's checkpoints by their step."""
-    found = (out / "checkpoints").glob("global_step_*")
-    return {int(path.name.rpartition("_")[2]): path for path in found}
-
-
 def _export(config: GrpoConfig, out: Path) -> None:
     """Write the last checkpoint's weights as a folder like any other."""
-    saved = _saved_steps(out)
-    last = saved[max(saved)]
+    last = saved_step_folder(out, last_saved_step(out))
     weights: dict[str, torch.Tensor] = {}
     for shard in sorted((last / "actor" / "huggingface").glob("*.safetensors")):
         weights |= load_file(shard)

@@ -1,11 +1,15 @@
-"""The checkpoint that a cluster's run starts from: a folder without code of its own."""
+"""Where a cluster's run starts: from a checkpoint without code of its own, or from its own last step."""
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
-from shop_r1.errors import ModelError
+from shop_r1.errors import ModelError, TrainingError
 from shop_r1.jsonl import read_json
 from shop_r1.models.checkpoint import is_adapter, resolve_model
+from shop_r1.training.checkpoints import list_checkpoints
 
+Engine = Literal["trl", "verl"]
 _OWN_CODE = "auto_map"
 """In a configuration it names Python files of the checkpoint that transformers would run."""
 
@@ -30,3 +34,36 @@ def find_start(name: str) -> Path:
                 "expected a model whose classes transformers has"
             )
     return folder.resolve()
+
+
+def last_saved_step(out: Path) -> int:
+    """Return the step of verl's last whole checkpoint in a run's folder; 0 where there is none.
+
+    verl names it once all of it is written, so one that a kill cut short does not count.
+    """
+    with suppress(OSError, ValueError):
+        return int((out / "checkpoints" / "latest_checkpointed_iteration.txt").read_text("utf-8"))
+    return 0
+
+
+def saved_step_folder(out: Path, step: int) -> Path:
+    """Return where verl's checkpoint of a step is."""
+    return out / "checkpoints" / f"global_step_{step}"
+
+
+def check_checkpoints(out: Path, engine: Engine, resume: bool) -> None:
+    """Make sure that a run begins without checkpoints of verl's, or goes on from its own engine's.
+
+    Raises:
+        TrainingError: it does not. TRL's own checkpoints are `training.checkpoints.refuse_earlier_run`'s.
+    """
+    other = "trl" if list_checkpoints(out) else "verl" if last_saved_step(out) else engine
+    if other != engine:
+        raise TrainingError(
+            f"{out}: holds checkpoints of --engine {other}, which --engine {engine} cannot go on from; give "
+            "another --out"
+        )
+    if last_saved_step(out) and not resume:
+        raise TrainingError(
+            f"{out}: holds checkpoints of an earlier run; go on with --resume, or give another --out"
+        )

@@ -23,6 +23,7 @@ from verl.workers.utils.padding import response_from_nested
 from shop_r1.datasets.examples import example_outlines
 from shop_r1.jsonl import read_json, write_json
 from shop_r1.training.cluster.engine import MEASURE
+from shop_r1.training.cluster.start import saved_step_folder
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -55,7 +56,7 @@ class ClusterTrainer(PPOTrainerSync):
 
     def __init__(self, config: Any) -> None:
         self._settings = GrpoConfig.model_validate_json(config.shop_r1.settings)
-        out = Path(config.shop_r1.out)
+        out = self._out = Path(config.shop_r1.out)
         settings = self._settings
         self._control, self._state = TrainerControl(), TrainerState(max_steps=settings.max_steps)
         self._metrics = MetricsLog(out / "metrics.jsonl")
@@ -178,16 +179,15 @@ class ClusterTrainer(PPOTrainerSync):
 
     def _save_checkpoint(self) -> None:
         """Save verl's state, and beside it what our figures and alerts remember."""
-        folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
+        folder = saved_step_folder(self._out, self.global_steps)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _OUR_STATE, {name: each.state_dict() for name, each in self._kept.items()})
         super()._save_checkpoint()
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()
-        folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
         if self.global_steps:
-            found = read_json(folder / _OUR_STATE)
+            found = read_json(saved_step_folder(self._out, self.global_steps) / _OUR_STATE)
             for name, each in self._kept.items():
                 each.load_state_dict(found[name])
 
