@@ -63,3 +63,18 @@ def test_the_digest_follows_settings_and_contents_not_places(tmp_path: Path) -> 
     (second / "data").rename(second / "other")
     assert digest != digest_stage(Settings(), [second])
     assert digest_file(first / "data") == hashlib.sha256(b"same").hexdigest()
+
+
+def test_a_free_setting_may_stand_in_a_table(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_settings(make_record({"seed": 0, "cluster": {"address": "a:1", "nodes": 1}}))
+    moved = make_record({"seed": 0, "cluster": {"address": "b:1", "nodes": 2}})
+    assert folder.list_differences(moved, free=("cluster.address",)) == ["cluster.nodes (1 there, 2 now)"]
+    assert len(folder.list_differences(moved)) == 2
+
+
+def test_a_free_table_may_be_missing(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_settings(make_record({"grpo": {"beta": 0.0}}))
+    newer = make_record({"grpo": {"beta": 0.0, "cluster": {"nodes": 1}}})
+    folder.check_settings(newer, free=("grpo.cluster",))

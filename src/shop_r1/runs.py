@@ -69,7 +69,8 @@ class RunFolder:
     ) -> list[str]:
         """Return what `settings.json` has otherwise than a record, each with both values; inputs by content.
 
-        Settings in `free` may differ; with `same_versions`, Python, the packages and our revision may not.
+        Settings in `free`, such as `seed` or `table.key`, may differ; with `same_versions`, Python, the
+        packages and our revision may not.
 
         Raises:
             DataError: `settings.json` cannot be read.
@@ -148,8 +149,13 @@ def digest_record(record: Mapping[str, Any], free: Collection[str] = ()) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _without(settings: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key not in free}
+def _without(settings: Mapping[str, Any], free: Collection[str], table: str = "") -> dict[str, Any]:
+    """Return the settings but for those in `free`, named as `table.key` where they stand in a table."""
+    return {
+        key: _without(value, free, f"{table}{key}.") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if f"{table}{key}" not in free
+    }
 
 
 def digest_stage(config: Config | Mapping[str, Any], inputs: Sequence[Path] = (), **more: Any) -> str:

@@ -49,7 +49,7 @@ class TrainingRun:
             TrainingError: without `resume`, there are checkpoints; with it, they are another run's, or all
                 are incomplete.
         """
-        settings = config.model_dump(mode="json", exclude=set(WATCHING))
+        settings = config.model_dump(mode="json", exclude={*WATCHING, "cluster"})
         run = RunIdentity(settings=settings, data=data, processes=count_processes())
         self._out = out
         self._config = config

@@ -20,6 +20,8 @@ WATCHING = frozenset(
     {"save_steps", "save_total_limit", "report_to", "alerts", "stop_on_alert", "rollout_groups"}
 )
 """Settings on which no weight depends: a resumed run may change them."""
+PLACES = frozenset({"cluster.address", "cluster.reward_workers", "cluster.kv_cache_gib"})
+"""Of `--engine verl`: where a run finds its cluster and what else of it may change when it goes on."""
 
 
 class TrainConfig(Config):

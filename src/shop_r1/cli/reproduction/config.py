@@ -135,7 +135,7 @@ class ReproductionConfig(Config):
         return self.model_copy(update=update)
 
 
-FREE_SETTINGS = frozenset({"temperatures", "map", "remedy", "keep_models"})
+FREE_SETTINGS = frozenset({"temperatures", "map", "remedy", "keep_models", "sft.cluster", "grpo.cluster"})
 """What a later run in the same folder may set otherwise: it adds rows, and changes none that are there."""
 
 QUICK = (

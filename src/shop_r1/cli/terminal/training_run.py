@@ -74,7 +74,7 @@ def begin_run(
     from shop_r1.training.checkpoints import list_checkpoints, refuse_earlier_run
     from shop_r1.training.cluster.start import last_saved_step
     from shop_r1.training.run import settle_precision
-    from shop_r1.training.settings import WATCHING, GrpoConfig
+    from shop_r1.training.settings import PLACES, WATCHING, GrpoConfig
 
     checkpoints.hide_loading()
     needed = config.max_completion_length if isinstance(config, GrpoConfig) else 0
@@ -94,7 +94,7 @@ def begin_run(
     if start is not None:  # under the name that it was given by
         record["inputs"][config.model] = record["inputs"].pop(str(start))
     if resume and folder.settings.exists():
-        folder.check_settings(record, free=WATCHING)
+        folder.check_settings(record, free=WATCHING | PLACES)
     else:
         folder.write_settings(record)
     if console.IS_FIRST_PROCESS:
