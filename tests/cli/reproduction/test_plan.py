@@ -84,7 +84,17 @@ def test_the_weak_start_of_the_map_is_the_main_tables_sft() -> None:
     assert count(both, Rl) == count(one, Rl) + 1
 
 
-@pytest.mark.parametrize("tables", [("table2",), WHOLE, ("map",)])
+def test_the_way_to_the_ceiling_has_sft_on_more_and_more_sessions_with_rl_behind_each() -> None:
+    plan = plan_of("ceiling")
+    starts = [stage for stage in plan if isinstance(stage, Sft)]
+    assert [stage.sessions for stage in starts] == [900, 3600, 14_400]
+    assert {stage.visits[1].part for stage in starts} == {"much-more-training"}  # 450 are the training's
+    rl = [stage for stage in plan if isinstance(stage, Rl)]
+    assert [stage.start for stage in rl] == starts and {stage.reward for stage in rl} == {"remedy"}
+    assert count(plan, Predict) == 6
+
+
+@pytest.mark.parametrize("tables", [("table2",), WHOLE, ("map",), ("ceiling",)])
 def test_each_stage_stands_behind_what_it_needs_and_one_seed_behind_the_other(
     tables: tuple[Table, ...],
 ) -> None:
@@ -162,7 +172,7 @@ def test_the_remedy_has_the_full_reward_and_settings_of_its_own() -> None:
 
 def test_tables_come_in_the_papers_order_and_an_unknown_one_is_refused() -> None:
     assert check_tables(["table4", "table2", "table4"]) == ("table2", "table4")
-    assert check_tables([]) == WHOLE and "map" not in WHOLE
+    assert check_tables([]) == WHOLE and not {"map", "ceiling"} & set(WHOLE)
     with pytest.raises(ConfigError, match=r"--only 'table9' is unknown; expected one of table2, table3"):
         check_tables(["table9"])
 

@@ -51,8 +51,17 @@ class MapConfig(Config):
         return int(getattr(self, strength))
 
 
+class CeilingConfig(Config):
+    """Settings of `--only ceiling`: how near to what is reachable does more training come? All ours."""
+
+    sessions: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(900, 3600, 14_400), min_length=1)
+    """Sessions of SFT, a row each and one with RL (the remedy) behind it."""
+    size: Size = "medium"
+    """Of the model."""
+
+
 class RemedyConfig(Config):
-    """What the map's last row sets otherwise than the Shop-R1 row, against types that vanish.
+    """What the rows `remedy` set otherwise than the Shop-R1 row, against types that vanish.
 
     Ours, found by experiment (docs/training.md).
     """
@@ -103,8 +112,10 @@ class ReproductionConfig(Config):
     """Of the sweep (paper, Figure 2)."""
     map: MapConfig = MapConfig()
     """Of `--only map`."""
+    ceiling: CeilingConfig = CeilingConfig()
+    """Of `--only ceiling`."""
     remedy: RemedyConfig = RemedyConfig()
-    """Of the map's row `remedy`: the Shop-R1 reward with these settings of GRPO."""
+    """Of the rows `remedy` of the map and the ceiling: the Shop-R1 reward with these settings of GRPO."""
     keep_models: bool = True
     """Whether trained weights stay when no stage that is left needs them; without them a row that is added
     later trains what it starts from once more."""
@@ -135,7 +146,9 @@ class ReproductionConfig(Config):
         return self.model_copy(update=update)
 
 
-FREE_SETTINGS = frozenset({"temperatures", "map", "remedy", "keep_models", "sft.cluster", "grpo.cluster"})
+FREE_SETTINGS = frozenset(
+    {"temperatures", "map", "ceiling", "remedy", "keep_models", "sft.cluster", "grpo.cluster"}
+)
 """What a later run in the same folder may set otherwise: it adds rows, and changes none that are there."""
 
 QUICK = (
@@ -147,6 +160,7 @@ QUICK = (
     "map.weak=30",
     "map.middle=60",
     "map.strong=90",
+    "ceiling.sessions=[30, 90]",
     "sft.warmup_steps=2",
     "grpo.max_steps=2",
     "remedy.max_steps=2",

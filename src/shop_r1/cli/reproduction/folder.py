@@ -12,7 +12,18 @@ from pydantic import Field
 
 from shop_r1 import __version__
 from shop_r1.cli.reproduction.config import ReproductionConfig
-from shop_r1.cli.reproduction.plan import Model, Predict, Reachable, Rl, Sft, Stage, Start, Visits, list_goals
+from shop_r1.cli.reproduction.plan import (
+    Model,
+    Part,
+    Predict,
+    Reachable,
+    Rl,
+    Sft,
+    Stage,
+    Start,
+    Visits,
+    list_goals,
+)
 from shop_r1.cli.reproduction.rows import reward_config
 from shop_r1.config import Config
 from shop_r1.evaluation.metrics import PAPER_TEST_MIX
@@ -231,6 +242,7 @@ def visit_settings(stage: Visits, config: ReproductionConfig) -> dict[str, Any]:
         "training": config.training_sessions,
         "held-out": config.held_out_sessions,
         "more-training": max(0, max_sessions(config) - config.training_sessions),
+        "much-more-training": max(0, max(config.ceiling.sessions) - config.training_sessions),
     }
     values: dict[str, Any] = {
         "crowd": config.crowd,
@@ -247,7 +259,9 @@ def max_sessions(config: ReproductionConfig) -> int:
     return max(config.map.weak, config.map.middle, config.map.strong)
 
 
-_PARTS = ("training", "more-training", "held-out")
+_PARTS: tuple[Part, ...] = ("training", "more-training", "held-out")
+_FAR = 2**32
+"""Above the seeds of the other parts, which stay what they were before there was the fourth one."""
 
 
 def shopper_seed(stage: Visits) -> int:
@@ -255,5 +269,9 @@ def shopper_seed(stage: Visits) -> int:
 
     >>> shopper_seed(Visits(2, 4, "training")), shopper_seed(Visits(2, 4, "held-out"))
     (6, 8)
+    >>> shopper_seed(Visits(2, 4, "much-more-training")) - 2**32
+    2
     """
+    if stage.part not in _PARTS:
+        return _FAR + stage.seed
     return len(_PARTS) * stage.seed + _PARTS.index(stage.part)

@@ -1,16 +1,16 @@
 """The stages behind the rows: what each needs, in which order, none of them twice."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shop_r1.cli.reproduction.config import ReproductionConfig, Size
 from shop_r1.cli.reproduction.rows import RewardName, Row
 from shop_r1.prompts.render import Context
 
-Part = Literal["training", "more-training", "held-out"]
-"""Of a seed's shoppers: those that SFT and RL learn from, those that only a stronger SFT of the map learns
-from too, and those that are predicted."""
+Part = Literal["training", "more-training", "held-out", "much-more-training"]
+"""Of a seed's shoppers: those that SFT and RL learn from, those that only a stronger SFT learns from too (of
+the map, or on the way to the ceiling), and those that are predicted."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,22 @@ def row_stage(row: Row, seed: int, config: ReproductionConfig) -> Predict:
     training, held_out = Visits(seed, page_size, "training"), Visits(seed, page_size, "held-out")
     start: Start | Sft = Start(row.size)
     if row.has_sft:
-        sessions = config.training_sessions if row.strength is None else config.map.sessions(row.strength)
-        more = Visits(seed, page_size, "more-training")
-        visits = (training, more) if sessions > config.training_sessions else (training,)
-        start = Sft(row.size, row.context, sessions, visits)
+        start = _row_sft(row, training, config)
     model = start if row.reward is None else Rl(start, row.reward, row.context, training)
     return Predict(model, row.context, row.temperature, held_out)
+
+
+def _row_sft(row: Row, training: Visits, config: ReproductionConfig) -> Sft:
+    sessions = config.training_sessions
+    part: Part = "more-training"
+    if row.strength is not None:
+        sessions = config.map.sessions(row.strength)
+    elif row.sessions is not None:
+        sessions, part = row.sessions, "much-more-training"
+    visits: tuple[Visits, ...] = (training,)
+    if sessions > config.training_sessions:
+        visits = (training, replace(training, part=part))
+    return Sft(row.size, row.context, sessions, visits)
 
 
 def reachable_stage(row: Row, seed: int, config: ReproductionConfig) -> Reachable:

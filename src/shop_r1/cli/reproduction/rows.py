@@ -11,11 +11,11 @@ from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import Context
 from shop_r1.rewards.total import RewardConfig
 
-Table = Literal["table2", "table3", "table4", "table5", "figure2", "sizes", "map"]
+Table = Literal["table2", "table3", "table4", "table5", "figure2", "sizes", "map", "ceiling"]
 """What `--only` takes."""
 TABLES: tuple[Table, ...] = get_args(Table)
-WHOLE: tuple[Table, ...] = tuple(each for each in TABLES if each != "map")
-"""What is made where no table is named; the map takes a night of its own."""
+WHOLE: tuple[Table, ...] = tuple(each for each in TABLES if each not in ("map", "ceiling"))
+"""What is made where no table is named; the other two take a night of their own."""
 
 RewardName = Literal["binary", "shop-r1", "no-format", "no-rationale", "no-dars", "binary-action", "remedy"]
 """Of an RL row: the binary baseline (Table 2), the paper's, or this with one part otherwise (Table 4); the
@@ -42,6 +42,8 @@ class Row:
     """Of SFT in the map; None: SFT on all training sessions."""
     page_size: int | None = None
     """Of the store in the map; None: the reproduction's."""
+    sessions: int | None = None
+    """Of SFT on the way to the ceiling; None: all training sessions, or those of the strength."""
 
     @property
     def key(self) -> str:
@@ -59,6 +61,8 @@ class Row:
             parts.append(f"T {self.temperature:g}")
         if self.strength is not None:
             parts += [self.strength, f"pages of {self.page_size}"]
+        if self.sessions is not None:
+            parts.append(f"{self.sessions} sessions")
         return ", ".join(parts)
 
 
@@ -85,6 +89,9 @@ CONTEXTS = (SHOP_R1, Row("shop-r1", reward="shop-r1", context="latest-step"))
 """Table 5."""
 
 
+_TO_CEILING: tuple[tuple[str, RewardName | None], ...] = (("sft", None), ("remedy", "remedy"))
+
+
 def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Table, tuple[Row, ...]]:
     """Return the rows of each of the tables, in the paper's order of tables."""
     rows: dict[Table, tuple[Row, ...]] = {
@@ -102,6 +109,11 @@ def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Ta
             for page_size, strength in product(config.map.page_sizes, STRENGTHS)
             for row in _map_rows(page_size, strength)
         ),
+        "ceiling": tuple(
+            Row(name, config.ceiling.size, reward=reward, sessions=sessions)
+            for sessions in config.ceiling.sessions
+            for name, reward in _TO_CEILING
+        ),
     }
     return {table: rows[table] for table in TABLES if table in tables}
 
@@ -115,7 +127,7 @@ def _map_rows(page_size: int, strength: Strength) -> list[Row]:
 
 
 def check_tables(given: Sequence[str]) -> tuple[Table, ...]:
-    """Return the tables that were asked for, all but the map where none was.
+    """Return the tables that were asked for, those of `WHOLE` where none was.
 
     Raises:
         ConfigError: there is no such table.

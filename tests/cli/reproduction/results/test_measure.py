@@ -1,6 +1,7 @@
 """Predictions to results: rows over seeds, differences to SFT, and the paper's effects judged."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from shop_r1.cli.reproduction.results.tables import describe_steps, list_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import TEXT_WIDTH, to_text
 from shop_r1.jsonl import write_records
+from shop_r1.records.results import Prediction
+from shop_r1.shoppers.misses import Miss
 from shop_r1.training.health_checks import Alert
 
 SFT_NAME, BINARY_NAME = "whole-session-sft-450-T0.6", "sft-450-binary-T0.6"
@@ -182,3 +185,31 @@ def test_the_map_compares_each_reward_with_the_sft_it_started_from(
     assert found.effects == ()  # They are about other rows.
     write_results(made.folder, found)
     assert {path.name for path in (made.folder.out / "figures").iterdir()} == {"map.svg", "map_steps.svg"}
+
+
+def test_the_way_to_the_ceiling_has_the_kinds_of_misses_beside_exact_match(
+    log: StageLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def misses(made: Sequence[Prediction], *_: object) -> Counter[Miss]:
+        right = sum(each.action == each.target for each in made)
+        return Counter({Miss("right", False): right, Miss("wrong query", True): len(made) - right})
+
+    monkeypatch.setattr(measure, "BOOTSTRAP", 20)
+    monkeypatch.setattr(measure, "read_visits", lambda *_: [])
+    monkeypatch.setattr(measure, "count_misses", misses)
+    made = MadeRun(log.path.parent, log, ["ceiling"], seeds=2, overrides=["ceiling.sessions=[450, 1800]"])
+    for sessions, right in ((450, 20), (1800, 90)):
+        made.predict(f"sft-{sessions}-T0.6", [right, right + 20])
+        made.predict(f"sft-{sessions}-remedy-T0.6", [right + 40, right + 60], WRONG_CLICK)
+    found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only ceiling")
+    (table,) = found.tables
+    baselines = {each.setting: each.baseline for each in table.comparisons}
+    assert baselines == {f"remedy, {each} sessions": f"sft, {each} sessions" for each in (450, 1800)}
+    row = found.row("remedy, 1800 sessions")
+    # 130 and 150 of 200 of each type are right: 140 in the mean.
+    assert row is not None and row.misses["right"] == pytest.approx(0.7)
+    assert row.misses["wrong query"] == pytest.approx(0.3) and sum(row.misses.values()) == pytest.approx(1)
+    write_results(made.folder, found)
+    assert {path.name for path in (made.folder.out / "figures").iterdir()} == {"ceiling.svg"}
+    text = (made.folder.out / "tables.txt").read_text()
+    assert "1,800: remedy" in text and max(map(len, text.splitlines())) <= TEXT_WIDTH

@@ -15,7 +15,7 @@ from shop_r1.cli.reproduction.results.figures import draw_figures
 from shop_r1.cli.reproduction.results.measure import Measurement
 from shop_r1.cli.reproduction.results.records import RESULTS, MachineFacts, Reproduction, StageSeconds
 from shop_r1.cli.reproduction.results.tables import list_grids, shown_grids
-from shop_r1.cli.reproduction.rows import Row, Table
+from shop_r1.cli.reproduction.rows import WHOLE, Row, Table
 from shop_r1.cli.reproduction.time_left import describe_time
 from shop_r1.cli.terminal import console
 from shop_r1.evaluation.tables import to_latex, to_markdown, to_text
@@ -40,7 +40,7 @@ def collect_results(
         for done, row in enumerate(rows, 1):
             results.append(measured.row_result(row))
             move(done, len(rows))
-    has_effects = any(table != "map" for table in tables)
+    has_effects = any(table in WHOLE for table in tables)
     found = Reproduction(
         command=command,
         crowd=config.crowd,

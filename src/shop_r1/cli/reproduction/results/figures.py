@@ -11,6 +11,8 @@ from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREY, drawing, to_svg
 from shop_r1.records.results import Plot, percent
 
 _DARK = "#333333"
+NEAR = 0.8
+"""Of the reachable exact match: what counts as near. Ours."""
 
 
 def draw_figures(found: Reproduction) -> dict[str, Plot]:
@@ -24,6 +26,9 @@ def draw_figures(found: Reproduction) -> dict[str, Plot]:
             )
     if rows := _rows(found, "figure2"):
         plots["figure2"] = Plot(svg=draw_temperatures(rows), caption="By sampling temperature (Figure 2).")
+    if rows := _rows(found, "ceiling"):
+        told = "Exact match by sessions of SFT, with 95 % intervals; dotted: what is reachable."
+        plots["ceiling"] = Plot(svg=draw_ceiling(rows, found.reachable[0]), caption=told)
     if rows := _rows(found, "map"):
         told = "Exact match by share of zero-variance groups, and the types that policies keep and give up."
         plots["map"] = Plot(svg=draw_map(rows), caption=told)
@@ -78,6 +83,44 @@ def draw_temperatures(rows: Sequence[RowResult]) -> str:
         means = {name: row.measured.figures[name].mean for name, *_ in SERIES}
         points[row.temperature] = {name: (each.low, each.value, each.high) for name, each in means.items()}
     return draw_sweep(points)
+
+
+def draw_ceiling(rows: Sequence[RowResult], reachable: RowResult) -> str:
+    """Return exact match against the sessions of SFT, with and without RL behind it."""
+    with drawing(5.4, 3.2) as figure:
+        axes: Axes = figure.subplots()
+        for place, name in enumerate(dict.fromkeys(row.name for row in rows)):
+            line = [row for row in rows if row.name == name]
+            sessions = [row.sft_sessions or 0 for row in line]
+            lows, means, highs = (
+                [100 * each for each in part]
+                for part in zip(*(row.measured.figures["exact"].mean for row in line), strict=True)
+            )
+            axes.plot(sessions, means, "o-", color=COLOURS[place], label=name)
+            axes.fill_between(sessions, lows, highs, color=COLOURS[place], alpha=0.15, linewidth=0)
+        best = 100 * reachable.measured.figures["exact"].mean.value
+        for height, label in ((best, "reachable"), (NEAR * best, "80 % of it")):
+            axes.axhline(height, color=BLUE, linestyle=":", linewidth=1)
+            axes.annotate(
+                label,
+                (1, height),
+                xycoords=("axes fraction", "data"),
+                color=BLUE,
+                fontsize=7,
+                ha="right",
+                va="bottom",
+            )
+        axes.set_xscale("log")
+        ticks = list(dict.fromkeys(row.sft_sessions or 0 for row in rows))
+        axes.set_xticks(ticks, [f"{each:,}" for each in ticks])
+        axes.minorticks_off()
+        axes.set_ylim(0, 100)
+        axes.set_xlabel("sessions of SFT")
+        axes.set_ylabel("exact, %")
+        axes.grid(axis="y")
+        axes.legend(loc="upper left", fontsize=8)
+        told = "; ".join(f"{row_label('ceiling', row)} {row.measured.figures['exact'].mean}" for row in rows)
+        return to_svg(figure, "Exact match by sessions of SFT", f"In per cent, with 95 % intervals: {told}.")
 
 
 def _panels(rows: Sequence[RowResult]) -> dict[tuple[int, str], list[RowResult]]:

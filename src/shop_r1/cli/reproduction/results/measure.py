@@ -16,6 +16,7 @@ from shop_r1.cli.reproduction.stages import (
     BEST_TYPES,
     BEST_TYPES_OF_TEST,
     TYPE_COUNTS,
+    read_visits,
 )
 from shop_r1.evaluation.bootstrap import Floats, headline_figures, resample_counts, resample_sessions
 from shop_r1.evaluation.invalid_responses import count_invalid
@@ -30,6 +31,9 @@ from shop_r1.evaluation.seeds.figures import SeedFigures, measure_seed
 from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Prediction
+from shop_r1.shoppers.misses import MISS_KINDS, count_misses
+from shop_r1.shoppers.persona import Market
+from shop_r1.store.kinds import KINDS
 from shop_r1.training.health_checks import Alert
 
 BOOTSTRAP = 1000
@@ -41,8 +45,8 @@ COMPARED = ("exact", "type_accuracy", "type_f1_macro")
 
 
 def baseline_of(row: Row) -> Row:
-    """Return the SFT row that a row is compared with: of its own size, or of its place in the map."""
-    return replace(SFT, size=row.size, strength=row.strength, page_size=row.page_size)
+    """Return the SFT row that a row is compared with: of its size, its place in the map, its sessions."""
+    return replace(SFT, size=row.size, strength=row.strength, page_size=row.page_size, sessions=row.sessions)
 
 
 class Measurement:
@@ -90,8 +94,19 @@ class Measurement:
             invalid=count_invalid(predictions, SHOP),
             warnings=_list_warnings(predictions),
             alerts=tuple(self._alerts(row)),
+            misses=self._misses(row) if row.sessions is not None else {},
             curves=read_row_curves([self._folder.path(each) for each in self._trainings(row)]),
         )
+
+    def _misses(self, row: Row) -> dict[str, float]:
+        """Return the share of each kind of miss among the row's predictions of all seeds."""
+        counts: Counter[str] = Counter()
+        for seed in self._folder.seeds:
+            held_out = read_visits(self._folder, self._stage(row, seed).held_out)
+            made, crowd = self._predictions(row, seed), self._folder.config.crowd
+            for miss, count in count_misses(made, held_out, Market(KINDS), crowd).items():
+                counts[miss.kind] += count
+        return {kind: counts[kind] / counts.total() for kind in MISS_KINDS}
 
     def reachable_result(self, row: Row) -> RowResult:
         """Return what can be reached on a row's steps: each figure by the predictor that is best for it."""

@@ -67,6 +67,8 @@ class RowResult(Record):
     """What is wrong with the mix of predicted types over all seeds: a type that took over, or one that
     vanished."""
     alerts: tuple[RaisedAlert, ...] = ()
+    misses: Mapping[str, float] = {}
+    """Share of each kind of miss among its predictions (`shoppers.misses`); of the ceiling's rows."""
     curves: tuple[Curve, ...] = ()
     """Of its RL."""
 

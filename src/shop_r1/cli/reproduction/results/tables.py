@@ -8,6 +8,7 @@ from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, TEMPERAT
 from shop_r1.evaluation.seeds.comparisons import Comparison
 from shop_r1.evaluation.similarity.rules import list_rules
 from shop_r1.records.results import Grid, Interval, PaperRow, percent
+from shop_r1.shoppers.misses import MissKind
 
 TITLES = {
     "table2": "Table 2: the main results",
@@ -17,7 +18,19 @@ TITLES = {
     "figure2": "Figure 2: sampling temperature",
     "sizes": "Table 2, model sizes",
     "map": "Map: items a page, start, reward",
+    "ceiling": "Towards the ceiling: sessions of SFT",
 }
+MISSES: Mapping[MissKind, str] = {
+    "right": "right",
+    "invalid": "invalid",
+    "left too early": "early",
+    "left too late": "late",
+    "wrong type": "type",
+    "wrong query": "query",
+    "wrong item among equals": "equals",
+    "less likely item": "item",
+}
+"""How each kind of miss is called in a table."""
 HEADLINE = ("exact", "type_accuracy", "type_f1_macro")
 _HEADER = ("exact %", "type accuracy %", "macro F1 %")
 _PAPER_SIZES = {"small": "0.5B", "medium": "1.5B", "large": "3B"}
@@ -45,9 +58,11 @@ def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
     if table.table == "table3":
         return [per_type_grid([*rows, *best], TITLES["table3"])]
     grids = [headline_grid(table.table, rows, best), mix_grid(table.table, rows, best)]
-    if table.table in ("table2", "table4", "sizes", "map"):
+    if table.table in ("table2", "table4", "sizes", "map", "ceiling"):
         grids.append(similar_grid(table.table, rows, best))
         grids.append(natural_grid(table.table, rows, best))
+    if any(row.misses for row in rows):
+        grids.append(miss_grid(table.table, rows))
     if table.comparisons:
         grids.append(comparison_grid(table, {row.key: row_label(table.table, row) for row in rows}))
     return grids
@@ -98,6 +113,8 @@ def row_label(table: str, row: RowResult) -> str:
             return f"T {row.temperature:g}"
         case "map":
             return f"{row.page_size} {row.strength}: {row.name}"
+        case "ceiling":
+            return f"{row.sft_sessions:,}: {row.name}"
     return row.name
 
 
@@ -151,6 +168,17 @@ def similar_grid(table: str, rows: Sequence[RowResult], best: Sequence[RowResult
     note = "A typed text may differ by the rule: the same normalised words, or ROUGE-L (docs/metrics.md)."
     title = f"{TITLES[table]}: texts of similar meaning"
     return Grid(title=title, header=("row", *figures), rows=tuple(lines), note=note)
+
+
+def miss_grid(table: str, rows: Sequence[RowResult]) -> Grid:
+    """Return how the rows' predictions miss: each kind's share of the steps."""
+    lines = [(row_label(table, row), *(percent(row.misses.get(kind)) for kind in MISSES)) for row in rows]
+    note = (
+        "Of all test steps. early, late: left too early or too late; type: another wrong type; query: a "
+        "wrong query; equals: a wrong item about as likely as the likeliest; item: a less likely one."
+    )
+    title = f"{TITLES[table]}: kinds of misses, %"
+    return Grid(title=title, header=("row", *MISSES.values()), rows=tuple(lines), note=note)
 
 
 def _label(table: str, row: RowResult) -> str:
