@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from tests.tiny import LOOK, SEARCH, make_session
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from shop_r1.datasets.examples import Example
 from shop_r1.prompts.render import render_completion
@@ -32,18 +33,19 @@ def examples() -> list[Example]:
     ]
 
 
-def settings() -> GrpoConfig:
+def settings(sequence_parallel: int = 1, devices: int = 1) -> GrpoConfig:
     """Return the run's: the demo's base checkpoint, with a KL term."""
     return GrpoConfig(
         max_steps=1,
         num_generations=GROUP,
         generation_batch_size=2 * GROUP,
-        per_device_train_batch_size=2 * GROUP,
+        per_device_train_batch_size=2 * GROUP * sequence_parallel // devices,
         learning_rate=3e-4,
         max_completion_length=64,
         beta=0.1,
         bf16=False,
         prompt={"max_tokens": 4096},
+        cluster={"devices_per_node": devices, "sequence_parallel": sequence_parallel},
     )
 
 
@@ -51,8 +53,10 @@ def move_away(model: Any) -> None:
     """Change the policy's weights a little, so that it is no longer the reference."""
     with torch.no_grad():
         for index, (_, weight) in enumerate(sorted(model.named_parameters())):
-            weight = getattr(weight, "to_local", lambda weight=weight: weight)()  # one process has all of it
-            weight += 0.002 * torch.sin(torch.arange(weight.numel()) + index).view_as(weight)
+            change = 0.002 * torch.sin(torch.arange(weight.numel()) + index).view(weight.shape)
+            if isinstance(weight, DTensor):
+                change = distribute_tensor(change, weight.device_mesh, weight.placements)
+            weight += change
 
 
 def expected() -> Mapping[str, Any]:

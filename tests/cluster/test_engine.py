@@ -1,87 +1,54 @@
 """What verl's worker computes with our scoring pass, beside TRL's figures of the step and verl's own pass."""
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tests.cluster import same_step
-from tests.cluster.verl_step import assign, batch, nested, worker
-from torch import Tensor
+from tests.cluster.verl_step import measure, pairs_of, step_of_verl, worker
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead
-from verl.workers.utils.padding import response_from_nested
 
-from shop_r1.datasets.examples import renderer
-from shop_r1.models.checkpoint import BASE_CHECKPOINT, LocalModel, load_model
+from shop_r1.models.checkpoint import BASE_CHECKPOINT, load_model
 from shop_r1.rewards.certainty import token_certainty
-from shop_r1.training.cluster.engine import MEASURE
-from shop_r1.training.cluster.trainer import OneProcess
-from shop_r1.training.grpo.scorer import score_step
-from shop_r1.training.grpo.step_advantages import StepAdvantages
+
+ROOT = Path(__file__).parents[2]
 
 
-def pairs_of(model: LocalModel) -> list[tuple[list[int], list[int]]]:
-    render = renderer(model, same_step.settings().prompt)
-    return [
-        (render(example).ids, model.completion_ids(text))
-        for example in same_step.examples()
-        for text in same_step.COMPLETIONS
-    ]
-
-
-def measure(made: Any, pairs: Any, engine: Any = None) -> dict[str, list[Tensor]]:
-    """Return (C,) of each completion: log probability, entropy, certainty."""
-    data = assign(
-        batch(pairs),
-        temperature=same_step.settings().temperature,
-        calculate_entropy=True,
-        compute_loss=False,
-        **{MEASURE: "kl_uniform_model"},
-    )
-    found = made.compute_log_prob(data)
-    mask = data["response_mask"]
-    names = [name for name in ("log_probs", "entropy", "certainty") if name in found]
-    return {name: list(response_from_nested(found[name], mask).unbind()) for name in names}
+def check(found: Mapping[str, Any]) -> None:
+    """Compare a step with what TRL comes to."""
+    expected = same_step.expected()
+    assert found["rewards"] == pytest.approx(expected["rewards"], abs=1e-3)
+    assert found["advantages"] == pytest.approx(expected["advantages"], abs=1e-5)
+    assert found["loss"] == pytest.approx(expected["loss"], abs=1e-3 * abs(expected["loss"]) + 1e-6)
+    assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-3)
 
 
 def test_a_step_of_verl_is_that_of_trl(tmp_path: Path) -> None:
-    config, expected = same_step.settings(), same_step.expected()
-    local = load_model("base")
-    pairs = pairs_of(local)
-    with worker(config, BASE_CHECKPOINT, tmp_path) as made:
-        reference = measure(made, pairs)
-        same_step.move_away(made.actor.engine.module)
-        policy = measure(made, pairs)
-        completions = score_step(
-            local,
-            [example for example in same_step.examples() for _ in same_step.COMPLETIONS],
-            [ids for _, ids in pairs],
-            policy["certainty"],
-            config.reward,
-        )
-        assert [each.reward.total for each in completions] == pytest.approx(expected["rewards"], abs=1e-3)
-        advantages = StepAdvantages(config, OneProcess()).compute(completions, ["click"]).float()
-        assert advantages.tolist() == pytest.approx(expected["advantages"], abs=1e-5)
-        lengths = [len(ids) for _, ids in pairs]
-        spread = [torch.full((n,), value) for n, value in zip(lengths, advantages.tolist(), strict=True)]
-        data = assign(
-            batch(
-                pairs,
-                old_log_probs=nested(policy["log_probs"]),
-                ref_log_prob=nested(reference["log_probs"]),
-                advantages=nested(spread),
-            ),
-            temperature=config.temperature,
-            global_batch_size=len(pairs),
-            mini_batch_size=len(pairs),
-            epochs=1,
-            seed=0,
-            calculate_entropy=False,
-            dataloader_kwargs={"shuffle": False},
-        )
-        metrics = made.update_actor(data)["metrics"]
-    assert metrics["loss"][0] == pytest.approx(expected["loss"], abs=1e-3 * abs(expected["loss"]) + 1e-6)
-    assert metrics["grad_norm"][0] == pytest.approx(expected["grad_norm"], rel=1e-3)
+    check(step_of_verl(same_step.settings(), tmp_path))
+
+
+def test_two_devices_that_share_each_sequence_take_the_same_step(tmp_path: Path) -> None:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    ours = (
+        tmp_path / "tests" / "__init__.py"
+    )  # verl installs a package of that name, which comes before a folder
+    ours.parent.mkdir()
+    ours.write_text(f"__path__ = [{str(ROOT / 'tests')!r}]\n")
+    paths = os.pathsep.join((str(ROOT / "src"), str(tmp_path)))
+    subprocess.run(
+        [sys.executable, *launch, "-m", "tests.cluster.verl_step", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+    check(json.loads((tmp_path / "step.json").read_text("utf-8")))
 
 
 def test_the_shared_prompt_gives_what_verls_own_pass_gives(

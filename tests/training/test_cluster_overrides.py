@@ -10,7 +10,7 @@ from tests.tiny import save_tiny_checkpoint
 
 from shop_r1.errors import ConfigError, ModelError, TrainingError
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
-from shop_r1.training.cluster.start import check_checkpoints, find_start, last_saved_step
+from shop_r1.training.cluster.start import check_checkpoints, check_split, find_start, last_saved_step
 from shop_r1.training.settings import GrpoConfig
 
 FILES = RunFiles(
@@ -58,6 +58,21 @@ def test_changed_settings_arrive_too() -> None:
     assert (found["trainer"]["save_freq"], found["trainer"]["resume_mode"]) == (5, "auto")
 
 
+def test_devices_that_share_sequences_learn_from_the_same_groups() -> None:
+    # 8 prompts a step, one at once: over 16 devices only if two of them share each.
+    found = overrides(cluster={"nodes": 2, "devices_per_node": 8, "sequence_parallel": 2})
+    policy = found["actor_rollout_ref"]
+    sizes = {policy[role]["fsdp_config"]["ulysses_sequence_parallel_size"] for role in ("actor", "ref")}
+    assert sizes == {2} and policy["model"]["use_remove_padding"]  # verl asks for it then
+    assert not overrides()["actor_rollout_ref"]["model"]["use_remove_padding"]
+
+
+def test_heads_that_devices_cannot_share_are_refused(tiny_checkpoint: Path) -> None:
+    check_split(tiny_checkpoint, 2)
+    with pytest.raises(ModelError, match=r"4 heads .* between 8 devices .*; expected 1, 2, 4"):
+        check_split(tiny_checkpoint, 8)
+
+
 def test_a_gpu_needs_no_help_for_vllm() -> None:
     assert "engine_kwargs" in overrides()["actor_rollout_ref"]["rollout"]
     assert "engine_kwargs" not in overrides("cuda")["actor_rollout_ref"]["rollout"]
@@ -73,6 +88,14 @@ def test_a_gpu_needs_no_help_for_vllm() -> None:
         ({"use_vllm": True}, "vLLM samples there anyway"),
         ({"cluster": {"devices_per_node": 3}}, "8 prompts .* over 3 device"),
         ({"cluster": {"devices_per_node": 2, "tensor_parallel": 4}}, "does not divide the 2 devices"),
+        (
+            {"cluster": {"sequence_parallel": 2}},
+            "cluster.sequence_parallel = 2 does not divide the 1 devices",
+        ),
+        (
+            {"cluster": {"devices_per_node": 6, "sequence_parallel": 2}},
+            "8 prompts .* over 6 device.*, 2 of which share a sequence, .* multiple of 3",
+        ),
     ],
 )
 def test_what_verl_has_not_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -5,29 +5,47 @@ text, and a few branch tokens with an irregular view. So the trunk takes the fas
 has rows for the branches alone: at 32k tokens of context it is a fraction of a square one.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
 from torch import Tensor
+from torch.distributed import ProcessGroup
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from shop_r1.errors import ModelError
+from shop_r1.models.sequence_parallel import exchange_for_heads, exchange_for_tokens
 
 TREE_ATTENTION = "tree_sdpa"
 """The name under which transformers knows `tree_attention`."""
 
 
 def tree_attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    sequence_group: ProcessGroup | None = None,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Return (B, T, heads, D) attention; a mask with fewer rows than queries is that of the last ones.
 
     The queries before those see causally. With any other mask, or none, this is transformers' own `sdpa`.
     Queries are (B, heads, T, D), keys and values (B, key heads, T', D), the mask (B, 1, R, T') bool.
+
+    With a group, queries, keys and values are those of this rank's own columns, and so is what is returned;
+    the mask is the whole tree's (`models.sequence_parallel`).
     """
+    if sequence_group is not None:
+        if attention_mask is None:
+            raise ValueError("attention that is split between ranks needs the whole tree's mask")
+        query, key, value = exchange_for_heads(query, key, value, attention_mask.shape[-1], sequence_group)
+        module = _Heads(query.shape[1] // key.shape[1])
+        seen, _ = tree_attention(module, query, key, value, attention_mask, **kwargs)
+        return exchange_for_tokens(seen, sequence_group), None
     if attention_mask is None:
         return sdpa_attention_forward(module, query, key, value, None, **kwargs)  # type: ignore[no-any-return]
     trunk = query.shape[2] - attention_mask.shape[2]
@@ -60,17 +78,18 @@ def _masked_attention(
         return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0]  # type: ignore[no-any-return]
     stacked = query.reshape(len(query), heads, shared * rows, -1)
     mask = mask.repeat(1, 1, shared, 1)
-    found: Tensor = sdpa_attention_forward(_OneHeadEach, stacked, key, value, mask, **kwargs)[0]
+    found: Tensor = sdpa_attention_forward(_Heads(1), stacked, key, value, mask, **kwargs)[0]
     # (B, shared * rows, heads, D); the queries' heads are those of head 0 of keys, then of head 1, and so on.
     result: Tensor = found.unflatten(1, (shared, rows)).permute(0, 2, 3, 1, 4).flatten(2, 3)
     return result
 
 
-class _OneHeadEach:
-    """What transformers asks a module of attention, where each head of queries has its own of keys."""
+class _Heads(NamedTuple):
+    """What transformers asks a module of attention, for heads that are not the module's own."""
 
-    num_key_value_groups = 1
-    is_causal = False
+    num_key_value_groups: int
+    """How many heads of queries share one of keys."""
+    is_causal: bool = False
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)

@@ -10,16 +10,19 @@ Dimension letters as in `models.prefix_tree`; H hidden size.
 import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributed import ProcessGroup
 from torch.utils.checkpoint import checkpoint
 
 from shop_r1.errors import ModelError
 from shop_r1.models.attention import use_tree_attention
 from shop_r1.models.prefix_tree import TreeBatch, grow_tree, pack_trees
+from shop_r1.models.sequence_parallel import gather_shares, own_columns, share_rows, share_targets
 
 HEAD_LOGITS = 2**25
 """Logits that the head makes at once (ours): 128 MiB in float32, 220 tokens of Qwen2.5's vocabulary."""
@@ -69,21 +72,64 @@ def project(model: Any, hidden: Tensor) -> Tensor:
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
+def split_hidden_states(model: Any, batch: TreeBatch, group: ProcessGroup) -> Tensor:
+    """Return (B, t, H), the last hidden states of this rank's columns (`models.sequence_parallel`).
+
+    Raises:
+        ModelError: as `hidden_states`; or attention cannot be split between so many ranks.
+    """
+    own = replace(
+        batch,
+        input_ids=own_columns(batch.input_ids, group),
+        position_ids=own_columns(batch.position_ids, group),
+    )
+    hidden = hidden_states(model, own, sequence_group=group)
+    return hidden.view(*own.input_ids.shape, -1)
+
+
 def score_tokens(
-    model: Any, batch: TreeBatch, temperature: float = 1.0, measure: Measure | None = None
+    model: Any,
+    batch: TreeBatch,
+    temperature: float = 1.0,
+    measure: Measure | None = None,
+    sequence_group: ProcessGroup | None = None,
 ) -> TokenScores:
     """Return the view that a model without wrappers has of the batch's N completion tokens.
 
     The temperature divides the logits of log probabilities and entropy, not those of `right` and `measure`.
     Gradients flow where they are enabled.
+
+    With a group, whose ranks call this together with the same batch and the same weights, each computes its
+    share, and all return the whole. The mean of their gradients is that of the whole.
     """
-    hidden = hidden_states(model, batch)[batch.predictors]
+    if sequence_group is None:
+        hidden = hidden_states(model, batch)[batch.predictors]
+        return _score_hidden(model, hidden, batch.targets, temperature, measure)
+    hidden = split_hidden_states(model, batch, sequence_group)
+    own = share_rows(hidden, batch.predictors, batch.input_ids.shape[1], sequence_group)
+    targets = share_targets(batch.targets, sequence_group)
+    scores = _score_hidden(model, own, targets, temperature, measure)
+    return _gather_scores(scores, len(batch.targets), sequence_group)
+
+
+def _gather_scores(scores: TokenScores, tokens: int, group: ProcessGroup) -> TokenScores:
+    columns = [each.float() for each in scores if each is not None]
+    whole = gather_shares(torch.stack(columns, dim=1), tokens, group)
+    log_probs = whole[:, 0].clone()  # FSDP would lose its hook on a view that is changed in place
+    entropy, right, *measured = whole.detach()[:, 1:].unbind(1)
+    return TokenScores(log_probs, entropy, right > 0, measured[0] if measured else None)
+
+
+def _score_hidden(
+    model: Any, hidden: Tensor, targets: Tensor, temperature: float, measure: Measure | None
+) -> TokenScores:
+    """Return the scores of (N,) targets, each predicted by its row of (N, H) hidden states."""
     vocabulary = int(model.get_output_embeddings().weight.shape[0])
     rows = max(1, HEAD_LOGITS // vocabulary)
     score = functools.partial(_score_rows, model, temperature=temperature, measure=measure)
     if torch.is_grad_enabled() and len(hidden) > rows:
         score = functools.partial(checkpoint, score, use_reentrant=False, preserve_rng_state=False)
-    pieces = [score(*piece) for piece in zip(hidden.split(rows), batch.targets.split(rows), strict=True)]
+    pieces = [score(*piece) for piece in zip(hidden.split(rows), targets.split(rows), strict=True)]
     log_probs, entropy, right, measured = zip(*pieces, strict=True)
     found = None if measure is None else torch.cat(measured)
     return TokenScores(torch.cat(log_probs), torch.cat(entropy), torch.cat(right), found)
@@ -127,6 +173,7 @@ def score_pairs(
     measure: Measure | None = None,
     batch_tokens: int = 6000,
     group: int = 0,
+    sequence_group: ProcessGroup | None = None,
 ) -> list[TokenScores]:
     """Return the scores of each (prompt, completion), in order; equal prompts share a tree.
 
@@ -136,6 +183,8 @@ def score_pairs(
 
     With `group` each so many rows, whose prompts are equal, are a tree that is run alone: then the number of
     runs within the call follows from the number of pairs alone, as sharded weights need it.
+
+    `sequence_group` is that of `score_tokens`: each tree is split between its ranks.
     """
     prompts = [prompt for prompt, _ in pairs]
     groups = group_rows(len(pairs), group) if group else group_equal(prompts)
@@ -145,7 +194,9 @@ def score_pairs(
     device = next(model.parameters()).device
     batches = [pack_trees([trees[number] for number in chunk], pad_id).to(device) for chunk in chunks]
     scored: list[TokenScores] = model(
-        redirect_to=lambda whole: [score_tokens(whole, batch, temperature, measure) for batch in batches]
+        redirect_to=lambda whole: [
+            score_tokens(whole, batch, temperature, measure, sequence_group) for batch in batches
+        ]
     )
     order = [row for chunk in chunks for number in chunk for row in groups[number]]
     split = chain.from_iterable(map(_split_branches, scored, batches))

@@ -21,6 +21,8 @@ class ClusterConfig(Config):
     """GPUs of each machine; where there are none, processes on its cores."""
     tensor_parallel: int = Field(default=1, ge=1)
     """Devices that share one copy of the model while vLLM samples."""
+    sequence_parallel: int = Field(default=1, ge=1)
+    """Devices that share each session while the model trains (Ulysses); it must divide the model's heads."""
     offload: bool = False
     """Keep weights and optimiser in the machine's memory while vLLM samples."""
     reward_workers: int = Field(default=1, ge=1)
@@ -33,3 +35,8 @@ class ClusterConfig(Config):
     def devices(self) -> int:
         """All of them."""
         return self.nodes * self.devices_per_node
+
+    @property
+    def data_parallel(self) -> int:
+        """Devices that train, or groups of them that share each session: all learn from different ones."""
+        return self.devices // self.sequence_parallel

@@ -67,6 +67,7 @@ class TreeEngine(FSDPEngineWithLMHead):
             temperature=float(micro_batch["temperature"]),
             measure=None if direction is None else partial(token_certainty, direction=direction),
             batch_tokens=_AT_ONCE,
+            sequence_group=self.ulysses_parallel_group,
         )
         offsets = micro_batch["input_ids"].offsets()
         lengths = [len(prompt) for prompt, _ in pairs]

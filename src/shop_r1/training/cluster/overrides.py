@@ -96,7 +96,8 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
                 "path": str(files.model),
                 "external_lib": "shop_r1.training.cluster.engine",
                 "enable_gradient_checkpointing": config.gradient_checkpointing,
-                "use_remove_padding": device == "cuda",
+                # verl asks for it wherever a sequence is split; our engine never pads sequences.
+                "use_remove_padding": device == "cuda" or cluster.sequence_parallel > 1,
                 "override_config": {"attn_implementation": "sdpa"},
             },
             "actor": {
@@ -169,19 +170,20 @@ def _refuse_what_verl_lacks(config: GrpoConfig) -> None:
 
 
 def _check_spread(config: GrpoConfig) -> None:
-    """Every device learns from equally many whole groups."""
-    devices = config.cluster.devices
-    if devices % config.cluster.tensor_parallel:
-        raise ConfigError(
-            f"cluster.tensor_parallel = {config.cluster.tensor_parallel} does not divide the {devices} "
-            "devices"
-        )
-    on_device = config.prompts_per_device * devices
-    if config.prompts_per_step % on_device:
+    """Every device, or group of devices that share a sequence, learns from equally many whole groups."""
+    cluster = config.cluster
+    for name in ("tensor_parallel", "sequence_parallel"):
+        if cluster.devices % getattr(cluster, name):
+            raise ConfigError(
+                f"cluster.{name} = {getattr(cluster, name)} does not divide the {cluster.devices} devices"
+            )
+    at_once = config.prompts_per_device * cluster.data_parallel
+    if config.prompts_per_step % at_once:
+        shared = f", {cluster.sequence_parallel} of which share a sequence" * (cluster.sequence_parallel > 1)
         raise ConfigError(
             f"a step of {config.prompts_per_step} prompts (generation_batch_size / num_generations) cannot "
-            f"be spread evenly over {devices} device(s), {config.prompts_per_device} at once on each; "
-            f"expected a multiple of {on_device}"
+            f"be spread evenly over {cluster.devices} device(s){shared}, {config.prompts_per_device} at once "
+            f"on each; expected a multiple of {at_once}"
         )
 
 
@@ -197,6 +199,7 @@ def _fsdp(config: GrpoConfig, precision: Mapping[str, str]) -> dict[str, Any]:
         "use_torch_compile": False,
         "param_offload": config.cluster.offload,
         "optimizer_offload": config.cluster.offload,
+        "ulysses_sequence_parallel_size": config.cluster.sequence_parallel,
     }
 
 

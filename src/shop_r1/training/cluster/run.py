@@ -15,7 +15,7 @@ from shop_r1.jsonl import read_records, write_records
 from shop_r1.models.checkpoint import load_model, save_checkpoint
 from shop_r1.records.sessions import ExampleRef
 from shop_r1.training.cluster.overrides import Device, RunFiles, verl_overrides
-from shop_r1.training.cluster.start import find_start, last_saved_step, saved_step_folder
+from shop_r1.training.cluster.start import check_split, find_start, last_saved_step, saved_step_folder
 from shop_r1.training.grpo.examples_check import check_examples
 from shop_r1.training.health_checks import Alert
 from shop_r1.training.progress.console import step_progress
@@ -34,7 +34,8 @@ def train_grpo_on_cluster(
     Raises:
         DataError: there are fewer examples than a step takes.
         ConfigError: a setting has no counterpart in verl, or verl is not installed.
-        ModelError: the model is not one that verl can start from (`find_start`).
+        ModelError: the model is not one that verl can start from (`find_start`), or its heads cannot be split
+            between `cluster.sequence_parallel` devices.
         TrainingError: a worker failed, or an alert stopped the run.
     """
     check_examples(examples, config)
@@ -51,6 +52,7 @@ def train_grpo_on_cluster(
 
 def _prepare(examples: Sequence[Example], data: Path, config: GrpoConfig, out: Path) -> RunFiles:
     model = find_start(config.model)
+    check_split(model, config.cluster.sequence_parallel)
     refs = [ExampleRef(session_id=each.session_id, step=each.step) for each in example_outlines(examples)]
     chosen = out / "examples.jsonl"
     write_records(chosen, refs)

@@ -7,6 +7,8 @@ from typing import Literal
 from shop_r1.errors import ModelError, TrainingError
 from shop_r1.jsonl import read_json
 from shop_r1.models.checkpoint import is_adapter, resolve_model
+from shop_r1.models.sequence_parallel import check_heads
+from shop_r1.models.shape import find_shape
 from shop_r1.training.checkpoints import list_checkpoints
 
 Engine = Literal["trl", "verl"]
@@ -34,6 +36,17 @@ def find_start(name: str) -> Path:
                 "expected a model whose classes transformers has"
             )
     return folder.resolve()
+
+
+def check_split(folder: Path, ranks: int) -> None:
+    """Make sure that so many ranks can share the sequences of the folder's model.
+
+    Raises:
+        ModelError: its heads of attention cannot be split between them.
+    """
+    if ranks > 1:
+        shape, _ = find_shape(str(folder))
+        check_heads(shape.heads, shape.kv_heads, ranks)
 
 
 def last_saved_step(out: Path) -> int:
