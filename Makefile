@@ -73,7 +73,7 @@ $(CLUSTER)/.ready: requirements-cluster.lock pyproject.toml
 	@rm -rf $(CLUSTER) && $(PYTHON) -m venv $(CLUSTER)
 	@$(CLUSTER)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps -r requirements-cluster.lock
 	@$(CLUSTER)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation -e .
-	@$(CLUSTER)/bin/python recipes/cluster.py
+	@$(CLUSTER)/bin/python recipes/cluster/vllm_cpu.py
 	@touch $@
 
 # What verl and Ray warn of is theirs to mend, so warnings are no errors here and not shown.

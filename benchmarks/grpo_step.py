@@ -1,9 +1,11 @@
 """A whole GRPO step, ours beside TRL's own: sample, score by policy and reference, update.
 
 `python -m benchmarks.grpo_step [--json FILE] [--model 0.5B] [--prompts P ...] [--groups G ...] [--rounds N]
-[--bf16 auto|true|false]`. Both sides are one trainer with one random model, prompts, rewards and seeds; the
-stock side has TRL's own methods back where ours differ. They take turns; medians count. Memory is measured
-apart, each side in a process of its own. On a GPU: `--model 0.5B --prompts 8192 16384 --groups 8`.
+[--bf16 auto|true|false] [--checkpointing]`. Both sides are one trainer with one random model, prompts,
+rewards and seeds; the stock side has TRL's own methods back where ours differ. They take turns; medians
+count. Memory is measured apart, each side in a process of its own. A side that a GPU's memory does not hold
+has no figure, and the file is written after every size. On a GPU: `--model 0.5B --prompts 8192 16384
+--checkpointing`.
 
 Dimension letters: P prompt tokens, C completion tokens, G completions a prompt.
 """
@@ -15,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -147,53 +150,73 @@ def take_step(trainer: OurTrainer) -> float:
     return time.perf_counter() - started
 
 
+def try_step(trainer: OurTrainer) -> float | None:
+    """Return the seconds of a step, or None where the GPU's memory does not hold it."""
+    try:
+        return take_step(trainer)
+    except torch.OutOfMemoryError:
+        trainer.optimizer.zero_grad()
+        torch.cuda.empty_cache()
+        return None
+
+
 def compare_times(
-    checkpoint: Path, prompt: int, group: int, rounds: int, out: Path, bf16: bool = False
+    checkpoint: Path, prompt: int, group: int, rounds: int, out: Path, **changes: Any
 ) -> dict[str, Any]:
     """Return both sides' median seconds a step, and how many times faster ours is."""
-    trainers = {side: make_trainer(side, checkpoint, prompt, group, out, bf16=bf16) for side in SIDES}
+    trainers = {side: make_trainer(side, checkpoint, prompt, group, out, **changes) for side in SIDES}
     times: dict[str, list[float]] = {side: [] for side in SIDES}
     for turn in range(rounds + 1):
-        for side, trainer in trainers.items():
-            seconds = take_step(trainer)
-            if turn:  # the first warms up
+        for side in [*trainers]:
+            seconds = try_step(trainers[side])
+            if seconds is None:
+                del trainers[side]
+                times[side].clear()
+            elif turn:  # the first warms up
                 times[side].append(seconds)
-    ours, stock = (statistics.median(times[side]) for side in ("ours", "stock"))
+    ours, stock = (statistics.median(times[side]) if times[side] else None for side in ("ours", "stock"))
     return {
         "prompt": prompt,
         "group": group,
         "ours_s": ours,
         "stock_s": stock,
-        "faster": stock / ours,
-        "tokens_a_second": group * (prompt + COMPLETION) / ours,
+        "faster": stock / ours if ours and stock else None,
+        "tokens_a_second": group * (prompt + COMPLETION) / ours if ours else None,
+        "stock_tokens_a_second": group * (prompt + COMPLETION) / stock if stock else None,
         "rounds": rounds,
     }
 
 
-def measure_memory(side: str, checkpoint: Path, prompt: int, group: int, bf16: bool, out: Path) -> int:
+def measure_memory(
+    side: str, checkpoint: Path, prompt: int, group: int, out: Path, **changes: Any
+) -> int | None:
     """Return by how many bytes a step raises this process's memory at its highest, after a small one."""
-    trainer = make_trainer(side, checkpoint, 64, 2, out, bf16=bf16)
+    trainer = make_trainer(side, checkpoint, 64, 2, out, **changes)
     take_step(trainer)
-    big = make_trainer(side, checkpoint, prompt, group, out, bf16=bf16)
+    big = make_trainer(side, checkpoint, prompt, group, out, **changes)
     before = reset_peak()
-    take_step(big)
-    return peak_bytes() - before
+    return None if try_step(big) is None else peak_bytes() - before
 
 
-def compare_memory(checkpoint: Path, prompt: int, group: int, bf16: bool) -> dict[str, Any]:
+def compare_memory(
+    checkpoint: Path, prompt: int, group: int, bf16: bool, gradient_checkpointing: bool
+) -> dict[str, Any]:
     """Return both sides' peak memory in MiB, each from a process of its own."""
-    peaks = {}
+    peaks: dict[str, float | None] = {}
     for side in SIDES:
         words = ["--memory", side, str(checkpoint), str(prompt), str(group), "--bf16", str(bf16).lower()]
+        words += ["--checkpointing"] if gradient_checkpointing else []
         command = [sys.executable, "-m", "benchmarks.grpo_step", *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        peaks[side] = int(done.stdout.split()[-1]) / 2**20
+        found = json.loads(done.stdout.splitlines()[-1])
+        peaks[side] = None if found is None else found / 2**20
+    ours, stock = peaks["ours"], peaks["stock"]
     return {
         "prompt": prompt,
         "group": group,
-        "ours_mib": peaks["ours"],
-        "stock_mib": peaks["stock"],
-        "share": peaks["ours"] / peaks["stock"],
+        "ours_mib": ours,
+        "stock_mib": stock,
+        "share": ours / stock if ours is not None and stock else None,
     }
 
 
@@ -204,12 +227,13 @@ def main() -> None:
         out = Path(folder)
         if options.memory:
             side, checkpoint, prompt, group = options.memory
-            print(measure_memory(side, Path(checkpoint), int(prompt), int(group), options.bf16, out))
+            sizes = (int(prompt), int(group))
+            print(json.dumps(measure_memory(side, Path(checkpoint), *sizes, out, **_changes(options))))
             return
-        report = _report(write_model(out / "model", SHAPES[options.model]), options, out)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        for report in _reports(write_model(out / "model", SHAPES[options.model]), options, out):
+            if options.json:
+                options.json.parent.mkdir(parents=True, exist_ok=True)
+                options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def _read_options() -> argparse.Namespace:
@@ -221,6 +245,7 @@ def _read_options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--bf16", choices=("auto", "true", "false"), default="auto", help="number format")
+    parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing, on both sides")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--memory", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -228,35 +253,45 @@ def _read_options() -> argparse.Namespace:
     return options
 
 
-def _report(checkpoint: Path, options: argparse.Namespace, out: Path) -> dict[str, Any]:
-    chosen = [(prompt, group) for prompt in options.prompts or () for group in options.groups]
-    steps = []
-    for prompt, group in chosen or GRID:
-        rounds = options.rounds * (5 if prompt <= 64 else 1)
-        found = compare_times(checkpoint, prompt, group, rounds, out, options.bf16)
-        print(
-            f"P {prompt:5} G {group:3}  ours {found['ours_s']:7.3f} s  stock {found['stock_s']:7.3f} s  "
-            f"{found['faster']:5.2f} times",
-            flush=True,
-        )
-        steps.append(found)
-    memory = []
-    for prompt, group in [chosen[-1]] if chosen else MEMORY:
-        peaks = compare_memory(checkpoint, prompt, group, options.bf16)
-        print(
-            f"P {prompt:5} G {group:3}  ours {peaks['ours_mib']:.0f} MiB  "
-            f"stock {peaks['stock_mib']:.0f} MiB  {peaks['share']:.2f} of it",
-            flush=True,
-        )
-        memory.append(peaks)
-    return {
+def _changes(options: argparse.Namespace) -> dict[str, bool]:
+    return {"bf16": options.bf16, "gradient_checkpointing": options.checkpointing}
+
+
+def _reports(checkpoint: Path, options: argparse.Namespace, out: Path) -> Iterator[dict[str, Any]]:
+    """Yield the report as it grows, a size at a time."""
+    changes = _changes(options)
+    report: dict[str, Any] = {
         "machine": describe_machine(),
         "completion": COMPLETION,
         "shape": SHAPES[options.model],
-        "bf16": options.bf16,
-        "steps": steps,
-        "memory": memory,
+        **changes,
+        "steps": [],
+        "memory": [],
     }
+    chosen = [(prompt, group) for prompt in options.prompts or () for group in options.groups]
+    for prompt, group in chosen or GRID:
+        rounds = options.rounds * (5 if prompt <= 64 else 1)
+        found = compare_times(checkpoint, prompt, group, rounds, out, **changes)
+        print(
+            f"P {prompt:5} G {group:3}  ours {_figure(found['ours_s'], '.3f')} s  stock "
+            f"{_figure(found['stock_s'], '.3f')} s  {_figure(found['faster'], '.2f')} times",
+            flush=True,
+        )
+        report["steps"].append(found)
+        yield report
+    for prompt, group in chosen or MEMORY:
+        peaks = compare_memory(checkpoint, prompt, group, **changes)
+        print(
+            f"P {prompt:5} G {group:3}  ours {_figure(peaks['ours_mib'], '.0f')} MiB  stock "
+            f"{_figure(peaks['stock_mib'], '.0f')} MiB  {_figure(peaks['share'], '.2f')} of it",
+            flush=True,
+        )
+        report["memory"].append(peaks)
+        yield report
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "too much memory" if value is None else format(value, form)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from shop_r1.config import load_config
 from shop_r1.models.shape import SHAPES, Shape
 from shop_r1.training.devices import read_launch
 from shop_r1.training.memory import (
-    BFLOAT16,
     GIB,
     MARGIN,
     SESSION_COMPLETIONS,
@@ -65,11 +64,6 @@ class Workload:
     def prompt(self) -> int:
         """P, tokens."""
         return self.context - self.completion
-
-
-def cache_bytes(shape: Shape, tokens: int) -> int:
-    """Return the key/value cache of so many tokens, in bytes, in bfloat16."""
-    return 2 * BFLOAT16 * shape.layers * shape.kv_heads * shape.head_size * tokens
 
 
 def causal_pairs(tokens: int) -> int:

@@ -52,6 +52,15 @@ def fill_page(
         "browser": table(("", "at most", "ours", "beside"), browser_rows(browser)),
         "visits": visits_line(browser),
     }
+    return put_tables(text, tables)
+
+
+def put_tables(text: str, tables: Mapping[str, str]) -> str:
+    """Return the page with each table in its place.
+
+    Raises:
+        ValueError: a table has no place in the page.
+    """
     for name, content in tables.items():
         before, *after = text.split(f"<!-- {name} -->\n")
         if len(after) != 1:

@@ -8,7 +8,6 @@ import torch
 from benchmarks.scaling import (
     RUNS,
     Workload,
-    cache_bytes,
     causal_pairs,
     estimate_run,
     forward_flops,
@@ -23,6 +22,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from shop_r1.cli.main import run
 from shop_r1.models.shape import SHAPES, Shape
+from shop_r1.training.memory import cache_bytes
 
 A100_BYTES = 79 * 2**30
 """What PyTorch finds on an A100 of 80 GB, rounded down."""

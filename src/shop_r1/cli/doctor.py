@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Exit, Option
 
@@ -25,6 +25,10 @@ def doctor(
     device_memory: Annotated[
         float | None, Option(metavar="GIB", help="Of each device, to plan for another machine.")
     ] = None,
+    engine: Annotated[
+        Literal["trl", "verl"],
+        Option("--engine", help="As grpo's: with verl the devices are those of the settings' [cluster]."),
+    ] = "trl",
     list_settings: ListSettings = False,
 ) -> None:
     """Say what this machine has and can run; with settings, whether a run fits, before it starts.
@@ -34,11 +38,12 @@ def doctor(
     Example: shop-r1 doctor configs/grpo/paper_3b.toml --device-memory 80
     """
     if settings:
-        _examine_run(settings, stage, model, launch, device_memory)
+        _examine_run(settings, stage, model, launch, device_memory, engine)
         return
-    if stage or model or launch or device_memory:
+    if stage or model or launch or device_memory or engine != "trl":
         raise ConfigError(
-            "--stage, --model, --launch and --device-memory are of a run; give its settings file or key=value"
+            "--stage, --model, --launch, --device-memory and --engine are of a run; give its settings file "
+            "or key=value"
         )
     for rows in describe_machine():
         console.print_table(rows)
@@ -49,19 +54,32 @@ def doctor(
 
 
 def _examine_run(
-    words: list[str], stage: str | None, model: str | None, launch: Path | None, memory: float | None
+    words: list[str],
+    stage: str | None,
+    model: str | None,
+    launch: Path | None,
+    memory: float | None,
+    engine: Literal["trl", "verl"],
 ) -> None:
-    from shop_r1.cli.machine.memory_plan import SCHEMAS, plan_run, render_plan, render_verdict
+    from shop_r1.cli.machine.memory_plan import (
+        SCHEMAS,
+        plan_run,
+        render_plan,
+        render_received,
+        render_verdict,
+    )
     from shop_r1.training.devices import active_strategy
 
     console.check_choice("--stage", stage, list(SCHEMAS))
     if memory is not None and not 0 < memory < math.inf:
         raise ConfigError(f"--device-memory is {memory}; expected GiB above 0")
-    plan = plan_run(*console.split_words(words), stage, model, launch, memory)
-    console.print_table([*plan.facts, ("started like this", active_strategy())])
+    plan = plan_run(*console.split_words(words), stage, model, launch, memory, engine)
+    started = [("started like this", active_strategy())] if engine == "trl" else []
+    console.print_table([*plan.facts, *started])
     console.echo("")
-    console.print_columns(render_plan(plan))
-    console.echo("")
+    for table in filter(None, (render_plan(plan), render_received(plan))):
+        console.print_columns(table)
+        console.echo("")
     for line in render_verdict(plan):
         console.echo(line)
     if not plan.fits:

@@ -30,8 +30,12 @@ SESSION_COMPLETIONS = 4
 SFT_COMPLETION = 128
 """Tokens of a recorded completion. Ours, as GRPO's `max_completion_length`."""
 
-Strategy = Literal["one", "ddp", "fsdp"]
-"""One device, the whole model on each of several, or sharded over them (FSDP2)."""
+SYNC_BUCKET = 2 << 30
+"""Bytes of weights that verl hands to vLLM at once (its `update_weights_bucket_megabytes`)."""
+
+Strategy = Literal["one", "ddp", "fsdp", "verl"]
+"""One device, the whole model on each of several, or sharded over them (FSDP2): by accelerate, or by verl,
+where vLLM samples on the same devices and sleeps while the policy learns."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,19 @@ class Load:
     """How many share the run."""
     strategy: Strategy = "one"
     """How they share it."""
+    accumulated: bool = False
+    """Whether a device learns from several micro-batches in a step."""
     engine: int = 0
-    """Bytes that vLLM holds on the device."""
+    """Bytes that vLLM holds on the device; with verl, while it samples."""
+    tensor_parallel: int = 1
+    """Devices that share one copy of vLLM's weights (verl)."""
+    offload: bool = False
+    """Whether weights and optimiser leave the device while they are not used (verl)."""
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether weights, gradients and optimiser are divided by the devices."""
+        return self.strategy in ("fsdp", "verl")
 
     @property
     def width(self) -> int:
@@ -99,17 +114,25 @@ def plan_load(
         engine=engine,
     )
     if isinstance(config, SftConfig):
-        trees = config.per_device_train_batch_size
         return replace(
-            load, trees=trees, group=SESSION_COMPLETIONS, completion=SFT_COMPLETION, mask_rows=MASK_ROWS
+            load,
+            trees=config.per_device_train_batch_size,
+            group=SESSION_COMPLETIONS,
+            completion=SFT_COMPLETION,
+            mask_rows=MASK_ROWS,
+            accumulated=config.gradient_accumulation_steps > 1,
         )
+    shared = config.cluster.tensor_parallel if strategy == "verl" else 1
     return replace(
         load,
         trees=config.prompts_per_device,
         group=config.num_generations,
         completion=config.max_completion_length,
-        sampled=0 if config.use_vllm else -(-config.prompts_per_step // devices),
+        sampled=0 if config.use_vllm else -(-config.prompts_per_step * shared // devices),
         reference=config.beta > 0,
+        accumulated=config.prompts_per_step > config.prompts_per_device * devices,
+        tensor_parallel=shared,
+        offload=strategy == "verl" and config.cluster.offload,
     )
 
 
@@ -125,8 +148,8 @@ class Estimate:
     held: dict[str, int]
     """By name, what is there all the time."""
     phases: dict[str, dict[str, int]]
-    """"learning" from a micro-batch, "sampling", and scoring by the "reference"; what each adds, by name.
-    They follow each other."""
+    """"learning" from a micro-batch, "sampling", scoring by the "reference", and verl's "weight sync" to
+    vLLM; what each adds, by name. They follow each other."""
 
     @property
     def busiest(self) -> str:
@@ -147,12 +170,20 @@ class Estimate:
 def estimate_memory(shape: Shape, load: Load) -> Estimate:
     """Return what a run takes on each device."""
     phases = {"learning": _learning, "sampling": _sampling, "reference": _reference}
-    return Estimate(_held(shape, load), {name: phase(shape, load) for name, phase in phases.items()})
+    if load.strategy == "verl":
+        phases |= {"sampling": _vllm, "weight sync": _weight_sync}
+    found = {name: phase(shape, load) for name, phase in phases.items()}
+    held = _held(shape, load)
+    if load.offload:
+        state = {name: held.pop(name) for name in ("weights", "gradients", "AdamW's moments")}
+        found["learning"] = state | found["learning"]
+        found["reference"] = {"weights": state["weights"]} | found["reference"]
+    return Estimate(held, found)
 
 
 def _held(shape: Shape, load: Load) -> dict[str, int]:
     """Weights, gradients and AdamW's moments; sharded by FSDP, whole elsewhere."""
-    share = load.devices if load.strategy == "fsdp" else 1
+    share = load.devices if load.is_sharded else 1
     trained, whole = shape.parameters, shape.parameters
     if load.adapter_rank:
         trained = shape.adapter_parameters(load.adapter_rank)
@@ -162,13 +193,17 @@ def _held(shape: Shape, load: Load) -> dict[str, int]:
         "gradients": FLOAT32 * trained // share,
         "AdamW's moments": 2 * FLOAT32 * trained // share,
     }
-    if load.reference and not load.adapter_rank:
+    on_cluster = load.strategy == "verl"
+    if load.accumulated and load.is_sharded:
+        # They are shared out after the step's last micro-batch: verl's in float32, accelerate's as computed.
+        found["whole gradients"] = (FLOAT32 if on_cluster else load.width) * trained
+    if load.reference and not load.adapter_rank and not on_cluster:  # verl keeps it in the machine's memory
         found["reference policy"] = FLOAT32 * shape.parameters // share
-    if load.engine:
+    if load.engine and not on_cluster:
         found["vLLM"] = load.engine
     if load.strategy == "ddp":
         found["DDP's buckets"] = FLOAT32 * trained
-    if load.strategy == "fsdp":  # the embedding, and a layer with the next one
+    if load.is_sharded:  # the embedding, and a layer with the next one
         found["gathered weights"] = load.width * (shape.embeddings + 2 * shape.layer_parameters)
     elif load.bf16 and not load.adapter_rank:  # autocast keeps its copies for the whole pass
         matrices = shape.layers * shape.layer_matrices + shape.vocabulary * shape.hidden
@@ -201,14 +236,53 @@ def _sampling(shape: Shape, load: Load) -> dict[str, int]:
     if load.strategy == "fsdp":
         tokens = load.tree_tokens
     prefill = _forward(shape, load) * tokens
-    cache = 2 * load.width * shape.layers * shape.key * tokens
+    cache = cache_bytes(shape, tokens, load.width)
     # A layer's keys and values are repeated for every query head, and its cache is grown by copying.
     repeated = 2 * load.width * shape.query * tokens
     return {"key/value cache": cache, "a layer's forward pass": max(prefill, repeated)}
 
 
+def vllm_weights(shape: Shape, load: Load) -> int:
+    """Return vLLM's share of the weights on a device, in bytes, in the number format of the run."""
+    return load.width * shape.parameters // load.tensor_parallel
+
+
+def cache_bytes(shape: Shape, tokens: int, width: int = BFLOAT16) -> int:
+    """Return the key/value cache of so many tokens, in bytes; `width` is a number's."""
+    return 2 * width * shape.layers * shape.key * tokens
+
+
+def cache_sharers(shape: Shape, load: Load) -> int:
+    """Return between how many of the devices that share vLLM's weights the cache is divided.
+
+    Key heads are; where there are fewer of them, several devices hold the same ones.
+    """
+    return min(load.tensor_parallel, max(1, shape.key // shape.head_size))
+
+
+def vllm_cache_needs(shape: Shape, load: Load) -> int:
+    """Return what a step's prompts, each with its group, take of a device's cache in vLLM, in bytes.
+
+    Prompts are cached once for all their completions.
+    """
+    return cache_bytes(shape, load.sampled * load.tree_tokens, load.width) // cache_sharers(shape, load)
+
+
+def _vllm(shape: Shape, load: Load) -> dict[str, int]:
+    """Of a run without a share for vLLM, as on a CPU, what it needs."""
+    weights = vllm_weights(shape, load)
+    cache = load.engine - weights if load.engine else vllm_cache_needs(shape, load)
+    return {"vLLM's weights": weights, "vLLM's cache and passes": cache}
+
+
+def _weight_sync(shape: Shape, load: Load) -> dict[str, int]:
+    """VLLM's weights are back and its cache is not; the largest tensor, the embedding, is gathered whole."""
+    whole = FLOAT32 * shape.vocabulary * shape.hidden
+    return {"vLLM's weights": vllm_weights(shape, load), "handed over at once": SYNC_BUCKET + whole}
+
+
 def _reference(shape: Shape, load: Load) -> dict[str, int]:
-    if not load.reference:
+    if not load.reference and load.strategy != "verl":  # there the policy's probabilities are measured anew
         return {}
     found = {"a layer's forward pass": _forward(shape, load) * load.trees * load.tree_tokens}
     if load.strategy == "fsdp" and not load.adapter_rank:  # TRL shards it as one piece.
@@ -268,16 +342,25 @@ def fitting_changes(shape: Shape, load: Load, room: int) -> dict[str, int]:
 
 def _changes(load: Load) -> dict[str, dict[str, Any]]:
     changes: dict[str, dict[str, Any]] = {}
+    on_cluster = load.strategy == "verl"
     if not load.checkpointed:
         changes["gradient_checkpointing=true"] = {"checkpointed": True}
-    devices = max(8, load.devices * (2 if load.strategy == "fsdp" else 1))
+    devices = max(8, load.devices * (2 if load.is_sharded else 1))
     sampled = -(-load.sampled * load.devices // devices)
-    changes[f"{devices} devices with FSDP"] = {"devices": devices, "strategy": "fsdp", "sampled": sampled}
-    if not load.adapter_rank:
+    spread = {
+        "devices": devices,
+        "strategy": "verl" if on_cluster else "fsdp",
+        "sampled": sampled,
+        "accumulated": load.accumulated and not 0 < sampled <= load.trees * load.tensor_parallel,
+    }
+    changes[f"{devices} devices{'' if on_cluster else ' with FSDP'}"] = spread
+    if on_cluster and not load.offload:
+        changes["cluster.offload=true"] = {"offload": True}
+    if not load.adapter_rank and not on_cluster:  # verl trains no adapters here
         changes["lora_r=16"] = {"adapter_rank": 16}
     if load.trees > 1:
         changes["one at a time"] = {"trees": 1}
-    if load.reference and not load.adapter_rank:
+    if load.reference and not load.adapter_rank and not on_cluster:
         changes["beta=0"] = {"reference": False}
     changes[f"prompt.max_tokens={load.context // 2}"] = {"context": load.context // 2}
     return changes

