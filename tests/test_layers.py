@@ -21,6 +21,7 @@ FOUNDATION = (
 )
 LAYERS = (
     *FOUNDATION,
+    "ray_cluster",
     "pages",
     "models",
     "endpoints",

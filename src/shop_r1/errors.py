@@ -7,6 +7,7 @@ ShopR1Error
 ├── ModelError     a checkpoint or an endpoint cannot serve
 ├── StoreError     the demo store cannot start or was asked for something it does not have
 ├── TrainingError  a run must not go on
+├── ClusterError   processes of a Ray cluster die, also when they are started again
 └── RunStopped     no error: a run was asked to stop and saved itself; it has its own exit code
 
 SIGTERM raises Terminated, a KeyboardInterrupt and no error either, in every command.
@@ -58,6 +59,10 @@ class StoreError(ShopR1Error):
 
 class TrainingError(ShopR1Error):
     """A run must not go on."""
+
+
+class ClusterError(ShopR1Error):
+    """Processes of a Ray cluster die, also when they are started again."""
 
 
 class RunStopped(ShopR1Error):

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,11 @@ def test_a_run_goes_on_where_it_was_and_keeps_what_is_finished(
         (["--browser", "--max-bytes", "inf"], "--max-bytes is inf"),
         (["--browser", "--rate", "inf"], "--rate is inf"),
         (["--max-seconds", "inf"], "expected less than 1e+09"),
+        (["--actors", "2"], "add --ray ADDRESS"),
+        (["--policy", "base", "--replicas", "2"], "add --ray ADDRESS"),
+        (["--ray", "local", "--replicas", "2"], "is for a checkpoint"),
+        (["--ray", "local", "--watch"], "leave it out with --ray"),
+        (["--ray", "http://head:6379"], "expected HOST:PORT of its head"),
     ],
 )
 def test_what_means_nothing_together_is_refused_with_what_to_do(
@@ -166,3 +172,13 @@ def test_the_plan_is_said_before_and_fits_the_terminal(shell: Shell, tmp_path: P
     assert said["visits"].startswith("2 at a time, each at most 20 steps")
     assert "2/2 visits" in err
     assert max(map(len, [*text.splitlines(), *err.splitlines()])) <= 110
+
+
+def test_without_ray_a_cluster_is_refused_with_what_to_install(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = shell("simulate", "--ray", "local", "--out", tmp_path / "run")
+    assert code == 2
+    assert "pip install 'shop-r1[ray]'" in " ".join(err.split())
+    assert not (tmp_path / "run").exists()

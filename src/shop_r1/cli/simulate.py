@@ -38,7 +38,10 @@ def simulate(
         str | None,
         Option(metavar="TEXT", help="What is searched for first; a hint for models.", rich_help_panel=WHO),
     ] = None,
-    concurrency: Annotated[int, Option(min=1, max=1000, help="Visits at a time.", rich_help_panel=RUN)] = 8,
+    concurrency: Annotated[
+        int,
+        Option(min=1, max=1000, help="Visits at a time; with --ray, of each process.", rich_help_panel=RUN),
+    ] = 8,
     max_steps: Annotated[
         int | None,
         Option(min=1, help="Of a visit; 20, or 60 with the wandering crowd.", rich_help_panel=BOUNDS),
@@ -109,6 +112,21 @@ def simulate(
         Option(
             metavar="DIR", help="Default: runs/simulation. FILE.jsonl: sessions alone.", rich_help_panel=KEPT
         ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        Option(
+            metavar="ADDRESS",
+            help="A Ray cluster's HOST:PORT, auto, or local: visits in many processes.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        Option(min=1, help="Processes there; one for each of its CPUs.", rich_help_panel=RUN),
+    ] = None,
+    replicas: Annotated[
+        int | None, Option(min=1, help="Of a checkpoint there; 1.", rich_help_panel=RUN)
     ] = None,
     list_settings: ListSettings = False,
 ) -> None:

@@ -38,6 +38,7 @@ OTHER_SECRETS = (
 """Variables that the packages we use may read by themselves; their values are never shown either."""
 _CUSTOM_HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_CONNECTIONS = ("NO_PROXY", "no_proxy", "AWS_REGION", "SSL_CERT_FILE", "SSL_CERT_DIR")
 HIDDEN = "[key]"
 """What stands in a redacted text where a key was."""
 
@@ -92,6 +93,12 @@ def refuse_secret_name(name: str) -> None:
             "the URL in an endpoint's name must have no user, password, query or fragment, since the name is "
             "written to files; keys come from the environment"
         )
+
+
+def endpoint_environment() -> dict[str, str]:
+    """Return what of the environment endpoints read, for a process that sends requests for this one."""
+    names = (*KEYS, *_CUSTOM_HEADERS, *_PROXIES, *map(str.lower, _PROXIES), *_CONNECTIONS)
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def environment_redactor(shortest: int = 0) -> "Redactor":

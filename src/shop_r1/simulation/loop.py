@@ -38,6 +38,10 @@ class EndVisit(Exception):
         self.outcome: Literal["error", "stopped"] = outcome
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["EndVisit"], tuple[str, str]]:
+        """Return how it is made again in another process."""
+        return EndVisit, (self.outcome, self.reason)
+
 
 class Policy(Protocol):
     """Decides what to do next."""

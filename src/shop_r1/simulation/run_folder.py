@@ -2,15 +2,15 @@
 
 import fcntl
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from shop_r1.errors import DataError, file_errors
-from shop_r1.jsonl import parse_record, replacing
+from shop_r1.jsonl import replacing
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.records.visits import (
     RECORDINGS_FOLDER,
@@ -24,12 +24,12 @@ from shop_r1.records.visits import (
 )
 from shop_r1.runs import CACHE, RunFolder
 from shop_r1.simulation.loop import Visit, make_session
+from shop_r1.simulation.record_files import copy_lines, line_spans, whole_lines
+from shop_r1.simulation.shards import SHARDS_FOLDER, gather_shards
 
 FILES = (SESSIONS_FILE, STEPS_FILE, VISITS_FILE, CACHE)
 FOLDERS = (RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER)
 _LOCK = ".lock"
-
-RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
 class SimulationFolder:
@@ -106,18 +106,40 @@ def opened(
             _remove(path)
             finished = frozenset()
         folder.write_settings(record)
-        files: dict[str, IO[bytes]] = {}
-        try:
-            for name in (STEPS_FILE, VISITS_FILE, SESSIONS_FILE):
-                with file_errors(path / name, "written"):
-                    files[name] = (path / name).open("ab", buffering=0)
-            yield SimulationFolder(path, finished, files)
-        finally:
-            for stream in files.values():
-                stream.close()
-            sessions = path / SESSIONS_FILE
-            if sessions.exists() and not sessions.stat().st_size:
-                sessions.unlink()  # a file of sessions holds at least one
+        with _writing(path, finished) as written:
+            yield written
+
+
+@contextmanager
+def shard(path: Path) -> Iterator[SimulationFolder]:
+    """Open a folder as one process's part of a run on a cluster.
+
+    Raises:
+        DataError: it is not in the run's folder as this process sees it, or cannot be written.
+    """
+    if not path.parent.is_dir():
+        problem = "is not there on this machine; --out has to be on a path that all machines share"
+        raise DataError.at(path.parent, None, problem)
+    with file_errors(path, "written"):
+        path.mkdir()
+    with _writing(path, frozenset()) as folder:
+        yield folder
+
+
+@contextmanager
+def _writing(path: Path, finished: frozenset[str]) -> Iterator[SimulationFolder]:
+    files: dict[str, IO[bytes]] = {}
+    try:
+        for name in (STEPS_FILE, VISITS_FILE, SESSIONS_FILE):
+            with file_errors(path / name, "written"):
+                files[name] = (path / name).open("ab", buffering=0)
+        yield SimulationFolder(path, finished, files)
+    finally:
+        for stream in files.values():
+            stream.close()
+        sessions = path / SESSIONS_FILE
+        if sessions.exists() and not sessions.stat().st_size:
+            sessions.unlink()  # a file of sessions holds at least one
 
 
 def sort_by_visit(path: Path, order: Sequence[str]) -> None:
@@ -130,15 +152,12 @@ def sort_by_visit(path: Path, order: Sequence[str]) -> None:
     for name, schema in ((SESSIONS_FILE, Session), (VISITS_FILE, VisitEnd)):
         if not (path / name).exists():
             continue
-        lines = [
-            (places.get(id_, len(places)), start, size) for id_, start, size in _places(path / name, schema)
-        ]
+        spans = line_spans(path / name, schema)
+        lines = [(places.get(id_, len(places)), start, size) for id_, start, size in spans]
         if lines == sorted(lines):
             continue
-        with file_errors(path / name), (path / name).open("rb") as source, replacing(path / name) as stream:
-            for _, start, size in sorted(lines):
-                source.seek(start)
-                stream.write(source.read(size))
+        with file_errors(path / name), replacing(path / name) as stream:
+            copy_lines(path / name, [(start, size) for _, start, size in sorted(lines)], stream)
 
 
 @contextmanager
@@ -162,33 +181,41 @@ def _remove(path: Path) -> None:
         for name in FILES:
             if name != CACHE:
                 (path / name).unlink(missing_ok=True)
-        for name in FOLDERS:
+        for name in (*FOLDERS, SHARDS_FOLDER):
             shutil.rmtree(path / name, ignore_errors=True)
 
 
 def _keep_finished(path: Path) -> frozenset[str]:
-    """Drop what is of unfinished visits from the files, and return the ids of the finished ones."""
-    ended = {id_ for id_, *_ in _places(path / VISITS_FILE, VisitEnd, lambda end: end.outcome != "stopped")}
-    sessions = {id_ for id_, *_ in _places(path / SESSIONS_FILE, Session)}
-    finished = frozenset(ended & sessions)
-    for name, schema in ((SESSIONS_FILE, Session), (VISITS_FILE, VisitEnd), (STEPS_FILE, VisitStep)):
-        _keep_lines(path / name, schema, finished)
+    """Drop what is of unfinished visits, and return the ids of the finished ones."""
+    finished = _keep_finished_lines(path)
+    if (path / SHARDS_FOLDER).is_dir():  # of a run on a cluster that was killed
+        gather_shards(path)
+        finished = _keep_finished_lines(path)
     for name in FOLDERS:
         _drop_visits(path / name, finished)
     return finished
 
 
-def _keep_lines(path: Path, schema: type[RecordT], finished: frozenset[str]) -> None:
+def _keep_finished_lines(path: Path) -> frozenset[str]:
+    """Drop the lines of unfinished visits from the files, and return the ids of the finished ones."""
+    ends = whole_lines(path / VISITS_FILE, VisitEnd)
+    ended = {end.session_id for end, *_ in ends if end.outcome != "stopped"}
+    sessions = {id_ for id_, *_ in line_spans(path / SESSIONS_FILE, Session)}
+    finished = frozenset(ended & sessions)
+    for name, schema in ((SESSIONS_FILE, Session), (VISITS_FILE, VisitEnd), (STEPS_FILE, VisitStep)):
+        _keep_lines(path / name, schema, finished)
+    return finished
+
+
+def _keep_lines(path: Path, schema: type[BaseModel], finished: frozenset[str]) -> None:
     """Rewrite a file with the lines of finished visits alone, where it has others or an incomplete one."""
     if not path.exists():
         return
-    kept = [(start, size) for id_, start, size in _places(path, schema) if id_ in finished]
+    kept = [(start, size) for id_, start, size in line_spans(path, schema) if id_ in finished]
     if sum(size for _, size in kept) == path.stat().st_size:
         return
-    with file_errors(path), path.open("rb") as source, replacing(path) as stream:
-        for start, size in kept:
-            source.seek(start)
-            stream.write(source.read(size))
+    with file_errors(path), replacing(path) as stream:
+        copy_lines(path, kept, stream)
 
 
 def _drop_visits(folder: Path, finished: frozenset[str]) -> None:
@@ -202,32 +229,3 @@ def _drop_visits(folder: Path, finished: frozenset[str]) -> None:
                 shutil.rmtree(each)
             else:
                 each.unlink()
-
-
-def _places(
-    path: Path, schema: type[RecordT], wanted: Callable[[RecordT], bool] = lambda record: True
-) -> Iterator[tuple[str, int, int]]:
-    """Yield the session id, the first byte and the size of each whole line.
-
-    A last line without its end is left from a run that was killed; it is passed over.
-
-    Raises:
-        DataError: the file cannot be read, or a line is no such record.
-    """
-    if not path.exists():
-        return
-    start = 0
-    with file_errors(path), path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if line.endswith(b"\n"):
-                record: Any = _parse(line, schema, path, number)
-                if wanted(record):
-                    yield record.session_id, start, len(line)
-            start += len(line)
-
-
-def _parse(line: bytes, schema: type[RecordT], path: Path, number: int) -> RecordT:
-    try:
-        return schema.model_validate_json(line)
-    except ValidationError:
-        return parse_record(line.decode("utf-8", "replace"), schema, path, number)

@@ -20,7 +20,7 @@ from shop_r1.records.actions import LIVE, SHOP, Action, terminate
 from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.simulation.loop import EndVisit, Limits, Progress, Tally, run_sessions
 from shop_r1.simulation.policies import checkpoint as policy
-from shop_r1.simulation.policies.checkpoint import ModelPolicy, PolicyConfig
+from shop_r1.simulation.policies.checkpoint import BatchedModel, ModelPolicy, PolicyConfig
 
 BYTES, END = 256, 256
 PROMPT = PromptConfig(max_tokens=8000, max_completion_length=64)
@@ -76,7 +76,8 @@ def says(monkeypatch: pytest.MonkeyPatch, model: LocalModel) -> Iterator[list[st
 
 
 def model_policy(model: LocalModel) -> ModelPolicy:
-    return ModelPolicy(model, PolicyConfig(prompt=PROMPT, sampling=Sampling(max_new_tokens=6)))
+    config = PolicyConfig(prompt=PROMPT, sampling=Sampling(max_new_tokens=6))
+    return ModelPolicy(BatchedModel(model, config), config)
 
 
 def sessions(
@@ -229,9 +230,11 @@ def test_many_shoppers_are_answered_in_one_batch_as_each_would_be_alone(
     others = [Page(html=f"<page>\n{word * 40}\n</page>") for word in ("a mug ", "a rug ", "a lamp ")]
     asked: list[tuple[Sequence[Step], Page, int]] = [([], first, seed) for seed in range(4)]
     asked += [([step], page, seed) for seed, page in enumerate(others, 10)]
-    together = model_policy(model)
+    config = PolicyConfig(prompt=PROMPT, sampling=Sampling(max_new_tokens=6))
+    batched = BatchedModel(model, config)
+    together = ModelPolicy(batched, config)
     assert len(asyncio.run(_act_all(together, asked))) == 7
-    assert together.batches == [7]
+    assert batched.batches == [7]
     by_seed = dict(zip(seen, drawn, strict=True))
     drawn.clear()
     seen.clear()
@@ -257,7 +260,7 @@ def test_no_batch_of_several_prompts_has_more_tokens_than_asked_for(
     )
     config = PolicyConfig(prompt=PROMPT, batch_tokens=size + 1000)
     asked: list[tuple[Sequence[Step], Page, int]] = [([], page, 1) for page in pages]
-    asyncio.run(_act_all(ModelPolicy(model, config), asked))
+    asyncio.run(_act_all(ModelPolicy(BatchedModel(model, config), config), asked))
     # Each prompt has some 410 tokens that it shares with no other: the first and two more fit at once.
     assert [sum(len(tree.branches) for tree in batch) for batch in batches] == [3, 3]
     assert all(len(batch) * max(tree.size for tree in batch) <= size + 1000 for batch in batches)
@@ -311,7 +314,8 @@ def test_the_persona_and_the_space_are_in_the_prompt(
 
     monkeypatch.setattr(policy, "sample_completions", watch)
     prompt = PROMPT.model_copy(update={"persona": True})
-    live = ModelPolicy(model, PolicyConfig(prompt=prompt), LIVE, "A student with 20 dollars.")
+    config = PolicyConfig(prompt=prompt)
+    live = ModelPolicy(BatchedModel(model, config), config, LIVE, "A student with 20 dollars.")
     asyncio.run(live.act([], Page(html="<page></page>"), random.Random(0)))
     text = model.decode(seen)
     assert "A student with 20 dollars." in text

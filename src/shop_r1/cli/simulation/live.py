@@ -3,24 +3,22 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shop_r1.cli.simulation.rows import Row, Rows
 from shop_r1.cli.terminal.console import WIDTH, join_counts
-from shop_r1.records.action_words import action_words
 from shop_r1.records.sessions import Page, Step
 from shop_r1.records.visits import VisitEnd
 from shop_r1.simulation.loop import Visit
-from shop_r1.validation_messages import harmless
 
 _LINE_EVERY_S = 60.0
 _LINES = 5
@@ -29,17 +27,6 @@ _ROWS_MAX = 20
 _BESIDE_ROWS = 7
 """Lines of the terminal that the table leaves for its head, its foot and what stood before."""
 _COLORS = {"purchase": "green", "terminate": "cyan", "max_steps": "yellow", "stopped": "yellow"}
-
-
-@dataclass
-class _Row:
-    """One shopper."""
-
-    number: str
-    step: int = 0
-    did: str = "opening the shop"
-    path: str = ""
-    outcome: str = ""
 
 
 @dataclass
@@ -108,7 +95,7 @@ class LiveView:
         """Show `total` visits; `totals` is told of everything before this."""
         self._total, self._totals, self._clock = total, totals, clock
         self._console = console or Console(stderr=True)
-        self._rows: dict[str, _Row] = {}
+        self._rows = Rows()
         self._live: Live | None = None
         self._started = self._last_line = clock()
         self._ended = self._line_ended = 0
@@ -128,31 +115,29 @@ class LiveView:
 
     async def begin(self, visit: Visit) -> None:
         """Add a row."""
-        self._rows[visit.session_id] = _Row(visit.session_id.rpartition("-")[2].lstrip("0") or "0")
-        while len(self._rows) > _ROWS_MAX + 200 and (gone := self._oldest_ended()):
-            del self._rows[gone]
+        await self._rows.begin(visit)
+        rows = self._rows.by_id
+        while len(rows) > _ROWS_MAX + 200 and (gone := self._oldest_ended()):
+            del rows[gone]
 
     async def before_step(self, visit: Visit, page: Page) -> bool:
         """Show the page's path."""
-        row = self._rows[visit.session_id]
-        row.path = _path(page.url)
-        row.did = row.did if row.step else "looking at the first page"
-        return True
+        return await self._rows.before_step(visit, page)
 
     async def after_step(self, visit: Visit, step: Step) -> None:
         """Show the action."""
-        row = self._rows[visit.session_id]
-        row.step += 1
-        row.did = harmless(action_words(step.action, step.page.html, was_done=step.error is None))
+        await self._rows.after_step(visit, step)
         self._say_line()
 
     async def end(self, visit: Visit, end: VisitEnd) -> None:
         """Show the outcome."""
-        row = self._rows[visit.session_id]
-        row.outcome = end.outcome
-        if end.outcome in ("no step", "error") and end.reason:
-            row.did = harmless(end.reason)
+        await self._rows.end(visit, end)
         self._ended += 1
+        self._say_line()
+
+    def take(self, changed: Mapping[str, Row]) -> None:
+        """Show shoppers as another process has them, by session id."""
+        self._rows.take(changed)
         self._say_line()
 
     def render(self) -> RenderableType:
@@ -174,9 +159,9 @@ class LiveView:
             line.truncate(width, overflow="ellipsis")
         return Group(table, Text(""), head, foot)
 
-    def _shown(self, most: int) -> list[_Row]:
+    def _shown(self, most: int) -> list[Row]:
         """Return the rows of shoppers under way, and of the others as many as there is room for."""
-        rows = list(self._rows.values())
+        rows = list(self._rows.by_id.values())
         under_way = [row for row in rows if not row.outcome]
         ended = [row for row in rows if row.outcome]
         room = max(0, most - len(under_way))
@@ -184,7 +169,7 @@ class LiveView:
         return [row for row in rows if id(row) in kept]
 
     def _oldest_ended(self) -> str | None:
-        return next((name for name, row in self._rows.items() if row.outcome), None)
+        return next((name for name, row in self._rows.by_id.items() if row.outcome), None)
 
     def _say_line(self) -> None:
         """Away from a terminal, print a line now and then."""
@@ -227,8 +212,3 @@ def _kind(reason: str) -> str:
     "2 in a row: none of the page's names is '…' (of N)"
     """
     return re.sub(r"(?!^)\d+", "N", re.sub(r"(?<!\w)'[^']*'", "'…'", reason))
-
-
-def _path(url: str) -> str:
-    parts = urlsplit(url)
-    return harmless(parts.path + (f"?{parts.query}" if parts.query else ""))

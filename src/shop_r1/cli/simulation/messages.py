@@ -5,8 +5,8 @@ from pathlib import Path
 
 from shop_r1.cli.simulation.live import Totals
 from shop_r1.cli.simulation.options import Options
-from shop_r1.cli.simulation.policies import Deciders
-from shop_r1.cli.simulation.shops import Shop
+from shop_r1.cli.simulation.policies import DeciderFacts
+from shop_r1.cli.simulation.shops import ShopFacts
 from shop_r1.cli.terminal import console
 from shop_r1.errors import DataError
 from shop_r1.records.visits import (
@@ -32,14 +32,24 @@ _EVENTS = {
 """Of what happened in browsers, what is said at the end."""
 
 
-def print_plan(options: Options, shop: Shop, deciders: Deciders, out: Path, finished: int) -> None:
-    """Print what will be done, before anything is."""
+def print_plan(
+    options: Options,
+    shop: ShopFacts,
+    deciders: DeciderFacts,
+    out: Path,
+    finished: int,
+    cluster: str | None = None,
+) -> None:
+    """Print what will be done, before anything is; `cluster` says in words which processes will."""
     count = options.shoppers
     (title, words), *more = deciders.facts
     rows = [*shop.facts[:1], (title, f"{count} {words}; seed {options.seed}"), *more]
     if deciders.persona:
         rows.append(("persona", harmless(deciders.persona)))
-    at_once = f"{min(options.concurrency, count)} at a time, " if count > 1 else ""
+    if cluster is not None:
+        rows.append(("cluster", cluster))
+    each = " in each process" if cluster is not None else ""
+    at_once = f"{min(options.concurrency, count)} at a time{each}, " if count > 1 else ""
     by = f" in {shop.browser}" if shop.browser else ""
     limits = f"each at most {options.most_steps} steps and {options.max_seconds:g} s"
     rows.append(("visits", f"{at_once}{limits}{by}"))
@@ -61,11 +71,18 @@ def _describe_kept(options: Options) -> str:
     return ", ".join(parts)
 
 
-def print_dropped(shop: Shop) -> None:
+def print_dropped(dropped: Counter[str]) -> None:
     """Print what is in no recording and no picture."""
-    if shop.windows is not None and shop.windows.dropped:
-        found = ", ".join(f"{count} {what}" for what, count in _most(shop.windows.dropped))
+    if dropped:
+        found = ", ".join(f"{count} {what}" for what, count in _most(dropped))
         console.note(f"Not recorded: {found}")
+
+
+def print_deaths(died: int, repeated: int) -> None:
+    """Print how many processes of a cluster have died, and how many visits were run again for that."""
+    if died:
+        actors = f"{console.count_of(died, 'actor')} died and {'was' if died == 1 else 'were'} replaced"
+        console.note(f"{actors}; {console.count_of(repeated, 'visit')} run again")
 
 
 def check_sessions(totals: Totals, out: Path, folder: Path) -> None:

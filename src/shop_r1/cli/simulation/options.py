@@ -10,6 +10,7 @@ from shop_r1.cli.models import is_endpoint
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart, check_folder, check_output
 from shop_r1.errors import ConfigError
+from shop_r1.ray_cluster import check_address
 
 if TYPE_CHECKING:
     from shop_r1.shoppers.crowd_kinds import CrowdName
@@ -77,6 +78,9 @@ class Options:
     crowd: "CrowdName"
     page_size: int
     out: Path | None
+    ray: str | None = None
+    actors: int | None = None
+    replicas: int | None = None
 
     @property
     def url(self) -> str | None:
@@ -129,8 +133,17 @@ class Options:
             ConfigError: two of them do not; the message says what to do.
         """
         console.check_choice("--store", self.store, STORES)
-        for problem in (*self._wrong_words(), *self._wrong_shop(), *self._wrong_policy(), *self._wrong_out()):
+        for problem in self._problems():
             raise ConfigError(problem)
+        if self.ray is not None:
+            check_address(self.ray)
+
+    def _problems(self) -> Iterator[str]:
+        yield from self._wrong_words()
+        yield from self._wrong_shop()
+        yield from self._wrong_policy()
+        yield from self._wrong_out()
+        yield from self._wrong_cluster()
 
     def _wrong_words(self) -> Iterator[str]:
         if len(urls := self._urls()) > 1:
@@ -182,6 +195,15 @@ class Options:
         for name, option in _OF_FOLDERS.items():
             if self.is_one_file and getattr(self, name):
                 yield f"{option} needs a folder; {self.out} is one file of sessions: give --out a folder"
+
+    def _wrong_cluster(self) -> Iterator[str]:
+        for name in ("actors", "replicas"):
+            if getattr(self, name) is not None and self.ray is None:
+                yield f"--{name} is for a Ray cluster; add --ray ADDRESS"
+        if self.replicas is not None and self.kind != "checkpoint":
+            yield "--replicas is for a checkpoint; leave it out"
+        if self.ray is not None and self.watch:
+            yield "--watch shows the shoppers of one process; leave it out with --ray: the terminal shows all"
 
     def place(self, inputs: Sequence[Path | str | None]) -> Path:
         """Return where the run writes: what was given, else a new `runs/simulation`, or the one to resume.

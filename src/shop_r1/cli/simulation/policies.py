@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shop_r1.cli.models import NO_PRICE
 from shop_r1.cli.simulation.options import Options
-from shop_r1.cli.simulation.shops import Shop
+from shop_r1.cli.simulation.shops import ShopFacts
 from shop_r1.cli.terminal import console
 from shop_r1.models.pretrained import BUNDLED
 from shop_r1.records.actions import LIVE, SHOP, ActionSpace, find_space
@@ -17,18 +17,26 @@ from shop_r1.simulation.loop import Policy, Visit
 from shop_r1.simulation.policies.brief import brief
 
 if TYPE_CHECKING:
+    from shop_r1.endpoints.pricing import Price
+    from shop_r1.models.precision import Precision
     from shop_r1.prompts.render import PromptConfig
+    from shop_r1.simulation.policies.checkpoint import PolicyConfig
+    from shop_r1.simulation.policies.endpoint import (
+        EndpointConfig,
+        EndpointModel,
+        EndpointPolicy,
+        RequestedModel,
+    )
 
 
 def _no_cost(_: Visit | None = None) -> float | None:
     return None
 
 
-@dataclass(frozen=True)
-class Deciders:
-    """The policies of a run's visits."""
+@dataclass(frozen=True, kw_only=True)
+class DeciderFacts:
+    """Who decides for the shoppers of a run, be it here or in other processes."""
 
-    policy_of: Callable[[Visit], Policy]
     names: tuple[str, str]
     """What the ids of sessions and of users begin with."""
     space: ActionSpace
@@ -40,6 +48,13 @@ class Deciders:
     """That were resolved, for the run's record."""
     inputs: tuple[Path, ...] = ()
     """Files and folders that they are made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deciders(DeciderFacts):
+    """The policies of a run's visits."""
+
+    policy_of: Callable[[Visit], Policy]
     cost_of: Callable[[Visit], float | None] = _no_cost
     """What a visit cost, in US dollars; None where that is not known, or nothing costs."""
     total_cost: Callable[[], float | None] = _no_cost
@@ -47,7 +62,7 @@ class Deciders:
 
 
 @asynccontextmanager
-async def open_policy(options: Options, shop: Shop, out: Path) -> AsyncIterator[Deciders]:
+async def open_policy(options: Options, shop: ShopFacts, out: Path) -> AsyncIterator[Deciders]:
     """Open the policy that the options name, and close it at the end.
 
     Raises:
@@ -55,14 +70,17 @@ async def open_policy(options: Options, shop: Shop, out: Path) -> AsyncIterator[
         ModelError: the model cannot be loaded.
     """
     async with AsyncExitStack() as stack:
-        if options.kind == "scripted":
-            yield _scripted(options)
-        elif options.kind == "random":
-            yield _random(options, shop)
+        if options.kind in ("scripted", "random"):
+            yield local_deciders(options, shop)
         elif options.kind == "checkpoint":
             yield _checkpoint(options, shop, stack)
         else:
-            yield _endpoint(options, shop, stack, out)
+            yield await _endpoint(options, shop, stack, out)
+
+
+def local_deciders(options: Options, shop: ShopFacts) -> Deciders:
+    """Return scripted or random shoppers, which need no model."""
+    return _scripted(options) if options.kind == "scripted" else _random(options, shop)
 
 
 def _scripted(options: Options) -> Deciders:
@@ -73,55 +91,151 @@ def _scripted(options: Options) -> Deciders:
     policy_of = scripted_policies(Market(KINDS), options.crowd)
     words = f"scripted shoppers of the {options.crowd} crowd, each with a persona and an intent of its own"
     names = ("store", "shopper")
-    return Deciders(lambda visit: policy_of(visit.key), names, SHOP, (("shoppers", words),))
+    return Deciders(
+        policy_of=lambda visit: policy_of(visit.key), names=names, space=SHOP, facts=(("shoppers", words),)
+    )
 
 
-def _random(options: Options, shop: Shop) -> Deciders:
+def _random(options: Options, shop: ShopFacts) -> Deciders:
     from shop_r1.simulation.policies.random_policy import RandomPolicy
 
     space = LIVE if options.in_browser else SHOP
     policy = RandomPolicy(space, options.query, shop.typed)
     first = f"; first they search for {options.query!r}" if options.query else ""
     words = f"random shoppers, which need no model{first}"
-    return Deciders(lambda _: policy, ("random", "random"), space, (("shoppers", words),))
+    return Deciders(
+        policy_of=lambda _: policy, names=("random", "random"), space=space, facts=(("shoppers", words),)
+    )
 
 
-def _checkpoint(options: Options, shop: Shop, stack: AsyncExitStack) -> Deciders:
-    from shop_r1.cli.terminal.checkpoints import fit_prompt, load, model_folder, trained_prompt
-    from shop_r1.models.precision import choose_precision
-    from shop_r1.simulation.policies.checkpoint import ModelPolicy, PolicyConfig
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """A checkpoint's settings for a run."""
+
+    name: str
+    config: "PolicyConfig"
+    space: ActionSpace
+    persona: str | None
+
+    def facts(self, where: str = "many at once") -> DeciderFacts:
+        """Return what is said and recorded of it; `where` is how it decides, in words."""
+        from shop_r1.cli.terminal.checkpoints import model_folder
+
+        return DeciderFacts(
+            names=("model", "model"),
+            space=self.space,
+            facts=(
+                ("shoppers", f"decided for by the checkpoint {self.name}, {where}"),
+                _describe_space(self.space),
+            ),
+            persona=self.persona,
+            settings=self.config.model_dump(mode="json"),
+            inputs=() if (folder := model_folder(self.name)) is None else (folder,),
+        )
+
+    def settled(self, precision: "Precision") -> "CheckpointPlan":
+        """Return the plan with the number format, which is printed, and the model's own budget."""
+        from shop_r1.cli.terminal.checkpoints import fit_prompt
+
+        config = self.config
+        prompt = fit_prompt(config.prompt, self.name, needed=config.sampling.max_new_tokens)
+        console.note(str(precision))
+        settled = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
+        return replace(self, config=settled)
+
+
+def plan_checkpoint(options: Options, shop: ShopFacts) -> CheckpointPlan:
+    """Return the settings of the checkpoint that the options name, before it is loaded.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    from shop_r1.cli.terminal.checkpoints import trained_prompt
+    from shop_r1.simulation.policies.checkpoint import PolicyConfig
 
     name = options.policy_name
     trained = trained_prompt(name)
     config = console.read_settings(PolicyConfig, options.settings, {"prompt": trained} if trained else None)
     persona = _brief(options, shop)
-    prompt = _with_persona(config.prompt, persona)
+    config = config.model_copy(update={"prompt": _with_persona(config.prompt, persona)})
     if persona and trained and not trained.get("persona"):
         console.note(f"{name} was trained without personas: it may not heed this one")
     space = _space(config.space, options, knows_shop_alone=trained is not None or name in BUNDLED)
-    model = load(name)
-    prompt = fit_prompt(prompt, name, needed=config.sampling.max_new_tokens)
-    precision = choose_precision(config.bf16, model.model.device.type)
-    console.note(str(precision))
-    config = config.model_copy(update={"prompt": prompt, "bf16": precision.bf16})
-    policy = ModelPolicy(model, config, space, persona)
+    return CheckpointPlan(name, config, space, persona)
+
+
+def _checkpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack) -> Deciders:
+    from shop_r1.cli.terminal.checkpoints import load
+    from shop_r1.models.precision import choose_precision
+    from shop_r1.simulation.policies.checkpoint import BatchedModel, ModelPolicy
+
+    plan = plan_checkpoint(options, shop)
+    model = load(plan.name)
+    plan = plan.settled(choose_precision(plan.config.bf16, model.model.device.type))
+    policy = ModelPolicy(BatchedModel(model, plan.config), plan.config, plan.space, plan.persona)
     stack.push_async_callback(policy.close)
-    return Deciders(
-        lambda _: policy,
-        ("model", "model"),
-        space,
-        (("shoppers", f"decided for by the checkpoint {name}, many at once"), _describe_space(space)),
-        persona,
-        config.model_dump(mode="json"),
-        () if (folder := model_folder(name)) is None else (folder,),
-    )
+    return Deciders(**vars(plan.facts()), policy_of=lambda _: policy)
 
 
-def _endpoint(options: Options, shop: Shop, stack: AsyncExitStack, out: Path) -> Deciders:
+@dataclass(frozen=True)
+class EndpointPlan:
+    """The settings of a model over a network for a run."""
+
+    name: str
+    config: "EndpointConfig"
+    price: "Price | None"
+    space: ActionSpace
+    persona: str | None
+
+    def facts(self) -> DeciderFacts:
+        """Return what is said and recorded of it."""
+        price, cap = self.price, self.config.requests.max_cost_usd
+        cost = (
+            "" if price is None else f"{price.input_usd:g} and {price.output_usd:g} USD per million tokens; "
+        )
+        capped = f"at most {cap:g} USD, then visits end" if cap is not None else "no cap; --max-cost sets one"
+        return DeciderFacts(
+            names=("endpoint", "endpoint"),
+            space=self.space,
+            facts=(
+                ("shoppers", f"decided for by {self.name}"),
+                ("cost", f"{cost}{capped}" if price is not None else NO_PRICE),
+                _describe_space(self.space),
+            ),
+            persona=self.persona,
+            settings=self.config.model_dump(
+                mode="json", exclude={"requests": {"max_cost_usd", "concurrency"}}
+            ),
+        )
+
+    @asynccontextmanager
+    async def opened(self, cache: Path, notify: Callable[[str], None]) -> "AsyncIterator[EndpointModel]":
+        """Open the endpoint and the file of its completions, and close them at the end.
+
+        Raises:
+            ConfigError: the name or a key is wrong.
+            DataError: the file cannot be used.
+        """
+        from shop_r1.endpoints.providers import open_endpoint
+        from shop_r1.endpoints.response_cache import ResponseCache
+        from shop_r1.simulation.policies.endpoint import EndpointModel
+
+        endpoint = open_endpoint(self.name, self.config.requests, notify)
+        try:
+            with ResponseCache(cache) as kept:
+                yield EndpointModel(endpoint, self.config, kept, self.price, self.space, self.persona)
+        finally:
+            await endpoint.close()
+
+
+def plan_endpoint(options: Options, shop: ShopFacts) -> EndpointPlan:
+    """Return the settings of the model over a network that the options name.
+
+    Raises:
+        ConfigError: a setting is wrong, or the model has no price and a cost cap.
+    """
     from shop_r1.endpoints.pricing import choose_price
-    from shop_r1.endpoints.providers import open_endpoint
-    from shop_r1.endpoints.response_cache import ResponseCache
-    from shop_r1.simulation.policies.endpoint import EndpointConfig, EndpointModel, EndpointPolicy
+    from shop_r1.simulation.policies.endpoint import EndpointConfig
 
     name = options.policy_name
     chosen = {"requests.max_cost_usd": options.max_cost}
@@ -130,40 +244,42 @@ def _endpoint(options: Options, shop: Shop, stack: AsyncExitStack, out: Path) ->
     config = config.model_copy(update={"prompt": _with_persona(config.prompt, persona)})
     space = _space(config.space, options, knows_shop_alone=False)
     price = choose_price(config.price, name, config.prompt.max_tokens, config.requests.max_cost_usd)
-    endpoint = open_endpoint(name, config.requests, console.note)
-    stack.push_async_callback(endpoint.close)
-    cache = stack.enter_context(ResponseCache(out / CACHE))
-    model = EndpointModel(endpoint, config, cache, price, space, persona)
-    policies: dict[str, EndpointPolicy] = {}
+    return EndpointPlan(name, config, price, space, persona)
 
-    def policy_of(visit: Visit) -> Policy:
-        policy = policies[visit.session_id] = EndpointPolicy(model)
-        return policy
 
-    def cost_of(visit: Visit) -> float | None:
-        policy = policies.pop(visit.session_id, None)
-        return policy.cost_usd if policy is not None else None
-
-    cap = config.requests.max_cost_usd
-    cost = "" if price is None else f"{price.input_usd:g} and {price.output_usd:g} USD per million tokens; "
-    capped = f"at most {cap:g} USD, then visits end" if cap is not None else "no cap; --max-cost sets one"
+async def _endpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack, out: Path) -> Deciders:
+    plan = plan_endpoint(options, shop)
+    model = await stack.enter_async_context(plan.opened(out / CACHE, console.note))
+    policies = EndpointPolicies(model)
     return Deciders(
-        policy_of,
-        ("endpoint", "endpoint"),
-        space,
-        (
-            ("shoppers", f"decided for by {name}"),
-            ("cost", f"{cost}{capped}" if price is not None else NO_PRICE),
-            _describe_space(space),
-        ),
-        persona,
-        config.model_dump(mode="json", exclude={"requests": {"max_cost_usd", "concurrency"}}),
-        cost_of=cost_of,
+        **vars(plan.facts()),
+        policy_of=policies.policy_of,
+        cost_of=policies.cost_of,
         total_cost=lambda: model.cost_usd,
     )
 
 
-def _brief(options: Options, shop: Shop) -> str | None:
+class EndpointPolicies:
+    """A policy for each visit under way, which knows what it cost."""
+
+    def __init__(self, model: "RequestedModel") -> None:
+        self._model = model
+        self._policies: dict[str, EndpointPolicy] = {}
+
+    def policy_of(self, visit: Visit) -> Policy:
+        """Return a visit's policy."""
+        from shop_r1.simulation.policies.endpoint import EndpointPolicy
+
+        policy = self._policies[visit.session_id] = EndpointPolicy(self._model)
+        return policy
+
+    def cost_of(self, visit: Visit) -> float | None:
+        """Return what a visit that has ended cost; None where that is not known."""
+        policy = self._policies.pop(visit.session_id, None)
+        return policy.cost_usd if policy is not None else None
+
+
+def _brief(options: Options, shop: ShopFacts) -> str | None:
     return brief(options.persona, options.intent, options.query, shop.typed)
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,19 +12,16 @@ from typing import Any
 from shop_r1.cli.simulation import messages
 from shop_r1.cli.simulation.live import LiveView, Totals
 from shop_r1.cli.simulation.options import Options
-from shop_r1.cli.simulation.policies import Deciders, open_policy
-from shop_r1.cli.simulation.shops import Shop, open_shop
+from shop_r1.cli.simulation.planned import FREE, plan_visits, run_record
+from shop_r1.cli.simulation.policies import open_policy
+from shop_r1.cli.simulation.shops import open_shop
 from shop_r1.cli.simulation.watch_page import watch_page
 from shop_r1.errors import Terminated, file_errors
+from shop_r1.ray_cluster import joined
 from shop_r1.records.visits import SESSIONS_FILE
-from shop_r1.runs import make_record
 from shop_r1.simulation.concurrent import Observers, run_visits
-from shop_r1.simulation.loop import Limits, Visit
+from shop_r1.simulation.loop import Limits
 from shop_r1.simulation.run_folder import opened, sort_by_visit
-
-FREE = ("shoppers", "concurrency", "max_cost", "rate", "screenshots", "trace", "no_recording")
-"""Settings that may differ when a run goes on."""
-_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port")
 
 
 def simulate_visits(options: Options, out: Path) -> None:
@@ -53,6 +50,12 @@ def simulate_visits(options: Options, out: Path) -> None:
 
 
 def _run_all(options: Options, folder: Path, totals: Totals) -> None:
+    if options.ray is not None:
+        with joined(options.ray):
+            from shop_r1.cli.simulation.cluster.run import run_on_cluster
+
+            asyncio.run(_until_terminated(run_on_cluster(options, folder, totals)))
+        return
     asyncio.run(_until_terminated(_run(options, folder, totals)))
 
 
@@ -90,7 +93,7 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
     """Run what is missing in the folder."""
     async with open_shop(options, path) as shop, open_policy(options, shop, path) as deciders:
         visits = plan_visits(options, shop, deciders)
-        with opened(path, _record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
+        with opened(path, run_record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
             left = [visit for visit in visits if visit.session_id not in folder.finished]
             totals.cost = deciders.total_cost
             messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
@@ -108,41 +111,8 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
                         timed=options.in_browser,
                         cost_of=deciders.cost_of,
                     )
-            messages.print_dropped(shop)
+            messages.print_dropped(shop.windows.dropped if shop.windows is not None else Counter())
         sort_by_visit(path, [visit.session_id for visit in visits])
-
-
-def plan_visits(options: Options, shop: Shop, deciders: Deciders) -> list[Visit]:
-    """Return the visits of a run; visit `k` depends on the seed and `k` alone."""
-    session, user = deciders.names
-    keys = [f"{options.seed}-{index:05d}" for index in range(options.shoppers)]
-    return [
-        Visit(
-            key,
-            f"{session}-{key}",
-            f"{user}-{key}",
-            persona=deciders.persona,
-            start=shop.start,
-            source=shop.source,
-            space=deciders.space.name,
-        )
-        for key in keys
-    ]
-
-
-def _record(options: Options, shop: Shop, deciders: Deciders) -> dict[str, Any]:
-    """Return what the run's `settings.json` holds."""
-    chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_RECORDED}
-    chosen |= {"url": options.url, "policy": options.policy_name, "allow_host": list(options.allow_host)}
-    chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
-    inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
-    return make_record(
-        {**chosen, "model": dict(deciders.settings)},
-        inputs,
-        options.seed,
-        command="simulate",
-        browser=shop.browser,
-    )
 
 
 def _copy_sessions(source: Path, out: Path) -> None:

@@ -15,6 +15,8 @@ from shop_r1.simulation.loop import Visit
 
 if TYPE_CHECKING:
     from shop_r1.cli.simulation.kept import Windows
+    from shop_r1.drivers.bounds.rate import HostRate
+    from shop_r1.drivers.bounds.robots import Robots
     from shop_r1.drivers.bounds.rules import Bounds
 
 RATE = 2.0
@@ -23,29 +25,64 @@ AGENT = "shop-r1"
 """As robots.txt files may name it."""
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A shop that is open."""
+@dataclass(frozen=True, kw_only=True)
+class ShopFacts:
+    """A shop, be it open here or in other processes."""
 
     start: str
     source: str
     """As `Session.source` has it."""
-    driver_of: Callable[[Visit], PageDriver]
     facts: tuple[tuple[str, str], ...]
     """What is done there, in words, by title."""
     browser: str | None = None
     """Which browser shoppers go by; None for none."""
     typed: tuple[str, ...] = ()
     """Names that the test profile has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop(ShopFacts):
+    """A shop that is open."""
+
+    driver_of: Callable[[Visit], PageDriver]
     windows: "Windows | None" = None
     """The windows of visits under way; None without a browser."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What several processes have in common that visit one shop."""
+
+    rate: "HostRate"
+    robots: "Robots"
+
+
+def shop_facts(options: Options, browser: str | None = None) -> ShopFacts:
+    """Return what is known of the shop that the options name without opening it.
+
+    Raises:
+        ConfigError: the address or a host is none.
+        DataError: the test profile cannot be read.
+    """
+    if not options.in_browser:
+        facts = (("shop", f"the built-in store, in {'each' if options.ray else 'this'} process"),)
+        return ShopFacts(start=HOME, source="store", facts=facts)
+    bounds = _bounds(options, None)
+    return ShopFacts(
+        start=options.url or HOME,
+        source="live" if options.url else "store",
+        facts=tuple(_facts(options, bounds)),
+        browser=browser,
+        typed=bounds.profile.names,
+    )
+
+
 @asynccontextmanager
-async def open_shop(options: Options, folder: Path) -> AsyncIterator[Shop]:
+async def open_shop(options: Options, folder: Path, shared: Shared | None = None) -> AsyncIterator[Shop]:
     """Open the shop that the options name, and close all of it at the end.
 
-    What browsers leave beside sessions is written into the folder.
+    What browsers leave beside sessions is written into the folder. `shared` is what this process has in
+    common with others that visit the shop at the same time; None where there are none.
 
     Raises:
         ConfigError: there is no Chromium, or the address or a host is none.
@@ -58,8 +95,7 @@ async def open_shop(options: Options, folder: Path) -> AsyncIterator[Shop]:
         app = create_store(options.crowd, options.catalogue_seed, options.page_size)
     if not options.in_browser:
         assert app is not None
-        facts = (("shop", "the built-in store, in this process"),)
-        yield Shop(HOME, "store", lambda _: InProcessDriver(app), facts)
+        yield Shop(**vars(shop_facts(options)), driver_of=lambda _: InProcessDriver(app))
         return
     from shop_r1.cli.simulation.kept import Windows
     from shop_r1.drivers.browser.pool import BrowserPool
@@ -67,21 +103,14 @@ async def open_shop(options: Options, folder: Path) -> AsyncIterator[Shop]:
 
     async with AsyncExitStack() as stack:
         port = stack.enter_context(served(app)) if app is not None else None
-        bounds = _bounds(options, port)
+        bounds = _bounds(options, port, shared)
         pool = await stack.enter_async_context(BrowserPool(version=version("shop-r1")))
         windows = Windows(pool, bounds, options, folder)
-        yield Shop(
-            options.url or HOME,
-            "live" if options.url else "store",
-            windows.driver_of,
-            (*_facts(options, bounds),),
-            browser=pool.name,
-            typed=bounds.profile.names,
-            windows=windows,
-        )
+        known = shop_facts(options, pool.name)
+        yield Shop(**vars(known), driver_of=windows.driver_of, windows=windows)
 
 
-def _bounds(options: Options, port: int | None) -> "Bounds":
+def _bounds(options: Options, port: int | None, shared: Shared | None = None) -> "Bounds":
     """Return the bounds; `port` is the built-in store's, None for another shop.
 
     Raises:
@@ -95,17 +124,22 @@ def _bounds(options: Options, port: int | None) -> "Bounds":
     from shop_r1.drivers.bounds.test_profile import TestProfile
 
     profile = TestProfile.load(options.test_profile) if options.test_profile else TestProfile()
-    rate = options.rate if options.rate is not None else RATE if options.url else 0.0
+    robots = shared.robots if shared is not None else Robots(AGENT)
     return Bounds(
         Hosts.of(options.url or HOME, list(options.allow_host)),
         routes={HOST: ("127.0.0.1", port)} if port is not None else {},
-        robots=Robots(AGENT) if options.url and not options.ignore_robots else None,
-        rate=Rate(rate or None),
+        robots=robots if options.url and not options.ignore_robots else None,
+        rate=shared.rate if shared is not None else Rate(page_loads_per_second(options)),
         profile=profile,
         purchase_labels=None if options.url else PURCHASES,
         allow_purchase=options.allow_purchase,
         max_bytes=round(options.max_bytes * 1e6) if options.max_bytes else None,
     )
+
+
+def page_loads_per_second(options: Options) -> float | None:
+    """Return how many pages of a host may be loaded in a second; None for as many as there are."""
+    return (options.rate if options.rate is not None else RATE if options.url else 0.0) or None
 
 
 def _facts(options: Options, bounds: "Bounds") -> list[tuple[str, str]]:

@@ -2,6 +2,15 @@
 
 import asyncio
 from collections import defaultdict
+from typing import Protocol
+
+
+class HostRate(Protocol):
+    """Lets page loads of one host begin one after the other."""
+
+    async def wait(self, host: str, at_least_s: float = 0.0) -> float:
+        """Wait for the turn of a host that asks for `at_least_s` between two; return the seconds waited."""
+        ...
 
 
 class Rate:

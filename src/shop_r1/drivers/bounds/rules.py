@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from shop_r1.drivers.bounds.hosts import Hosts
 from shop_r1.drivers.bounds.purchases import Purchase, labelled_purchase, requested_purchase
-from shop_r1.drivers.bounds.rate import Rate
+from shop_r1.drivers.bounds.rate import HostRate, Rate
 from shop_r1.drivers.bounds.robots import Robots
 from shop_r1.drivers.bounds.test_profile import TestProfile
 from shop_r1.errors import PageError
@@ -27,7 +27,7 @@ class Bounds:
     """Where names lead that no DNS knows."""
     robots: Robots | None = None
     """None where robots.txt is not honoured."""
-    rate: Rate = field(default_factory=lambda: Rate(None))
+    rate: HostRate = field(default_factory=lambda: Rate(None))
     profile: TestProfile = field(default_factory=TestProfile)
     purchase_labels: frozenset[str] | None = None
     """Labels, in lower case, that buy in this shop; None where they have to be guessed."""

@@ -6,11 +6,11 @@ own, so that browsers go on meanwhile.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -56,45 +56,62 @@ class PolicyConfig(Config):
     """Prompts that are completed at once, in tokens when padded. Ours."""
 
 
+Messages = Sequence[dict[str, str]]
+Chat = Callable[[], Messages]
+"""Renders the messages of a prompt, which takes a while for long sessions."""
+
+
 @dataclass(frozen=True)
 class _Asked:
-    """A visit that waits for its next step."""
+    """A chat that waits for its completion."""
 
-    steps: tuple[Step, ...]
-    page: Page
+    chat: Chat
     seed: int
-    answer: "asyncio.Future[Step | ParseFailure]"
+    answer: "asyncio.Future[str]"
 
 
-class ModelPolicy:
-    """A policy that samples from a checkpoint; it sees the prompt of training, nothing else.
+class Completer(Protocol):
+    """Completes chats for any number of visits, in this process or in another."""
 
-    It serves any number of visits on one event loop. A completion depends on its visit's seed alone, whoever
-    else is in the batch (up to rounding). `batches` has the size of each batch so far.
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text has."""
+        ...
+
+    async def complete(self, chat: Chat, seed: int) -> str:
+        """Return the completion of the messages that `chat` returns, which may be called in another thread.
+
+        Raises:
+            ConfigError: the chat cannot be rendered within its budget, or is longer than the model can read.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of all that it holds."""
+        ...
+
+
+class BatchedModel:
+    """A checkpoint in this process: what waits when it is free is completed in one batch.
+
+    It serves one event loop. A completion depends on its seed alone, whoever else is in the batch (up to
+    rounding). `batches` has the size of each batch so far.
     """
 
-    def __init__(
-        self,
-        model: LocalModel,
-        config: PolicyConfig,
-        space: ActionSpace = SHOP,
-        persona: str | None = None,
-    ) -> None:
-        self._model, self._config, self._space, self._persona = model, config, space, persona
-        self._count = lru_cache(maxsize=10_000)(model.count_tokens)
+    def __init__(self, model: LocalModel, config: PolicyConfig) -> None:
+        self._model, self._config = model, config
         self._waiting: list[_Asked] = []
         self._answering: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self.batches: list[int] = []
 
-    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
-        """Return the model's next step, or why its completion is no valid response.
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text has."""
+        return self._model.count_tokens(text)
 
-        Raises:
-            EndVisit: the actions so far are over the prompt's budget.
-        """
-        answer: asyncio.Future[Step | ParseFailure] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(tuple(history), page, rng.getrandbits(63) % SEEDS, answer))
+    async def complete(self, chat: Chat, seed: int) -> str:
+        """Return the completion; see `Completer`."""
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Asked(chat, seed, answer))
         if self._answering is None or self._answering.done():
             self._answering = asyncio.ensure_future(self._answer_all())
         return await answer
@@ -128,30 +145,24 @@ class ModelPolicy:
                 else:
                     each.answer.set_result(result)
 
-    def _complete(self, batch: Sequence[_Asked]) -> list[Step | ParseFailure | Exception]:
-        """Return each one's step, or what stands against it."""
-        found: dict[int, Step | ParseFailure | Exception] = {}
+    def _complete(self, batch: Sequence[_Asked]) -> list[str | Exception]:
+        """Return each one's completion, or what stands against it."""
+        found: dict[int, str | Exception] = {}
         prompts: dict[int, list[int]] = {}
         for index, each in enumerate(batch):
             try:
-                prompts[index] = self._prompt(each)
+                prompts[index] = self._model.prompt_ids(each.chat(), self._config.prompt.chat_template_kwargs)
             except ConfigError as error:
-                found[index] = EndVisit("error", str(error))
+                found[index] = error
         groups = group_prompts(prompts, self._config.batch_tokens)
         trees = [grow_tree([prompts[index] for index in group]) for group in groups]
         for numbers in batch_trees([tree.shape for tree in trees], self._config.batch_tokens):
             indices = [index for number in numbers for index in groups[number]]
-            seeds = [batch[index].seed for index in indices]
-            texts = self._sample([trees[number] for number in numbers], seeds)
-            for index, text in zip(indices, texts, strict=True):
-                found[index] = read_step(text, batch[index].page, self._space)
+            texts = self._sample(
+                [trees[number] for number in numbers], [batch[index].seed for index in indices]
+            )
+            found |= zip(indices, texts, strict=True)
         return [found[index] for index in range(len(batch))]
-
-    def _prompt(self, asked: _Asked) -> list[int]:
-        pages = [*(step.page.html for step in asked.steps), asked.page.html]
-        actions, config = [step.action for step in asked.steps], self._config.prompt
-        prompt = render_history(pages, actions, self._space, config, self._count, self._persona)
-        return self._model.prompt_ids(prompt.messages, config.chat_template_kwargs)
 
     def _sample(self, trees: Sequence[Tree], seeds: Sequence[int]) -> list[str]:
         model = self._model
@@ -160,6 +171,45 @@ class ModelPolicy:
                 model.model, trees, self._config.sampling, model.end_ids, model.pad_id, seeds
             )
         return [model.decode(each.ids) for each in completions]
+
+
+class ModelPolicy:
+    """A policy that samples from a checkpoint; it sees the prompt of training, nothing else.
+
+    It serves any number of visits on one event loop.
+    """
+
+    def __init__(
+        self,
+        model: Completer,
+        config: PolicyConfig,
+        space: ActionSpace = SHOP,
+        persona: str | None = None,
+    ) -> None:
+        self._model, self._prompt, self._space, self._persona = model, config.prompt, space, persona
+        self._count = lru_cache(maxsize=10_000)(model.count_tokens)
+
+    async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step | ParseFailure:
+        """Return the model's next step, or why its completion is no valid response.
+
+        Raises:
+            EndVisit: the actions so far are over the prompt's budget.
+        """
+        chat = partial(self._render, tuple(history), page)
+        try:
+            completion = await self._model.complete(chat, rng.getrandbits(63) % SEEDS)
+        except ConfigError as error:
+            raise EndVisit("error", str(error)) from None
+        return read_step(completion, page, self._space)
+
+    async def close(self) -> None:
+        """Close the model."""
+        await self._model.close()
+
+    def _render(self, history: Sequence[Step], page: Page) -> Messages:
+        pages = [*(step.page.html for step in history), page.html]
+        actions = [step.action for step in history]
+        return render_history(pages, actions, self._space, self._prompt, self._count, self._persona).messages
 
 
 def group_prompts(prompts: dict[int, list[int]], most: int) -> list[list[int]]:

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from shop_r1.config import Config
 from shop_r1.endpoints.budget import Budget, BudgetExceededError
@@ -22,6 +22,8 @@ from shop_r1.records.sessions import Page, Step
 from shop_r1.simulation.loop import EndVisit
 
 _DRAW_BITS = 53  # JSON's numbers are exact up to there
+estimated_tokens = lru_cache(maxsize=10_000)(estimate_tokens)
+"""About how many tokens a text has; pages come again with each step."""
 
 
 class EndpointConfig(Config):
@@ -43,6 +45,23 @@ class EndpointConfig(Config):
     `live` in a browser."""
 
 
+class RequestedModel(Protocol):
+    """What `EndpointPolicy` needs of a model over a network, be it in this process or in another."""
+
+    config: EndpointConfig
+    price: Price | None
+    space: ActionSpace
+    persona: str | None
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens the text has."""
+        ...
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the completion of the request; see `EndpointModel.complete`."""
+        ...
+
+
 class EndpointModel:
     """A model over a network, for all visits of a run, on one event loop."""
 
@@ -61,7 +80,10 @@ class EndpointModel:
         self._endpoint, self._cache = endpoint, cache
         self._sender = RequestSender(endpoint, config.requests, cache, budget)
         self._at_once = asyncio.Semaphore(config.requests.concurrency)
-        self.count_tokens = lru_cache(maxsize=10_000)(estimate_tokens)
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens the text has."""
+        return estimated_tokens(text)
 
     @property
     def cost_usd(self) -> float | None:
@@ -91,7 +113,7 @@ class EndpointModel:
 class EndpointPolicy:
     """The policy of one visit, which counts what it used."""
 
-    def __init__(self, model: EndpointModel) -> None:
+    def __init__(self, model: RequestedModel) -> None:
         self._model = model
         self.usage = NO_USAGE
         """Of its completions."""

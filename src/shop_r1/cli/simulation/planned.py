@@ -1,0 +1,58 @@
+"""What a run of `simulate` is: its visits, and what its folder records of how it was made."""
+
+from dataclasses import asdict
+from typing import Any
+
+from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.simulation.policies import DeciderFacts
+from shop_r1.cli.simulation.shops import ShopFacts
+from shop_r1.runs import make_record
+from shop_r1.simulation.loop import Visit
+
+FREE = (
+    "shoppers",
+    "concurrency",
+    "max_cost",
+    "rate",
+    "screenshots",
+    "trace",
+    "no_recording",
+    "ray",
+    "actors",
+    "replicas",
+)
+"""Settings that may differ when a run goes on."""
+_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port")
+
+
+def plan_visits(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> list[Visit]:
+    """Return the visits of a run; visit `k` depends on the seed and `k` alone."""
+    session, user = deciders.names
+    keys = [f"{options.seed}-{index:05d}" for index in range(options.shoppers)]
+    return [
+        Visit(
+            key,
+            f"{session}-{key}",
+            f"{user}-{key}",
+            persona=deciders.persona,
+            start=shop.start,
+            source=shop.source,
+            space=deciders.space.name,
+        )
+        for key in keys
+    ]
+
+
+def run_record(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> dict[str, Any]:
+    """Return what the run's `settings.json` holds."""
+    chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_RECORDED}
+    chosen |= {"url": options.url, "policy": options.policy_name, "allow_host": list(options.allow_host)}
+    chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
+    inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
+    return make_record(
+        {**chosen, "model": dict(deciders.settings)},
+        inputs,
+        options.seed,
+        command="simulate",
+        browser=shop.browser,
+    )
