@@ -31,6 +31,7 @@ LAYERS = (
     "datasets",
     "training",
     "evaluation",
+    "fidelity",
     "drivers",
     "simulation",
     "shoppers",
@@ -44,9 +45,10 @@ LAYERS = (
 LEARNING = {"importers", "rewards", "datasets", "training", "evaluation"}
 FENCES = {
     "evaluation": {"training"},
-    "drivers": {"models", "endpoints", "prompts"} | LEARNING,
-    "simulation": LEARNING,
-    "shoppers": {"models", "endpoints"} | LEARNING,
+    "fidelity": {"models", "endpoints", "importers", "training"},
+    "drivers": {"models", "endpoints", "prompts", "fidelity"} | LEARNING,
+    "simulation": {"fidelity"} | LEARNING,
+    "shoppers": {"models", "endpoints", "fidelity"} | LEARNING,
     "store": set(LAYERS) - {"errors", "config", "store"},
     "report": set(LAYERS) - {*FOUNDATION, "report"},
 }

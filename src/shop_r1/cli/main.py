@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from shop_r1.cli.card import card
+from shop_r1.cli.comparison.fidelity import fidelity
 from shop_r1.cli.data import data, imports
 from shop_r1.cli.data.balance import balance
 from shop_r1.cli.data.convert import convert
@@ -76,7 +77,7 @@ app = typer.Typer(
 )
 for each in (
     *(demo, reproduce, store, simplify, simulate, rationales, sft, grpo),
-    *(evaluate, score, report, card, doctor),
+    *(evaluate, score, fidelity, report, card, doctor),
 ):
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):

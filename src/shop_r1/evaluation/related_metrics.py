@@ -7,11 +7,10 @@ counts in every denominator: as wrong, as the label `unparsable`, as an empty te
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from math import log
 
 import numpy as np
 
-from shop_r1.evaluation.bootstrap import f1_scores
+from shop_r1.evaluation.bootstrap import Floats, f1_scores
 from shop_r1.evaluation.click_types import PURCHASE, click_type
 from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.jsonl import Record
@@ -162,13 +161,24 @@ def _compare_mixes(pairs: Sequence[Labels]) -> tuple[Figure, Figure]:
     if not n:
         return Figure(value=None, n=0), Figure(value=None, n=0)
     true, chosen = _count_labels(pairs)
-    counts = [(true[label], chosen[label]) for label in sorted(true | chosen)]
-    total = n + SMOOTHING * len(counts)
-    shares = [((real + SMOOTHING) / total, (found + SMOOTHING) / total) for real, found in counts]
-    kl = sum(p * log(p / q) for p, q in shares)
-    variation = sum(abs(real / n - found / n) for real, found in counts) / 2
-    # Equal distributions can come out at -1e-17.
-    return Figure(value=max(kl, 0.0), n=n), Figure(value=variation, n=n)
+    labels = sorted(true | chosen)
+    real, found = (np.array([counts[label] for label in labels], float) for counts in (true, chosen))
+    kl, variation = kl_divergence(real, found), total_variation(real, found)
+    return Figure(value=kl, n=n), Figure(value=variation, n=n)
+
+
+def kl_divergence(real: Floats, found: Floats) -> float:
+    """Return KL(real || found) in nats, at least 0, of two mixes given as (K) counts, each smoothed.
+
+    Both hold something.
+    """
+    p, q = ((counts + SMOOTHING) / (counts.sum() + SMOOTHING * len(counts)) for counts in (real, found))
+    return max(float(np.sum(p * np.log(p / q))), 0.0)  # Equal mixes can come out at -1e-17.
+
+
+def total_variation(real: Floats, found: Floats) -> float:
+    """Return half the summed differences of two mixes given as (K) counts, in [0, 1]; both hold something."""
+    return float(np.abs(real / real.sum() - found / found.sum()).sum() / 2)
 
 
 def _count_labels(pairs: Sequence[Labels]) -> tuple[Counter[str], Counter[str]]:

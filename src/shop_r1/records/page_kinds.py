@@ -68,7 +68,7 @@ def page_kind(page: Page) -> PageKind:
     """
     if page.status is not None and page.status >= 400:
         return "other"
-    names = _NAME.findall(page.html)
+    names = element_names(page)
     if names and all(map(_OF_CART.fullmatch, names)):  # a drawer that covers the page whose address stays
         return "cart"
     segments, is_searched = _read_url(page.url)
@@ -81,6 +81,15 @@ def page_kind(page: Page) -> PageKind:
     found = _kind_of_path(segments) or _kind_of_html(page.html)
     is_list = any(map(_LISTS.fullmatch, segments))  # of a product's address it may be a part
     return found or ("search" if is_list else "other")
+
+
+def element_names(page: Page) -> list[str]:
+    r"""Return the names of links, buttons and fields, in the page's order.
+
+    >>> element_names(Page(html='<page>\n<a name="results.red_mug">Red mug</a>'))
+    ['results.red_mug']
+    """
+    return _NAME.findall(page.html)
 
 
 def adds_to_cart(action: Action) -> bool:

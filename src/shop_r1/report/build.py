@@ -29,6 +29,9 @@ class ReportInputs(ShownSessions):
     """All that a report shows."""
 
     title: str
+    verdict: str = ""
+    """What stands at the top where no rows give a verdict; such a page says nothing of sessions unless it has
+    some."""
     summary: str = ""
     """A sentence or two under the verdict."""
     about: Mapping[str, str] = {}
@@ -77,7 +80,7 @@ def _render(inputs: ReportInputs, found: Selection) -> str:
         scripts=_SCRIPTS if found.shown else (),
         data=data if found.shown else {},
         inputs=inputs,
-        verdict=None if headline is None else verdict.say_verdict(headline, len(inputs.rows) > 1),
+        verdict=inputs.verdict if headline is None else verdict.say_verdict(headline, len(inputs.rows) > 1),
         details=None if headline is None else verdict.say_details(headline),
         headline=headline,
         warnings=list(dict.fromkeys([*inputs.warnings, *of_rows])),

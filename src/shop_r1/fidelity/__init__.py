@@ -1,0 +1,1 @@
+"""How human a crowd is: its sessions beside real ones, and weights that bring it nearer to them."""

@@ -1,0 +1,1 @@
+"""How well a classifier tells two crowds apart, and by what."""
