@@ -44,8 +44,9 @@ class DistanceFigure(Record):
     @property
     def is_beyond(self) -> bool | None:
         """Whether it exceeds what chance makes between two parts of the real log; None: not known."""
-        known = self.distance is not None and self.floor is not None
-        return self.distance.value > self.floor.most if known else None  # type: ignore[union-attr]
+        if self.distance is None or self.floor is None:
+            return None
+        return self.distance.value > self.floor.most
 
 
 class LevelFigure(Record):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shop_r1.fidelity.visits import Visit
 
 RESULTS, WEIGHTS = "fidelity.json", "weights.json"
-_MARGINS = "purchase, length, first_action, stage or searches; may be repeated"
+_MARGINS = "purchase, length, first_action, stage or searches; may be repeated. Default: the first three."
 
 
 def fidelity(
@@ -30,7 +30,7 @@ def fidelity(
     ] = False,
     margin: Annotated[
         list[str] | None,
-        Option(metavar="NAME", help=f"Of --calibrate: {_MARGINS} [purchase, length, first_action]."),
+        Option(metavar="NAME", help=f"Of --calibrate: {_MARGINS}"),
     ] = None,
     weights: Annotated[
         Path | None, Option(metavar="weights.json", help="Weigh the simulated sessions by these.")
