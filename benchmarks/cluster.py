@@ -119,6 +119,8 @@ class Runner:
     data: Path
     verl: Path
     steps: int
+    threads: int
+    """Of a process that has all cores."""
 
     def train(
         self, engine: str, prompts: int, context: int, devices: int = 1, threads: int | None = None
@@ -144,7 +146,7 @@ class Runner:
                 settings |= {"cluster.devices_per_node": devices, "cluster.device": "cpu"}
             files = ["--model", self.model, "--data", self.data, "--out", f"{out}/run", "--engine", engine]
             words = ["grpo", *map(str, files), *(f"{name}={value}" for name, value in settings.items())]
-            _run([str(python), "-m", "shop_r1", *words], threads)
+            _run([str(python), "-m", "shop_r1", *words], threads or self.threads)
             lines = (Path(out) / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
         steps = [read_step(json.loads(line), devices, prompts, context) for line in lines]
         return steps[WARM_UP:]
@@ -152,19 +154,19 @@ class Runner:
     def part(self, name: str, prompt: int, group: int, rounds: int) -> Mapping[str, Any]:
         """Return what `benchmarks.cluster_parts` finds, in a process of the cluster's environment."""
         words = ["-m", "benchmarks.cluster_parts", name, self.model, prompt, group, rounds]
-        found: Mapping[str, Any] = json.loads(_run([str(self.verl), *map(str, words)]).splitlines()[-1])
+        printed = _run([str(self.verl), *map(str, words)], self.threads)
+        found: Mapping[str, Any] = json.loads(printed.splitlines()[-1])
         return found
 
 
-def _run(command: Sequence[str], threads: int | None = None) -> str:
+def _run(command: Sequence[str], threads: int) -> str:
     """Return what a command prints to stdout.
 
     Ray gives its workers the lowest priority, which only matters, and then much, where something else runs.
     """
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
-    environment = os.environ | {"PYTHONPATH": paths, "RAY_worker_niceness": "0"}
-    if threads is not None:
-        environment |= {"OMP_NUM_THREADS": str(threads)}
+    settings = {"PYTHONPATH": paths, "RAY_worker_niceness": "0", "OMP_NUM_THREADS": str(threads)}
+    environment = os.environ | settings
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
@@ -266,10 +268,9 @@ def measure(runner: Runner, size: Size, parts: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "engines" in parts:
         prompts, context = max(size.prompts), max(size.contexts)
-        threads = len(os.sched_getaffinity(0))
-        runs = {name: runner.train(name, prompts, context, threads=threads) for name in ("trl", "verl")}
+        runs = {name: runner.train(name, prompts, context) for name in ("trl", "verl")}
         found["engines"] = {name: summarise(steps) for name, steps in runs.items()}
-        found["engines"] |= {"prompts": prompts, "context": context, "threads": threads}
+        found["engines"] |= {"prompts": prompts, "context": context, "threads": runner.threads}
         _say("engines", found["engines"])
     if "devices" in parts:
         steps = []
@@ -298,12 +299,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT / "runs" / "demo" / "sessions.jsonl.zst")
     parser.add_argument("--verl", type=Path, default=ROOT / "build" / "cluster" / "bin" / "python")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of processes with all cores"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, few steps")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     load = os.getloadavg()[0]
-    runner = Runner(options.model.resolve(), options.data.resolve(), options.verl, size.steps)
+    runner = Runner(
+        options.model.resolve(), options.data.resolve(), options.verl, size.steps, options.threads
+    )
     found = measure(runner, size, options.parts)
     machine = describe_machine() | {"load_before": load, "cores": len(os.sched_getaffinity(0))}
     report = {"machine": machine, "quick": options.quick, **found}

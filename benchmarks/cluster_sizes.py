@@ -17,7 +17,11 @@ from shop_r1.training.memory import GIB, MARGIN, Load
 from shop_r1.training.network import received_bytes
 from shop_r1.training.settings import GrpoConfig
 
-CLUSTERS = {"1 x 8": "eight_gpus_3b", "8 x 8": "sixty_four_gpus_3b"}
+CLUSTERS = {
+    "1 x 8": "eight_gpus_3b",
+    "8 x 8": "sixty_four_gpus_3b",
+    "8 x 8, 8 prompts": "sixty_four_gpus_8_prompts_3b",
+}
 """By machines and GPUs of each, the settings."""
 GPU_BYTES = 79 * GIB
 """What PyTorch finds on an A100 of 80 GB, rounded down."""
@@ -31,6 +35,8 @@ UTILISATION = 0.4
 """Share of its peak that a GPU reaches in long passes. Assumed, as in `benchmarks.scaling`."""
 MACHINES = (1, 2, 4, 8)
 """Machines of eight GPUs that times are given for."""
+INSIDE = ("vLLM's tensor parallelism", "sequence parallelism")
+"""What is sent between GPUs of one machine alone."""
 SHARED_BY = (1, 2, 4, 8)
 """Values of cluster.tensor_parallel that are compared."""
 
@@ -61,11 +67,9 @@ class Cluster:
         )
 
 
-def read_cluster(name: str, shape: Shape, tensor_parallel: int = 1) -> Cluster:
-    """Return a settings file's cluster; vLLM's copies may be spread over several GPUs each."""
-    config = load_config(
-        GrpoConfig, CONFIGS / "grpo" / f"{name}.toml", [f"cluster.tensor_parallel={tensor_parallel}"]
-    )
+def read_cluster(name: str, shape: Shape, *overrides: str) -> Cluster:
+    """Return a settings file's cluster, with these settings over it."""
+    config = load_config(GrpoConfig, CONFIGS / "grpo" / f"{name}.toml", list(overrides))
     share = round(config.vllm_gpu_memory_utilization * GPU_BYTES)
     load = memory.plan_load(config, shape, config.cluster.devices, "verl", share, bf16=True)
     return Cluster(config, shape, load)
@@ -92,13 +96,16 @@ def network_seconds(cluster: Cluster) -> float:
     """Return how long a step's collectives take if nothing else is done meanwhile.
 
     Rings go through the GPUs of a machine by NVLink, and between machines by as many networks as each has
-    GPUs, so what enters a machine is divided by them. The slower of the two counts.
+    GPUs, so what enters a machine is divided by them. The slower of the two counts. GPUs that share a session
+    or vLLM's weights are on one machine.
     """
     where = cluster.config.cluster
-    received = sum(received_bytes(cluster.shape, cluster.load).values())
+    parts = received_bytes(cluster.shape, cluster.load)
+    inside = sum(parts.pop(name) for name in INSIDE)
+    received = sum(parts.values())
     whole = received * where.devices / (where.devices - 1) if where.devices > 1 else 0
     entering = whole * (where.nodes - 1) / where.nodes / where.devices_per_node
-    return max(received / NVLINK, entering / NETWORK)
+    return max(received / NVLINK, entering / NETWORK) + inside / NVLINK
 
 
 def decode_seconds(cluster: Cluster) -> float:
@@ -121,14 +128,17 @@ def compute_seconds(cluster: Cluster) -> float:
     work, load = cluster.work, cluster.load
     tokens, pairs = group_size(work, shared=True)
     forward = forward_flops(cluster.shape, tokens, pairs, work.group * work.completion)
-    passes = (3 if load.reference else 2) + (4 if load.checkpointed else 3)
-    busy = min(load.devices, work.prompts)
-    return work.prompts * passes * forward / (busy * UTILISATION * A100_FLOPS)
+    passes = (2 if load.reference else 1) + (4 if load.checkpointed else 3)
+    sampling, learning = (
+        min(load.devices, work.prompts * shared) for shared in (load.tensor_parallel, load.sequence_parallel)
+    )
+    return work.prompts * forward * (1 / sampling + passes / learning) / (UTILISATION * A100_FLOPS)
 
 
-def with_devices(cluster: Cluster, nodes: int, prompts: int) -> Cluster:
-    """Return the cluster with other numbers of machines and prompts a step."""
-    where = cluster.config.cluster.model_copy(update={"nodes": nodes})
+def with_devices(cluster: Cluster, nodes: int, prompts: int, shared: int = 1) -> Cluster:
+    """Return the cluster with other numbers of machines, prompts a step, and GPUs that share each prompt."""
+    changes = {"nodes": nodes, "sequence_parallel": shared, "tensor_parallel": shared}
+    where = cluster.config.cluster.model_copy(update=changes)
     size = prompts * cluster.config.num_generations
     config = cluster.config.model_copy(update={"cluster": where, "generation_batch_size": size})
     load = memory.plan_load(config, cluster.shape, where.devices, "verl", cluster.load.engine, bf16=True)
@@ -136,22 +146,24 @@ def with_devices(cluster: Cluster, nodes: int, prompts: int) -> Cluster:
 
 
 def time_rows(cluster: Cluster) -> Iterator[tuple[str, list[str]]]:
-    """Yield (prompts, seconds a step by GPUs): of 8 and of 64 prompts, where these can be spread."""
-    for prompts in (8, 64):
+    """Yield (prompts, seconds a step by GPUs), where these can be spread over the GPUs."""
+    for prompts, split in ((8, False), (8, True), (64, False)):
         cells = []
         for nodes in MACHINES:
-            if prompts % (nodes * cluster.config.cluster.devices_per_node):
+            devices = nodes * cluster.config.cluster.devices_per_node
+            shared = max(1, devices // prompts) if split else 1
+            if prompts % (devices // shared):
                 cells.append("–")
                 continue
-            each = with_devices(cluster, nodes, prompts)
+            each = with_devices(cluster, nodes, prompts, shared)
             parts = (compute_seconds(each), decode_seconds(each), network_seconds(each))
             cells.append(f"{sum(parts):.1f} = {' + '.join(f'{part:.1f}' for part in parts)}")
-        yield f"{prompts} prompts", cells
+        yield f"{prompts} prompts{', each split between GPUs / 8' if split else ''}", cells
 
 
 def share_rows(name: str, shape: Shape) -> Iterator[tuple[str, list[str]]]:
     """Yield (what, by GPUs that share a copy of vLLM's weights)."""
-    clusters = [read_cluster(name, shape, shared) for shared in SHARED_BY]
+    clusters = [read_cluster(name, shape, f"cluster.tensor_parallel={shared}") for shared in SHARED_BY]
     loads = [each.load for each in clusters]
     weights = [memory.vllm_weights(shape, load) for load in loads]
     needs = [memory.vllm_cache_needs(shape, load) for load in loads]

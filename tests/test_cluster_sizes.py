@@ -79,3 +79,12 @@ def test_eight_times_the_prompts_on_eight_times_the_gpus_take_as_long() -> None:
     assert compute_seconds(large) == pytest.approx(compute_seconds(small))
     assert with_devices(small, 8, 64).load == replace(large.load, engine=small.load.engine)
     assert compute_seconds(with_devices(small, 1, 64)) == pytest.approx(8 * compute_seconds(small))
+
+
+def test_a_session_that_eight_gpus_share_takes_an_eighth_of_the_passes() -> None:
+    small, split = (read_cluster(f"{name}_3b", SHAPE) for name in ("eight_gpus", "sixty_four_gpus_8_prompts"))
+    assert compute_seconds(split) == pytest.approx(compute_seconds(small) / 8)
+    parts = received_bytes(SHAPE, split.load)
+    inside = parts["sequence parallelism"] + parts["vLLM's tensor parallelism"]
+    entering = 16 * SHAPE.parameters * 7 / 8
+    assert network_seconds(split) == pytest.approx(entering / (8 * NETWORK) + inside / NVLINK)

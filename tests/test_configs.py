@@ -163,6 +163,7 @@ def test_sft_has_64_sessions_a_step_on_any_number_of_devices(name: str, devices:
         ("one_gpu_3b", 1, {"learning_rate", "lora_r", "gradient_checkpointing"}),
         ("eight_gpus_3b", 8, {"gradient_checkpointing", "bf16", "cluster"}),
         ("sixty_four_gpus_3b", 64, {"generation_batch_size", "gradient_checkpointing", "bf16", "cluster"}),
+        ("sixty_four_gpus_8_prompts_3b", 64, {"gradient_checkpointing", "bf16", "cluster"}),
     ],
 )
 def test_grpo_departs_from_the_papers_settings_only_as_its_file_says(
@@ -170,5 +171,5 @@ def test_grpo_departs_from_the_papers_settings_only_as_its_file_says(
 ) -> None:
     config, paper = grpo(name), grpo("paper_3b")
     assert {key for key, value in config if value != getattr(paper, key)} == changed
-    assert config.prompts_per_step % (devices * config.prompts_per_device) == 0
+    assert config.prompts_per_step % (config.cluster.data_parallel * config.prompts_per_device) == 0
     assert config.cluster.devices == devices

@@ -66,12 +66,14 @@ class Load:
     """How many share the run."""
     strategy: Strategy = "one"
     """How they share it."""
-    accumulated: bool = False
-    """Whether a device learns from several micro-batches in a step."""
+    micro_batches: int = 1
+    """What a device learns from in a step, one after the other."""
     engine: int = 0
     """Bytes that vLLM holds on the device; with verl, while it samples."""
     tensor_parallel: int = 1
     """Devices that share one copy of vLLM's weights (verl)."""
+    sequence_parallel: int = 1
+    """Devices that share each tree while the policy learns (verl)."""
     offload: bool = False
     """Whether weights and optimiser leave the device while they are not used (verl)."""
 
@@ -89,6 +91,11 @@ class Load:
     def tree_tokens(self) -> int:
         """Tokens in one tree: the prompt once and every completion."""
         return self.context + (self.group - 1) * self.completion
+
+    @property
+    def own_tokens(self) -> int:
+        """Tokens of a micro-batch that a device itself has: all, or its part of those that several share."""
+        return -(-self.trees * self.tree_tokens // self.sequence_parallel)
 
 
 def plan_load(
@@ -120,9 +127,11 @@ def plan_load(
             group=SESSION_COMPLETIONS,
             completion=SFT_COMPLETION,
             mask_rows=MASK_ROWS,
-            accumulated=config.gradient_accumulation_steps > 1,
+            micro_batches=config.gradient_accumulation_steps,
         )
-    shared = config.cluster.tensor_parallel if strategy == "verl" else 1
+    on_cluster = strategy == "verl"
+    shared = config.cluster.tensor_parallel if on_cluster else 1
+    split = config.cluster.sequence_parallel if on_cluster else 1
     return replace(
         load,
         trees=config.prompts_per_device,
@@ -130,9 +139,10 @@ def plan_load(
         completion=config.max_completion_length,
         sampled=0 if config.use_vllm else -(-config.prompts_per_step * shared // devices),
         reference=config.beta > 0,
-        accumulated=config.prompts_per_step > config.prompts_per_device * devices,
+        micro_batches=-(-config.prompts_per_step * split // (config.prompts_per_device * devices)),
         tensor_parallel=shared,
-        offload=strategy == "verl" and config.cluster.offload,
+        sequence_parallel=split,
+        offload=on_cluster and config.cluster.offload,
     )
 
 
@@ -194,7 +204,7 @@ def _held(shape: Shape, load: Load) -> dict[str, int]:
         "AdamW's moments": 2 * FLOAT32 * trained // share,
     }
     on_cluster = load.strategy == "verl"
-    if load.accumulated and load.is_sharded:
+    if load.micro_batches > 1 and load.is_sharded:
         # They are shared out after the step's last micro-batch: verl's in float32, accelerate's as computed.
         found["whole gradients"] = (FLOAT32 if on_cluster else load.width) * trained
     if load.reference and not load.adapter_rank and not on_cluster:  # verl keeps it in the machine's memory
@@ -212,7 +222,7 @@ def _held(shape: Shape, load: Load) -> dict[str, int]:
 
 
 def _learning(shape: Shape, load: Load) -> dict[str, int]:
-    tokens = load.trees * load.tree_tokens
+    tokens = load.own_tokens
     layer = layer_bytes(shape, load.bf16) * tokens
     stream = FLOAT32 * shape.hidden * tokens
     kept = shape.layers * (stream if load.checkpointed else layer)
@@ -284,7 +294,7 @@ def _weight_sync(shape: Shape, load: Load) -> dict[str, int]:
 def _reference(shape: Shape, load: Load) -> dict[str, int]:
     if not load.reference and load.strategy != "verl":  # there the policy's probabilities are measured anew
         return {}
-    found = {"a layer's forward pass": _forward(shape, load) * load.trees * load.tree_tokens}
+    found = {"a layer's forward pass": _forward(shape, load) * load.own_tokens}
     if load.strategy == "fsdp" and not load.adapter_rank:  # TRL shards it as one piece.
         found["gathered reference"] = load.width * shape.parameters
     mask, logits = _around(shape, load)
@@ -297,11 +307,15 @@ def _forward(shape: Shape, load: Load) -> int:
 
 
 def _around(shape: Shape, load: Load) -> tuple[int, int]:
-    """Return what one pass needs besides its layers: the branches' mask and a piece of the head's logits."""
+    """Return what one pass needs besides its layers: the branches' mask and a piece of the head's logits.
+
+    Of devices that share a tree each has the whole mask, and its part of the logits.
+    """
     branches = load.trees * load.group * load.completion
     rows = max(branches, load.trees * min(load.mask_rows, load.tree_tokens))
     mask = (1 + load.width) * rows * load.tree_tokens
-    return mask, _LOGIT_COPIES * FLOAT32 * min(HEAD_LOGITS, branches * shape.vocabulary)
+    logits = -(-branches // load.sequence_parallel) * shape.vocabulary
+    return mask, _LOGIT_COPIES * FLOAT32 * min(HEAD_LOGITS, logits)
 
 
 _LOGIT_COPIES = 4
@@ -347,13 +361,16 @@ def _changes(load: Load) -> dict[str, dict[str, Any]]:
         changes["gradient_checkpointing=true"] = {"checkpointed": True}
     devices = max(8, load.devices * (2 if load.is_sharded else 1))
     sampled = -(-load.sampled * load.devices // devices)
-    spread = {
-        "devices": devices,
-        "strategy": "verl" if on_cluster else "fsdp",
-        "sampled": sampled,
-        "accumulated": load.accumulated and not 0 < sampled <= load.trees * load.tensor_parallel,
-    }
+    spread = {"devices": devices, "strategy": "verl" if on_cluster else "fsdp", "sampled": sampled}
+    if load.sampled:  # GRPO: a step has as many prompts as before
+        spread["micro_batches"] = -(-load.micro_batches * load.devices // devices)
     changes[f"{devices} devices{'' if on_cluster else ' with FSDP'}"] = spread
+    if on_cluster and load.devices % (2 * load.sequence_parallel) == 0:
+        split = {
+            "sequence_parallel": 2 * load.sequence_parallel,
+            "micro_batches": 2 * load.micro_batches,
+        }
+        changes[f"cluster.sequence_parallel={2 * load.sequence_parallel}"] = split
     if on_cluster and not load.offload:
         changes["cluster.offload=true"] = {"offload": True}
     if not load.adapter_rank and not on_cluster:  # verl trains no adapters here

@@ -144,7 +144,11 @@ def _cluster_facts(shape: Shape, load: Load, config: GrpoConfig) -> list[tuple[s
     count = f"{load.sampled} prompt{'' if load.sampled == 1 else 's'} with {load.group} completions"
     host = (4 if load.reference else 0) + (16 if load.offload else 0)
     kept = host * shape.parameters // load.devices * config.cluster.devices_per_node
+    split = []
+    if load.sequence_parallel > 1:
+        split = [("each prompt", f"split between {load.sequence_parallel} devices while it is learnt from")]
     return [
+        *split,
         ("vLLM caches", f"{count} at once, {needs / GIB:.1f} GiB{room}"),
         ("in each machine", f"{kept / GIB:.1f} GiB of its own memory, for what is not on a device"),
     ]
