@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from shop_r1.store.catalogue import Catalogue, Product
 from shop_r1.store.search import MAX_QUERY_WORDS, PRICE_BANDS, Search, SearchIndex, passes, query_words
+from shop_r1.store.variants import Ranking
 
 
 def _columns(product: Product) -> list[list[str]]:
@@ -117,9 +119,7 @@ def test_filters_drop_exactly_what_they_say_and_sorts_only_reorder(
         "rating": [-p.rating for p in found.products],
     }
     if search.sort in keys:
-        assert (
-            all(one <= next_one for one, next_one in pairwise(keys[search.sort])) and found.sponsored is None
-        )
+        assert all(one <= next_one for one, next_one in pairwise(keys[search.sort])) and not found.sponsored
 
 
 def test_a_paid_place_is_first_labelled_in_stock_and_not_repeated(
@@ -130,10 +130,10 @@ def test_a_paid_place_is_first_labelled_in_stock_and_not_repeated(
         found = index.find(Search(words=(kind.lower(),)))
         ids = [p.id for p in found.products]
         assert len(set(ids)) == len(ids)
-        if found.sponsored is not None:
+        for product in found.sponsored:
             paid += 1
-            assert found.products[0] is found.sponsored
-            assert found.sponsored.sponsored and found.sponsored.stock and found.sponsored.kind == kind
+            assert found.products[0] is product
+            assert product.sponsored and product.stock and product.kind == kind
     assert paid > len(catalogue.by_kind) / 2
 
 
@@ -148,3 +148,38 @@ def test_offered_filters_leave_something_and_stay_when_chosen(
             kept = index.find(replace(search, below_dollars=band))
             assert 0 < len(kept.products) < len(found.products) and kept.bands == (band,)
         assert index.find(replace(search, brand=found.brands[0])).products
+
+
+@pytest.mark.parametrize(
+    ("ranking", "key"),
+    [
+        ("popularity", lambda product: -product.popularity),
+        ("price", lambda product: product.price_cents),
+        ("rating", lambda product: -product.rating),
+    ],
+)
+def test_another_ranking_orders_what_holds_equally_many_words(
+    catalogue: Catalogue, ranking: Ranking, key: Callable[[Product], float]
+) -> None:
+    index = SearchIndex(catalogue, ranking, sponsored_places=0)
+    for search in (Search(words=("red", "mug")), Search(department="Kitchen")):
+        found = index.find(search).products
+        held = [len(set(search.words) & set(p.title.lower().split())) for p in found]
+        assert held == sorted(held, reverse=True)
+        keys = [(-words, key(product)) for words, product in zip(held, found, strict=True)]
+        assert keys == sorted(keys)
+    # A sort that the visitor chooses comes before it.
+    by_price = index.find(Search(words=("mug",), sort="price-high")).products
+    assert by_price[0].price_cents >= by_price[-1].price_cents
+
+
+def test_as_many_first_places_are_sold_as_the_store_says(catalogue: Catalogue) -> None:
+    plain = SearchIndex(catalogue, sponsored_places=0)
+    for places in (0, 2, 3):
+        index = SearchIndex(catalogue, sponsored_places=places)
+        for kind in catalogue.by_kind:
+            search = Search(words=(kind.lower(),))
+            found = index.find(search)
+            paid = [p for p in plain.find(search).products if p.sponsored and p.stock and p.kind == kind]
+            assert found.sponsored == tuple(paid[:places]) == found.products[: len(found.sponsored)]
+            assert {p.id for p in found.products} == {p.id for p in plain.find(search).products}

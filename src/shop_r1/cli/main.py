@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from shop_r1.cli.card import card
+from shop_r1.cli.comparison.compare import compare
 from shop_r1.cli.comparison.fidelity import fidelity
 from shop_r1.cli.data import data, imports
 from shop_r1.cli.data.balance import balance
@@ -76,7 +77,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for each in (
-    *(demo, reproduce, store, simplify, simulate, rationales, sft, grpo),
+    *(demo, reproduce, store, simplify, simulate, compare, rationales, sft, grpo),
     *(evaluate, score, fidelity, report, card, doctor),
 ):
     app.command()(each)

@@ -1,6 +1,7 @@
 """`store`: the built-in shop on this machine."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Option
@@ -16,18 +17,22 @@ def store(
         Literal["focused", "wandering"], Option(help="Pages as this crowd of scripted shoppers needs them.")
     ] = "focused",
     page_size: Annotated[int, Option(min=1, max=100, help="Products on a page.")] = 6,
+    variant: Annotated[
+        Path | None, Option(metavar="FILE.toml", help="Which version of the store (docs: compare versions).")
+    ] = None,
 ) -> None:
     """Serve the built-in store until Ctrl-C.
 
     Example: shop-r1 store --port 8000
     """
-    from shop_r1.cli.pipeline.stores import create_store
+    from shop_r1.cli.pipeline.stores import create_store, read_variant
     from shop_r1.store.serve import bind, serve
 
+    chosen = read_variant(variant) if variant is not None else None
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
         port = probe.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     console.echo(f"http://{shown}:{port}/")
     console.note("Serving the store; Ctrl-C stops it.")
     sys.stdout.flush()
-    serve(port, create_store(crowd, seed, page_size), host)
+    serve(port, create_store(crowd, seed, page_size, variant=chosen), host)

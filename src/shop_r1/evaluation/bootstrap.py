@@ -33,12 +33,6 @@ class Counts:
     """By rule of similar meaning (S, T): steps predicted exactly or with a text that it finds alike."""
 
 
-def resample_sessions(sessions: int, bootstrap: int, seed: int) -> Floats:
-    """Return (1 + bootstrap, S): how often each session is drawn; row 0 is the sample itself."""
-    drawn = np.random.default_rng(seed).multinomial(sessions, np.full(sessions, 1 / sessions), size=bootstrap)
-    return np.vstack([np.ones((1, sessions)), drawn])
-
-
 @dataclass(frozen=True)
 class Resampled:
     """The counts of each resample; with a mix, each type's rates weighted by its share."""

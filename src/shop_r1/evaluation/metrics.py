@@ -27,7 +27,6 @@ from shop_r1.evaluation.bootstrap import (
     find_bounds,
     headline_figures,
     resample_counts,
-    resample_sessions,
 )
 from shop_r1.evaluation.invalid_responses import count_invalid, describe_invalid
 from shop_r1.evaluation.similarity.rules import Rule, list_rules, match_texts, types_text
@@ -35,6 +34,7 @@ from shop_r1.jsonl import Record
 from shop_r1.prompts.parse import Parse
 from shop_r1.records.actions import ActionSpace, exact_match
 from shop_r1.records.results import Interval, Prediction, Reweighted, Similar, Summary, TypeMetrics
+from shop_r1.statistics.resampling import resample_clusters
 
 UNPARSABLE = "unparsable"
 """The predicted label of a completion that is no action of the space."""
@@ -126,7 +126,7 @@ def evaluate_predictions(
         raise ConfigError(f"bootstrap is {bootstrap}; expected at least 1 resample")
     counts = count_predictions(predictions, space, rules)
     n, sessions = len(predictions), len(counts.confusion)
-    totals = resample_sessions(sessions, bootstrap, seed)
+    totals = resample_clusters(sessions, bootstrap, seed)
     found, mix = resample_counts(counts, totals), paper_mix(counts.types)
     reweighted = None if mix is None else resample_counts(counts, totals, list(mix.values()))
     intervals = Summary(**_headline(found, sessions))

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from shop_r1.evaluation.bootstrap import Floats, f1_scores
-from shop_r1.evaluation.click_types import PURCHASE, click_type
 from shop_r1.evaluation.metrics import UNPARSABLE
 from shop_r1.jsonl import Record
 from shop_r1.records.actions import CLICK, TERMINATE, Action, ActionSpace, exact_match
+from shop_r1.records.click_types import PURCHASE, click_type
 from shop_r1.records.results import Grid, Prediction, percent
 from shop_r1.rewards.rouge import rouge_l
 

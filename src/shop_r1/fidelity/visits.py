@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from shop_r1.evaluation.click_types import OTHER, derive_click_type
 from shop_r1.evaluation.related_metrics import find_outcome
 from shop_r1.records.actions import CLICK, Action
+from shop_r1.records.click_types import OTHER, derive_click_type
 from shop_r1.records.page_kinds import PageKind, Stage, element_names, page_kind, visit_stage
 from shop_r1.records.sessions import Session, Step
 

@@ -9,15 +9,26 @@ from shop_r1.records.sessions import Page, Session, Step
 from shop_r1.shoppers.focused.belief import forecast_session
 from shop_r1.shoppers.focused.choices import choices
 from shop_r1.shoppers.forecasts import Forecast
-from shop_r1.shoppers.persona import Market
+from shop_r1.shoppers.persona import DRIVEN, Market, Persona
 from shop_r1.shoppers.situation import Choice
 from shop_r1.shoppers.wandering import rule
 from shop_r1.shoppers.wandering.belief import Forecaster
-from shop_r1.shoppers.wandering.people import Wants
+from shop_r1.shoppers.wandering.people import Wanderer, Wants
 
+Drive = Literal["none", "price", "quality"]
+"""What matters much to a shopper."""
 CrowdName = Literal["focused", "wandering"]
 Chooser = Callable[[Sequence[Step], Page], list[Choice]]
 """What one shopper may do next, by the steps so far and the page before it; the probabilities sum to 1."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A shopper that was drawn."""
+
+    choose: Chooser
+    drive: Drive
+    """Of its hidden persona."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class CrowdKind:
     name: CrowdName
     meaning: str
     """Who its shoppers are, in a few words."""
-    drawing: Callable[[Market], Callable[[random.Random], Chooser]]
+    drawing: Callable[[Market], Callable[[random.Random], Drawn]]
     """Of a market: what draws a shopper with a hidden persona and intent."""
     forecaster: Callable[[Market], Callable[[Session], Iterator[Forecast]]]
     """Of a market: what forecasts each step of a session from the second on."""
@@ -49,22 +60,28 @@ class CrowdKind:
     """What the randomness of drawing a shopper depends on, beside its visit's key."""
 
 
-def _draw_focused(market: Market) -> Callable[[random.Random], Chooser]:
-    def draw(rng: random.Random) -> Chooser:
+def _draw_focused(market: Market) -> Callable[[random.Random], Drawn]:
+    def draw(rng: random.Random) -> Drawn:
         persona, intent = market.draw(rng)
-        return lambda history, page: choices(persona, intent, history, page)
+        return Drawn(lambda history, page: choices(persona, intent, history, page), _drive(persona))
 
     return draw
 
 
-def _draw_wandering(market: Market) -> Callable[[random.Random], Chooser]:
+def _draw_wandering(market: Market) -> Callable[[random.Random], Drawn]:
     wants = Wants(market)
 
-    def draw(rng: random.Random) -> Chooser:
+    def draw(rng: random.Random) -> Drawn:
         persona, want = wants.draw(rng)
-        return lambda history, page: rule.choices(persona, want, history, page, wants)
+        return Drawn(lambda history, page: rule.choices(persona, want, history, page, wants), _drive(persona))
 
     return draw
+
+
+def _drive(persona: Persona | Wanderer) -> Drive:
+    if persona.price_weight > DRIVEN:
+        return "price"
+    return "quality" if persona.quality_weight > DRIVEN else "none"
 
 
 CROWDS: Mapping[CrowdName, CrowdKind] = {

@@ -4,6 +4,7 @@ Read from the recorded page alone (its address and simplified HTML), so that a s
 about the choices in it as the live one did.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from shop_r1.records.sessions import Page, Step
@@ -20,7 +23,7 @@ PageKind = Literal["home", "departments", "results", "product", "reviews", "cart
 _PRICE = re.compile(r"\$([\d,]+\.\d\d)")
 _RATING = re.compile(r"(\d(?:\.\d)?) stars? \((\d+)\)")
 _STARS = re.compile(r"(\d) stars?(?! \()")
-_DELIVERY = re.compile(r"(?:Free delivery|Delivery \$([\d,]+\.\d\d)), (\d+) days?")
+_DELIVERY = re.compile(r"(?:Free delivery|Delivery included|Delivery \$([\d,]+\.\d\d)), (\d+) days?")
 _PAGES = re.compile(r"Page (\d+) of (\d+)")
 _TOTAL = re.compile(r"Total: \$([\d,]+\.\d\d)")
 _PATHS: tuple[tuple[re.Pattern[str], PageKind], ...] = (
@@ -48,11 +51,24 @@ class Item:
     in_stock: bool
     best_seller: bool
     sponsored: bool
+    delivery_cents: int | None = None
+    """What delivery costs beside the price; None where the list does not say."""
+    delivery_days: int | None = None
+
+    @property
+    def stars(self) -> float:
+        """The rating; not a number where the page does not say, which is neither too low nor high enough."""
+        return math.nan if self.rating is None else self.rating
 
     @property
     def slug(self) -> str:
         """The title as addresses spell it."""
         return "-".join(self.words)
+
+    @property
+    def cost_cents(self) -> int:
+        """The price with delivery, as far as the list says."""
+        return self.price_cents + (self.delivery_cents or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +100,10 @@ class PageFacts:
     names: Mapping[str, str]
     """First name of an element under each label (lower case)."""
     price_cents: int = 0
-    rating: float = 0.0
-    """The product's rating in stars; 0 where there is none."""
-    review_count: int = 0
-    """How many rated it."""
+    rating: float | None = None
+    """The product's rating in stars; None where the page does not say."""
+    review_count: int | None = None
+    """How many rated it; None where the page does not say."""
     stars: tuple[int, ...] = ()
     """Stars of the reviews shown."""
     delivery_days: int = 0
@@ -104,6 +120,18 @@ class PageFacts:
     page_count: int = 1
     total_cents: int = 0
     """What a cart or an order costs; 0 elsewhere."""
+
+    @property
+    def rated_words(self) -> str:
+        """The rating in words that follow a price; empty where the page does not say."""
+        return "" if self.rating is None else f" with {self.rating} stars"
+
+    def is_rated_below(self, floor: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return for which of the floors, in stars, the product is rated too low; (P,) as they are.
+
+        A rating that the page does not say is not too low.
+        """
+        return np.zeros_like(floor, dtype=bool) if self.rating is None else self.rating < floor
 
     @property
     def search_field(self) -> str | None:
@@ -178,8 +206,8 @@ def read_page(url: str, html: str) -> PageFacts:
         items=tuple(item for node in document.css("li") if (item := _read_item(node)) is not None),
         names=names,
         price_cents=_cents(price),
-        rating=float(rating[1]) if rating else 0.0,
-        review_count=int(rating[2]) if rating else 0,
+        rating=float(rating[1]) if rating else None,
+        review_count=int(rating[2]) if rating else None,
         stars=tuple(int(stars) for stars in _STARS.findall(text)) if kind == "reviews" else (),
         delivery_days=int(delivery[2]) if delivery else 0,
         delivery_cents=_cents(delivery),
@@ -217,7 +245,7 @@ def _read_elements(document: LexborHTMLParser) -> tuple[Named, ...]:
 def _read_item(node: LexborNode) -> Item | None:
     """Return the list's entry as an item; None when it has no link with words or no price."""
     link, text = node.css_first("a[name]"), _text(node)
-    price, rating = _PRICE.search(text), _RATING.search(text)
+    price, rating, delivery = _PRICE.search(text), _RATING.search(text), _DELIVERY.search(text)
     if link is None or price is None or not _text(link):
         return None
     return Item(
@@ -228,4 +256,6 @@ def _read_item(node: LexborNode) -> Item | None:
         in_stock="Out of stock" not in text,
         best_seller="Best seller" in text,
         sponsored="Sponsored" in text,
+        delivery_cents=_cents(delivery) if delivery else None,
+        delivery_days=int(delivery[2]) if delivery else None,
     )

@@ -58,7 +58,8 @@ class Persona:
     """Whether it goes by way of the cart instead of buying now."""
 
 
-_DRIVEN = 1  # ours: price, or rating, matters much to shoppers with a higher weight on it
+DRIVEN = 1
+"""Price, or rating, matters much to shoppers with a higher weight on it. Ours."""
 # Value -> prior, all ours: tuned so that the crowd's mix of actions comes near the paper's (docs/crowd.md).
 _DRIVES = {(0.5, 0.5): 0.56, (5.0, 0.5): 0.22, (0.5, 4.0): 0.22}  # (price weight, quality weight)
 # By price weight.
@@ -88,8 +89,8 @@ class Crowd:
         self.personas, self.prior = personas, prior
         for name in Crowd.__annotations__:
             setattr(self, name, np.array([getattr(persona, name) for persona in personas]))
-        self.price_driven: Bools = self.price_weight > _DRIVEN
-        self.quality_driven: Bools = self.quality_weight > _DRIVEN
+        self.price_driven: Bools = self.price_weight > DRIVEN
+        self.quality_driven: Bools = self.quality_weight > DRIVEN
 
     def __len__(self) -> int:
         return len(self.personas)

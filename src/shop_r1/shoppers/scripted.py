@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from shop_r1.drivers.in_process import InProcessDriver
 from shop_r1.records.sessions import Page, Session, Step
-from shop_r1.shoppers.crowd_kinds import CROWDS, Chooser, CrowdName
+from shop_r1.shoppers.crowd_kinds import CROWDS, Chooser, CrowdName, Drive
 from shop_r1.shoppers.persona import Market
 from shop_r1.simulation.loop import Limits, Progress, Tally, run_sessions
 
@@ -18,6 +18,8 @@ class ScriptedPolicy:
     """A policy with a persona and an intent that only its actions show."""
 
     choose: Chooser
+    drive: Drive = "none"
+    """What matters much to the persona."""
 
     async def act(self, history: Sequence[Step], page: Page, rng: random.Random) -> Step:
         """Return a choice drawn from the rule's probabilities."""
@@ -58,4 +60,9 @@ def scripted_policies(market: Market, crowd: CrowdName = "focused") -> Callable[
     """Return what makes the scripted shopper of a session by the session's key (`seed-index`)."""
     kind = CROWDS[crowd]
     draw = kind.drawing(market)
-    return lambda key: ScriptedPolicy(draw(random.Random(f"shop-r1 {kind.draw_key} {key}")))
+
+    def policy_of(key: str) -> ScriptedPolicy:
+        drawn = draw(random.Random(f"shop-r1 {kind.draw_key} {key}"))
+        return ScriptedPolicy(drawn.choose, drawn.drive)
+
+    return policy_of

@@ -11,6 +11,9 @@ from shop_r1.shoppers.persona import Bools, Crowd, Floats, Intent
 from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS
 
 _RATING_FLOOR, _HIGH_RATING_FLOOR = 3.8, 4.2  # ours, in stars; the higher one for the quality-driven
+_HURRIED_PATIENCE = 3  # ours: searches at most
+HURRIED_DAYS = 6
+"""So many days of delivery put off the hurried. Ours."""
 _NEGLIGIBLE = 1e-12  # smaller probabilities are rounding, not choices
 
 
@@ -76,6 +79,7 @@ class Situation(Shares):
         can_search: (P,) who has the patience for another search.
         budget: (P,) the most that each pays, in cents.
         rating_floor: (P,) the lowest rating that each accepts, in stars.
+        is_hurried: (P,) who cannot wait `HURRIED_DAYS` for a delivery.
     """
 
     def __init__(self, facts: SessionFacts, crowd: Crowd, intent: Intent) -> None:
@@ -86,6 +90,7 @@ class Situation(Shares):
         self.can_search: Bools = crowd.patience > len(facts.queries)
         self.budget = intent.budget_cents(crowd.budget)
         self.rating_floor = np.where(crowd.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
+        self.is_hurried: Bools = crowd.patience <= _HURRIED_PATIENCE
 
     def search(self, words: Sequence[str], share: float, when: Bools | bool, rationale: str) -> None:
         """Search for the words, where the patience lasts."""

@@ -96,6 +96,8 @@ class Visit:
     start: str = HOME
     source: str = "store"
     space: str = "shop"
+    version: str | None = None
+    """Which version of the shop it is to; None where there is one only."""
 
 
 class Observer(Protocol):

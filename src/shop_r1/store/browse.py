@@ -100,13 +100,29 @@ class Browsing:
             heading=department or f"Results for {query}",
             kinds=kinds,
             total=len(found.products),
-            sponsored=found.sponsored,
-            filters=_filters(search, found, link),
-            sorts=_sorts(search, link),
+            sponsored={product.id for product in found.sponsored},
+            filters=self._filters(search, found, link),
+            sorts=self._sorts(search, link),
             paging=_paging(request, found.products, self._page_size, link),
             shortened=len(params.get("q", "")) > MAX_QUERY_CHARACTERS,
             longest=MAX_QUERY_CHARACTERS,
         )
+
+    def _filters(self, search: Search, found: Found, link: Link) -> list[Choice]:
+        """Return filter links; each sets its filter, or clears it where it is on, and starts at page 1."""
+        is_good_only = search.min_rating is not None
+        by_rating = [("rating", str(RATING_FLOOR), f"{RATING_FLOOR} stars up", is_good_only)]
+        offers = by_rating if self._frame.variant.ratings else []
+        offers += [("price", str(b), f"Under ${b}", b == search.below_dollars) for b in found.bands]
+        offers += [("brand", brand, brand, brand == search.brand) for brand in found.brands]
+        return [Choice(label, link(**{name: None if on else value}), on) for name, value, label, on in offers]
+
+    def _sorts(self, search: Search, link: Link) -> list[Choice]:
+        return [
+            Choice(label, link(sort=None if key == "relevance" else key), key == search.sort)
+            for key, label in SORTS.items()
+            if key != "rating" or self._frame.variant.ratings
+        ]
 
     async def product(self, request: Request) -> Response:
         """Answer `/product/{id}`; options are chosen in the URL, so they need no script and no memory."""
@@ -166,18 +182,3 @@ def _paging(request: Request, items: Sequence[object], page_size: int, link: Lin
     previous = link(page=number - 1 if number > 2 else None) if number > 1 else ""
     following = link(page=number + 1) if number < count else ""
     return Paging(items[(number - 1) * page_size : number * page_size], number, count, previous, following)
-
-
-def _filters(search: Search, found: Found, link: Link) -> list[Choice]:
-    """Return filter links; each sets its filter, or clears it where it is on, and starts at page 1 again."""
-    offers = [("rating", str(RATING_FLOOR), f"{RATING_FLOOR} stars up", search.min_rating is not None)]
-    offers += [("price", str(b), f"Under ${b}", b == search.below_dollars) for b in found.bands]
-    offers += [("brand", brand, brand, brand == search.brand) for brand in found.brands]
-    return [Choice(label, link(**{name: None if on else value}), on) for name, value, label, on in offers]
-
-
-def _sorts(search: Search, link: Link) -> list[Choice]:
-    return [
-        Choice(label, link(sort=None if key == "relevance" else key), key == search.sort)
-        for key, label in SORTS.items()
-    ]

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from shop_r1.store.catalogue import Catalogue, Product, slugify
 from shop_r1.store.inputs import url
 from shop_r1.store.kinds import DEPARTMENTS
+from shop_r1.store.variants import StoreVariant
 from shop_r1.store.visitors import Visitor, Visitors
 
 STORE_NAME = "Demo Store"
@@ -46,10 +47,13 @@ class PageParts:
 class Frame:
     """Answers requests with whole pages: knows who visits, and fills the templates around the content."""
 
-    def __init__(self, catalogue: Catalogue, visitors: Visitors, parts: PageParts) -> None:
+    def __init__(
+        self, catalogue: Catalogue, visitors: Visitors, parts: PageParts, variant: StoreVariant
+    ) -> None:
         self.catalogue = catalogue
         self.visitors = visitors
         self.parts = parts
+        self.variant = variant
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -66,6 +70,7 @@ class Frame:
             script=Markup(script),
             departments=DEPARTMENTS,
             has_footer=parts.footer,
+            variant=variant,
             url=url,
         )
         names = environment.list_templates(["html"])

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 from shop_r1.store.catalogue import Catalogue, Product
+from shop_r1.store.variants import Ranking
 
 PRICE_BANDS = (10, 15, 25, 40, 60, 100, 150, 250)
 """Upper ends of the "Under $n" filters, in dollars."""
@@ -33,6 +35,11 @@ _SORT_KEYS: dict[str, Callable[[Product], float]] = {
     "price-high": lambda product: -product.price_cents,
     "rating": lambda product: -product.rating,
 }
+_RANKING_KEYS: dict[Ranking, Callable[[Product], float]] = {
+    "popularity": lambda product: -product.popularity,
+    "price": _SORT_KEYS["price-low"],
+    "rating": _SORT_KEYS["rating"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,8 @@ class Found:
     """All products that answer a search, best first, and the filters worth offering beside them."""
 
     products: tuple[Product, ...]
-    sponsored: Product | None
-    """The product whose first place is paid for."""
+    sponsored: tuple[Product, ...]
+    """The products whose first places are paid for, in order."""
     brands: tuple[str, ...]
     """Most frequent first."""
     bands: tuple[int, ...]
@@ -77,8 +84,13 @@ def query_words(query: str) -> tuple[str, ...]:
 class SearchIndex:
     """The searchable form of one catalogue; built once, held in memory, only read afterwards."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(
+        self, catalogue: Catalogue, ranking: Ranking = "relevance", sponsored_places: int = 1
+    ) -> None:
+        """Build it; `ranking` and `sponsored_places` are as in `StoreVariant`."""
         self._products = catalogue.products
+        self._ranking_key = _RANKING_KEYS.get(ranking)
+        self._sponsored_places = sponsored_places
         # One event loop owns the index at a time; a test client may run that loop in another thread.
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=8)
         self._connection.execute(
@@ -91,23 +103,28 @@ class SearchIndex:
         )
         self._connection.commit()
         self.rank = lru_cache(maxsize=_CACHED_QUERIES)(self._rank)
-        self._popular = tuple(sorted(self._products, key=lambda p: (-p.popularity, p.id)))
+        first = self._ranking_key or _RANKING_KEYS["popularity"]
+        self._unsearched = tuple(sorted(self._products, key=lambda p: (first(p), -p.popularity, p.id)))
 
     def find(self, search: Search) -> Found:
-        """Return what answers `search`; without words, all products that pass the filters, popular first."""
-        ranked = self.rank(search.words) if search.words else self._popular
+        """Return what answers `search`; without words, all products that pass the filters.
+
+        These come in the order of the ranking, by relevance the popular ones first.
+        """
+        ranked = self.rank(search.words) if search.words else self._unsearched
         passing = [product for product in ranked if passes(product, search)]
         # Offers come from what would be there without a brand or a price chosen, so they stay in place.
         unbound = replace(search, brand=None, below_dollars=None)
         offering = [product for product in ranked if passes(product, unbound)]
-        sponsored = None
+        sponsored: tuple[Product, ...] = ()
         if search.sort in _SORT_KEYS:
             passing.sort(key=_SORT_KEYS[search.sort])  # stable: equals keep the order of relevance
         elif search.words:
-            # The best sponsored match in stock, of the kind that leads the results.
+            # The best sponsored matches in stock, of the kind that leads the results.
             paid = (p for p in passing if p.sponsored and p.stock and p.kind == passing[0].kind)
-            sponsored = next(paid, None)
-            passing.sort(key=lambda product: product is not sponsored)
+            sponsored = tuple(islice(paid, self._sponsored_places))
+            first = {product.id for product in sponsored}
+            passing.sort(key=lambda product: product.id not in first)
         return Found(
             tuple(passing), sponsored, _offer_brands(offering, search), _offer_bands(offering, search)
         )
@@ -116,7 +133,8 @@ class SearchIndex:
         """Return the products that hold any of the words, those that hold more of them first, then by BM25.
 
         BM25 alone would let one rare word outweigh two frequent ones, and put partial matches first. Words
-        are compared by their English stem. Ties go to the more popular product.
+        are compared by their English stem. Ties go to the more popular product. Another ranking than by
+        relevance takes the place of BM25.
         """
         quoted = [f'"{word}"' for word in words]
         holding = "SELECT rowid FROM products WHERE products MATCH ?"
@@ -126,8 +144,15 @@ class SearchIndex:
             (_TITLE_WEIGHT, _DEPARTMENT_WEIGHT, _DESCRIPTION_WEIGHT, " OR ".join(quoted)),
         )
         # FTS5's score is negative, the better the lower.
+        own = self._ranking_key
         keyed = sorted(
-            (-coverage[row], round(score, 6), -self._products[row].popularity, row) for row, score in rows
+            (
+                -coverage[row],
+                own(self._products[row]) if own else round(score, 6),
+                -self._products[row].popularity,
+                row,
+            )
+            for row, score in rows
         )
         return tuple(self._products[row] for *_, row in keyed)
 

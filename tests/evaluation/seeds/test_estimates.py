@@ -6,13 +6,13 @@ import pytest
 from scipy import stats
 
 from shop_r1.errors import ConfigError
-from shop_r1.evaluation.bootstrap import resample_sessions
 from shop_r1.evaluation.seeds.estimates import (
     Estimate,
     difference_over_seeds,
     mean_over_seeds,
     ratio_over_seeds,
 )
+from shop_r1.statistics.resampling import resample_clusters
 
 Floats = npt.NDArray[np.float64]
 
@@ -136,7 +136,7 @@ def test_no_variation_at_all_leaves_no_doubt() -> None:
 @pytest.mark.parametrize("between_seeds", [0.0, 0.02, 0.06])
 def test_intervals_of_three_seeds_cover_the_truth(between_seeds: float) -> None:
     # 3 seeds of 40 sessions of 1 to 5 steps; sessions are easy or hard, seeds better or worse, around 0.3.
-    rng, totals = np.random.default_rng(5), resample_sessions(40, 200, seed=0)
+    rng, totals = np.random.default_rng(5), resample_clusters(40, 200, seed=0)
     covered = 0
     for _ in range(400):
         samples = []

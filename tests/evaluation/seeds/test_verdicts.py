@@ -8,10 +8,8 @@ from shop_r1.evaluation.seeds.verdicts import (
     Claim,
     Judgement,
     above,
-    adjust_p_values,
     below,
     combine,
-    holm_levels,
     judge,
     within,
 )
@@ -72,14 +70,6 @@ def test_a_value_that_is_not_defined_cannot_be_told_and_counts_in_the_family() -
     assert found[0].estimate is None and found[0].p_adjusted == 1.0
 
 
-def test_holms_adjustment_is_that_of_rs_p_adjust() -> None:
-    # p.adjust(c(.01, .02, .03, .04, .05), "holm"): 5 · .01, 4 · .02, 3 · .03, then never less.
-    found = adjust_p_values([0.05, 0.02, 0.01, 0.04, 0.03])
-    assert found == pytest.approx([0.09, 0.08, 0.05, 0.09, 0.09])
-    assert adjust_p_values([0.6, 0.7]) == [1.0, 1.0]
-    assert adjust_p_values([]) == []
-
-
 shares = st.floats(-0.3, 0.3)
 families = st.lists(
     st.tuples(st.sampled_from(CLAIMS), shares, st.floats(0.001, 0.1), st.integers(2, 9)), max_size=6
@@ -95,12 +85,6 @@ def test_a_claim_is_decided_exactly_where_its_adjusted_p_value_is_small(
     for each in found:
         if abs(each.p_adjusted - 0.05) > 1e-9:
             assert (each.verdict != "cannot be told") == (each.p_adjusted < 0.05)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_levels_lie_between_bonferronis_and_the_plain_one(p_values: list[float]) -> None:
-    for level in holm_levels(p_values):
-        assert 0.95 - 1e-12 <= level <= 1 - 0.05 / len(p_values) + 1e-12
 
 
 def test_a_claim_of_parts_needs_them_all() -> None:

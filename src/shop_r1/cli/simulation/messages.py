@@ -92,7 +92,7 @@ def check_sessions(totals: Totals, out: Path, folder: Path) -> None:
         DataError: no visit gave one; the reasons are printed before.
     """
     if not (folder / SESSIONS_FILE).exists():
-        _print_problems(totals)
+        print_problems(totals)
         why = ": every response of the model was invalid" if totals.invalid else ""
         raise DataError(f"{out}: no visit gave a session{why}")
 
@@ -101,7 +101,7 @@ def print_unfinished(options: Options, out: Path, totals: Totals) -> None:
     """Print what there is after an interruption or an error, and how to go on."""
     if not totals.outcomes:
         return
-    _print_problems(totals)
+    print_problems(totals)
     done = totals.outcomes.total() - totals.outcomes["stopped"]
     console.note(
         f"{out}: this run finished {done} of {options.shoppers} visits, {totals.steps} steps; to go on, give "
@@ -111,7 +111,7 @@ def print_unfinished(options: Options, out: Path, totals: Totals) -> None:
 
 def print_result(options: Options, out: Path, totals: Totals) -> None:
     """Print what came of the run, where it is, and the next command."""
-    _print_problems(totals)
+    print_problems(totals)
     for kind, words in _EVENTS.items():
         if count := totals.events[kind]:
             hosts = f" ({console.join_counts(_most(totals.refused))})" if kind == "blocked" else ""
@@ -137,7 +137,7 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
     console.print_next("report", out)
 
 
-def _print_problems(totals: Totals) -> None:
+def print_problems(totals: Totals) -> None:
     """Print what went wrong, by reason, hostile text made harmless."""
     failed = totals.errors.total()
     if totals.invalid:

@@ -14,6 +14,7 @@ from shop_r1.ray_cluster import check_address
 
 if TYPE_CHECKING:
     from shop_r1.shoppers.crowd_kinds import CrowdName
+    from shop_r1.store.variants import StoreVariant
 
 DEFAULT_OUT = Path("runs/simulation")
 STORES = ("builtin",)
@@ -37,7 +38,7 @@ _NUMBERS = {
     "rate": "--rate",
     "max_cost": "--max-cost",
 }
-_OF_THE_STORE = {"catalogue_seed": 0, "crowd": "focused", "page_size": 6}
+_OF_THE_STORE = {"catalogue_seed": 0, "crowd": "focused", "page_size": 6, "variant": None}
 """Options of the built-in store with their defaults."""
 _BELOW = 1e9
 """What these numbers are below: JSON has no infinity, and bytes have no fraction."""
@@ -81,6 +82,10 @@ class Options:
     ray: str | None = None
     actors: int | None = None
     replicas: int | None = None
+    variant: "StoreVariant | None" = None
+    """Which version of the built-in store; None: as it is."""
+    default_out: Path = DEFAULT_OUT
+    """Where a run writes that is given no place."""
 
     @property
     def url(self) -> str | None:
@@ -206,7 +211,7 @@ class Options:
             yield "--watch shows the shoppers of one process; leave it out with --ray: the terminal shows all"
 
     def place(self, inputs: Sequence[Path | str | None]) -> Path:
-        """Return where the run writes: what was given, else a new `runs/simulation`, or the one to resume.
+        """Return where the run writes: what was given, else a new folder in `runs`, or the one to resume.
 
         Raises:
             ConfigError: something else is there.
@@ -228,11 +233,12 @@ class Options:
         return out
 
     def _default_out(self) -> Path:
+        first = self.default_out
         if self.force:
-            return DEFAULT_OUT
+            return first
         if not self.resume:
-            return console.unused_path(DEFAULT_OUT)
-        last, number = DEFAULT_OUT, 2
-        while (path := DEFAULT_OUT.with_name(f"{DEFAULT_OUT.name}-{number}")).exists():
+            return console.unused_path(first)
+        last, number = first, 2
+        while (path := first.with_name(f"{first.name}-{number}")).exists():
             last, number = path, number + 1
         return last

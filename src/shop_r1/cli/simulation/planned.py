@@ -7,7 +7,7 @@ from shop_r1.cli.simulation.options import Options
 from shop_r1.cli.simulation.policies import DeciderFacts
 from shop_r1.cli.simulation.shops import ShopFacts
 from shop_r1.runs import make_record
-from shop_r1.simulation.loop import Visit
+from shop_r1.simulation.loop import Limits, Visit
 
 FREE = (
     "shoppers",
@@ -22,7 +22,7 @@ FREE = (
     "replicas",
 )
 """Settings that may differ when a run goes on."""
-_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port")
+_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port", "default_out")
 
 
 def plan_visits(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> list[Visit]:
@@ -43,16 +43,29 @@ def plan_visits(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> li
     ]
 
 
-def run_record(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> dict[str, Any]:
-    """Return what the run's `settings.json` holds."""
+def run_record(
+    options: Options, shop: ShopFacts, deciders: DeciderFacts, command: str = "simulate", **more: Any
+) -> dict[str, Any]:
+    """Return what the run's `settings.json` holds; `more` are further settings."""
     chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_RECORDED}
     chosen |= {"url": options.url, "policy": options.policy_name, "allow_host": list(options.allow_host)}
     chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
+    chosen["variant"] = options.variant.model_dump(mode="json") if options.variant else None
     inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
     return make_record(
-        {**chosen, "model": dict(deciders.settings)},
+        {**chosen, **more, "model": dict(deciders.settings)},
         inputs,
         options.seed,
-        command="simulate",
+        command=command,
         browser=shop.browser,
     )
+
+
+def limits_of(options: Options) -> Limits:
+    """Return when a visit ends by itself."""
+    return Limits(max_steps=options.most_steps, max_seconds=options.max_seconds)
+
+
+def is_timed(options: Options) -> bool:
+    """Return whether steps say when they were done: in a browser, and where the store takes its time."""
+    return options.in_browser or (options.variant is not None and options.variant.latency_s > 0)

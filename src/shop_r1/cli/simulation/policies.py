@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     )
 
 
+_SEGMENTS = {"none": "neither price nor quality", "price": "price-minded", "quality": "quality-minded"}
+"""Of scripted shoppers, by what matters much to them."""
+
+
 def _no_cost(_: Visit | None = None) -> float | None:
+    return None
+
+
+def _no_segment(_: str) -> str | None:
     return None
 
 
@@ -59,6 +67,8 @@ class Deciders(DeciderFacts):
     """What a visit cost, in US dollars; None where that is not known, or nothing costs."""
     total_cost: Callable[[], float | None] = _no_cost
     """The same of the run so far."""
+    segment_of: Callable[[str], str | None] = _no_segment
+    """By a visit's key, which shoppers it is counted among; None where nothing is known of its persona."""
 
 
 @asynccontextmanager
@@ -92,7 +102,11 @@ def _scripted(options: Options) -> Deciders:
     words = f"scripted shoppers of the {options.crowd} crowd, each with a persona and an intent of its own"
     names = ("store", "shopper")
     return Deciders(
-        policy_of=lambda visit: policy_of(visit.key), names=names, space=SHOP, facts=(("shoppers", words),)
+        policy_of=lambda visit: policy_of(visit.key),
+        names=names,
+        space=SHOP,
+        facts=(("shoppers", words),),
+        segment_of=lambda key: _SEGMENTS[policy_of(key).drive],
     )
 
 
@@ -270,7 +284,7 @@ class EndpointPolicies:
         """Return a visit's policy."""
         from shop_r1.simulation.policies.endpoint import EndpointPolicy
 
-        policy = self._policies[visit.session_id] = EndpointPolicy(self._model)
+        policy = self._policies[visit.session_id] = EndpointPolicy(self._model, visit.version)
         return policy
 
     def cost_of(self, visit: Visit) -> float | None:

@@ -3,25 +3,30 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from shop_r1.cli.simulation import messages
 from shop_r1.cli.simulation.live import LiveView, Totals
 from shop_r1.cli.simulation.options import Options
-from shop_r1.cli.simulation.planned import FREE, plan_visits, run_record
-from shop_r1.cli.simulation.policies import open_policy
-from shop_r1.cli.simulation.shops import open_shop
+from shop_r1.cli.simulation.planned import FREE, is_timed, limits_of, plan_visits, run_record
+from shop_r1.cli.simulation.policies import Deciders, open_policy
+from shop_r1.cli.simulation.shops import Shop, open_shop
 from shop_r1.cli.simulation.watch_page import watch_page
 from shop_r1.errors import Terminated, file_errors
 from shop_r1.ray_cluster import joined
 from shop_r1.records.visits import SESSIONS_FILE
 from shop_r1.simulation.concurrent import Observers, run_visits
-from shop_r1.simulation.loop import Limits
-from shop_r1.simulation.run_folder import opened, sort_by_visit
+from shop_r1.simulation.loop import Observer, Visit
+from shop_r1.simulation.run_folder import SimulationFolder, opened, sort_by_visit
+
+ResultT = TypeVar("ResultT")
+Runner = Callable[[Iterator[Visit], Observer], Awaitable[None]]
+"""Runs visits and tells an observer all that happens."""
 
 
 def simulate_visits(options: Options, out: Path) -> None:
@@ -54,13 +59,13 @@ def _run_all(options: Options, folder: Path, totals: Totals) -> None:
         with joined(options.ray):
             from shop_r1.cli.simulation.cluster.run import run_on_cluster
 
-            asyncio.run(_until_terminated(run_on_cluster(options, folder, totals)))
+            asyncio.run(until_terminated(run_on_cluster(options, folder, totals)))
         return
-    asyncio.run(_until_terminated(_run(options, folder, totals)))
+    asyncio.run(until_terminated(_run(options, folder, totals)))
 
 
-async def _until_terminated(doing: Coroutine[Any, Any, None]) -> None:
-    """Wait for it; SIGTERM cancels it, as asyncio does at Ctrl-C, and a second one ends the process.
+async def until_terminated(doing: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Return its result; SIGTERM cancels it, as asyncio does at Ctrl-C, and a second one ends the process.
 
     Raises:
         Terminated: SIGTERM came.
@@ -78,7 +83,7 @@ async def _until_terminated(doing: Coroutine[Any, Any, None]) -> None:
     with suppress(ValueError, RuntimeError, NotImplementedError):  # no main thread, or no signals at all
         loop.add_signal_handler(signal.SIGTERM, stop)
     try:
-        await task
+        return await task
     except asyncio.CancelledError:
         if terminated:
             raise Terminated from None
@@ -95,24 +100,50 @@ async def _run(options: Options, path: Path, totals: Totals) -> None:
         visits = plan_visits(options, shop, deciders)
         with opened(path, run_record(options, shop, deciders), resume=options.resume, free=FREE) as folder:
             left = [visit for visit in visits if visit.session_id not in folder.finished]
-            totals.cost = deciders.total_cost
             messages.print_plan(options, shop, deciders, path, len(visits) - len(left))
-            kept = [shop.windows] if shop.windows is not None else []
-            async with watch_page(options, shop, deciders, left, path) as watch:
-                with LiveView(len(left), totals) as view:
-                    await run_visits(
-                        watch.visits,
-                        watch.policy_of,
-                        shop.driver_of,
-                        # A recording is there before its visit counts as finished.
-                        Observers(*kept, folder, totals, view, *watch.observers),
-                        concurrency=options.concurrency,
-                        limits=Limits(max_steps=options.most_steps, max_seconds=options.max_seconds),
-                        timed=options.in_browser,
-                        cost_of=deciders.cost_of,
-                    )
-            messages.print_dropped(shop.windows.dropped if shop.windows is not None else Counter())
+            await run_left(options, shop, deciders, folder, left, totals)
         sort_by_visit(path, [visit.session_id for visit in visits])
+
+
+async def run_left(
+    options: Options,
+    shop: Shop,
+    deciders: Deciders,
+    folder: SimulationFolder,
+    left: Sequence[Visit],
+    totals: Totals,
+    *,
+    observers: Sequence[Observer] = (),
+    goes_on: Callable[[], bool] = lambda: True,
+    runner: Runner | None = None,
+    timed: bool | None = None,
+) -> None:
+    """Run the visits that are left, shown on the terminal and on the page of `--watch`, into the folder.
+
+    No visit begins once `goes_on` says no. `observers` are told after the folder; a `runner` runs the visits
+    in another way than here; `timed` is as for `run_session`.
+    """
+    totals.cost = deciders.total_cost
+    kept = [shop.windows] if shop.windows is not None else []
+    async with watch_page(options, shop, deciders, left, folder.path) as watch:
+        with LiveView(len(left), totals) as view:
+            # A recording is there before its visit counts as finished.
+            told = Observers(*kept, folder, totals, *observers, view, *watch.observers)
+            visits = takewhile(lambda _: goes_on(), watch.visits)
+            if runner is not None:
+                await runner(visits, told)
+            else:
+                await run_visits(
+                    visits,
+                    watch.policy_of,
+                    shop.driver_of,
+                    told,
+                    concurrency=options.concurrency,
+                    limits=limits_of(options),
+                    timed=is_timed(options) if timed is None else timed,
+                    cost_of=deciders.cost_of,
+                )
+    messages.print_dropped(shop.windows.dropped if shop.windows is not None else Counter())
 
 
 def _copy_sessions(source: Path, out: Path) -> None:

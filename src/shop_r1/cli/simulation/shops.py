@@ -1,20 +1,22 @@
 """The shop that `simulate` visits: the built-in store in this process or in Chromium, or any other there."""
 
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
 
 from shop_r1.cli.simulation.options import Options
 from shop_r1.drivers.in_process import HOME, HOST, PURCHASES, InProcessDriver
 from shop_r1.drivers.protocol import PageDriver
-from shop_r1.simulation.loop import Visit
+from shop_r1.simulation.loop import Observer, Visit
 
 if TYPE_CHECKING:
-    from shop_r1.cli.simulation.kept import Windows
     from shop_r1.drivers.bounds.rate import HostRate
     from shop_r1.drivers.bounds.robots import Robots
     from shop_r1.drivers.bounds.rules import Bounds
@@ -23,6 +25,17 @@ RATE = 2.0
 """Page loads a second and host at most, of all shoppers together, unless `--rate` says another. Ours."""
 AGENT = "shop-r1"
 """As robots.txt files may name it."""
+
+
+class WindowKeeper(Observer, Protocol):
+    """Holds the windows of visits under way, and keeps what was asked for of each."""
+
+    dropped: Counter[str]
+    """What is in no recording, in words."""
+
+    async def picture_of(self, session_id: str) -> bytes | None:
+        """Return a small JPEG of a shopper's window; None where there is none."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +58,13 @@ class Shop(ShopFacts):
     """A shop that is open."""
 
     driver_of: Callable[[Visit], PageDriver]
-    windows: "Windows | None" = None
+    windows: "WindowKeeper | None" = None
     """The windows of visits under way; None without a browser."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What several processes have in common that visit one shop."""
+    """What several processes have in common that visit one shop, or several versions of one."""
 
     rate: "HostRate"
     robots: "Robots"
@@ -88,26 +101,60 @@ async def open_shop(options: Options, folder: Path, shared: Shared | None = None
         ConfigError: there is no Chromium, or the address or a host is none.
         PageError: Chromium cannot be started.
     """
+    async with open_shops([options], folder, shared) as (shop,):
+        yield shop
+
+
+@asynccontextmanager
+async def open_shops(
+    versions: Sequence[Options], folder: Path, shared: Shared | None = None
+) -> AsyncIterator[list[Shop]]:
+    """Open the shops that several options name, which differ in the shop alone.
+
+    They share a browser, and at an address the rate of page loads and what robots.txt files say.
+
+    Raises:
+        ConfigError: there is no Chromium, or the address or a host is none.
+        PageError: Chromium cannot be started.
+    """
     from shop_r1.cli.pipeline.stores import create_store
 
-    app = None
-    if options.url is None:
-        app = create_store(options.crowd, options.catalogue_seed, options.page_size)
-    if not options.in_browser:
-        assert app is not None
-        yield Shop(**vars(shop_facts(options)), driver_of=lambda _: InProcessDriver(app))
+    def driven(options: Options) -> Shop:
+        app = app_of(options)
+        return Shop(**vars(shop_facts(options)), driver_of=lambda _: InProcessDriver(app))
+
+    def app_of(options: Options) -> ASGIApp:
+        crowd, seed, size = options.crowd, options.catalogue_seed, options.page_size
+        return create_store(crowd, seed, size, variant=options.variant)
+
+    if not versions[0].in_browser:
+        yield [driven(options) for options in versions]
         return
     from shop_r1.cli.simulation.kept import Windows
     from shop_r1.drivers.browser.pool import BrowserPool
     from shop_r1.store.serve import served
 
     async with AsyncExitStack() as stack:
-        port = stack.enter_context(served(app)) if app is not None else None
-        bounds = _bounds(options, port, shared)
+        ports = [None if each.url else stack.enter_context(served(app_of(each))) for each in versions]
+        together = shared or _share(versions)
+        bounds = [_bounds(each, port, together) for each, port in zip(versions, ports, strict=True)]
         pool = await stack.enter_async_context(BrowserPool(version=version("shop-r1")))
-        windows = Windows(pool, bounds, options, folder)
-        known = shop_facts(options, pool.name)
-        yield Shop(**vars(known), driver_of=windows.driver_of, windows=windows)
+        shops = []
+        for options, own in zip(versions, bounds, strict=True):
+            windows = Windows(pool, own, options, folder)
+            known = shop_facts(options, pool.name)
+            shops.append(Shop(**vars(known), driver_of=windows.driver_of, windows=windows))
+        yield shops
+
+
+def _share(versions: Sequence[Options]) -> Shared | None:
+    """Return what several versions at addresses have in common; None where there is one only."""
+    from shop_r1.drivers.bounds.rate import Rate
+    from shop_r1.drivers.bounds.robots import Robots
+
+    if len(versions) == 1:
+        return None
+    return Shared(Rate(page_loads_per_second(versions[0])), Robots(AGENT))
 
 
 def _bounds(options: Options, port: int | None, shared: Shared | None = None) -> "Bounds":

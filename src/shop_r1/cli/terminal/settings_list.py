@@ -19,6 +19,10 @@ SCHEMAS: Mapping[str, Mapping[str, str]] = {
         "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
         "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
     },
+    "compare": {
+        "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
+        "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
+    },
     "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
     "sft": {"": "shop_r1.training.settings:SftConfig"},
     "grpo": {"": "shop_r1.training.settings:GrpoConfig"},

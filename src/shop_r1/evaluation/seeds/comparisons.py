@@ -15,9 +15,9 @@ from shop_r1.evaluation.seeds.estimates import (
     ratio_over_seeds,
 )
 from shop_r1.evaluation.seeds.figures import SeedFigures
-from shop_r1.evaluation.seeds.verdicts import adjust_p_values
 from shop_r1.jsonl import Record
 from shop_r1.records.results import Interval
+from shop_r1.statistics.holm import adjust_p_values
 
 
 class FigureOverSeeds(Record):

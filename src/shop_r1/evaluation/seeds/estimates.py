@@ -29,11 +29,10 @@ from scipy import optimize, stats
 from shop_r1.errors import ConfigError
 from shop_r1.evaluation.bootstrap import Floats
 from shop_r1.records.results import Interval
+from shop_r1.statistics.holm import LEVEL
 
 Covers = Literal["seeds and sessions", "sessions"]
 """What an interval covers: `sessions` alone where there is one seed."""
-LEVEL = 0.95
-"""Of an interval, unless another is asked for."""
 _POINTS, _HALVES = np.polynomial.legendre.leggauss(64)
 _NODES, _WEIGHTS = (1 + _POINTS) / 2, _HALVES / 2
 """Gauss-Legendre on (0, 1)."""

@@ -20,12 +20,12 @@ from shop_r1.evaluation.bootstrap import (
     Resampled,
     headline_figures,
     resample_counts,
-    resample_sessions,
 )
 from shop_r1.evaluation.metrics import RULES, UNPARSABLE, count_predictions, paper_mix
 from shop_r1.evaluation.similarity.rules import Rule
 from shop_r1.records.actions import Action, ActionSpace
 from shop_r1.records.results import Prediction
+from shop_r1.statistics.resampling import resample_clusters
 
 PAPER_MIX = "paper_mix"
 """What the names of the figures in the paper's test mix begin with."""
@@ -70,7 +70,7 @@ def measure_seed(
     sessions = len(counts.confusion)
     if sessions < 2:
         raise DataError(f"seed {seed} has one held-out session; an interval needs at least 2")
-    totals = resample_sessions(sessions, bootstrap, seed=0)
+    totals = resample_clusters(sessions, bootstrap, seed=0)
     found = resample_counts(counts, totals)
     figures = dict(_figures_of_all(found, counts)) | dict(_figures_per_type(found, counts))
     if mix := paper_mix(counts.types):

@@ -7,7 +7,7 @@ import numpy as np
 from shop_r1.records.actions import Action, click
 from shop_r1.shoppers.facts import Item
 from shop_r1.shoppers.persona import Bools, Floats
-from shop_r1.shoppers.situation import Situation
+from shop_r1.shoppers.situation import HURRIED_DAYS, Situation
 from shop_r1.shoppers.wording import BEST, CHEAP, MODIFIERS, money, thing, with_option
 
 # All shares and weights are ours, tuned by simulation (docs/crowd.md).
@@ -85,16 +85,21 @@ def _narrow_down(now: Situation, dear: Bools, other: Bools) -> None:
 def _pick(now: Situation, matches: Sequence[Item]) -> Bools:
     """Click one of the matches that look affordable and well rated; return for whom there is one, (P,)."""
     crowd, intent = now.crowd, now.intent
-    price = np.array([max(1, item.price_cents) for item in matches])  # (n,)
-    rating = np.array([item.rating or 0.0 for item in matches])
+    price = np.array([max(1, item.cost_cents) for item in matches])  # (n,)
+    rating = np.array([item.stars for item in matches])  # not a number where it is not shown
     in_stock = np.array([item.in_stock for item in matches])
     fits = price[None, :] <= now.budget[:, None] * _GLANCE_PRICE  # (P, n)
-    fits &= rating[None, :] >= now.rating_floor[:, None] - _GLANCE_RATING
+    fits &= ~(rating[None, :] < now.rating_floor[:, None] - _GLANCE_RATING)
     fits &= in_stock[None, :]
+    fits &= ~(now.is_hurried[:, None] & np.array([_is_slow(item) for item in matches])[None, :])
     dearness = np.log(price / intent.cheapest_cents) / np.log(intent.dearest_cents / intent.cheapest_cents)
     look = np.array([_BEST_SELLER_WEIGHT * i.best_seller + _SPONSORED_WEIGHT * i.sponsored for i in matches])
     look = look - _POSITION_WEIGHT * np.arange(len(matches))
-    utility = look - crowd.price_weight[:, None] * dearness + crowd.quality_weight[:, None] * (rating - 4)
+    utility = (
+        look
+        - crowd.price_weight[:, None] * dearness
+        + crowd.quality_weight[:, None] * (np.nan_to_num(rating, nan=4.0) - 4)
+    )
     utility = np.where(fits, utility, -np.inf)
     peak = utility.max(axis=1, keepdims=True)
     weight = np.exp(utility - np.where(np.isfinite(peak), peak, 0.0))  # (P, n), 0 where it does not fit
@@ -108,11 +113,15 @@ def _pick(now: Situation, matches: Sequence[Item]) -> Bools:
     return any_fits
 
 
+def _is_slow(item: Item) -> bool:
+    return item.delivery_days is not None and item.delivery_days >= HURRIED_DAYS
+
+
 def _why_clicked(item: Item, now: Situation) -> str:
     reason = "matches what I want"
     if now.page.is_cheap_only or CHEAP in now.query:
-        reason = f"matches and costs {money(item.price_cents)}"
-    elif now.page.is_good_only or BEST in now.query:
+        reason = f"matches and costs {money(item.cost_cents)}"
+    elif (now.page.is_good_only or BEST in now.query) and item.rating is not None:
         reason = f"matches and has {item.rating} stars"
     elif item.best_seller:
         reason = "matches and is a best seller"
@@ -134,8 +143,8 @@ def _nothing_matches(now: Situation, *, is_known: bool) -> None:
 
 def _nothing_fits(now: Situation, matches: Sequence[Item], when: Bools) -> None:
     """Ask for cheaper or better ones, search for less, or give up: the matches do not suit."""
-    cheapest = min(item.price_cents for item in matches)
-    highest = max(item.rating or 0.0 for item in matches)
+    cheapest = min(item.cost_cents for item in matches)
+    highest = max(item.stars for item in matches)  # not a number where ratings are not shown
     dear = when & (cheapest > now.budget * _GLANCE_PRICE)
     poor = when & ~dear & (highest < now.rating_floor - _GLANCE_RATING)
     problems = (

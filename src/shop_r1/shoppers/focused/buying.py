@@ -4,11 +4,10 @@ import numpy as np
 
 from shop_r1.records.actions import click, terminate
 from shop_r1.shoppers.persona import Bools
-from shop_r1.shoppers.situation import Situation
+from shop_r1.shoppers.situation import HURRIED_DAYS, Situation
 from shop_r1.shoppers.wording import BEST, CHEAP, money
 
 # All shares and thresholds are ours, tuned by simulation (docs/crowd.md).
-_HURRIED_DAYS, _HURRIED_PATIENCE = 6, 3  # so many days of delivery put off shoppers of this patience or less
 _LIKED_RATING = 4.2  # from this rating on a loyal shopper remembers the brand
 _LOW_STARS = 2  # a review with as few stars puts its reader off
 
@@ -18,22 +17,22 @@ def at_product(now: Situation) -> None:
     page, crowd = now.page, now.crowd
     cost = page.price_cents + page.delivery_cents
     dear: Bools = cost > now.budget
-    poor = page.rating < now.rating_floor
+    poor = page.is_rated_below(now.rating_floor)
     if not {"buy now", "add to cart"} & page.names.keys():
         _turn_down(now, "", np.ones_like(dear), "It is out of stock")
     else:
         _turn_down(now, CHEAP, dear, f"{money(cost)} is more than I want to pay")
         _turn_down(now, BEST, poor & ~dear, f"{page.rating} stars is not good enough for me")
-    slow = (crowd.patience <= _HURRIED_PATIENCE) & (page.delivery_days >= _HURRIED_DAYS)
+    slow = now.is_hurried & (page.delivery_days >= HURRIED_DAYS)
     reason = f"It takes {page.delivery_days} days and I need it sooner, so I leave."
     now.take(terminate(), 0.9, slow, reason)
-    if page.slug not in now.facts.reviewed and page.review_count:
+    if page.slug not in now.facts.reviewed and page.review_count != 0:
         reason = "It looks right, but I want to know what others say, so I read the reviews."
         now.press("reviews", 0.9, crowd.reads_reviews, reason)
     option = now.intent.option
     if option not in page.selected:
         now.press(option, 0.95, True, f"It looks right and I need {option}, so I choose {option}.")
-    reason = f"It fits at {money(page.price_cents)} with {page.rating} stars, so I"
+    reason = f"It fits at {money(page.price_cents)}{page.rated_words}, so I"
     now.press("add to cart", 0.97, crowd.careful, f"{reason} put it in the cart.")
     now.press("buy now", 0.97, True, f"{reason} buy it now.")
     now.leave("I am not sure that I really need it, so I leave without buying.")
@@ -42,7 +41,8 @@ def at_product(now: Situation) -> None:
 def _turn_down(now: Situation, modifier: str, when: Bools, problem: str) -> None:
     """Turn a product down: search for its brand, with the modifier or for less, or leave."""
     brand = now.page.slug.split("-")[0]
-    if brand and brand not in now.query and now.page.rating >= _LIKED_RATING:
+    is_liked = now.page.rating is not None and now.page.rating >= _LIKED_RATING
+    if brand and brand not in now.query and is_liked:
         reason = f"{problem}, but I like {brand}, so I search for {brand}."
         now.search((brand, now.intent.noun), 0.8, when & now.crowd.loyal, reason)
     if modifier:

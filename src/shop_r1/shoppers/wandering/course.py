@@ -17,7 +17,8 @@ class Opened:
     slug: str
     cost_cents: int
     """With delivery."""
-    rating: float
+    rating: float | None
+    """None where its page does not say."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import numpy as np
 
 from shop_r1.records.actions import click
 from shop_r1.shoppers.persona import Bools, Floats
-from shop_r1.shoppers.wandering.scene import Scene
+from shop_r1.shoppers.wandering.scene import SLOW_DAYS, Scene
 from shop_r1.shoppers.wording import money
 
 # All shares and thresholds are ours, tuned by simulation (docs/crowd.md).
-_SLOW_DAYS, _SLOW_PATIENCE = 7, 3  # so many days of delivery put off those of so little patience
 _LOW_STARS = 2
 
 
@@ -19,7 +18,7 @@ def at_product(now: Scene) -> None:
     _try_options(now)
     _turn_down(now)
     page, course = now.page, now.course
-    if course.last != "review" and page.slug not in course.reviewed and page.review_count:
+    if course.last != "review" and page.slug not in course.reviewed and page.review_count != 0:
         _read_reviews(now)
     _begin_options(now)
     _choose_size(now)
@@ -33,8 +32,8 @@ def _turn_down(now: Scene) -> None:
     cost = page.price_cents + page.delivery_cents
     gone: Bools = np.full(len(crowd), not {"buy now", "add to cart"} & page.names.keys())
     dear = ~gone & (cost > now.budget)
-    poor = ~gone & ~dear & (page.rating < crowd.rating_floor)
-    slow = ~gone & ~dear & ~poor & (page.delivery_days >= _SLOW_DAYS) & (crowd.patience <= _SLOW_PATIENCE)
+    poor = ~gone & ~dear & page.is_rated_below(crowd.rating_floor)
+    slow = ~gone & ~dear & ~poor & (page.delivery_days >= SLOW_DAYS) & now.is_hurried
     for when, problem in (
         (gone, "It is out of stock"),
         (dear, f"{money(cost)} is more than I want to pay"),
@@ -130,7 +129,7 @@ def _look_around(now: Scene) -> None:
 
 def _buy(now: Scene) -> None:
     page = now.page
-    reason = f"It fits at {money(page.price_cents)} with {page.rating} stars, so I"
+    reason = f"It fits at {money(page.price_cents)}{page.rated_words}, so I"
     if page.delivery_cents:
         now.press("add to cart", 0.88, True, f"{reason} put it in the cart to see the total.")
     now.press("add to cart", 0.06, True, f"{reason} put it in the cart.")
@@ -143,7 +142,8 @@ def at_reviews(now: Scene) -> None:
     low = sum(stars <= _LOW_STARS for stars in page.stars)
     if low >= 2:
         reason = f"{low} of these buyers were not happy, so I leave."
-        now.leave_some(0.25, now.crowd.quality_driven | (page.rating < now.crowd.rating_floor), reason)
+        is_poor = page.is_rated_below(now.crowd.rating_floor)
+        now.leave_some(0.25, now.crowd.quality_driven | is_poor, reason)
     if page.page_number < page.page_count:
         reason = "I want to read more, so I go on to the next reviews."
         now.press("next", np.where(now.at_ease, 0.96, 0.7), True, reason)

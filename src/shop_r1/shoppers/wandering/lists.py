@@ -128,22 +128,24 @@ def _compare(now: Scene, opened: Bools) -> None:
         return
     known = {product.slug: product for product in now.course.opened}
     cheapest = min(items, key=lambda item: known[item.slug].cost_cents)
-    finest = max(items, key=lambda item: known[item.slug].rating)
+    finest = max(items, key=lambda item: known[item.slug].rating or 0.0)
     compared = f"I looked at {len(items)} products and this"
-    for item, who, most in (
-        (cheapest, now.crowd.price_driven, "costs the least"),
-        (finest, ~now.crowd.price_driven, f"has {known[finest.slug].rating} stars"),
-    ):
+    by_price = (cheapest, now.crowd.price_driven, "costs the least")
+    by_rating = (finest, ~now.crowd.price_driven, f"has {known[finest.slug].rating} stars")
+    # Where ratings are not shown, nothing says which one is the finest.
+    for item, who, most in (by_price, by_rating) if known[finest.slug].rating is not None else (by_price,):
         product = known[item.slug]
-        suits = (product.cost_cents <= now.budget) & (product.rating >= now.crowd.rating_floor)
+        suits = product.cost_cents <= now.budget
+        if product.rating is not None:
+            suits &= product.rating >= now.crowd.rating_floor
         now.take(click(item.name), 0.6, who & suits, f"{compared} {most}, so I go back to it.")
 
 
 def _utility(now: Scene, items: Sequence[Item], matches: NDArray[np.int_]) -> Floats:
     """Return how much each item draws each persona, in nats, (P, n)."""
     low, high = now.wants.price_range(now.noun) if now.noun else (100, 10_000)
-    price = np.array([max(1, item.price_cents) for item in items])
-    rating = np.array([item.rating or 0.0 for item in items])
+    price = np.array([max(1, item.cost_cents) for item in items])
+    rating = np.nan_to_num([item.stars for item in items], nan=4.0)
     dearness = np.log(price / low) / np.log(high / low)
     look = np.array([_BEST_SELLER_WEIGHT * i.best_seller + _SPONSORED_WEIGHT * i.sponsored for i in items])
     look = look - _POSITION_WEIGHT * np.arange(len(items)) + _MATCH_WEIGHT * matches
@@ -167,7 +169,7 @@ def _why(now: Scene, item: Item) -> str:
         return "is what I want and a best seller"
     if now.page.is_good_only and item.rating is not None:
         return f"is what I want and has {item.rating} stars"
-    return f"is what I want and costs {money(item.price_cents)}"
+    return f"is what I want and costs {money(item.cost_cents)}"
 
 
 def _nothing_here(now: Scene, shown: Sequence[Item], *, had_some: bool) -> None:
@@ -177,13 +179,17 @@ def _nothing_here(now: Scene, shown: Sequence[Item], *, had_some: bool) -> None:
     """
     if now.view.unsaid and not now.required:
         now.wish("full", 0.4, True, "The list is long, so I search with more words.")
-    lowest = min((item.price_cents for item in shown), default=0)
-    highest = max((item.rating or 0.0 for item in shown), default=0.0)
+    lowest = min((item.cost_cents for item in shown), default=0)
+    highest = max((item.stars for item in shown), default=0.0)
     what = thing((*now.required, now.noun)).removeprefix("an ").removeprefix("a ")
     dear: Bools = np.asarray(lowest > now.budget * GLANCE)
     if shown:
         _too_dear(now, dear, f"{money(lowest)} is more than I want to pay")
-        _too_poor(now, ~dear, f"{highest} stars is not good enough for me")
+        if np.isnan(highest):  # ratings are not shown, so they are no reason
+            _next_page(now, 0.25, ~dear)
+            _search_for_less(now, ~dear, "I can have none of these")
+        else:
+            _too_poor(now, ~dear, f"{highest} stars is not good enough for me")
         return
     everybody = np.ones_like(dear)
     _next_page(now, 0.4 if had_some else 0.12, everybody)

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from shop_r1.shoppers.persona import Bools, Floats, Market
+from shop_r1.shoppers.persona import DRIVEN, Bools, Floats, Market
 
 MANNERS = ("plain", "noun first", "plural", "short", "cheap", "priced", "in", "that is", "long")
 """How a shopper puts its queries (`phrases`)."""
@@ -22,7 +22,6 @@ _SIZES = {0: 0.4, 1: 0.2, 2: 0.2, 3: 0.2}
 _MANNERS = dict(zip(MANNERS, (0.22, 0.08, 0.16, 0.04, 0.03, 0.03, 0.16, 0.1, 0.18), strict=True))
 LIMITED = {"cheap": 0.35, "priced": 0.6}
 """Manners that say a price: those who put it so are driven by price and have this budget."""
-_DRIVEN = 1
 _RATING_FLOOR, _HIGH_RATING_FLOOR = 3.6, 4.1
 
 
@@ -55,8 +54,8 @@ class Wanderers:
         self.quality_weight: Floats = np.array([person.quality_weight for person in personas])
         self.patience: NDArray[np.int_] = np.array([person.patience for person in personas])
         self.size: NDArray[np.int_] = np.array([person.size for person in personas])
-        self.price_driven: Bools = self.price_weight > _DRIVEN
-        self.quality_driven: Bools = self.quality_weight > _DRIVEN
+        self.price_driven: Bools = self.price_weight > DRIVEN
+        self.quality_driven: Bools = self.quality_weight > DRIVEN
         self.rating_floor: Floats = np.where(self.quality_driven, _HIGH_RATING_FLOOR, _RATING_FLOOR)
 
     def __len__(self) -> int:

@@ -20,6 +20,9 @@ from shop_r1.shoppers.wandering.course import Course
 from shop_r1.shoppers.wandering.people import Wanderers, Wants
 
 _AT_EASE = 8  # ours: shoppers of so much patience have time
+_HURRIED_PATIENCE = 3  # ours: effort at most
+SLOW_DAYS = 7
+"""So many days of delivery put off the hurried. Ours."""
 GLANCE = 1.05
 """In a list, prices up to this factor over the budget are still looked at. Ours."""
 Wish = Literal["opening", "full"]
@@ -48,6 +51,7 @@ class Scene(Shares):
         budget: (P,) the most that each pays for that kind, in cents.
         spent: (P,) who has made all the effort that it cares to make.
         at_ease: (P,) who has time: they read, try and compare more.
+        is_hurried: (P,) who cannot wait `SLOW_DAYS` for a delivery.
         wishes: searches for the want: which, (P,) how likely each persona makes it, and why.
     """
 
@@ -60,6 +64,7 @@ class Scene(Shares):
         )
         self.spent: Bools = crowd.patience <= course.effort
         self.at_ease: Bools = crowd.patience >= _AT_EASE
+        self.is_hurried: Bools = crowd.patience <= _HURRIED_PATIENCE
         self.adds_at_the_end: Bools = np.isin(crowd.manner, list(phrases.AT_THE_END))
         self.wishes: list[tuple[Wish, Floats, str]] = []
 
@@ -97,12 +102,14 @@ class Scene(Shares):
 
     def fitting(self, items: Sequence[Item]) -> Bools:
         """Return which items each persona can pay, finds well rated enough and can have, (P, n)."""
-        price = np.array([item.price_cents for item in items])
-        rating = np.array([item.rating if item.rating is not None else 5.0 for item in items])
+        price = np.array([item.cost_cents for item in items])
+        rating = np.array([item.stars for item in items])  # not a number where it is not shown
         in_stock = np.array([item.in_stock for item in items], dtype=bool)
         fits: Bools = price[None, :] <= self.budget[:, None] * GLANCE
-        fits &= rating[None, :] >= self.crowd.rating_floor[:, None] - 0.1
+        fits &= ~(rating[None, :] < self.crowd.rating_floor[:, None] - 0.1)
         fits &= in_stock[None, :]
+        is_slow = np.array([(item.delivery_days or 0) >= SLOW_DAYS for item in items], dtype=bool)
+        fits &= ~(self.is_hurried[:, None] & is_slow[None, :])
         return fits
 
     def pick(self, utility: Floats, among: Bools) -> Floats:

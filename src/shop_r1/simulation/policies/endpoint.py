@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -113,8 +114,10 @@ class EndpointModel:
 class EndpointPolicy:
     """The policy of one visit, which counts what it used."""
 
-    def __init__(self, model: RequestedModel) -> None:
+    def __init__(self, model: RequestedModel, version: str | None = None) -> None:
+        """Decide by the model, in this version of the shop; versions share no completion in a cache."""
         self._model = model
+        self._apart = zlib.crc32(version.encode()) if version is not None else 0
         self.usage = NO_USAGE
         """Of its completions."""
 
@@ -132,7 +135,8 @@ class EndpointPolicy:
             ModelError: no request can succeed.
         """
         model, config = self._model, self._model.config
-        completion = await model.complete(self._request(history, page, rng.getrandbits(_DRAW_BITS)))
+        draw = rng.getrandbits(_DRAW_BITS) ^ self._apart
+        completion = await model.complete(self._request(history, page, draw))
         self.usage += completion.usage
         if completion.stop == "refused":
             message = "the model, or a filter of its endpoint, refused"

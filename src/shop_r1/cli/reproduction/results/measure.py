@@ -18,7 +18,7 @@ from shop_r1.cli.reproduction.stages import (
     TYPE_COUNTS,
     read_visits,
 )
-from shop_r1.evaluation.bootstrap import Floats, headline_figures, resample_counts, resample_sessions
+from shop_r1.evaluation.bootstrap import Floats, headline_figures, resample_counts
 from shop_r1.evaluation.invalid_responses import count_invalid
 from shop_r1.evaluation.metrics import (
     count_predictions,
@@ -33,6 +33,7 @@ from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Prediction
 from shop_r1.shoppers.misses import MISS_KINDS, count_misses
 from shop_r1.shoppers.persona import Market
+from shop_r1.statistics.resampling import resample_clusters
 from shop_r1.store.kinds import KINDS
 from shop_r1.training.health_checks import Alert
 
@@ -187,7 +188,7 @@ class Measurement:
         counts = count_predictions(predictions, SHOP)
         natural = self._natural_mix(row, seed)
         # The same draws as `measure_seed` has, so that these figures can be compared as those can.
-        totals = resample_sessions(len(counts.confusion), BOOTSTRAP, seed=0)
+        totals = resample_clusters(len(counts.confusion), BOOTSTRAP, seed=0)
         shares = [natural.get(name, 0.0) for name in counts.types]
         weighted: Mapping[str, Floats] = headline_figures(resample_counts(counts, totals, shares))
         more = {f"{NATURAL_MIX}/{name}": each for name, each in weighted.items()}

@@ -14,7 +14,7 @@ from shop_r1.cli.simulation import messages
 from shop_r1.cli.simulation.cluster.shared_processes import Job, SharedProcesses
 from shop_r1.cli.simulation.live import LiveView, Totals
 from shop_r1.cli.simulation.options import Options
-from shop_r1.cli.simulation.planned import FREE, plan_visits, run_record
+from shop_r1.cli.simulation.planned import FREE, is_timed, limits_of, plan_visits, run_record
 from shop_r1.cli.simulation.policies import (
     Deciders,
     EndpointPlan,
@@ -36,7 +36,7 @@ from shop_r1.simulation.cluster.model_service import RemoteCompleter
 from shop_r1.simulation.cluster.pool import ShopperPool
 from shop_r1.simulation.cluster.shared_bounds import SharedRate, SharedRobots
 from shop_r1.simulation.cluster.shopper_actor import Ended, Opened, VisitSetup
-from shop_r1.simulation.loop import Limits, Observer, Visit
+from shop_r1.simulation.loop import Observer, Visit
 from shop_r1.simulation.run_folder import opened, sort_by_visit
 from shop_r1.simulation.shards import SHARDS_FOLDER, gather_shards
 
@@ -95,8 +95,8 @@ async def open_setup(job: Job) -> AsyncIterator[VisitSetup]:
         yield VisitSetup(
             policy_of=deciders.policy_of,
             driver_of=shop.driver_of,
-            limits=Limits(max_steps=options.most_steps, max_seconds=options.max_seconds),
-            timed=options.in_browser,
+            limits=limits_of(options),
+            timed=is_timed(options),
             cost_of=deciders.cost_of,
             kept=(shop.windows,) if shop.windows is not None else (),
             shown=(rows,),

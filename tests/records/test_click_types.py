@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from shop_r1.evaluation.click_types import CLICK_TYPES, click_type, derive_click_type
 from shop_r1.records.actions import Action, click, terminate
+from shop_r1.records.click_types import CLICK_TYPES, click_type, derive_click_type
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 

@@ -1,0 +1,1 @@
+"""Versions of a shop compared: what is counted of a visit, paired differences, segments, verdicts."""
