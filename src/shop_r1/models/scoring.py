@@ -20,7 +20,7 @@ from torch.distributed import ProcessGroup
 from torch.utils.checkpoint import checkpoint
 
 from shop_r1.errors import ModelError
-from shop_r1.models.attention import use_tree_attention
+from shop_r1.models.attention import additive_mask, attention_dtype, use_tree_attention
 from shop_r1.models.prefix_tree import TreeBatch, grow_tree, pack_trees
 from shop_r1.models.sequence_parallel import gather_shares, own_columns, share_rows, share_targets
 
@@ -54,7 +54,7 @@ def hidden_states(model: Any, batch: TreeBatch, **kwargs: Any) -> Tensor:
     outputs = model.base_model(
         input_ids=batch.input_ids,
         position_ids=batch.position_ids,
-        attention_mask=batch.branch_mask,
+        attention_mask=additive_mask(batch.branch_mask, attention_dtype(model)),
         **{"use_cache": False} | kwargs,
     )
     hidden: Tensor = outputs.last_hidden_state

@@ -41,7 +41,8 @@ def joined_ray(config: GrpoConfig, device: Device) -> Iterator[None]:
     os.environ |= environment
     where: dict[str, Any] = {"address": config.cluster.address or None}
     if not config.cluster.address:
-        where = {"include_dashboard": False}
+        # Without an address Ray would join any cluster that it finds on this machine.
+        where = {"address": "local", "include_dashboard": False}
         if device == "cpu":
             where |= {
                 "num_cpus": _SLOTS,
