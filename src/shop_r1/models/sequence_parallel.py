@@ -33,7 +33,7 @@ def check_heads(heads: int, kv_heads: int, ranks: int) -> None:
     Raises:
         ModelError: it cannot; the message says between how many it can.
     """
-    possible = [count for count in range(1, heads + 1) if _splits(heads, kv_heads, count)]
+    possible = [count for count in range(1, heads + 1) if can_split(heads, kv_heads, count)]
     if ranks not in possible:
         raise ModelError(
             f"a model with {heads} heads of attention, {kv_heads} of them with keys of their own, cannot be "
@@ -41,7 +41,8 @@ def check_heads(heads: int, kv_heads: int, ranks: int) -> None:
         )
 
 
-def _splits(heads: int, kv_heads: int, ranks: int) -> bool:
+def can_split(heads: int, kv_heads: int, ranks: int) -> bool:
+    """Return whether each rank gets as many heads of queries, and those the same of keys."""
     return heads % ranks == 0 and (kv_heads % ranks == 0 or ranks % kv_heads == 0)
 
 

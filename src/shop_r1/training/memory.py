@@ -14,6 +14,7 @@ from typing import Any, Literal
 from shop_r1.models.precision import choose_precision
 from shop_r1.models.prefix_tree import MASK_ROWS
 from shop_r1.models.scoring import HEAD_LOGITS
+from shop_r1.models.sequence_parallel import can_split
 from shop_r1.models.shape import Shape
 from shop_r1.training.settings import GrpoConfig, SftConfig
 
@@ -342,7 +343,7 @@ def fitting_changes(shape: Shape, load: Load, room: int) -> dict[str, int]:
     By the words to make them with, all sets of changes of the smallest size that does; none, where nothing
     does.
     """
-    changes = _changes(load)
+    changes = _changes(shape, load)
     for size in range(1, len(changes) + 1):
         found = {}
         for names in combinations(changes, size):
@@ -354,7 +355,7 @@ def fitting_changes(shape: Shape, load: Load, room: int) -> dict[str, int]:
     return {}
 
 
-def _changes(load: Load) -> dict[str, dict[str, Any]]:
+def _changes(shape: Shape, load: Load) -> dict[str, dict[str, Any]]:
     changes: dict[str, dict[str, Any]] = {}
     on_cluster = load.strategy == "verl"
     if not load.checkpointed:
@@ -365,12 +366,10 @@ def _changes(load: Load) -> dict[str, dict[str, Any]]:
     if load.sampled:  # GRPO: a step has as many prompts as before
         spread["micro_batches"] = -(-load.micro_batches * load.devices // devices)
     changes[f"{devices} devices{'' if on_cluster else ' with FSDP'}"] = spread
-    if on_cluster and load.devices % (2 * load.sequence_parallel) == 0:
-        split = {
-            "sequence_parallel": 2 * load.sequence_parallel,
-            "micro_batches": 2 * load.micro_batches,
-        }
-        changes[f"cluster.sequence_parallel={2 * load.sequence_parallel}"] = split
+    twice = 2 * load.sequence_parallel
+    if on_cluster and load.devices % twice == 0 and can_split(shape.heads, shape.kv_heads, twice):
+        split = {"sequence_parallel": twice, "micro_batches": 2 * load.micro_batches}
+        changes[f"cluster.sequence_parallel={twice}"] = split
     if on_cluster and not load.offload:
         changes["cluster.offload=true"] = {"offload": True}
     if not load.adapter_rank and not on_cluster:  # verl trains no adapters here

@@ -10,6 +10,7 @@ from shop_r1.cli.machine.facts import find_device
 from shop_r1.config import load_config
 from shop_r1.errors import ConfigError
 from shop_r1.models.precision import format_name
+from shop_r1.models.sequence_parallel import check_heads
 from shop_r1.models.shape import Shape, find_shape
 from shop_r1.training import memory, network
 from shop_r1.training.cluster.start import Engine
@@ -70,7 +71,7 @@ def plan_run(
     Raises:
         ConfigError: the settings are not valid, or ask this machine for devices that it does not have, or
             vLLM's share of a device is too small for it.
-        ModelError: the model's shape is not known.
+        ModelError: the model's shape is not known, or its heads cannot be split as the settings say.
     """
     stage = stage or ("grpo" if engine == "verl" else _find_stage(path, overrides))
     config = load_config(SCHEMAS[stage], path, overrides)
@@ -89,6 +90,7 @@ def plan_run(
     ]
     received = {}
     if isinstance(config, GrpoConfig) and strategy == "verl":
+        check_heads(shape.heads, shape.kv_heads, load.sequence_parallel)
         facts += _cluster_facts(shape, load, config)
         received = network.received_bytes(shape, load)
     estimate = memory.estimate_memory(shape, load)
@@ -202,7 +204,8 @@ def _memory_here(devices: int) -> int:
 def _describe_load(load: Load, stage: str) -> str:
     one = "session" if stage == "sft" else "prompt"
     text = f"{load.trees} {one}{'' if load.trees == 1 else 's'} of {load.context:,} tokens"
-    return text if stage == "sft" else f"{text}, {load.group} completions of {load.completion} each"
+    shared = f", shared by {load.sequence_parallel} devices" * (load.sequence_parallel > 1)
+    return text if stage == "sft" else f"{text}, {load.group} completions of {load.completion} each{shared}"
 
 
 def render_plan(plan: Plan) -> list[tuple[str, str]]:
