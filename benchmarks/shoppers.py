@@ -16,8 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.machine import describe_machine
-
 from shop_r1.jsonl import read_records, write_json
 from shop_r1.records.visits import SESSIONS_FILE, VISITS_FILE, VisitEnd
 
@@ -83,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     with TemporaryDirectory() as place:
         figures = compare(given.shoppers, given.browser, Path(place))
-    result = {"machine": describe_machine(), "shoppers": given.shoppers, "ways": figures}
+    result = {"shoppers": given.shoppers, "browser": given.browser, "ways": figures}
     print(json.dumps(result, indent=2))
     if given.json is not None:
         write_json(given.json, result)

@@ -62,6 +62,8 @@ def joined(address: str, environment: Mapping[str, str] | None = None, **start: 
             f"the Ray cluster {address} cannot be joined ({found}); ray start --head starts one, and "
             "ray start --address=HOST:PORT lets this machine join it"
         ) from None
+    # Else Ray prints a paragraph of its own about each process that dies, amid what the command prints.
+    ray._private.worker._worker_logs_enabled = False
     try:
         yield
     finally:

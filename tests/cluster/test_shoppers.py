@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 from ray.cloudpickle import register_pickle_by_value
 from ray.cluster_utils import Cluster
 from tests.endpoints.serving import ModelServer
@@ -28,6 +29,7 @@ from shop_r1.records.actions import terminate, type_and_submit
 from shop_r1.records.sessions import Page, Step
 from shop_r1.records.visits import SESSIONS_FILE, STEPS_FILE, VISITS_FILE, VisitEnd
 from shop_r1.simulation.cluster.pool import BEGINS_MAX, ShopperPool
+from shop_r1.simulation.cluster.shared_bounds import BoundsDesk, SharedRate, SharedRobots
 from shop_r1.simulation.cluster.shopper_actor import Ended, VisitSetup
 from shop_r1.simulation.loop import Limits, Visit
 from shop_r1.simulation.shards import gather_shards
@@ -163,6 +165,30 @@ def test_one_budget_holds_for_all_actors_and_nothing_is_paid_for_twice(cluster: 
         assert len(server.tries) == 8 * 3 > sent
     texts = [path.read_text("utf-8") for path in out.rglob("*") if path.is_file()]
     assert not any(KEY in text for text in texts)
+
+
+def test_turns_at_a_host_and_its_robots_txt_are_one_for_all_processes(cluster: str) -> None:
+    async def do() -> tuple[list[str], float]:
+        desk = ray.remote(BoundsDesk).options(num_cpus=0, max_concurrency=100).remote(20.0)
+        asked: list[str] = []
+
+        async def fetch(address: str) -> tuple[int | None, str]:
+            asked.append(address)
+            await asyncio.sleep(0.05)
+            return 200, "User-agent: *\nDisallow: /cart"
+
+        each = [SharedRobots("shop-r1", desk) for _ in range(3)]
+        await asyncio.gather(*(robots.ask("http://shop.example/", fetch) for robots in each))
+        assert all(robots.allows("http://shop.example/mugs") for robots in each)
+        assert not any(robots.allows("http://shop.example/cart") for robots in each)
+        began = time.monotonic()
+        await asyncio.gather(*(SharedRate(desk).wait("shop.example") for _ in range(5)))
+        return asked, time.monotonic() - began
+
+    with joined(cluster):
+        asked, seconds = asyncio.run(do())
+    assert asked == ["http://shop.example/robots.txt"]
+    assert seconds >= 4 * 0.05
 
 
 class Script:

@@ -19,9 +19,12 @@ class ModelService:
     A completion depends on its seed alone, so one that started again gives the same.
     """
 
-    def __init__(self, load: Callable[[], LocalModel], config: PolicyConfig) -> None:
-        """Take what `load` returns; the number format is settled in `config`."""
-        self._load, self._config = load, config
+    def __init__(self, load: Callable[[], LocalModel], config: PolicyConfig, beside: int = 0) -> None:
+        """Take what `load` returns; the number format is settled in `config`.
+
+        `beside` is how many other services its machine may have, with which it shares the cores.
+        """
+        self._load, self._config, self._beside = load, config, beside
         self._loading = asyncio.Lock()
         self._model: BatchedModel | None = None
 
@@ -40,14 +43,14 @@ class ModelService:
     async def _opened(self) -> BatchedModel:
         async with self._loading:
             if self._model is None:
-                self._model = BatchedModel(await asyncio.to_thread(self._load_with_all_cores), self._config)
+                self._model = BatchedModel(await asyncio.to_thread(self._load_with_threads), self._config)
         return self._model
 
-    def _load_with_all_cores(self) -> LocalModel:
-        """Return the model, with as many threads as it has in a command; Ray's processes have one."""
+    def _load_with_threads(self) -> LocalModel:
+        """Return the model, with a thread for each core that is its own; Ray's processes have one."""
         import torch
 
-        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // (1 + self._beside)))
         return self._load()
 
 

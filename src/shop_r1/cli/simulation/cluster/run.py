@@ -162,7 +162,7 @@ async def _opened_pool(pool: ShopperPool, actors: int) -> Sequence[Opened]:
     """
     opening = asyncio.ensure_future(pool.open())
     if not (await asyncio.wait([opening], timeout=_PATIENCE_S))[0]:
-        console.note(f"waiting for {console.count_of(actors, 'CPU')} of the cluster to be free")
+        console.note(f"waiting for {console.count_of(actors, 'actor')}: the cluster may be busy")
     ready = await opening
     here = version("shop-r1")
     for each in ready:

@@ -104,8 +104,11 @@ class SharedProcesses:
         spread = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
         more = spread | {"max_restarts": _RESTARTS, "max_task_retries": -1}
         count = self._options.replicas or 1
+        machines = len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]})
+        beside = (count - 1) // machines
         handles = [
-            self._start(ModelService, partial(load, there.name), plan.config, **more) for _ in range(count)
+            self._start(ModelService, partial(load, there.name), plan.config, beside, **more)
+            for _ in range(count)
         ]
         await asyncio.gather(*(result_of(each.open.remote()) for each in handles))
         how = "many at once" if count == 1 else f"in {count} processes, many at once"
