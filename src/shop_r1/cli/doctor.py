@@ -27,7 +27,7 @@ def doctor(
     ] = None,
     engine: Annotated[
         Literal["trl", "verl"],
-        Option("--engine", help="As grpo's: with verl the devices are those of the settings' [cluster]."),
+        Option("--engine", help="As grpo's: with verl the devices are those of the settings' cluster table."),
     ] = "trl",
     list_settings: ListSettings = False,
 ) -> None:

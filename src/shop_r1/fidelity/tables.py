@@ -54,7 +54,7 @@ def _say_distances(found: Fidelity) -> str:
     chance = round(len(known) / 20)
     return (
         f"{len(found.beyond)} of {len(known)} distances are larger than chance makes them between parts of "
-        f"the real log, where about {chance} would be."
+        f"the real log; of a crowd as good as real {chance} would be, or fewer."
     )
 
 
