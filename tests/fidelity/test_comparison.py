@@ -88,7 +88,7 @@ def test_quantiles_are_of_lengths() -> None:
 
 
 def test_weights_of_the_simulated_sessions_count_everywhere() -> None:
-    real, simulated = draw_crowd(40, seed=1), draw_crowd(40, seed=2)
+    real, simulated = draw_crowd(40, seed=1), draw_crowd(80, seed=2)
     crowds = crowds_of(real, simulated)
     weights = np.array([2.0 * (visit.outcome == "purchase") for visit in simulated])
     levels = {each.name: each for each in measure_levels(crowds, 20, 0, weights)}
@@ -103,6 +103,9 @@ def test_weights_of_the_simulated_sessions_count_everywhere() -> None:
 
 def test_too_few_shoppers_get_no_classifier() -> None:
     assert classify(crowds_of(draw_crowd(19, seed=1), draw_crowd(50, seed=2)), 10, 3, 0) is None
+    weights = np.repeat([1.0, 0.0], [19, 31])
+    crowds = crowds_of(draw_crowd(50, seed=1), draw_crowd(50, seed=2))
+    assert classify(crowds, 10, 3, 0, weights) is None, "nobody sees a session without weight"
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:

@@ -115,6 +115,16 @@ def test_what_the_logs_share_or_lack_is_told(shell: Shell, files: tuple[Path, Pa
     assert "No classifier was fitted" in flat
 
 
+def test_one_session_each_is_told_to_say_little(shell: Shell, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.jsonl" for name in ("simulated", "real")]
+    for seed, path in enumerate(paths):
+        write_sessions(path, make_crowd(1, seed=seed, buys=0.5))
+    code, out, _ = shell("fidelity", *paths, *QUICK, "--out", tmp_path / "out")
+    assert code == 0
+    assert "the real log has 1 shopper; a classifier needs 20" in " ".join(out.split())
+    assert "0 of 0 distances" in " ".join(out.split())
+
+
 def test_hostile_text_stays_text(shell: Shell, files: tuple[Path, Path], tmp_path: Path) -> None:
     hostile = tmp_path / "hostile.jsonl"
     write_sessions(hostile, make_crowd(40, seed=3, buys=0.8, word="<script>alert(1)</script>"))

@@ -49,9 +49,9 @@ def classify(
 
     The noise floor takes `splits` of the real log, `CLASSIFIER_SPLITS` at most; `done` is called after each.
     """
-    if min(crowds.real_shoppers.count, crowds.simulated_shoppers.count) < SHOPPERS_MIN:
-        return None
     real, simulated, weights = _draw_classified(crowds, seed, weights)
+    if min(list_shoppers(visits).count for visits in (real, simulated)) < SHOPPERS_MIN:
+        return None
     table = make_features(real, simulated)
     if not table.names:
         raise DataError("no feature differs within the two logs; expected sessions that are not all alike")
@@ -85,16 +85,15 @@ def classify(
 def _draw_classified(
     crowds: Crowds, seed: int, weights: Floats | None
 ) -> tuple[list[Visit], list[Visit], Floats | None]:
-    """Return the visits that the classifier sees, and the simulated ones' weights."""
-    rng, drawn = np.random.default_rng(seed), []
-    for visits in (crowds.real, crowds.simulated):
-        count = min(len(visits), CLASSIFIED_MAX)
-        drawn.append(np.sort(rng.choice(len(visits), count, replace=False)))
-    real, simulated = (
-        [visits[at] for at in places]
-        for visits, places in zip((crowds.real, crowds.simulated), drawn, strict=True)
+    """Return the visits that the classifier sees, and the simulated ones' weights, which are above 0."""
+    rng = np.random.default_rng(seed)
+    kept = np.arange(len(crowds.simulated)) if weights is None else np.flatnonzero(weights > 0)
+    places, others = (
+        np.sort(rng.choice(each, min(len(each), CLASSIFIED_MAX), replace=False))
+        for each in (np.arange(len(crowds.real)), kept)
     )
-    return real, simulated, None if weights is None else weights[drawn[1]]
+    real, simulated = [crowds.real[at] for at in places], [crowds.simulated[at] for at in others]
+    return real, simulated, None if weights is None else weights[others]
 
 
 def _classifier_floor(
