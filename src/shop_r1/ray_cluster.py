@@ -60,7 +60,8 @@ def joined(address: str, environment: Mapping[str, str] | None = None, **start: 
         found = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"the Ray cluster {address} cannot be joined ({found}); ray start --head starts one, and "
-            "ray start --address=HOST:PORT lets this machine join it"
+            "ray start --address=HOST:PORT lets this machine join it. One that was started where there is a "
+            "token (~/.ray/auth_token) asks for it: set RAY_AUTH_MODE=token"
         ) from None
     # Else Ray prints a paragraph of its own about each process that dies, amid what the command prints.
     ray._private.worker._worker_logs_enabled = False

@@ -10,6 +10,7 @@ import ray
 from omegaconf import OmegaConf
 
 from shop_r1.errors import TrainingError
+from shop_r1.ray_cluster import LOCAL, joined
 from shop_r1.training.cluster.overrides import Device
 from shop_r1.training.settings import GrpoConfig
 
@@ -28,7 +29,11 @@ def compose(settings: Mapping[str, Any]) -> Any:
 
 @contextmanager
 def joined_ray(config: GrpoConfig, device: Device) -> Iterator[None]:
-    """Join the cluster, or start one here, and leave it at the end."""
+    """Join the cluster, or start one here, and leave it at the end.
+
+    Raises:
+        ConfigError: there is no cluster at the address, or it does not take this machine.
+    """
     environment = {
         "VERL_USE_EXTERNAL_MODULES": _PLUG_IN,
         "VLLM_CPU_KVCACHE_SPACE": str(config.cluster.kv_cache_gib),
@@ -39,21 +44,16 @@ def joined_ray(config: GrpoConfig, device: Device) -> Iterator[None]:
         "TOKENIZERS_PARALLELISM": "false",
     }
     os.environ |= environment
-    where: dict[str, Any] = {"address": config.cluster.address or None}
-    if not config.cluster.address:
-        # Without an address Ray would join any cluster that it finds on this machine.
-        where = {"address": "local", "include_dashboard": False}
-        if device == "cpu":
-            where |= {
-                "num_cpus": _SLOTS,
-                "num_gpus": config.cluster.devices,
-                "object_store_memory": _OBJECT_STORE,
-            }
-    ray.init(**where, runtime_env={"env_vars": environment}, log_to_driver=False, logging_level="error")
-    try:
+    start: dict[str, Any] = {}
+    if device == "cpu":
+        start = {
+            "num_cpus": _SLOTS,
+            "num_gpus": config.cluster.devices,
+            "object_store_memory": _OBJECT_STORE,
+        }
+    # Without an address Ray would join any cluster that it finds on this machine.
+    with joined(config.cluster.address or LOCAL, environment, **start):
         yield
-    finally:
-        ray.shutdown()
 
 
 @ray.remote
