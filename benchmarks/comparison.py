@@ -152,20 +152,16 @@ def true_differences(pool: Sequence[Shopper]) -> dict[str, float]:
 
 
 def measure_coverage(pool: Sequence[Shopper], count: int, experiments: int) -> dict[str, Any]:
-    """Return by metric how often its interval holds the truth, and how often it has no ends."""
-    truth, covered, open_ended = true_differences(pool), Counter[str](), Counter[str]()
-    seen = Counter[str]()
+    """Return by metric how often its interval, where it has ends, holds the truth, and how often it has."""
+    truth, covered, with_ends = true_differences(pool), Counter[str](), Counter[str]()
     for seed in range(experiments):
         for each in experiment(pool, count, ("store", "no_ratings"), seed).differences:
-            seen[each.metric] += 1
-            if each.difference is None:
-                open_ended[each.metric] += 1
-                covered[each.metric] += 1
-            else:
+            if each.difference is not None:
+                with_ends[each.metric] += 1
                 covered[each.metric] += each.difference.low <= truth[each.metric] <= each.difference.high
     return {
-        name: {"covered": covered[name] / seen[name], "without_ends": open_ended[name], "truth": truth[name]}
-        for name in seen
+        name: {"covered": covered[name] / seen, "with_ends": seen / experiments, "truth": truth[name]}
+        for name, seen in with_ends.items()
     }
 
 

@@ -180,7 +180,7 @@ def _difference(pair: _Pair, is_primary: bool, p_adjusted: float, level: float) 
         relative=value / first if first else None,
         effect=fixed.effect if fixed is not None else None,
         smallest_found=fixed.smallest_found() if fixed is not None else None,
-        finding=_finding(decisive, value),
+        finding=_finding(decisive, value, fixed),
     )
 
 
@@ -192,9 +192,9 @@ def _finite(interval: Interval) -> Interval | None:
     return interval if math.isfinite(interval.low) and math.isfinite(interval.high) else None
 
 
-def _finding(interval: Interval | None, value: float) -> Finding:
+def _finding(interval: Interval | None, value: float, pairs: PairedDifference | None) -> Finding:
     if interval is None:
-        return "not known"
+        return "no difference found" if pairs is not None and not pairs.differing else "not known"
     if interval.low <= 0 <= interval.high:
         return "no difference found"
     return "more" if value > 0 else "less"

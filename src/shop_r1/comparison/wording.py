@@ -23,12 +23,10 @@ SEQUENTIAL = (
 def verdict_sentence(difference: Difference, balance: Balance) -> str:
     """Return what the comparison says of a version, in one sentence with its interval."""
     first, second = difference.baseline, difference.version
-    if difference.of_baseline is None or difference.difference is None:
-        return (
-            f"Nothing can be said of {difference.label}: too few shoppers met {first} and {second} to an end."
-        )
+    if difference.of_baseline is None or difference.of_version is None:
+        return f"Nothing can be said of {difference.label}: no shopper met {first} and {second} to an end."
     unit = " points" if difference.kind == "share" else ""
-    change = f"{change_words(difference, difference.difference.value)}{unit}"
+    change = f"{change_words(difference, difference.of_version - difference.of_baseline)}{unit}"
     level = f"{100 * difference.level:.4g} %"
     known = (
         f"{change} {interval_words(difference, difference.decisive)} ({level}, {difference.pairs:,} shoppers)"
@@ -41,6 +39,8 @@ def verdict_sentence(difference: Difference, balance: Balance) -> str:
             f"This comparison cannot be trusted, since one version lost more visits than the other "
             f"(p {p_words(balance.p_value)}); {difference.label} differ by {known}."
         )
+    if difference.finding == "not known":
+        return f"Whether {difference.label} differ cannot be told, too few shoppers differ in them: {known}."
     if difference.finding == "no difference found":
         least = ""
         if difference.smallest_found is not None:

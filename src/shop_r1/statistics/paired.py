@@ -12,8 +12,8 @@ its interval is a point. The p-value is what this interval says of 0.
 
 **Numbers** (steps, money). The bootstrap over pairs, studentized: of each resample the distance of its mean
 from the sample's, in its own standard errors (B. Efron and R. Tibshirani, An Introduction to the Bootstrap,
-1993, chapter 12), both sides alike, so that p-value and interval agree. Where so few pairs differ that more
-than 5 % of the resamples hold none of them, the interval has no ends.
+1993, chapter 12), both sides alike, so that p-value and interval agree. Where fewer than `FEW` pairs differ
+the interval has no ends: measured, it would cover too seldom (benchmarks/comparison.py).
 """
 
 import math
@@ -35,6 +35,8 @@ RESAMPLES = 2_000
 """Ours: p-values down to 1/2,001, which Holm's procedure over 30 hypotheses needs."""
 _CHUNK = 500
 """Resamples at a time, so that memory stays small."""
+FEW = 10
+"""Pairs that have to differ in a number before it has an interval. Ours, measured."""
 POWER = 0.8
 _DECIMALS = 12
 """Beyond them a sum of numbers is rounding."""
@@ -61,6 +63,16 @@ class PairedDifference:
         return float(self.differences.mean())
 
     @cached_property
+    def differing(self) -> int:
+        """How many pairs differ."""
+        return int((self.differences != 0).sum())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval with ends."""
+        return self.pairs > 1 and (self.kind == "share" or (self.differing >= FEW and self.deviation > 0))
+
+    @cached_property
     def _center_and_error(self) -> tuple[float, float]:
         """What the interval lies around, and its standard error."""
         n = self.pairs
@@ -76,12 +88,12 @@ class PairedDifference:
         return round(found, _DECIMALS)
 
     def interval(self, level: float = LEVEL) -> Interval:
-        """Return the difference with its two-sided interval of that level; of one pair all that can be.
+        """Return the difference with its two-sided interval of that level, infinite where it is not known.
 
         A share's difference may lie off the middle of its interval.
         """
         center, error = self._center_and_error
-        if self.pairs < 2:
+        if not self.is_known:
             return Interval(low=-math.inf, value=self.value, high=math.inf)
         reach = error * self._quantile(level)
         low, high = center - reach, center + reach
@@ -93,18 +105,19 @@ class PairedDifference:
         """Return how many standard errors the interval reaches to both sides."""
         if self.kind == "share":
             return float(stats.norm.isf((1 - level) / 2))
-        return 0.0 if self.distances is None else float(np.quantile(self.distances, level, method="higher"))
+        assert self.distances is not None  # what is known has them
+        return float(np.quantile(self.distances, level, method="higher"))
 
     @cached_property
     def p_value(self) -> float:
-        """The two-sided p-value of "there is no difference"; 1 where no number differs or of one pair."""
+        """The two-sided p-value of "there is no difference"; 1 where there is no interval with ends."""
         center, error = self._center_and_error
-        if error == 0 or self.pairs < 2:
+        if not self.is_known:
             return 1.0
         distance = abs(center) / error
         if self.kind == "share":
             return float(2 * stats.norm.sf(distance))
-        assert self.distances is not None  # without an error there are none
+        assert self.distances is not None  # what is known has them
         # One more on both: the sample itself is a resample too (Davison and Hinkley 1997, 4.4).
         return float((1 + (self.distances >= distance).sum()) / (1 + len(self.distances)))
 
