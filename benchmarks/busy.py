@@ -36,7 +36,7 @@ def time_steps(count: int) -> list[float]:
     from shop_r1.store.app import create_app
     from shop_r1.store.catalogue import generate_catalogue
     from shop_r1.store.kinds import KINDS
-    from shop_r1.training.sft import session_trees
+    from shop_r1.training.session_trees import session_trees
 
     loaded = load_model("base")
     model = loaded.model.train()

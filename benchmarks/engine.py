@@ -41,8 +41,9 @@ from shop_r1.shoppers.scripted import generate_sessions
 from shop_r1.store.app import create_app
 from shop_r1.store.catalogue import generate_catalogue
 from shop_r1.store.kinds import KINDS
+from shop_r1.training.session_trees import session_trees
 from shop_r1.training.settings import SftConfig
-from shop_r1.training.sft import TreeSftTrainer, session_trees, tree_features
+from shop_r1.training.sft import TreeSftTrainer, tree_features
 from shop_r1.training.trl_arguments import sft_arguments
 
 ROUNDS = 5

@@ -154,7 +154,9 @@ def test_accelerate_reads_its_settings(launch: str, devices: int, kind: Distribu
 def test_sft_has_64_sessions_a_step_on_any_number_of_devices(name: str, devices: int) -> None:
     config, paper = (load_config(SftConfig, CONFIGS / "sft" / f"{each}.toml") for each in (name, "paper_3b"))
     assert devices * config.per_device_train_batch_size * config.gradient_accumulation_steps == 64
-    assert config.model_copy(update={"gradient_accumulation_steps": 64}) == paper
+    assert config.cluster.devices == devices
+    same = {"gradient_accumulation_steps": 64, "cluster": paper.cluster, "bf16": paper.bf16}
+    assert config.model_copy(update=same) == paper
 
 
 @pytest.mark.parametrize(

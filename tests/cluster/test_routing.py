@@ -9,7 +9,7 @@ import pytest
 from verl.workers.rollout.llm_server import LLMServerClient
 from verl.workers.rollout.router import GlobalRequestLoadBalancer
 
-from shop_r1.training.cluster.routing import GroupClient
+from shop_r1.training.cluster.grpo.routing import GroupClient
 
 PROMPTS = ([5, 6, 7], [5, 6, 8], [9])
 GROUP = 4

@@ -26,8 +26,8 @@ from shop_r1.datasets.examples import renderer
 from shop_r1.models.checkpoint import BASE_CHECKPOINT, LocalModel, load_model
 from shop_r1.training.cluster.driver import compose
 from shop_r1.training.cluster.engine import MEASURE
+from shop_r1.training.cluster.grpo.trainer import OneProcess
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
-from shop_r1.training.cluster.trainer import OneProcess
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.grpo.scorer import score_step
 from shop_r1.training.grpo.step_advantages import StepAdvantages

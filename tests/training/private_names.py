@@ -67,6 +67,12 @@ PRIVATE_NAMES = (
         ("module", "query", "key", "value", "attention_mask"),
     ),
     PrivateName("transformers.masking_utils", "sdpa_mask", "registered for our attention"),
+    PrivateName(
+        "transformers.trainer_pt_utils",
+        "get_length_grouped_indices",
+        "verl's steps take sessions of like length together, as TRL's do",
+        ("lengths", "batch_size", "mega_batch_mult", "generator"),
+    ),
     PrivateName("transformers.cache_utils", "DynamicLayer", "a cache that grows without copying"),
     PrivateName(
         "transformers.generation.logits_process", "TopKLogitsWarper", "top-k as `generate` has it", ("top_k",)

@@ -18,7 +18,7 @@ from torch.distributed.tensor import DTensor
 from shop_r1.models.prefix_tree import grow_tree, pack_trees
 from shop_r1.models.sampling import Sampling, sample_completions
 from shop_r1.models.scoring import add_forward_redirection, score_pairs, score_tokens
-from shop_r1.training.sft import IDLE
+from shop_r1.training.session_trees import IDLE
 
 PROMPTS = [[5, 1, 2, 9, 9, 7, 3], [6, 1, 2, 3, 4]]
 COMPLETIONS = [[7, 8, 3], [9]]

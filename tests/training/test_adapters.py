@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tests.tiny import make_sessions
 from tests.training.scripted import SCRIPT, ScriptedTrainer, make_clicks, settings
@@ -14,8 +15,9 @@ from transformers import AutoModelForCausalLM
 
 from shop_r1.cli.terminal.checkpoints import check_place, longest_context
 from shop_r1.errors import ConfigError, ModelError
-from shop_r1.models.checkpoint import load_model
+from shop_r1.models.checkpoint import load_model, save_checkpoint
 from shop_r1.models.shape import find_shape
+from shop_r1.training.adapters import add_adapter, lora_settings, merged_weights, trained_weights
 from shop_r1.training.grpo.run import train_grpo
 from shop_r1.training.settings import SftConfig
 from shop_r1.training.sft import train_sft
@@ -196,3 +198,54 @@ print(own(3 * 2**20))  # more than the first has left free in the heap
 def test_with_adapters_large_tensors_get_memory_of_their_own_again() -> None:
     ran = subprocess.run([sys.executable, "-c", _COUNT_MAPPINGS], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["0", "1"]
+
+
+def adapted(checkpoint: Path) -> tuple[Any, SftConfig]:
+    """Return the model with an adapter that changes what it says, and the settings of both."""
+    config = sft_settings(checkpoint)
+    model = get_peft_model(load_model(str(checkpoint)).model, LoraConfig(**lora_settings(config)))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in trained_of(model).values():
+            weight += 0.1 * torch.randn_like(weight)
+    return model, config
+
+
+def trained_of(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def test_merged_weights_are_those_that_peft_merges_and_the_model_stays_as_it_was(
+    tiny_checkpoint: Path,
+) -> None:
+    model, _ = adapted(tiny_checkpoint)
+    before = logits(model)
+    merged = dict(merged_weights(model))
+    assert torch.equal(logits(model), before)
+    expected = model.merge_and_unload().state_dict()
+    assert merged.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(merged[name], weight, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_trained_weights_make_the_same_model_again(
+    merge: bool, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    model, config = adapted(tiny_checkpoint)
+    config = config.model_copy(update={"lora_merge": merge})
+    weights = trained_weights(model)
+    assert weights.keys() == trained_of(model).keys()
+    whole = add_adapter(load_model(str(tiny_checkpoint)), config, weights)
+    torch.testing.assert_close(logits(whole.model), logits(model), atol=1e-5, rtol=0)
+    save_checkpoint(whole, tmp_path)
+    assert (tmp_path / "adapter_config.json").exists() != merge
+    torch.testing.assert_close(logits(load_model(str(tmp_path)).model), logits(model), atol=1e-5, rtol=0)
+
+
+def test_an_adapter_of_other_layers_is_refused(tiny_checkpoint: Path) -> None:
+    model, config = adapted(tiny_checkpoint)
+    weights = trained_weights(model)
+    weights.pop(min(weights))
+    with pytest.raises(ModelError, match="1 of its weights' names are not those expected"):
+        add_adapter(load_model(str(tiny_checkpoint)), config, weights)

@@ -8,10 +8,13 @@ import pytest
 from tests.shell import Shell
 from tests.tiny import save_tiny_checkpoint
 
+from shop_r1.config import load_config
 from shop_r1.errors import ConfigError, ModelError, TrainingError
 from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
+from shop_r1.training.cluster.sft.overrides import SftFiles, sft_overrides
 from shop_r1.training.cluster.start import check_checkpoints, check_split, find_start, last_saved_step
-from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.session_trees import CheckedSessions
+from shop_r1.training.settings import GrpoConfig, SftConfig
 
 FILES = RunFiles(
     Path("/runs/grpo"), Path("/data/train.parquet"), Path("/runs/grpo/examples.jsonl"), Path("/sft")
@@ -51,7 +54,7 @@ def test_changed_settings_arrive_too() -> None:
     assert not policy["actor"]["use_kl_loss"]
     assert {policy["actor"][f"clip_ratio{end}"] for end in ("", "_low", "_high")} == {0.1}
     assert policy["actor"]["ppo_micro_batch_size_per_gpu"] == 8
-    assert policy["actor"]["optim"]["lr_scheduler_type"] == "cosine"
+    assert policy["actor"]["optim"]["schedule"] == "cosine"
     assert policy["actor"]["optim"]["lr_warmup_steps"] == 7
     assert policy["rollout"]["top_k"] == 20
     assert (found["trainer"]["nnodes"], found["trainer"]["n_gpus_per_node"]) == (2, 4)
@@ -82,9 +85,9 @@ def test_a_gpu_needs_no_help_for_vllm() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lr_scheduler_type": "linear"}, "'linear' is unknown to verl; expected one of constant"),
+        ({"lr_scheduler_type": "cosine_with_min_lr"}, "not one for --engine verl; expected one of constant"),
+        ({"report_to": "trackio"}, "report_to = 'trackio' has no counterpart"),
         ({"dynamic_sampling": 2}, "dynamic_sampling = 2 has no counterpart"),
-        ({"lora_r": 16}, "lora_r = 16 has no counterpart"),
         ({"use_vllm": True}, "vLLM samples there anyway"),
         ({"cluster": {"devices_per_node": 3}}, "8 prompts .* over 3 device"),
         ({"cluster": {"devices_per_node": 2, "tensor_parallel": 4}}, "does not divide the 2 devices"),
@@ -101,6 +104,29 @@ def test_a_gpu_needs_no_help_for_vllm() -> None:
 def test_what_verl_has_not_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         overrides(**changes)
+
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS / "grpo").glob("*.toml")), ids=lambda file: file.stem)
+def test_every_settings_file_of_grpo_is_one_for_verl(file: Path) -> None:
+    config = load_config(GrpoConfig, file, ["bf16=true"])
+    found = verl_overrides(config, FILES, "cuda", resume=False)
+    policy = found["actor_rollout_ref"]
+    assert found["data"]["train_batch_size"] * policy["rollout"]["n"] == config.generation_batch_size
+    assert policy["actor"]["optim"]["lr"] == config.learning_rate
+    assert json.loads(found["shop_r1"]["settings"])["reward"] == config.reward.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS / "sft").glob("*.toml")), ids=lambda file: file.stem)
+def test_every_settings_file_of_sft_is_one_for_verl(file: Path) -> None:
+    config = load_config(SftConfig, file, ["bf16=true"])
+    files = SftFiles(Path("/runs/sft"), Path("/data/train.parquet"), Path("/qwen"))
+    found = sft_overrides(config, files, CheckedSessions([10] * 640, None), "cuda", resume=False)
+    paper = file.stem != "first_try"
+    assert found["data"]["train_batch_size"] == (64 if paper else 1)
+    assert found["trainer"]["total_training_steps"] == (40 if paper else 60)
 
 
 def test_a_run_starts_from_a_folder_that_all_machines_see(tiny_checkpoint: Path) -> None:

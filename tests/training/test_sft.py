@@ -18,8 +18,9 @@ from shop_r1.prompts.render import PromptConfig, render_completion
 from shop_r1.records.actions import click, type_and_submit
 from shop_r1.records.sessions import Session
 from shop_r1.training.memory import session_tokens
+from shop_r1.training.session_trees import session_trees
 from shop_r1.training.settings import SftConfig
-from shop_r1.training.sft import TreeSftTrainer, session_trees, train_sft, tree_features
+from shop_r1.training.sft import TreeSftTrainer, train_sft, tree_features
 from shop_r1.training.trl_arguments import sft_arguments
 
 PROMPT = PromptConfig()

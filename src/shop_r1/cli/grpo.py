@@ -1,7 +1,7 @@
 """`grpo`: reinforcement learning with the Shop-R1 reward."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typer import Option
 
@@ -21,10 +21,7 @@ def grpo(
         Path | None,
         Option("--examples", metavar="FILE", help="What data balance wrote, to learn from just these."),
     ] = None,
-    engine: Annotated[
-        Literal["trl", "verl"],
-        Option("--engine", help="trl on this machine, or verl on a Ray cluster (docs/cluster.md)."),
-    ] = "trl",
+    engine: run.ChosenEngine = "trl",
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
@@ -54,7 +51,7 @@ def grpo(
     console.echo(f"{how}: {len(balanced)} steps: {chosen_of}")
     with run.exit_when_stopped(run.AGAIN):
         if engine == "verl":
-            from shop_r1.training.cluster.run import train_grpo_on_cluster
+            from shop_r1.training.cluster.grpo.run import train_grpo_on_cluster
 
             last = train_grpo_on_cluster(balanced, data, config, out, resume=resume)
         else:

@@ -155,7 +155,7 @@ class CheckpointCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Put back the loop's sums, which have just been set to zero."""
-        warn_of_warmup(args, state.max_steps)
+        warn_of_warmup(args.get_warmup_steps(state.max_steps), args.learning_rate, state.max_steps)
         loop, trainer = self._loop, self._trainer
         if loop is None:
             return

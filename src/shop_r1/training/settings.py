@@ -23,6 +23,9 @@ WATCHING = frozenset(
 PLACES = frozenset({"cluster.address", "cluster.reward_workers", "cluster.kv_cache_gib"})
 """Of `--engine verl`: where a run finds its cluster and what else of it may change when it goes on."""
 
+LOGGING_STEPS = 10
+"""Steps between SFT's lines in metrics.jsonl; the first step has one too. transformers' name. Ours."""
+
 
 class TrainConfig(Config):
     """What SFT and GRPO share."""
@@ -74,6 +77,8 @@ class TrainConfig(Config):
     0 there are none but when the run is asked to stop. Ours."""
     save_total_limit: int = Field(default=2, ge=1)
     """How many of them stay, the newest. With AdamW each takes three times the room of the weights. Ours."""
+    cluster: ClusterConfig = ClusterConfig()
+    """Of `--engine verl` (docs/cluster.md)."""
 
 
 class SftConfig(TrainConfig):
@@ -190,8 +195,6 @@ class GrpoConfig(TrainConfig):
     """Groups of each step that are written to rollouts.jsonl, with all their completions."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Order of the prompts and every sampled completion."""
-    cluster: ClusterConfig = ClusterConfig()
-    """Of `--engine verl` (docs/cluster.md)."""
 
     @property
     def prompts_per_step(self) -> int:

@@ -1,20 +1,11 @@
 """Supervised fine-tuning: the cold start of the paper (section 3, Eq. 2), on TRL's SFTTrainer.
 
-A session stays whole: one tree whose trunk is its last prompt and whose branches are the completions after
-each page. The loss is on the completions alone. A completion sees the pages and actions before it, never the
-rationales of earlier completions, exactly as in RL, in evaluation and on a live shop, where past rationales
-are not known.
-
-A session over the prompt's budget loses its oldest pages, one step more than the other, so its prompts share
-little. Its tree is split where it grows beyond what memory is planned for (`training.memory`), and a
-micro-batch goes through the model in as many passes as that takes, with the loss and gradients of the whole.
+What it learns from is `training.session_trees`: whole sessions, loss on the completions alone.
 """
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,81 +15,28 @@ from accelerate import DistributedType
 from trl import SFTTrainer
 
 from datasets import Dataset
-from shop_r1.datasets.balance import type_weights
-from shop_r1.datasets.examples import Example, renderer
-from shop_r1.datasets.outlines import SessionOutline, outline_session
-from shop_r1.datasets.session_files import outlines
-from shop_r1.errors import DataError
-from shop_r1.importers.masking import refuse_masked
 from shop_r1.models.attention import causal_lm
-from shop_r1.models.checkpoint import LocalModel, load_model
-from shop_r1.models.prefix_tree import (
-    Branch,
-    Tree,
-    TreeBatch,
-    batch_trees,
-    fit_pass,
-    grow_trees,
-    pack_trees,
-)
+from shop_r1.models.checkpoint import load_model
+from shop_r1.models.prefix_tree import Tree, pack_trees
 from shop_r1.models.scoring import TokenScores, add_forward_redirection, score_tokens
-from shop_r1.prompts.render import PromptConfig, render_completion
-from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
+from shop_r1.training.adapters import lora_config
 from shop_r1.training.checkpoints import digest_data
 from shop_r1.training.memory import session_tokens
-from shop_r1.training.progress.console import print_note
 from shop_r1.training.progress.panel import sft_body
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.run import TrainingRun, settle_precision
+from shop_r1.training.session_trees import (
+    IDLE,
+    check_sessions,
+    measure_pass,
+    negative_log_likelihood,
+    note_short_step,
+    plan_passes,
+    session_trees,
+)
 from shop_r1.training.settings import SftConfig, check_reporter, count_processes
-from shop_r1.training.trl_arguments import lora_config, sft_arguments
-
-IDLE = Tree((), (Branch(0, prompt=(0,), completion=(0,)),))
-"""What a process runs, and learns nothing from, while others have passes left."""
-
-
-def session_trees(
-    session: Session,
-    model: LocalModel,
-    config: PromptConfig,
-    tokens: int,
-    weights: Mapping[str, float] | None = None,
-) -> list[Tree]:
-    """Return the session as trees with a branch, a prompt and its completion, for each step, in order.
-
-    It is one tree unless that would be more than a pass of so many tokens. `weights` says how much a step
-    counts, by its type of action; all count the same by default.
-
-    Raises:
-        DataError: a step has no rationale.
-    """
-    render = renderer(model, config)
-    prompts, completions = [], []
-    _check_rationales(outline_session(session))
-    for step, taken in enumerate(session.steps):
-        prompts.append(render(Example(session, step)).ids)
-        completions.append(model.completion_ids(render_completion(taken.rationale or "", taken.action)))
-    trees = grow_trees(prompts, completions, lambda tree: fit_pass([tree.shape], tokens))
-    return trees if weights is None else _weigh(trees, [weights[step.action.type] for step in session.steps])
-
-
-def _weigh(trees: Sequence[Tree], weights: Sequence[float]) -> list[Tree]:
-    """Return the trees with these weights of their branches, in order."""
-    left = iter(weights)
-    return [
-        replace(tree, branches=tuple(replace(branch, weight=next(left)) for branch in tree.branches))
-        for tree in trees
-    ]
-
-
-def _check_rationales(session: SessionOutline) -> None:
-    """Stop if a step has no rationale."""
-    if not all(session.has_rationale):
-        raise DataError(
-            f"session {session.session_id}, step {session.has_rationale.index(False)} has no rationale, and "
-            "SFT learns rationales too; have a model write them first (shop-r1 rationales) or leave it out"
-        )
+from shop_r1.training.trl_arguments import sft_arguments
 
 
 def tree_features(trees: Sequence[Tree], pad_id: int, tokens: int) -> dict[str, Any]:
@@ -107,13 +45,10 @@ def tree_features(trees: Sequence[Tree], pad_id: int, tokens: int) -> dict[str, 
     They are packed when their turn comes: the masks of a step's passes are never there together. The other
     columns are for the trainer, which counts tokens: `input_ids` those of all, the others those to learn.
     """
-    shapes = [tree.shape for tree in trees]
-    whole = fit_pass(shapes, tokens)
-    batches = [range(len(trees))] if whole else batch_trees(shapes, tokens)
     branches = [branch for tree in trees for branch in tree.branches]
     learnt = torch.tensor([token for branch in branches for token in branch.completion])
     return {
-        "passes": [[trees[number] for number in batch] for batch in batches],
+        "passes": plan_passes(trees, tokens),
         "pad_id": pad_id,
         "input_ids": torch.zeros(sum(tree.size for tree in trees), dtype=torch.long),
         "labels": learnt,
@@ -127,7 +62,7 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
     _tokens = 0.0  # run through the model since the last log, padding left out
     _since: float | None = None
     _read = 0
-    _figures: tuple[torch.Tensor, ...] = ()  # `_measure_pass` of the micro-batch's passes so far
+    _figures: tuple[torch.Tensor, ...] = ()  # `measure_pass` of the micro-batch's passes so far
 
     def note_read(self, count: int) -> None:
         """Show that so many sessions more were read: all of a step's are before its first micro-batch."""
@@ -185,10 +120,10 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         batch = pack_trees(trees or [IDLE], inputs["pad_id"]).to(self.accelerator.device)
         with self.accelerator.autocast():
             scores: TokenScores = model(redirect_to=partial(score_tokens, batch=batch))
-        loss: torch.Tensor = -(scores.log_probs * batch.weights[batch.owners]).sum()
+        loss: torch.Tensor = negative_log_likelihood(batch, scores)
         if not trees:
             return loss * 0
-        self._figures += (_measure_pass(batch, scores),)
+        self._figures += (measure_pass(batch, scores),)
         if num_items_in_batch is None:
             return loss / len(inputs["labels"])
         # The count is that of all processes, and their gradients are averaged afterwards.
@@ -212,14 +147,6 @@ class TreeSftTrainer(ResumableTrainer, SFTTrainer):
         super().log(logs, start_time)
 
 
-def _measure_pass(batch: TreeBatch, scores: TokenScores) -> torch.Tensor:
-    """Return (4,) sums over a pass: right tokens, entropy, tokens learnt, tokens run."""
-    # A token is real if it is not at place 0, where only padding and each tree's first token are.
-    tokens = (batch.position_ids > 0).sum() + len(batch.position_ids)
-    learnt = torch.tensor(len(batch.targets), device=tokens.device)
-    return torch.stack([scores.right.sum(), scores.entropy.sum(), learnt, tokens]).float()
-
-
 def train_sft(
     sessions: Sequence[Session], config: SftConfig, out: Path, resume: bool = False
 ) -> Mapping[str, float]:
@@ -236,15 +163,7 @@ def train_sft(
             checkpoints of another run; or one cannot be written.
         RunStopped: a signal asked the run to stop; it saved a checkpoint, and no model.
     """
-    lengths, types = [], Counter[str]()
-    for session in outlines(sessions):
-        find_space(session.space)
-        _check_rationales(session)
-        for step, action in enumerate(session.actions):
-            refuse_masked(f"session {session.session_id}, step {step}", action)
-        types.update(action.type for action in session.actions)
-        lengths.append(session.html_characters)
-    weights = type_weights(types, config.type_ratio) if config.type_ratio else None
+    checked = check_sessions(sessions, config.type_ratio)
     check_reporter(config.report_to)
     config = settle_precision(config, out, resume)
     run = TrainingRun(out, config, digest_data(sessions), resume)
@@ -255,20 +174,16 @@ def train_sft(
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
         chosen = [sessions[row["session"]] for row in rows]
         trees = [
-            tree for each in chosen for tree in session_trees(each, model, config.prompt, at_once, weights)
+            tree
+            for each in chosen
+            for tree in session_trees(each, model, config.prompt, at_once, checked.weights)
         ]
         trainer.note_read(len(rows))
         return tree_features(trees, model.pad_id, config.per_device_train_batch_size * at_once)
 
-    dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": lengths})
+    dataset = Dataset.from_dict({"session": list(range(len(sessions))), "length": checked.lengths})
     add_forward_redirection(causal_lm(model.model))
-    a_step = config.per_device_train_batch_size * config.gradient_accumulation_steps * count_processes()
-    if len(sessions) < a_step:
-        print_note(
-            f"A step takes {a_step} sessions (per_device_train_batch_size x gradient_accumulation_steps x "
-            f"processes) and there are {len(sessions)}: each pass over them is one step; a smaller "
-            "gradient_accumulation_steps makes more of it"
-        )
+    note_short_step(len(sessions), config, count_processes())
     trainer = TreeSftTrainer(
         model=model.model,
         args=sft_arguments(config, out),

@@ -1,18 +1,15 @@
-"""What TRL's trainers and PEFT take, from our settings."""
+"""What TRL's trainers take, from our settings."""
 
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
-from transformers import set_seed
 from trl import GRPOConfig, SFTConfig
 
 from shop_r1.errors import ConfigError
-from shop_r1.models.checkpoint import is_adapter, resolve_model
 from shop_r1.models.precision import choose_precision
-from shop_r1.training.settings import GrpoConfig, SftConfig, TrainConfig, count_processes
+from shop_r1.training.settings import LOGGING_STEPS, GrpoConfig, SftConfig, TrainConfig, count_processes
 
 
 def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
@@ -23,7 +20,7 @@ def sft_arguments(config: SftConfig, out: Path) -> SFTConfig:
             "train_sampling_strategy": "group_by_length",
             "dataset_kwargs": {"skip_prepare_dataset": True},
             "max_length": None,
-            "logging_steps": 10,
+            "logging_steps": LOGGING_STEPS,
             "logging_first_step": True,
         }
     )
@@ -59,31 +56,6 @@ def grpo_arguments(config: GrpoConfig, out: Path) -> GRPOConfig:
             "scale_rewards": "group",
             "logging_steps": 1,
         }
-    )
-
-
-def lora_config(config: SftConfig | GrpoConfig) -> LoraConfig | None:
-    """Return what TRL's trainers take as `peft_config` (LoRA, Hu et al. 2021); None: all weights are trained.
-
-    It also sets torch's random state, from which the adapter's first weights are about to be drawn.
-
-    Raises:
-        ConfigError: the adapter would stand on another one, which only we could load.
-    """
-    if not config.lora_r:
-        return None
-    if not config.lora_merge and is_adapter(Path(resolve_model(config.model))):
-        raise ConfigError(
-            f"model {config.model!r} is an adapter, and lora_merge=false would write another on top of it; "
-            "expected a whole model: set lora_merge=true here, or train the first adapter with it"
-        )
-    set_seed(config.seed)
-    return LoraConfig(
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=list(config.lora_target_modules) or "all-linear",
-        task_type="CAUSAL_LM",
     )
 
 

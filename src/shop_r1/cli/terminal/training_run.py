@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from typer import Argument, Exit, Option
 
@@ -41,6 +41,11 @@ Model = Annotated[
 ]
 Resume = Annotated[
     bool, Option("--resume", help="Go on from the last good checkpoint in --out, if there is one.")
+]
+
+ChosenEngine = Annotated[
+    Literal["trl", "verl"],
+    Option("--engine", help="trl on this machine, or verl on a Ray cluster (docs/cluster.md)."),
 ]
 
 

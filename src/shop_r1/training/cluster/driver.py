@@ -11,24 +11,24 @@ from omegaconf import OmegaConf
 
 from shop_r1.errors import TrainingError
 from shop_r1.ray_cluster import LOCAL, joined
-from shop_r1.training.cluster.overrides import Device
-from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.cluster.start import Device
+from shop_r1.training.settings import TrainConfig
 
 _PLUG_IN = "shop_r1.training.cluster.platform"
 _OBJECT_STORE = 300_000_000  # bytes of Ray's shared memory where it is started here without GPUs
 _SLOTS = 32  # of Ray's CPUs on a machine without GPUs: bookkeeping; verl asks for one a process
 
 
-def compose(settings: Mapping[str, Any]) -> Any:
-    """Return verl's whole configuration: its defaults, and ours over them."""
+def compose(settings: Mapping[str, Any], defaults_name: str = "ppo_trainer") -> Any:
+    """Return verl's whole configuration: its defaults, by their file's name, and ours over them."""
     with hydra.initialize_config_module("verl.trainer.config", version_base=None):
-        defaults = hydra.compose("ppo_trainer")
+        defaults = hydra.compose(defaults_name)
     OmegaConf.set_struct(defaults, False)
     return OmegaConf.merge(defaults, OmegaConf.create(dict(settings)))
 
 
 @contextmanager
-def joined_ray(config: GrpoConfig, device: Device) -> Iterator[None]:
+def joined_ray(config: TrainConfig, device: Device) -> Iterator[None]:
     """Join the cluster, or start one here, and leave it at the end.
 
     Raises:
@@ -66,7 +66,7 @@ class Driver:
         from verl.trainer.ppo.v1 import AgentLoopManagerTQ
         from verl.utils.device import auto_set_device
 
-        from shop_r1.training.cluster.trainer import ClusterTrainer
+        from shop_r1.training.cluster.grpo.trainer import ClusterTrainer
 
         config = compose(settings)
         auto_set_device(config)
@@ -93,8 +93,9 @@ class Driver:
 class Run:
     """A run that goes on in the cluster."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._running = Driver.remote().run.remote(settings)  # type: ignore[attr-defined]
+    def __init__(self, driver: Any, settings: Mapping[str, Any]) -> None:
+        self._driver = driver.remote()
+        self._running = self._driver.run.remote(settings)
 
     def has_ended(self, timeout_s: float) -> bool:
         """Wait so long; return whether it has ended."""
@@ -106,11 +107,22 @@ class Run:
         Raises:
             TrainingError: a process of it failed.
         """
+        found: Mapping[str, float] = self._get(self._running)
+        return found
+
+    def ask(self, method: str) -> Any:
+        """Return what the driver answers meanwhile, where it can.
+
+        Raises:
+            TrainingError: it failed.
+        """
+        return self._get(getattr(self._driver, method).remote())
+
+    def _get(self, awaited: Any) -> Any:
         try:
-            found: Mapping[str, float] = ray.get(self._running)
+            return ray.get(awaited)
         except ray.exceptions.RayError as error:
             raise TrainingError(
                 f"verl failed ({str(error).strip().splitlines()[-1]}); its logs are in "
                 "/tmp/ray/session_latest/logs; go on with --resume"
             ) from error
-        return found

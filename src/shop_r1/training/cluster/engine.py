@@ -4,22 +4,30 @@ Loaded in verl's workers by `actor_rollout_ref.model.external_lib`. verl's own p
 too, and runs a prompt once for each of its completions; what comes out is the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
 from torch import Tensor
+from transformers import set_seed
 from verl.utils import tensordict_utils as tu
 from verl.utils.device import get_device_id, get_device_name
 from verl.utils.fsdp_utils import MixedPrecisionPolicy, apply_fsdp2, fsdp2_load_full_state_dict
+from verl.utils.py_functional import convert_to_regular_types
 from verl.utils.torch_dtypes import PrecisionType
 from verl.workers.engine import EngineRegistry
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead
 
 from shop_r1.models.scoring import TokenScores, add_forward_redirection, score_pairs
 from shop_r1.rewards.certainty import token_certainty
+from shop_r1.training.adapters import merged_weights, trained_weights
+from shop_r1.training.cluster.finish import ADAPTER
+from shop_r1.training.cluster.optimizer import build_decayed, build_schedule
 
 MEASURE = "measure_certainty"
 """Of a batch: the direction of self-certainty, where it is to be measured."""
@@ -34,6 +42,36 @@ class TreeEngine(FSDPEngineWithLMHead):
         module = super()._build_module()
         add_forward_redirection(module)
         return module
+
+    def _build_lora_module(self, module: Any) -> Any:
+        lora = self.model_config.lora
+        set_seed(lora["seed"])  # TRL's path draws the adapter's first weights from the same
+        return get_peft_model(module, LoraConfig(**convert_to_regular_types(lora["peft"])))
+
+    def _merged_lora_per_tensor_param(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weights for vLLM; verl's own would round them to bfloat16."""
+        return merged_weights(self.module)
+
+    def save_checkpoint(self, local_path: str, *args: Any, **kwargs: Any) -> None:
+        """Save verl's state, and beside it the adapter, if there is one."""
+        super().save_checkpoint(local_path, *args, **kwargs)
+        if self.model_config.lora_rank:
+            weights = trained_weights(self.module)
+            if self.rank == 0:
+                save_file(weights, Path(local_path) / ADAPTER)
+            torch.distributed.barrier()
+
+    def _build_optimizer(self, module: Any) -> Any:
+        return build_decayed(module, self.optimizer_config)
+
+    def _build_lr_scheduler(self, optimizer: Any) -> Any:
+        return build_schedule(optimizer, self.optimizer_config)
+
+    def lr_scheduler_step(self) -> float:
+        """Go on to the next step's learning rate; return this step's, as TRL's path logs it."""
+        (rate, *_) = self.lr_scheduler.get_last_lr()
+        self.lr_scheduler.step()
+        return float(rate)
 
     def forward_step(
         self, micro_batch: Any, loss_function: Callable[..., Any] | None, forward_only: bool

@@ -6,16 +6,28 @@ docs/cluster.md has the same as a table, with what the two engines compute other
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from shop_r1.errors import ConfigError
-from shop_r1.training.settings import GrpoConfig
+from shop_r1.training.adapters import lora_settings
+from shop_r1.training.cluster.config import ClusterConfig
+from shop_r1.training.cluster.start import Device
+from shop_r1.training.settings import GrpoConfig, SftConfig
 
-Device = Literal["cpu", "cuda"]
 PACKAGE = "pkg://shop_r1.training.cluster"
 """Where verl finds what we plug in."""
-SCHEDULES = ("constant", "constant_with_warmup", "cosine")
-"""The learning-rate schedules of verl's FSDP engine."""
+SCHEDULES = (
+    "constant",
+    "constant_with_warmup",
+    "cosine",
+    "cosine_with_restarts",
+    "inverse_sqrt",
+    "linear",
+    "polynomial",
+)
+"""transformers' schedules that need no more than the settings that we have."""
+_TRLS_ALONE = {"dynamic_sampling": 0, "use_vllm": False, "report_to": "none"}
+"""Settings without a counterpart in verl, and the only values that they may have."""
 _NO_DUAL_CLIP = 1e9
 """verl bounds the loss of a negative advantage at this ratio; TRL and the paper do not."""
 
@@ -40,11 +52,10 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
     Raises:
         ConfigError: a setting has no counterpart in verl, or the step cannot be spread over the devices.
     """
-    _refuse_what_verl_lacks(config)
+    refuse_what_verl_lacks(config)
     cluster, group = config.cluster, config.num_generations
     _check_spread(config)
     length = config.prompt.max_tokens
-    precision = _mixed_precision(config)
     return {
         "shop_r1": {"settings": config.model_dump_json(), "out": str(files.out)},
         "trainer": {
@@ -69,7 +80,7 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
         "data": {
             "train_files": [str(files.sessions)],
             "val_files": [str(files.sessions)],
-            "custom_cls": {"path": f"{PACKAGE}.prompts", "name": "SessionPrompts"},
+            "custom_cls": {"path": f"{PACKAGE}.grpo.prompts", "name": "SessionPrompts"},
             "shop_r1": {
                 "examples": str(files.examples),
                 "prompt": config.prompt.model_dump_json(),
@@ -88,18 +99,11 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
             "reward_manager": {
                 "source": "importlib",
                 "name": "ShopR1Reward",
-                "module": {"path": f"{PACKAGE}.reward"},
+                "module": {"path": f"{PACKAGE}.grpo.reward"},
             },
         },
         "actor_rollout_ref": {
-            "model": {
-                "path": str(files.model),
-                "external_lib": "shop_r1.training.cluster.engine",
-                "enable_gradient_checkpointing": config.gradient_checkpointing,
-                # verl asks for it wherever a sequence is split; our engine never pads sequences.
-                "use_remove_padding": device == "cuda" or cluster.sequence_parallel > 1,
-                "override_config": {"attn_implementation": "sdpa"},
-            },
+            "model": model_settings(config, files.model, device),
             "actor": {
                 "strategy": "fsdp2",
                 "use_torch_compile": False,
@@ -118,20 +122,14 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
                 "kl_loss_coef": config.beta,
                 "kl_loss_type": "low_var_kl+",  # whose gradient is that of TRL's use_bias_correction_kl
                 "grad_clip": config.max_grad_norm,
-                "optim": {
-                    "lr": config.learning_rate,
-                    "lr_scheduler_type": config.lr_scheduler_type.removesuffix("_with_warmup"),
-                    "lr_warmup_steps": config.warmup_steps,
-                    "weight_decay": 0.0,
-                    "clip_grad": config.max_grad_norm,
-                },
-                "fsdp_config": _fsdp(config, precision),
-                "checkpoint": {"save_contents": ["model", "optimizer", "extra", "hf_model"]},
+                "optim": optimizer_settings(config),
+                "fsdp_config": fsdp_settings(config),
+                "checkpoint": checkpoint_settings(config),
             },
             "ref": {
                 "strategy": "fsdp2",
                 "log_prob_micro_batch_size_per_gpu": group * config.prompts_per_device,
-                "fsdp_config": _fsdp(config, precision),
+                "fsdp_config": fsdp_settings(config),
             },
             "rollout": {
                 "name": "vllm",
@@ -155,28 +153,42 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
     }
 
 
-def _refuse_what_verl_lacks(config: GrpoConfig) -> None:
+def refuse_what_verl_lacks(config: GrpoConfig | SftConfig) -> None:
+    """Refuse settings of which verl would take no notice.
+
+    Raises:
+        ConfigError: there is one.
+    """
     if config.lr_scheduler_type not in SCHEDULES:
         raise ConfigError(
-            f"lr_scheduler_type = {config.lr_scheduler_type!r} is unknown to verl; expected one of "
+            f"lr_scheduler_type = {config.lr_scheduler_type!r} is not one for --engine verl; expected one of "
             f"{', '.join(SCHEDULES)}"
         )
-    for name, usual in (("dynamic_sampling", 0), ("lora_r", 0), ("use_vllm", False)):
-        if getattr(config, name) != usual:
+    for name, usual in _TRLS_ALONE.items():
+        if getattr(config, name, usual) != usual:
             raise ConfigError(
                 f"{name} = {getattr(config, name)!r} has no counterpart with --engine verl; leave it out"
                 + (" (vLLM samples there anyway)" if name == "use_vllm" else "")
             )
 
 
-def _check_spread(config: GrpoConfig) -> None:
-    """Every device, or group of devices that share a sequence, learns from equally many whole groups."""
-    cluster = config.cluster
+def check_device_groups(cluster: ClusterConfig) -> None:
+    """Make sure that devices that share a model or a sequence are whole groups.
+
+    Raises:
+        ConfigError: they are not.
+    """
     for name in ("tensor_parallel", "sequence_parallel"):
         if cluster.devices % getattr(cluster, name):
             raise ConfigError(
                 f"cluster.{name} = {getattr(cluster, name)} does not divide the {cluster.devices} devices"
             )
+
+
+def _check_spread(config: GrpoConfig) -> None:
+    """Every device, or group of devices that share a sequence, learns from equally many whole groups."""
+    cluster = config.cluster
+    check_device_groups(cluster)
     at_once = config.prompts_per_device * cluster.data_parallel
     if config.prompts_per_step % at_once:
         shared = f", {cluster.sequence_parallel} of which share a sequence" * (cluster.sequence_parallel > 1)
@@ -187,15 +199,54 @@ def _check_spread(config: GrpoConfig) -> None:
         )
 
 
-def _mixed_precision(config: GrpoConfig) -> dict[str, str]:
+def model_settings(config: GrpoConfig | SftConfig, model: Path, device: Device) -> dict[str, Any]:
+    """Return verl's settings of the model."""
+    lora = {
+        "lora_rank": config.lora_r,
+        "lora_alpha": config.lora_alpha,
+        # Merged where vLLM samples; `peft` and `seed` are what our engine makes the adapter of.
+        "lora": {"merge": True, "peft": lora_settings(config), "seed": config.seed},
+    }
+    return {
+        "path": str(model),
+        **(lora if config.lora_r else {}),
+        "external_lib": "shop_r1.training.cluster.engine",
+        "enable_gradient_checkpointing": config.gradient_checkpointing,
+        # verl asks for it wherever a sequence is split; our engine never pads sequences.
+        "use_remove_padding": device == "cuda" or config.cluster.sequence_parallel > 1,
+        "override_config": {"attn_implementation": "sdpa"},
+    }
+
+
+def checkpoint_settings(config: GrpoConfig | SftConfig) -> dict[str, Any]:
+    """Return what verl writes of a step: what it goes on from, and whole weights in Hugging Face's format.
+
+    Of an adapter our engine writes its own weights in place of those.
+    """
+    whole = [] if config.lora_r else ["hf_model"]
+    return {"save_contents": ["model", "optimizer", "extra", *whole]}
+
+
+def optimizer_settings(config: GrpoConfig | SftConfig) -> dict[str, Any]:
+    """Return verl's settings of the optimiser, under which `cluster.optimizer` builds transformers' own."""
+    decay, beta2 = (config.weight_decay, config.adam_beta2) if isinstance(config, SftConfig) else (0.0, 0.999)
+    return {
+        "_target_": "shop_r1.training.cluster.optimizer.ScheduledOptimizerConfig",
+        "lr": config.learning_rate,
+        "schedule": config.lr_scheduler_type,
+        "lr_warmup_steps": config.warmup_steps,
+        "weight_decay": decay,
+        "betas": [0.9, beta2],
+        "clip_grad": config.max_grad_norm,
+    }
+
+
+def fsdp_settings(config: GrpoConfig | SftConfig) -> dict[str, Any]:
+    """Return verl's settings of FSDP2: float32 weights and optimiser, computing as `bf16` says."""
     compute = "bf16" if config.bf16 is True else "fp32"
-    return {"param_dtype": compute, "reduce_dtype": "fp32", "buffer_dtype": "fp32"}
-
-
-def _fsdp(config: GrpoConfig, precision: Mapping[str, str]) -> dict[str, Any]:
     return {
         "model_dtype": "fp32",
-        "mixed_precision": dict(precision),
+        "mixed_precision": {"param_dtype": compute, "reduce_dtype": "fp32", "buffer_dtype": "fp32"},
         "use_torch_compile": False,
         "param_offload": config.cluster.offload,
         "optimizer_offload": config.cluster.offload,
@@ -205,7 +256,7 @@ def _fsdp(config: GrpoConfig, precision: Mapping[str, str]) -> dict[str, Any]:
 
 def _vllm_on_cpu(config: GrpoConfig) -> dict[str, Any]:
     """Return what vLLM needs without a GPU: weights that can be replaced, no sleeping, no compiling."""
-    extension = "shop_r1.training.cluster.vllm_worker.ReloadableWeights"
+    extension = "shop_r1.training.cluster.grpo.vllm_worker.ReloadableWeights"
     return {
         "enforce_eager": True,
         "free_cache_engine": False,

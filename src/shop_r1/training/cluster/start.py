@@ -1,17 +1,27 @@
 """Where a cluster's run starts: from a checkpoint without code of its own, or from its own last step."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from shutil import rmtree
+from types import SimpleNamespace
+from typing import Any, Literal
 
-from shop_r1.errors import ModelError, TrainingError
+import torch
+from transformers import AutoConfig, GenerationConfig
+
+from shop_r1.errors import ConfigError, ModelError, TrainingError
 from shop_r1.jsonl import read_json
-from shop_r1.models.checkpoint import is_adapter, resolve_model
+from shop_r1.models.checkpoint import LocalModel, is_adapter, resolve_model
 from shop_r1.models.sequence_parallel import check_heads
 from shop_r1.models.shape import find_shape
 from shop_r1.training.checkpoints import list_checkpoints
+from shop_r1.training.settings import TrainConfig
 
 Engine = Literal["trl", "verl"]
+Device = Literal["cpu", "cuda"]
+OUR_STATE = "shop_r1.json"
+"""Of a checkpoint of verl's: what our figures and alerts remember."""
 _OWN_CODE = "auto_map"
 """In a configuration it names Python files of the checkpoint that transformers would run."""
 
@@ -49,6 +59,35 @@ def check_split(folder: Path, ranks: int) -> None:
         check_heads(shape.heads, shape.kv_heads, ranks)
 
 
+def open_without_weights(folder: str, tokenizer: Any) -> LocalModel:
+    """Return the checkpoint's configuration and tokenizer, which turn text into tokens and back."""
+    config, generation = AutoConfig.from_pretrained(folder), GenerationConfig.from_pretrained(folder)
+    return LocalModel(SimpleNamespace(config=config, generation_config=generation), tokenizer)
+
+
+def choose_device(config: TrainConfig) -> Device:
+    """Return what trains."""
+    if config.cluster.device != "auto":
+        return config.cluster.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def needs_verl() -> Iterator[None]:
+    """Say where verl and Ray are if what is imported in this block is not installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--engine verl needs {error.name}, which is not installed here; make cluster makes an "
+            "environment that has it (docs/cluster.md)"
+        ) from None
+
+
 def last_saved_step(out: Path) -> int:
     """Return the step of verl's last whole checkpoint in a run's folder; 0 where there is none.
 
@@ -62,6 +101,14 @@ def last_saved_step(out: Path) -> int:
 def saved_step_folder(out: Path, step: int) -> Path:
     """Return where verl's checkpoint of a step is."""
     return out / "checkpoints" / f"global_step_{step}"
+
+
+def remove_older_steps(out: Path, keep: int) -> None:
+    """Remove all checkpoints of verl's but the newest `keep` up to the last whole one."""
+    last = last_saved_step(out)
+    steps = [int(path.name.rpartition("_")[2]) for path in (out / "checkpoints").glob("global_step_*")]
+    for step in sorted(step for step in steps if step <= last)[:-keep]:
+        rmtree(saved_step_folder(out, step))
 
 
 def check_checkpoints(out: Path, engine: Engine, resume: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 
+import torch
 import torch.distributed as dist
 from verl.single_controller.base import Worker  # noqa: F401 (Ray looks for it in this module)
 from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
@@ -11,6 +12,7 @@ class GlooTrainingWorker(TrainingWorker):
     """Starts its process group by itself: verl would ask for gloo twice on a CPU, which torch refuses."""
 
     def __init__(self, config: object) -> None:
+        torch.set_flush_denormal(True)  # `models.precision.flush_subnormals` says why
         if not dist.is_initialized():
             dist.init_process_group(
                 "gloo",

@@ -26,6 +26,7 @@ from shop_r1.models.attention import causal_lm
 from shop_r1.models.checkpoint import LocalModel, resolve_model
 from shop_r1.models.sampling import SampledCompletion
 from shop_r1.models.scoring import Measure, TokenScores, add_forward_redirection, score_pairs
+from shop_r1.training.adapters import lora_config
 from shop_r1.training.grpo.dynamic_sampling import DrawnGroup, DynamicSampling
 from shop_r1.training.grpo.micro_batches import SCORED_SHARE, choose_scored, split_step
 from shop_r1.training.grpo.prompt_queue import PromptQueue
@@ -36,7 +37,7 @@ from shop_r1.training.grpo.step_advantages import StepAdvantages
 from shop_r1.training.grpo.step_metrics import sampler_trainer_mismatch, step_metrics
 from shop_r1.training.resume import ResumableTrainer
 from shop_r1.training.settings import GrpoConfig
-from shop_r1.training.trl_arguments import grpo_arguments, lora_config
+from shop_r1.training.trl_arguments import grpo_arguments
 
 _Pair = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt's and a completion's token ids."""

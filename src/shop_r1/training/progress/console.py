@@ -11,7 +11,6 @@ from datetime import timedelta
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import TrainingArguments
 
 CONSOLE = Console(stderr=True)
 
@@ -30,15 +29,14 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
-def warn_of_warmup(args: TrainingArguments, steps: int) -> None:
+def warn_of_warmup(warmup: int, learning_rate: float, steps: int) -> None:
     """Say so where the learning rate rises for half of a run or longer: such a run learns next to nothing."""
-    warmup = args.get_warmup_steps(steps)
     if warmup == 0 or 2 * warmup < steps:
         return
-    reached = args.learning_rate * min(1.0, (steps - 1) / warmup)
+    reached = learning_rate * min(1.0, (steps - 1) / warmup)
     print_note(
         f"A run of {steps} steps with {warmup} steps of warm-up: the learning rate rises to {reached:.2g} of "
-        f"{args.learning_rate:.2g} at the most; set warmup_steps={steps // 10}, or let it run longer"
+        f"{learning_rate:.2g} at the most; set warmup_steps={steps // 10}, or let it run longer"
     )
 
 

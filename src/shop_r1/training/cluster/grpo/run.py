@@ -6,18 +6,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
-
 from shop_r1.datasets.examples import Example, example_outlines
-from shop_r1.errors import ConfigError, ModelError, TrainingError
-from shop_r1.jsonl import read_records, write_records
-from shop_r1.models.checkpoint import load_model, save_checkpoint
+from shop_r1.jsonl import write_records
 from shop_r1.records.sessions import ExampleRef
-from shop_r1.training.cluster.overrides import Device, RunFiles, verl_overrides
-from shop_r1.training.cluster.start import check_split, find_start, last_saved_step, saved_step_folder
+from shop_r1.training.cluster.finish import export_weights, refuse_to_go_on
+from shop_r1.training.cluster.overrides import RunFiles, verl_overrides
+from shop_r1.training.cluster.start import (
+    Device,
+    check_split,
+    choose_device,
+    find_start,
+    last_saved_step,
+    needs_verl,
+    saved_step_folder,
+)
 from shop_r1.training.grpo.examples_check import check_examples
-from shop_r1.training.health_checks import Alert
 from shop_r1.training.progress.console import step_progress
 from shop_r1.training.settings import GrpoConfig
 
@@ -40,13 +43,11 @@ def train_grpo_on_cluster(
     """
     check_examples(examples, config)
     files = _prepare(examples, data, config, out)
-    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    if config.cluster.device != "auto":
-        device = config.cluster.device
+    device = choose_device(config)
     settings = verl_overrides(config, files, device, resume)
     last = _drive(settings, config, device, out, resume)
-    _export(config, out)
-    _refuse_to_go_on(config, out)
+    export_weights(config, saved_step_folder(out, last_saved_step(out)) / "actor", out)
+    refuse_to_go_on(config, out)
     return last
 
 
@@ -62,16 +63,11 @@ def _prepare(examples: Sequence[Example], data: Path, config: GrpoConfig, out: P
 def _drive(
     settings: Mapping[str, Any], config: GrpoConfig, device: Device, out: Path, resume: bool
 ) -> Mapping[str, float]:
-    try:
-        from shop_r1.training.cluster.driver import Run, joined_ray
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--engine verl needs {error.name}, which is not installed here; make cluster makes an "
-            "environment that has it (docs/cluster.md)"
-        ) from None
+    with needs_verl():
+        from shop_r1.training.cluster.driver import Driver, Run, joined_ray
     shown = last_saved_step(out) if resume else 0
     with joined_ray(config, device), step_progress("GRPO on verl") as show:
-        run = Run(settings)
+        run = Run(Driver, settings)
         while not run.has_ended(_POLL_S):
             shown = _show_steps(out / "metrics.jsonl", shown, config.max_steps, show)
         last = run.last_metrics()
@@ -89,30 +85,3 @@ def _show_steps(path: Path, shown: int, steps: int, show: Callable[[int, int, st
             words = f"reward {line['reward/total']:.3g}, parsed {line['policy/parsed']:.3g}"
             show(shown := line["step"], steps, words)
     return shown
-
-
-def _export(config: GrpoConfig, out: Path) -> None:
-    """Write the last checkpoint's weights as a folder like any other."""
-    last = saved_step_folder(out, last_saved_step(out))
-    weights: dict[str, torch.Tensor] = {}
-    for shard in sorted((last / "actor" / "huggingface").glob("*.safetensors")):
-        weights |= load_file(shard)
-    trained = load_model(config.model)
-    missing, unknown = trained.model.load_state_dict(weights, strict=False)
-    if unknown or set(missing) - set(trained.model.all_tied_weights_keys):
-        raise ModelError(
-            f"{last}: its weights are not the model's: {len(unknown)} unknown, {len(missing)} missing"
-        )
-    save_checkpoint(trained, out)
-
-
-def _refuse_to_go_on(config: GrpoConfig, out: Path) -> None:
-    """Fail if an alert of `stop_on_alert` has stopped the run."""
-    path = out / "alerts.jsonl"
-    raised = list(read_records(path, Alert)) if path.exists() else []
-    for alert in raised:
-        if alert.alert in config.stop_on_alert:
-            raise TrainingError(
-                f"step {alert.step}: stopped by the alert {alert.alert} (stop_on_alert): {alert.message} The "
-                f"weights of that step are in {out}"
-            )

@@ -23,8 +23,8 @@ from verl.workers.utils.padding import response_from_nested
 from shop_r1.datasets.examples import example_outlines
 from shop_r1.jsonl import read_json, write_json
 from shop_r1.training.cluster.engine import MEASURE
-from shop_r1.training.cluster.routing import GroupClient
-from shop_r1.training.cluster.start import saved_step_folder
+from shop_r1.training.cluster.grpo.routing import GroupClient
+from shop_r1.training.cluster.start import OUR_STATE, saved_step_folder
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -36,7 +36,6 @@ from shop_r1.training.settings import GrpoConfig
 
 POLL_S = 0.1
 """Between two looks at whether all completions of a step are there; verl's own is 2 s."""
-_OUR_STATE = "shop_r1.json"
 _TIMES = {
     "step": ("step",),
     "sampling": ("gen",),
@@ -203,13 +202,13 @@ class ClusterTrainer(PPOTrainerSync):
         """Save verl's state, and beside it what our figures and alerts remember."""
         folder = saved_step_folder(self._out, self.global_steps)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / _OUR_STATE, {name: each.state_dict() for name, each in self._kept.items()})
+        write_json(folder / OUR_STATE, {name: each.state_dict() for name, each in self._kept.items()})
         super()._save_checkpoint()
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()
         if self.global_steps:
-            found = read_json(saved_step_folder(self._out, self.global_steps) / _OUR_STATE)
+            found = read_json(saved_step_folder(self._out, self.global_steps) / OUR_STATE)
             for name, each in self._kept.items():
                 each.load_state_dict(found[name])
 

@@ -3,23 +3,15 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
-from transformers import AutoConfig, GenerationConfig
 
 from shop_r1.datasets.examples import Example, read_examples, remember_counts
 from shop_r1.datasets.session_files import open_sessions
-from shop_r1.models.checkpoint import LocalModel
 from shop_r1.prompts.render import PromptConfig, render_prompt
-
-
-def open_without_weights(folder: str, tokenizer: Any) -> LocalModel:
-    """Return the checkpoint's configuration and tokenizer, which turn text into tokens and back."""
-    config, generation = AutoConfig.from_pretrained(folder), GenerationConfig.from_pretrained(folder)
-    return LocalModel(SimpleNamespace(config=config, generation_config=generation), tokenizer)
+from shop_r1.training.cluster.start import open_without_weights
 
 
 class SessionPrompts(Dataset[dict[str, Any]]):

@@ -1,0 +1,1 @@
+"""GRPO on verl: prompts, rewards, advantages and sampling."""

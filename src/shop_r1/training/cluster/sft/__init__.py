@@ -1,0 +1,1 @@
+"""SFT on verl's SFT trainer, with our sessions as trees."""
