@@ -33,6 +33,7 @@ LAYERS = (
     "training",
     "evaluation",
     "fidelity",
+    "jobs",
     "drivers",
     "simulation",
     "shoppers",
@@ -44,9 +45,10 @@ LAYERS = (
 )
 """Each may import itself and what stands before it."""
 
-LEARNING = {"importers", "rewards", "datasets", "training", "evaluation"}
+LEARNING = {"importers", "rewards", "datasets", "training", "evaluation", "jobs"}
 FENCES = {
     "evaluation": {"training"},
+    "jobs": {"training", "fidelity"},
     "fidelity": {"models", "endpoints", "importers", "training"},
     "drivers": {"models", "endpoints", "prompts", "fidelity"} | LEARNING,
     "simulation": {"fidelity"} | LEARNING,

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import threading
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -11,6 +13,11 @@ from shop_r1.errors import ConfigError
 LOCAL = "local"
 """As an address: Ray is started on this machine for the command alone."""
 _ADDRESS = re.compile(r"auto|local|[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # which prints a stack at SIGTERM
+}
 
 ResultT = TypeVar("ResultT")
 
@@ -41,7 +48,8 @@ def joined(address: str, environment: Mapping[str, str] | None = None, **start: 
         ConfigError: Ray is not installed, or there is no cluster at the address.
     """
     check_address(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
@@ -55,7 +63,8 @@ def joined(address: str, environment: Mapping[str, str] | None = None, **start: 
     if environment:
         where["runtime_env"] = {"env_vars": dict(environment)}
     try:
-        ray.init(**where, log_to_driver=False, logging_level="error")
+        with _kept_sigterm():
+            ray.init(**where, log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         found = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
@@ -70,6 +79,19 @@ def joined(address: str, environment: Mapping[str, str] | None = None, **start: 
     finally:
         with suppress(KeyboardInterrupt):
             ray.shutdown()
+
+
+@contextmanager
+def _kept_sigterm() -> Iterator[None]:
+    """Keep this process's handler of SIGTERM; Ray puts one in its place that ends it with another code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def cause_of_death(error: Exception) -> str:

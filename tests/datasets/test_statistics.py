@@ -7,6 +7,7 @@ from tests.tiny import BUY, LEAVE, LOOK, SEARCH, make_session, make_sessions
 
 from shop_r1.datasets.duplicates import Sketch, sketch_session
 from shop_r1.datasets.statistics import (
+    Measure,
     Statistics,
     Tally,
     find_leaks,
@@ -26,11 +27,10 @@ def sketch(sessions: list[Session]) -> list[Sketch]:
 def describe(
     sessions: list[Session], max_tokens: int = 32768, max_completion_length: int = 256
 ) -> Statistics:
-    tally = Tally(
-        estimate_tokens, PromptConfig(max_tokens=max_tokens, max_completion_length=max_completion_length)
-    )
+    prompt = PromptConfig(max_tokens=max_tokens, max_completion_length=max_completion_length)
+    tally, measure = Tally(prompt), Measure(estimate_tokens, prompt)
     for session in sessions:
-        tally.add(session)
+        tally.add(measure(session))
     return tally.describe("s.jsonl", "estimate", {})
 
 
@@ -115,8 +115,8 @@ def test_sessions_without_users_share_none() -> None:
 
 
 def test_the_tally_holds_no_page() -> None:
-    tally = Tally(estimate_tokens, PromptConfig())
+    tally, measure = Tally(PromptConfig()), Measure(estimate_tokens, PromptConfig())
     for session in make_sessions():
-        tally.add(session)
+        tally.add(measure(session))
     kept = pickle.dumps([tally.sketches, tally.steps, tally.page_tokens, tally.prompt_tokens])
     assert b"Red mug" not in kept

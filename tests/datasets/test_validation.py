@@ -1,12 +1,14 @@
 import json
+import pickle
 from html import unescape
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiny import make_sessions
 
-from shop_r1.datasets.validation import ERRORS, WARNINGS, Checker
+from shop_r1.datasets.validation import ERRORS, WARNINGS, Checker, check_line
 from shop_r1.pages.elements import element_names
 from shop_r1.pages.simplify import simplify_page
 
@@ -157,3 +159,13 @@ def test_no_page_makes_reading_names_fail(html: str) -> None:
 def test_long_hostile_pages_are_read_in_one_pass() -> None:
     for piece in ("<a ", '<a "', "<a '", '<a name="', "<a name='\""):
         element_names(piece * 20_000)
+
+
+def test_lines_checked_one_by_one_are_put_together_as_by_one_checker() -> None:
+    session = make_sessions()[0]
+    lines = [session.model_dump_json(), "no json", session.model_dump_json()]
+    whole, parts = Checker(), Checker()
+    found = [each for number, line in enumerate(lines, 1) for each in whole.check(number, line)]
+    checked = pickle.loads(pickle.dumps([check_line(number, line) for number, line in enumerate(lines, 1)]))
+    assert [each for line in checked for each in parts.add(line)] == found
+    assert {each.kind for each in found} >= {"not-json", "same-id"}

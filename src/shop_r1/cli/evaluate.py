@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
+from shop_r1.cli.jobs import NO_RAY, Ray, RayOptions, RayWorkers
 from shop_r1.cli.models import Policy, is_endpoint
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import Force, check_apart, check_folder
@@ -75,6 +76,8 @@ def evaluate(
         bool, Option("--related-metrics", help="Also print the metrics of related papers.")
     ] = False,
     as_json: Annotated[bool, Option("--json", help="The metrics as JSON on stdout.")] = False,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
@@ -85,9 +88,12 @@ def evaluate(
     Example: shop-r1 evaluate --model runs/grpo --data test.jsonl --out runs/evaluation --temperature 0
     """
     rules = _list_rules(similarity_threshold, embedding, embedding_threshold)
+    where = RayOptions(ray, ray_workers)
     if predictions is not None:
         if model is not None or data is not None:
             raise ConfigError("--predictions takes the place of --model and --data")
+        if where != NO_RAY:
+            raise ConfigError("--ray is for a model that predicts, and --predictions were made before")
         scored = _score_file(predictions, space, setting, out, force, rules)
         _print_results([scored], as_json, related_metrics)
         return
@@ -99,7 +105,7 @@ def evaluate(
         check_apart(cache, inputs)
     from shop_r1.evaluation.results_folder import Evaluation
 
-    policy = _open_policy(model, settings or [], max_cost, concurrency, cache)
+    policy = _open_policy(model, settings or [], max_cost, concurrency, cache, where)
     conditions = _list_conditions(policy, context, temperature, out)
     examples = _read_examples(data, first_step)
     name = setting or (model.partition("@")[0] if is_endpoint(model) else Path(model).name)
@@ -111,19 +117,24 @@ def evaluate(
 
 
 def _open_policy(
-    model: str, words: Sequence[str], max_cost: float | None, concurrency: int | None, cache: Path | None
+    model: str,
+    words: Sequence[str],
+    max_cost: float | None,
+    concurrency: int | None,
+    cache: Path | None,
+    where: RayOptions,
 ) -> Policy:
-    """Return the policy of a model's name; only one over a network takes the options behind the settings."""
+    """Return the policy of a model's name; only one over a network takes cost, concurrency and cache."""
     if is_endpoint(model):
         from shop_r1.cli.models.endpoint import endpoint_policy
 
-        return endpoint_policy(words, max_cost, concurrency, cache)
+        return endpoint_policy(words, max_cost, concurrency, cache, where)
     network = {"--max-cost": max_cost, "--concurrency": concurrency, "--cache": cache}
     if given := [name for name, value in network.items() if value is not None]:
         raise ConfigError(f"{given[0]} is for a model over a network, and {model!r} is a checkpoint")
     from shop_r1.cli.models.checkpoint import checkpoint_policy
 
-    return checkpoint_policy(words, model)
+    return checkpoint_policy(words, model, where)
 
 
 def _list_rules(

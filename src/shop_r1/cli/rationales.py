@@ -5,6 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from shop_r1.cli.jobs import Ray, RayOptions, RayWorkers
 from shop_r1.cli.terminal.outputs import Force
 from shop_r1.cli.terminal.settings_list import ListSettings
 from shop_r1.cli.terminal.training_run import Words
@@ -34,6 +35,8 @@ def rationales(
     keep_failed: Annotated[
         bool, Option("--keep-failed", help="Also write sessions that got no rationales.")
     ] = False,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
     force: Force = False,
     list_settings: ListSettings = False,
 ) -> None:
@@ -46,4 +49,5 @@ def rationales(
     """
     from shop_r1.cli.models.rationale_writer import write
 
-    write(data, model, out, settings or [], max_cost, cache, estimate, keep_failed, force)
+    where = RayOptions(ray, ray_workers)
+    write(data, model, out, settings or [], max_cost, cache, estimate, keep_failed, force, where)

@@ -10,10 +10,12 @@ from urllib.request import Request, urlopen
 import typer
 from typer import Argument, Option
 
+from shop_r1.cli.jobs import Ray, RayWorkers
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import join_counts
+from shop_r1.cli.terminal.outputs import Force
 from shop_r1.errors import ConfigError, PageError, ShopR1Error
+from shop_r1.models.tokenizers import load_tokenizer, token_counter
 from shop_r1.pages.elements import SimplifiedPage
 from shop_r1.pages.rules import REASONS
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
@@ -37,15 +39,59 @@ def simplify(
     recipe: Annotated[
         str | None, Option(metavar="NAME|FILE", help="A site's recipe, e.g. amazon_search.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Many pages: write a row for each here (.parquet, .jsonl, .jsonl.zst). The pages are then "
+            "Parquet files, folders or single files.",
+        ),
+    ] = None,
+    column: Annotated[
+        str, Option(metavar="NAME", help="Of Parquet files with --out: the column with the pages.")
+    ] = "html",
+    keep: Annotated[
+        list[str] | None,
+        Option(metavar="NAME", help="Another column that --out is to have too; may be repeated."),
+    ] = None,
+    elements: Annotated[
+        bool, Option("--elements", help="With --out: also list what can be acted on.")
+    ] = False,
+    page_seconds: Annotated[
+        float | None, Option(min=0.1, help="With --out: a page that takes longer, twice, has failed [60].")
+    ] = None,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
+    force: Force = False,
 ) -> None:
-    """Show pages as a model sees them, and what was dropped.
+    """Show pages as a model sees them, and what was dropped; or write the short pages of many with --out.
+
+    With --out the same command goes on where it was interrupted.
 
     Example: shop-r1 simplify page.html --explain --max-tokens 4000
+
+    Example: shop-r1 simplify PAGES.parquet --keep url --out SHORT.parquet --ray local
     """
     from shop_r1.pages.sites.recipes import load_recipe
 
     if tokenizer is not None and max_tokens is None:
         raise ConfigError("--tokenizer counts for --max-tokens; give that too")
+    if out is not None:
+        if as_json or explain:
+            raise ConfigError("--json and --explain print pages; --out writes them to a file")
+        from shop_r1.cli.jobs.pages import BulkOptions, simplify_all
+        from shop_r1.jobs.pages import SimplifyWork
+        from shop_r1.jobs.work import Limits
+
+        known = load_recipe(recipe) if recipe is not None else None
+        work = SimplifyWork(known, max_tokens, tokenizer, elements)
+        limits = Limits() if page_seconds is None else Limits(seconds=page_seconds)
+        inputs = [Path(page) for page in pages]
+        simplify_all(BulkOptions(inputs, out, column, keep or (), work, limits, ray, ray_workers, force))
+        return
+    bulk = {"--keep": keep, "--elements": elements, "--page-seconds": page_seconds, "--ray": ray}
+    if given := [name for name, value in bulk.items() if value]:
+        raise ConfigError(f"{given[0]} is for many pages at once; give --out FILE too")
     count_tokens = estimate_tokens if tokenizer is None else token_counter(load_tokenizer(tokenizer))
     site = load_recipe(recipe) if recipe is not None else None
     failures = []

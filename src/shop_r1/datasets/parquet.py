@@ -28,6 +28,7 @@ from shop_r1.datasets.outlines import (
     digest_session,
     outline_session,
 )
+from shop_r1.datasets.row_spans import read_span
 from shop_r1.errors import DataError, file_errors
 from shop_r1.jsonl import Moved
 from shop_r1.records.actions import SPACES
@@ -235,15 +236,34 @@ def read_rows(path: Path, moved: Moved | None = None) -> Iterator[tuple[int, str
     """
     number = 0
     with _reading_file(path) as (file, _):
-        size = path.stat().st_size
-        names = [name for name in file.schema_arrow.names if name not in DERIVED]  # unknown ones too
-        for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
-            for row in batch.to_pylist():
-                number += 1
-                found = _drop_nulls(row)
-                yield number, json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str)
+        size, rows = path.stat().st_size, file.metadata.num_rows
+        for batch in file.iter_batches(_BATCH_ROWS, columns=_record_columns(file), use_threads=False):
+            for number, row in enumerate(batch.to_pylist(), number + 1):  # noqa: B020
+                yield number, _to_json(row)
             if moved is not None:
-                moved(size * number // file.metadata.num_rows, size)
+                moved(size * number // rows, size)
+
+
+def read_row_span(path: Path, span: tuple[int, int]) -> Iterator[tuple[int, str]]:
+    """Yield what `read_rows` does of the rows [start, stop), which count from 0.
+
+    Raises:
+        DataError: as for `read_rows`.
+    """
+    number = span[0]
+    with _reading_file(path) as (file, _):
+        for batch in read_span(file, _record_columns(file), span, _BATCH_ROWS):
+            for number, row in enumerate(batch.to_pylist(), number + 1):  # noqa: B020
+                yield number, _to_json(row)
+
+
+def _record_columns(file: Any) -> list[str]:
+    """Return the names of the columns that are not derived, unknown ones too."""
+    return [name for name in file.schema_arrow.names if name not in DERIVED]
+
+
+def _to_json(row: Mapping[str, Any]) -> str:
+    return json.dumps(_drop_nulls(row), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def is_indexed(path: Path) -> bool:

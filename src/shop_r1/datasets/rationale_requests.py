@@ -6,7 +6,7 @@ Appendix D). A session without usable rationales is listed with the reason; none
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import IO, ClassVar
+from typing import IO, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -115,38 +115,74 @@ def plan_requests(
     open as long as the plan is used. `progress` is called after each session with how many were read.
     """
     count = remember_counts(count_tokens)
+    return collect_plan((draft_request(session, config, count) for session in sessions), spool, progress)
+
+
+class DraftRequest(NamedTuple):
+    """What one session needs, whichever process found it."""
+
+    session_id: str
+    steps: tuple[int, ...]
+    """Those whose rationale is requested, from 1; empty where none is missing."""
+    existing: int
+    """Its rationales that stay as they are."""
+    request: Request | None = None
+    """None where none is missing, or it fits into no prompt."""
+    problem: str = ""
+    """Why it fits into no prompt."""
+    pages_cut: int = 0
+    pages_shortened: int = 0
+
+
+def draft_request(session: Session, config: RationaleConfig, count: CountTokens) -> DraftRequest:
+    """Return what a session needs; the same for the same session in any process."""
+    steps = missing_rationales(session, config.replace)
+    found = DraftRequest(session.session_id, steps, len(session.steps) - len(steps))
+    if not steps:
+        return found
+    try:
+        return _render_request(found, session, config, count)
+    except ConfigError as error:
+        return found._replace(problem=str(error))
+
+
+def collect_plan(
+    drafts: Iterable[DraftRequest], spool: IO[bytes], progress: Callable[[int], None] | None = None
+) -> Plan:
+    """Return the plan of all sessions' drafts, in order; `spool` and `progress` as for `plan_requests`."""
     requests = SpooledRequests(spool)
     plan = Plan(requests)
-    for index, session in enumerate(sessions):
-        found = PlannedSession(index, session.session_id, missing_rationales(session, config.replace))
+    for index, draft in enumerate(drafts):
         plan.sessions += 1
-        plan.existing += len(session.steps) - len(found.steps)
-        if found.steps:
-            try:
-                requests.append(_render_request(session, found.steps, config, count, plan))
-            except ConfigError as error:
-                plan.failed[index] = found.fail("over_budget", str(error))
-            else:
-                plan.planned.append(found)
-                plan.requested += len(found.steps)
+        plan.existing += draft.existing
+        plan.pages_cut += draft.pages_cut
+        plan.pages_shortened += draft.pages_shortened
+        planned = PlannedSession(index, draft.session_id, draft.steps)
+        if draft.request is not None:
+            requests.append(draft.request)
+            plan.planned.append(planned)
+            plan.requested += len(draft.steps)
+        elif draft.steps:
+            plan.failed[index] = planned.fail("over_budget", draft.problem)
         if progress is not None:
             progress(plan.sessions)
     return plan
 
 
 def _render_request(
-    session: Session, steps: tuple[int, ...], config: RationaleConfig, count: CountTokens, plan: Plan
-) -> Request:
-    """Return the request for a session; the pages that its budget cut are added to the plan."""
+    draft: DraftRequest, session: Session, config: RationaleConfig, count: CountTokens
+) -> DraftRequest:
+    steps = draft.steps
     completion = min(config.max_completion_length, ENVELOPE_TOKENS + config.rationale_tokens * len(steps))
     prompt = render_rationales(session, steps, config.max_tokens, completion, count)
-    plan.pages_cut += prompt.pages_cut
-    plan.pages_shortened += prompt.page_truncated
-    return Request(
+    request = Request(
         messages=prompt.messages,
         max_tokens=completion,
         temperature=config.temperature,
         json_schema=RATIONALES_SCHEMA,
+    )
+    return draft._replace(
+        request=request, pages_cut=prompt.pages_cut, pages_shortened=int(prompt.page_truncated)
     )
 
 

@@ -5,6 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from shop_r1.datasets.duplicates import (
 from shop_r1.errors import ConfigError
 from shop_r1.jsonl import Record
 from shop_r1.pages.tokens import CountTokens
-from shop_r1.prompts.cost import CostTally, PromptCost
+from shop_r1.prompts.cost import CostTally, PromptCost, StepCost, step_cost
 from shop_r1.prompts.render import PromptConfig, render_completion, render_prompt
 from shop_r1.records.actions import find_space
 from shop_r1.records.sessions import Session
@@ -95,11 +96,74 @@ class Statistics(Record):
     leaks: tuple[Leaks, ...] = ()
 
 
+class MeasuredSession(NamedTuple):
+    """What is kept of one session: a few numbers and hashes, never a page."""
+
+    sketch: Sketch
+    source: str
+    outcome: str
+    rationales: int
+    page_tokens: tuple[int, ...]
+    """Of each page, as it stands in the record."""
+    prompt_tokens: int
+    """Of its last prompt, all pages whole, chat template too."""
+    session_tokens: int
+    """Of all of it as SFT sees it: that prompt, every completion."""
+    costs: tuple[StepCost, ...]
+    """Of each of its prompts over the budget."""
+    impossible: int
+    """Those that cannot be made to fit."""
+
+
+class Measure:
+    """Measures sessions one by one: how to count tokens, and the budget."""
+
+    def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
+        """Take how to count and the budget; the prompts are those of the whole-session context."""
+        self._count, self._prompt = count_tokens, prompt
+        self._unbounded = PromptConfig(
+            max_tokens=_UNBOUNDED, max_completion_length=prompt.max_completion_length
+        )
+
+    def __call__(self, session: Session) -> MeasuredSession:
+        """Return what is kept of the session."""
+        space, last = find_space(session.space), len(session.steps) - 1
+        whole = render_prompt(session, last, space, self._unbounded, self._count).tokens or 0
+        completions = [render_completion(step.rationale or "", step.action) for step in session.steps]
+        over = whole > self._prompt.max_tokens - self._prompt.max_completion_length
+        costs, impossible = self._list_costs(session) if over else ((), 0)
+        return MeasuredSession(
+            sketch=sketch_session(session),
+            source=session.source,
+            outcome=session.outcome or "unknown",
+            rationales=sum(step.rationale is not None for step in session.steps),
+            page_tokens=tuple(self._count(step.page.html) for step in session.steps),
+            prompt_tokens=whole,
+            session_tokens=whole + sum(map(self._count, completions)),
+            costs=costs,
+            impossible=impossible,
+        )
+
+    def _list_costs(self, session: Session) -> tuple[tuple[StepCost, ...], int]:
+        """Return what the budget takes from the session's prompts, the longest first until one fits."""
+        costs, impossible = list[StepCost](), 0
+        for step in reversed(range(len(session.steps))):
+            try:
+                prompt = render_prompt(session, step, find_space(session.space), self._prompt, self._count)
+            except ConfigError:
+                impossible += 1
+                continue
+            if not prompt.pages_cut and not prompt.page_truncated:
+                break
+            costs.append(step_cost(prompt, session.steps[step]))
+        return tuple(costs), impossible
+
+
 class Tally:
     """Takes sessions one by one and keeps of each a few numbers and hashes, never a page."""
 
-    def __init__(self, count_tokens: CountTokens, prompt: PromptConfig) -> None:
-        """Args: how to count, and the budget; the prompts are those of the whole-session context."""
+    def __init__(self, prompt: PromptConfig) -> None:
+        """Take the budget that the sessions were measured with."""
         self.sketches: list[Sketch] = []
         self.steps = array("q")
         self.page_tokens = array("q")  # of each page, as it stands in the record
@@ -108,19 +172,21 @@ class Tally:
         self._sources, self._outcomes, self._cuts = Counter[str](), Counter[str](), Counter[str]()
         self._rationales = 0
         self._cost = CostTally()  # of the prompts over the budget
-        self._count, self._prompt = count_tokens, prompt
-        self._unbounded = PromptConfig(
-            max_tokens=_UNBOUNDED, max_completion_length=prompt.max_completion_length
-        )
+        self._prompt = prompt
 
-    def add(self, session: Session) -> None:
-        """Take one more session."""
-        self.sketches.append(sketch_session(session))
-        self.steps.append(len(session.steps))
-        self._sources[session.source] += 1
-        self._outcomes[session.outcome or "unknown"] += 1
-        self._rationales += sum(step.rationale is not None for step in session.steps)
-        self._measure(session)
+    def add(self, measured: MeasuredSession) -> None:
+        """Take one more session; call it in order of the sessions."""
+        self.sketches.append(measured.sketch)
+        self.steps.append(len(measured.page_tokens))
+        self._sources[measured.source] += 1
+        self._outcomes[measured.outcome] += 1
+        self._rationales += measured.rationales
+        self.page_tokens.extend(measured.page_tokens)
+        self.prompt_tokens.append(measured.prompt_tokens)
+        self.session_tokens.append(measured.session_tokens)
+        self._cuts.update(over=len(measured.costs) + measured.impossible, impossible=measured.impossible)
+        for cost in measured.costs:
+            self._cost.add_step(cost)
 
     def describe(self, file: str, tokenizer: str, others: Mapping[str, Sequence[Sketch]]) -> Statistics:
         """Return what was found, and what the file shares with the others, by their names."""
@@ -154,29 +220,6 @@ class Tally:
             duplicates=count_duplicates(mine),
             leaks=tuple(find_leaks(mine, other, name) for name, other in others.items()),
         )
-
-    def _measure(self, session: Session) -> None:
-        self.page_tokens.extend(self._count(step.page.html) for step in session.steps)
-        space, last = find_space(session.space), len(session.steps) - 1
-        whole = render_prompt(session, last, space, self._unbounded, self._count).tokens or 0
-        completions = [render_completion(step.rationale or "", step.action) for step in session.steps]
-        self.prompt_tokens.append(whole)
-        self.session_tokens.append(whole + sum(map(self._count, completions)))
-        if whole > self._prompt.max_tokens - self._prompt.max_completion_length:
-            self._count_cuts(session)
-
-    def _count_cuts(self, session: Session) -> None:
-        """Note what the budget takes from the session's prompts, the longest first until one fits."""
-        for step in reversed(range(len(session.steps))):
-            try:
-                prompt = render_prompt(session, step, find_space(session.space), self._prompt, self._count)
-            except ConfigError:
-                self._cuts.update(("over", "impossible"))
-                continue
-            if not prompt.pages_cut and not prompt.page_truncated:
-                break
-            self._cuts["over"] += 1
-            self._cost.add(prompt, session.steps[step])
 
 
 def find_leaks(mine: Sequence[Sketch], other: Sequence[Sketch], name: str) -> Leaks:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from rapidfuzz import process
@@ -32,6 +33,7 @@ ERRORS: Mapping[str, str] = {
     "masked-text": "a text that a recorder masked (***), so that nobody knows what was typed",
     "time-order": "a step with an earlier time than a step before it",
     "blank-rationale": "a rationale of blanks; leave it out instead",
+    "not-checked": "a line whose check raised an error, ended its process or took too long",
 }
 """Kinds of error: such a session teaches or measures something wrong."""
 
@@ -67,6 +69,29 @@ class Finding(Record):
         return self.kind in ERRORS
 
 
+class CheckedLine(NamedTuple):
+    """What one line is found to be by itself."""
+
+    number: int
+    """From 1."""
+    problems: tuple[_Problem, ...]
+    id: bytes | None = None
+    """`hash_id` of the session_id; None where the line is no session."""
+    shown_id: str = ""
+    """The session_id as a message shows it."""
+    steps: int = 0
+
+
+def check_line(number: int, text: str) -> CheckedLine:
+    """Return all that is found in a line by itself, errors of the schema alone where there are any."""
+    try:
+        session = Session.model_validate_json(text.strip())
+    except ValidationError as error:
+        return CheckedLine(number, tuple(_schema_errors(text, error)))
+    found, name = tuple(_check_session(session)), session.session_id
+    return CheckedLine(number, found, hash_id(name), _show(name), len(session.steps))
+
+
 @dataclass
 class Checker:
     """Checks the lines of one file; of each session it remembers 16 bytes and a line number.
@@ -82,17 +107,15 @@ class Checker:
     _first: dict[bytes, int] = field(default_factory=dict)
 
     def check(self, number: int, text: str) -> list[Finding]:
-        """Return all that is found in the line, errors of the schema alone where there are any."""
+        """Return all that is found in the line."""
+        return self.add(check_line(number, text))
+
+    def add(self, line: CheckedLine) -> list[Finding]:
+        """Return all that is found in a line that was checked by itself; call it in order of the lines."""
         self.lines += 1
-        try:
-            session = Session.model_validate_json(text.strip())
-        except ValidationError as error:
-            problems = _schema_errors(text, error)
-        else:
-            self.sessions += 1
-            self.steps += len(session.steps)
-            problems = chain(self._check_id(number, session), _check_session(session))
-        found = self._count(number, problems)
+        self.sessions += line.id is not None
+        self.steps += line.steps
+        found = self._count(line.number, chain(self._check_id(line), line.problems))
         self.lines_with_errors += any(each.is_error for each in found)
         return found
 
@@ -116,10 +139,10 @@ class Checker:
         """How many warnings there are."""
         return self.kinds.total() - self.errors
 
-    def _check_id(self, number: int, session: Session) -> Iterator[_Problem]:
-        first = self._first.setdefault(hash_id(session.session_id), number)
-        if first != number:
-            found = f"{_show(session.session_id)} also stands in line {first}"
+    def _check_id(self, line: CheckedLine) -> Iterator[_Problem]:
+        first = line.number if line.id is None else self._first.setdefault(line.id, line.number)
+        if first != line.number:
+            found = f"{line.shown_id} also stands in line {first}"
             yield "session_id", "same-id", f"{found}; expected one session of an id"
 
 

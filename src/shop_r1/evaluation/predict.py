@@ -1,9 +1,10 @@
 """A checkpoint and examples to predictions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from pydantic import Field
 
@@ -45,6 +46,12 @@ class PredictConfig(Config):
     """Of the sampled completions."""
 
 
+Batch = Sequence[Sequence[int]]
+"""Trees that are run together, each as the numbers of its examples."""
+RunBatches = Callable[[Mapping[int, Batch]], Iterator[tuple[int, list[Prediction]]]]
+"""Runs batches, given by their numbers; yields the number and the predictions of each, in order."""
+
+
 @flush_subnormals()
 def predict(
     model: LocalModel,
@@ -52,6 +59,7 @@ def predict(
     config: PredictConfig,
     progress: Callable[[int, int], None] = lambda done, total: None,
     log: PredictionLog | None = None,
+    run_elsewhere: RunBatches | None = None,
 ) -> list[Prediction]:
     """Return a prediction for each example, in the examples' order.
 
@@ -60,7 +68,8 @@ def predict(
     `progress` is called with how many sessions are done and how many there are.
 
     The log gets each batch's predictions at once, and has those of an earlier run, which are not made again.
-    The batches are those of a run that was never interrupted, and so is every bit of the result.
+    The batches are those of a run that was never interrupted, and so is every bit of the result. They are the
+    same where other processes run them (`run_elsewhere`), each with `BatchRunner`.
 
     Raises:
         DataError: the log cannot be written.
@@ -71,28 +80,66 @@ def predict(
         by_session.setdefault(outline.session_id, []).append(index)
     trees, kept = _measure_trees(examples, by_session.values(), render, config.batch_tokens)
 
-    def take(index: int) -> tuple[Example, Rendered]:
-        example = examples[index]
-        return example, kept.pop(index, None) or render(example)
-
+    batches = [
+        [trees[number] for number in numbers]
+        for numbers in batch_trees([tree.shape for tree in trees], config.batch_tokens)
+    ]
     predictions: dict[int, Prediction] = {}
     left = Counter(tree.session for tree in trees)
-    for numbers in batch_trees([tree.shape for tree in trees], config.batch_tokens):
-        batch = [trees[number] for number in numbers]
-        indices = [index for tree in batch for index in tree.rows]
-        found = log.take(indices) if log is not None else None
-        if found is None:
-            made = _predict_batch(model, [list(map(take, tree.rows)) for tree in batch], config)
-            found = dict(zip(indices, made, strict=True))
-            if log is not None:
-                log.add(found)
-        else:
-            for index in indices:
-                kept.pop(index, None)
-        predictions |= found
+
+    def finish(batch: Sequence[_MeasuredTree], found: Mapping[int, Prediction]) -> None:
+        predictions.update(found)
         left.subtract(tree.session for tree in batch)
         progress(sum(count == 0 for count in left.values()), len(left))
+
+    open_batches: dict[int, Batch] = {}
+    for number, batch in enumerate(batches):
+        rows = [tree.rows for tree in batch]
+        found = log.take([*chain(*rows)]) if log is not None else None
+        if found is None:
+            open_batches[number] = rows
+            continue
+        for index in found:
+            kept.pop(index, None)
+        finish(batch, found)
+    run = run_elsewhere or BatchRunner(model, examples, config, render, kept).run
+    for number, made in run(open_batches):
+        found = dict(zip(chain(*open_batches[number]), made, strict=True))
+        if log is not None:
+            log.add(found)
+        finish(batches[number], found)
     return [predictions[index] for index in range(len(examples))]
+
+
+class BatchRunner:
+    """Predicts the steps of a batch, in any process that has the checkpoint."""
+
+    def __init__(
+        self,
+        model: LocalModel,
+        examples: Sequence[Example],
+        config: PredictConfig,
+        render: Callable[[Example], Rendered] | None = None,
+        kept: MutableMapping[int, Rendered] | None = None,
+    ) -> None:
+        """Take what `predict` is given; `kept` are prompts that are rendered already, by example."""
+        self._model, self._examples, self._config = model, examples, config
+        self._render = render or renderer(model, config.prompt)
+        self._kept = {} if kept is None else kept
+
+    def run(self, batches: Mapping[int, Batch]) -> Iterator[tuple[int, list[Prediction]]]:
+        """Yield the predictions of each batch, as `RunBatches` does."""
+        for number, batch in batches.items():
+            yield number, self.run_batch(batch)
+
+    @flush_subnormals()
+    def run_batch(self, batch: Batch) -> list[Prediction]:
+        """Return the predictions of a batch, in order of its trees and their examples."""
+        return _predict_batch(self._model, [list(map(self._take, rows)) for rows in batch], self._config)
+
+    def _take(self, index: int) -> tuple[Example, Rendered]:
+        example = self._examples[index]
+        return example, self._kept.pop(index, None) or self._render(example)
 
 
 @dataclass(frozen=True)

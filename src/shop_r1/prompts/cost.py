@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import NamedTuple
 
 from shop_r1.jsonl import Record
 from shop_r1.pages.elements import element_names
@@ -42,6 +43,23 @@ def target_cut(prompt: Prompt, step: Step) -> bool | None:
     return defuse(name) not in element_names(prompt.messages[-1]["content"][prompt.page_at :])
 
 
+class StepCost(NamedTuple):
+    """What a budget cost one prompt."""
+
+    pages_cut: int
+    page_truncated: bool
+    target_cut: bool | None
+    """As the function of this name."""
+    enough_tokens: int
+    """Where the target is cut, a budget at which it is shown; else 0."""
+
+
+def step_cost(prompt: Prompt, step: Step) -> StepCost:
+    """Return what the budget cost one prompt; `step` has its whole current page, and what was done on it."""
+    cut = target_cut(prompt, step)
+    return StepCost(prompt.pages_cut, prompt.page_truncated, cut, (prompt.enough_tokens or 0) if cut else 0)
+
+
 class CostTally:
     """Counts what a budget costs, prompt by prompt."""
 
@@ -51,11 +69,14 @@ class CostTally:
 
     def add(self, prompt: Prompt, step: Step) -> None:
         """Count one prompt; `step` has its whole current page, and what the shopper did on it."""
-        cut = target_cut(prompt, step)
-        self._counts.update(prompts=1, pages_left_out=prompt.pages_cut, pages_shortened=prompt.page_truncated)
-        self._counts.update(targets=cut is not None, targets_cut=bool(cut))
-        if cut:
-            self._enough.append(prompt.enough_tokens or 0)
+        self.add_step(step_cost(prompt, step))
+
+    def add_step(self, cost: StepCost) -> None:
+        """Count one prompt whose cost is known."""
+        self._counts.update(prompts=1, pages_left_out=cost.pages_cut, pages_shortened=cost.page_truncated)
+        self._counts.update(targets=cost.target_cut is not None, targets_cut=bool(cost.target_cut))
+        if cost.target_cut:
+            self._enough.append(cost.enough_tokens)
 
     def result(self) -> PromptCost:
         """Return the counts so far."""

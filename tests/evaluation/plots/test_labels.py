@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from shop_r1.datasets.statistics import Tally
+from shop_r1.datasets.statistics import Measure, Tally
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.plots.results import plot_temperature
 from shop_r1.evaluation.plots.rewards import RewardCurve, plot_rewards
@@ -56,13 +56,14 @@ def draw_sessions(count: int, length: int, max_tokens: int) -> list[str]:
         for kind in LIVE.types
         if kind.name != "terminate"
     ]
-    tally = Tally(estimate_tokens, PromptConfig(max_tokens=max_tokens))
+    prompt = PromptConfig(max_tokens=max_tokens)
+    tally, measure = Tally(prompt), Measure(estimate_tokens, prompt)
     for number in range(count):
         steps = [
             Step(page=Page(html="<page>\n" + "a word " * (40 * at + 10)), action=kinds[(number + at) % 7])
             for at in range(length)
         ]
-        tally.add(Session(session_id=f"s{number}", space="live", steps=tuple(steps)))
+        tally.add(measure(Session(session_id=f"s{number}", space="live", steps=tuple(steps))))
     name = "a/rather/long/path/of/sessions/" + "0123456789" * 6 + ".jsonl"
     found = tally.describe(name, "estimate", {})
     return [plot_statistics(tally, found), *(plot.svg for plot in plot_panels(tally, found))]

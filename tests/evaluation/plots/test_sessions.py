@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 
 from tests.tiny import LEAVE, make_session, make_sessions
 
-from shop_r1.datasets.statistics import Statistics, Tally
+from shop_r1.datasets.statistics import Measure, Statistics, Tally
 from shop_r1.evaluation.plots.sessions import plot_panels, plot_statistics
 from shop_r1.pages.tokens import estimate_tokens
 from shop_r1.prompts.render import PromptConfig
@@ -15,9 +15,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 def count(
     sessions: list[Session], name: str = "s.jsonl", max_tokens: int = 32768
 ) -> tuple[Tally, Statistics]:
-    tally = Tally(estimate_tokens, PromptConfig(max_tokens=max_tokens))
+    prompt = PromptConfig(max_tokens=max_tokens)
+    tally, measure = Tally(prompt), Measure(estimate_tokens, prompt)
     for session in sessions:
-        tally.add(session)
+        tally.add(measure(session))
     return tally, tally.describe(name, "estimate", {})
 
 

@@ -1,22 +1,22 @@
 """`data stats`: what is in a file of sessions."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
 from shop_r1.cli.data import File
+from shop_r1.cli.jobs import Ray, RayWorkers, joined_cluster
 from shop_r1.cli.terminal import console
-from shop_r1.cli.terminal.checkpoints import load_tokenizer, token_counter
 from shop_r1.cli.terminal.console import count_of
 from shop_r1.cli.terminal.outputs import Force, check_output
-from shop_r1.pages.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from shop_r1.datasets.statistics import BudgetFacts, Statistics, Tally
-    from shop_r1.records.sessions import Session
+    from shop_r1.jobs.cluster import Cluster
+    from shop_r1.jobs.sessions import SessionWork
 
 _SESSIONS_SHOWN = 100
 """Sessions that a page of statistics lets one read through, the file's first."""
@@ -44,41 +44,47 @@ def stats(
         Path | None, Option(metavar="FILE", help="Draw it too: .svg, or .html with some sessions.")
     ] = None,
     as_json: Annotated[bool, Option("--json", help="The figures as JSON.")] = False,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
     force: Force = False,
 ) -> None:
     """Count what is in a file of sessions: actions, lengths in tokens, duplicates, what another file shares.
 
     Example: shop-r1 data stats train.jsonl --against test.jsonl --report stats.html
     """
-    from shop_r1.datasets.duplicates import sketch_session
-    from shop_r1.datasets.session_files import read_sessions
-    from shop_r1.datasets.statistics import Tally, remember_lines
+    from shop_r1.datasets.statistics import Tally
+    from shop_r1.jobs.sessions import MeasureWork, SessionWork
     from shop_r1.prompts.render import PromptConfig
 
     if report is not None:
         check_output(report, [file, *(against or []), tokenizer], force=force, endings=(".svg", ".html"))
     prompt = console.read_settings(PromptConfig, [], max_tokens=max_tokens)
-    if tokenizer == "estimate":
-        count = remember_lines(estimate_tokens)
-    else:
-        count = lru_cache(maxsize=512)(token_counter(load_tokenizer(tokenizer)))
-    tally, first = Tally(count, prompt), list["Session"]()
-    with console.file_progress("Counting") as moved:
-        for session in read_sessions(file, moved):
-            tally.add(session)
-            first += [session] if len(first) < _SESSIONS_SHOWN else []
-    others = {}
-    for other in against or ():
-        with console.file_progress("Comparing") as moved:
-            others[str(other)] = list(map(sketch_session, read_sessions(other, moved)))
+    tally, others = Tally(prompt), {}
+    with joined_cluster(ray, ray_workers) as cluster:
+        for measured in _map(file, MeasureWork(tokenizer, prompt), cluster, "Counting"):
+            tally.add(measured)
+        for other in against or ():
+            others[str(other)] = [*_map(other, SessionWork(), cluster, "Comparing")]
     found = tally.describe(str(file), tokenizer, others)
     if as_json:
         console.print_json(found.model_dump())
     else:
         _print_statistics(found)
     if report is not None:
-        _write_report(report, tally, found, first)
+        _write_report(report, tally, found, file)
         console.note(f"Drawn: {report}")
+
+
+def _map(file: Path, work: "SessionWork", cluster: "Cluster | None", title: str) -> Iterator[Any]:
+    """Yield the result of each session of a file, in order, from this process or from Ray's workers."""
+    from shop_r1.datasets.session_files import read_sessions
+    from shop_r1.jobs.sessions import map_sessions
+
+    with console.file_progress(title) as moved:
+        if cluster is None:
+            yield from map(work.prepare_session(), read_sessions(file, moved))
+        else:
+            yield from map_sessions(file, work, cluster, moved)
 
 
 def _print_statistics(found: "Statistics") -> None:
@@ -88,7 +94,8 @@ def _print_statistics(found: "Statistics") -> None:
     console.print_columns([(tokens.ljust(24), *(name.rjust(9) for name in names)), *rows])
 
 
-def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[Session]") -> None:
+def _write_report(path: Path, tally: "Tally", found: "Statistics", file: Path) -> None:
+    from shop_r1.datasets.session_files import read_sessions
     from shop_r1.evaluation.plots.sessions import plot_panels, plot_statistics
     from shop_r1.jsonl import write_text
     from shop_r1.records.results import Grid
@@ -98,6 +105,7 @@ def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[
         write_text(path, plot_statistics(tally, found))
         return
     header, *rows = _list_lengths(found)
+    first = tuple(islice(read_sessions(file), _SESSIONS_SHOWN))
     shown = count_of(len(first), "session")
     inputs = ReportInputs(
         title=f"Sessions: {Path(found.file).name}",
@@ -113,7 +121,7 @@ def _write_report(path: Path, tally: "Tally", found: "Statistics", first: "list[
             Grid(title="Budget, duplicates", header=("", ""), rows=tuple(_list_checks(found))),
         ),
         plots=tuple(plot_panels(tally, found)),
-        sessions=tuple(first),
+        sessions=first,
     )
     build_report(path, inputs)
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from shop_r1.cli.jobs import Ray, RayWorkers, joined_cluster
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.console import count_of
 from shop_r1.errors import DataError
 
 if TYPE_CHECKING:
-    from shop_r1.datasets.validation import Checker, Finding
+    from shop_r1.datasets.validation import CheckedLine, Checker, Finding
+    from shop_r1.jobs.cluster import Cluster
+    from shop_r1.jsonl import Moved
 
 
 def validate(
@@ -23,6 +26,8 @@ def validate(
     ],
     show: Annotated[int, Option(min=0, help="Findings shown of each file; 0: all.")] = 20,
     as_json: Annotated[bool, Option("--json", help="All findings, a JSON object each.")] = False,
+    ray: Ray = None,
+    ray_workers: RayWorkers = None,
 ) -> None:
     """Check every line of files of sessions and name all that is wrong, with line and field.
 
@@ -31,26 +36,26 @@ def validate(
     Example: shop-r1 data validate sessions.jsonl
     """
     code = 0
-    for file in files:
-        try:
-            errors = _validate_file(file, show, as_json)
-            code = max(code, 1 if errors else 0)
-        except DataError as error:
-            typer.echo(f"shop-r1: {error}", err=True)
-            code = 2
+    with joined_cluster(ray, ray_workers) as cluster:
+        for file in files:
+            try:
+                errors = _validate_file(file, show, as_json, cluster)
+                code = max(code, 1 if errors else 0)
+            except DataError as error:
+                typer.echo(f"shop-r1: {error}", err=True)
+                code = 2
     if code:
         raise typer.Exit(code)
 
 
-def _validate_file(file: Path, show: int, as_json: bool) -> int:
+def _validate_file(file: Path, show: int, as_json: bool, cluster: "Cluster | None") -> int:
     """Print what is found in the file, and return how many errors there are."""
-    from shop_r1.datasets.session_files import read_session_lines
     from shop_r1.datasets.validation import Checker
 
     checker, shown = Checker(), list["Finding"]()
     at_once = as_json or show == 0  # Else what is found waits for the end: it would break the progress bar.
     with nullcontext() if at_once else console.file_progress("Checking") as moved:
-        for finding in _find(checker, read_session_lines(file, moved)):
+        for finding in _find(checker, _check_lines(file, moved, cluster)):
             if at_once:
                 _print_finding(file, finding, as_json)
             elif len(shown) < show:
@@ -62,9 +67,21 @@ def _validate_file(file: Path, show: int, as_json: bool) -> int:
     return checker.errors
 
 
-def _find(checker: "Checker", lines: Iterable[tuple[int, str]]) -> "Iterator[Finding]":
-    for number, text in lines:
-        yield from checker.check(number, text)
+def _check_lines(file: Path, moved: "Moved | None", cluster: "Cluster | None") -> "Iterator[CheckedLine]":
+    """Yield what each line is found to be by itself, in order."""
+    from shop_r1.datasets.session_files import read_session_lines
+    from shop_r1.datasets.validation import check_line
+
+    if cluster is None:
+        return (check_line(number, text) for number, text in read_session_lines(file, moved))
+    from shop_r1.jobs.sessions import CheckWork, map_sessions
+
+    return map_sessions(file, CheckWork(), cluster, moved)
+
+
+def _find(checker: "Checker", lines: "Iterable[CheckedLine]") -> "Iterator[Finding]":
+    for line in lines:
+        yield from checker.add(line)
     yield from checker.finish()
 
 

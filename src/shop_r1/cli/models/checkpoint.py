@@ -1,22 +1,27 @@
 """The policy of `evaluate --model` that is a checkpoint on this machine."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from shop_r1.cli.jobs import NO_RAY, RayOptions, joined_cluster
 from shop_r1.cli.models import Policy
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.checkpoints import fit_prompt, load, model_folder, report_template, trained_prompt
 from shop_r1.evaluation import results_folder as results
-from shop_r1.evaluation.predict import PredictConfig, predict
+from shop_r1.evaluation.predict import PredictConfig, RunBatches, predict
 from shop_r1.evaluation.prediction_log import PredictionLog
 from shop_r1.models.precision import choose_precision
 from shop_r1.models.pretrained import BUNDLED
 from shop_r1.runs import digest_record, make_record
 
 
-def checkpoint_policy(words: Sequence[str], model: str) -> Policy:
-    """Return a checkpoint as the settings have it; what they leave open of prompts is as in its training."""
+def checkpoint_policy(words: Sequence[str], model: str, where: RayOptions = NO_RAY) -> Policy:
+    """Return a checkpoint as the settings have it; what they leave open of prompts is as in its training.
+
+    It predicts here, or on each worker of a Ray cluster.
+    """
     trained = trained_prompt(model)
     config = console.read_settings(PredictConfig, words, {"prompt": trained} if trained else None)
     if trained:
@@ -26,10 +31,12 @@ def checkpoint_policy(words: Sequence[str], model: str) -> Policy:
             f"Prompts as {model} was trained with: at most {trained['max_tokens']:,} tokens, "
             f"{trained['context']}" + (f"; but as given, {', '.join(other)}" if other else "")
         )
-    return Policy(config.prompt.context, config.sampling.temperature, partial(_predict_runs, config))
+    return Policy(config.prompt.context, config.sampling.temperature, partial(_predict_runs, config, where))
 
 
-def _predict_runs(config: PredictConfig, job: results.Evaluation) -> Iterator[results.Predicted]:
+def _predict_runs(
+    config: PredictConfig, where: RayOptions, job: results.Evaluation
+) -> Iterator[results.Predicted]:
     """Load the checkpoint and yield its predictions under each condition.
 
     What is predicted is written at once, and what an earlier run of the same predicted is not made again.
@@ -58,7 +65,27 @@ def _predict_runs(config: PredictConfig, job: results.Evaluation) -> Iterator[re
                     ending = "; the last line was incomplete and is made again" if log.is_incomplete else ""
                     of = f"{log.kept} of {len(job.examples)} predictions"
                     console.note(f"{log.path}: going on after {of}{ending}")
-                with console.progress(run.label) as move:
-                    found = predict(model, job.examples, run.apply(settings), move, log)
+                asked = run.apply(settings)
+                with _runner(where, job, asked) as runner, console.progress(run.label) as move:
+                    found = predict(model, job.examples, asked, move, log, runner)
         yield results.Predicted(run, found, model.count_tokens)
         partial_file.unlink(missing_ok=True)  # By now they are in the file of all predictions.
+
+
+@contextmanager
+def _runner(where: RayOptions, job: results.Evaluation, config: PredictConfig) -> Iterator[RunBatches | None]:
+    """Yield what runs batches on the workers of a Ray cluster; None: they are run here.
+
+    A worker has as many cores as torch has threads here, so that it computes the same to the last bit.
+    """
+    if where.address is None:
+        yield None
+        return
+    import torch
+
+    from shop_r1.jobs.predictions import PredictFunction, run_batches_on
+
+    threads = torch.get_num_threads()
+    function = PredictFunction(job.model, job.examples, config, threads)
+    with joined_cluster(where.address, where.workers, cpus=threads) as cluster:
+        yield None if cluster is None else partial(run_batches_on, cluster, function)

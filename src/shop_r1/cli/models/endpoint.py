@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from shop_r1.cli.jobs import NO_RAY, RayOptions, joined_cluster, opened_endpoint
 from shop_r1.cli.models import NO_PRICE, Policy, request_bar
 from shop_r1.cli.terminal import console
 from shop_r1.endpoints.batch import estimate
 from shop_r1.endpoints.pricing import Price, choose_price
-from shop_r1.endpoints.protocol import Completion
+from shop_r1.endpoints.protocol import Completion, Endpoint
 from shop_r1.endpoints.providers import open_endpoint
 from shop_r1.endpoints.response_cache import ResponseCache
 from shop_r1.errors import ConfigError
@@ -23,7 +24,11 @@ from shop_r1.runs import CACHE, make_record
 
 
 def endpoint_policy(
-    words: Sequence[str], max_cost: float | None, concurrency: int | None, cache: Path | None
+    words: Sequence[str],
+    max_cost: float | None,
+    concurrency: int | None,
+    cache: Path | None,
+    where: RayOptions = NO_RAY,
 ) -> Policy:
     """Return a model over a network as the settings have it."""
     chosen = {"requests.max_cost_usd": max_cost, "requests.concurrency": concurrency}
@@ -33,18 +38,19 @@ def endpoint_policy(
             "prompt.chat_template_kwargs is for checkpoints; an endpoint has a template of its own"
         )
     temperature = config.sampling.temperature if config.sampling.send_temperature else None
-    return Policy(config.prompt.context, temperature, partial(_predict_runs, config, cache))
+    return Policy(config.prompt.context, temperature, partial(_predict_runs, config, cache, where))
 
 
-def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation) -> Iterator[Predicted]:
+def _predict_runs(
+    config: RemoteConfig, cache_path: Path | None, where: RayOptions, job: Evaluation
+) -> Iterator[Predicted]:
     """Send the requests of all runs together, under one cap, and yield each run's predictions."""
     price = choose_price(config.price, job.model, config.prompt.max_tokens, config.requests.max_cost_usd)
     steps = [step for run in job.conditions for step in remote.make_requests(job.examples, run.apply(config))]
     path = cache_path or job.out / CACHE
     notes: list[str] = []
 
-    async def send() -> list[tuple[Prediction, Completion]]:
-        endpoint = open_endpoint(job.model, config.requests, notes.append)
+    async def send(endpoint: Endpoint) -> list[tuple[Prediction, Completion]]:
         try:
             with ResponseCache(path) as cache:
                 resolved = config.model_dump(mode="json") | job.record() | {"cache": str(path)}
@@ -56,8 +62,13 @@ def _predict_runs(config: RemoteConfig, cache_path: Path | None, job: Evaluation
         finally:
             await endpoint.close()
 
+    connect = partial(open_endpoint, job.model, config.requests, notes.append)
     try:
-        found = asyncio.run(send())
+        with (
+            joined_cluster(where.address, where.workers) as cluster,
+            opened_endpoint(job.model, config.requests, connect, notes.append, cluster) as opened,
+        ):
+            found = asyncio.run(send(opened))
     finally:
         for note in notes:
             console.note(note)

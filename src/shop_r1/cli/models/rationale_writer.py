@@ -6,12 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
+from shop_r1.cli.jobs import NO_RAY, RayOptions, joined_cluster, opened_endpoint
 from shop_r1.cli.models import NO_PRICE, is_endpoint, request_bar
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart, check_output
 from shop_r1.datasets import with_rationales
-from shop_r1.datasets.rationale_requests import Plan, RationaleConfig, check_completions, plan_requests
+from shop_r1.datasets.rationale_requests import (
+    Plan,
+    RationaleConfig,
+    check_completions,
+    collect_plan,
+    plan_requests,
+)
 from shop_r1.datasets.session_files import read_sessions
 from shop_r1.endpoints.batch import Estimate, Outcome, Progress, estimate, send_all
 from shop_r1.endpoints.pricing import Price, choose_price
@@ -21,6 +29,9 @@ from shop_r1.endpoints.response_cache import ResponseCache, request_key
 from shop_r1.errors import ConfigError, ShopR1Error
 from shop_r1.pages.tokens import CountTokens, estimate_tokens
 from shop_r1.runs import digest_file
+
+if TYPE_CHECKING:
+    from shop_r1.jobs.cluster import Cluster
 
 _DAY_S = 86_400.0
 
@@ -47,14 +58,24 @@ def write(
     only_estimate: bool,
     keep_failed: bool,
     force: bool,
+    where: RayOptions = NO_RAY,
 ) -> None:
     """Have the model write the rationales that sessions lack; the arguments are the command's options."""
     is_local = not is_endpoint(model)
+    if is_local and where != NO_RAY:
+        raise ConfigError(
+            f"--ray sends requests to a model over a network, and {model!r} is a checkpoint; serve it, and "
+            "give openai:MODEL@URL"
+        )
     path = cache or with_rationales.beside(out, "completions.jsonl")
     _check_places(data, model, out, path, force or only_estimate)
     config = console.read_settings(RationaleConfig, words, None, **{"requests.max_cost_usd": max_cost})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out.parent) as spool, ResponseCache(path) as completions:
+    with (
+        joined_cluster(where.address, where.workers) as cluster,
+        tempfile.TemporaryFile(dir=out.parent) as spool,
+        ResponseCache(path) as completions,
+    ):
         if completions.is_incomplete:
             console.note(
                 f"{path}: its last line is incomplete, since a run was interrupted; it is sent again"
@@ -63,14 +84,14 @@ def write(
         if not only_estimate:
             writer.open()  # A missing key is reported now, not after minutes of reading.
         with console.progress("Reading", noted=True) as move:
-            plan = plan_requests(read_sessions(data), writer.config, writer.count_tokens, spool, move)
+            plan = _plan(data, writer, spool, move, cluster)
             move(plan.sessions, plan.sessions)
         _show_estimate(plan, writer, completions)
         if only_estimate:
             if not len(completions):
                 path.unlink()  # It was only opened to count what it holds.
             return
-        outcomes = _send(writer, plan, completions)
+        outcomes = _send(writer, plan, completions, cluster)
         written = with_rationales.write_rationales(read_sessions(data), out, plan, outcomes, keep_failed)
         with_rationales.mark_written(out)
         _show_result(written, out, plan, keep_failed)
@@ -125,6 +146,17 @@ def _prepare(name: str, is_local: bool, config: RationaleConfig, cache: Response
     return _Writer(key, lambda: endpoint, model.count_tokens, price, config, is_local)
 
 
+def _plan(
+    data: Path, writer: _Writer, spool: IO[bytes], move: Callable[[int], None], cluster: "Cluster | None"
+) -> Plan:
+    """Return what the sessions need, found here or by a cluster's workers."""
+    if cluster is None:
+        return plan_requests(read_sessions(data), writer.config, writer.count_tokens, spool, move)
+    from shop_r1.jobs.sessions import DraftWork, map_sessions
+
+    return collect_plan(map_sessions(data, DraftWork(writer.config), cluster), spool, move)
+
+
 def _show_estimate(plan: Plan, writer: _Writer, cache: ResponseCache) -> None:
     """Show what the requests will take, before anything is sent."""
     with console.progress("Counting", len(plan.requests), noted=True) as move:
@@ -157,8 +189,8 @@ def _describe_cost(found: Estimate, writer: _Writer) -> str:
     return f"{found.cost_usd:,.2f} USD at most, if no completion is rejected{stop}"
 
 
-def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome]:
-    """Return the outcome of each request, and show what they cost."""
+def _send(writer: _Writer, plan: Plan, cache: ResponseCache, cluster: "Cluster | None") -> Sequence[Outcome]:
+    """Return the outcome of each request, sent from here or by a cluster's workers, and show their cost."""
     if not plan.planned:
         return []
     last: list[Progress] = []
@@ -168,11 +200,12 @@ def _send(writer: _Writer, plan: Plan, cache: ResponseCache) -> Sequence[Outcome
             last[:] = [now]
             show(now)
 
-        endpoint, config, check = writer.open(), writer.config.requests, check_completions(plan)
-        try:
-            return await send_all(endpoint, plan.requests, config, cache, writer.price, check, report)
-        finally:
-            await endpoint.close()
+        config, check = writer.config.requests, check_completions(plan)
+        with opened_endpoint(writer.name, config, writer.open, console.note, cluster) as endpoint:
+            try:
+                return await send_all(endpoint, plan.requests, config, cache, writer.price, check, report)
+            finally:
+                await endpoint.close()
 
     try:
         with request_bar() as show:

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from shop_r1.cli.terminal import console
 from shop_r1.errors import ConfigError, DataError, ModelError
 from shop_r1.models.pretrained import BUNDLED, PRETRAINED, fetched_folder
-from shop_r1.pages.tokens import CountTokens
 from shop_r1.runs import RunFolder
 from shop_r1.validation_messages import describe_problems
 
@@ -44,25 +43,6 @@ def load(name_or_path: str) -> "LocalModel":
     check_place(name_or_path)
     hide_loading()
     return load_model(name_or_path)
-
-
-def load_tokenizer(name_or_path: str) -> Any:
-    """Return a model's tokenizer; nothing else of the model is loaded.
-
-    Raises:
-        ModelError: it cannot be loaded; the message says why.
-    """
-    try:
-        from transformers import AutoTokenizer
-
-        from shop_r1.models.checkpoint import resolve_model
-
-        tokenizer = AutoTokenizer.from_pretrained(resolve_model(name_or_path), trust_remote_code=False)
-    except (ImportError, OSError, ValueError) as error:
-        found = " ".join(str(error).split())[:200]
-        raise ModelError(f"the tokenizer of {name_or_path!r} cannot be loaded: {found}") from None
-    tokenizer.model_max_length = 10**30  # Else it warns of long texts.
-    return tokenizer
 
 
 def report_template(name: str, tokenizer: Any, prompt: "PromptConfig") -> dict[str, str | bool]:
@@ -135,11 +115,6 @@ def trained_prompt(model: str) -> dict[str, Any] | None:
         return PromptConfig.model_validate(found).model_dump(mode="json")
     except ValidationError as error:
         raise DataError.at(path, None, f"prompt: {describe_problems(error)}") from None
-
-
-def token_counter(tokenizer: Any) -> CountTokens:
-    """Return how many tokens a text has for a tokenizer."""
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def check_place(name_or_path: str) -> None:

@@ -11,6 +11,7 @@ from shop_r1.cli.terminal import checkpoints, console
 from shop_r1.cli.terminal.outputs import check_folder
 from shop_r1.errors import RunStopped
 from shop_r1.jsonl import write_json
+from shop_r1.models.tokenizers import load_tokenizer, token_counter
 from shop_r1.report.seal import is_sealed
 from shop_r1.runs import CARD, RunFolder, make_record
 
@@ -92,7 +93,7 @@ def begin_run(
         refuse_earlier_run(out)
     elif not list_checkpoints(out) and not last_saved_step(out):
         console.note(f"{out}: no checkpoint to resume from; training starts from the beginning")
-    tokenizer = checkpoints.load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model)
     template = checkpoints.report_template(config.model, tokenizer, config.prompt)
     more = {"origin": origin} if (origin := checkpoints.model_origin(config.model)) else {}
     record = make_record(config, inputs, config.seed, command=command, chat_template=template, **more)
@@ -103,7 +104,7 @@ def begin_run(
     else:
         folder.write_settings(record)
     if console.IS_FIRST_PROCESS:
-        _report_prompt_cost(out, examples, checkpoints.token_counter(tokenizer), config.prompt)
+        _report_prompt_cost(out, examples, token_counter(tokenizer), config.prompt)
     return config
 
 

@@ -115,7 +115,8 @@ async def _open_deciders(job: Job, shop: ShopFacts, stack: AsyncExitStack) -> De
         model = RemoteEndpointModel(job.services[0], plan.config, plan.price, plan.space, plan.persona)
         policies = EndpointPolicies(model)
         return Deciders(**vars(plan.facts()), policy_of=policies.policy_of, cost_of=policies.cost_of)
-    from shop_r1.cli.terminal.checkpoints import hide_loading, load_tokenizer, token_counter
+    from shop_r1.cli.terminal.checkpoints import hide_loading
+    from shop_r1.models.tokenizers import load_tokenizer, token_counter
     from shop_r1.simulation.policies.checkpoint import ModelPolicy
 
     hide_loading()
