@@ -112,7 +112,13 @@ def test_submit_trains_with_verl_on_the_cluster_that_is_named(programs: Path) ->
 
 def test_slurm_starts_one_head_a_worker_on_each_other_machine_and_one_run(programs: Path) -> None:
     program(programs, "scontrol", "printf 'one\\ntwo\\nthree\\n'")
-    program(programs, "srun", 'case "$*" in *hostname*) echo 10.1.0.1 10.2.0.1;; *submit*) exit 3;; esac')
+    all_called = '[ "$(grep -c recipes "$CALLS")" = 4 ]'  # the head and the workers start beside the run
+    program(
+        programs,
+        "srun",
+        f'case "$*" in *hostname*) echo 10.1.0.1 10.2.0.1;; '
+        f"*submit*) until {all_called}; do sleep 0.02; done; exit 3;; esac",
+    )
     found = run(
         RECIPES / "slurm.sbatch",
         programs,

@@ -21,13 +21,19 @@ from shop_r1.records.sessions import Session
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
     *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel", "embedding"),
+    *("simulated", "real", "weights", "variant"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
-OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"}
+OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"} | {
+    "weights",
+    "variant",
+}
 """Those of them that a command line need not have."""
 FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"} | {
     "model fetch",
     "model convert",
+    "compare",
+    "fidelity",
 }
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
@@ -36,6 +42,8 @@ FIXED = {"report", "card"}
 """Commands that write to a place of their own in a folder that they are given; tested below."""
 GIVEN = {"data import opera": ("--config", "full", "--split", "train"), "simulate": ("--browser",)}
 GIVEN["model fetch"] = ("smollm2-135m",)
+GIVEN["compare"] = ("--url", "http://127.0.0.1:9/a", "--url", "http://127.0.0.1:9/b")
+GIVEN["simplify"] = ("page.html",)
 """What else a command needs to come as far as its output."""
 
 
@@ -88,6 +96,7 @@ def test_the_outputs_are_found() -> None:
         *(("data import rrweb", "out"), ("data stats", "report")),
         *(("data split", "out"), ("data balance", "out"), ("data convert", "out")),
         *(("model fetch", "out"), ("model convert", "out")),
+        *(("compare", "out"), ("fidelity", "out"), ("simplify", "out")),
     }
 
 
@@ -103,16 +112,8 @@ def words_for(output: Output, out: Path, source: Path) -> list[str]:
     for parameter in COMMANDS[output.command].params:
         if parameter.name == output.name:
             words += [output.option, str(out)] if output.option[0] == "-" else [str(out)]
-        elif parameter.name in (
-            "config",
-            "predictions",
-            "training",
-            "chosen",
-            "against",
-            "launch",
-            "embedding",
-        ):
-            continue  # optional
+        elif parameter.name in OPTIONAL:
+            continue
         elif takes_path(output.command, parameter.name) and parameter.name in READ:
             place = folder if parameter.name in ("folder", "path") else source
             words += [str(place)] if parameter.opts[0][0] != "-" else [parameter.opts[0], str(place)]
