@@ -85,6 +85,8 @@ def test_a_run_goes_on_after_a_worker_was_killed(sessions: Path, tmp_path: Path)
     assert [line["step"] for line in lines(out / "rollouts.jsonl")] == [1, 2, 3, 4]
     assert all(0 <= line["sampling/trainer_mismatch"] < 0.01 for line in metrics)
     assert all(line["kl"] >= 0 for line in metrics)
+    kept = sorted(path.name for path in (out / "checkpoints").glob("global_step_*"))
+    assert kept == ["global_step_3", "global_step_4"]  # save_total_limit is 2
     trained, base = (load_model(name).model.state_dict() for name in (str(out), "base"))
     assert trained.keys() == base.keys()
     assert any(not torch.equal(trained[name], base[name]) for name in base)

@@ -11,8 +11,7 @@ CAUTION = (
 )
 FIXED = (
     "95 %, of each metric alone; of shares by the adjusted Wald interval for pairs, of numbers by a "
-    "studentized "
-    "bootstrap over shoppers"
+    "studentized bootstrap over shoppers"
 )
 SEQUENTIAL = (
     "95 % at all looks together (confidence sequences), of each metric alone; of money and seconds in large "

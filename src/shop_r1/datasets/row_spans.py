@@ -16,7 +16,7 @@ def cut_rows(group_rows: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
     spans at most.
 
     >>> list(cut_rows([2, 2, 2, 10], rows=4))
-    [(0, 4), (4, 6), (6, 10), (10, 13), (13, 16)]
+    [(0, 4), (4, 6), (6, 9), (9, 12), (12, 16)]
     """
     start = stop = 0
     for count in group_rows:

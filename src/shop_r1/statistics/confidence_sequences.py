@@ -83,9 +83,13 @@ class Sequential:
 
     @property
     def _rho2(self) -> float:
-        """The mixture's variance, such that the interval is narrowest at the planned number of values."""
+        """The mixture's variance, such that the interval is narrowest at the planned number of values.
+
+        It follows from the first `FIRST` values alone: one that changed from look to look would be another
+        sequence at each, and the guarantee is one sequence's.
+        """
         assert self.spreads is not None
-        variance = float(self.spreads[-1]) / len(self.means) or 1.0
+        variance = float(self.spreads[FIRST - 1]) / FIRST or 1.0
         alpha = 1 - LEVEL
         return (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / (self.horizon * variance)
 

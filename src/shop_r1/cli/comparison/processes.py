@@ -63,8 +63,7 @@ async def run_in_processes(
     except BrokenProcessPool:
         raise ModelError(
             "a process of the comparison ended by itself, for instance for want of memory; go on with "
-            "--resume "
-            "--processes 1"
+            "--resume --processes 1"
         ) from None
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

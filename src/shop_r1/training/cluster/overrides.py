@@ -70,7 +70,7 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
             "val_before_train": False,
             "test_freq": -1,
             "save_freq": config.save_steps or config.max_steps,
-            "max_actor_ckpt_to_keep": config.save_total_limit,
+            "max_actor_ckpt_to_keep": None,  # our trainer removes old ones, once the new one is whole
             "resume_mode": "auto" if resume else "disable",
             "default_local_dir": str(files.out / "checkpoints"),
             # Groups stay whole and in order, so that each prompt is run once for all its completions.

@@ -24,7 +24,7 @@ from shop_r1.datasets.examples import example_outlines
 from shop_r1.jsonl import read_json, write_json
 from shop_r1.training.cluster.engine import MEASURE
 from shop_r1.training.cluster.grpo.routing import GroupClient
-from shop_r1.training.cluster.start import OUR_STATE, saved_step_folder
+from shop_r1.training.cluster.start import OUR_STATE, remove_older_steps, saved_step_folder
 from shop_r1.training.cluster.workers import CpuWorker
 from shop_r1.training.grpo.recorder import StepRecorder
 from shop_r1.training.grpo.scorer import ScoredCompletion, score_step
@@ -199,11 +199,12 @@ class ClusterTrainer(PPOTrainerSync):
     # Checkpoints
 
     def _save_checkpoint(self) -> None:
-        """Save verl's state, and beside it what our figures and alerts remember."""
+        """Save verl's state, and beside it what our figures and alerts remember; then old ones may go."""
         folder = saved_step_folder(self._out, self.global_steps)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / OUR_STATE, {name: each.state_dict() for name, each in self._kept.items()})
         super()._save_checkpoint()
+        remove_older_steps(self._out, self._settings.save_total_limit)
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()

@@ -33,7 +33,8 @@ def train_sft_on_cluster(
     Raises:
         DataError: as `train_sft`.
         ConfigError: a setting has no counterpart in verl, or verl is not installed.
-        ModelError: the model is not one that verl can start from (`find_start`).
+        ModelError: the model is not one that verl can start from (`find_start`), or its heads cannot be split
+            between `cluster.sequence_parallel` devices.
         TrainingError: a worker failed, or an alert stopped the run.
     """
     known = check_sessions(sessions, config.type_ratio)
