@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
+from shop_r1.cli.backtest.backtest import backtest
 from shop_r1.cli.card import card
 from shop_r1.cli.comparison.compare import compare
 from shop_r1.cli.comparison.fidelity import fidelity
@@ -78,7 +79,7 @@ app = typer.Typer(
 )
 for each in (
     *(demo, reproduce, store, simplify, simulate, compare, rationales, sft, grpo),
-    *(evaluate, score, fidelity, report, card, doctor),
+    *(evaluate, score, fidelity, backtest, report, card, doctor),
 ):
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):

@@ -23,6 +23,7 @@ from shop_r1.records.results import Interval
 from shop_r1.statistics.confidence_sequences import Sequential, follow
 from shop_r1.statistics.holm import adjust_p_values, holm_levels
 from shop_r1.statistics.paired import PairedDifference, pair_up
+from shop_r1.statistics.ratios import relative_change
 
 SEGMENT_MIN = 30
 """Shoppers of a segment that is judged. Ours."""
@@ -162,6 +163,7 @@ def _difference(pair: _Pair, is_primary: bool, p_adjusted: float, level: float) 
     if known is not None and len(pair.values[0]) > 1:
         fixed = known if isinstance(known, PairedDifference) else _without_resamples(pair)
     value = 0.0 if first is None or second is None else second - first
+    is_fixed = isinstance(known, PairedDifference)
     return Difference(
         metric=metric.name,
         label=metric.label,
@@ -178,6 +180,7 @@ def _difference(pair: _Pair, is_primary: bool, p_adjusted: float, level: float) 
         p_value=pair.p_value,
         p_adjusted=p_adjusted,
         relative=value / first if first else None,
+        relative_interval=relative_change(metric.kind, *pair.values) if is_fixed else None,
         effect=fixed.effect if fixed is not None else None,
         smallest_found=fixed.smallest_found() if fixed is not None else None,
         finding=_finding(decisive, value, fixed),

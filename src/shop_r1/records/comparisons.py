@@ -91,6 +91,9 @@ class Difference(Record):
     """The same by Holm's procedure over the family."""
     relative: float | None
     """The difference divided by the first version's mean; None where that is 0."""
+    relative_interval: Interval | None = None
+    """The same with its own 95 % interval; None where a mean is 0, too few shoppers differ in a number, or
+    the comparison may stop early."""
     effect: float | None
     """The difference in standard deviations of the shoppers' differences; None where they do not vary."""
     smallest_found: float | None

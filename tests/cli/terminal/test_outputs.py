@@ -21,7 +21,7 @@ from shop_r1.records.sessions import Session
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
     *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel", "embedding"),
-    *("simulated", "real", "weights", "variant"),
+    *("simulated", "real", "weights", "variant", "past"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
 OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"} | {
@@ -34,6 +34,7 @@ FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simula
     "model convert",
     "compare",
     "fidelity",
+    "backtest",
 }
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
@@ -96,7 +97,7 @@ def test_the_outputs_are_found() -> None:
         *(("data import rrweb", "out"), ("data stats", "report")),
         *(("data split", "out"), ("data balance", "out"), ("data convert", "out")),
         *(("model fetch", "out"), ("model convert", "out")),
-        *(("compare", "out"), ("fidelity", "out"), ("simplify", "out")),
+        *(("compare", "out"), ("fidelity", "out"), ("simplify", "out"), ("backtest", "out")),
     }
 
 

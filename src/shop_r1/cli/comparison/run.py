@@ -42,19 +42,32 @@ def run_comparison(options: CompareOptions, out: Path) -> None:
         ShopR1Error: a version, the policy or the place cannot be used, or no visit gave a session.
         KeyboardInterrupt: it was interrupted; what was done is in the folder.
     """
+    messages.print_comparison(make_comparison(options, out), out)
+
+
+def make_comparison(options: CompareOptions, out: Path, *, is_part: bool = False) -> VersionComparison:
+    """Run the visits, write the results to `out` and return them.
+
+    One that is part of a larger run says neither what it will do nor how to go on with it.
+
+    Raises:
+        ShopR1Error: as `run_comparison`.
+        KeyboardInterrupt: it was interrupted; what was done is in the folder.
+    """
     totals = Totals()
     try:
-        found = asyncio.run(until_terminated(_run(options, out, totals)))
+        found = asyncio.run(until_terminated(_run(options, out, totals, is_part)))
     except BaseException:
-        messages.print_unfinished(options, out, totals)
+        if not is_part:
+            messages.print_unfinished(options, out, totals)
         raise
     check_sessions(totals, out, out)
     write_json(out / COMPARISON_FILE, found.model_dump(mode="json"))
     build_comparison_page(out / COMPARISON_PAGE, found)
-    messages.print_comparison(found, out)
+    return found
 
 
-async def _run(options: CompareOptions, path: Path, totals: Totals) -> VersionComparison:
+async def _run(options: CompareOptions, path: Path, totals: Totals, is_part: bool) -> VersionComparison:
     async with (
         open_versions(options, path) as (shop, shops),
         open_policy(options.first, shop, path) as deciders,
@@ -63,7 +76,7 @@ async def _run(options: CompareOptions, path: Path, totals: Totals) -> VersionCo
         visits = plan_visits(options, shops, deciders, plan)
         with opened(path, _record(options, shop, deciders), resume=options.base.resume, free=FREE) as folder:
             write_records(path / SHOPPERS_FILE, plan)
-            found = await _run_left(options, shop, deciders, folder, plan, visits, totals)
+            found = await _run_left(options, shop, deciders, folder, plan, visits, totals, is_part)
         sort_by_visit(path, [visit.session_id for visit in visits])
     return found
 
@@ -76,13 +89,15 @@ async def _run_left(
     plan: list[ShopperPlan],
     visits: list[Visit],
     totals: Totals,
+    is_part: bool,
 ) -> VersionComparison:
     measuring, looks = Measuring(options.goal), Looks(plan, options.question)
     done = [visit for visit in visits if visit.session_id in folder.finished]
     left = [visit for visit in visits if visit.session_id not in folder.finished]
     measuring.read(folder.path, done)
     processes = choose_processes(options, len(left))
-    messages.print_plan(options, shop, deciders, folder.path, len(done), processes)
+    if not is_part:
+        messages.print_plan(options, shop, deciders, folder.path, len(done), processes)
     runner = partial(run_in_processes, options, processes) if processes > 1 else None
     await run_left(
         options.first,
