@@ -1,7 +1,7 @@
 """`shop-r1`: one command for each stage. Every error becomes one line here, and an exit code.
 
-Exit codes: 0 done; 1 an internal error, or a check that failed (`data validate`, `doctor`); 2 invalid input;
-130 interrupted by Ctrl-C; 141 stdout was closed; 143 ended by SIGTERM.
+Exit codes: 0 done; 1 an internal error, or a check that failed (`data validate`, `doctor`, `journey`);
+2 invalid input; 130 interrupted by Ctrl-C; 141 stdout was closed; 143 ended by SIGTERM.
 """
 
 import os
@@ -29,6 +29,7 @@ from shop_r1.cli.demo import demo
 from shop_r1.cli.doctor import doctor
 from shop_r1.cli.evaluate import evaluate
 from shop_r1.cli.grpo import grpo
+from shop_r1.cli.journey.journey import journey
 from shop_r1.cli.pretrained import model
 from shop_r1.cli.pretrained.convert import convert as convert_model
 from shop_r1.cli.pretrained.fetch import fetch
@@ -79,7 +80,7 @@ app = typer.Typer(
 )
 for each in (
     *(demo, reproduce, store, simplify, simulate, compare, rationales, sft, grpo),
-    *(evaluate, score, fidelity, backtest, report, card, doctor),
+    *(evaluate, score, fidelity, backtest, journey, report, card, doctor),
 ):
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):

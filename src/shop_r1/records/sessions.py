@@ -31,12 +31,14 @@ EventKind = Literal[
     "covered",
     "enter_ignored",
     "cut",
+    "page_error",
 ]
 """What a browser can meet during a step: a dialog that was answered, a new tab that took the shopper along
 or one that closed, a download, a file chooser or a login of HTTP that was refused, a renderer that crashed, a
 page that did not come or did not answer, a request that the bounds refused, a purchase that was held back, a
 page that was still changing at the ceiling, an element that was drawn anew and found by its name again, one
-that something else covered, an Enter that did nothing, a page that was too large to be read whole."""
+that something else covered, an Enter that did nothing, a page that was too large to be read whole, an error
+that no script of the page caught."""
 
 
 class StepEvent(Record):

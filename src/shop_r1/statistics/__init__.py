@@ -1,1 +1,1 @@
-"""Statistics on arrays: the bootstrap, paired differences, many hypotheses, intervals for any time."""
+"""Statistics on arrays: the bootstrap, shares, differences, many hypotheses, intervals for any time."""

@@ -22,6 +22,7 @@ READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
     *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel", "embedding"),
     *("simulated", "real", "weights", "variant", "past"),
+    *("funnel", "baseline"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
 OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"} | {
@@ -39,7 +40,7 @@ FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simula
 """Commands whose --out is a folder."""
 APPENDED = {"cache"}
 """Files that a run adds to: what is there is never replaced."""
-FIXED = {"report", "card"}
+FIXED = {"report", "card", "journey"}
 """Commands that write to a place of their own in a folder that they are given; tested below."""
 GIVEN = {"data import opera": ("--config", "full", "--split", "train"), "simulate": ("--browser",)}
 GIVEN["model fetch"] = ("smollm2-135m",)

@@ -98,6 +98,7 @@ PAGES: dict[str, Content] = {
     "/popup": """<label>Size <select><option>Small<option>Large</select></label><a href="/two">Two</a>
       <label>Day <input type="date"></label><label>Count <input type="number"></label>""",
     "/bare": "<p>Nothing to do here.</p>",
+    "/throws": "<button onclick='cart.add(1)'>Add</button>",
     "/options": """<label>Size <select onchange="o.textContent = 'size ' + value"><option value="s">Small
       <option value="l">Large<option disabled>Huge</select></label><p id="o"></p>""",
 }
@@ -283,6 +284,14 @@ def test_a_click_reaches_what_was_aimed_at_or_nothing(window: Window) -> None:
     under = window.act(click("under"))
     assert under.error == "'under' is on the page, but it is covered by <div> Over"
     assert kinds(under) == ["covered"]
+
+
+def test_an_error_that_no_script_catches_is_an_event_of_its_step(window: Window) -> None:
+    seen = window.open("/throws")
+    result = window.act(click(name_of(seen, "add")))
+    (event,) = result.events
+    assert (event.kind, event.detail, result.error) == ("page_error", "cart is not defined", None)
+    assert window.act(Action(type="scroll")).events == ()
 
 
 def test_a_list_that_is_clicked_is_not_in_the_way(window: Window) -> None:

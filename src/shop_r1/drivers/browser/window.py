@@ -226,6 +226,7 @@ class Window:
         page.on("dialog", self._answer)
         page.on("download", lambda download: self.events.add("download", download.suggested_filename))
         page.on("filechooser", lambda _: self.events.add("file_chooser"))
+        page.on("pageerror", lambda error: self.events.add("page_error", error.message))
         page.on("crash", self._note_crash)
         page.on("close", self._leave_tab)
         self._pop_ups += 1

@@ -161,9 +161,8 @@ class Journey:
 
     @property
     def file(self) -> str:
-        """The file's name of its page; ids are hostile, so it does not come from the id alone."""
-        plain = "".join(each if each.isascii() and each.isalnum() else "-" for each in self.session_id)[:60]
-        return f"{self.number:04d}-{plain}.html"
+        """The file's name of its page."""
+        return session_file(self.session_id, self.number)
 
     @cached_property
     def stage(self) -> Stage:
@@ -223,6 +222,16 @@ class Journey:
         if self.outcome == "terminate":
             return f"left {place} after {steps}"
         return f"{OUTCOMES[self.outcome]} {place} after {steps}"
+
+
+def session_file(session_id: str, number: int) -> str:
+    """Return the name of a visit's page; ids are hostile, so it does not come from the id alone.
+
+    >>> session_file("store-1/../x", 7)
+    '0007-store-1----x.html'
+    """
+    plain = "".join(each if each.isascii() and each.isalnum() else "-" for each in session_id)[:60]
+    return f"{number:04d}-{plain}.html"
 
 
 def make_journey(visit: FoundVisit, number: int) -> Journey:

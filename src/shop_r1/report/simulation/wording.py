@@ -55,6 +55,7 @@ EVENTS: Mapping[EventKind, str] = {
     "covered": "something covered the element",
     "enter_ignored": "Enter did nothing",
     "cut": "the page was too large to be read whole",
+    "page_error": "a script of the page failed",
 }
 
 

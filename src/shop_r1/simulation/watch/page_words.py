@@ -24,6 +24,7 @@ _EVENTS: dict[EventKind, str] = {
     "covered": "something else covered the element",
     "enter_ignored": "Enter did nothing",
     "cut": "the page was too large to be read whole",
+    "page_error": "a script of the page failed",
 }
 
 

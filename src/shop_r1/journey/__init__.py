@@ -1,0 +1,1 @@
+"""Shoppers' journeys through one version of a shop: the funnel, what they met, what they said, a gate."""
