@@ -10,9 +10,10 @@ UNFINISHED := $(VENV)/.unfinished
 ARGS ?=
 LOWEST := build/lowest
 CLUSTER := build/cluster
+ENVIRONMENTS := build/environments
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest cluster test-cluster nightly nightly-shop bench lint types docs smoke check lock clean
+.PHONY: help setup fast demo chromium test test-slow test-all coverage lowest cluster test-cluster environments test-environments nightly nightly-shop bench lint types docs smoke check lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -80,6 +81,22 @@ $(CLUSTER)/.ready: requirements-cluster.lock pyproject.toml
 test-cluster: cluster ## the tests of --engine verl, and the parts that must work under its versions too
 	@$(CLUSTER)/bin/python -m pytest -o addopts="-q --strict-markers --import-mode=importlib --doctest-modules" -W ignore tests/cluster src/shop_r1/training/cluster tests/rewards tests/prompts tests/datasets/test_examples.py \
 	   -m "not slow" $(ARGS)
+
+# The packages of .venv come in by a .pth file; what stands in the lock comes before them.
+environments: $(ENVIRONMENTS)/.ready ## build/environments: BrowserGym and verifiers over .venv (docs/how_to/environments.md)
+
+$(ENVIRONMENTS)/.ready: requirements-environments.lock $(READY)
+	@rm -rf $(ENVIRONMENTS) && $(PYTHON) -m venv $(ENVIRONMENTS)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	   > $$($(ENVIRONMENTS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth
+	@$(ENVIRONMENTS)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps -r requirements-environments.lock
+	@$(ENVIRONMENTS)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps --no-build-isolation \
+	   -e . -e environments/shop_r1_store -e environments/shop_r1_recorded
+	@touch $@
+
+# Without the filters of pyproject.toml: what these packages warn of is theirs.
+test-environments: environments chromium ## the environments for others' agents and trainers, with the real packages
+	@$(ENVIRONMENTS)/bin/python -m pytest -o addopts="-q --strict-markers --import-mode=importlib --doctest-modules" -W ignore tests/environments src/shop_r1/environments $(ARGS)
 
 # Failing examples are kept in .hypothesis and tried first the next time.
 nightly: $(READY) ## 20,000 mutated pages through the simplifier

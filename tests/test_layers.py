@@ -42,6 +42,7 @@ LAYERS = (
     "journey",
     "report",
     "cli",
+    "environments",
     "__main__",
 )
 """Each may import itself and what stands before it."""
@@ -59,6 +60,7 @@ FENCES = {
     "comparison": set(LAYERS) - {*FOUNDATION, "statistics", "comparison"},
     "journey": set(LAYERS) - {*FOUNDATION, "statistics", "comparison", "journey"},
     "report": set(LAYERS) - {*FOUNDATION, "report"},
+    "environments": {"models", "endpoints", "importers", "training", "evaluation", "fidelity", "jobs"},
 }
 """What a layer may not import although it stands before it: these meet through files."""
 

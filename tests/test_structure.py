@@ -44,9 +44,10 @@ ALLOWED = {
         "docs/data.md",
     ),
     "neighbour": ("src/shop_r1/pages/",),
+    "repl": ("src/shop_r1/environments/hub/",),
     "whatever": ("src/shop_r1/prompts/texts/",),
 }
-"""Where one of these words means something else: a colour, another project's field, what stands beside; and
+"""Where one of these words means something else: a colour, other projects' fields, what stands beside; and
 the prompt that rationales were written with, which stays as it was."""
 _FORMER_NAMES = (
     "src/shop_r1/cli/main.py",

@@ -54,6 +54,26 @@ class InProcessDriver:
         """Close its client."""
         await self._client.aclose()
 
+    @property
+    def seen(self) -> Observation:
+        """What is seen now.
+
+        Raises:
+            PageError: no page is open.
+        """
+        if self._seen is None:
+            raise PageError("no page is open; call open(url) first")
+        return self._seen
+
+    @property
+    def html(self) -> str:
+        """The current page as the store sent it; empty before the first."""
+        return self._html
+
+    def cookie(self, name: str) -> str | None:
+        """Return the value of the visit's cookie of this name; None where the store has set none."""
+        return self._client.cookies.get(name)
+
     async def open(self, url: str = HOME) -> Observation:
         """Begin a new visit at this URL: cookies are forgotten.
 
@@ -73,13 +93,12 @@ class InProcessDriver:
         Raises:
             PageError: no page is open.
         """
-        if self._seen is None:
-            raise PageError("no page is open; call open(url) first")
+        before = self.seen
         try:
-            request, is_purchase = self._request_of(action, self._seen)
-            seen = await self._load(request) if request is not None else self._seen
+            request, is_purchase = self._request_of(action, before)
+            seen = await self._load(request) if request is not None else before
         except PageError as error:
-            return ActionResult(self._seen, error=str(error))
+            return ActionResult(before, error=str(error))
         return ActionResult(seen, is_purchase=is_purchase)
 
     def _request_of(self, action: Action, seen: Observation) -> tuple[httpx2.Request | None, bool]:

@@ -44,7 +44,8 @@ def create_app(
 
     `visitor_ids` makes the ids in visitors' cookies; unguessable ones by default, `visitors.seeded_ids(seed)`
     where a run has to repeat. `parts` says what pages have beside the usual, `variant` which version of the
-    store it is; its page size comes before `page_size`.
+    store it is; its page size comes before `page_size`. The app's `state` has its `visitors` and its
+    `catalogue`.
 
     Raises:
         StoreError: `page_size` is below 1.
@@ -52,7 +53,8 @@ def create_app(
     if page_size < 1:
         raise StoreError(f"page size {page_size}: expected at least 1 product to a page")
     variant = variant or StoreVariant()
-    frame = Frame(catalogue, Visitors(visitor_ids), parts or PageParts(), variant)
+    visitors = Visitors(visitor_ids)
+    frame = Frame(catalogue, visitors, parts or PageParts(), variant)
     index = SearchIndex(catalogue, variant.ranking, variant.sponsored_places)
     browsing = Browsing(frame, index, variant.page_size or page_size)
     purchasing = Purchasing(frame)
@@ -64,11 +66,13 @@ def create_app(
         detail = "Check the address, or search." if unexplained else error.detail
         return frame.page(request, "error", error.status_code, heading=heading, detail=detail)
 
-    return Starlette(
+    app = Starlette(
         routes=_routes(browsing, purchasing),
         exception_handlers={HTTPException: show_error},
         middleware=[Middleware(_Delayed, seconds=variant.latency_s)] if variant.latency_s else [],
     )
+    app.state.visitors, app.state.catalogue = visitors, catalogue
+    return app
 
 
 class _Delayed:

@@ -1,0 +1,1 @@
+"""The built-in store as an environment of other libraries: gymnasium, BrowserGym, verifiers."""

@@ -1,0 +1,1 @@
+"""Environments of the package verifiers, for prime-rl and the Environments Hub."""
