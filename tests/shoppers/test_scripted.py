@@ -70,7 +70,7 @@ def test_wandering_shoppers_leave_or_buy_and_only_act_on_what_is_there(
 ) -> None:
     tally = Tally()
     store = create_store("wandering", 5, page_size, seed=1)
-    made = list(generate_sessions(store, market, 20, 2, crowd="wandering", tally=tally))
+    made = list(generate_sessions(store, market, 12, 2, crowd="wandering", tally=tally))
     assert set(tally.outcomes) == {"purchase", "terminate"} and not tally.errors
     assert max(len(session.steps) for session in made) <= 60
     best = reachable_predictions(made, market, crowd="wandering")

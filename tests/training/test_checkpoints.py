@@ -373,8 +373,8 @@ def test_a_run_that_is_stopped_between_two_passes_ends_as_one_that_never_was(
     start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two steps of two micro-batches, each of several passes.
-    sessions = [make_long_session(f"long-{steps}", steps) for steps in (7, 8, 9, 10)]
-    prompt = PromptConfig(max_tokens=1200, max_completion_length=64)
+    sessions = [make_long_session(f"long-{steps}", steps, lines=6) for steps in (7, 8, 9, 10)]
+    prompt = PromptConfig(max_tokens=1000, max_completion_length=64)
     config = settings("sft", start, num_train_epochs=1, save_steps=0, prompt=prompt)
     compute, done, stop_at = TreeSftTrainer.compute_loss, 0, 0
 
@@ -388,6 +388,7 @@ def test_a_run_that_is_stopped_between_two_passes_ends_as_one_that_never_was(
 
     monkeypatch.setattr(TreeSftTrainer, "compute_loss", computed)
     train("sft", config, tmp_path / "whole", resume=False, sessions=sessions)
+    assert done >= 8
     for passes in (2, done - 1):
         done, stop_at = 0, passes
         with pytest.raises(RunStopped):

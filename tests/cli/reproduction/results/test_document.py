@@ -1,15 +1,15 @@
 """The page of results: prose stays as it is, tables and figures come from the JSON."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from recipes.reproduction_page import PAGE, RESULTS
-from tests.cli.reproduction.made_run import WRONG_CLICK, MadeRun
+from tests.cli.reproduction.made_run import WRONG_CLICK, MadeRun, predict_steps
 
 from shop_r1.cli.reproduction.folder import StageLog
 from shop_r1.cli.reproduction.results.collect import collect_results
 from shop_r1.cli.reproduction.results.document import fill_page, read_runs, write_page
+from shop_r1.cli.reproduction.results.records import Reproduction
 from shop_r1.errors import DataError
 from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.tables import table_row
@@ -18,22 +18,22 @@ from shop_r1.records.actions import SHOP
 from shop_r1.records.results import write_table
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[StageLog]:
-    with StageLog(tmp_path / "run" / "stages.jsonl") as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+    """The results of one run of Table 2."""
+    with StageLog(tmp_path_factory.mktemp("run") / "stages.jsonl") as log:
+        made = MadeRun(log.path.parent, log, ["table2"])
+        for name, right in (("base-T0.6", 0), ("base-binary-T0.6", 0), ("sft-450-T0.6", 80)):
+            made.predict(f"whole-session-{name}", [right, right, right], WRONG_CLICK)
+        made.predict("sft-450-binary-T0.6", [80, 80, 80], WRONG_CLICK)
+        made.predict("sft-450-shop-r1-T0.6", [160, 160, 160], WRONG_CLICK)
+        return collect_results(made.folder, made.tables, "shop-r1 reproduce --only table2 --seeds 3")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, log: StageLog) -> Path:
-    """A folder with the results of one run of Table 2."""
-    made = MadeRun(log.path.parent, log, ["table2"])
-    for name, right in (("base-T0.6", 0), ("base-binary-T0.6", 0), ("sft-450-T0.6", 80)):
-        made.predict(f"whole-session-{name}", [right, right, right], WRONG_CLICK)
-    made.predict("sft-450-binary-T0.6", [80, 80, 80], WRONG_CLICK)
-    made.predict("sft-450-shop-r1-T0.6", [160, 160, 160], WRONG_CLICK)
-    found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only table2 --seeds 3")
-    write_json(tmp_path / "reproduction" / "focused.json", found.model_dump(mode="json"))
+def folder(tmp_path: Path, results: Reproduction) -> Path:
+    """A folder with those results."""
+    write_json(tmp_path / "reproduction" / "focused.json", results.model_dump(mode="json"))
     return tmp_path / "reproduction"
 
 
@@ -89,9 +89,7 @@ def test_effects_of_runs_that_judged_others_are_not_mixed_up(folder: Path) -> No
     assert "| **SFT is better than zero-shot** | exact 0.32 to 16.76 | **holds** | not judged |" in text
 
 
-def test_rows_that_evaluate_wrote_are_a_run_of_their_own(folder: Path, log: StageLog) -> None:
-    from tests.cli.reproduction.made_run import predict_steps
-
+def test_rows_that_evaluate_wrote_are_a_run_of_their_own(folder: Path) -> None:
     metrics = evaluate_predictions(predict_steps(50, WRONG_CLICK), SHOP)
     write_table(folder / "smollm2.json", [table_row("shop-r1", metrics, model="smollm2-135m")])
     page = folder.with_suffix(".md")

@@ -30,8 +30,7 @@ def log(tmp_path: Path) -> Iterator[StageLog]:
         yield opened
 
 
-@pytest.fixture
-def run(log: StageLog) -> MadeRun:
+def make_run(log: StageLog) -> MadeRun:
     """Table 2 as in the paper: of 200 steps of each type, SFT has about 80 right, Shop-R1 about 160."""
     made = MadeRun(log.path.parent, log, ["table2", "table3"])
     made.predict("whole-session-base-T0.6", [0, 0, 0], WRONG_CLICK)
@@ -42,6 +41,25 @@ def run(log: StageLog) -> MadeRun:
     return made
 
 
+@pytest.fixture
+def run(log: StageLog) -> MadeRun:
+    """A run that a test may change."""
+    return make_run(log)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeRun]:
+    """A run that no test changes."""
+    with StageLog(tmp_path_factory.mktemp("run") / "stages.jsonl") as opened:
+        yield make_run(opened)
+
+
+@pytest.fixture(scope="module")
+def found(unchanged: MadeRun) -> Reproduction:
+    """Its results."""
+    return results_of(unchanged)
+
+
 def results_of(run: MadeRun) -> Reproduction:
     return collect_results(run.folder, run.tables, "shop-r1 reproduce")
 
@@ -50,8 +68,8 @@ def effect(found: Reproduction, words: str) -> EffectResult:
     return next(each for each in found.effects if words in each.effect)
 
 
-def test_a_rows_figures_are_means_over_its_seeds(run: MadeRun) -> None:
-    row = results_of(run).row("sft")
+def test_a_rows_figures_are_means_over_its_seeds(found: Reproduction) -> None:
+    row = found.row("sft")
     assert row is not None
     exact = row.measured.figures["exact"]
     assert exact.per_seed == pytest.approx((80 / 200, 80 / 200, 86 / 200))
@@ -63,8 +81,7 @@ def test_a_rows_figures_are_means_over_its_seeds(run: MadeRun) -> None:
     assert clicked == pytest.approx(tuple((200 + 2 * (200 - right)) / 600 for right in (80, 80, 86)))
 
 
-def test_the_natural_mix_weights_each_types_own_rates(run: MadeRun) -> None:
-    found = results_of(run)
+def test_the_natural_mix_weights_each_types_own_rates(found: Reproduction) -> None:
     mix = {"click": 0.7, "terminate": 0.1, "type_and_submit": 0.2}
     assert found.natural_mix["4"] == pytest.approx(mix)
     row = found.row("sft")
@@ -74,16 +91,16 @@ def test_the_natural_mix_weights_each_types_own_rates(run: MadeRun) -> None:
     assert row.measured.figures["natural_mix/type_accuracy"].per_seed == pytest.approx(tuple(expected))
 
 
-def test_the_number_of_steps_is_that_of_all_rows_of_a_table(run: MadeRun) -> None:
-    sft = results_of(run).row("sft")
+def test_the_number_of_steps_is_that_of_all_rows_of_a_table(found: Reproduction) -> None:
+    sft = found.row("sft")
     assert sft is not None
     more = sft.model_copy(update={"measured": sft.measured.model_copy(update={"steps": 2100})})
     assert "3 seeds, 1,800 steps in" in describe_steps([sft])
     assert "3 seeds, 1,800 to 2,100 steps in" in describe_steps([more, sft])
 
 
-def test_what_is_reachable_is_each_time_the_best_predictors_for_the_figure(run: MadeRun) -> None:
-    (row,) = results_of(run).reachable
+def test_what_is_reachable_is_each_time_the_best_predictors_for_the_figure(found: Reproduction) -> None:
+    (row,) = found.reachable
     values = {name: figure.mean.value for name, figure in row.measured.figures.items()}
     # Of 200 steps of each type 190 as whole actions and 195 as types; in the crowd's own mix 180 and 185.
     # What is not right is predicted as leaving, which is right where the shopper left.
@@ -94,8 +111,7 @@ def test_what_is_reachable_is_each_time_the_best_predictors_for_the_figure(run: 
     assert row.target_mix == pytest.approx({"click": 1 / 3, "type_and_submit": 1 / 3, "terminate": 1 / 3})
 
 
-def test_differences_are_to_sft_and_adjusted_over_the_table(run: MadeRun) -> None:
-    found = results_of(run)
+def test_differences_are_to_sft_and_adjusted_over_the_table(found: Reproduction) -> None:
     (table, _) = found.tables
     assert len(table.comparisons) == 4 * 3  # four other rows, three figures
     gained = next(each for each in table.comparisons if (each.setting, each.figure) == ("shop-r1", "exact"))
@@ -105,8 +121,7 @@ def test_differences_are_to_sft_and_adjusted_over_the_table(run: MadeRun) -> Non
     assert gained.p_adjusted is not None and gained.p_value < gained.p_adjusted
 
 
-def test_the_papers_own_picture_holds_where_the_figures_are_like_its(run: MadeRun) -> None:
-    found = results_of(run)
+def test_the_papers_own_picture_holds_where_the_figures_are_like_its(found: Reproduction) -> None:
     assert effect(found, "SFT is better").verdict == "holds"
     assert effect(found, "RL alone").verdict == "holds"  # none against 41 %
     binary = effect(found, "Binary RL")
@@ -126,8 +141,7 @@ def test_a_binary_reward_that_gains_contradicts_the_paper(run: MadeRun) -> None:
     assert found.verdict == "does not"
 
 
-def test_what_was_not_run_cannot_be_told(run: MadeRun) -> None:
-    found = results_of(run)
+def test_what_was_not_run_cannot_be_told(found: Reproduction) -> None:
     for words in ("Without SFT", "format reward", "DARS", "rationale", "latest step", "temperature"):
         told = effect(found, words)
         assert told.verdict == "cannot be told"
@@ -149,16 +163,17 @@ def test_alerts_and_curves_of_training_stand_beside_a_row(run: MadeRun) -> None:
     assert (exact.means[0], exact.means[-1]) == pytest.approx((0.015, 0.495))
 
 
-def test_the_results_are_read_as_they_were_written_and_fit_a_terminal(run: MadeRun) -> None:
-    found = results_of(run)
-    write_results(run.folder, found)
-    assert read_results(run.folder.out / "results.json") == found
-    text = (run.folder.out / "tables.txt").read_text()
+def test_the_results_are_read_as_they_were_written_and_fit_a_terminal(
+    unchanged: MadeRun, found: Reproduction
+) -> None:
+    write_results(unchanged.folder, found)
+    assert read_results(unchanged.folder.out / "results.json") == found
+    text = (unchanged.folder.out / "tables.txt").read_text()
     assert max(map(len, text.splitlines())) <= TEXT_WIDTH
     assert "paper, 3B" in text and "27.72" in text
     for grid in list_grids(found):
         assert to_text(grid) in text
-    assert found.hours == pytest.approx(len(run.folder.plan) / 60)
+    assert found.hours == pytest.approx(len(unchanged.folder.plan) / 60)
 
 
 def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
