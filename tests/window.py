@@ -59,8 +59,9 @@ class Window:
         routes = {**dict.fromkeys(names, ("127.0.0.1", port)), **self._bounds.pop("routes", {})}
         hosts = self._bounds.pop("hosts", Hosts.of(SHOP, more))
         recorder = self._bounds.pop("recorder", None)
+        edits = self._bounds.pop("edits", None)
         self.driver = BrowserDriver(
-            self._chromium.pool, Bounds(hosts, routes=routes, **self._bounds), recorder
+            self._chromium.pool, Bounds(hosts, routes=routes, **self._bounds), recorder, edits=edits
         )
         return self
 

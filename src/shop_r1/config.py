@@ -76,7 +76,7 @@ def load_config(
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown, or a value is out of range.
     """
-    values = _read_toml(path) if path is not None else {}
+    values = read_toml(path) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
     values = _lay_over(under or {}, values)
@@ -154,7 +154,12 @@ def _lay_over(under: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

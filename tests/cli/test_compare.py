@@ -125,6 +125,42 @@ def test_a_clear_difference_ends_the_run_early(shell: Shell, tmp_path: Path) -> 
     assert code == 0 and read_comparison(out) == found
 
 
+PAGES = """
+[[edits]]
+do = "hide"
+selector = ".rating, a[href*='sort=rating'], a[href*='rating=']"
+
+[[edits]]
+do = "text"
+selector = "button.none"
+to = "Buy"
+"""
+
+
+@pytest.mark.slow
+def test_hidden_ratings_are_those_that_the_store_does_not_show(
+    shell: Shell, tmp_path: Path, variant: Path
+) -> None:
+    pages, out = tmp_path / "pages.toml", tmp_path / "out"
+    pages.write_text(PAGES, "utf-8")
+    words = ("compare", "--browser", "--variant", variant, "--variant", pages)
+    code, text, _ = shell(*words, "--check", "--check-page", "/search?q=mug")
+    assert code == 1
+    assert "1 edit on no page: pages: 2 text button.none: nothing" in " ".join(text.split())
+    code, text, err = shell(*words, "--shoppers", 3, "--out", out, "--no-recording")
+    assert code == 0, err
+    assert max(map(len, text.splitlines())) <= 80
+    sessions = {each.session_id: each for each in read_records(out / SESSIONS_FILE, Session)}
+    for name in {name.rpartition("-")[0] for name in sessions}:
+        one, two = (sessions[f"{name}-{each}"].steps for each in ("no_ratings", "pages"))
+        assert [step.action for step in one] == [step.action for step in two]
+        assert [step.page.html for step in one] == [step.page.html for step in two]
+    found = read_comparison(out)
+    hide, none = found.edits
+    assert hide.edit.startswith("1 hide .rating") and 0 < hide.pages < hide.pages_seen
+    assert none.pages == 0 and any("2 text button.none of pages held on none" in it for it in found.warnings)
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -136,7 +172,15 @@ def test_a_clear_difference_ends_the_run_early(shell: Shell, tmp_path: Path) -> 
             "scripted shoppers",
         ),
         (("--variant", "store", "--variant", "store"), "two versions are called store"),
-        (("--variant", "store", "--url", "https://a.example"), "versions of one kind"),
+        (("--variant", "store", "--url", "https://a.example"), "two versions are called shop"),
+        (("--variant", "VARIANT", "--url", "https://a.example"), "no_ratings is of the built-in store"),
+        (
+            ("--variant", "PAGES", "--url", "https://a.example", "--url", "https://b.example"),
+            "give it with one --url",
+        ),
+        (("--variant", "PAGES"), "pages is made in a browser; add --browser"),
+        (("--variant", "VARIANT", "--check"), "--check is for versions that are made of page edits"),
+        (("--variant", "BROKEN", "--browser"), "edit 1 (hide): selector: is missing"),
         (("--variant", "VARIANT", "--primary", "sales"), "metric 'sales' is unknown"),
         (("--variant", "VARIANT", "--goal", "sale"), "--goal 'sale' is unknown"),
         (("--variant", "VARIANT", "--primary", "revenue", "--stop-when-certain"), "no largest value"),
@@ -148,7 +192,11 @@ def test_a_clear_difference_ends_the_run_early(shell: Shell, tmp_path: Path) -> 
     ],
 )
 def test_what_means_nothing_is_refused(
-    shell: Shell, variant: Path, words: tuple[str, ...], problem: str
+    shell: Shell, tmp_path: Path, variant: Path, words: tuple[str, ...], problem: str
 ) -> None:
-    code, _, err = shell("compare", *(variant if word == "VARIANT" else word for word in words))
+    pages, broken = tmp_path / "pages.toml", tmp_path / "broken.toml"
+    pages.write_text('[[edits]]\ndo = "hide"\nselector = ".rating"\n', "utf-8")
+    broken.write_text('[[edits]]\ndo = "hide"\n', "utf-8")
+    given = {"VARIANT": variant, "PAGES": pages, "BROKEN": broken}
+    code, _, err = shell("compare", *(given.get(word, word) for word in words))
     assert code == 2 and problem in " ".join(err.split())

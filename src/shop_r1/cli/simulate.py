@@ -85,9 +85,10 @@ def simulate(
 
     given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
     if variant is not None:
-        from shop_r1.cli.pipeline.stores import read_variant
+        from shop_r1.cli.simulation.versions import read_version
 
-        given["variant"] = read_variant(variant)
+        is_address = any(word.startswith(("http://", "https://")) for word in settings or [])
+        given["variant"] = read_version(variant, at_address=is_address)
     options = Options(**given | {"words": settings or [], "allow_host": allow_host or []})
     options.check()
     inputs = [test_profile, variant, policy if options.kind == "checkpoint" else None]

@@ -25,10 +25,18 @@ def store(
 
     Example: shop-r1 store --port 8000
     """
-    from shop_r1.cli.pipeline.stores import create_store, read_variant
+    from shop_r1.cli.pipeline.stores import create_store
+    from shop_r1.cli.simulation.versions import read_version
+    from shop_r1.errors import ConfigError
     from shop_r1.store.serve import bind, serve
+    from shop_r1.store.variants import StoreVariant
 
-    chosen = read_variant(variant) if variant is not None else None
+    chosen = read_version(variant, at_address=False) if variant is not None else None
+    if chosen is not None and not isinstance(chosen, StoreVariant):
+        raise ConfigError(
+            f"{variant}: is made of edits in a browser, of which the store knows nothing; give it to "
+            "simulate or compare"
+        )
     with bind(host, port) as probe:  # So that the address is printed only when it will be served.
         port = probe.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host

@@ -152,6 +152,20 @@ class Stopping(Record):
     planned: int
 
 
+class EditUse(Record):
+    """How often one edit of a version's pages held."""
+
+    version: str
+    edit: str
+    """Its number in the version's file, what it does and to what."""
+    pages: int
+    """Of those that shoppers saw, on how many it held; a request that it changed counts for the next page."""
+    undone: int
+    """On how many the page took it back until it was left alone."""
+    pages_seen: int
+    """By all shoppers in that version."""
+
+
 class VersionComparison(Record):
     """The results: `comparison.json`."""
 
@@ -180,3 +194,5 @@ class VersionComparison(Record):
     """None where the number of shoppers was fixed."""
     intervals: str
     """What the intervals are, in words."""
+    edits: tuple[EditUse, ...] = ()
+    """Of versions that are made of page edits."""

@@ -50,14 +50,17 @@ def compare(
     url: Annotated[
         list[str] | None,
         Option(
-            metavar="[NAME=]URL", help="A version, by a browser; give two or more.", rich_help_panel=WHERE
+            metavar="[NAME=]URL",
+            help="A version, by a browser; give two or more, or one and --variant.",
+            rich_help_panel=WHERE,
         ),
     ] = None,
     variant: Annotated[
         list[str] | None,
         Option(
             metavar="FILE.toml",
-            help="A version of the built-in store, or `store`, as it is; one is compared with that.",
+            help="A version of the built-in store, or page edits; one is compared with the shop as it is, "
+            "for which `store` stands too.",
             rich_help_panel=WHERE,
         ),
     ] = None,
@@ -86,6 +89,18 @@ def compare(
             rich_help_panel=_WHAT,
         ),
     ] = False,
+    check: Annotated[
+        bool,
+        Option(
+            "--check",
+            help="Only say what the page edits of versions find on the shop's pages.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
+    check_page: Annotated[
+        list[str] | None,
+        Option(metavar="PATH", help="A further page for --check; may be repeated.", rich_help_panel=_WHAT),
+    ] = None,
     processes: Annotated[
         int | None,
         Option(
@@ -130,8 +145,7 @@ def compare(
     """
     from shop_r1.cli.comparison.options import DEFAULT_OUT, STORE, CompareOptions
     from shop_r1.cli.comparison.run import run_comparison
-    from shop_r1.cli.pipeline.stores import read_variant
-    from shop_r1.store.variants import StoreVariant
+    from shop_r1.cli.simulation.versions import read_version
 
     given = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
     given |= {"words": settings or [], "allow_host": allow_host or [], "store": None, "variant": None}
@@ -139,7 +153,10 @@ def compare(
     options = CompareOptions(
         base=base,
         urls=url or [],
-        variants=[StoreVariant() if each == STORE else read_variant(Path(each)) for each in variant or []],
+        variants=[
+            None if each == STORE else read_version(Path(each), at_address=bool(url))
+            for each in variant or []
+        ],
         primary=primary,
         metrics=metric or [],
         goal=goal,
@@ -147,6 +164,10 @@ def compare(
         processes=processes,
     )
     options.check()
+    if check or check_page:
+        from shop_r1.cli.comparison.check import check_edits
+
+        return check_edits(options, check_page or [])
     files = [each for each in variant or [] if each != STORE]
     inputs = [test_profile, *files, policy if options.first.kind == "checkpoint" else None]
     run_comparison(options, base.place(inputs))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shop_r1.cli.comparison.options import CompareOptions
+from shop_r1.cli.simulation.edit_uses import edit_rows
 from shop_r1.cli.simulation.live import Totals
 from shop_r1.cli.simulation.messages import print_problems
 from shop_r1.cli.simulation.policies import Deciders
@@ -36,7 +38,7 @@ def print_plan(
     by = f" in {shop.browser}" if shop.browser else f" in {processes} processes" if processes > 1 else ""
     limits = f"each at most {options.first.most_steps} steps and {base.max_seconds:g} s"
     rows.append(("visits", f"{total}, every shopper to every version in balanced order; {limits}{by}"))
-    rows += shop.facts[1:] if shop.browser else ()
+    rows += _browser_facts(options, shop)
     stop = (
         "looked at every 10 shoppers, ends when certain"
         if options.stop_when_certain
@@ -47,6 +49,18 @@ def print_plan(
     console.print_table(rows)
     if finished:
         console.note(f"{finished} of {total} visits are finished; {total - finished} are left to do")
+
+
+def _browser_facts(options: CompareOptions, shop: Shop) -> list[tuple[str, str]]:
+    """Return what shoppers in a browser may do; which hosts they reach depends on the version."""
+    if not shop.browser:
+        return []
+    hosts = list(dict.fromkeys(urlsplit(each.url).netloc for each in options.versions.values() if each.url))
+    if len(hosts) < 2:
+        return list(shop.facts[1:])
+    more = "".join(f", {host}" for host in options.base.allow_host)
+    words = f"each version's own, {' or '.join(hosts)}{more}; all else is refused"
+    return [(name, words if name == "hosts" else text) for name, text in shop.facts[1:]]
 
 
 def print_unfinished(options: CompareOptions, out: Path, totals: Totals) -> None:
@@ -80,6 +94,7 @@ def print_comparison(found: VersionComparison, out: Path) -> None:
         console.echo_wrapped(f"No shopper has these in both versions: {labels}.")
     _print_exits(found)
     _print_segments(found)
+    _print_edits(found)
     if found.stopping is not None:
         how = "stopped when it was certain" if found.stopping.is_certain else "never certain"
         console.echo("")
@@ -140,6 +155,12 @@ def _print_exits(found: VersionComparison) -> None:
     ]
     console.echo("")
     console.print_columns(rows)
+
+
+def _print_edits(found: VersionComparison) -> None:
+    for version in dict.fromkeys(each.version for each in found.edits):
+        console.echo("")
+        console.print_columns([(f"edits of {version}", "held on pages"), *edit_rows(found.edits, version)])
 
 
 def _print_segments(found: VersionComparison) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 from shop_r1.cli.simulation.options import Options
 from shop_r1.comparison.analysis import Question
 from shop_r1.comparison.measures import GOALS
+from shop_r1.drivers.edits.page_variant import PageVariant
 from shop_r1.errors import ConfigError
 from shop_r1.store.variants import StoreVariant
 
 DEFAULT_OUT = Path("runs/comparison")
 STORE = "store"
-"""What stands for the built-in store as it is in place of a file."""
+"""What stands for the shop as it is in place of a file, and the name of the built-in store as it is."""
+SHOP = "shop"
+"""The name of a shop at an address as it is, unless the address is given one."""
 _NAMED = re.compile(r"([a-z0-9][a-z0-9_-]{0,30})=(https?://.*)")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -27,7 +30,8 @@ class CompareOptions:
     """What all versions have in common."""
     urls: Sequence[str]
     """Addresses, each with or without `name=` before it."""
-    variants: Sequence[StoreVariant]
+    variants: Sequence[StoreVariant | PageVariant | None]
+    """Of the built-in store, or of the one address; None: the shop as it is."""
     primary: str
     metrics: Sequence[str]
     goal: str
@@ -46,25 +50,29 @@ class CompareOptions:
         if len(found) < 2:
             raise ConfigError(
                 "there is one version; give --url twice, or --variant FILE.toml, which is compared with the "
-                "store "
-                "as it is"
+                "shop as it is"
             )
         if twice := [name for place, name in enumerate(names) if name in names[:place]]:
             raise ConfigError(f"two versions are called {twice[0]}; give each a name of its own")
         return dict(found)
 
     def _of_urls(self) -> Iterator[tuple[str, Options]]:
+        if self.variants:
+            return
         for letter, given in zip(_LETTERS, self.urls, strict=False):
-            named = _NAMED.fullmatch(given)
-            name, url = named.groups() if named else (letter, given)
-            yield name, replace(self.base, words=[url, *self.base.words])
+            name, url = _split(given)
+            yield name or letter, replace(self.base, words=[url, *self.base.words])
 
     def _of_variants(self) -> Iterator[tuple[str, Options]]:
         given = list(self.variants)
         if len(given) == 1:
-            given.insert(0, StoreVariant())
+            given.insert(0, None)
+        name, base = STORE, self.base
+        if self.urls:
+            found, url = _split(self.urls[0])
+            name, base = found or SHOP, replace(base, words=[url, *base.words])
         for variant in given:
-            yield variant.name, replace(self.base, variant=variant)
+            yield variant.name if variant is not None else name, replace(base, variant=variant)
 
     @property
     def first(self) -> Options:
@@ -109,8 +117,8 @@ class CompareOptions:
             )
 
     def _problems(self) -> Iterator[str]:
-        if self.urls and self.variants:
-            yield "--url and --variant: give versions of one kind, of a shop at an address or of the store"
+        if len(self.urls) > 1 and self.variants:
+            yield "--variant: give it with one --url, the shop that it is a version of, or leave it out"
         for given in self.urls:
             if not given.startswith(("http://", "https://")) and not _NAMED.fullmatch(given):
                 yield f"--url {given!r} is no address; expected https://… or name=https://…, in lower case"
@@ -137,10 +145,19 @@ class CompareOptions:
         return None
 
 
+def _split(given: str) -> tuple[str | None, str]:
+    """Return the name before an address, if it has one, and the address."""
+    named = _NAMED.fullmatch(given)
+    return (named[1], named[2]) if named else (None, given)
+
+
 def _describe(options: Options) -> str:
+    shop = options.url or "the built-in store"
+    if options.page_variant is not None:
+        return f"{shop} with {options.page_variant.words}"
     if options.url is not None:
-        return options.url
-    variant = options.variant or StoreVariant()
+        return f"{shop} as it is" if options.variant is not None else shop
+    variant = options.store_variant or StoreVariant()
     unlike = {
         name: value
         for name, value in variant.model_dump().items()

@@ -1,6 +1,7 @@
 """A comparison from its first line to its last: versions opened, visits run, results written and printed."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from shop_r1.cli.comparison.options import CompareOptions
 from shop_r1.cli.comparison.plan import plan_shoppers, plan_visits
 from shop_r1.cli.comparison.processes import choose_processes, run_in_processes
 from shop_r1.cli.comparison.shops import open_versions
+from shop_r1.cli.simulation.edit_uses import edit_warnings, read_edit_uses
 from shop_r1.cli.simulation.live import Totals
 from shop_r1.cli.simulation.messages import check_sessions
-from shop_r1.cli.simulation.planned import is_timed, run_record
+from shop_r1.cli.simulation.planned import is_timed, run_record, variant_record
 from shop_r1.cli.simulation.policies import Deciders, open_policy
 from shop_r1.cli.simulation.run import run_left, until_terminated
 from shop_r1.cli.simulation.shops import Shop
@@ -26,6 +28,7 @@ from shop_r1.records.comparisons import (
     ShopperPlan,
     VersionComparison,
 )
+from shop_r1.records.visits import SESSIONS_FILE
 from shop_r1.report.comparison import build_comparison_page
 from shop_r1.simulation.loop import Visit
 from shop_r1.simulation.run_folder import SimulationFolder, opened, sort_by_visit
@@ -67,6 +70,18 @@ def make_comparison(options: CompareOptions, out: Path, *, is_part: bool = False
     return found
 
 
+def _with_edits(
+    found: VersionComparison, options: CompareOptions, path: Path, visits: Sequence[Visit]
+) -> VersionComparison:
+    """Return the results with what became of the versions' edits."""
+    variants = {name: each.page_variant for name, each in options.versions.items() if each.page_variant}
+    if not variants or not (path / SESSIONS_FILE).exists():
+        return found
+    version_of = {visit.session_id: visit.version or "" for visit in visits}
+    uses = read_edit_uses(path / SESSIONS_FILE, variants, version_of)
+    return found.model_copy(update={"edits": uses, "warnings": (*found.warnings, *edit_warnings(uses))})
+
+
 async def _run(options: CompareOptions, path: Path, totals: Totals, is_part: bool) -> VersionComparison:
     async with (
         open_versions(options, path) as (shop, shops),
@@ -78,7 +93,7 @@ async def _run(options: CompareOptions, path: Path, totals: Totals, is_part: boo
             write_records(path / SHOPPERS_FILE, plan)
             found = await _run_left(options, shop, deciders, folder, plan, visits, totals, is_part)
         sort_by_visit(path, [visit.session_id for visit in visits])
-    return found
+    return _with_edits(found, options, path, visits)
 
 
 async def _run_left(
@@ -121,7 +136,9 @@ async def _run_left(
 def _record(options: CompareOptions, shop: Shop, deciders: Deciders) -> dict[str, object]:
     """Return what the run's `settings.json` holds."""
     versions = {
-        name: each.url or (each.variant.model_dump(mode="json") if each.variant else None)
+        name: {"url": each.url, "edits": variant_record(each)}
+        if each.page_variant
+        else each.url or variant_record(each)
         for name, each in options.versions.items()
     }
     asked = {

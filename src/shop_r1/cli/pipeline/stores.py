@@ -44,5 +44,9 @@ def read_variant(path: Path) -> StoreVariant:
     Raises:
         ConfigError: the file cannot be read, or says what no version can be.
     """
-    name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_")[:31]
-    return load_config(StoreVariant, path, under={"name": name})
+    return load_config(StoreVariant, path, under={"name": variant_name(path)})
+
+
+def variant_name(path: Path) -> str:
+    """Return what a version is called whose file gives it no name."""
+    return re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_")[:31]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shop_r1.cli.simulation.options import Options
+from shop_r1.drivers.in_process import HOME
 from shop_r1.errors import file_errors
 from shop_r1.records.sessions import Page, Step
 from shop_r1.records.visits import RECORDINGS_FOLDER, SCREENSHOTS_FOLDER, TRACES_FOLDER, VisitEnd
@@ -15,9 +16,19 @@ if TYPE_CHECKING:
     from shop_r1.drivers.bounds.rules import Bounds
     from shop_r1.drivers.browser.driver import BrowserDriver
     from shop_r1.drivers.browser.pool import BrowserPool
+    from shop_r1.drivers.edits.in_window import ShopEdits
 
 _PICTURE_WIDTH, _PICTURE_QUALITY = 1280, 70
 """Of screenshots, in pixels and in JPEG's per cent. Ours."""
+
+
+def shop_edits(options: Options) -> "ShopEdits | None":
+    """Return the edits of the version that the options name; None where there are none."""
+    from shop_r1.drivers.bounds.hosts import Hosts
+    from shop_r1.drivers.edits.in_window import ShopEdits
+
+    variant = options.page_variant
+    return ShopEdits(variant, Hosts.of(options.url or HOME)) if variant is not None else None
 
 
 @dataclass
@@ -37,6 +48,7 @@ class Windows:
     def __post_init__(self) -> None:
         from shop_r1.simulation.recordings import Recordings
 
+        self.edits = shop_edits(self.options)
         self._recordings: Recordings | None = None
         if not self.options.no_recording:
             self._recordings = Recordings(self.folder / RECORDINGS_FOLDER, self.bounds.profile.conceal)
@@ -48,7 +60,7 @@ class Windows:
         name = visit.session_id
         recorder = self._recordings.recorder_of(visit) if self._recordings is not None else None
         trace = self.folder / TRACES_FOLDER / f"{name}.zip" if self.options.trace else None
-        driver = BrowserDriver(self.pool, self.bounds, recorder, trace)
+        driver = BrowserDriver(self.pool, self.bounds, recorder, trace, self.edits)
         self.open[name] = driver
         return driver
 

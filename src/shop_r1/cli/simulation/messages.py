@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from shop_r1.cli.simulation.edit_uses import edit_rows, edit_warnings, read_edit_uses
 from shop_r1.cli.simulation.live import Totals
 from shop_r1.cli.simulation.options import Options
 from shop_r1.cli.simulation.policies import DeciderFacts
@@ -127,6 +128,7 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
     console.echo_wrapped(
         f"{out}: {totals.sessions} sessions, {totals.steps} steps; outcomes: {outcomes}{cost}"
     )
+    _print_edits(options, out)
     if options.is_one_file:
         console.print_next("data split", out, "--out", console.unused_path("data"))
         return
@@ -135,6 +137,17 @@ def print_result(options: Options, out: Path, totals: Totals) -> None:
     written = [SESSIONS_FILE, STEPS_FILE, VISITS_FILE, *(f"{name}/" for name in beside)]
     console.echo_wrapped(f"Written: {', '.join(written)}")
     console.print_next("report", out)
+
+
+def _print_edits(options: Options, out: Path) -> None:
+    """Print on how many pages each edit of the version held."""
+    if options.page_variant is None:
+        return
+    uses = read_edit_uses(out / SESSIONS_FILE, {options.page_variant.name: options.page_variant})
+    rows = edit_rows(uses, options.page_variant.name)
+    console.print_columns([(f"edits of {options.page_variant.name}", "held on pages"), *rows])
+    for warning in edit_warnings(uses):
+        console.note(f"{warning}.")
 
 
 def print_problems(totals: Totals) -> None:

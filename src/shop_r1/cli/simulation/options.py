@@ -13,6 +13,7 @@ from shop_r1.errors import ConfigError
 from shop_r1.ray_cluster import check_address
 
 if TYPE_CHECKING:
+    from shop_r1.drivers.edits.page_variant import PageVariant
     from shop_r1.shoppers.crowd_kinds import CrowdName
     from shop_r1.store.variants import StoreVariant
 
@@ -38,7 +39,7 @@ _NUMBERS = {
     "rate": "--rate",
     "max_cost": "--max-cost",
 }
-_OF_THE_STORE = {"catalogue_seed": 0, "crowd": "focused", "page_size": 6, "variant": None}
+_OF_THE_STORE = {"catalogue_seed": 0, "crowd": "focused", "page_size": 6}
 """Options of the built-in store with their defaults."""
 _BELOW = 1e9
 """What these numbers are below: JSON has no infinity, and bytes have no fraction."""
@@ -82,8 +83,8 @@ class Options:
     ray: str | None = None
     actors: int | None = None
     replicas: int | None = None
-    variant: "StoreVariant | None" = None
-    """Which version of the built-in store; None: as it is."""
+    variant: "StoreVariant | PageVariant | None" = None
+    """Which version of the shop: one of the built-in store, or edits in a browser; None: as it is."""
     default_out: Path = DEFAULT_OUT
     """Where a run writes that is given no place."""
 
@@ -101,6 +102,23 @@ class Options:
     def in_browser(self) -> bool:
         """Whether shoppers go by Chromium."""
         return self.browser or self.url is not None
+
+    @property
+    def store_variant(self) -> "StoreVariant | None":
+        """Which version of the built-in store."""
+        from shop_r1.store.variants import StoreVariant
+
+        return self.variant if isinstance(self.variant, StoreVariant) else None
+
+    @property
+    def page_variant(self) -> "PageVariant | None":
+        """Which edits the browser makes; None where it makes none."""
+        if self.variant is None or self.variant is self.store_variant:
+            return None
+        from shop_r1.drivers.edits.page_variant import PageVariant  # with the pages' parser
+
+        assert isinstance(self.variant, PageVariant)
+        return None if self.variant.changes_nothing else self.variant
 
     @property
     def policy_name(self) -> str:
@@ -178,6 +196,16 @@ class Options:
             if self.url and getattr(self, name) != default:
                 option = f"--{name.replace('_', '-')}"
                 yield f"{option} is of the built-in store; leave it out with an address"
+        if self.url and self.store_variant is not None:
+            yield (
+                f"--variant {self.store_variant.name} is of the built-in store; a version of a shop at an "
+                "address is made of page edits (docs: compare versions)"
+            )
+        if not self.in_browser and self.page_variant is not None:
+            yield (
+                f"--variant {self.page_variant.name} is made in a browser; add --browser for the built-in "
+                "store, or a shop's address"
+            )
 
     def _wrong_policy(self) -> Iterator[str]:
         kind = self.kind

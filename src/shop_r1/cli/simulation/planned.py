@@ -1,6 +1,5 @@
 """What a run of `simulate` is: its visits, and what its folder records of how it was made."""
 
-from dataclasses import asdict
 from typing import Any
 
 from shop_r1.cli.simulation.options import Options
@@ -47,10 +46,10 @@ def run_record(
     options: Options, shop: ShopFacts, deciders: DeciderFacts, command: str = "simulate", **more: Any
 ) -> dict[str, Any]:
     """Return what the run's `settings.json` holds; `more` are further settings."""
-    chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_RECORDED}
+    chosen = {name: value for name, value in vars(options).items() if name not in _NOT_RECORDED}
     chosen |= {"url": options.url, "policy": options.policy_name, "allow_host": list(options.allow_host)}
     chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
-    chosen["variant"] = options.variant.model_dump(mode="json") if options.variant else None
+    chosen["variant"] = variant_record(options)
     inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
     return make_record(
         {**chosen, **more, "model": dict(deciders.settings)},
@@ -68,4 +67,12 @@ def limits_of(options: Options) -> Limits:
 
 def is_timed(options: Options) -> bool:
     """Return whether steps say when they were done: in a browser, and where the store takes its time."""
-    return options.in_browser or (options.variant is not None and options.variant.latency_s > 0)
+    version = options.store_variant
+    return options.in_browser or (version is not None and version.latency_s > 0)
+
+
+def variant_record(options: Options) -> dict[str, Any] | None:
+    """Return what `settings.json` says of the version; None for the shop as it is."""
+    if options.store_variant is not None:
+        return options.store_variant.model_dump(mode="json")
+    return options.page_variant.record() if options.page_variant is not None else None

@@ -125,7 +125,7 @@ async def open_shops(
 
     def app_of(options: Options) -> ASGIApp:
         crowd, seed, size = options.crowd, options.catalogue_seed, options.page_size
-        return create_store(crowd, seed, size, variant=options.variant)
+        return create_store(crowd, seed, size, variant=options.store_variant)
 
     if not versions[0].in_browser:
         yield [driven(options) for options in versions]
@@ -203,6 +203,8 @@ def _facts(options: Options, bounds: "Bounds") -> list[tuple[str, str]]:
     if options.url is not None:
         bought = "let through: --allow-purchase. Orders are real" if options.allow_purchase else held
         facts += [("robots.txt", f"{robots}; {pace}"), ("purchases", bought)]
+    if options.page_variant is not None:
+        facts.insert(1, ("version", f"{options.page_variant.name}: {options.page_variant.words}"))
     if bounds.profile.names:
         facts.append(("test profile", f"may be typed: {', '.join(bounds.profile.names)}; never in a record"))
     return facts

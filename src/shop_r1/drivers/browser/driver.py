@@ -1,21 +1,23 @@
 """A shopper's window in Chromium, thrown away with the visit."""
 
 import time
+from collections import Counter
 from collections.abc import Awaitable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Error
+from playwright.async_api import Error, Frame
 
 from shop_r1.drivers.bounds.rules import Bounds as Bounds
 from shop_r1.drivers.browser.acting import Hands, HeldBackError
-from shop_r1.drivers.browser.live_page import LivePage, read_page
+from shop_r1.drivers.browser.live_page import LivePage, ask_edits, read_page
 from shop_r1.drivers.browser.picture import QUALITY, WIDTH, take_picture
 from shop_r1.drivers.browser.pool import BrowserPool
 from shop_r1.drivers.browser.settle import CEILING_S, LOAD_CEILING_S, Settled, settle
 from shop_r1.drivers.browser.traffic import now
 from shop_r1.drivers.browser.window import ANSWER_S, Window
+from shop_r1.drivers.edits.in_window import Held, ShopEdits, sum_held
 from shop_r1.drivers.protocol import EFFECTS, ActionResult, Observation
 from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.errors import PageError
@@ -38,9 +40,16 @@ class BrowserDriver:
         bounds: Bounds,
         recorder: Recorder | None = None,
         trace: Path | None = None,
+        edits: ShopEdits | None = None,
     ) -> None:
-        """Drive a window of the pool's within the bounds; `trace` is where Playwright's trace of it goes."""
+        """Drive a window of the pool's within the bounds.
+
+        `trace` is where Playwright's trace of it goes; `edits` make a version of the shop's pages.
+        """
         self._pool, self._bounds, self._recorder, self._trace = pool, bounds, recorder, trace
+        self._edits = edits
+        self.held: list[Held | None] = []
+        """What each edit holds of on the page that was last read; None for one of other pages."""
         self._window: Window | None = None
         self._live: LivePage | None = None
 
@@ -54,7 +63,7 @@ class BrowserDriver:
         if not self._bounds.hosts.allows_url(url):
             raise PageError(f"{url[:120]!r} is out of bounds; only the hosts that were given may be visited")
         window = self._window = await Window(
-            self._pool, self._bounds, self._recorder, self._trace
+            self._pool, self._bounds, self._recorder, self._trace, self._edits
         ).__aenter__()
         await window.go_to(url)
         await self._settle(window)
@@ -62,6 +71,7 @@ class BrowserDriver:
         # What happened on the way to the first page belongs to no step.
         window.events.take()
         window.take_purchase()
+        self._note_edits(window)
         self._record_page()
         return live.observation
 
@@ -94,6 +104,7 @@ class BrowserDriver:
         unread = await self._problem(limit_s, self._read(), window)
         times.append(time.perf_counter())
         if unread is None:
+            self._note_edits(window)
             self._record_page()
         else:
             window.events.add("no_answer", unread)
@@ -186,7 +197,11 @@ class BrowserDriver:
             page, traffic = self._window.page, self._window.traffic
             try:
                 asked, profile = traffic.document_url, self._bounds.profile
+                # Asked before the page is read, since asking makes edits that are due.
+                edited = await self._ask_edits(page.main_frame)
                 self._live = await read_page(page, asked, profile, ANSWER_S * 1000)
+                edited += await self._ask_edits(*self._live.frames)
+                self.held = sum_held(edited, len(self._edits.variant.edits)) if self._edits else []
                 break
             except Error:
                 if attempt == _READS_MAX - 1:
@@ -197,6 +212,26 @@ class BrowserDriver:
         if self._live.left_out.get("cut"):
             self._window.events.add("cut")
         return self._live
+
+    async def _ask_edits(self, *frames: Frame) -> list[list[list[int] | None]]:
+        """Return what each frame that is edited says of each edit."""
+        if self._edits is None or self._window is None:
+            return []
+        return [await ask_edits(frame, self._window.edits_channel) for frame in frames]
+
+    def _note_edits(self, window: Window) -> None:
+        """Note which edits hold on the page that was read, and which were done to requests on its way."""
+        if self._edits is None or window.edits is None:
+            return
+        done, window.edits.done = window.edits.done, Counter()
+        for index, label in enumerate(self._edits.variant.labels):
+            if done[index]:
+                self.held[index] = Held(done[index], done[index], 0)
+            held = self.held[index]
+            if held is not None and held.held:
+                window.events.add("edited", label)
+            if held is not None and held.given_up:
+                window.events.add("edit_undone", label)
 
     def _record_page(self) -> None:
         """Let the recorder have the page that the shopper is shown."""

@@ -111,6 +111,18 @@ async def ask(frame: Frame, question: str) -> dict[str, Any]:
     return found
 
 
+async def ask_edits(frame: Frame, channel: str) -> list[list[int] | None]:
+    """Return what the script of a version's edits says of each: `drivers.edits.in_window.Held`, in its order.
+
+    None stands for an edit of other pages; the list is empty where the frame is edited by none.
+
+    Raises:
+        playwright.async_api.Error: the frame does not answer within the window's time, or has gone.
+    """
+    found: list[list[int] | None] = (await ask(frame, f"edits:{channel}")).get("edits", [])
+    return found
+
+
 @dataclass(frozen=True)
 class LivePage:
     """What was read of a page."""
@@ -122,6 +134,11 @@ class LivePage:
     """Elements that are not in the copy, by reason, and frames that were not read."""
     _document: LexborHTMLParser
     _frames: dict[str, Frame]
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames that were read, the main one apart."""
+        return [frame for number, frame in self._frames.items() if number]
 
     def targets(self, element: Element) -> list[LiveTarget]:
         """Return the live elements that a name leads to: its own first, then those that do the same."""

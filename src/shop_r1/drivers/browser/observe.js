@@ -7,6 +7,7 @@
 //   outcome     whether that click reached it
 //   frame:17:x:y  where a point of the frame 17 is in this window
 //   field:17    what is asked of a text field, and whether it takes text
+//   edits:name  what the script of a version's edits says of them, asked by an event of this name
 //   options:17  the options of a list, or of the list that an option is in, and that option's place
 // It is read after `dom.js` and `aim.js`. Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
 (() => {
@@ -157,6 +158,7 @@
     };
     // The visible element under which the mouse has to be for a hidden one to be shown, or null.
     const hoveredFor = (element) => {
+      if (isHiddenByEdit(element)) return null;
       hovers = hovers || hoverRules();
       for (const [before, shown] of hovers) {
         try {
@@ -173,6 +175,8 @@
       return /^[a-z][a-z0-9:_-]*$/.test(tag) && tag !== 'plaintext' ? tag : 'div';
     };
     const isOption = (tag) => tag === 'option' || tag === 'optgroup';
+    // What an edit of a version's hides stays hidden, wherever the mouse is; options have no box that would say so.
+    const isHiddenByEdit = (element) => styleOf(element).getPropertyValue('--shop-r1-hidden') === '1';
 
     const visit = (node, isDrawn, depth, hovered) => {
       if (typeOf(node) === Node.TEXT_NODE) {
@@ -182,6 +186,7 @@
       if (typeOf(node) !== Node.ELEMENT_NODE || LEFT_OUT.has(nameOf(node))) return;
       if (nodes.length >= NODES_MAX || depth > DEPTH_MAX || length > CHARS_MAX) return count('cut');
       const tag = tagOf(node);
+      if (isOption(tag) && isHiddenByEdit(node)) return count('not_drawn');
       if (!hovered && !isVisible(node) && !isOption(tag) && styleOf(node).display !== 'contents') {
         hovered = hoveredFor(node);
         if (!hovered) return hide(node, tag, 'not_drawn');
@@ -297,9 +302,20 @@
     return { box: [left, top, width, height] };
   };
 
+  // A version's edits are made in the page's world, which is asked by an event that nobody else knows.
+  const askEdits = (channel) => {
+    let answer = '{}';
+    const hear = (event) => { if (typeof event.detail === 'string') answer = event.detail; };
+    addEventListener(channel, hear);
+    dispatchEvent(new CustomEvent(channel));
+    removeEventListener(channel, hear);
+    return JSON.parse(answer);
+  };
+
   const ask = (what, number, x, y) => {
     if (what === 'observe') return observe();
     if (what === 'outcome') return shopR1Aim.outcome();
+    if (what === 'edits') return askEdits(number);
     const element = nodes[number];
     if (!element?.isConnected) return { why: 'gone' };
     if (what === 'frame') return shopR1Aim.frame(element, Number(x), Number(y));

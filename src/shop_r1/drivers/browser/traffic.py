@@ -12,6 +12,7 @@ from playwright.async_api import CDPSession, Error, Page
 
 from shop_r1.drivers.browser.background import in_background
 from shop_r1.drivers.browser.live_page import ENGINE
+from shop_r1.drivers.edits.in_window import RequestEdits
 from shop_r1.records.sessions import EventKind
 
 STEP_S = 0.01
@@ -72,12 +73,15 @@ class Traffic:
         permits: Callable[[Outgoing], Awaitable[bool]],
         sees: Callable[[Outgoing], None],
         meets: Callable[[EventKind, str], None],
+        edits: RequestEdits | None = None,
     ) -> None:
         """Ask `permits` before what may do something is sent.
 
-        `sees` is told of every request, `meets` of pages that do not come or want a login of HTTP's.
+        `sees` is told of every request, `meets` of pages that do not come or want a login of HTTP's; `edits`
+        are a version's.
         """
         self.page, self._permits, self._sees, self._meets = page, permits, sees, meets
+        self._edits = edits
         self.is_loading = self.is_opening = False
         self.changed_at = self.acted_at = 0.0
         self.document_url = ""
@@ -119,6 +123,7 @@ class Traffic:
         ):
             session.on(event, heard)
         patterns = [{"urlPattern": "*", "resourceType": kind} for kind in _ASKED_ABOUT]
+        patterns += self._edits.edits.patterns if self._edits is not None else []
         script = {"source": _SCRIPT.read_text("utf-8"), "worldName": _WORLD, "runImmediately": True}
         await asyncio.gather(
             session.send("Page.enable"),
@@ -272,21 +277,31 @@ class Traffic:
         in_background(self._decide(data))
 
     async def _decide(self, data: dict[str, Any]) -> None:
-        is_permitted = False
+        # A page that is aborted leaves the last one as it was; a blocked one shows an error.
+        command, answer = "Fetch.failRequest", {"requestId": data["requestId"], "errorReason": "Aborted"}
         try:
-            outgoing = self._outgoing(data, data["request"], data.get("resourceType", "Other"))
-            is_permitted = not (self.is_held and outgoing.is_page) and await self._permits(outgoing)
+            if await self._is_permitted(data):
+                command, answer = await self._answer(data)
         finally:
-            answer: dict[str, Any] = {"requestId": data["requestId"]}
-            if not is_permitted:
-                # A page that is aborted leaves the last one as it was; a blocked one shows an error.
-                answer["errorReason"] = "Aborted"
-                if _is_download(data):
-                    self._end_save()
+            if command == "Fetch.failRequest" and _is_download(data):
+                self._end_save()
             with suppress(Error):  # the page may have gone, and its request with it
-                await self._chromium.send(
-                    "Fetch.continueRequest" if is_permitted else "Fetch.failRequest", answer
-                )
+                await self._chromium.send(command, answer)
+
+    async def _is_permitted(self, data: dict[str, Any]) -> bool:
+        kind = data.get("resourceType", "Other")
+        if kind not in _ASKED_ABOUT:
+            return True  # asked about for an edit's sake: the wall decides, as it does without one
+        outgoing = self._outgoing(data, data["request"], kind)
+        return not (self.is_held and outgoing.is_page) and await self._permits(outgoing)
+
+    async def _answer(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return what becomes of a request that may be sent."""
+        if self._edits is None:
+            return "Fetch.continueRequest", {"requestId": data["requestId"]}
+        is_page = data.get("resourceType") == "Document" and data.get("frameId") == self._main
+        page = data["request"]["url"] if is_page else self.document_url or self.page.url
+        return await self._edits.answer(data, page)
 
     def _outgoing(self, data: dict[str, Any], request: dict[str, Any], kind: str) -> Outgoing:
         is_document = kind == "Document"

@@ -1,6 +1,7 @@
 """A window of Chromium: a context with its own proxy, its tabs, and what happens in them."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from shop_r1.drivers.browser.page_events import StepEvents
 from shop_r1.drivers.browser.pool import BrowserPool, first_line
 from shop_r1.drivers.browser.settle import Settled, settle
 from shop_r1.drivers.browser.traffic import Outgoing, Traffic
+from shop_r1.drivers.edits.in_window import RequestEdits, ShopEdits
 from shop_r1.drivers.recording.recorder import Recorder
 from shop_r1.errors import PageError
 from shop_r1.records.sessions import EventKind
@@ -50,6 +52,8 @@ class Window:
     Attributes:
         events: what has happened since they were last taken.
         bought: the purchase that was last made or held back, since it was last taken.
+        edits: what a version does to requests; None where there is none.
+        edits_channel: the event by which pages are asked what a version's edits hold of.
     """
 
     def __init__(
@@ -58,8 +62,11 @@ class Window:
         bounds: Bounds,
         recorder: Recorder | None = None,
         trace: Path | None = None,
+        edits: ShopEdits | None = None,
     ) -> None:
         self._pool, self._bounds, self._recorder, self._trace = pool, bounds, recorder, trace
+        self.edits = RequestEdits(edits) if edits is not None else None
+        self.edits_channel = f"e{secrets.token_hex(8)}"
         self._proxy = FilteringProxy(bounds.hosts, bounds.routes, bounds.max_bytes)
         self._stack = AsyncExitStack()
         self._tabs: dict[Page, Traffic] = {}
@@ -92,6 +99,9 @@ class Window:
             if self._recorder is not None:
                 self._stack.push_async_callback(self._recorder.detach)
                 await self.within(LOAD_S, self._recorder.attach(self.context), "no window")
+            if self.edits is not None:
+                script = self.edits.edits.script(self.edits_channel)
+                await self.within(LOAD_S, self.context.add_init_script(script), "no window")
             page = await self.within(LOAD_S, self.context.new_page(), "no window")
             await self.within(LOAD_S, self._following[page], "no window")
         except BaseException:
@@ -167,6 +177,11 @@ class Window:
         Raises:
             PageError: the shop does not want such visitors, or no page came in time.
         """
+        if self.edits is not None:
+            url = self.edits.edits.start_at(url)
+            cookies: list[Any] = self.edits.edits.cookies(url)
+            if cookies:
+                await self.within(ANSWER_S, self.context.add_cookies(cookies), "no window")
         robots = self._bounds.robots
         if not await self._bounds.welcomes(url, self._fetch) and robots is not None:
             raise PageError(f"{url[:120]!r}: {robots.why_not(url)}")
@@ -221,7 +236,7 @@ class Window:
         if self._current is not None:
             self.events.add("new_tab", page.url)
         self._current = page
-        traffic = self._tabs[page] = Traffic(page, self._permits, self._note, self._meet)
+        traffic = self._tabs[page] = Traffic(page, self._permits, self._note, self._meet, self.edits)
         self._following[page] = in_background(traffic.follow())
         page.on("dialog", self._answer)
         page.on("download", lambda download: self.events.add("download", download.suggested_filename))

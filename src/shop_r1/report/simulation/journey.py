@@ -106,8 +106,8 @@ class ShownStep:
 
     @property
     def events_told(self) -> tuple[str, ...]:
-        """What happened in the browser meanwhile."""
-        return tuple(say_event(each) for each in self.step.events or ())
+        """What happened in the browser meanwhile; that a version's edits hold is no event of a step."""
+        return tuple(say_event(each) for each in self.step.events or () if each.kind != "edited")
 
     @property
     def alternatives(self) -> tuple[ShownAlternative, ...]:

@@ -56,6 +56,8 @@ EVENTS: Mapping[EventKind, str] = {
     "enter_ignored": "Enter did nothing",
     "cut": "the page was too large to be read whole",
     "page_error": "a script of the page failed",
+    "edited": "the version's edit held",
+    "edit_undone": "the page took the version's edit back",
 }
 
 

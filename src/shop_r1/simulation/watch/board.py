@@ -348,7 +348,7 @@ def _step_view(number: int, step: Step) -> StepView:
         action=action_words(step.action, step.page.html, was_done=step.error is None),
         rationale=cut(step.rationale, _RATIONALE_MAX) if step.rationale else None,
         error=cut(step.error, _REASON_MAX) if step.error else None,
-        events=tuple(event_words(event) for event in step.events or ()),
+        events=tuple(event_words(event) for event in step.events or () if event.kind != "edited"),
     )
 
 

@@ -25,6 +25,8 @@ _EVENTS: dict[EventKind, str] = {
     "enter_ignored": "Enter did nothing",
     "cut": "the page was too large to be read whole",
     "page_error": "a script of the page failed",
+    "edited": "saw an edited page",
+    "edit_undone": "the page took an edit back",
 }
 
 
