@@ -139,11 +139,12 @@ to = "Buy"
 
 @pytest.mark.slow
 def test_hidden_ratings_are_those_that_the_store_does_not_show(
-    shell: Shell, tmp_path: Path, variant: Path
+    shell: Shell, tmp_path: Path, variant: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages, out = tmp_path / "pages.toml", tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    pages, out = Path("pages.toml"), Path("out")
     pages.write_text(PAGES, "utf-8")
-    words = ("compare", "--browser", "--variant", variant, "--variant", pages)
+    words = ("compare", "--browser", "--variant", variant.name, "--variant", pages)
     code, text, _ = shell(*words, "--check", "--check-page", "/search?q=mug")
     assert code == 1
     assert "1 edit on no page: pages: 2 text button.none: nothing" in " ".join(text.split())
