@@ -40,8 +40,8 @@ or one that closed, a download, a file chooser or a login of HTTP that was refus
 page that did not come or did not answer, a request that the bounds refused, a purchase that was held back, a
 page that was still changing at the ceiling, an element that was drawn anew and found by its name again, one
 that something else covered, an Enter that did nothing, a page that was too large to be read whole, an error
-that no script of the page caught. Of a version's edits, each in words: one that holds on the page, and one that
-the page takes back repeatedly."""
+that no script of the page caught. Of a version's edits, each in words: one that holds on the page, and one
+that the page takes back repeatedly."""
 
 
 class StepEvent(Record):
