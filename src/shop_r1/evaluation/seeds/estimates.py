@@ -107,7 +107,7 @@ class Estimate:
 
     def _beyond(self, distance: float) -> float:
         """Return the chance that the mean is at least distance / sqrt(k) too high; the distance is >= 0."""
-        # The functions behind `stats.t.sf` and `stats.norm.sf`, whose checks take most of the time.
+        # The functions behind `stats.t.sf` and `stats.norm.sf`, whose checks cost more than they do.
         share, scales = self._floored
         student = float(special.stdtr(self.freedom, -distance / self._spread))
         if share == 0:
