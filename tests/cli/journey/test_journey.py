@@ -1,13 +1,16 @@
 """The command over folders that `simulate` and `compare` wrote."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
 from tests.shell import Shell
 
-from shop_r1.jsonl import read_json, write_json
+from shop_r1.jsonl import read_json, write_json, write_records
+from shop_r1.records.actions import click, terminate
 from shop_r1.records.journeys import JOURNEY_FILE, JOURNEY_PAGE, JOURNEY_SUMMARY, JourneyReport
+from shop_r1.records.sessions import Page, Session, Step
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,8 @@ def test_a_condition_that_does_not_hold_ends_with_1_and_the_reason(folder: Path,
 
 
 def test_json_alone_goes_to_stdout(folder: Path, shell: Shell) -> None:
-    code, text, _ = shell("journey", folder, "--json", "--fail-under", "purchase=0.99")
+    code, text, err = shell("journey", folder, "--json", "--fail-under", "purchase=0.99")
+    assert err.startswith("Failed: purchase ")
     assert code == 1 and JourneyReport.model_validate(json.loads(text)) == read(folder)
 
 
@@ -159,6 +163,7 @@ def test_of_a_comparison_one_version_is_chosen(shell: Shell, tmp_path: Path) -> 
     assert shell("journey", out, "--version", "no_ratings", "--no-replays")[0] == 0
     found = read(out)
     assert (found.begun, found.version) == (3, "no_ratings")
+    assert found.shop == "the built-in store, version no_ratings"
     assert all(
         replay.session_id.endswith("-no_ratings") for each in found.friction for replay in each.replays
     )
@@ -180,3 +185,25 @@ def test_two_hundred_visits_of_the_built_in_store(shell: Shell, tmp_path: Path) 
     assert len(said.clusters) == 3 and said.other_clusters == 0 and said.silent == 0
     assert sum(each.visits for each in said.clusters) == found.friction[0].lost
     assert shell("journey", out, "--fail-under", "purchase=0.9")[0] == 1
+
+
+def test_pages_and_rationales_do_nothing_to_a_terminal_or_a_page(shell: Shell, tmp_path: Path) -> None:
+    evil = "\x1b[2J\u202e<script>alert(1)</script>`|"
+    page = Page(url=f"https://shop.example/{evil}", html=f'<page>\n<a name="x">{evil}</a>')
+    steps = (
+        Step(page=page, action=click("x"), rationale=evil),
+        Step(page=page, action=terminate(), rationale=evil),
+    )
+    sessions = [
+        Session(session_id=f"{number}{evil}", outcome="terminate", steps=steps) for number in range(4)
+    ]
+    write_records(tmp_path / "sessions.jsonl", sessions)
+    code, text, err = shell("journey", tmp_path)
+    assert code == 0 and "clicked without effect" in text
+    assert not any(unicodedata.category(each)[0] == "C" for each in (text + err).replace("\n", ""))
+    page_text = (tmp_path / JOURNEY_PAGE).read_text("utf-8")
+    assert "<script" not in page_text and "\x1b" not in page_text
+    assert "\x1b" not in (tmp_path / JOURNEY_SUMMARY).read_text("utf-8")
+    assert all(
+        (tmp_path / each.link.partition("#")[0]).is_file() for each in read(tmp_path).friction[0].replays
+    )

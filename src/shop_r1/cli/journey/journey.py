@@ -76,6 +76,9 @@ def journey(
     _write(folder, found, has_replays)
     if as_json:
         console.print_json(found.model_dump(mode="json"))
+        for check in found.checks:
+            if not check.is_passed:
+                console.note(f"Failed: {check.sentence}")
     else:
         _print(found, folder)
     if not found.is_passed:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shop_r1.config import suggest
+from shop_r1.drivers.in_process import HOST
 from shop_r1.errors import ConfigError
 from shop_r1.journey.funnel import Funnel
 from shop_r1.journey.visits import RecordedVisit
@@ -47,7 +48,7 @@ def describe_shop(settings: Mapping[str, Any], visits: list[RecordedVisit], vers
     given = _settings(settings)
     hosts = dict.fromkeys(split_address(step.page.url).netloc for each in visits for step in each.steps)
     shown = ", ".join([host for host in hosts if host][:3]) or "a shop"
-    name = "the built-in store" if given and given.get("url") is None and version is None else shown
+    name = "the built-in store" if given.get("url", "") is None or shown == HOST else shown
     variant = given.get("variant")
     called = version or (variant.get("name") if isinstance(variant, dict) else None)
     return f"{name}, version {called}" if called else name
