@@ -5,7 +5,7 @@ import pytest
 from shop_r1.comparison.analysis import Question, compare_versions
 from shop_r1.comparison.measures import measure_visit
 from shop_r1.records.actions import click, terminate
-from shop_r1.records.comparisons import ShopperPlan, VersionComparison
+from shop_r1.records.comparisons import EditUse, ShopperPlan, VersionComparison
 from shop_r1.records.sessions import Page, Step
 from shop_r1.report.comparison import build_comparison_page, render_comparison
 from shop_r1.report.seal import is_sealed
@@ -57,3 +57,9 @@ def test_intervals_are_drawn_within_the_picture(found: VersionComparison) -> Non
 def test_a_small_segment_is_said_to_be_too_small(found: VersionComparison) -> None:
     small = found.segments[0].model_copy(update={"is_too_small": True, "differences": ()})
     assert "too small to be judged" in render_comparison(found.model_copy(update={"segments": (small,)}))
+
+
+def test_the_page_says_on_how_many_pages_an_edit_held(found: VersionComparison) -> None:
+    use = EditUse(version="evil", edit="1 hide <b>.x</b>", pages=3, undone=2, pages_seen=70)
+    text = render_comparison(found.model_copy(update={"edits": (use,)}))
+    assert "1 hide &lt;b&gt;.x&lt;/b&gt;" in text and "held on 3 of 70 pages, taken back on 2" in text

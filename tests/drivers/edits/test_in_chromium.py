@@ -10,7 +10,7 @@ from tests.window import SHOP, Chromium, Content, Window
 
 from shop_r1.drivers.edits.in_window import Held, ShopEdits
 from shop_r1.drivers.protocol import Observation
-from shop_r1.records.actions import Action, click
+from shop_r1.records.actions import Action, click, type_and_submit
 
 PIXEL = b"<svg xmlns='http://www.w3.org/2000/svg' width='7' height='5'><rect width='7' height='5'/></svg>"
 
@@ -260,3 +260,20 @@ def test_a_new_tab_is_edited_from_its_beginning(chromium: Chromium) -> None:
     assert {(text, display) for _, text, display in log if text is not None} == {("9", "none")}
     held = {event.detail for event in result.events if event.kind == "edited"}
     assert held == {"1 text .price", "2 hide .old"}
+
+
+BUYS = """<form method=post action=/go><input name=code aria-label=Code><button>Place order</button></form>
+<p id=done></p><button id=js onclick="done.textContent = 'sold'">Buy now</button>"""
+
+
+def test_what_buys_is_held_back_by_what_it_was_called_before_an_edit(chromium: Chromium) -> None:
+    edits = edits_of({"do": "text", "selector": "button", "to": "Go on"})
+    with Window(chromium, {"/": BUYS}, edits=edits) as window:
+        names = [name for name in window.open().simplified.by_name if "go_on" in name]
+        assert len(names) == 2
+        results = [window.act(click(name)) for name in names]
+        field = next(name for name, it in window.open().simplified.by_name.items() if it.role == "textbox")
+        results.append(window.act(type_and_submit(field, "x")))
+        for result in results:
+            assert result.is_purchase and "sold" not in result.seen.page.html
+            assert any(event.kind == "purchase_held" for event in result.events)

@@ -67,7 +67,7 @@ def edit_warnings(uses: Iterable[EditUse]) -> list[str]:
                 "shoppers saw; compare --check says what it finds"
             )
         if use.undone:
-            found.append(f"Edit {use.edit} of {use.version} was taken back by {use.undone:,} pages")
+            found.append(f"Edit {use.edit} of {use.version} was taken back on {use.undone:,} of the pages")
     return found
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class BrowserDriver:
         if effect == "leave":
             return ActionResult(before, events=window.events.take(), is_purchase=was_late)
         window.begin_step()
-        if self._is_held_back(action, before, window):
+        if self._is_held_back(action, await self._labels(action, before), window):
             await self._problem(ANSWER_S, self._show_target(action), window)
             return ActionResult(before, events=window.events.take(), is_purchase=True)
         problem = await self._wait_for_turn(effect, before)
@@ -133,12 +134,21 @@ class BrowserDriver:
 
     # Acting
 
-    def _is_held_back(self, action: Action, seen: Observation, window: Window) -> bool:
-        """Note whether a click would buy, and return whether it is held back."""
+    async def _labels(self, action: Action, seen: Observation) -> list[str]:
+        """Return what an element that is clicked is called, and what it was called before edits."""
         element = seen.simplified.by_name.get(action.value("name"))
         if action.type != "click" or element is None:
-            return False
-        bought = self._bounds.click_buys(element.label)
+            return []
+        found = [element.label]
+        if self._edits is not None and self._live is not None:
+            for target in self._live.targets(element)[:1]:
+                with suppress(Error):  # what does not answer is not clicked either
+                    found += (await target.ask("before")).get("before", [])
+        return found
+
+    def _is_held_back(self, action: Action, labels: Sequence[str], window: Window) -> bool:
+        """Note whether a click on what is called so would buy, and return whether it is held back."""
+        bought = next(filter(None, map(self._bounds.click_buys, labels)), None)
         window.bought = window.bought or bought
         if bought is None or not self._bounds.holds_purchases:
             return False
@@ -165,7 +175,9 @@ class BrowserDriver:
 
         def holds(form: dict[str, Any]) -> bool:
             """Note whether sending a form would buy, and return whether it is held back."""
-            bought = self._bounds.form_buys(form["method"], form["action"], form["label"])
+            labels = [form["label"], *form["before"]]
+            found = (self._bounds.form_buys(form["method"], form["action"], label) for label in labels)
+            bought = next(filter(None, found), None)
             window.bought = window.bought or bought
             if bought is None or not self._bounds.holds_purchases:
                 return False

@@ -8,6 +8,7 @@
 //   frame:17:x:y  where a point of the frame 17 is in this window
 //   field:17    what is asked of a text field, and whether it takes text
 //   edits:name  what the script of a version's edits says of them, asked by an event of this name
+//   before:17   what an element said before a version's edits
 //   options:17  the options of a list, or of the list that an option is in, and that option's place
 // It is read after `dom.js` and `aim.js`. Ids (`data-shop-r1-id`) stand in the copy alone; `nodes` leads from them to the elements.
 (() => {
@@ -26,7 +27,7 @@
   const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
   const quote = (text) => escape(text).replace(/"/g, '&quot;');
 
-  let nodes = [];
+  let nodes = [], channel = '';  // the channel of a version's edits
 
   // What alone can be acted on, where something lies over nearly the whole window: a modal <dialog>, else the fixed
   // box that most of a grid of points lead to, and what lies over that. An empty list where nothing does.
@@ -283,7 +284,8 @@
     let action = '';
     try { action = new URL(of('action', ''), document.baseURI).href; } catch { /* no address */ }
     const label = sender ? (sender.innerText || sender.value || sender.getAttribute('aria-label') || '').slice(0, HIDDEN_TEXT_MAX) : '';
-    return { method: of('method', 'get').toUpperCase(), action, label };
+    const { before = [] } = sender ? askEdits(sender) : {};
+    return { method: of('method', 'get').toUpperCase(), action, label, before };
   };
   const options = (element) => {
     const list = element.closest('select'), all = list ? [...list.options].slice(0, NODES_MAX) : [];
@@ -303,11 +305,12 @@
   };
 
   // A version's edits are made in the page's world, which is asked by an event that nobody else knows.
-  const askEdits = (channel) => {
+  const askEdits = (target) => {
+    if (!channel) return {};
     let answer = '{}';
     const hear = (event) => { if (typeof event.detail === 'string') answer = event.detail; };
     addEventListener(channel, hear);
-    dispatchEvent(new CustomEvent(channel));
+    target.dispatchEvent(new CustomEvent(channel, { composed: true }));
     removeEventListener(channel, hear);
     return JSON.parse(answer);
   };
@@ -315,11 +318,12 @@
   const ask = (what, number, x, y) => {
     if (what === 'observe') return observe();
     if (what === 'outcome') return shopR1Aim.outcome();
-    if (what === 'edits') return askEdits(number);
+    if (what === 'edits') { channel = number; return askEdits(window); }
     const element = nodes[number];
     if (!element?.isConnected) return { why: 'gone' };
     if (what === 'frame') return shopR1Aim.frame(element, Number(x), Number(y));
     if (what === 'field') return field(element);
+    if (what === 'before') return askEdits(element);
     if (what === 'options') return options(element);
     if (what === 'announce') return announce(element, x);
     return shopR1Aim.at(element, what === 'click');

@@ -6,6 +6,7 @@
 (() => {
   const edits = @EDITS@, hosts = @HOSTS@, CHANNEL = @CHANNEL@;
   const FIGHTS_MAX = 20, FIGHT_MS = 1000;  // an element that a page changes back so often, so soon again
+  const WORDS_MAX = 300;
   const PASSES_MAX = 50;  // between two frames; what comes then waits for the next
   const taken = (kind, name) => { const run = kind.prototype[name]; return (node, ...given) => run.apply(node, given); };
   const asked = (kind, name) => { const get = Object.getOwnPropertyDescriptor(kind.prototype, name).get; return (node) => get.call(node); };
@@ -26,7 +27,10 @@
   };
   if (!isOwn()) return;
 
-  const address = () => (location.protocol === 'about:' ? parent.location.href : location.href);
+  const address = () => {  // a frame that is written by its page has that page's
+    if (location.protocol !== 'about:') return location.href;
+    try { return parent.location.href; } catch { return location.href; }
+  };
   const expressions = edits.map(({ pages }) => pages.map((pattern) => [pattern.startsWith('/'),
     new RegExp(`^${pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\\/-]/g, '\\$&')).join('.*')}$`, 's')]));
   const holdsOn = (index, href) => {
@@ -215,10 +219,24 @@
     const found = all(edit.selector), wider = new Set([...found, ...state.done.keys()]);  // an edit may end what its selector asks for
     return [[...wider].filter((it) => isDone[edit.kind](edit, it, state)).length, wider.size];
   };
+  // What an element, what is in it and what it is in said before edits: what buys is known by its words.
+  const saidBefore = (element) => {
+    const found = new Set();
+    for (const { done } of states) {
+      for (const [edited, { before }] of done) {
+        if (!before || (edited !== element && !contains(edited, element) && !contains(element, edited))) continue;
+        if (Array.isArray(before)) found.add(before.map(([, data]) => data).join(''));
+        else for (const name in before) if (before[name]) found.add(before[name]);
+      }
+    }
+    return [...found].map((text) => words(text).slice(0, WORDS_MAX));
+  };
   addEventListener(CHANNEL, (event) => {
     if (event.detail) return;  // the answer itself
+    const [asked] = event.composedPath();
+    if (asked !== window) return dispatch(window, new Answer(CHANNEL, { detail: toText({ before: saidBefore(asked) }) }));
     pass();
     const found = states.map((state, index) => (state.isOn ? [...heldBy(edits[index], state), state.given] : null));
     dispatch(window, new Answer(CHANNEL, { detail: toText({ edits: found }) }));
-  });
+  }, true);
 })();
