@@ -141,5 +141,5 @@ lock: ## remake requirements.lock from the newest versions that pyproject.toml a
 	@mv build/requirements.lock requirements.lock
 
 clean: ## remove .venv, caches and builds; runs stay
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info environments/*/*.egg-info environments/*/build
 	@find src tests benchmarks recipes -name __pycache__ -prune -exec rm -rf {} +

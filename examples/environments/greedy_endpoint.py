@@ -22,9 +22,16 @@ _ELEMENT = re.compile(r'<(\w+) name="([^"]+)"[^<>]*>([^<>]*)')
 
 
 def answer(messages: Iterable[Mapping[str, Any]]) -> str:
-    """Return the completion for a conversation: the shopper goes through it again and makes one more move."""
+    """Return the completion for a conversation: the shopper goes through it again and makes one more move.
+
+    Without a wish in the system prompt it leaves.
+    """
     system, *turns = messages
-    shopper, move = GreedyShopper(system["content"]), Move("leave", "I saw no page.")
+    try:
+        shopper = GreedyShopper(system["content"])
+    except ValueError:
+        return render_completion("I came for nothing.", Action(type="terminate"))
+    move = Move("leave", "I saw no page.")
     for turn in turns:
         if turn["role"] == "user":
             page = turn["content"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 import pytest
-from examples.environments.browsergym_agent import run
+from examples.environments.browsergym_agent import GreedyAgentArgs, run
 
 from shop_r1.environments.browser_tasks import TASK_IDS, use_installed_chromium
 
@@ -28,7 +28,7 @@ def test_the_tasks_are_registered() -> None:
 
 
 def test_the_greedy_agent_reaches_the_goal_in_the_browser() -> None:
-    reward, steps = run(0)
+    reward, steps = run(GreedyAgentArgs(), 0)
     assert reward == 1.0 and steps < 10
 
 

@@ -14,8 +14,6 @@ from examples.environments.greedy_endpoint import app as greedy
 from shop_r1 import Action, Page, Session, Step, write_sessions
 from shop_r1.store.serve import served
 
-LEAVE = '{"rationale": "I am done.", "action": {"type": "terminate"}}'
-
 
 @pytest.fixture(scope="module")
 def greedy_url() -> Iterator[str]:
@@ -76,11 +74,18 @@ def test_recorded_steps_are_scored_by_the_shop_r1_reward(greedy_url: str, tmp_pa
     ]
     write_sessions(tmp_path / "s.jsonl", [Session(session_id="one", steps=tuple(steps))])
     config = RecordedEnvConfig(taskset={"id": "shop-r1-recorded", "sessions": tmp_path / "s.jsonl"})
-    with served(_leaving()) as port:
-        (trace,) = run_tasks(config, f"http://127.0.0.1:{port}/v1", 1)
+    (trace,) = run_tasks(config, greedy_url, 1)  # without a wish it leaves
     # Table 1: 0.5 for the format and 0.3 for the type; terminating has no value, and no certainty is known.
     assert trace.reward == pytest.approx(0.8)
     assert (trace.metrics["format"], trace.metrics["type"]) == (0.5, 0.3)
+
+
+def test_without_a_file_scripted_shoppers_make_the_sessions(greedy_url: str) -> None:
+    from shop_r1.environments.hub.recorded import RecordedEnvConfig
+
+    config = RecordedEnvConfig(taskset={"id": "shop-r1-recorded", "num_sessions": 2})
+    (trace,) = run_tasks(config, greedy_url, 1)
+    assert trace.task.data.id == "store-0-00000/1" and trace.metrics["format"] == 0.5
 
 
 def test_the_command_of_verifiers_runs_a_package_by_its_id(greedy_url: str, tmp_path: Path) -> None:
@@ -92,20 +97,3 @@ def test_the_command_of_verifiers_runs_a_package_by_its_id(greedy_url: str, tmp_
     (line,) = next((tmp_path / "out").rglob("traces.jsonl")).read_text("utf-8").splitlines()
     (trace,) = json.loads(line)["traces"]
     assert trace["rewards"]["goal"]["score"] == 1.0
-
-
-def _leaving() -> Any:
-    """Return an endpoint whose model always leaves."""
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
-
-    async def complete(request: Request) -> JSONResponse:
-        message = {"role": "assistant", "content": LEAVE}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        record = {"id": "x", "object": "chat.completion", "created": 0, "model": "leaving"}
-        return JSONResponse({**record, "choices": [choice], "usage": usage})
-
-    return Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])

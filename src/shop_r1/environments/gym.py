@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, SupportsIndex
 
 import gymnasium
-from gymnasium.spaces import Dict, Text
+from gymnasium.spaces import Dict
 
 from shop_r1.config import suggest
 from shop_r1.environments.loop_thread import LoopThread
 from shop_r1.environments.stores import Variant, open_store, read_version
 from shop_r1.environments.tasks import FITTING, ShopTask, check_goal, draw_task, own_task
-from shop_r1.environments.texts import CHARACTERS, fit_page, list_names, to_ascii
+from shop_r1.environments.texts import MAX_ACTION_CHARACTERS, fit_page, list_names, text_space, to_ascii
 from shop_r1.environments.visit import StoreVisit, Turn
 from shop_r1.errors import ConfigError
 from shop_r1.records.sessions import Session
@@ -23,7 +23,6 @@ from shop_r1.simulation.loop import Limits, Visit
 from shop_r1.store.catalogue import Catalogue
 
 STORE_ID = "shop_r1/Store-v0"
-MAX_ACTION_CHARACTERS = 8_192
 MAX_TASK_CHARACTERS = 8_192
 RENDER_MODES = ("ansi", "html")
 OPTIONS = ("task", "persona", "intent", "variant")
@@ -82,14 +81,14 @@ class StoreEnv(gymnasium.Env[Observation, str]):
         self._limits, self._max_page_characters = limits or Limits(), max_page_characters
         self.observation_space = Dict(
             {
-                "page": _text(max_page_characters),
+                "page": text_space(max_page_characters),
                 # A name in the list has its quotes, comma and space, less than the page needs for it; escapes
                 # of JSON are at most twice as long as HTML's references.
-                "elements": _text(2 * max_page_characters),
-                "task": _text(MAX_TASK_CHARACTERS),
+                "elements": text_space(2 * max_page_characters),
+                "task": text_space(MAX_TASK_CHARACTERS),
             }
         )
-        self.action_space = _text(MAX_ACTION_CHARACTERS)
+        self.action_space = text_space(MAX_ACTION_CHARACTERS)
         self._loop: LoopThread | None = None
         self._visit: StoreVisit | None = None
         self._turn: Turn | None = None
@@ -205,10 +204,6 @@ def check_options(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= 0
-
-
-def _text(max_length: int) -> Text:
-    return Text(max_length, min_length=0, charset=CHARACTERS)
 
 
 if STORE_ID not in gymnasium.registry:

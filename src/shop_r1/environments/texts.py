@@ -3,11 +3,21 @@
 import json
 import string
 
+from gymnasium.spaces import Text
+
 from shop_r1.pages.elements import element_names
 from shop_r1.pages.serialize.truncate import fit_html
 
 CHARACTERS = "".join(sorted({*string.printable} - {*"\r\x0b\x0c"}))
 """What texts consist of: ASCII that can be printed, spaces, tabs and line ends."""
+
+MAX_ACTION_CHARACTERS = 8_192
+"""Of a completion. Ours."""
+
+
+def text_space(max_length: int) -> Text:
+    """Return the space of these texts up to this length."""
+    return Text(max_length, min_length=0, charset=CHARACTERS)
 
 
 def to_ascii(text: str) -> str:

@@ -4,6 +4,7 @@ Self-certainty needs the model's probabilities, which a rubric does not have, so
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import verifiers.v1 as vf
@@ -88,8 +89,12 @@ class RecordedTaskset(vf.Taskset[RecordedTask, RecordedTasksetConfig]):
         if self.config.sessions is not None:
             yield from read_sessions(self.config.sessions)
             return
+        with ThreadPoolExecutor(1) as thread:  # the caller's own has a running event loop, as `vf-eval` does
+            yield from thread.submit(self._generate).result()
+
+    def _generate(self) -> list[Session]:
         app = open_store(StoreVariant())
-        yield from generate_sessions(app, Market(KINDS), self.config.num_sessions, self.config.seed)
+        return list(generate_sessions(app, Market(KINDS), self.config.num_sessions, self.config.seed))
 
 
 class RecordedEnvConfig(vf.EnvConfig):
