@@ -53,6 +53,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 NOISE = 1.0
 """Standard error of what is measured on people, in points."""
+INTENTS = 2
+"""What the shoppers want, each as likely."""
 SHOPPERS = 400
 """Of each comparison of the repetitions."""
 WRONG = (0.0, 3.0)
@@ -68,7 +70,7 @@ def variants() -> dict[str, StoreVariant]:
 
 def exact_purchases() -> dict[str, float]:
     """Return the exact share of the crowd that buys in each version."""
-    prior, intents, found = persona_grid().prior, draw_intents()[:4], {}
+    prior, intents, found = persona_grid().prior, draw_intents()[:INTENTS], {}
     for name, variant in variants().items():
         expected = run_expect(create_store(variant=variant), intents, 20)
         found[name] = float(np.mean([each.purchase @ prior for each in expected]))
@@ -77,7 +79,7 @@ def exact_purchases() -> dict[str, float]:
 
 async def make_pool(count: int) -> Pool:
     """Return so many shoppers' visits to every version."""
-    grid, intents = persona_grid(), draw_intents()[:4]
+    grid, intents = persona_grid(), draw_intents()[:INTENTS]
     drivers = {name: InProcessDriver(create_store(variant=each)) for name, each in variants().items()}
     pool: Pool = []
     for number in range(count):
@@ -158,6 +160,7 @@ def main(shoppers: int, repetitions: int) -> None:
     """Measure all of it, print it, and write it."""
     started = time.perf_counter()
     exact = exact_purchases()
+    print(json.dumps(exact), flush=True)
     effects = {name: 100 * (exact[name] - exact[STORE]) for name in CHANGES}
     pool = asyncio.run(make_pool(shoppers))
     shares = {name: 100 * fmean(each[name].purchase for each in pool) for name in variants()}
@@ -188,4 +191,4 @@ def main(shoppers: int, repetitions: int) -> None:
 
 if __name__ == "__main__":
     given = [int(each) for each in sys.argv[1:]]
-    main(*(given + [600, 300][len(given) :]))
+    main(*(given + [150, 200][len(given) :]))

@@ -42,7 +42,7 @@ def test_help_has_no_brackets_that_the_terminal_takes_for_a_style(name: str) -> 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("demo", "store", "simplify", "simulate", "sft", "grpo", "evaluate", "card", "score", "report"),
-        *("backtest", "compare", "doctor", "fidelity", "journey", "rationales", "reproduce"),
+        *("backtest", "compare", "doctor", "fidelity", "journey", "personas", "rationales", "reproduce"),
         *("model fetch", "model list", "model convert"),
         *("data import pages", "data import opera", "data import log", "data import rrweb"),
         *("data validate", "data stats", "data split", "data balance", "data convert"),

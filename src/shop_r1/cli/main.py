@@ -22,6 +22,7 @@ from shop_r1.cli.data.import_log import import_session_log
 from shop_r1.cli.data.import_opera import import_opera
 from shop_r1.cli.data.import_pages import import_saved_pages
 from shop_r1.cli.data.import_rrweb import import_rrweb
+from shop_r1.cli.data.personas import personas
 from shop_r1.cli.data.split import split
 from shop_r1.cli.data.stats import stats
 from shop_r1.cli.data.validate import validate
@@ -80,7 +81,7 @@ app = typer.Typer(
 )
 for each in (
     *(demo, reproduce, store, simplify, simulate, compare, rationales, sft, grpo),
-    *(evaluate, score, fidelity, backtest, journey, report, card, doctor),
+    *(evaluate, score, fidelity, backtest, journey, personas, report, card, doctor),
 ):
     app.command()(each)
 for subcommand in (validate, stats, split, balance, convert):

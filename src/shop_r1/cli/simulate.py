@@ -91,5 +91,5 @@ def simulate(
         given["variant"] = read_version(variant, at_address=is_address)
     options = Options(**given | {"words": settings or [], "allow_host": allow_host or []})
     options.check()
-    inputs = [test_profile, variant, policy if options.kind == "checkpoint" else None]
+    inputs = [test_profile, variant, *options.shopper_files, policy if options.kind == "checkpoint" else None]
     simulate_visits(options, options.place(inputs))

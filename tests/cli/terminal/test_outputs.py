@@ -49,7 +49,11 @@ GIVEN["simplify"] = ("page.html",)
 """What else a command needs to come as far as its output."""
 
 
-ENDINGS = {"data stats": ".svg or .html", "data balance": ".jsonl or .jsonl.zst"}
+ENDINGS = {
+    "data stats": ".svg or .html",
+    "personas": ".toml or .jsonl or .jsonl.zst",
+    "data balance": ".jsonl or .jsonl.zst",
+}
 """Of the files of commands that do not write sessions."""
 
 
@@ -98,7 +102,13 @@ def test_the_outputs_are_found() -> None:
         *(("data import rrweb", "out"), ("data stats", "report")),
         *(("data split", "out"), ("data balance", "out"), ("data convert", "out")),
         *(("model fetch", "out"), ("model convert", "out")),
-        *(("compare", "out"), ("fidelity", "out"), ("simplify", "out"), ("backtest", "out")),
+        *(
+            ("compare", "out"),
+            ("fidelity", "out"),
+            ("simplify", "out"),
+            ("backtest", "out"),
+            ("personas", "out"),
+        ),
     }
 
 

@@ -51,7 +51,8 @@ def run_backtest(path: Path, base: Options, processes: int | None, *, as_json: b
     """
     if base.is_one_file:
         raise ConfigError(f"{base.out}: a backtest is a folder; give --out a folder")
-    out = base.place([path, base.test_profile, base.policy_name if base.kind == "checkpoint" else None])
+    checkpoint = base.policy_name if base.kind == "checkpoint" else None
+    out = base.place([path, base.test_profile, *base.shopper_files, checkpoint])
     experiments = read_experiments(path)
     check_apart(out, _files_of(path, experiments))
     planned = dict(_planned(path, experiments, base, processes))

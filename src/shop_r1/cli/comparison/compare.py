@@ -169,5 +169,10 @@ def compare(
 
         return check_edits(options, check_page or [])
     files = [each for each in variant or [] if each != STORE]
-    inputs = [test_profile, *files, policy if options.first.kind == "checkpoint" else None]
+    inputs = [
+        test_profile,
+        *files,
+        *base.shopper_files,
+        policy if options.first.kind == "checkpoint" else None,
+    ]
     run_comparison(options, base.place(inputs))

@@ -36,7 +36,7 @@ def plan_visits(
             key := _key(options.base.seed, index),
             f"{deciders.names[0]}-{key}-{version}",
             shopper.user_id,
-            persona=deciders.persona,
+            persona=deciders.persona_of(key),
             start=shops[version].start,
             source=shops[version].source,
             space=deciders.space.name,

@@ -21,12 +21,15 @@ Browser = Annotated[bool, Option("--browser", help="By Chromium, as a URL is.", 
 Shoppers = Annotated[int, Option(min=1, help="How many visits.", rich_help_panel=WHO)]
 Policy = Annotated[str | None, Option(metavar="NAME", help=_POLICY, rich_help_panel=WHO)]
 Persona = Annotated[
-    str | None, Option(metavar="TEXT", help="Who a model pretends to be.", rich_help_panel=WHO)
+    str | None,
+    Option(
+        metavar="TEXT|FILE", help="Who a model pretends to be; a file: drawn from it.", rich_help_panel=WHO
+    ),
 ]
-Intent = Annotated[str | None, Option(metavar="TEXT", help="What it comes for.", rich_help_panel=WHO)]
+Intent = Annotated[str | None, Option(metavar="TEXT|FILE", help="What it comes for.", rich_help_panel=WHO)]
 Query = Annotated[
     str | None,
-    Option(metavar="TEXT", help="What is searched for first; a hint for models.", rich_help_panel=WHO),
+    Option(metavar="TEXT|FILE", help="What is searched for first; a hint for models.", rich_help_panel=WHO),
 ]
 Concurrency = Annotated[
     int,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from shop_r1.ray_cluster import check_address
 
 if TYPE_CHECKING:
     from shop_r1.drivers.edits.page_variant import PageVariant
+    from shop_r1.personas.mix import ShopperMix
     from shop_r1.shoppers.crowd_kinds import CrowdName
     from shop_r1.store.variants import StoreVariant
 
@@ -141,6 +143,25 @@ class Options:
 
         return self.max_steps or CROWDS[self.crowd].max_steps
 
+    @cached_property
+    def mix(self) -> "ShopperMix":
+        """Who the shoppers of a model are, or what random ones search for: the same for all, or drawn.
+
+        Raises:
+            ShopR1Error: a file of personas and intents cannot be used.
+        """
+        from shop_r1.personas.mix import make_mix
+
+        return make_mix(self.persona, self.intent, self.query, self.seed)
+
+    @property
+    def shopper_files(self) -> list[Path]:
+        """The files of personas and intents, each once."""
+        from shop_r1.personas.mix import is_file
+
+        found = [each for each in (self.persona, self.intent, self.query) if each and is_file(each)]
+        return [Path(each) for each in dict.fromkeys(found)]
+
     @property
     def is_one_file(self) -> bool:
         """Whether a file of sessions is all that is written: --out has an ending, and is no folder."""
@@ -158,6 +179,7 @@ class Options:
         console.check_choice("--store", self.store, STORES)
         for problem in self._problems():
             raise ConfigError(problem)
+        _ = self.mix  # its files are read before anything is begun
         if self.ray is not None:
             check_address(self.ray)
 

@@ -33,7 +33,7 @@ def plan_visits(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> li
             key,
             f"{session}-{key}",
             f"{user}-{key}",
-            persona=deciders.persona,
+            persona=deciders.persona_of(key),
             start=shop.start,
             source=shop.source,
             space=deciders.space.name,
@@ -51,6 +51,7 @@ def run_record(
     chosen["test_profile"] = str(options.test_profile) if options.test_profile else None
     chosen["variant"] = variant_record(options)
     inputs = [*deciders.inputs, *([options.test_profile] if options.test_profile else [])]
+    inputs += options.shopper_files
     return make_record(
         {**chosen, **more, "model": dict(deciders.settings)},
         inputs,

@@ -19,6 +19,7 @@ from shop_r1.simulation.policies.brief import brief
 if TYPE_CHECKING:
     from shop_r1.endpoints.pricing import Price
     from shop_r1.models.precision import Precision
+    from shop_r1.personas.mix import ShopperMix
     from shop_r1.prompts.render import PromptConfig
     from shop_r1.simulation.policies.checkpoint import PolicyConfig
     from shop_r1.simulation.policies.endpoint import (
@@ -51,11 +52,19 @@ class DeciderFacts:
     facts: tuple[tuple[str, str], ...]
     """Who they are, in words, by title; the first follows the number of shoppers."""
     persona: str | None = None
-    """As sessions have it."""
+    """As sessions have it; None where it is not the same for all."""
+    mix: "ShopperMix | None" = None
+    """Where shoppers differ, who they are."""
+    typed: tuple[str, ...] = ()
+    """Names of a test profile that they may type."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """That were resolved, for the run's record."""
     inputs: tuple[Path, ...] = ()
     """Files and folders that they are made of."""
+
+    def persona_of(self, key: str) -> str | None:
+        """Return the persona of the visit with this key, as its session has it."""
+        return self.persona if self.mix is None else _brief_of(self.mix, key, self.typed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +122,16 @@ def _scripted(options: Options) -> Deciders:
 def _random(options: Options, shop: ShopFacts) -> Deciders:
     from shop_r1.simulation.policies.random_policy import RandomPolicy
 
-    space = LIVE if options.in_browser else SHOP
-    policy = RandomPolicy(space, options.query, shop.typed)
-    first = f"; first they search for {options.query!r}" if options.query else ""
+    space, mix = LIVE if options.in_browser else SHOP, options.mix
+
+    def policy_of(visit: Visit) -> RandomPolicy:
+        return RandomPolicy(space, mix.draw(index_of(visit.key)).query, shop.typed)
+
+    query = f"one of {len(mix.intents)} queries of {options.query}" if mix.is_varied else repr(mix.query)
+    first = f"; first they search for {query}" if options.query else ""
     words = f"random shoppers, which need no model{first}"
     return Deciders(
-        policy_of=lambda _: policy, names=("random", "random"), space=space, facts=(("shoppers", words),)
+        policy_of=policy_of, names=("random", "random"), space=space, facts=(("shoppers", words),)
     )
 
 
@@ -130,6 +143,7 @@ class CheckpointPlan:
     config: "PolicyConfig"
     space: ActionSpace
     persona: str | None
+    shoppers: "Shoppers"
 
     def facts(self, where: str = "many at once") -> DeciderFacts:
         """Return what is said and recorded of it; `where` is how it decides, in words."""
@@ -141,8 +155,11 @@ class CheckpointPlan:
             facts=(
                 ("shoppers", f"decided for by the checkpoint {self.name}, {where}"),
                 _describe_space(self.space),
+                *self.shoppers.facts,
             ),
             persona=self.persona,
+            mix=self.shoppers.varied,
+            typed=self.shoppers.typed,
             settings=self.config.model_dump(mode="json"),
             inputs=() if (folder := model_folder(self.name)) is None else (folder,),
         )
@@ -170,12 +187,13 @@ def plan_checkpoint(options: Options, shop: ShopFacts) -> CheckpointPlan:
     name = options.policy_name
     trained = trained_prompt(name)
     config = console.read_settings(PolicyConfig, options.settings, {"prompt": trained} if trained else None)
-    persona = _brief(options, shop)
-    config = config.model_copy(update={"prompt": _with_persona(config.prompt, persona)})
-    if persona and trained and not trained.get("persona"):
+    shoppers = Shoppers(options.mix, shop.typed)
+    persona = shoppers.persona
+    config = config.model_copy(update={"prompt": _with_persona(config.prompt, shoppers)})
+    if (persona or shoppers.varied) and trained and not trained.get("persona"):
         console.note(f"{name} was trained without personas: it may not heed this one")
     space = _space(config.space, options, knows_shop_alone=trained is not None or name in BUNDLED)
-    return CheckpointPlan(name, config, space, persona)
+    return CheckpointPlan(name, config, space, persona, shoppers)
 
 
 def _checkpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack) -> Deciders:
@@ -188,7 +206,11 @@ def _checkpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack) -> Dec
     plan = plan.settled(choose_precision(plan.config.bf16, model.model.device.type))
     policy = ModelPolicy(BatchedModel(model, plan.config), plan.config, plan.space, plan.persona)
     stack.push_async_callback(policy.close)
-    return Deciders(**vars(plan.facts()), policy_of=lambda _: policy)
+    return Deciders(
+        **vars(plan.facts()),
+        policy_of=lambda visit: policy.of_persona(visit.persona),
+        segment_of=plan.shoppers.segment_of,
+    )
 
 
 @dataclass(frozen=True)
@@ -200,6 +222,7 @@ class EndpointPlan:
     price: "Price | None"
     space: ActionSpace
     persona: str | None
+    shoppers: "Shoppers"
 
     def facts(self) -> DeciderFacts:
         """Return what is said and recorded of it."""
@@ -215,8 +238,11 @@ class EndpointPlan:
                 ("shoppers", f"decided for by {self.name}"),
                 ("cost", f"{cost}{capped}" if price is not None else NO_PRICE),
                 _describe_space(self.space),
+                *self.shoppers.facts,
             ),
             persona=self.persona,
+            mix=self.shoppers.varied,
+            typed=self.shoppers.typed,
             settings=self.config.model_dump(
                 mode="json", exclude={"requests": {"max_cost_usd", "concurrency"}}
             ),
@@ -254,11 +280,11 @@ def plan_endpoint(options: Options, shop: ShopFacts) -> EndpointPlan:
     name = options.policy_name
     chosen = {"requests.max_cost_usd": options.max_cost}
     config = console.read_settings(EndpointConfig, options.settings, None, **chosen)
-    persona = _brief(options, shop)
-    config = config.model_copy(update={"prompt": _with_persona(config.prompt, persona)})
+    shoppers = Shoppers(options.mix, shop.typed)
+    config = config.model_copy(update={"prompt": _with_persona(config.prompt, shoppers)})
     space = _space(config.space, options, knows_shop_alone=False)
     price = choose_price(config.price, name, config.prompt.max_tokens, config.requests.max_cost_usd)
-    return EndpointPlan(name, config, price, space, persona)
+    return EndpointPlan(name, config, price, space, shoppers.persona, shoppers)
 
 
 async def _endpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack, out: Path) -> Deciders:
@@ -270,6 +296,7 @@ async def _endpoint(options: Options, shop: ShopFacts, stack: AsyncExitStack, ou
         policy_of=policies.policy_of,
         cost_of=policies.cost_of,
         total_cost=lambda: model.cost_usd,
+        segment_of=plan.shoppers.segment_of,
     )
 
 
@@ -284,7 +311,7 @@ class EndpointPolicies:
         """Return a visit's policy."""
         from shop_r1.simulation.policies.endpoint import EndpointPolicy
 
-        policy = self._policies[visit.session_id] = EndpointPolicy(self._model, visit.version)
+        policy = self._policies[visit.session_id] = EndpointPolicy(self._model, visit.version, visit.persona)
         return policy
 
     def cost_of(self, visit: Visit) -> float | None:
@@ -293,12 +320,59 @@ class EndpointPolicies:
         return policy.cost_usd if policy is not None else None
 
 
-def _brief(options: Options, shop: ShopFacts) -> str | None:
-    return brief(options.persona, options.intent, options.query, shop.typed)
+@dataclass(frozen=True)
+class Shoppers:
+    """Who the shoppers are that a model pretends to be."""
+
+    mix: "ShopperMix"
+    typed: tuple[str, ...]
+    """Names of a test profile that they may type."""
+
+    @property
+    def varied(self) -> "ShopperMix | None":
+        """The mix where shoppers differ, else None."""
+        return self.mix if self.mix.is_varied else None
+
+    @property
+    def persona(self) -> str | None:
+        """What all are told; None where they differ, or nothing is known."""
+        return None if self.mix.is_varied else _brief_of(self.mix, "0", self.typed)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Who they are, in words, by title, where they differ."""
+        parts = []
+        if self.mix.personas:
+            total = sum(each.weight for each in self.mix.personas)
+            shares = [f"{each.name} {each.weight / total:.0%}" for each in self.mix.personas]
+            parts.append(("personas", ", ".join(shares)))
+        if self.mix.intents:
+            parts.append(("intents", f"one of {len(self.mix.intents)}, by their weights"))
+        return tuple(parts)
+
+    def segment_of(self, key: str) -> str | None:
+        """Return the name of the persona of the visit with this key; None where there are none."""
+        persona = self.mix.draw(index_of(key)).persona
+        return None if persona is None else persona.name
 
 
-def _with_persona(prompt: "PromptConfig", persona: str | None) -> "PromptConfig":
-    return prompt.model_copy(update={"persona": True}) if persona else prompt
+def index_of(key: str) -> int:
+    """Return which visit of a run a key is of, from 0.
+
+    >>> index_of("3-00017")
+    17
+    """
+    return int(key.rpartition("-")[2])
+
+
+def _brief_of(mix: "ShopperMix", key: str, typed: tuple[str, ...]) -> str | None:
+    drawn = mix.draw(index_of(key))
+    return brief(drawn.who, drawn.what_for, drawn.query, typed)
+
+
+def _with_persona(prompt: "PromptConfig", shoppers: Shoppers) -> "PromptConfig":
+    is_known = shoppers.persona is not None or shoppers.mix.is_varied
+    return prompt.model_copy(update={"persona": True}) if is_known else prompt
 
 
 def _space(wanted: str, options: Options, *, knows_shop_alone: bool) -> ActionSpace:

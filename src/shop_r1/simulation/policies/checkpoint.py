@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal, Protocol
@@ -201,6 +202,12 @@ class ModelPolicy:
         except ConfigError as error:
             raise EndVisit("error", str(error)) from None
         return read_step(completion, page, self._space)
+
+    def of_persona(self, persona: str | None) -> "ModelPolicy":
+        """Return this policy for a shopper who is another; they share the model."""
+        other = copy(self)
+        other._persona = persona
+        return other
 
     async def close(self) -> None:
         """Close the model."""

@@ -114,9 +114,13 @@ class EndpointModel:
 class EndpointPolicy:
     """The policy of one visit, which counts what it used."""
 
-    def __init__(self, model: RequestedModel, version: str | None = None) -> None:
-        """Decide by the model, in this version of the shop; versions share no completion in a cache."""
+    def __init__(self, model: RequestedModel, version: str | None = None, persona: str | None = None) -> None:
+        """Decide by the model, in this version of the shop; versions share no completion in a cache.
+
+        `persona` is who this visit's shopper is, None: the model's own.
+        """
         self._model = model
+        self._persona = model.persona if persona is None else persona
         self._apart = zlib.crc32(version.encode()) if version is not None else 0
         self.usage = NO_USAGE
         """Of its completions."""
@@ -161,7 +165,7 @@ class EndpointPolicy:
         pages = [*(step.page.html for step in history), page.html]
         actions = [step.action for step in history]
         try:
-            rendered = render_history(pages, actions, model.space, prompt, model.count_tokens, model.persona)
+            rendered = render_history(pages, actions, model.space, prompt, model.count_tokens, self._persona)
         except ConfigError as error:
             raise EndVisit("error", str(error)) from None
         return Request(

@@ -123,7 +123,7 @@ async def _open_deciders(job: Job, shop: ShopFacts, stack: AsyncExitStack) -> De
     completer = RemoteCompleter(job.services, token_counter(load_tokenizer(plan.name)))
     policy = ModelPolicy(completer, plan.config, plan.space, plan.persona)
     stack.push_async_callback(policy.close)
-    return Deciders(**vars(plan.facts()), policy_of=lambda _: policy)
+    return Deciders(**vars(plan.facts()), policy_of=lambda visit: policy.of_persona(visit.persona))
 
 
 class _Listener:
