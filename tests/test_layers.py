@@ -53,7 +53,7 @@ FENCES = {
     "evaluation": {"training"},
     "jobs": {"training", "fidelity"},
     "fidelity": {"models", "endpoints", "importers", "training"},
-    "personas": {"models", "endpoints", "importers", "training"},
+    "personas": {"models", "endpoints", "training"},
     "drivers": {"models", "endpoints", "prompts", "fidelity"} | LEARNING,
     "simulation": {"fidelity"} | LEARNING,
     "shoppers": {"models", "endpoints", "fidelity"} | LEARNING,

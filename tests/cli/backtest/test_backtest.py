@@ -71,8 +71,10 @@ def test_comparisons_are_run_and_read_and_held_against_people(
     [
         ('versions = ["store", "none.toml"]', "none.toml: cannot be read"),
         ('versions = ["store", "store"]', "experiment first: two versions are called store"),
-        ('versions = ["store", "https://a.example"]', "two of one kind"),
+        ('versions = ["store", "https://a.example"]', "expected two addresses as versions"),
         ('versions = ["https://a.example", "https://b.example"]', "--page-size is of the built-in store"),
+        ('url = "https://a.example"\nversions = ["shop", "no_ratings.toml"]', "experiment first: "),
+        ('url = "https://a.example"\ncomparison = "x.json"', "url is of versions"),
         ('comparison = "none.json"', "none.json"),
         ('comparison = "past.toml"', "is not JSON"),
     ],

@@ -21,13 +21,14 @@ from shop_r1.records.sessions import Session
 READ = {
     *("data", "folder", "log", "path", "recordings", "file", "files", "against", "predictions", "training"),
     *("evaluations", "jsonl", "config", "launch", "chosen", "test_profile", "wheel", "embedding"),
-    *("simulated", "real", "weights", "variant", "past"),
+    *("simulated", "real", "weights", "variant", "past", "personas"),
     *("funnel", "baseline"),
 }
 """Parameters that name what is read. Any other that takes a path is taken for one that is written."""
 OPTIONAL = {"config", "predictions", "training", "chosen", "against", "launch", "embedding"} | {
     "weights",
     "variant",
+    "personas",
 }
 """Those of them that a command line need not have."""
 FOLDERS = {"demo", "reproduce", "sft", "grpo", "evaluate", "data split", "simulate"} | {

@@ -7,15 +7,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shop_r1.cli.backtest.plot import plot_backtest
-from shop_r1.cli.comparison.options import STORE, CompareOptions
+from shop_r1.cli.comparison.options import SHOP, STORE, CompareOptions
 from shop_r1.cli.comparison.run import make_comparison
-from shop_r1.cli.pipeline.stores import read_variant
 from shop_r1.cli.simulation.options import Options
+from shop_r1.cli.simulation.versions import read_version
 from shop_r1.cli.terminal import console
 from shop_r1.cli.terminal.outputs import check_apart
 from shop_r1.comparison.backtest.experiments import PastExperiment, read_experiments
 from shop_r1.comparison.backtest.scoring import hold, score
 from shop_r1.comparison.backtest.wording import list_grids
+from shop_r1.drivers.edits.page_variant import PageVariant
 from shop_r1.errors import ConfigError, DataError, ShopR1Error
 from shop_r1.evaluation.tables import to_text
 from shop_r1.jsonl import read_json, read_records, write_json
@@ -29,6 +30,8 @@ from shop_r1.validation_messages import describe_problems
 
 DEFAULT_OUT = Path("runs/backtest")
 BACKTEST_PAGE = "backtest.html"
+AS_IT_IS = (STORE, SHOP)
+"""What stands for the shop as it is in place of a file."""
 _FOLDER = "experiments"
 """Where in the run's folder each experiment's comparison is."""
 
@@ -79,11 +82,11 @@ def _planned(
     Raises:
         ConfigError: one cannot be run so; the message names it.
     """
-    known: dict[tuple[tuple[str, str], str], Planned] = {}
+    known: dict[tuple[tuple[str, str], str | None, str], Planned] = {}
     for each in experiments:
         if each.versions is None:
             continue
-        key = each.versions, each.goal
+        key = each.versions, each.url, each.goal
         if key not in known:
             try:
                 options = _comparison(path, each, each.versions, base, processes)
@@ -98,9 +101,13 @@ def _comparison(
     path: Path, each: PastExperiment, versions: tuple[str, str], base: Options, processes: int | None
 ) -> CompareOptions:
     urls = [version for version in versions if "://" in version]
-    variants = [] if urls else [_variant(path.parent, version) for version in versions]
-    if len(urls) == 1:
-        raise ConfigError("one version is an address and the other is none; expected two of one kind")
+    if len(urls) == 1 or (urls and each.url is not None):
+        raise ConfigError(
+            "expected two addresses as versions, or a url with files of what is changed in its pages"
+        )
+    urls = urls or ([each.url] if each.url is not None else [])
+    is_shown = each.url is not None or not urls
+    variants = [_variant(path.parent, version, bool(urls)) for version in versions] if is_shown else []
     return CompareOptions(
         base=base,
         urls=urls,
@@ -113,14 +120,14 @@ def _comparison(
     )
 
 
-def _variant(folder: Path, version: str) -> StoreVariant:
-    return StoreVariant() if version == STORE else read_variant(folder / version)
+def _variant(folder: Path, version: str, at_address: bool) -> StoreVariant | PageVariant | None:
+    return None if version in AS_IT_IS else read_version(folder / version, at_address=at_address)
 
 
 def _files_of(path: Path, experiments: tuple[PastExperiment, ...]) -> list[Path]:
     """Return the files that the experiments name."""
     names = [name for each in experiments for name in (*(each.versions or ()), each.comparison)]
-    return [path.parent / name for name in names if name is not None and name != STORE and "://" not in name]
+    return [path.parent / name for name in names if name and name not in AS_IT_IS and "://" not in name]
 
 
 def _hold_all(

@@ -32,6 +32,10 @@ def fidelity(
         list[str] | None,
         Option(metavar="NAME", help=f"Of --calibrate: {_MARGINS}"),
     ] = None,
+    personas: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Of --calibrate: personas that the simulated sessions are of."),
+    ] = None,
     weights: Annotated[
         Path | None, Option(metavar="weights.json", help="Weigh the simulated sessions by these.")
     ] = None,
@@ -51,12 +55,18 @@ def fidelity(
         raise ConfigError("--margin is for --calibrate, which is not given")
     if weights is not None and calibrate:
         raise ConfigError("--calibrate finds weights, and --weights gives them; give one of the two")
-    inputs = [simulated, real, *([weights] if weights is not None else [])]
+    if personas is not None and not calibrate:
+        raise ConfigError("--personas is for --calibrate, which is not given")
+    inputs = [simulated, real, *(each for each in (weights, personas) if each is not None)]
     if out is not None:
         check_folder(out, inputs, force=force)
+    if personas is not None:
+        _check_personas(personas)
     found = _compare(simulated, real, weights, bootstrap, splits, seed, margin or [], calibrate)
     if out is not None:
         _write(out, found, inputs)
+        if personas is not None:
+            _reweigh(out / personas.name, found, simulated, personas)
     if as_json:
         console.print_json(found.model_dump(mode="json", exclude={"calibration": {"weights"}}))
     else:
@@ -176,6 +186,37 @@ def _write(out: Path, found: "Fidelity", inputs: list[Path]) -> None:
         ),
     )
     write_json(out / RESULTS, found.model_dump(mode="json", exclude={"calibration": {"weights"}}))
+
+
+def _check_personas(path: Path) -> None:
+    """Make sure that the file has personas, before anything is computed."""
+    from shop_r1.personas.entries import read_shoppers
+
+    if not read_shoppers(path).persona:
+        raise ConfigError(f"--personas {path}: has no persona; expected [[persona]] tables")
+
+
+def _reweigh(out: Path, found: "Fidelity", simulated: Path, personas: Path) -> None:
+    """Write the personas with weights that bring the crowd nearer to the real one."""
+    from shop_r1.personas.entries import read_shoppers, write_shoppers
+    from shop_r1.personas.reweighing import reweigh
+
+    assert found.calibration is not None
+    weights = found.calibration.weights
+    sessions = [(visit.persona, weights[visit.session_id]) for visit in _read(simulated)]
+    done = reweigh(read_shoppers(personas), sessions)
+    write_shoppers(
+        out, done.file, [f"The personas of {personas.name}, weighed by shop-r1 fidelity --calibrate."]
+    )
+    console.note(f"Written: {out}, the personas with new weights")
+    for told, names in (
+        ("no session, so its weight stays", done.unseen),
+        ("weight 0, left out", done.dropped),
+    ):
+        if names:
+            console.note(f"{', '.join(names)}: {told}")
+    if done.others:
+        console.note(f"{console.count_of(done.others, 'session')} of none of these personas")
 
 
 def _warnings(found: "Fidelity") -> list[str]:

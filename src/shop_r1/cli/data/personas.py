@@ -66,7 +66,7 @@ def _print(found: "Mined") -> None:
     from shop_r1.personas.clusters import STRUCTURE
 
     rows: list[tuple[str, ...]] = [
-        ("persona", "sessions", "share", "steps", "searches", "filters", "products", "buys", "paid")
+        ("persona", "sessions", "share", "steps", "queries", "opened", "buys", "paid")
     ]
     total = found.everybody.sessions
     for each, own in zip(found.file.persona, found.summaries, strict=True):
@@ -106,7 +106,6 @@ def _row(name: str, own: "Summary", total: int) -> tuple[str, ...]:
         f"{own.sessions / total:.0%}",
         f"{own.steps:.1f}",
         f"{own.searches:.1f}",
-        f"{own.filters:.1f}",
         f"{own.products:.1f}",
         f"{own.buys:.0%}",
         "–" if own.paid is None else f"{own.paid:.2f}",

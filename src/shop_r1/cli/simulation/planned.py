@@ -21,7 +21,7 @@ FREE = (
     "replicas",
 )
 """Settings that may differ when a run goes on."""
-_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port", "default_out")
+_NOT_RECORDED = ("words", "out", "force", "resume", "watch", "watch_port", "default_out", "mix")
 
 
 def plan_visits(options: Options, shop: ShopFacts, deciders: DeciderFacts) -> list[Visit]:

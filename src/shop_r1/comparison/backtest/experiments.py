@@ -25,8 +25,10 @@ class PastExperiment(Config):
     change: str = Field("other", min_length=1, max_length=40)
     """What kind of change it was, such as `ratings`; experiments of one kind are also judged together."""
     versions: tuple[str, str] | None = None
-    """The two versions, the old one first: addresses, or files of versions of the built-in store and `store`,
-    the store as it is. Files are looked for from the folder of this file."""
+    """The two versions, the old one first: addresses, or files as `compare --variant` takes them and `store`
+    or `shop`, the shop as it is. Files are looked for from the folder of this file."""
+    url: str | None = None
+    """Of versions that are edits of pages, the shop's address."""
     comparison: str | None = None
     """In place of `versions`: a `comparison.json` that is there already, looked for in the same way."""
     version: str | None = None
@@ -51,6 +53,8 @@ class PastExperiment(Config):
     def _check(self) -> Self:
         if (self.versions is None) == (self.comparison is None):
             raise ValueError("has versions and a comparison, or none of them; expected one of the two")
+        if self.url is not None and self.versions is None:
+            raise ValueError("url is of versions, and none are given; leave it out")
         if self.version is not None and self.comparison is None:
             raise ValueError("version is of a comparison.json, and none is given; leave it out")
         if not self.low <= self.lift <= self.high or self.low == self.high:
