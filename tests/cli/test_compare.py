@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from tests.shell import Shell
 
+from shop_r1.cli.pipeline.stores import create_store
 from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.comparisons import (
     COMPARISON_FILE,
@@ -14,6 +15,8 @@ from shop_r1.records.comparisons import (
 )
 from shop_r1.records.sessions import Session
 from shop_r1.records.visits import SESSIONS_FILE, VISITS_FILE
+from shop_r1.store.serve import served
+from shop_r1.store.variants import StoreVariant
 
 
 @pytest.fixture
@@ -160,6 +163,30 @@ def test_hidden_ratings_are_those_that_the_store_does_not_show(
     hide, none = found.edits
     assert hide.edit.startswith("1 hide .rating") and 0 < hide.pages < hide.pages_seen
     assert none.pages == 0 and any("2 text button.none of pages held on none" in it for it in found.warnings)
+
+
+@pytest.mark.slow
+def test_two_addresses_are_visited_each_within_its_own_host(shell: Shell, tmp_path: Path) -> None:
+    out, bare = tmp_path / "out", StoreVariant(name="bare", ratings=False)
+    with served(create_store()) as first, served(create_store(variant=bare)) as second:
+        urls = {name: f"http://127.0.0.1:{port}/" for name, port in (("old", first), ("new", second))}
+        words = [f"{name}={url}" for name, url in urls.items()]
+        code, text, err = shell(
+            *("compare", "--url", words[0], "--url", words[1], "--shoppers", 2, "--rate", 0),
+            *("--max-steps", 6, "--no-recording", "--out", out),
+        )
+    assert code == 0, err
+    hosts = f"each version's own, 127.0.0.1:{first} or 127.0.0.1:{second}; all else is refused"
+    assert hosts in " ".join(text.split())
+    found = read_comparison(out)
+    assert found.versions == ("old", "new") and found.shoppers == 2 and found.edits == ()
+    sessions = list(read_records(out / SESSIONS_FILE, Session))
+    assert len(sessions) == 4
+    for session in sessions:
+        start = urls[session.session_id.rpartition("-")[2]]
+        assert {step.page.url.startswith(start) for step in session.steps} == {True}
+        if start == urls["new"]:
+            assert not any("stars (" in step.page.html for step in session.steps)
 
 
 @pytest.mark.parametrize(

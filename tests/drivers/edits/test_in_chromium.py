@@ -92,6 +92,7 @@ setTimeout(draw, 0, 1); setTimeout(draw, 30, 2);
 addEventListener('click', () => {
   history.pushState({}, '', '/item/9');
   app.firstChild.textContent = 'Item 9';
+  fetch('/api/stock');
 });
 </script>"""
 
@@ -102,9 +103,11 @@ def test_what_scripts_draw_later_is_edited_and_routes_are_followed(chromium: Chr
         {"do": "text", "selector": ".title", "to": "Offer", "pages": "/"},
         {"do": "css", "rules": ".badge { color: rgb(1, 2, 3) }", "pages": "/item/*"},
         {"do": "hide", "selector": ".badge", "pages": ["/item/*", "/other"]},
+        {"do": "delay", "requests": "/api/*", "seconds": 0.1, "pages": "/item/*"},
     )
     color = "getComputedStyle(document.querySelector('.badge')).color"
-    with Window(chromium, {"/": LATE + "<button>Go</button>"}, edits=edits) as window:
+    pages: dict[str, Content] = {"/": LATE + "<button>Go</button>", "/api/stock": Response("3")}
+    with Window(chromium, pages, edits=edits) as window:
         seen = window.open()
         assert "Offer" in seen.page.html and "Item" not in seen.page.html and "new" in seen.page.html
         assert window.evaluate(color) == "rgb(0, 0, 0)"
@@ -112,6 +115,7 @@ def test_what_scripts_draw_later_is_edited_and_routes_are_followed(chromium: Chr
         assert seen.page.url == f"{SHOP}item/9"
         assert "Item 9" in seen.page.html and "new" not in seen.page.html
         assert window.evaluate(color) == "rgb(1, 2, 3)"
+        assert window.driver.held[0] is None and window.driver.held[3] == Held(1, 1, 0)
 
 
 FIGHT = """<p class=price>10</p><button>Go</button><script>

@@ -300,7 +300,9 @@ class Traffic:
         if self._edits is None:
             return "Fetch.continueRequest", {"requestId": data["requestId"]}
         is_page = data.get("resourceType") == "Document" and data.get("frameId") == self._main
-        page = data["request"]["url"] if is_page else self.document_url or self.page.url
+        # Until a page is there it is known by what was asked for; afterwards scripts may change its address.
+        at = self.document_url if self.is_loading or self._pending is not None else self.page.url
+        page = data["request"]["url"] if is_page else at
         return await self._edits.answer(data, page)
 
     def _outgoing(self, data: dict[str, Any], request: dict[str, Any], kind: str) -> Outgoing:
