@@ -93,7 +93,11 @@ PageSize = Annotated[
 ]
 Variant = Annotated[
     Path | None,
-    Option(metavar="FILE.toml", help="Which version of the built-in store.", rich_help_panel=WHERE),
+    Option(
+        metavar="FILE.toml",
+        help="A version of the built-in store, or page edits (docs: versions of any shop).",
+        rich_help_panel=WHERE,
+    ),
 ]
 Out = Annotated[
     Path | None,
