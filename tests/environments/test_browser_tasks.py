@@ -5,14 +5,18 @@ from typing import Any
 
 import gymnasium
 import pytest
+from browsergym import core
 from examples.environments.browsergym_agent import GreedyAgentArgs, run
 
 from shop_r1.environments.browser_tasks import TASK_IDS, use_installed_chromium
 
 
 @pytest.fixture(scope="module", autouse=True)
-def chromium() -> None:
+def chromium() -> Iterator[None]:
     use_installed_chromium()
+    yield
+    core._get_global_playwright().stop()  # else its event loop goes on in this thread, beside other tests'
+    core._set_global_playwright(None)
 
 
 @pytest.fixture
@@ -43,6 +47,15 @@ def test_an_order_of_something_else_ends_the_task_without_a_reward(env: Any) -> 
     page.get_by_role("button", name="Place order").click()
     _, reward, terminated, _, info = env.step("noop()")
     assert (reward, terminated, info["task_info"]["outcome"]) == (0.0, True, "purchase")
+
+
+def test_another_goal_is_that_of_comparisons() -> None:
+    env = gymnasium.make("browsergym/shop_r1.buy.1", pre_observation_delay=0.05, task_kwargs={"goal": "cart"})
+    env.reset(seed=0)
+    env.unwrapped.page.get_by_role("link", name="Cart").first.click()
+    _, reward, terminated, _, info = env.step("noop()")
+    assert (reward, terminated, info["task_info"]["outcome"]) == (1.0, True, "")
+    env.close()
 
 
 def test_the_solution_that_a_task_knows_is_right(env: Any) -> None:

@@ -1,5 +1,6 @@
 """`shop_r1/Store-v0`: gymnasium's own checks, rewards, ends, options, and the record of a visit."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -173,6 +174,13 @@ def test_the_greedy_agent_reaches_the_goal_and_the_random_one_does_not() -> None
     assert [visit(env, seed, greedy_agent) for seed in range(3)] == [(1.0, "purchase")] * 3
     assert [visit(env, seed, random_agent)[0] for seed in range(3)] == [0.0] * 3
     env.close()
+
+
+def test_it_works_where_an_event_loop_is_running_as_in_a_notebook(env: StoreEnv) -> None:
+    async def visit_home() -> str:
+        return str(env.reset(seed=0)[1]["url"])
+
+    assert asyncio.run(visit_home()) == "http://store.local/"
 
 
 def test_environments_run_side_by_side() -> None:
