@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -38,6 +39,12 @@ class Seen:
     def words(self) -> float:
         """Words of a query on average; 0 without one."""
         return fmean(len(query.split()) for query in self.visit.queries) if self.visit.queries else 0.0
+
+    @property
+    def products(self) -> int:
+        """How often a product's page was opened from another page."""
+        pages = [None, *(act.page for act in self.visit.acts)]
+        return sum(after == "product" != before for before, after in pairwise(pages))
 
     def count(self, label: str) -> int:
         """Return how many of its acts have this label."""
@@ -91,7 +98,7 @@ FEATURES = (
     ),
     Feature("words", lambda seen: seen.words, "short-queries", "long-queries"),
     Feature("filters", _log_count("filter"), "no-filters", "filters"),
-    Feature("products", _log_count("product_link"), "few-products", "many-products"),
+    Feature("products", lambda seen: float(np.log1p(seen.products)), "few-products", "many-products"),
     Feature("reviews", _log_count("review"), "no-reviews", "reviews"),
     Feature("options", _log_count("product_option"), "no-options", "options"),
     Feature(

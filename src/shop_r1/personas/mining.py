@@ -25,6 +25,9 @@ class Mined:
     """Of each persona's sessions."""
     everybody: Summary
     queries: Queries
+    """Of the whole log."""
+    own_queries: tuple[Queries, ...]
+    """Of each persona's sessions."""
     silhouette: float | None
     """Of the groups; None for one."""
     tried: dict[int, float]
@@ -77,6 +80,7 @@ def mine(log: Sequence[Seen], least: int, count: int | None = None, seed: int = 
         summaries=summaries,
         everybody=wording.summarize(log),
         queries=queries,
+        own_queries=tuple(collect_queries(each, least) for each in members),
         silhouette=groups.silhouette,
         tried=tried,
         constant=table.constant,

@@ -57,7 +57,7 @@ def summarize(log: Sequence[Seen]) -> Summary:
         searches=fmean(len(seen.visit.queries) for seen in log),
         words=fmean(words) if words else 0.0,
         filters=fmean(seen.count("filter") for seen in log),
-        products=fmean(seen.count("product_link") for seen in log),
+        products=fmean(seen.products for seen in log),
         reviews=fmean(seen.count("review") for seen in log),
         buys=fmean(seen.bought for seen in log),
         paid=median(paid) if paid else None,
@@ -89,7 +89,8 @@ def _habits(own: Summary, all_: Summary) -> Iterator[str]:
     elif own.products < _SOMETIMES:
         yield "seldom opens a product"
     else:
-        yield f"opens {own.products:.1f} product{'' if 0.95 <= own.products < 1.05 else 's'}"
+        number = "a product" if 0.95 <= own.products < 1.05 else f"{own.products:.1f} products"
+        yield f"opens {number}"
     if own.reviews >= _KNOWN:
         yield f"reads reviews{_level(own.reviews, all_.reviews)}"
     elif all_.reviews >= _KNOWN:

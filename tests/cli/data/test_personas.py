@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.comparison.test_fidelity import QUICK, make_crowd
+from tests.endpoints.serving import ModelServer
 from tests.shell import Shell
 
 from shop_r1 import write_sessions
@@ -60,3 +61,32 @@ def test_a_calibration_weighs_the_personas_of_a_file(shell: Shell, log: Path, tm
     assert buyer.weight + looker.weight == pytest.approx(2, abs=1e-4)
     code, _, err = shell("fidelity", simulated, log, *QUICK, "--personas", personas)
     assert code == 2 and "--personas is for --calibrate" in err
+
+
+def test_a_model_may_put_the_counts_into_words(
+    shell: Shell, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-key-of-a-test-0123456789")
+    out, words = (
+        tmp_path / "personas.toml",
+        ("personas", log, "--groups", 2, "--out", tmp_path / "personas.toml"),
+    )
+
+    def describe(body: dict[str, object]) -> str:
+        return '{"who": "Knows what it wants."}' if "share that buys: 1.00" in str(body) else "Somebody."
+
+    with ModelServer(completion=describe) as server:
+        code, _, err = shell(*words, "--describe", server.name("openai"))
+        assert code == 0, err
+        assert "1 of 2 personas are described by their counts alone" in " ".join(err.split())
+        who = sorted(
+            each.who.startswith("Knows what it wants. A shopper who") for each in read_shoppers(out).persona
+        )
+        assert who == [False, True]
+        sent = len(server.tries)
+        assert shell(*words, "--describe", server.name("openai"), "--force")[0] == 0
+        assert len(server.tries) == sent  # what was paid for is kept, invalid completions too
+    code, _, err = shell(*words, "--force", "--describe", "base")
+    assert code == 2 and "expected openai:…" in err
+    code, _, err = shell(*words, "--force", "--max-cost", 1)
+    assert code == 2 and "--max-cost is of --describe" in err

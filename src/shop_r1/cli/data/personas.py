@@ -25,6 +25,11 @@ def personas(
     min_shoppers: Annotated[
         int, Option(min=2, help="Who share a persona, or typed a query, at least.")
     ] = LEAST,
+    describe: Annotated[
+        str | None,
+        Option(metavar="MODEL", help="openai:… or anthropic:…, which puts the counts into words."),
+    ] = None,
+    max_cost: Annotated[float | None, Option(min=0, metavar="USD", help="Of its requests.")] = None,
     seed: Annotated[int, Option(min=0, help="Of the groups' starts.")] = 0,
     force: Force = False,
 ) -> None:
@@ -36,10 +41,19 @@ def personas(
     from shop_r1.personas.features import read_log
     from shop_r1.personas.mining import mine
 
+    if describe is not None or max_cost is not None:
+        from shop_r1.cli.data.descriptions import check_describer
+
+        check_describer(describe, max_cost)
     check_output(out, [log], force=force, endings=tuple(each for each in ENDINGS if not each.endswith(".gz")))
     with console.file_progress("Reading") as moved:
         seen = read_log(log, moved)
     found = mine(seen, min_shoppers, groups, seed)
+    if describe is not None:
+        from shop_r1.cli.data.descriptions import add_descriptions
+        from shop_r1.datasets.with_rationales import beside
+
+        found = add_descriptions(found, describe, max_cost, beside(out, "completions.jsonl"))
     write_shoppers(out, found.file, _comments(found, log, min_shoppers))
     _print(found)
     console.note(
@@ -56,7 +70,7 @@ def _comments(found: "Mined", log: Path, least: int) -> list[str]:
     return [
         f"Made by shop-r1 personas from {log.name}: {everybody.sessions} sessions of {everybody.shoppers} "
         f"shoppers.",
-        "Described from counts alone; examples are numbers of sessions in that file.",
+        "Described from counts; examples are numbers of sessions in that file.",
         f"Queries: those that {least} shoppers or more typed first, with their number of sessions.",
         *(f"Left out, {reason}: {count} sessions." for reason, count in found.queries.left_out.items()),
     ]
