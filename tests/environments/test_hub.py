@@ -54,6 +54,13 @@ def test_a_visit_is_an_episode_rewarded_for_its_goal(greedy_url: str) -> None:
         assert trace.messages[0].content.rstrip().endswith("with delivery.")
 
 
+def test_each_task_can_be_met() -> None:
+    from shop_r1.environments.hub.store import StoreTaskset, StoreTasksetConfig
+
+    tasks = StoreTaskset(StoreTasksetConfig(id="shop-r1-store", num_tasks=3))
+    assert [asyncio.run(task.validate(None)) for task in tasks] == [True] * 3
+
+
 def test_tasks_differ_by_number_and_a_goal_can_be_another() -> None:
     from shop_r1.environments.hub.store import ShopSettings, StoreTaskset, StoreTasksetConfig
 

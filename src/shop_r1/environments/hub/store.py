@@ -56,6 +56,15 @@ class StoreData(vf.TaskData):
 class StoreTask(vf.Task[StoreData]):
     """One task; its reward is given by the environment, which knows what was bought."""
 
+    async def validate(self, runtime: vf.Runtime) -> bool | None:
+        """Return whether the catalogue has what is wanted; None for a goal that needs nothing of the kind."""
+        shop = self.data.shop
+        catalogue = _open(shop).state.catalogue
+        wanted = draw_task(self.data.number, catalogue, shop.goal).wanted
+        if wanted is None or shop.goal != FITTING:
+            return None
+        return bool(wanted.found_in(catalogue))
+
 
 class StoreTaskset(vf.Taskset[StoreTask, StoreTasksetConfig]):
     """Shoppers of the focused crowd, each with a wish that the store can meet."""
