@@ -135,7 +135,11 @@ def test_a_run_whose_command_was_killed_goes_on(cluster: str, single: Path, tmp_
 
 
 def test_a_checkpoint_in_a_process_of_its_own_decides_as_in_one_process(cluster: str, tmp_path: Path) -> None:
-    words = ("--policy", "base", "--shoppers", 8, "--seed", 2, "--persona", "A student.", "bf16=false")
+    who = tmp_path / "who.toml"
+    who.write_text(
+        '[[persona]]\nname = "a"\nwho = "A student."\n\n[[persona]]\nname = "b"\nwho = "A nurse."\n'
+    )
+    words = ("--policy", "base", "--shoppers", 8, "--seed", 2, "--persona", who, "bf16=false")
     single, out = tmp_path / "single", tmp_path / "run"
     # The base checkpoint has not learnt the form of a response; the ends quote what it wrote instead.
     finish(start(single, *words), code=2)
