@@ -55,7 +55,7 @@ def test_groups_of_few_shoppers_are_not_told_apart() -> None:
     assert all(len(each.examples) for each in mine(log, least=2).file.persona)
     names = mine(log, least=5).file.persona
     assert all((each.sessions or 0) != 10 for each in names)  # ten sessions of one shopper are no kind
-    with pytest.raises(DataError, match="the smallest has 1 shoppers"):
+    with pytest.raises(DataError, match="the smallest has 1 shopper,"):
         mine(log, least=5, count=2)
     with pytest.raises(DataError, match="the log has 3 shoppers; expected 5 or more"):
         mine(make_log(3, 0), least=5)

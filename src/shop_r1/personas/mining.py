@@ -51,7 +51,7 @@ def mine(log: Sequence[Seen], least: int, count: int | None = None, seed: int = 
     table = tabulate(log)
     shoppers = len({seen.visit.cluster for seen in log})
     if shoppers < least:
-        raise DataError(f"the log has {shoppers} shoppers; expected {least} or more (--min-shoppers)")
+        raise DataError(f"the log has {_shoppers(shoppers)}; expected {least} or more (--min-shoppers)")
     tried: dict[int, float] = {}
     if count is None:
         groups, tried = choose_groups(table.values, lambda found: _fewest(found, log) >= least, seed)
@@ -95,11 +95,15 @@ def _given(table: Table, log: Sequence[Seen], count: int, least: int, seed: int)
     groups = group(table.values, count, seed)
     if (fewest := _fewest(groups, log)) < least:
         raise DataError(
-            f"of {count} groups the smallest has {fewest} shoppers, and what is said of fewer than {least} "
+            f"of {count} groups the smallest has {_shoppers(fewest)}, and what is said of fewer than {least} "
             f"may be "
             "personal; expected fewer --groups, or another --min-shoppers"
         )
     return groups
+
+
+def _shoppers(count: int) -> str:
+    return f"{count} shopper{'' if count == 1 else 's'}"
 
 
 def _fewest(groups: Groups, log: Sequence[Seen]) -> int:
