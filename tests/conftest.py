@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from tests.shell import Shell
 from tests.tiny import make_sessions, save_tiny_checkpoint, train_tiny_tokenizer
@@ -12,6 +13,9 @@ from shop_r1.records.sessions import Session
 os.environ["HF_HUB_OFFLINE"] = "1"  # No test may reach for a network; read when transformers is imported.
 os.environ["OMP_NUM_THREADS"] = "1"  # Models this small only lose by threads; read when torch is imported.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# A busy machine is no failure.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As shells start jobs in the background, and so would the processes be that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)

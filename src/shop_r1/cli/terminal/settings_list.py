@@ -12,17 +12,16 @@ from typer import Context, Exit, Option
 from shop_r1.cli.terminal import console
 from shop_r1.config import Config, Setting, list_settings
 
+_OF_SHOPPERS = {
+    "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
+    "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
+}
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
     "demo": {"": "shop_r1.cli.pipeline.config:DemoConfig"},
     "reproduce": {"": "shop_r1.cli.reproduction.config:ReproductionConfig"},
-    "simulate": {
-        "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
-        "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
-    },
-    "compare": {
-        "of a checkpoint": "shop_r1.simulation.policies.checkpoint:PolicyConfig",
-        "of a model over a network": "shop_r1.simulation.policies.endpoint:EndpointConfig",
-    },
+    "simulate": _OF_SHOPPERS,
+    "compare": _OF_SHOPPERS,
+    "backtest": _OF_SHOPPERS,
     "rationales": {"": "shop_r1.datasets.rationale_requests:RationaleConfig"},
     "sft": {"": "shop_r1.training.settings:SftConfig"},
     "grpo": {"": "shop_r1.training.settings:GrpoConfig"},
