@@ -117,7 +117,7 @@ def names(out: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_change_no_bit(
+def test_kills_at_random_moments_change_no_bit(
     whole: tuple[str, Path], start: Path, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     kind, expected = whole[0], written(whole[1])
@@ -130,7 +130,7 @@ def test_ten_kills_at_random_moments_change_no_bit(
     assert written(tmp_path / "again") == expected
 
     moments, kills, runs = random.Random(0), 0, 0
-    while kills < 10:
+    while kills < 5:
         process = begin(processes, kind, config, tmp_path / f"run-{runs}", log)
         process.join(moments.uniform(0, duration))
         process.kill()
