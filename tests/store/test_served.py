@@ -1,3 +1,5 @@
+import logging
+
 import httpx2
 
 from shop_r1.store.app import create_app
@@ -13,3 +15,15 @@ def test_the_store_is_served_within_the_process_until_the_end() -> None:
     except httpx2.ConnectError:
         return
     raise AssertionError("it is still served")
+
+
+def test_the_logging_of_the_process_stays_as_it_is() -> None:
+    closed = []
+
+    class Handler(logging.NullHandler):
+        def close(self) -> None:  # as absl's, which closes its stream too
+            closed.append(self)
+
+    handler = Handler()
+    with served(create_app(generate_catalogue(seed=1, size=96))):
+        assert handler not in closed

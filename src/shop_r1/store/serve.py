@@ -37,7 +37,12 @@ def served(app: ASGIApp) -> Iterator[int]:
     """
     with bind("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
-            app, log_level="error", server_header=False, lifespan="off", timeout_graceful_shutdown=1
+            app,
+            log_config=None,  # its own would close the handlers of the process that it is a guest in
+            log_level="error",
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

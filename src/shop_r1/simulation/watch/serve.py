@@ -106,6 +106,7 @@ def _served(app: ASGIApp, port: int) -> Iterator[int]:
     with _bound(port) as listener:
         config = uvicorn.Config(
             app,
+            log_config=None,  # its own would close the handlers of the process that it is a guest in
             log_level="error",
             server_header=False,
             lifespan="off",
