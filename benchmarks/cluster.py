@@ -21,7 +21,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -263,28 +263,29 @@ def summarise(steps: Sequence[Step]) -> dict[str, float]:
     }
 
 
-def measure(runner: Runner, size: Size, parts: Sequence[str]) -> dict[str, Any]:
-    """Return the figures of the parts, each said when it is known."""
-    found: dict[str, Any] = {}
+def measure(runner: Runner, size: Size, parts: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each part's name and figures once it is measured."""
     if "engines" in parts:
         prompts, context = max(size.prompts), max(size.contexts)
         runs = {name: runner.train(name, prompts, context) for name in ("trl", "verl")}
-        found["engines"] = {name: summarise(steps) for name, steps in runs.items()}
-        found["engines"] |= {"prompts": prompts, "context": context, "threads": runner.threads}
-        _say("engines", found["engines"])
-    if "devices" in parts:
-        steps = []
-        for devices, prompts, context in product((1, 2), size.prompts, size.contexts):
-            steps += runner.train("verl", prompts, context, devices, threads=1)
-            _say(f"devices {devices}, prompts {prompts}, context {context}", summarise(steps[-1:]))
-        found["devices"] = {"points": [asdict(step) for step in steps]}
-        if len({(step.devices, step.prompts, step.context) for step in steps}) > 2:
-            found["devices"]["model"] = model_steps(steps)
-            _say("model", found["devices"]["model"])
+        medians = {name: summarise(steps) for name, steps in runs.items()}
+        yield "engines", medians | {"prompts": prompts, "context": context, "threads": runner.threads}
     for name in ("prefixes", "scoring"):
         if name in parts:
-            found[name] = [dict(runner.part(name, *each, size.rounds)) for each in size.groups]
-            _say(name, found[name])
+            yield name, [dict(runner.part(name, *each, size.rounds)) for each in size.groups]
+    if "devices" in parts:
+        yield "devices", measure_devices(runner, size)
+
+
+def measure_devices(runner: Runner, size: Size) -> dict[str, Any]:
+    """Return the steps of verl with one and with two processes, and the model of their time."""
+    steps = []
+    for devices, prompts, context in product((1, 2), size.prompts, size.contexts):
+        steps += runner.train("verl", prompts, context, devices, threads=1)
+        _say(f"devices {devices}, prompts {prompts}, context {context}", summarise(steps[-1:]))
+    found: dict[str, Any] = {"points": [asdict(step) for step in steps]}
+    if len({(step.devices, step.prompts, step.context) for step in steps}) > 2:
+        found["model"] = model_steps(steps)
     return found
 
 
@@ -310,13 +311,20 @@ def main() -> None:
     runner = Runner(
         options.model.resolve(), options.data.resolve(), options.verl, size.steps, options.threads
     )
-    found = measure(runner, size, options.parts)
     machine = describe_machine() | {"load_before": load, "cores": len(os.sched_getaffinity(0))}
-    report = {"machine": machine, "quick": options.quick, **found}
-    if options.json:
-        kept = json.loads(options.json.read_text("utf-8")) if options.json.exists() else {}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(kept | report, indent=1) + "\n", "utf-8")
+    report: dict[str, Any] = {"machine": machine, "quick": options.quick}
+    for name, figures in measure(runner, size, options.parts):
+        _say(name, figures)
+        report[name] = figures
+        if options.json:
+            keep(report, options.json)
+
+
+def keep(report: Mapping[str, Any], path: Path) -> None:
+    """Write the figures to a file, beside those of other parts that it has."""
+    kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**kept, **report}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

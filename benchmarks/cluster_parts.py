@@ -11,9 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 COMPLETION = 64
@@ -82,15 +83,12 @@ def sample_group(
 def verl_step() -> Any:
     """Return the module by which the tests run a worker without Ray.
 
-    It is loaded by its path: the cluster's environment has another project's package that is called `tests`.
+    The cluster's environment has another project's package that is called `tests`; ours takes its place.
     """
-    path = Path(__file__).parents[1] / "tests" / "cluster" / "verl_step.py"
-    spec = spec_from_file_location("verl_step", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be loaded")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    ours = ModuleType("tests")
+    ours.__path__ = [str(Path(__file__).parents[1] / "tests")]
+    sys.modules["tests"] = ours
+    return import_module("tests.cluster.verl_step")
 
 
 def score_groups(checkpoint: Path, prompt: int, group: int, rounds: int) -> dict[str, Any]:

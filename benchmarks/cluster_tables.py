@@ -19,26 +19,24 @@ Result = Mapping[str, Any]
 
 
 def render(found: Result) -> dict[str, str]:
-    """Return the tables by their names in the page."""
+    """Return the tables of what was measured, by their names in the page."""
     machine = found["machine"]
     load = f"The machine's load was {machine['load_before']:.1f} when it began."
-    return {
-        "cluster machine": f"{describe(machine)} {load}",
-        "cluster engines": table(("", "TRL", "verl"), engine_rows(found["engines"])),
-        "cluster prefixes": table(
-            ("P", "G", "cached, s", "not cached, s", "times faster", "of the prompts cached"),
-            prefix_rows(found["prefixes"]),
-        ),
-        "cluster scoring": table(
-            ("P", "G", "scoring: ours, s", "verl's, s", "times", "update: ours, s", "verl's, s", "times"),
-            scoring_rows(found["scoring"]),
-        ),
-        "cluster devices": table(
-            ("processes", "prompts", "context", "tokens", "step, s", "by the model, s", "update, s"),
-            device_rows(found["devices"]),
-        ),
-        "cluster model": model_line(found["devices"]["model"]),
-    }
+    tables = {"cluster machine": f"{describe(machine)} {load}"}
+    titles: tuple[str, ...]
+    if "engines" in found:
+        tables["cluster engines"] = table(("", "TRL", "verl"), engine_rows(found["engines"]))
+    if "prefixes" in found:
+        titles = ("P", "G", "cached, s", "not cached, s", "times faster", "of the prompts cached")
+        tables["cluster prefixes"] = table(titles, prefix_rows(found["prefixes"]))
+    if "scoring" in found:
+        titles = ("P", "G", "scoring: ours, s", "verl's, s", "times", "update: ours, s", "verl's, s", "times")
+        tables["cluster scoring"] = table(titles, scoring_rows(found["scoring"]))
+    if "devices" in found:
+        titles = ("processes", "prompts", "context", "tokens", "step, s", "by the model, s", "update, s")
+        tables["cluster devices"] = table(titles, device_rows(found["devices"]))
+        tables["cluster model"] = model_line(found["devices"]["model"])
+    return tables
 
 
 def engine_rows(engines: Result) -> Iterator[Sequence[str]]:
