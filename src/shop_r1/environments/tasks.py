@@ -101,7 +101,6 @@ def draw_task(number: int, catalogue: Catalogue, goal: str = FITTING) -> ShopTas
         ConfigError: there is no such goal.
     """
     check_goal(goal)
-    check_goal(goal)
     rng = random.Random(f"shop-r1 task {number}")
     while True:
         persona, intent = _MARKET.draw(rng)

@@ -33,8 +33,8 @@ class Checked:
     variant: PageVariant
     held: dict[str, list[Held | None]] = field(default_factory=dict)
     """By address, of each edit; None where the edit is of other pages."""
-    problems: list[str] = field(default_factory=list)
-    """Pages that could not be read."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """Addresses of pages that could not be read, and why."""
 
     def missing(self) -> Iterator[str]:
         """Yield the edits that hold on no page, each with why."""
@@ -90,21 +90,26 @@ async def _check_version(shop: Shop, variant: PageVariant, more: Sequence[str]) 
     named = [each for edit in variant.edits for each in edit.pages if "*" not in each]
     waiting = list(dict.fromkeys([shop.start, *(urljoin(shop.start, each) for each in (*named, *more))]))
     linked: dict[str, None] = {}
-    while waiting and len(found.held) < PAGES_MAX:
-        url = waiting.pop(0)
-        driver = shop.driver_of(Visit("check", f"check-{variant.name}", start=url))
-        assert isinstance(driver, BrowserDriver)
-        try:
-            seen = await driver.open(url)
-        except PageError as error:
-            found.problems.append(f"{url}: {error}")
-            continue
-        finally:
-            await driver.close()
-        found.held[seen.page.url] = list(driver.held)
-        linked |= dict.fromkeys(_links(seen))
+    while waiting and len(found.held) + len(found.problems) < PAGES_MAX:
+        linked |= dict.fromkeys(await _check_page(shop, waiting.pop(0), found))
         waiting = waiting or _next_pages(variant, found, linked)
     return found
+
+
+async def _check_page(shop: Shop, url: str, found: Checked) -> list[str]:
+    """Visit one page, add what edits find there, and return the addresses that it links to."""
+    console.note(f"{found.variant.name}: {_path(url)}")
+    driver = shop.driver_of(Visit("check", f"check-{found.variant.name}", start=url))
+    assert isinstance(driver, BrowserDriver)
+    try:
+        seen = await driver.open(url)
+    except PageError as error:
+        found.problems[url] = str(error)
+        return []
+    finally:
+        await driver.close()
+    found.held[seen.page.url] = list(driver.held)
+    return list(_links(seen))
 
 
 def _links(seen: Observation) -> Iterator[str]:
@@ -117,7 +122,7 @@ def _next_pages(variant: PageVariant, found: Checked, linked: dict[str, None]) -
     """Return one linked page for each pattern of which no page was visited."""
     patterns = {each for edit in variant.edits for each in edit.pages}
     met = {each for each in patterns if any(matches(each, url) for url in found.held)}
-    tried = {each.partition(": ")[0] for each in found.problems} | found.held.keys()
+    tried = found.problems.keys() | found.held.keys()
     chosen = [
         next((url for url in linked if url not in tried and matches(pattern, url)), None)
         for pattern in sorted(patterns - met)
@@ -160,8 +165,8 @@ def _print(name: str, found: Checked) -> None:
                     )
                 )
     console.print_table(rows)
-    for problem in found.problems:
-        console.note(harmless(problem))
+    for url, problem in found.problems.items():
+        console.note(harmless(f"{url}: {problem}"))
 
 
 def _path(url: str) -> str:
