@@ -13,6 +13,7 @@ FOUNDATION = (
     "signals",
     "validation_messages",
     "config",
+    "patterns",
     "text_files",
     "atomic_files",
     "jsonl",

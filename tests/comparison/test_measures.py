@@ -46,7 +46,8 @@ def test_a_field_of_another_name_is_a_search_where_a_list_came_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("goal", "pages"), [("product", 3), ("cart", 3), ("checkout", 4), ("purchase", 4), ("*/checkout*", 4)]
+    ("goal", "pages"),
+    [("product", 3), ("cart", 3), ("checkout", 4), ("purchase", 4), ("*/checkout*", 4), ("/checkout", 4)],
 )
 def test_a_goal_is_reached_on_its_page(goal: str, pages: int) -> None:
     add = step("/product/red-mug", click("buy_box.add_to_cart"))

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatch
 from itertools import pairwise, zip_longest
 from statistics import fmean
 
+from shop_r1.patterns import matches
 from shop_r1.records.click_types import derive_click_type
 from shop_r1.records.comparisons import VisitMeasures
 from shop_r1.records.page_kinds import adds_to_cart, page_kind
@@ -13,7 +13,7 @@ from shop_r1.records.prices import paid_price
 from shop_r1.records.sessions import Page, Step
 
 GOALS = ("product", "cart", "checkout", "purchase")
-"""Goals by name; any other is an address with `*`, such as `*/thank-you*`."""
+"""Goals by name; any other is an address as `patterns.matches` takes it, such as `/thank-you*`."""
 _TYPED = ("type_and_submit", "input")
 _SEARCH_FIELD = re.compile(r"search|query|keyword", re.IGNORECASE)
 _SORTS = re.compile(r"(?:^|\.)(?:sort|sort_by|order_by)(?:\.|$)")
@@ -76,7 +76,7 @@ def _pages_to(goal: str, steps: Sequence[Step], bought: bool) -> int | None:
         return len(steps) if bought else None
     for number, step in enumerate(steps, 1):
         kind = page_kind(step.page)
-        is_reached = kind == goal or (goal not in GOALS and fnmatch(step.page.url, goal))
+        is_reached = kind == goal or (goal not in GOALS and matches(goal, step.page.url))
         if is_reached or (goal == "cart" and step.error is None and adds_to_cart(step.action)):
             return number
     return len(steps) if bought and goal in GOALS else None

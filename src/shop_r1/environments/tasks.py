@@ -9,6 +9,7 @@ import numpy as np
 from shop_r1.comparison.measures import GOALS, measure_visit
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError
+from shop_r1.patterns import is_pattern
 from shop_r1.records.actions import terminate
 from shop_r1.records.sessions import Page, Step
 from shop_r1.shoppers.persona import DRIVEN, Intent, Market, Persona
@@ -123,7 +124,7 @@ def own_task(drawn: ShopTask, persona: str | None, intent: str | None) -> ShopTa
 
 def check_goal(goal: str) -> None:
     """Raise a ConfigError where a goal is neither a name that is known nor an address with `*`."""
-    if goal not in (FITTING, *GOALS) and "*" not in goal:
+    if goal not in (FITTING, *GOALS) and not is_pattern(goal):
         problem = suggest(goal, [FITTING, *GOALS])
         raise ConfigError(f"goal {goal!r} is unknown; {problem}, or an address with *, such as */order/*")
 

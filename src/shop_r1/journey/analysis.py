@@ -9,10 +9,11 @@ from shop_r1.comparison.metrics import METRICS
 from shop_r1.config import suggest
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.journey.friction import MetVisit, rank_friction
-from shop_r1.journey.funnel import FOUND_FUNNEL, Funnel, address_pattern
+from shop_r1.journey.funnel import FOUND_FUNNEL, Funnel
 from shop_r1.journey.moments import find_moments
 from shop_r1.journey.visits import RecordedVisit
 from shop_r1.journey.wording import CAUTION, verdict_sentences, warning_sentences
+from shop_r1.patterns import is_pattern, matches
 from shop_r1.records.comparisons import VisitMeasures
 from shop_r1.records.journeys import (
     FRICTION_WORDS,
@@ -49,7 +50,7 @@ class JourneyQuestion:
         """
         names = [stage.name for stage in self.funnel.stages]
         goal = names[-1] if self.goal is None else self.goal
-        if goal not in names[1:] and not any(each in goal for each in "*/"):
+        if goal not in names[1:] and not is_pattern(goal):
             raise ConfigError(
                 f"--goal {goal!r} is no stage; {suggest(goal, names[1:])}, or an address with *"
             )
@@ -60,8 +61,7 @@ class JourneyQuestion:
         stage = self.funnel.index(self.goal_name)
         if stage is not None:
             return furthest >= stage
-        fits = address_pattern(self.goal_name)
-        return any(fits(step.page.url) for step in visit.steps)
+        return any(matches(self.goal_name, step.page.url) for step in visit.steps)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from functools import lru_cache
 from html import unescape
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from selectolax.lexbor import LexborHTMLParser
 
 from shop_r1.config import Config, load_config
 from shop_r1.journey.visits import RecordedVisit
+from shop_r1.patterns import Pattern, Selector, matches
 from shop_r1.records.page_kinds import PageKind, adds_to_cart, page_kind
 from shop_r1.records.sessions import Page, Step
 
@@ -88,17 +88,6 @@ Something that was put into the cart counts as the cart, too, for shops whose ca
 which the page is the same put nothing into it."""
 
 
-def _check_selector(selector: str) -> str:
-    try:
-        LexborHTMLParser("<p>").css_matches(selector)
-    except Exception as error:  # noqa: BLE001 - selectolax raises several kinds, ValueError among them
-        raise ValueError(f"{selector!r} is no CSS selector ({error})") from None
-    return selector
-
-
-Selector = Annotated[str, AfterValidator(_check_selector)]
-
-
 class StageRule(Config):
     """One `[[stage]]` of a funnel's file. Of several conditions all must hold, of several values any."""
 
@@ -106,8 +95,8 @@ class StageRule(Config):
     """What `--fail-under` and `--goal` call it."""
     words: str | None = None
     """What visits did that reached it; default: the name."""
-    address: tuple[str, ...] = ()
-    """Patterns of the page's address, `*` for any characters; of path and query where it begins with `/`."""
+    address: tuple[Pattern, ...] = ()
+    """Of the page, with `*` for anything; one that begins with a slash is of what follows the host."""
     selector: tuple[Selector, ...] = ()
     """CSS selectors of the simplified page."""
     text: tuple[str, ...] = ()
@@ -157,35 +146,17 @@ def read_funnel(path: Path) -> Funnel:
 
 
 def _holds(rule: StageRule) -> Callable[[Step, Step | None], bool]:
-    patterns = [address_pattern(each) for each in rule.address]
-
     def holds(step: Step, after: Step | None) -> bool:
         page = step.page
         if rule.bought or (page.status is not None and page.status >= 400):
             return False
         return (
-            (not patterns or any(matches(page.url) for matches in patterns))
-            and (not rule.selector or _matches(page.html, rule.selector))
+            (not rule.address or any(matches(each, page.url) for each in rule.address))
+            and (not rule.selector or _has_element(page.html, rule.selector))
             and (not rule.text or contains(page.html, rule.text))
         )
 
     return holds
-
-
-def address_pattern(pattern: str) -> Callable[[str], bool]:
-    """Return what says whether an address fits a pattern in which only `*` is special.
-
-    >>> fits = address_pattern("/search?q=*")
-    >>> fits("https://shop.example/search?q=mug"), fits("https://shop.example/search")
-    (True, False)
-    """
-    expression = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-
-    def fits(url: str) -> bool:
-        shown = re.sub(r"^[a-z][a-z0-9+.-]*://[^/?#]*", "", url, flags=re.IGNORECASE)
-        return expression.fullmatch((shown or "/") if pattern.startswith("/") else url) is not None
-
-    return fits
 
 
 def contains(html: str, texts: Sequence[str]) -> bool:
@@ -201,7 +172,7 @@ def page_text(html: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _matches(html: str, selectors: tuple[str, ...]) -> bool:
+def _has_element(html: str, selectors: tuple[str, ...]) -> bool:
     document = LexborHTMLParser(html)
     return any(document.css_matches(each) for each in selectors)
 

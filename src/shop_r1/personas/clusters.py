@@ -5,7 +5,7 @@ session's silhouette is (b - a) / max(a, b), a being its mean distance to the ot
 least mean distance to another group's (P. Rousseeuw, Silhouettes, Journal of Computational and Applied
 Mathematics 20, 1987); below 0.25 on average, groups are cuts through one crowd rather than kinds of their
 own (L. Kaufman and P. Rousseeuw, Finding Groups in Data, 1990). scikit-learn would be a large dependency for
-this; tests hold it beside ours.
+the silhouette; tests hold it beside ours.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.cluster.vq import kmeans2
 
 from shop_r1.statistics.resampling import Floats
 
@@ -20,6 +21,7 @@ Ints = npt.NDArray[np.int64]
 MOST = 8
 """Groups at most where their number is chosen. Ours: a person can still tell so many apart."""
 _STARTS = 8
+"""Runs of k-means, of which the best counts. Ours."""
 _ROUNDS = 100
 _SILHOUETTES = 2_000
 """Sessions of which silhouettes are computed; of more, so many are drawn. Ours."""
@@ -48,12 +50,9 @@ def group(values: Floats, count: int, seed: int = 0) -> Groups:
 
     `values` is (S, F), and `count` at most the number of unlike rows.
     """
-    rng = np.random.default_rng(seed)
-    runs = [_lloyd(values, _start(values, count, rng)) for _ in range(_STARTS if count > 1 else 1)]
-    labels, centers, _ = min(runs, key=lambda run: run[2])
+    labels, centers = _cluster(values, count, np.random.default_rng(seed))
     order = np.argsort(-np.bincount(labels, minlength=count), kind="stable")
-    places = np.argsort(order)
-    labels = places[labels]
+    labels = np.argsort(order)[labels]
     return Groups(labels, centers[order], silhouette(values, labels, seed) if count > 1 else None)
 
 
@@ -72,32 +71,13 @@ def choose_groups(
     return best or group(values, 1, seed), tried
 
 
-def _start(values: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Return (K, F) rows that lie apart: each is drawn by its squared distance to those before it."""
-    chosen = [int(rng.integers(len(values)))]
-    for _ in range(count - 1):
-        nearest = _distances(values, values[chosen]).min(axis=1) ** 2
-        chosen.append(int(rng.choice(len(values), p=nearest / nearest.sum())))
-    return values[chosen]
-
-
-def _lloyd(values: Floats, centers: Floats) -> tuple[Ints, Floats, float]:
-    """Return groups, centres and the sum of squared distances that no further round makes smaller."""
-    labels = np.full(len(values), -1)
-    for _ in range(_ROUNDS):
-        distances = _distances(values, centers)
-        found = distances.argmin(axis=1)
-        if (found == labels).all():
-            break
-        labels = found
-        centers = np.array(
-            [
-                values[labels == place].mean(axis=0) if (labels == place).any() else centers[place]
-                for place in range(len(centers))
-            ]
-        )
-    own = _distances(values, centers)[np.arange(len(values)), labels]
-    return labels, centers, float((own**2).sum())
+def _cluster(values: Floats, count: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
+    """Return the (S) groups and (K, F) centres with the least sum of squared distances of several runs."""
+    if count == 1:
+        return np.zeros(len(values), np.int64), values.mean(axis=0, keepdims=True)
+    runs = (kmeans2(values, count, iter=_ROUNDS, minit="++", rng=rng) for _ in range(_STARTS))
+    centers, labels = min(runs, key=lambda run: float(((values - run[0][run[1]]) ** 2).sum()))
+    return labels.astype(np.int64), centers
 
 
 def _distances(values: Floats, centers: Floats) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from tests.drivers.edits.variants import edits_of, variant_of
 
 from shop_r1.cli.simulation.versions import read_version
-from shop_r1.drivers.edits.page_variant import Hide, Move, PageVariant, matches
+from shop_r1.drivers.edits.page_variant import Hide, Move, PageVariant
 from shop_r1.errors import ConfigError
 from shop_r1.store.variants import StoreVariant
 
@@ -162,8 +162,3 @@ def test_requests_are_told_by_address_kind_and_page() -> None:
         {"urlPattern": "**chat**", "resourceType": "Script"},
         {"urlPattern": "*/api/**"},
     ]
-
-
-def test_the_script_and_the_reader_agree_on_addresses() -> None:
-    assert matches("*://shop.test/a?b=*", "http://shop.test/a?b=c#d")
-    assert not matches("/a", "http://shop.test/ab") and not matches("shop.test/a", "http://shop.test/a")

@@ -15,9 +15,10 @@ from shop_r1.cli.simulation.shops import Shop
 from shop_r1.cli.terminal import console
 from shop_r1.drivers.browser.driver import BrowserDriver
 from shop_r1.drivers.edits.in_window import Held
-from shop_r1.drivers.edits.page_variant import OF_REQUESTS, AnyEdit, Image, PageVariant, matches
+from shop_r1.drivers.edits.page_variant import OF_REQUESTS, AnyEdit, Image, PageVariant
 from shop_r1.drivers.protocol import Observation
 from shop_r1.errors import ConfigError, PageError
+from shop_r1.patterns import matches
 from shop_r1.simulation.loop import Visit
 from shop_r1.validation_messages import harmless
 

@@ -11,6 +11,7 @@ from shop_r1.comparison.analysis import Question
 from shop_r1.comparison.measures import GOALS
 from shop_r1.drivers.edits.page_variant import PageVariant
 from shop_r1.errors import ConfigError
+from shop_r1.patterns import is_pattern
 from shop_r1.store.variants import StoreVariant
 
 DEFAULT_OUT = Path("runs/comparison")
@@ -125,7 +126,7 @@ class CompareOptions:
         for word in self.base.words:
             if "=" not in word or word.startswith(("http://", "https://")):
                 yield f"{word!r} is no setting; expected key=value, and addresses after --url"
-        if self.goal not in GOALS and not set("/*") & set(self.goal):
+        if self.goal not in GOALS and not is_pattern(self.goal):
             known = ", ".join(GOALS)
             yield f"--goal {self.goal!r} is unknown; expected {known}, or an address with *, as */thanks*"
         if self.base.is_one_file:

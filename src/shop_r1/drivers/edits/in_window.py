@@ -24,8 +24,8 @@ from shop_r1.drivers.edits.page_variant import (
     Move,
     PageVariant,
     Text,
-    matches,
 )
+from shop_r1.patterns import matches
 
 _SCRIPT = Path(__file__).with_name("edit.js")
 _PICTURES = "/shop-r1-edit/"

@@ -1,15 +1,14 @@
 """What a version of a shop is, as its TOML file says it: edits, query parameters, cookies, headers."""
 
 import re
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, model_validator
-from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from shop_r1.config import Config
+from shop_r1.patterns import Pattern, Selector, matches
 
 EDITS_MAX = 30
 """Of one version: each is looked for at every change of a page. Ours."""
@@ -27,41 +26,10 @@ IMAGE_TYPES = {
 }
 """Endings of files that may take the place of a picture, and what each is."""
 _LABEL_CHARS = 60
-_HOST = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NO_SCRIPT = re.compile(r"(?!on|srcdoc$)[a-z_][a-z0-9_.:-]*")
 _RESERVED = "accept-encoding connection content-length cookie host origin proxy-authorization te upgrade"
 """Headers that the browser makes by itself."""
-
-
-def matches(pattern: str, address: str) -> bool:
-    """Return whether an address is of this form, in which `*` stands for anything.
-
-    A pattern that begins with a slash is of what follows the host. What stands behind `?` and `#` in the
-    address may be in the pattern or not.
-
-    >>> shop = "https://shop.example/search?q=mug"
-    >>> [matches(each, shop) for each in ("/search", "/search?q=*", "*/search*", "https://*", "/sea", "/")]
-    [True, True, True, True, False, False]
-    """
-    plain = address.partition("#")[0]
-    forms = {address, plain, plain.partition("?")[0]}
-    if pattern.startswith("/"):
-        forms = {_HOST.sub("", each) or "/" for each in forms}
-    return any(_expression(pattern).fullmatch(each) for each in forms)
-
-
-@lru_cache(maxsize=256)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-
-
-def _check_selector(text: str) -> str:
-    try:
-        LexborHTMLParser("<p>").css(text)
-    except SelectolaxError:
-        raise ValueError("is no CSS selector; expected one such as .reviews or button[name=add]") from None
-    return text
 
 
 def _check_rules(text: str) -> str:
@@ -84,8 +52,6 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Pattern = Annotated[str, Field(min_length=1, max_length=500)]
-Selector = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_check_selector)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_as_tuple)]
 
 
