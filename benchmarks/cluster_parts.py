@@ -92,7 +92,11 @@ def verl_step() -> Any:
 
 
 def score_groups(checkpoint: Path, prompt: int, group: int, rounds: int) -> dict[str, Any]:
-    """Return the seconds of a scoring pass and of an update, by our engine and by verl's own."""
+    """Return the seconds of a scoring pass and of an update, by our engine and by verl's own.
+
+    verl's own runs one sequence at a time, which is its fastest on CPU: of several in one pass it computes
+    the attention between them, too, and masks it.
+    """
     step = verl_step()  # which sets verl's platform, and so comes before verl
     from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead
 
@@ -114,8 +118,9 @@ def score_groups(checkpoint: Path, prompt: int, group: int, rounds: int) -> dict
         engine = type(made.actor.engine)
         ours = engine.forward_step
         scores = {}
-        for side, forward in (("ours", ours), ("verl", FSDPEngineWithLMHead.forward_step)):
-            engine.forward_step = forward
+        for side, forward, at_once in (("ours", ours, group), ("verl", FSDPEngineWithLMHead.forward_step, 1)):
+            engine.forward_step, settings = forward, made.actor.engine_config
+            settings.micro_batch_size_per_gpu = settings.infer_micro_batch_size_per_gpu = at_once
             found[f"{side}_score_s"], scores[side] = time_scoring(made, pairs, rounds)
             found[f"{side}_update_s"] = time_update(made, pairs, config, rounds)
     found["largest_gap"] = float((scores["ours"] - scores["verl"]).abs().max())

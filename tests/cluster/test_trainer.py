@@ -7,6 +7,7 @@ from typing import Any
 os.environ["VERL_USE_EXTERNAL_MODULES"] = "shop_r1.training.cluster.platform"  # before verl is imported
 
 import pytest
+from transfer_queue import KVBatchMeta
 from transformers import TrainerControl, TrainerState
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
@@ -64,3 +65,23 @@ def test_other_alerts_are_told_and_the_run_goes_on(tmp_path: Path) -> None:
     assert (trainer.saved, trainer.total_training_steps) == ([], 9)
     refuse_to_go_on(settings, tmp_path)
     assert (tmp_path / "alerts.jsonl").exists()
+
+
+@pytest.mark.parametrize(("devices", "sequence_parallel", "parts"), [(1, 1, 1), (2, 1, 2), (4, 2, 2)])
+def test_a_device_gets_whole_groups_and_as_much_work_as_the_others(
+    tmp_path: Path, devices: int, sequence_parallel: int, parts: int
+) -> None:
+    cluster = {"devices_per_node": devices, "sequence_parallel": sequence_parallel}
+    settings = GrpoConfig(num_generations=2, generation_batch_size=8, cluster=cluster)
+    prompts = {"a": 900, "b": 100, "c": 800, "d": 200}
+    arrived = [(uid, number) for number in range(2) for uid in prompts]  # a group's are never neighbours
+    batch = KVBatchMeta(
+        keys=[f"{uid}_{number}_0" for uid, number in arrived],
+        tags=[{"prompt_len": prompts[uid], "seq_len": prompts[uid] + 10 * number} for uid, number in arrived],
+    )
+    found = Watched(tmp_path, settings)._balance_batch(batch, {})
+    uids = [key[0] for key in found.keys]
+    assert uids[::2] == uids[1::2] and sorted(uids) == sorted([*prompts] * 2)
+    assert [tag["prompt_len"] for tag in found.tags] == [prompts[uid] for uid in uids]
+    if parts == 2:  # 900 + 100 and 800 + 200 tokens
+        assert {frozenset(uids[:4]), frozenset(uids[4:])} == {frozenset("ab"), frozenset("cd")}

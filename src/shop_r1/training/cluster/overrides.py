@@ -73,8 +73,6 @@ def verl_overrides(config: GrpoConfig, files: RunFiles, device: Device, resume: 
             "max_actor_ckpt_to_keep": None,  # our trainer removes old ones, once the new one is whole
             "resume_mode": "auto" if resume else "disable",
             "default_local_dir": str(files.out / "checkpoints"),
-            # Groups stay whole and in order, so that each prompt is run once for all its completions.
-            "balance_batch": False,
         },
         "algorithm": {"adv_estimator": "grpo"},
         "data": {

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import TrainerControl, TrainerState
 from verl.trainer.ppo.utils import Role
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+from verl.utils.seqlen_balancing import calculate_workload, get_seqlen_balanced_partitions
 from verl.workers.utils.padding import response_from_nested
 
 from shop_r1.datasets.examples import example_outlines
@@ -99,6 +100,18 @@ class ClusterTrainer(PPOTrainerSync):
         for log in (self._metrics, self._alerts, self._recorder):
             log.on_train_begin(None, self._state, self._control)
 
+    def _balance_batch(self, batch: Any, metrics: dict[str, Any], **settings: Any) -> Any:
+        """Give each device whole groups, about as much work as the others and as many of them.
+
+        verl's own spreads completions, so that each device would run nearly all prompts.
+        """
+        groups = _by_group([key.split("_")[0] for key in batch.keys], self._settings.num_generations)
+        work = [_group_work([batch.tags[row] for row in rows]) for rows in groups]
+        devices = self._settings.cluster.data_parallel
+        parts = get_seqlen_balanced_partitions(work, k_partitions=devices, equal_size=True)
+        batch.reorder([row for part in parts for group in part for row in groups[group]])
+        return batch
+
     def _compute_old_log_prob(self, batch: Any, metrics: dict[str, Any]) -> Any:
         """Measure self-certainty in the pass that measures the policy's probabilities.
 
@@ -113,23 +126,22 @@ class ClusterTrainer(PPOTrainerSync):
 
     def _compute_advantage(self, batch: Any, metrics: dict[str, Any]) -> Any:
         """Score the step's completions, and give each of its tokens the completion's advantage."""
-        fields = ["uid", "index", "responses", "response_mask", "rollout_log_probs", "old_log_probs"]
+        fields = ["index", "responses", "response_mask", "rollout_log_probs", "old_log_probs"]
         fields += ["prompts", "extra_fields"]
         if self._settings.reward.use_rationale:
             fields.append("certainty")
         data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
-        order = _by_group(_values(data["uid"]), self._settings.num_generations)
-        completions = self._score(data, order)
+        completions = self._score(data)
         advantages = self._advantages.compute(completions, self._types).float()
         completions = [
             replace(each, advantage=advantage)
             for each, advantage in zip(completions, advantages.tolist(), strict=True)
         ]
         self._note_step(completions, data)
-        return _put_advantages(batch, data["response_mask"], order, completions)
+        return _put_advantages(batch, data["response_mask"], completions)
 
-    def _score(self, data: Any, order: Sequence[int]) -> list[ScoredCompletion]:
-        """Return the completions of the rows in this order, as the TRL path scores them."""
+    def _score(self, data: Any) -> list[ScoredCompletion]:
+        """Return the completions, those of a group together, as the TRL path scores them."""
         dataset, mask = self.train_dataset, data["response_mask"]
         indices = [int(each) for each in _values(data["index"])]
         ids = [row.tolist() for row in data["responses"].unbind()]
@@ -138,9 +150,9 @@ class ClusterTrainer(PPOTrainerSync):
             certainty = list(response_from_nested(data["certainty"], mask).unbind())
         return score_step(
             dataset.model,
-            [dataset.examples[indices[row]] for row in order],
-            [ids[row] for row in order],
-            [certainty[row] for row in order],
+            [dataset.examples[index] for index in indices],
+            ids,
+            certainty,
             self._settings.reward,
         )
 
@@ -228,11 +240,11 @@ def _values(column: Any) -> list[Any]:
     return [getattr(each, "data", each) for each in column]
 
 
-def _by_group(uids: Sequence[str], size: int) -> list[int]:
-    """Return the numbers of the rows, those of a prompt together.
+def _by_group(uids: Sequence[str], size: int) -> list[list[int]]:
+    """Return the numbers of the rows of each prompt.
 
     >>> _by_group(["a", "b", "a", "b"], 2)
-    [0, 2, 1, 3]
+    [[0, 2], [1, 3]]
     """
     groups: dict[str, list[int]] = {}
     for row, uid in enumerate(uids):
@@ -240,27 +252,40 @@ def _by_group(uids: Sequence[str], size: int) -> list[int]:
     odd = {uid: len(rows) for uid, rows in groups.items() if len(rows) != size}
     if odd:
         raise ValueError(f"prompts with other than {size} completions: {json.dumps(odd)}")
-    return [row for rows in groups.values() for row in rows]
+    return list(groups.values())
 
 
-def _put_advantages(
-    batch: Any, mask: Any, order: Sequence[int], completions: Sequence[ScoredCompletion]
-) -> Any:
+def _group_work(tags: Sequence[Mapping[str, int]]) -> int:
+    """Return the work of a group, in verl's measure: its prompt is run once, and each completion after it.
+
+    >>> tags = [{"prompt_len": 1000, "seq_len": 1050}, {"prompt_len": 1000, "seq_len": 1020}]
+    >>> _group_work(tags) == _work(1050) + _work(1020) - _work(1000)
+    True
+    """
+    prompt = _work(tags[0]["prompt_len"])
+    return prompt + sum(_work(each["seq_len"]) - prompt for each in tags)
+
+
+def _work(tokens: int) -> int:
+    return int(calculate_workload(torch.tensor(tokens)))
+
+
+def _put_advantages(batch: Any, mask: Any, completions: Sequence[ScoredCompletion]) -> Any:
     """Give verl each token's advantage and return, and the reward where the completion ends.
 
     Returns the batch, which names what its workers then read.
     """
-    advantages: list[Tensor] = [torch.empty(0)] * len(order)
-    rewards = list(advantages)
-    lengths = mask.offsets().diff().tolist()
-    for row, each in zip(order, completions, strict=True):
-        advantages[row] = torch.full((lengths[row],), each.advantage)
-        rewards[row] = torch.zeros(lengths[row])
-        rewards[row][-1] = each.reward.total
+    advantages, rewards = [], []
+    for length, each in zip(mask.offsets().diff().tolist(), completions, strict=True):
+        advantages.append(torch.full((length,), each.advantage))
+        rewards.append(torch.zeros(length))
+        rewards[-1][-1] = each.reward.total
     nested = {
         name: torch.nested.as_nested_tensor(rows, layout=torch.jagged)
         for name, rows in (("advantages", advantages), ("returns", advantages), ("rm_scores", rewards))
     }
     return tq.kv_batch_put(
-        keys=batch.keys, partition_id=batch.partition_id, fields=TensorDict(nested, batch_size=len(order))
+        keys=batch.keys,
+        partition_id=batch.partition_id,
+        fields=TensorDict(nested, batch_size=len(completions)),
     )
