@@ -13,7 +13,8 @@ from shop_r1.records.prices import paid_price
 from shop_r1.records.sessions import Page, Step
 
 GOALS = ("product", "cart", "checkout", "purchase")
-"""Goals by name; any other is an address as `patterns.matches` takes it, such as `/thank-you*`."""
+"""Goals by name. Any other is an address as `patterns.matches` takes it, such as `/delivery*`, of a page that
+the shopper acted on: an order ends the visit, and its page is in no record."""
 _TYPED = ("type_and_submit", "input")
 _SEARCH_FIELD = re.compile(r"search|query|keyword", re.IGNORECASE)
 _SORTS = re.compile(r"(?:^|\.)(?:sort|sort_by|order_by)(?:\.|$)")

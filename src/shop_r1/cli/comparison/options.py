@@ -128,7 +128,7 @@ class CompareOptions:
                 yield f"{word!r} is no setting; expected key=value, and addresses after --url"
         if self.goal not in GOALS and not is_pattern(self.goal):
             known = ", ".join(GOALS)
-            yield f"--goal {self.goal!r} is unknown; expected {known}, or an address with *, as */thanks*"
+            yield f"--goal {self.goal!r} is unknown; expected {known}, or an address with *, as */delivery*"
         if self.base.is_one_file:
             yield f"{self.base.out}: a comparison is a folder; give --out a folder"
         if self.processes is not None and self.processes > 1 and self.in_one_process:
