@@ -256,10 +256,13 @@ def _by_group(uids: Sequence[str], size: int) -> list[list[int]]:
 
 
 def _group_work(tags: Sequence[Mapping[str, int]]) -> int:
-    """Return the work of a group, in verl's measure: its prompt is run once, and each completion after it.
+    """Return the work of a group, in verl's unit: its prompt is run once, and each completion after it.
+
+    verl takes 24,576 T + T² for T tokens. Here these are 24,576 x 1,070 + 1,000² and what the completions'
+    tokens add to the square, 1,050² - 1,000² + 1,020² - 1,000².
 
     >>> tags = [{"prompt_len": 1000, "seq_len": 1050}, {"prompt_len": 1000, "seq_len": 1020}]
-    >>> _group_work(tags) == _work(1050) + _work(1020) - _work(1000)
+    >>> _group_work(tags) == 24_576 * 1_070 + 1_000**2 + 102_500 + 40_400
     True
     """
     prompt = _work(tags[0]["prompt_len"])
