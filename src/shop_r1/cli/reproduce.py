@@ -22,8 +22,8 @@ def reproduce(
         list[str] | None,
         Option(
             metavar="TABLE",
-            help="table2, table3, table4, table5, figure2, sizes or map; more than once for several. "
-            "Without it, all but the map.",
+            help="table2, table3, table4, table5, figure2, sizes, map or ceiling; more than once for "
+            "several. Without it, all but map and ceiling.",
         ),
     ] = None,
     seeds: Annotated[int, Option(min=1, max=1000, help="How many seeds; each has its own shoppers.")] = 3,

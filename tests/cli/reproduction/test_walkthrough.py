@@ -166,6 +166,9 @@ def test_the_quick_version_of_the_other_crowd_runs_every_kind_of_stage(shell: Sh
     found = read_results(tmp_path / "run" / "results.json")
     assert (found.crowd, found.quick) == ("wandering", True)
     assert {stage.kind for stage in found.stages} == {"visits", "reachable", "sft", "rl", "predict"}
+    cards = [path.read_text("utf-8") for path in (tmp_path / "run").glob("seed-0/*/models/*/README.md")]
+    # Of the checkpoint between, SFT, the figure has no row.
+    assert ["| whole-session, T 0.6," in card for card in cards].count(True) == 1 and len(cards) == 2
     code, out, _ = shell("report", tmp_path / "run")
     assert code == 0 and "report/index.html" in out
     assert shell("report", tmp_path / "run", "--training", tmp_path)[0] == 2

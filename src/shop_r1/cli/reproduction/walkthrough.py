@@ -8,6 +8,7 @@ from pathlib import Path
 from shop_r1.cli.reproduction.config import FREE_SETTINGS, SIZES, ReproductionConfig
 from shop_r1.cli.reproduction.folder import STAGES, ReproductionFolder, StageLog
 from shop_r1.cli.reproduction.plan import Predict, Stage, make_plan, stage_seed
+from shop_r1.cli.reproduction.results.cards import write_cards
 from shop_r1.cli.reproduction.results.collect import collect_results, print_results, write_results
 from shop_r1.cli.reproduction.results.records import Reproduction
 from shop_r1.cli.reproduction.results.report import write_report
@@ -55,6 +56,7 @@ def run_reproduction(
             folder = ReproductionFolder(out, config, log, stages)
             found = collect_results(folder, rows, command)
             write_results(folder, found)
+            write_cards(folder)
             console.note(
                 f"The tables of {console.count_of(len(folder.seeds), 'seed')} are in {out}/tables.txt"
             )
