@@ -3,7 +3,7 @@ import pytest
 
 from shop_r1.errors import ConfigError, DataError
 from shop_r1.evaluation.metrics import UNPARSABLE, evaluate_predictions
-from shop_r1.evaluation.seeds.figures import measure_seed
+from shop_r1.evaluation.seeds.figures import average_settings, measure_seed
 from shop_r1.records.actions import OPERA, SHOP, Action, click, terminate, type_and_submit
 from shop_r1.records.results import Prediction
 
@@ -89,3 +89,21 @@ def test_what_says_nothing_about_sessions_is_refused() -> None:
         measure_seed(3, [], SHOP)
     with pytest.raises(ConfigError, match="bootstrap is 1"):
         measure_seed(3, one, SHOP, bootstrap=1)
+
+
+def test_the_mean_over_settings_is_taken_seed_by_seed_and_resample_by_resample() -> None:
+    seeds = (0, 1)
+    ours, others = (
+        [measure_seed(seed, make_predictions(seed + more), SHOP, bootstrap=10) for seed in seeds]
+        for more in (0, 5)
+    )
+    found = average_settings([ours, others], ["exact"])
+    assert [each.seed for each in found] == [0, 1] and found[0].resamples.keys() == {"exact"}
+    for mean, left, right in zip(found, ours, others, strict=True):
+        expected = (left.resamples["exact"] + right.resamples["exact"]) / 2
+        assert mean.resamples["exact"] == pytest.approx(expected) and len(expected) == 11
+        assert len(mean.steps) == len(left.steps) + len(right.steps)
+    # A setting twice is that setting: its own resamples, not ones that vary less.
+    assert average_settings([ours, ours], ["exact"])[1].resamples["exact"] == pytest.approx(
+        ours[1].resamples["exact"]
+    )

@@ -82,6 +82,23 @@ def measure_seed(
     return SeedFigures(seed, steps, sessions, figures)
 
 
+def average_settings(settings: Sequence[Sequence[SeedFigures]], figures: Sequence[str]) -> list[SeedFigures]:
+    """Return these figures' mean over settings, seed by seed; all settings have the same seeds in order.
+
+    Resamples are averaged one by one. Those of the same number of sessions hold the same sessions, so what
+    the settings have in common by their sessions stays in the mean's interval.
+    """
+    return [
+        SeedFigures(
+            seed=runs[0].seed,
+            steps=tuple(step for run in runs for step in run.steps),
+            sessions=max(run.sessions for run in runs),
+            resamples={name: np.mean([run.resamples[name] for run in runs], axis=0) for name in figures},
+        )
+        for runs in zip(*settings, strict=True)
+    ]
+
+
 def _figures_of_all(found: Resampled, counts: Counts) -> Iterator[tuple[str, Floats]]:
     yield from headline_figures(found).items()
     for rule, hits in found.similar.items():

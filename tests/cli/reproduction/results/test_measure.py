@@ -202,6 +202,34 @@ def test_the_map_compares_each_reward_with_the_sft_it_started_from(
     assert {path.name for path in (made.folder.out / "figures").iterdir()} == {"map.svg", "map_steps.svg"}
 
 
+def test_the_map_says_what_each_reward_does_over_all_starts_and_page_sizes(
+    log: StageLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "BOOTSTRAP", 20)
+    made = MadeRun(log.path.parent, log, ["map"], seeds=3)
+    for pages, more in ((4, 0), (8, 6)):
+        for sessions, right in ((450, 40), (900, 50), (1400, 60)):
+            start = f"pages-of-{pages}/predictions/medium-whole-session-sft-{sessions}"
+            made.predict(f"{start}-T0.6", [right] * 3, WRONG_CLICK)
+            for reward in ("shop-r1", "no-dars", "no-format", "no-rationale", "remedy"):
+                made.predict(f"{start}-{reward}-T0.6", [right + 20 + more] * 3, WRONG_CLICK)
+            made.predict(f"{start}-binary-T0.6", [0] * 3, LEAVE)
+    found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only map")
+    pooled = {(each.setting, each.figure): each for each in found.tables[0].pooled}
+    assert len(pooled) == 18
+    # Of each type's 200 steps 20 more are right with pages of 4 and 26 with pages of 8: 23 in the mean.
+    assert pooled["remedy", "exact"].difference.value == pytest.approx(23 / 200)
+    # Leaving always is right on a third of the steps; SFT on 40, 50 and 60 of 200, 50 in the mean.
+    assert pooled["binary", "exact"].difference.value == pytest.approx(1 / 3 - 50 / 200)
+    (grid,) = (each for each in list_grids(found) if each.title.endswith("over all starts"))
+    counts = {row[0]: row[-3:] for row in grid.rows}
+    # SFT predicts a query or to leave at 40 to 60 of 200 steps, the remedy at 60 to 86: always under half.
+    assert counts["remedy"] == ("18", "18", "0") and counts["binary"] == ("0", "18", "18")
+    text = to_text(grid)
+    assert "Of 18 runs each" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= TEXT_WIDTH
+
+
 def test_the_way_to_the_ceiling_has_the_kinds_of_misses_beside_exact_match(
     log: StageLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

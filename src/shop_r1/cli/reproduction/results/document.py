@@ -147,7 +147,7 @@ def _runs_grid(runs: Mapping[str, Run]) -> Grid:
             lines.append((name, "shop-r1 evaluate", "–", "–", "–", "–"))
             continue
         tables = ", ".join(TITLES[table.table].partition(":")[0] for table in run.tables)
-        machine = f"{run.machine.cpu}, {run.machine.threads} threads, {run.machine.number_format}"
+        machine = f"{run.machine.processor}, {run.machine.number_format}"
         if run.machine.device != "CPU":
             machine = f"{run.machine.device}, {run.machine.number_format}"
         cells = (f"`{run.command}`", tables, str(len(run.seeds)), machine, f"{run.hours:.1f}")

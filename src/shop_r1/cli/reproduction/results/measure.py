@@ -26,8 +26,13 @@ from shop_r1.evaluation.metrics import (
     find_collapse,
     find_vanishing,
 )
-from shop_r1.evaluation.seeds.comparisons import adjust_comparisons, compare_settings, over_seeds
-from shop_r1.evaluation.seeds.figures import SeedFigures, measure_seed
+from shop_r1.evaluation.seeds.comparisons import (
+    Comparison,
+    adjust_comparisons,
+    compare_settings,
+    over_seeds,
+)
+from shop_r1.evaluation.seeds.figures import SeedFigures, average_settings, measure_seed
 from shop_r1.jsonl import read_json, read_records
 from shop_r1.records.actions import SHOP
 from shop_r1.records.results import Prediction
@@ -164,7 +169,20 @@ class Measurement:
             rows=tuple(row.key for row in rows),
             reachable=tuple(dict.fromkeys(self._reachable_key(row) for row in rows)),
             comparisons=tuple(adjust_comparisons(found)),
+            pooled=tuple(self._pooled(rows)) if table == "map" else (),
         )
+
+    def _pooled(self, rows: Sequence[Row]) -> list[Comparison]:
+        """Return how each reward differs from SFT in the mean over all starts and page sizes."""
+        found = []
+        for name in dict.fromkeys(row.name for row in rows if row.reward is not None):
+            settings = [row for row in rows if row.name == name]
+            pair = (
+                average_settings([self.figures(row) for row in of], COMPARED)
+                for of in (settings, [baseline_of(row) for row in settings])
+            )
+            found += compare_settings((name, next(pair)), (SFT.name, next(pair)), COMPARED)
+        return adjust_comparisons(found)
 
     def reachable_results(self, rows: Iterable[Row]) -> list[RowResult]:
         """Return what can be reached, for each page size that the rows have."""

@@ -83,6 +83,9 @@ class TableResult(Record):
     """Keys of what can be reached on the steps of these rows: one for each page size."""
     comparisons: tuple[Comparison, ...]
     """p-values adjusted by Holm's procedure over all comparisons of the table."""
+    pooled: tuple[Comparison, ...] = ()
+    """Of the map: each reward and SFT in the mean over all starts and page sizes, by their rows' names;
+    adjusted among themselves."""
 
 
 class PartResult(Record):
@@ -121,6 +124,11 @@ class MachineFacts(Record):
     cpu: str
     threads: int
     number_format: str
+
+    @property
+    def processor(self) -> str:
+        """The CPU and how many of its threads were used, for people."""
+        return f"{self.cpu}, {self.threads} thread{'' if self.threads == 1 else 's'}"
 
 
 class Reproduction(Record):

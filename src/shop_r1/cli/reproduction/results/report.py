@@ -37,7 +37,7 @@ def write_report(folder: Path, found: Reproduction, title: str | None = None) ->
         title=title or "Shop-R1: the paper's tables on the built-in store",
         summary=f"{warning}Every row over the seeds {seeds} on sessions of the {crowd} crowd. Figures of a "
         "world of rules say nothing about people.",
-        about={"crowd": crowd, "seeds": seeds, "machine": f"{machine.cpu}, {machine.threads} threads"},
+        about={"crowd": crowd, "seeds": seeds, "machine": machine.processor},
         settings={
             "command": found.command,
             "hours": f"{found.hours:.1f}",
