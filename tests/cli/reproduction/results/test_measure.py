@@ -152,6 +152,16 @@ def test_what_was_not_run_cannot_be_told(found: Reproduction) -> None:
 def test_alerts_and_curves_of_training_stand_beside_a_row(run: MadeRun) -> None:
     place = next(path for path in run.folder.out.glob("seed-1/*/models/*sft-450-binary"))
     alert = Alert(step=20, alert="collapse", subject="terminate", message="the policy collapses")
+    write_records(place / "alerts.jsonl", [alert, alert.model_copy(update={"step": 35})])
+    other = Path(str(place).replace("seed-1", "seed-2"))
+    vanishing = Alert(step=18, alert="vanishing", subject="click", message="hardly ever predicted")
+    write_records(other / "alerts.jsonl", [alert.model_copy(update={"step": 12}), vanishing])
+    (grid,) = (each for each in list_grids(results_of(run)) if each.title.endswith("alerts in training"))
+    assert grid.rows == (
+        ("sft+rl(binary)", "collapse terminate", "2 of 3", "12"),
+        ("", "vanishing click", "1 of 3", "18"),
+    )
+    (other / "alerts.jsonl").unlink()
     write_records(place / "alerts.jsonl", [alert])
     row = results_of(run).row("sft+rl(binary)")
     assert row is not None

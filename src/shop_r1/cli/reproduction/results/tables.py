@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from shop_r1.cli.reproduction.results.measure import NATURAL_MIX
-from shop_r1.cli.reproduction.results.records import PartResult, Reproduction, RowResult, TableResult
+from shop_r1.cli.reproduction.results.records import (
+    PartResult,
+    RaisedAlert,
+    Reproduction,
+    RowResult,
+    TableResult,
+)
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, TEMPERATURE_EXACT, find_paper_row
 from shop_r1.evaluation.seeds.comparisons import Comparison
 from shop_r1.evaluation.similarity.rules import list_rules
@@ -67,6 +73,8 @@ def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
         grids.insert(1, pooled_grid(table, rows))
     if table.comparisons:
         grids.append(comparison_grid(table, {row.key: row_label(table.table, row) for row in rows}))
+    if any(row.alerts for row in rows):
+        grids.append(alert_grid(table.table, rows))
     return grids
 
 
@@ -87,21 +95,38 @@ def describe_steps(rows: Sequence[RowResult]) -> str:
     shown = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
     seeds = "one seed" if len(measured.seeds) == 1 else f"{len(measured.seeds)} seeds"
     covers = measured.covers if len(measured.seeds) > 1 else "sessions, not other seeds"
-    alerts = [f"{row.key} ({names})" for row in rows if (names := alert_names(row))]
-    told = f"Alerts in training: {'; '.join(alerts)}." if alerts else "No alert was raised in training."
+    raised = any(row.alerts for row in rows)
+    told = "" if raised else " No alert was raised in training."
     return (
         f"Means over {seeds}, {shown} steps in the paper's test mix of types. In brackets: 95 % "
-        f"interval, which covers {covers}. Unparsable completions count as wrong. {told}"
+        f"interval, which covers {covers}. Unparsable completions count as wrong.{told}"
     )
+
+
+def alert_grid(table: str, rows: Sequence[RowResult]) -> Grid:
+    """Return which alerts were raised in the rows' trainings, in how many of them, and from which step on."""
+    lines = []
+    for row in rows:
+        for place, (name, raised) in enumerate(_group_alerts(row).items()):
+            runs, first = len({each.seed for each in raised}), min(each.step for each in raised)
+            label = "" if place else row_label(table, row)
+            lines.append((label, name, f"{runs} of {len(row.measured.seeds)}", str(first)))
+    note = "runs: in how many an alert was raised; step: the first at which it was, in any of them."
+    title = f"{TITLES[table]}: alerts in training"
+    return Grid(title=title, header=("row", "alert", "runs", "step"), rows=tuple(lines), note=note)
 
 
 def alert_names(row: RowResult) -> str:
     """Return which alerts were raised in a row's training, each once with its first step."""
-    first: dict[str, int] = {}
+    found = _group_alerts(row).items()
+    return ", ".join(f"{name} from step {min(each.step for each in raised)}" for name, raised in found)
+
+
+def _group_alerts(row: RowResult) -> dict[str, list[RaisedAlert]]:
+    found: dict[str, list[RaisedAlert]] = {}
     for alert in row.alerts:
-        name = f"{alert.alert} {alert.subject}".strip()
-        first[name] = min(alert.step, first.get(name, alert.step))
-    return ", ".join(f"{name} from step {step}" for name, step in first.items())
+        found.setdefault(f"{alert.alert} {alert.subject}".strip(), []).append(alert)
+    return found
 
 
 def row_label(table: str, row: RowResult) -> str:
