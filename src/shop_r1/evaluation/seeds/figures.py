@@ -85,8 +85,13 @@ def measure_seed(
 def average_settings(settings: Sequence[Sequence[SeedFigures]], figures: Sequence[str]) -> list[SeedFigures]:
     """Return these figures' mean over settings, seed by seed; all settings have the same seeds in order.
 
-    Resamples are averaged one by one. Those of the same number of sessions hold the same sessions, so what
-    the settings have in common by their sessions stays in the mean's interval.
+    Resamples (B for each figure, as in `SeedFigures`) are averaged one by one. Those of the same number of
+    sessions hold the same sessions, so what the settings have in common by their sessions stays in the mean's
+    interval. The steps are those of all settings; the sessions are counted once, as the largest setting has
+    them.
+
+    Raises:
+        ValueError: the settings have different numbers of seeds.
     """
     return [
         SeedFigures(

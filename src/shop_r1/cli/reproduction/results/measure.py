@@ -176,12 +176,10 @@ class Measurement:
         """Return how each reward differs from SFT in the mean over all starts and page sizes."""
         found = []
         for name in dict.fromkeys(row.name for row in rows if row.reward is not None):
-            settings = [row for row in rows if row.name == name]
-            pair = (
-                average_settings([self.figures(row) for row in of], COMPARED)
-                for of in (settings, [baseline_of(row) for row in settings])
-            )
-            found += compare_settings((name, next(pair)), (SFT.name, next(pair)), COMPARED)
+            of_reward = [row for row in rows if row.name == name]
+            ours = average_settings([self.figures(row) for row in of_reward], COMPARED)
+            sft = average_settings([self.figures(baseline_of(row)) for row in of_reward], COMPARED)
+            found += compare_settings((name, ours), (SFT.name, sft), COMPARED)
         return adjust_comparisons(found)
 
     def reachable_results(self, rows: Iterable[Row]) -> list[RowResult]:
