@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tests.window import SHOP, Chromium, Content, Window
 
+from shop_r1.drivers.browser import acting
+from shop_r1.drivers.browser.live_page import LivePage
 from shop_r1.drivers.protocol import ActionResult, Observation
 from shop_r1.records.actions import Action, click, type_and_submit
 
@@ -26,7 +28,7 @@ PAGES: dict[str, Content] = {
     "/redrawn": """<div id="r"></div><script>let n = 0; const draw = () => { r.innerHTML =
       `<button>Add to cart</button><p>${n++}</p>`;
       r.querySelector('button').onclick = () => { document.title = 'clicked'; } };
-      draw(); setInterval(draw, 150)</script><a href="/two">Two</a>""",
+      draw()</script><a href="/two">Two</a>""",
     "/cookies": """<div style="position:fixed;inset:0;background:#0008" id="wall"><div style="margin:200px">
       <h2>We use cookies</h2><button onclick="wall.remove()">Accept all</button></div></div>
       <h1>Shop</h1><a href="/two">Mugs</a>""",
@@ -164,10 +166,47 @@ def test_frames_in_frames_count_among_those_that_are_read(window: Window) -> Non
     assert window.driver._live is not None and window.driver._live.left_out["frame"] == 6
 
 
-def test_an_element_that_is_drawn_anew_is_found_by_its_name(window: Window) -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_element_that_is_drawn_anew_is_found_by_its_name(
+    window: Window, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a page with a clock: drawn after it was read, and after each reading but the last."""
     window.open("/redrawn")
+    window.evaluate("draw()")
+    read, left = window.driver._read, times - 1
+
+    async def read_then_draw() -> LivePage:
+        nonlocal left
+        live = await read()
+        if left:
+            left -= 1
+            await window.page.evaluate("draw()")
+        return live
+
+    monkeypatch.setattr(window.driver, "_read", read_then_draw)
     result = window.act(click("add_to_cart"))
     assert result.error is None and window.evaluate("document.title") == "clicked"
+    assert [(event.kind, event.count) for event in result.events] == [("named_again", times)]
+
+
+def test_an_element_that_is_never_caught_is_said_to_be_gone(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.open("/redrawn")
+    read = window.driver._read
+
+    async def read_then_draw() -> LivePage:
+        live = await read()
+        await window.page.evaluate("draw()")
+        return live
+
+    window.evaluate("draw()")
+    with monkeypatch.context() as patched:
+        patched.setattr(window.driver, "_read", read_then_draw)
+        patched.setattr(acting, "_READY_S", 0.1)
+        result = window.act(click("add_to_cart"))
+    assert result.error == "'add_to_cart' has gone from the page since it was read"
+    assert window.evaluate("document.title") != "clicked"
 
 
 def test_a_wall_of_cookies_is_all_there_is_until_it_is_answered(window: Window) -> None:

@@ -21,7 +21,7 @@ from shop_r1.errors import PageError
 from shop_r1.pages.elements import Element, find_element
 
 _READY_S = 2.0
-"""How long an element is waited for that is covered, disabled or not shown, as one that fades in. Ours."""
+"""How long an element is waited for that is covered, disabled, not shown or drawn anew. Ours."""
 _LOOK_S = 0.05
 _DO_S = 8.0
 """For what Playwright does; a busy machine takes seconds."""
@@ -132,22 +132,24 @@ class Hands:
         return True
 
     async def _with_element(
-        self, name: str, act: Callable[[Element, list[LiveTarget]], Awaitable[None]], again: bool = True
+        self, name: str, act: Callable[[Element, list[LiveTarget]], Awaitable[None]]
     ) -> None:
         """Do something with the live elements that a name leads to.
 
-        Where none is there any more, since the page was drawn anew, the name is looked up once more on the
-        page as it is now.
+        Where none is there any more, since the page was drawn anew, the name is looked up on the page as it
+        is now; on a page that is always being drawn, as one with a clock, until one is caught in time.
         """
-        element = find_element(self._seen.observation.simplified, name)
-        try:
-            await act(element, self._seen.targets(element))
-        except _GoneError:
-            if not again:
-                raise
+        ends_at, looks = now() + _READY_S, 0
+        while True:
+            element = find_element(self._seen.observation.simplified, name)
+            try:
+                return await act(element, self._seen.targets(element))
+            except _GoneError:
+                looks += 1
+                if now() > ends_at and looks > 1:
+                    raise
             self._events.add("named_again", name)
             self._seen = await self._reread()
-            await self._with_element(name, act, again=False)
 
     async def _ready(
         self, element: Element, targets: list[LiveTarget], *, is_click: bool
