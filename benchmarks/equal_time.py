@@ -1,9 +1,9 @@
 """Exact match after equal time: whole steps, groups left out, and dynamic sampling besides.
 
-`python -m benchmarks.equal_time DEMO OUT [--minutes M] [--seeds N] [--rounds R]`: from the SFT checkpoint of
-a finished `shop-r1 demo` in DEMO, a GRPO run of M minutes for each way and seed with the demo's settings,
-each then judged on DEMO's held-out sessions. Runs that are done are not done again. Nothing else should run
-meanwhile: what a way reaches depends on the machine's speed.
+`python -m benchmarks.equal_time DEMO OUT [--minutes M] [--seeds N] [--rounds R] [--json FILE]`: from the SFT
+checkpoint of a finished `shop-r1 demo` in DEMO, a GRPO run of M minutes for each way and seed with the demo's
+settings, each then judged on DEMO's held-out sessions, as is the SFT checkpoint. Runs that are done are not
+done again. Nothing else should run meanwhile: what a way reaches depends on the machine's speed.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.left_out import WholeTrainer
+from benchmarks.machine import describe_machine
 
 from shop_r1.cli.pipeline.config import TEMPERATURE, DemoConfig
 from shop_r1.datasets.examples import balance_examples, list_examples
@@ -21,6 +22,7 @@ from shop_r1.evaluation.metrics import evaluate_predictions
 from shop_r1.evaluation.predict import PredictConfig, predict
 from shop_r1.jsonl import read_records, write_json
 from shop_r1.models.checkpoint import load_model
+from shop_r1.models.precision import choose_precision
 from shop_r1.models.sampling import Sampling
 from shop_r1.records.actions import SHOP
 from shop_r1.records.sessions import Session
@@ -51,13 +53,14 @@ class TimedWholeTrainer(WholeTrainer, TimedTrainer):
 
 
 def main() -> None:
-    """Train and judge each way with each seed; print a line for each run."""
+    """Train and judge each way with each seed; print a line for each run, and write them to `--json FILE`."""
     parser = argparse.ArgumentParser(description="Exact match after equal time.")
     parser.add_argument("demo", type=Path, help="folder of a finished demo")
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=2, help="of dynamic sampling")
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     TimedTrainer.seconds = 60 * options.minutes
     training, held_out = (
@@ -68,14 +71,22 @@ def main() -> None:
         "left-out": (TimedTrainer, 0),
         "dynamic": (TimedTrainer, options.rounds),
     }
+    bf16 = choose_precision("auto").bf16
+    start = judge(options.demo / "sft", options.out / "sft", held_out, bf16)
+    print(f"sft              {line(start)}", flush=True)
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for seed in range(options.seeds):
         for name, (kind, rounds) in ways.items():
             folder = options.out / f"{name}-{seed}"
             if not (folder / "model.safetensors").exists():
                 changes = {"model": str(options.demo / "sft"), "seed": seed, "dynamic_sampling": rounds}
-                config = DemoConfig().grpo.model_copy(update=changes | {"max_steps": MANY})
+                config = DemoConfig().grpo.model_copy(update=changes | {"max_steps": MANY, "bf16": bf16})
                 train(config, training, folder, kind)
-            print(f"{name:8} seed {seed}  {judge(folder, held_out)}", flush=True)
+            runs[name].append(judge(folder, folder, held_out, bf16))
+            print(f"{name:8} seed {seed}  {line(runs[name][-1])}", flush=True)
+    if options.json:
+        report = {"machine": describe_machine(), "bf16": bf16, "minutes": options.minutes}
+        write_json(options.json, report | {"rounds": options.rounds, "sft": start, "ways": runs})
 
 
 def train(config: GrpoConfig, sessions: Sequence[Session], out: Path, kind: type[ShopR1Trainer]) -> None:
@@ -85,31 +96,31 @@ def train(config: GrpoConfig, sessions: Sequence[Session], out: Path, kind: type
     grpo_run.train_grpo(examples, config, out, title=out.name)
 
 
-def judge(checkpoint: Path, sessions: Sequence[Session]) -> str:
-    """Return a line of a run's steps and its held-out figures, in per cent; they are kept beside it."""
-    file = checkpoint / "judged.json"
+def judge(checkpoint: Path, out: Path, sessions: Sequence[Session], bf16: bool) -> dict[str, Any]:
+    """Return a checkpoint's steps of GRPO and its held-out figures, shares in [0, 1]; `out` keeps them."""
+    file = out / "judged.json"
     if not file.exists():
         base = DemoConfig().grpo
         sampling = Sampling(temperature=TEMPERATURE, max_new_tokens=base.max_completion_length)
-        config = PredictConfig(prompt=base.prompt, sampling=sampling)
+        config = PredictConfig(prompt=base.prompt, sampling=sampling, bf16=bf16)
         predictions = predict(load_model(str(checkpoint)), list_examples(sessions), config)
         metrics = evaluate_predictions(predictions, SHOP, seed=0)
-        steps = len((checkpoint / "metrics.jsonl").read_text("utf-8").splitlines())
-        write_json(
-            file,
-            {
-                "steps": steps,
-                "exact": 100 * metrics.exact,
-                "type_accuracy": 100 * metrics.type_accuracy,
-                "type_f1_macro": 100 * metrics.type_f1_macro,
-                "predicted_mix": dict(metrics.predicted_mix),
-            },
-        )
-    found = json.loads(file.read_text("utf-8"))
-    mix = ", ".join(f"{name} {share:.0%}" for name, share in found["predicted_mix"].items())
+        steps = 0
+        if checkpoint == out:
+            steps = len((checkpoint / "metrics.jsonl").read_text("utf-8").splitlines())
+        figures = {name: getattr(metrics, name) for name in ("exact", "type_accuracy", "type_f1_macro")}
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"steps": steps, **figures, "predicted_mix": dict(metrics.predicted_mix)})
+    judged: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return judged
+
+
+def line(judged: dict[str, Any]) -> str:
+    """Return a line of figures in per cent."""
+    mix = ", ".join(f"{name} {share:.0%}" for name, share in judged["predicted_mix"].items())
     return (
-        f"{found['steps']} steps  exact {found['exact']:.1f}  type {found['type_accuracy']:.1f}  "
-        f"F1 {found['type_f1_macro']:.1f}  {mix}"
+        f"{judged['steps']} steps  exact {judged['exact']:.1%}  type {judged['type_accuracy']:.1%}  "
+        f"F1 {judged['type_f1_macro']:.1%}  {mix}"
     )
 
 

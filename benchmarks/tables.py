@@ -4,13 +4,17 @@
 """
 
 import json
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scipy import stats
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+NAMES = ("grpo_step", "engine", "memory", "examples", "browser", "left_out", "equal_time")
 
 Result = Mapping[str, Any]
 
@@ -23,6 +27,7 @@ def fill_page(
     examples: Result,
     browser: Result,
     left_out: Result,
+    equal_time: Result,
 ) -> str:
     """Return the page with every table made from these results.
 
@@ -38,6 +43,11 @@ def fill_page(
             left_out_rows(left_out),
         ),
         "left_out_load": left_out_line(left_out),
+        "equal_time": table(
+            ("way", "steps", "exact %", "by seed", "less whole, points", "macro F1 %"),
+            equal_time_rows(equal_time),
+        ),
+        "equal_time_line": equal_time_line(equal_time),
         "parts": table(("part", "ours", "beside", "ratio"), part_rows(engine)),
         "limit": limit_line(engine["limit"]),
         "estimate": table(
@@ -129,6 +139,52 @@ def left_out_line(left_out: Result) -> str:
     return (
         f"Medians of {left_out['early']['steps']} steps in {numbers} on {machine['threads']} thread(s); the "
         f"machine's load was {machine['load_before']:g} when they began."
+    )
+
+
+def equal_time_rows(found: Result) -> Iterator[Sequence[str]]:
+    """Yield a row for SFT and for each way to spend the same minutes on GRPO behind it, means over seeds."""
+    sft, whole = found["sft"], found["ways"]["whole"]
+    yield (
+        "SFT, where all begin",
+        "0",
+        f"{100 * sft['exact']:.1f}",
+        "",
+        "",
+        f"{100 * sft['type_f1_macro']:.1f}",
+    )
+    for name, title in (
+        ("whole", "all groups"),
+        ("left-out", "groups that cannot teach left out"),
+        ("dynamic", "and `dynamic_sampling` besides"),
+    ):
+        runs = found["ways"][name]
+        points = [100 * each["exact"] for each in runs]
+        less = [one - 100 * other["exact"] for one, other in zip(points, whole, strict=True)]
+        yield (
+            title,
+            f"{statistics.fmean(each['steps'] for each in runs):.0f}",
+            f"{statistics.fmean(points):.1f}",
+            ", ".join(f"{each:.1f}" for each in points),
+            "" if name == "whole" else difference(less),
+            f"{100 * statistics.fmean(each['type_f1_macro'] for each in runs):.1f}",
+        )
+
+
+def difference(less: Sequence[float]) -> str:
+    """Return a mean with Student's 95 % interval; at least two values."""
+    mean = statistics.fmean(less)
+    half = stats.t.ppf(0.975, len(less) - 1) * statistics.stdev(less) / len(less) ** 0.5
+    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
+
+
+def equal_time_line(found: Result) -> str:
+    """Return for how long which numbers were computed, on how many threads."""
+    numbers = "bfloat16" if found["bf16"] else "float32"
+    machine, seeds = found["machine"], len(found["ways"]["whole"])
+    return (
+        f"Each run has {found['minutes']:g} minutes in {numbers} on {machine['threads']} thread(s) of "
+        f"{machine['processor']}. Intervals are over the {seeds} seeds of GRPO alone."
     )
 
 
@@ -290,13 +346,9 @@ def _mib(size: float) -> str:
     return f"{size / 2**20:,.3g}" if size < 2**30 else f"{size / 2**20:,.0f}"
 
 
-def read_results() -> tuple[Result, Result, Result, Result, Result, Result]:
-    """Return what `grpo_step`, `engine`, `memory`, `examples`, `browser` and `left_out` wrote."""
-    step, engine, memory, examples, browser, left_out = (
-        json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-        for name in ("grpo_step", "engine", "memory", "examples", "browser", "left_out")
-    )
-    return step, engine, memory, examples, browser, left_out
+def read_results() -> list[Result]:
+    """Return the benchmarks' results, in the order in which `fill_page` takes them."""
+    return [json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in NAMES]
 
 
 if __name__ == "__main__":
