@@ -56,8 +56,11 @@ SETTINGS = {
 }
 """Ours, and not tuned. With them 40 sessions of SFT and 12 steps of GRPO were run
 (docs/how_to/real_model.md). The learning rates are above the paper's, whose runs are far longer."""
-LENGTHS = ("prompt.max_tokens=8192", "prompt.max_completion_length=96")
-"""All that SmolLM2 can read; completions of both crowds have 40 to 60 of its tokens."""
+PROMPT = {"max_tokens": 8192, "max_completion_length": 96, "cut_slack": 0.5}
+"""All that SmolLM2 can read; completions of both crowds have 40 to 60 of its tokens. Of 40 sessions of the
+wandering crowd 5 are longer; with the slack their steps share enough to halve the tokens of all 40."""
+LONGER = {"focused": 1.0, "wandering": 2.2}
+"""Tokens of a session to run, beside the focused crowd's, for which the seconds of `SIZES` hold."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Stage:
 
 def list_stages(out: Path, model: str, crowd: str, size: Size, lora: bool, bf16: bool) -> list[Stage]:
     """Return the stages in order; all compute in the same number format."""
-    general = (*LENGTHS, f"bf16={str(bf16).lower()}")
+    general = (*(f"prompt.{name}={value}" for name, value in PROMPT.items()), f"bf16={str(bf16).lower()}")
     train, test = out / "train.jsonl", out / "test.jsonl"
     sft, grpo = out / "sft", out / "shop_r1"
     batch = f"generation_batch_size={4 * size.prompts}"
@@ -84,14 +87,15 @@ def list_stages(out: Path, model: str, crowd: str, size: Size, lora: bool, bf16:
     sft_words = (*SETTINGS["sft"], f"num_train_epochs={size.epochs}", *adapter)
     accumulate = f"gradient_accumulation_steps={size.batch}"
     sft_s, grpo_s = size.sft_s * size.sessions * size.epochs, size.grpo_s * size.steps * size.prompts
+    test_s = size.test_s * size.test_sessions * LONGER[crowd]
     return [
         _simulate(train, crowd, size.sessions, TRAIN_SEED),
         _simulate(test, crowd, size.test_sessions, TEST_SEED),
-        _evaluate(out, "zero_shot", "zero-shot", model, size, general),
-        _train("sft", sft, ("--model", model, *learn, *sft_words, accumulate), sft_s),
-        _evaluate(out, "sft", "sft", str(sft), size, general),
+        _evaluate(out, "zero_shot", "zero-shot", model, test_s, general),
+        _train("sft", sft, ("--model", model, *learn, *sft_words, accumulate), sft_s * LONGER[crowd]),
+        _evaluate(out, "sft", "sft", str(sft), test_s, general),
         _train("grpo", grpo, ("--model", str(sft), *learn, *grpo_words), grpo_s),
-        _evaluate(out, "shop_r1", "shop-r1", str(grpo), size, general),
+        _evaluate(out, "shop_r1", "shop-r1", str(grpo), test_s, general),
     ]
 
 
@@ -105,12 +109,14 @@ def _train(command: str, out: Path, words: tuple[str, ...], seconds: float) -> S
     return Stage(out.name, (command, "--out", str(out), *words), out / "README.md", seconds)
 
 
-def _evaluate(out: Path, name: str, setting: str, model: str, size: Size, general: tuple[str, ...]) -> Stage:
+def _evaluate(
+    out: Path, name: str, setting: str, model: str, seconds: float, general: tuple[str, ...]
+) -> Stage:
     folder = out / f"evaluation_{name}"
     data, greedy = out / "test.jsonl", ("sampling.temperature=0", "sampling.max_new_tokens=96")
     words = ("--model", model, "--data", str(data), "--setting", setting, "--out", str(folder))
     command = ("evaluate", *words, *general, *greedy)
-    return Stage(folder.name, command, folder / "table.json", size.test_s * size.test_sessions)
+    return Stage(folder.name, command, folder / "table.json", seconds)
 
 
 def run_stages(stages: Sequence[Stage], log: Path) -> None:
@@ -205,7 +211,7 @@ def certainty_of_targets(checkpoint: str, data: Path, sessions: int) -> float:
 
     model = load_model(checkpoint)
     add_forward_redirection(model.model)
-    render = renderer(model, PromptConfig(max_tokens=8192, max_completion_length=96))
+    render = renderer(model, PromptConfig.model_validate(PROMPT))
     examples = list_examples(list(open_sessions(data))[:sessions])
     texts = [render_completion(each.taken.rationale or "", each.taken.action) for each in examples]
     ids = [model.completion_ids(text) for text in texts]
@@ -236,6 +242,7 @@ def main() -> None:
     numbers = {name: getattr(given, name) for name in ("sessions", "test_sessions", "steps", "epochs")}
     size = replace(SIZES[chosen], **{name: value for name, value in numbers.items() if value is not None})
     facts = {"model": given.model, "crowd": given.crowd, "lora": given.lora, "size": asdict(size)}
+    facts |= {"prompt": PROMPT}
     given.out.mkdir(parents=True, exist_ok=True)
     bf16 = settle_run(given.out / "recipe.json", facts)
     stages = list_stages(given.out, given.model, given.crowd, size, given.lora, bf16)
