@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real pretrained model on both crowds: fetched, then zero-shot, SFT and Shop-R1 rows, as text and JSON.
-# About 80 minutes for each crowd on two quiet CPU cores; on a GPU it has not been run. Give it again to go on.
+# About 80 minutes for the first crowd and 2.5 hours for the second on two quiet CPU cores; on a GPU it has not been run.
+# Give it again to go on.
 # docs/how_to/real_model.md has the costs.
 #
 #   recipes/real_model.sh [DIR] [options of recipes/real_model.py]       (default runs/real_model)
