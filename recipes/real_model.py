@@ -36,6 +36,8 @@ class Size:
     """Of a GRPO step, each with four completions."""
     batch: int
     """Sessions of an SFT step."""
+    tokens: int
+    """Of the longest prompt with its completion."""
     sft_s: float
     """Seconds a session of SFT."""
     grpo_s: float
@@ -45,20 +47,21 @@ class Size:
 
 
 SIZES = {
-    "try": Size(6, 2, 1, 2, 1, 1, sft_s=24, grpo_s=23, test_s=15),
-    "cpu": Size(80, 40, 1, 24, 2, 4, sft_s=24, grpo_s=23, test_s=15),
-    "gpu": Size(600, 150, 2, 40, 8, 8, sft_s=0.08, grpo_s=0.5, test_s=0.3),
+    "try": Size(6, 2, 1, 2, 1, 1, 4096, sft_s=24, grpo_s=23, test_s=15),
+    "cpu": Size(80, 40, 1, 24, 2, 4, 4096, sft_s=24, grpo_s=23, test_s=15),
+    "gpu": Size(600, 150, 2, 40, 8, 8, 8192, sft_s=0.08, grpo_s=0.5, test_s=0.3),
 }
-"""On two quiet AVX2 cores as measured; on one GPU of a data centre by arithmetic, nowhere measured."""
+"""On two quiet AVX2 cores as measured; on one GPU of a data centre by arithmetic, nowhere measured. SmolLM2
+can read 8,192 tokens; SFT on as many takes 18 GB of memory."""
 SETTINGS = {
     "sft": ("learning_rate=1e-4", "warmup_steps=2"),
     "grpo": ("learning_rate=2e-6", "temperature=1.0", "beta=0", "num_generations=4"),
 }
 """Ours, and not tuned. With them 40 sessions of SFT and 12 steps of GRPO were run
 (docs/how_to/real_model.md). The learning rates are above the paper's, whose runs are far longer."""
-PROMPT = {"max_tokens": 8192, "max_completion_length": 96, "cut_slack": 0.5}
-"""All that SmolLM2 can read; completions of both crowds have 40 to 60 of its tokens. Of 40 sessions of the
-wandering crowd 5 are longer; with the slack their steps share enough to halve the tokens of all 40."""
+PROMPT = {"max_completion_length": 96, "cut_slack": 0.5}
+"""Completions of both crowds have 40 to 60 of SmolLM2's tokens. With the slack the steps of sessions over
+`Size.tokens` share enough to halve the tokens of SFT on the wandering crowd."""
 LONGER = {"focused": 1.0, "wandering": 2.2}
 """Tokens of a session to run, beside the focused crowd's, for which the seconds of `SIZES` hold."""
 
@@ -77,7 +80,8 @@ class Stage:
 
 def list_stages(out: Path, model: str, crowd: str, size: Size, lora: bool, bf16: bool) -> list[Stage]:
     """Return the stages in order; all compute in the same number format."""
-    general = (*(f"prompt.{name}={value}" for name, value in PROMPT.items()), f"bf16={str(bf16).lower()}")
+    lengths = {"max_tokens": size.tokens, **PROMPT}
+    general = (*(f"prompt.{name}={value}" for name, value in lengths.items()), f"bf16={str(bf16).lower()}")
     train, test = out / "train.jsonl", out / "test.jsonl"
     sft, grpo = out / "sft", out / "shop_r1"
     batch = f"generation_batch_size={4 * size.prompts}"
@@ -144,7 +148,7 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.0f} min"
 
 
-def write_tables(out: Path, facts: dict[str, object]) -> None:
+def write_tables(out: Path, facts: dict[str, object], tokens: int) -> None:
     """Write `tables.txt` and `tables.json` of the three rows, and print them."""
     from shop_r1.evaluation.tables import list_grids, to_text
     from shop_r1.jsonl import write_json, write_text
@@ -152,7 +156,7 @@ def write_tables(out: Path, facts: dict[str, object]) -> None:
 
     folders = [out / f"evaluation_{name}" for name in ("zero_shot", "sft", "shop_r1")]
     rows = [row for folder in folders for row in read_table(folder / "table.json")]
-    certainty = measure_certainty(out, str(facts["model"]))
+    certainty = measure_certainty(out, str(facts["model"]), {"max_tokens": tokens, **PROMPT})
     lines = ["Self-certainty, nats a token (the paper's Figure 1: s = 26)"]
     lines += [f"  {name}: {_describe_certainty(found)}" for name, found in certainty.items()]
     text = "\n".join([*map(to_text, list_grids(rows)), *lines]) + "\n"
@@ -170,7 +174,9 @@ def _describe_certainty(found: dict[str, float | int | None]) -> str:
     )
 
 
-def measure_certainty(out: Path, model: str, sessions: int = 4) -> dict[str, dict[str, float | int | None]]:
+def measure_certainty(
+    out: Path, model: str, prompt: dict[str, float], sessions: int = 4
+) -> dict[str, dict[str, float | int | None]]:
     """Return each checkpoint's mean self-certainty, KL(U || p): over its rationales, and over the shoppers'.
 
     The first is what the evaluation's rewards hold; the second is scored on the first few held-out sessions.
@@ -190,12 +196,12 @@ def measure_certainty(out: Path, model: str, sessions: int = 4) -> dict[str, dic
             "steps": len(predictions),
             "valid": len(valid),
             "sampled": fmean(valid) if valid else None,
-            "teacher_forced": certainty_of_targets(checkpoint, out / "test.jsonl", sessions),
+            "teacher_forced": certainty_of_targets(checkpoint, out / "test.jsonl", prompt, sessions),
         }
     return found
 
 
-def certainty_of_targets(checkpoint: str, data: Path, sessions: int) -> float:
+def certainty_of_targets(checkpoint: str, data: Path, prompt: dict[str, float], sessions: int) -> float:
     """Return the mean self-certainty over the rationales that the shoppers gave, in nats per token."""
     from statistics import fmean
 
@@ -211,7 +217,7 @@ def certainty_of_targets(checkpoint: str, data: Path, sessions: int) -> float:
 
     model = load_model(checkpoint)
     add_forward_redirection(model.model)
-    render = renderer(model, PromptConfig.model_validate(PROMPT))
+    render = renderer(model, PromptConfig.model_validate(prompt))
     examples = list_examples(list(open_sessions(data))[:sessions])
     texts = [render_completion(each.taken.rationale or "", each.taken.action) for each in examples]
     ids = [model.completion_ids(text) for text in texts]
@@ -249,7 +255,7 @@ def main() -> None:
     whole = _minutes(sum(each.seconds for each in stages))
     print(f"{given.model} on the {given.crowd} crowd, {whole} in all by the costs of a quiet machine")
     run_stages(stages, given.out / "times.jsonl")
-    write_tables(given.out, facts)
+    write_tables(given.out, facts, size.tokens)
 
 
 def settle_run(path: Path, facts: dict[str, object]) -> bool:
