@@ -105,9 +105,8 @@ def judge(checkpoint: Path, out: Path, sessions: Sequence[Session], bf16: bool) 
         config = PredictConfig(prompt=base.prompt, sampling=sampling, bf16=bf16)
         predictions = predict(load_model(str(checkpoint)), list_examples(sessions), config)
         metrics = evaluate_predictions(predictions, SHOP, seed=0)
-        steps = 0
-        if checkpoint == out:
-            steps = len((checkpoint / "metrics.jsonl").read_text("utf-8").splitlines())
+        log = out / "metrics.jsonl"  # SFT's is in the demo's folder, which is left as it is
+        steps = len(log.read_text("utf-8").splitlines()) if log.exists() else 0
         figures = {name: getattr(metrics, name) for name in ("exact", "type_accuracy", "type_f1_macro")}
         out.mkdir(parents=True, exist_ok=True)
         write_json(file, {"steps": steps, **figures, "predicted_mix": dict(metrics.predicted_mix)})

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 NAMES = ("grpo_step", "engine", "memory", "examples", "browser", "left_out", "equal_time")
+"""Of the results, in the order in which `fill_page` takes them."""
 
 Result = Mapping[str, Any]
 
@@ -172,7 +173,7 @@ def equal_time_rows(found: Result) -> Iterator[Sequence[str]]:
 
 
 def difference(less: Sequence[float]) -> str:
-    """Return a mean with Student's 95 % interval; at least two values."""
+    """Return the mean of two values or more, in their own unit, with Student's 95 % interval."""
     mean = statistics.fmean(less)
     half = stats.t.ppf(0.975, len(less) - 1) * statistics.stdev(less) / len(less) ** 0.5
     return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
@@ -347,7 +348,7 @@ def _mib(size: float) -> str:
 
 
 def read_results() -> list[Result]:
-    """Return the benchmarks' results, in the order in which `fill_page` takes them."""
+    """Return what the benchmarks wrote, by `NAMES`."""
     return [json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in NAMES]
 
 
