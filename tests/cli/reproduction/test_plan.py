@@ -66,18 +66,18 @@ def test_the_whole_has_each_stage_once_though_tables_share_rows() -> None:
     assert count(plan, Predict) == 5 + 5 + 1 + 3 + 6
 
 
-def test_the_map_has_seven_rows_for_each_strength_and_page_size() -> None:
+def test_the_map_has_seven_rows_for_each_start_and_page_size() -> None:
     plan = plan_of("map")
-    assert count(plan, Sft) == 3 * 2
-    assert count(plan, Rl) == 3 * 2 * 6
-    assert count(plan, Predict) == 3 * 2 * 7
+    assert count(plan, Sft) == 4 * 2
+    assert count(plan, Rl) == 4 * 2 * 6
+    assert count(plan, Predict) == 4 * 2 * 7
     more = [stage for stage in plan if isinstance(stage, Sft) and len(stage.visits) == 2]
     assert {stage.sessions for stage in more} == {900, 1400}  # more than the 450 training sessions
     rl = [stage for stage in plan if isinstance(stage, Rl)]
     assert {stage.visits.part for stage in rl} == {"training"}
 
 
-def test_the_weak_start_of_the_map_is_the_main_tables_sft() -> None:
+def test_the_maps_start_on_all_training_sessions_is_the_main_tables_sft() -> None:
     both, one = plan_of("table2", "map"), plan_of("map")
     # 450 sessions in both, so only the zero-shot and RL from the base checkpoint are added to the map.
     assert count(both, Sft) == count(one, Sft)

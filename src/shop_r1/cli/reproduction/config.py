@@ -15,9 +15,6 @@ from shop_r1.training.settings import GrpoConfig, SftConfig
 Size = Literal["small", "medium", "large"]
 """Of the model. `medium` has all rows and stands beside the paper's 3B in its tables."""
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
-Strength = Literal["weak", "middle", "strong"]
-"""Of an SFT checkpoint of the map: on how many sessions it was trained."""
-STRENGTHS: tuple[Strength, ...] = ("weak", "middle", "strong")
 
 
 PROMPT = PromptConfig(max_tokens=8192, max_completion_length=96)
@@ -37,18 +34,10 @@ class ModelsConfig(Config):
 class MapConfig(Config):
     """Settings of `--only map`: when does the reward's shape matter? All ours."""
 
-    weak: int = Field(default=450, ge=1)
-    """Sessions of SFT for the weakest start; aimed at 5 % exact."""
-    middle: int = Field(default=900, ge=1)
-    """For the middle one; aimed at 17 % exact, as the paper's."""
-    strong: int = Field(default=1400, ge=1)
-    """For the strongest; aimed at 30 % exact, as the demo's."""
+    sessions: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(300, 450, 900, 1400), min_length=1)
+    """Of SFT, a start of RL each: from 7 % exact by the paper's 17 to the demo's 30."""
     page_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 8), min_length=1)
     """Products on a page of results."""
-
-    def sessions(self, strength: Strength) -> int:
-        """Return how many sessions SFT of this strength learns from."""
-        return int(getattr(self, strength))
 
 
 class CeilingConfig(Config):
@@ -157,9 +146,7 @@ QUICK = (
     "held_out_sessions=24",
     "test_steps=30",
     "temperatures=[0.6, 1.2]",
-    "map.weak=30",
-    "map.middle=60",
-    "map.strong=90",
+    "map.sessions=[30, 60, 90]",
     "ceiling.sessions=[30, 90]",
     "sft.warmup_steps=2",
     "grpo.max_steps=2",

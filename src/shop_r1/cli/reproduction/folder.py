@@ -256,7 +256,7 @@ def visit_settings(stage: Visits, config: ReproductionConfig) -> dict[str, Any]:
 
 def max_sessions(config: ReproductionConfig) -> int:
     """Return how many sessions the strongest SFT of the map learns from."""
-    return max(config.map.weak, config.map.middle, config.map.strong)
+    return max(config.map.sessions)
 
 
 _PARTS: tuple[Part, ...] = ("training", "more-training", "held-out")

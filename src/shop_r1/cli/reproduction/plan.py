@@ -214,12 +214,8 @@ def row_stage(row: Row, seed: int, config: ReproductionConfig) -> Predict:
 
 
 def _row_sft(row: Row, training: Visits, config: ReproductionConfig) -> Sft:
-    sessions = config.training_sessions
-    part: Part = "more-training"
-    if row.strength is not None:
-        sessions = config.map.sessions(row.strength)
-    elif row.sessions is not None:
-        sessions, part = row.sessions, "much-more-training"
+    sessions = row.sessions or config.training_sessions
+    part: Part = "much-more-training" if row.to_ceiling else "more-training"
     visits: tuple[Visits, ...] = (training,)
     if sessions > config.training_sessions:
         visits = (training, replace(training, part=part))

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Literal, get_args
 
 from shop_r1.cli.pipeline.config import BINARY, TEMPERATURE
-from shop_r1.cli.reproduction.config import SIZES, STRENGTHS, ReproductionConfig, Size, Strength
+from shop_r1.cli.reproduction.config import SIZES, ReproductionConfig, Size
 from shop_r1.errors import ConfigError
 from shop_r1.prompts.render import Context
 from shop_r1.rewards.total import RewardConfig
@@ -38,12 +38,15 @@ class Row:
     """Of training and of evaluation."""
     temperature: float = TEMPERATURE
     """Of evaluation."""
-    strength: Strength | None = None
-    """Of SFT in the map; None: SFT on all training sessions."""
+    sessions: int | None = None
+    """Of SFT, in the map and on the way to the ceiling; None: all training sessions."""
     page_size: int | None = None
     """Of the store in the map; None: the reproduction's."""
-    sessions: int | None = None
-    """Of SFT on the way to the ceiling; None: all training sessions, or those of the strength."""
+
+    @property
+    def to_ceiling(self) -> bool:
+        """Whether the row is one on the way to the ceiling."""
+        return self.sessions is not None and self.page_size is None
 
     @property
     def key(self) -> str:
@@ -59,10 +62,10 @@ class Row:
             parts.append(self.context)
         if self.temperature != TEMPERATURE:
             parts.append(f"T {self.temperature:g}")
-        if self.strength is not None:
-            parts += [self.strength, f"pages of {self.page_size}"]
         if self.sessions is not None:
             parts.append(f"{self.sessions} sessions")
+        if self.page_size is not None:
+            parts.append(f"pages of {self.page_size}")
         return ", ".join(parts)
 
 
@@ -106,8 +109,8 @@ def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Ta
         ),
         "map": tuple(
             row
-            for page_size, strength in product(config.map.page_sizes, STRENGTHS)
-            for row in _map_rows(page_size, strength)
+            for page_size, sessions in product(config.map.page_sizes, config.map.sessions)
+            for row in _map_rows(page_size, sessions)
         ),
         "ceiling": tuple(
             Row(name, config.ceiling.size, reward=reward, sessions=sessions)
@@ -118,10 +121,10 @@ def list_rows(tables: Sequence[Table], config: ReproductionConfig) -> Mapping[Ta
     return {table: rows[table] for table in TABLES if table in tables}
 
 
-def _map_rows(page_size: int, strength: Strength) -> list[Row]:
+def _map_rows(page_size: int, sessions: int) -> list[Row]:
     rewards: list[RewardName | None] = [None, *MAP_REWARDS]
     return [
-        Row("sft" if reward is None else reward, reward=reward, strength=strength, page_size=page_size)
+        Row("sft" if reward is None else reward, reward=reward, sessions=sessions, page_size=page_size)
         for reward in rewards
     ]
 

@@ -195,18 +195,18 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
 def test_the_map_compares_each_reward_with_the_sft_it_started_from(
     log: StageLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "BOOTSTRAP", 20)  # 21 rows
+    monkeypatch.setattr(measure, "BOOTSTRAP", 20)  # 28 rows
     made = MadeRun(log.path.parent, log, ["map"], seeds=2, overrides=["map.page_sizes=[4]"])
-    for sessions, right in ((450, 20), (900, 50), (1400, 90)):
+    for sessions, right in ((300, 10), (450, 20), (900, 50), (1400, 90)):
         made.predict(f"sft-{sessions}-T0.6", [right, right + 10])
         for reward in ("binary", "shop-r1", "no-dars", "no-format", "no-rationale", "remedy"):
             made.predict(f"sft-{sessions}-{reward}-T0.6", [right + 10, right + 20])
     found = collect_results(made.folder, made.tables, "shop-r1 reproduce --only map")
     (table,) = found.tables
     baselines = {each.setting: each.baseline for each in table.comparisons}
-    assert baselines["binary, weak, pages of 4"] == "sft, weak, pages of 4"
-    assert baselines["no-dars, strong, pages of 4"] == "sft, strong, pages of 4"
-    assert {row.sft_sessions for row in found.rows} == {450, 900, 1400}
+    assert baselines["binary, 300 sessions, pages of 4"] == "sft, 300 sessions, pages of 4"
+    assert baselines["no-dars, 1400 sessions, pages of 4"] == "sft, 1400 sessions, pages of 4"
+    assert {row.sft_sessions for row in found.rows} == {300, 450, 900, 1400}
     assert found.effects == ()  # They are about other rows.
     write_results(made.folder, found)
     assert {path.name for path in (made.folder.out / "figures").iterdir()} == {"map.svg", "map_steps.svg"}
@@ -216,7 +216,7 @@ def test_the_map_says_what_each_reward_does_over_all_starts_and_page_sizes(
     log: StageLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "BOOTSTRAP", 20)
-    made = MadeRun(log.path.parent, log, ["map"], seeds=3)
+    made = MadeRun(log.path.parent, log, ["map"], seeds=3, overrides=["map.sessions=[450, 900, 1400]"])
     for pages, more in ((4, 0), (8, 6)):
         for sessions, right in ((450, 40), (900, 50), (1400, 60)):
             start = f"pages-of-{pages}/predictions/medium-whole-session-sft-{sessions}"

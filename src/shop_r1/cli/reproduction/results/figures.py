@@ -123,11 +123,11 @@ def draw_ceiling(rows: Sequence[RowResult], reachable: RowResult) -> str:
         return to_svg(figure, "Exact match by sessions of SFT", f"In per cent, with 95 % intervals: {told}.")
 
 
-def _panels(rows: Sequence[RowResult]) -> dict[tuple[int, str], list[RowResult]]:
-    """Return the map's rows by page size and strength."""
-    panels: dict[tuple[int, str], list[RowResult]] = {}
+def _panels(rows: Sequence[RowResult]) -> dict[tuple[int, int], list[RowResult]]:
+    """Return the map's rows by page size and sessions of SFT."""
+    panels: dict[tuple[int, int], list[RowResult]] = {}
     for row in rows:
-        panels.setdefault((row.page_size, row.strength or "–"), []).append(row)
+        panels.setdefault((row.page_size, row.sft_sessions or 0), []).append(row)
     return panels
 
 
@@ -135,13 +135,13 @@ def draw_map(rows: Sequence[RowResult]) -> str:
     """Return one panel for each start and page size: exact match, F1 and the mix of types of each reward."""
     panels = _panels(rows)
     pages = list(dict.fromkeys(page for page, _ in panels))
-    strengths = list(dict.fromkeys(strength for _, strength in panels))
-    with drawing(2.5 * len(strengths) + 0.6, 2.2 * len(pages) + 0.6) as figure:
-        grid = figure.subplots(len(pages), len(strengths), squeeze=False, sharex=True, sharey=True)
-        for (page, strength), found in panels.items():
-            axes = grid[pages.index(page)][strengths.index(strength)]
+    starts = list(dict.fromkeys(sessions for _, sessions in panels))
+    with drawing(2.5 * len(starts) + 0.6, 2.2 * len(pages) + 0.6) as figure:
+        grid = figure.subplots(len(pages), len(starts), squeeze=False, sharex=True, sharey=True)
+        for (page, sessions), found in panels.items():
+            axes = grid[pages.index(page)][starts.index(sessions)]
             _draw_panel(axes, found)
-            axes.set_title(f"{strength} start, {page} items", loc="left")
+            axes.set_title(f"SFT on {sessions:,}, {page} items", loc="left")
         for axes in grid[-1]:
             axes.set_xlabel("% of steps")
         _add_legend(grid[0][0], list(rows[0].target_mix))
@@ -199,7 +199,7 @@ def draw_map_steps(rows: Sequence[RowResult]) -> str:
     }
     with drawing(7.2, 1.35 * len(panels) + 0.6) as figure:
         grid = figure.subplots(len(panels), len(metrics), squeeze=False, sharex=True)
-        for line, ((page, strength), found) in enumerate(panels.items()):
+        for line, ((page, sessions), found) in enumerate(panels.items()):
             for column, (metric, label) in enumerate(metrics.items()):
                 axes = grid[line][column]
                 for place, row in enumerate(each for each in found if each.reward is not None):
@@ -208,7 +208,7 @@ def draw_map_steps(rows: Sequence[RowResult]) -> str:
                 if line == 0:
                     axes.set_title(f"{label}, %", loc="left")
                 if column == 0:
-                    axes.set_ylabel(f"{strength}, {page}")
+                    axes.set_ylabel(f"{sessions:,}, {page}")
                 axes.grid(axis="y")
         for axes in grid[-1]:
             axes.set_xlabel("step")

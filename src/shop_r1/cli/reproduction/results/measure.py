@@ -52,7 +52,7 @@ COMPARED = ("exact", "type_accuracy", "type_f1_macro")
 
 def baseline_of(row: Row) -> Row:
     """Return the SFT row that a row is compared with: of its size, its place in the map, its sessions."""
-    return replace(SFT, size=row.size, strength=row.strength, page_size=row.page_size, sessions=row.sessions)
+    return replace(SFT, size=row.size, sessions=row.sessions, page_size=row.page_size)
 
 
 class Measurement:
@@ -93,14 +93,13 @@ class Measurement:
             reward=row.reward,
             context=row.context,
             temperature=row.temperature,
-            strength=row.strength,
             page_size=row.page_size or config.page_size,
             measured=over_seeds(row.key, runs),
             target_mix=_target_mix(predictions),
             invalid=count_invalid(predictions, SHOP),
             warnings=_list_warnings(predictions),
             alerts=tuple(self._alerts(row)),
-            misses=self._misses(row) if row.sessions is not None else {},
+            misses=self._misses(row) if row.to_ceiling else {},
             curves=read_row_curves([self._folder.path(each) for each in self._trainings(row)]),
         )
 

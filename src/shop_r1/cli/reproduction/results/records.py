@@ -53,8 +53,6 @@ class RowResult(Record):
     """Of its RL; None without."""
     context: str
     temperature: float
-    strength: str | None = None
-    """Of SFT in the map."""
     page_size: int
     measured: SettingOverSeeds
     """Its figures; `exact` and others by name, see `evaluation.seeds.figures`. `natural_mix/…` are those that

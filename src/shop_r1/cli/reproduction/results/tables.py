@@ -23,7 +23,7 @@ TITLES = {
     "table5": "Table 5: context",
     "figure2": "Figure 2: sampling temperature",
     "sizes": "Table 2, model sizes",
-    "map": "Map: items a page, start, reward",
+    "map": "Map: items a page, sessions of SFT, reward",
     "ceiling": "Towards the ceiling: sessions of SFT",
 }
 MISSES: Mapping[MissKind, str] = {
@@ -139,7 +139,7 @@ def row_label(table: str, row: RowResult) -> str:
         case "figure2":
             return f"T {row.temperature:g}"
         case "map":
-            return f"{row.page_size} {row.strength}: {row.name}"
+            return f"{row.page_size}, {row.sft_sessions}: {row.name}"
         case "ceiling":
             return f"{row.sft_sessions:,}: {row.name}"
     return row.name
@@ -249,12 +249,12 @@ def comparison_grid(table: TableResult, labels: Mapping[str, str]) -> Grid:
 
 def pooled_grid(table: TableResult, rows: Sequence[RowResult]) -> Grid:
     """Return how each reward of the map differs from SFT over all its starts, and how many runs hold."""
-    starts = {(row.strength, row.page_size): row for row in rows if row.name == "sft"}
+    starts = {(row.sft_sessions, row.page_size): row for row in rows if row.name == "sft"}
     found = {(each.setting, each.figure): each for each in table.pooled}
     lines, runs = [], 0
     for name in dict.fromkeys(each.setting for each in table.pooled):
         exact, f1 = found[name, "exact"], found[name, "type_f1_macro"]
-        pairs = [(row, starts[row.strength, row.page_size]) for row in rows if row.name == name]
+        pairs = [(row, starts[row.sft_sessions, row.page_size]) for row in rows if row.name == name]
         above = [each for row, start in pairs for each in _above(row, start)]
         least = [each for row, _ in pairs for each in _least_shares(row)]
         counts = sum(above), sum(each < 0.5 for each in least), sum(each < 0.1 for each in least)
