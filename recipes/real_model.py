@@ -62,8 +62,9 @@ SETTINGS = {
 PROMPT = {"max_completion_length": 96, "cut_slack": 0.5}
 """Completions of both crowds have 40 to 60 of SmolLM2's tokens. With the slack the steps of sessions over
 `Size.tokens` share enough to halve the tokens of SFT on the wandering crowd."""
-LONGER = {"focused": 1.0, "wandering": 2.2}
-"""Tokens of a session to run, beside the focused crowd's, for which the seconds of `SIZES` hold."""
+LONGER = {"focused": (1.0, 1.0), "wandering": (2.2, 3.0)}
+"""What a session costs beside the focused crowd's, for which the seconds of `SIZES` hold: in SFT by its
+tokens, in an evaluation by its steps."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,18 @@ def list_stages(out: Path, model: str, crowd: str, size: Size, lora: bool, bf16:
     sft, grpo = out / "sft", out / "shop_r1"
     batch = f"generation_batch_size={4 * size.prompts}"
     adapter = ("lora_r=16",) if lora else ()
-    learn = ("--data", str(train), "--resume", *general, "save_steps=10", "save_total_limit=1")
+    learn = ("--data", str(train), "--resume", *general, "save_steps=5", "save_total_limit=1")
     grpo_words = (*SETTINGS["grpo"], f"max_steps={size.steps}", batch, "max_completion_length=96", *adapter)
     sft_words = (*SETTINGS["sft"], f"num_train_epochs={size.epochs}", *adapter)
     accumulate = f"gradient_accumulation_steps={size.batch}"
     sft_s, grpo_s = size.sft_s * size.sessions * size.epochs, size.grpo_s * size.steps * size.prompts
-    test_s = size.test_s * size.test_sessions * LONGER[crowd]
+    longer_sft, longer_test = LONGER[crowd]
+    test_s = size.test_s * size.test_sessions * longer_test
     return [
         _simulate(train, crowd, size.sessions, TRAIN_SEED),
         _simulate(test, crowd, size.test_sessions, TEST_SEED),
         _evaluate(out, "zero_shot", "zero-shot", model, test_s, general),
-        _train("sft", sft, ("--model", model, *learn, *sft_words, accumulate), sft_s * LONGER[crowd]),
+        _train("sft", sft, ("--model", model, *learn, *sft_words, accumulate), sft_s * longer_sft),
         _evaluate(out, "sft", "sft", str(sft), test_s, general),
         _train("grpo", grpo, ("--model", str(sft), *learn, *grpo_words), grpo_s),
         _evaluate(out, "shop_r1", "shop-r1", str(grpo), test_s, general),
@@ -189,7 +191,8 @@ def measure_certainty(
 
     weight, found = RewardConfig().certainty_weight, {}
     names = {"zero_shot": model, "sft": str(out / "sft"), "shop_r1": str(out / "shop_r1")}
-    for name, checkpoint in names.items():
+    for number, (name, checkpoint) in enumerate(names.items(), 1):
+        print(f"Self-certainty of checkpoint {number}/{len(names)}: {name}", flush=True)
         predictions = list(read_records(out / f"evaluation_{name}" / "predictions.jsonl", Prediction))
         valid = [each.reward.rationale / weight for each in predictions if each.reward and each.action]
         found[name.replace("_", "-")] = {
