@@ -35,7 +35,7 @@ class MapConfig(Config):
     """Settings of `--only map`: when does the reward's shape matter? All ours."""
 
     sessions: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(300, 450, 900, 1400), min_length=1)
-    """Of SFT, a start of RL each: from 7 % exact by the paper's 17 to the demo's 30."""
+    """Of SFT, a start of RL each: from about 10 % exact by the paper's 17 to the demo's 30."""
     page_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 8), min_length=1)
     """Products on a page of results."""
 
