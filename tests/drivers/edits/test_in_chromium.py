@@ -1,10 +1,12 @@
 """Each kind of edit in real Chromium, on small pages."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from tests.drivers.edits.variants import edits_of
 from tests.window import SHOP, Chromium, Content, Window
 
@@ -67,23 +69,55 @@ def test_shoppers_see_the_edited_page_and_not_what_is_hidden(chromium: Chromium)
 
 
 PAINT = """<script>window.log = [];
-const look = (when) => log.push([when, document.querySelector('.price')?.textContent,
-  getComputedStyle(document.querySelector('.old') || document.body).display]);
-new PerformanceObserver(() => look('paint')).observe({ type: 'paint', buffered: true });
+const look = (when) => {
+  const [price, old] = ['.price', '.old'].map((it) => document.querySelector(it));
+  log.push([when, price && price.textContent, old && getComputedStyle(old).display]);
+};
+const paint = new PerformanceObserver(() => { look('paint'); fetch('/painted'); });
+paint.observe({ type: 'paint', buffered: true });
 document.addEventListener('DOMContentLoaded', () => look('loaded'));
 requestAnimationFrame(() => look('frame'));
 </script><p class=price>10</p><p class=old>12</p><script>look('script')</script>
 <p>More</p><img src="/slow.png">"""
 
 
-def test_edits_are_there_before_the_first_paint_and_before_the_pages_own_scripts(chromium: Chromium) -> None:
+def in_parts() -> dict[str, Content]:
+    """Return the page of `PAINT`, of which what follows the price is sent once that has been painted."""
+    painted = asyncio.Event()
+
+    async def body() -> AsyncIterator[str]:
+        end = PAINT.index("<p class=old>")
+        yield PAINT[:end]
+        await painted.wait()
+        yield PAINT[end:]
+
+    async def show(_: Request) -> Response:
+        return StreamingResponse(body(), media_type="text/html")
+
+    async def tell(_: Request) -> Response:
+        painted.set()
+        return Response()
+
+    return {"/": show, "/painted": tell}
+
+
+def seen_by(window: Window) -> tuple[list[str], set[str | None], set[str | None]]:
+    """Return when a page of `PAINT` looked, and the prices and displays it saw; None where there was none."""
+    when, prices, displays = zip(*window.evaluate("log"), strict=True)
+    return list(when), set(prices), set(displays)
+
+
+@pytest.mark.parametrize("pages", [{"/": PAINT}, in_parts()], ids=["whole", "in parts"])
+def test_edits_are_there_before_the_first_paint_and_before_the_pages_own_scripts(
+    chromium: Chromium, pages: dict[str, Content]
+) -> None:
     edits = edits_of({"do": "text", "selector": ".price", "to": "9"}, {"do": "hide", "selector": ".old"})
-    with Window(chromium, {"/": PAINT}, edits=edits) as window:
+    with Window(chromium, pages, edits=edits) as window:
         window.open()
-        log = window.evaluate("log")
-    seen = {(text, display) for _, text, display in log if text is not None}
-    assert {when for when, *_ in log} >= {"script", "loaded"}
-    assert seen == {("9", "none")}
+        when, prices, displays = seen_by(window)
+    assert {"script", "loaded"} <= set(when)
+    assert "/painted" not in pages or "paint" in when[: when.index("script")]
+    assert prices - {None} == {"9"} and displays - {None} == {"none"}
 
 
 LATE = """<div id=app></div><script>
@@ -259,9 +293,9 @@ def test_a_new_tab_is_edited_from_its_beginning(chromium: Chromium) -> None:
     with Window(chromium, pages, edits=edits) as window:
         window.open()
         result = window.act(click("tab"))
-        log = window.evaluate("log")
+        _, prices, displays = seen_by(window)
     assert "9" in result.seen.page.html
-    assert {(text, display) for _, text, display in log if text is not None} == {("9", "none")}
+    assert prices - {None} == {"9"} and displays - {None} == {"none"}
     held = {event.detail for event in result.events if event.kind == "edited"}
     assert held == {"1 text .price", "2 hide .old"}
 
