@@ -216,6 +216,12 @@ def test_what_no_stage_could_be_run_with_is_refused_before_anything_runs(setting
         load_config(ReproductionConfig, None, [setting])
 
 
+@pytest.mark.parametrize("name", ["temperatures", "map.sessions", "map.page_sizes", "ceiling.sessions"])
+def test_rows_that_would_be_made_twice_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: 8(\.0)? stands there more than once"):
+        load_config(ReproductionConfig, None, [f"{name}=[8, 4, 8]"])
+
+
 def test_a_second_run_leaves_the_settings_of_the_one_that_is_at_work(tmp_path: Path) -> None:
     with StageLog(tmp_path / "stages.jsonl"):
         (tmp_path / "settings.json").write_text('{"settings": {}}')

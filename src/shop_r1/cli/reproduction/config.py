@@ -1,8 +1,9 @@
 """The reproduction's settings, and the quick version's."""
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shop_r1.cli.pipeline.config import GRPO, SFT
 from shop_r1.config import Config
@@ -23,6 +24,17 @@ PROMPT = PromptConfig(max_tokens=8192, max_completion_length=96)
 prompt is then no beginning of step t+1's any more, and a session's tree grows from 5,000 tokens to 50,000."""
 
 
+def _each_once(values: tuple[float, ...]) -> tuple[float, ...]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands there more than once, and each makes rows of its own")
+    return values
+
+
+Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(_each_once)]
+"""Numbers of sessions or of products, from 1, each once."""
+
+
 class ModelsConfig(Config):
     """The checkpoint that each size starts from: a name or a folder, as `--model` takes it."""
 
@@ -34,16 +46,16 @@ class ModelsConfig(Config):
 class MapConfig(Config):
     """Settings of `--only map`: when does the reward's shape matter? All ours."""
 
-    sessions: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(300, 450, 900, 1400), min_length=1)
+    sessions: Counts = (300, 450, 900, 1400)
     """Of SFT, a start of RL each: from about 10 % exact by the paper's 17 to the demo's 30."""
-    page_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(4, 8), min_length=1)
+    page_sizes: Counts = (4, 8)
     """Products on a page of results."""
 
 
 class CeilingConfig(Config):
     """Settings of `--only ceiling`: how near to what is reachable does more training come? All ours."""
 
-    sessions: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(900, 3600, 14_400), min_length=1)
+    sessions: Counts = (900, 3600, 14_400)
     """Sessions of SFT, a row each and one with RL (the remedy) behind it."""
     size: Size = "medium"
     """Of the model."""
@@ -95,9 +107,9 @@ class ReproductionConfig(Config):
     grpo: GrpoConfig = GRPO.model_copy(update={"prompt": PROMPT})
     """Every RL row: its `reward` is the Shop-R1 row's, and the others switch one part of it off or take the
     binary one. Else as in the demo."""
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field(
-        default=(0.6, 0.8, 1.0, 1.2), min_length=1
-    )
+    temperatures: Annotated[
+        tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = (0.6, 0.8, 1.0, 1.2)
     """Of the sweep (paper, Figure 2)."""
     map: MapConfig = MapConfig()
     """Of `--only map`."""

@@ -11,8 +11,8 @@ from shop_r1.cli.reproduction.folder import StageLog
 from shop_r1.cli.reproduction.results import measure
 from shop_r1.cli.reproduction.results.collect import collect_results, write_results
 from shop_r1.cli.reproduction.results.effects import EFFECTS
-from shop_r1.cli.reproduction.results.records import EffectResult, Reproduction, read_results
-from shop_r1.cli.reproduction.results.tables import describe_steps, list_grids
+from shop_r1.cli.reproduction.results.records import Curve, EffectResult, Reproduction, read_results
+from shop_r1.cli.reproduction.results.tables import describe_steps, groups_grid, list_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import TEXT_WIDTH, to_text
 from shop_r1.jsonl import write_records
@@ -238,6 +238,21 @@ def test_the_map_says_what_each_reward_does_over_all_starts_and_page_sizes(
     text = to_text(grid)
     assert "Of 18 runs each" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= TEXT_WIDTH
+
+
+def test_the_map_says_which_groups_teach_nothing_and_which_types_are_given_up(found: Reproduction) -> None:
+    leaves, shop = found.row("sft+rl(binary)"), found.row("shop-r1")
+    assert leaves is not None and shop is not None
+    # Ten points of a curve: a fifth of them are two.
+    values = (0.8, 0.6, *[0.0] * 6, 0.9, 1.0)
+    steps = tuple(range(5, 55, 5))
+    curve = Curve(metric="policy/frac_zero_variance", steps=steps, means=values, lows=values, highs=values)
+    rows = [leaves.model_copy(update={"curves": (curve,)}), shop.model_copy(update={"curves": ()})]
+    grid = groups_grid("table2", rows)
+    assert grid.rows == (
+        ("sft+rl(binary)", "70.0", "95.0", "click 3, type_and_submit 3"),
+        ("shop-r1", "–", "–", "–"),
+    )
 
 
 def test_the_way_to_the_ceiling_has_the_kinds_of_misses_beside_exact_match(

@@ -1,6 +1,7 @@
 """The tables of a reproduction: text fits 80 columns, the paper's figures stand under ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 from shop_r1.cli.reproduction.results.measure import NATURAL_MIX
 from shop_r1.cli.reproduction.results.records import (
@@ -37,6 +38,8 @@ MISSES: Mapping[MissKind, str] = {
     "less likely item": "item",
 }
 """How each kind of miss is called in a table."""
+GIVEN_UP = 0.1
+"""Of a type's share among shoppers' actions: a policy that predicts it less often has given it up. Ours."""
 HEADLINE = ("exact", "type_accuracy", "type_f1_macro")
 _HEADER = ("exact %", "type accuracy %", "macro F1 %")
 _PAPER_SIZES = {"small": "0.5B", "medium": "1.5B", "large": "3B"}
@@ -70,7 +73,7 @@ def table_grids(found: Reproduction, table: TableResult) -> list[Grid]:
     if any(row.misses for row in rows):
         grids.append(miss_grid(table.table, rows))
     if table.pooled:
-        grids.insert(1, pooled_grid(table, rows))
+        grids[1:1] = [pooled_grid(table, rows), groups_grid(table.table, rows)]
     if table.comparisons:
         grids.append(comparison_grid(table, {row.key: row_label(table.table, row) for row in rows}))
     if any(row.alerts for row in rows):
@@ -257,7 +260,7 @@ def pooled_grid(table: TableResult, rows: Sequence[RowResult]) -> Grid:
         pairs = [(row, starts[row.sft_sessions, row.page_size]) for row in rows if row.name == name]
         above = [each for row, start in pairs for each in _above(row, start)]
         least = [each for row, _ in pairs for each in _least_shares(row)]
-        counts = sum(above), sum(each < 0.5 for each in least), sum(each < 0.1 for each in least)
+        counts = sum(above), sum(each < 0.5 for each in least), sum(each < GIVEN_UP for each in least)
         runs = len(above)
         figures = (signed(exact.difference), p_value(exact), signed(f1.difference), p_value(f1))
         lines.append((name, *figures, *map(str, counts)))
@@ -283,12 +286,47 @@ def _above(row: RowResult, start: RowResult) -> list[bool]:
 
 def _least_shares(row: RowResult) -> list[float]:
     """Return, seed by seed, how often the rarest type is predicted, as a share of how often it occurs."""
-    shares = (
-        [each / occurs for each in row.measured.figures[f"predicted/{name}"].per_seed]
+    return [min(each) for each in zip(*_shares(row).values(), strict=True)]
+
+
+def _shares(row: RowResult) -> dict[str, list[float]]:
+    """Return, seed by seed, how often each type is predicted, as a share of how often it occurs."""
+    return {
+        name: [each / occurs for each in row.measured.figures[f"predicted/{name}"].per_seed]
         for name, occurs in row.target_mix.items()
         if occurs
+    }
+
+
+def groups_grid(table: str, rows: Sequence[RowResult]) -> Grid:
+    """Return which share of each reward's groups teaches nothing, and which types the policy gives up."""
+    lines = []
+    for row in rows:
+        if row.reward is not None:
+            runs = ", ".join(f"{name} {count}" for name, count in _given_up(row).items() if count)
+            lines.append((row_label(table, row), *map(percent, _zero_variance(row)), runs or "–"))
+    note = (
+        "first, last: the share of zero-variance groups, in which all completions earn the same, in the "
+        "first and in the last fifth of the steps. given up: types that are predicted less than a tenth as "
+        f"often as shoppers choose them, and in how many of {len(rows[0].measured.seeds)} runs."
     )
-    return [min(each) for each in zip(*shares, strict=True)]
+    header = ("row", "first %", "last %", "given up")
+    title = f"{TITLES[table]}: zero variance, and types given up"
+    return Grid(title=title, header=header, rows=tuple(lines), note=note)
+
+
+def _zero_variance(row: RowResult) -> tuple[float | None, float | None]:
+    """Return the share of zero-variance groups in the first and the last fifth of RL's steps."""
+    curve = next((each for each in row.curves if each.metric == "policy/frac_zero_variance"), None)
+    if curve is None:
+        return None, None
+    fifth = max(1, len(curve.means) // 5)
+    return fmean(curve.means[:fifth]), fmean(curve.means[-fifth:])
+
+
+def _given_up(row: RowResult) -> dict[str, int]:
+    """Return in how many runs each type is predicted less than `GIVEN_UP` times as often as it occurs."""
+    return {name: sum(each < GIVEN_UP for each in shares) for name, shares in _shares(row).items()}
 
 
 def signed(interval: Interval) -> str:
