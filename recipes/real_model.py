@@ -16,6 +16,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shop_r1.models.checkpoint import LocalModel
+    from shop_r1.prompts.render import PromptConfig
+    from shop_r1.records.sessions import Session
 
 CATALOGUE, TRAIN_SEED, TEST_SEED = 3, 11, 12
 """A shop that no checkpoint of this project was trained in, and two crowds of it."""
@@ -206,32 +212,52 @@ def measure_certainty(
 
 def certainty_of_targets(checkpoint: str, data: Path, prompt: dict[str, float], sessions: int) -> float:
     """Return the mean self-certainty over the rationales that the shoppers gave, in nats per token."""
+    from itertools import islice
     from statistics import fmean
 
+    from shop_r1.datasets.session_files import open_sessions
+    from shop_r1.models.checkpoint import load_model
+    from shop_r1.prompts.render import PromptConfig
+
+    model, config = load_model(checkpoint), PromptConfig.model_validate(prompt)
+    chosen = islice(open_sessions(data), sessions)
+    return fmean(value for each in chosen for value in list_certainties(model, each, config))
+
+
+def list_certainties(model: "LocalModel", session: "Session", config: "PromptConfig") -> list[float]:
+    """Return the self-certainty over the shopper's rationale of each step but the first, in nats per token.
+
+    The steps share the pages before them: a session is read once.
+    """
     import torch
 
     from shop_r1.datasets.examples import list_examples, renderer
-    from shop_r1.datasets.session_files import open_sessions
-    from shop_r1.models.checkpoint import load_model
-    from shop_r1.models.scoring import add_forward_redirection, score_pairs
+    from shop_r1.models.prefix_tree import fit_pass, grow_trees, pack_trees
+    from shop_r1.models.scoring import score_tokens
     from shop_r1.prompts.parse import parse_response
-    from shop_r1.prompts.render import PromptConfig, render_completion
+    from shop_r1.prompts.render import render_completion
     from shop_r1.rewards.certainty import self_certainty, token_certainty
 
-    model = load_model(checkpoint)
-    add_forward_redirection(model.model)
-    render = renderer(model, PromptConfig.model_validate(prompt))
-    examples = list_examples(list(open_sessions(data))[:sessions])
+    render, examples = renderer(model, config), list_examples([session])
+    if not examples:
+        return []
     texts = [render_completion(each.taken.rationale or "", each.taken.action) for each in examples]
     ids = [model.completion_ids(text) for text in texts]
-    pairs = [(render(each).ids, completion) for each, completion in zip(examples, ids, strict=True)]
+    prompts = [render(each).ids for each in examples]
+    trees = grow_trees(prompts, ids, lambda tree: fit_pass([tree.shape], config.max_tokens))
     with torch.no_grad():
-        scores = score_pairs(model.model, pairs, model.pad_id, measure=token_certainty)
+        scores = [
+            score_tokens(model.model, pack_trees([tree], model.pad_id), measure=token_certainty)
+            for tree in trees
+        ]
+    measured = torch.cat([score.measured for score in scores if score.measured is not None])
     values = [
-        self_certainty(model, completion, score.measured, parse_response(text, each.space))
-        for each, completion, score, text in zip(examples, ids, scores, texts, strict=True)
+        self_certainty(model, completion, certainty, parse_response(text, each.space))
+        for each, text, completion, certainty in zip(
+            examples, texts, ids, measured.split([len(each) for each in ids]), strict=True
+        )
     ]
-    return fmean(value for value in values if value is not None)
+    return [value for value in values if value is not None]
 
 
 def main() -> None:
