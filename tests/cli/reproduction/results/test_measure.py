@@ -11,8 +11,9 @@ from shop_r1.cli.reproduction.folder import StageLog
 from shop_r1.cli.reproduction.results import measure
 from shop_r1.cli.reproduction.results.collect import collect_results, write_results
 from shop_r1.cli.reproduction.results.effects import EFFECTS
+from shop_r1.cli.reproduction.results.map_tables import groups_grid
 from shop_r1.cli.reproduction.results.records import Curve, EffectResult, Reproduction, read_results
-from shop_r1.cli.reproduction.results.tables import describe_steps, groups_grid, list_grids
+from shop_r1.cli.reproduction.results.tables import describe_steps, list_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import TEXT_WIDTH, to_text
 from shop_r1.jsonl import write_records

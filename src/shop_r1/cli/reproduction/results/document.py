@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shop_r1.cli.reproduction.results.figures import draw_figures
+from shop_r1.cli.reproduction.results.labels import TITLES
 from shop_r1.cli.reproduction.results.records import EffectResult, Reproduction, read_results
-from shop_r1.cli.reproduction.results.tables import TITLES, describe_part, table_grids
+from shop_r1.cli.reproduction.results.tables import describe_part, table_grids
 from shop_r1.errors import DataError
 from shop_r1.evaluation.tables import list_grids, to_markdown
 from shop_r1.jsonl import read_json, write_text

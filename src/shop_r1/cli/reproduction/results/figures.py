@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
+from shop_r1.cli.reproduction.results.labels import row_label
 from shop_r1.cli.reproduction.results.records import Curve, Reproduction, RowResult
-from shop_r1.cli.reproduction.results.tables import find_paper, row_label
+from shop_r1.cli.reproduction.results.tables import find_paper
 from shop_r1.evaluation.plots.results import SERIES, draw_sweep
 from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREY, drawing, to_svg
 from shop_r1.records.results import Plot, percent

@@ -1,8 +1,9 @@
 """The tables of a reproduction: text fits 80 columns, the paper's figures stand under ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 
+from shop_r1.cli.reproduction.results.labels import TITLES, p_value, row_label, signed
+from shop_r1.cli.reproduction.results.map_tables import groups_grid, pooled_grid
 from shop_r1.cli.reproduction.results.measure import NATURAL_MIX
 from shop_r1.cli.reproduction.results.records import (
     PartResult,
@@ -12,21 +13,10 @@ from shop_r1.cli.reproduction.results.records import (
     TableResult,
 )
 from shop_r1.evaluation.paper_figures import ABLATIONS, CONTEXTS, MAIN, TEMPERATURE_EXACT, find_paper_row
-from shop_r1.evaluation.seeds.comparisons import Comparison
 from shop_r1.evaluation.similarity.rules import list_rules
-from shop_r1.records.results import Grid, Interval, PaperRow, percent
+from shop_r1.records.results import Grid, PaperRow, percent
 from shop_r1.shoppers.misses import MissKind
 
-TITLES = {
-    "table2": "Table 2: the main results",
-    "table3": "Table 3: per type of action",
-    "table4": "Table 4: one part left out",
-    "table5": "Table 5: context",
-    "figure2": "Figure 2: sampling temperature",
-    "sizes": "Table 2, model sizes",
-    "map": "Map: items a page, sessions of SFT, reward",
-    "ceiling": "Towards the ceiling: sessions of SFT",
-}
 MISSES: Mapping[MissKind, str] = {
     "right": "right",
     "invalid": "invalid",
@@ -38,8 +28,6 @@ MISSES: Mapping[MissKind, str] = {
     "less likely item": "item",
 }
 """How each kind of miss is called in a table."""
-GIVEN_UP = 0.1
-"""Of a type's share among shoppers' actions: a policy that predicts it less often has given it up. Ours."""
 HEADLINE = ("exact", "type_accuracy", "type_f1_macro")
 _HEADER = ("exact %", "type accuracy %", "macro F1 %")
 _PAPER_SIZES = {"small": "0.5B", "medium": "1.5B", "large": "3B"}
@@ -130,22 +118,6 @@ def _group_alerts(row: RowResult) -> dict[str, list[RaisedAlert]]:
     for alert in row.alerts:
         found.setdefault(f"{alert.alert} {alert.subject}".strip(), []).append(alert)
     return found
-
-
-def row_label(table: str, row: RowResult) -> str:
-    """Return a row's name in its table."""
-    match table:
-        case "sizes":
-            return f"{row.size}: {row.name}"
-        case "table5":
-            return row.context
-        case "figure2":
-            return f"T {row.temperature:g}"
-        case "map":
-            return f"{row.page_size}, {row.sft_sessions}: {row.name}"
-        case "ceiling":
-            return f"{row.sft_sessions:,}: {row.name}"
-    return row.name
 
 
 def find_paper(table: str, row: RowResult) -> PaperRow | None:
@@ -248,101 +220,6 @@ def comparison_grid(table: TableResult, labels: Mapping[str, str]) -> Grid:
     header = ("row less SFT", "exact", "p", "gain", "F1", "p")
     title = f"{TITLES[table.table]}: differences to SFT"
     return Grid(title=title, header=header, rows=tuple(lines), note=note)
-
-
-def pooled_grid(table: TableResult, rows: Sequence[RowResult]) -> Grid:
-    """Return how each reward of the map differs from SFT over all its starts, and how many runs hold."""
-    starts = {(row.sft_sessions, row.page_size): row for row in rows if row.name == "sft"}
-    found = {(each.setting, each.figure): each for each in table.pooled}
-    lines, runs = [], 0
-    for name in dict.fromkeys(each.setting for each in table.pooled):
-        exact, f1 = found[name, "exact"], found[name, "type_f1_macro"]
-        pairs = [(row, starts[row.sft_sessions, row.page_size]) for row in rows if row.name == name]
-        above = [each for row, start in pairs for each in _above(row, start)]
-        least = [each for row, _ in pairs for each in _least_shares(row)]
-        counts = sum(above), sum(each < 0.5 for each in least), sum(each < GIVEN_UP for each in least)
-        runs = len(above)
-        figures = (signed(exact.difference), p_value(exact), signed(f1.difference), p_value(f1))
-        lines.append((name, *figures, *map(str, counts)))
-    note = (
-        f"The mean over {len(starts)} starts, in points. p: of no difference, by Holm's procedure over the "
-        f"{len(table.pooled)} comparisons of this table (exact, type accuracy and F1). Of {runs} runs each: "
-        "up, exact match and F1 are both above SFT's; <.5 and <.1, some type is predicted less than half "
-        "and a tenth as often as shoppers choose it."
-    )
-    header = ("less SFT", "exact", "p", "F1", "p", "up", "<.5", "<.1")
-    title = f"{TITLES[table.table]}: differences over all starts"
-    return Grid(title=title, header=header, rows=tuple(lines), note=note)
-
-
-def _above(row: RowResult, start: RowResult) -> list[bool]:
-    """Return, seed by seed, whether exact match and macro F1 are both above the start's."""
-    pairs = [
-        zip(row.measured.figures[name].per_seed, start.measured.figures[name].per_seed, strict=True)
-        for name in ("exact", "type_f1_macro")
-    ]
-    return [all(ours > sft for ours, sft in each) for each in zip(*pairs, strict=True)]
-
-
-def _least_shares(row: RowResult) -> list[float]:
-    """Return, seed by seed, how often the rarest type is predicted, as a share of how often it occurs."""
-    return [min(each) for each in zip(*_shares(row).values(), strict=True)]
-
-
-def _shares(row: RowResult) -> dict[str, list[float]]:
-    """Return, seed by seed, how often each type is predicted, as a share of how often it occurs."""
-    return {
-        name: [each / occurs for each in row.measured.figures[f"predicted/{name}"].per_seed]
-        for name, occurs in row.target_mix.items()
-        if occurs
-    }
-
-
-def groups_grid(table: str, rows: Sequence[RowResult]) -> Grid:
-    """Return which share of each reward's groups teaches nothing, and which types the policy gives up."""
-    lines = []
-    for row in rows:
-        if row.reward is not None:
-            runs = ", ".join(f"{name} {count}" for name, count in _given_up(row).items() if count)
-            lines.append((row_label(table, row), *map(percent, _zero_variance(row)), runs or "–"))
-    note = (
-        "first, last: the share of zero-variance groups, in which all completions earn the same, in the "
-        "first and in the last fifth of the steps. given up: types that are predicted less than a tenth as "
-        f"often as shoppers choose them, and in how many of {len(rows[0].measured.seeds)} runs."
-    )
-    header = ("row", "first %", "last %", "given up")
-    title = f"{TITLES[table]}: zero variance, and types given up"
-    return Grid(title=title, header=header, rows=tuple(lines), note=note)
-
-
-def _zero_variance(row: RowResult) -> tuple[float | None, float | None]:
-    """Return the share of zero-variance groups in the first and the last fifth of RL's steps."""
-    curve = next((each for each in row.curves if each.metric == "policy/frac_zero_variance"), None)
-    if curve is None:
-        return None, None
-    fifth = max(1, len(curve.means) // 5)
-    return fmean(curve.means[:fifth]), fmean(curve.means[-fifth:])
-
-
-def _given_up(row: RowResult) -> dict[str, int]:
-    """Return in how many runs each type is predicted less than `GIVEN_UP` times as often as it occurs."""
-    return {name: sum(each < GIVEN_UP for each in shares) for name, shares in _shares(row).items()}
-
-
-def signed(interval: Interval) -> str:
-    """Return a difference with its interval in points.
-
-    >>> signed(Interval(low=-0.012, value=0.03, high=0.07))
-    '+3.0 [-1.2, +7.0]'
-    """
-    low, value, high = (f"{100 * each:+.1f}" for each in interval)
-    return f"{value} [{low}, {high}]"
-
-
-def p_value(found: Comparison) -> str:
-    """Return the adjusted p-value with two digits."""
-    p = found.p_value if found.p_adjusted is None else found.p_adjusted
-    return "<.001" if p < 0.001 else f"{p:.2g}".replace("0.", ".", 1)
 
 
 def per_type_grid(rows: Sequence[RowResult], title: str) -> Grid:
