@@ -43,7 +43,7 @@ demo: $(READY) ## the main job on the built-in store, 7 to 10 minutes; results i
 chromium: $(READY) ## install a Chromium for the tests where there is none
 	@$(BIN)/python recipes/chromium.py
 
-test: chromium ## the tests, in 12 to 17 minutes on two cores
+test: chromium ## the tests, in 12 to 18 minutes on two cores
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: chromium ## the slow ones: runs that are killed, interrupted, distributed, compiled
