@@ -27,7 +27,7 @@ prompt is then no beginning of step t+1's any more, and a session's tree grows f
 def _each_once(values: tuple[float, ...]) -> tuple[float, ...]:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise ValueError(f"{twice[0]} stands there more than once, and each makes rows of its own")
+        raise ValueError(f"{twice[0]} stands there more than once; give it once, since each makes rows")
     return values
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 
 from shop_r1.cli.reproduction.results.labels import row_label
-from shop_r1.cli.reproduction.results.records import Curve, Reproduction, RowResult
+from shop_r1.cli.reproduction.results.records import Reproduction, RowResult
 from shop_r1.cli.reproduction.results.tables import find_paper
 from shop_r1.evaluation.plots.results import SERIES, draw_sweep
 from shop_r1.evaluation.plots.style import BLUE, COLOURS, GREY, drawing, to_svg
@@ -180,7 +180,7 @@ def _draw_panel(axes: Axes, rows: Sequence[RowResult]) -> None:
         exact, f1 = (100 * row.measured.figures[name].mean.value for name in ("exact", "type_f1_macro"))
         axes.plot([f1], [-place], "^", color=_DARK, markerfacecolor="none")
         axes.plot([exact], [-place], "D", color=_DARK)
-        curve = _find_curve(row, "policy/frac_zero_variance")
+        curve = row.curve("policy/frac_zero_variance")
         if curve is not None:
             shown = sum(curve.means) / len(curve.means)
             axes.annotate(
@@ -222,14 +222,10 @@ def draw_map_steps(rows: Sequence[RowResult]) -> str:
 
 
 def _draw_curve(axes: Axes, row: RowResult, metric: str, colour: str) -> None:
-    curve = _find_curve(row, metric)
+    curve = row.curve(metric)
     if curve is not None:
         lows, means, highs = (
             [100 * each for each in found] for found in (curve.lows, curve.means, curve.highs)
         )
         axes.plot(curve.steps, means, color=colour, linewidth=1.2)
         axes.fill_between(curve.steps, lows, highs, color=colour, alpha=0.15, linewidth=0)
-
-
-def _find_curve(row: RowResult, metric: str) -> Curve | None:
-    return next((curve for curve in row.curves if curve.metric == metric), None)

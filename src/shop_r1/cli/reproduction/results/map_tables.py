@@ -78,7 +78,7 @@ def groups_grid(table: str, rows: Sequence[RowResult]) -> Grid:
 
 def _zero_variance(row: RowResult) -> tuple[float | None, float | None]:
     """Return the share of zero-variance groups in the first and the last fifth of RL's steps."""
-    curve = next((each for each in row.curves if each.metric == "policy/frac_zero_variance"), None)
+    curve = row.curve("policy/frac_zero_variance")
     if curve is None:
         return None, None
     fifth = max(1, len(curve.means) // 5)

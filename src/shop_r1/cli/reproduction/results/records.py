@@ -70,6 +70,10 @@ class RowResult(Record):
     curves: tuple[Curve, ...] = ()
     """Of its RL."""
 
+    def curve(self, metric: str) -> Curve | None:
+        """Return the curve of this metric; None where the row has none."""
+        return next((each for each in self.curves if each.metric == metric), None)
+
 
 class TableResult(Record):
     """Which rows a table has, and how each differs from the SFT row that it starts from or stands beside."""
